@@ -1,0 +1,87 @@
+"""Owns the errors a user can cause: one base class, one class per kind of mistake, the facts as attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was declared: a file, a 1-based line and a dotted key; parts that are unknown are empty or 0."""
+
+    file: str = ""
+    line: int = 0
+    key: str = ""
+
+    def __str__(self) -> str:
+        at = f"{self.file}:{self.line}" if self.line else self.file
+        return " ".join(part for part in (at, self.key) if part)
+
+    def at(self, key: str) -> Place:
+        """The same file and line with another key."""
+        return Place(self.file, self.line, key)
+
+
+class GomemError(Exception):
+    """Base of every error that is the user's to mend; `str(error)` is the whole text to show, without a traceback."""
+
+
+class ConfigError(GomemError):
+    """A mistake in gomem.yaml, in a marker, in an option or in a keyword argument."""
+
+    def __init__(self, message: str, place: Place | None = None, hint: str = "") -> None:
+        self.message = message
+        self.place = place or Place()
+        self.hint = hint
+        where = f"{self.place}: " if str(self.place) else ""
+        super().__init__(f"{where}{message}" + (f"\n  {hint}" if hint else ""))
+
+
+class ConfigErrors(GomemError):
+    """Several mistakes, reported together so that one run shows them all."""
+
+    def __init__(self, errors: Iterable[ConfigError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(str(error) for error in self.errors))
+
+
+class ToolchainError(GomemError):
+    """No usable Go command was found, or it did not answer."""
+
+
+class BuildError(GomemError):
+    """`go build` failed; carries the compiler's own words."""
+
+    def __init__(self, service: str, command: list[str], cwd: str, output: str) -> None:
+        self.service, self.command, self.cwd, self.output = service, command, cwd, output
+        super().__init__(f"building service '{service}' failed: {' '.join(command)}  (in {cwd})\n{output.rstrip()}")
+
+
+class LaunchError(GomemError):
+    """A service could not be started or did not become ready."""
+
+    def __init__(self, service: str, message: str, log_tail: str = "") -> None:
+        self.service, self.message, self.log_tail = service, message, log_tail
+        tail = f"\n--- last log lines of {service} ---\n{log_tail.rstrip()}" if log_tail.strip() else ""
+        super().__init__(f"service '{service}': {message}{tail}")
+
+
+class ServiceDied(LaunchError):
+    """A service ended while it was needed: exit status, signal, panic or OOM kill stand in the message."""
+
+
+class KeeperError(GomemError):
+    """The helper process that holds the services could not be reached."""
+
+
+class ObserveError(GomemError):
+    """A source of figures could not be read; becomes the reason of an unavailable metric where that is enough."""
+
+
+class LoadError(GomemError):
+    """A load had failing requests or missed its rate, and that was not allowed."""
+
+
+class MeasureError(GomemError):
+    """A window was used wrongly: nested, closed twice, or its operations counted in two ways that disagree."""
