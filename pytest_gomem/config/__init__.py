@@ -1,0 +1,1 @@
+"""Owns gomem.yaml and markers, read into frozen settings."""

@@ -1,0 +1,130 @@
+"""Owns budgets as they are declared: limits of a metric, where they stand in the file or marker, and their parsing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_gomem.config.fields import Fields, Mistakes, members, quantity
+from pytest_gomem.config.located import Located, located
+from pytest_gomem.errors import Place
+from pytest_gomem.globs import nearest
+from pytest_gomem.quantity import RATIO, Quantity, Unit
+
+# The profile's sample types (runtime/pprof); a budget on one is a mapping of function globs to limits.
+PER_FUNCTION = frozenset({"inuse_space", "inuse_objects", "alloc_space", "alloc_objects"})
+
+_LIMITS = ("max", "min", "warn", "regression")
+_ALL_NAMES = "all names: pytest --gomem-metrics"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of one metric: each is inclusive (equal to the limit passes); None where not set.
+
+    function: a glob over function names for a per-function budget of the profile metrics, "" otherwise.
+    regression: the largest allowed relative worsening against the baseline, a ratio.
+    scope: what declared it, such as "marker on function" or "tests glob". place: file, line and key.
+    """
+
+    metric: str
+    max: Quantity | None
+    min: Quantity | None
+    warn: Quantity | None
+    regression: Quantity | None
+    function: str
+    scope: str
+    place: Place
+
+
+def parse_budget(
+    metric: str, value: object, *, units: Mapping[str, Unit], scope: str, place: Place
+) -> tuple[Budget, ...]:
+    """Read "1.8GB", "<= 1.8GB" or a number in base units (a ceiling), ">= 24h" (a floor), {max, min, warn, regression}.
+
+    units: every metric's unit, by name. A per-function metric takes a mapping of function glob to any of these and
+    gives one budget for each. `warn` belongs to the ceiling where there is one, else to the floor.
+    Raises ConfigErrors with every mistake in the value.
+    """
+    node, mistakes, found = located(value, place), Mistakes(), list[Budget]()
+    with mistakes.kept():
+        if metric not in units:
+            near = nearest(metric, units)
+            raise node.error(f"unknown metric '{metric}'", (f"did you mean {near}?  " if near else "") + _ALL_NAMES)
+        for function, member in _by_function(metric, node).items():
+            with mistakes.kept():
+                found.append(_budget(metric, units[metric], function, scope, member))
+    mistakes.raise_all()
+    return tuple(found)
+
+
+def parse_budgets(node: Located, units: Mapping[str, Unit], scope: str) -> tuple[Budget, ...]:
+    """Read a mapping of metric to budget. Raises ConfigErrors with every mistake in it."""
+    mistakes, found = Mistakes(), list[Budget]()
+    for metric, member in members(node).items():
+        with mistakes.kept():
+            found += parse_budget(metric, member, units=units, scope=scope, place=member.place)
+    mistakes.raise_all()
+    return tuple(found)
+
+
+def _by_function(metric: str, node: Located) -> Mapping[str, Located]:
+    if metric not in PER_FUNCTION:
+        return {"": node}
+    hint = f'name functions by globs, as in  {metric}: {{"main.encode*": ...}}'
+    if not isinstance(node.value, Mapping) or not node.value:
+        raise node.error(f"a budget on {metric} is per function, not {node.shown}", hint)
+    for name, member in node.value.items():
+        if not name or name in _LIMITS:
+            raise member.error(f"'{name}' stands where a function glob belongs", hint)
+    return node.value
+
+
+def _budget(metric: str, unit: Unit, function: str, scope: str, node: Located) -> Budget:
+    limits = _mapped(node, unit) if isinstance(node.value, Mapping) else _bound(node, unit)
+    return Budget(
+        metric=metric,
+        max=limits.get("max"),
+        min=limits.get("min"),
+        warn=limits.get("warn"),
+        regression=limits.get("regression"),
+        function=function,
+        scope=scope,
+        place=node.place,
+    )
+
+
+def _bound(node: Located, unit: Unit) -> dict[str, Quantity]:
+    if not isinstance(node.value, str):
+        return {"max": quantity(unit)(node)}
+    sign, written = re.fullmatch(r"\s*([<>=!]*)(.*)", node.value, re.DOTALL).groups()  # type: ignore[union-attr]
+    if sign not in ("", "<=", ">="):
+        raise node.error(f"{node.shown} is no budget", "a limit is inclusive: '<= 64MiB' or plain '64MiB', '>= 24h'")
+    return {"min" if sign == ">=" else "max": quantity(unit)(Located(written.strip(), node.place, written.strip()))}
+
+
+def _mapped(node: Located, unit: Unit) -> dict[str, Quantity]:
+    mistakes = Mistakes()
+    fields = Fields(node, _LIMITS, mistakes)
+    read = {key: fields.read(key, quantity(RATIO if key == "regression" else unit), None) for key in _LIMITS}
+    mistakes.raise_all()
+    limits = {key: limit for key, limit in read.items() if limit is not None}
+    if not limits:
+        raise node.error("sets no limit", f"one of {', '.join(_LIMITS)} is needed")
+    _check_order(limits, fields)
+    return limits
+
+
+def _check_order(limits: Mapping[str, Quantity], fields: Fields) -> None:
+    top, bottom, warn = limits.get("max"), limits.get("min"), limits.get("warn")
+    if top and bottom and top.value < bottom.value:
+        raise fields.said["max"].error(f"max {top} is below min {bottom}: nothing could pass")
+    if warn is None:
+        return
+    if top is None and bottom is None:
+        raise fields.said["warn"].error(f"warn {warn} has no limit to warn before", "give a max or a min beside it")
+    if top and warn.value >= top.value:
+        raise fields.said["warn"].error(f"warn {warn} is not below max {top}: it would never be seen")
+    if bottom and (warn.value < bottom.value if top else warn.value <= bottom.value):
+        raise fields.said["warn"].error(f"warn {warn} is not above min {bottom}: it would never be seen")

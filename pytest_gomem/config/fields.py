@@ -1,0 +1,140 @@
+"""Owns reading the members of a mapping by their types, gathering every mistake instead of stopping at the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pytest_gomem.config.located import Located
+from pytest_gomem.errors import ConfigError, ConfigErrors
+from pytest_gomem.globs import did_you_mean
+from pytest_gomem.quantity import Quantity, Unit, parse_quantity
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class Mistakes:
+    """The mistakes found so far, in the order they were met."""
+
+    def __init__(self) -> None:
+        self._errors: list[ConfigError] = []
+
+    def add(self, error: ConfigError) -> None:
+        """Keep one mistake and go on."""
+        self._errors.append(error)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the mistakes that the body raises; the rest of the body is skipped."""
+        try:
+            yield
+        except ConfigError as error:
+            self._errors.append(error)
+        except ConfigErrors as errors:
+            self._errors.extend(errors.errors)
+
+    def raise_all(self) -> None:
+        """Raise ConfigErrors if there were any."""
+        if self._errors:
+            raise ConfigErrors(self._errors)
+
+
+class Fields:
+    """The members of one mapping under their known names; unknown names are mistakes.
+
+    Raises ConfigError where there is no mapping to read.
+    """
+
+    def __init__(self, node: Located, allowed: Collection[str], mistakes: Mistakes) -> None:
+        self._mistakes = mistakes
+        self.said: dict[str, Located] = {}
+        for key, member in members(node).items():
+            if key in allowed:
+                self.said[key] = member
+            else:
+                mistakes.add(member.error(f"unknown key '{key}'", did_you_mean(key, allowed)))
+
+    def read(self, key: str, parse: Callable[[Located], T], default: D) -> T | D:
+        """What `parse` makes of the member; the default where it is not said, or wrong, which is then kept."""
+        if key in self.said:
+            with self._mistakes.kept():
+                return parse(self.said[key])
+        return default
+
+
+def members(node: Located) -> Mapping[str, Located]:
+    """The members of a mapping; a key with nothing after it is an empty one, as when all in it is commented out."""
+    if node.value is None:
+        return {}
+    if not isinstance(node.value, Mapping):
+        raise node.error(f"expected a mapping, not {node.shown}")
+    return node.value
+
+
+def items(node: Located) -> tuple[Located, ...]:
+    """The items of a list."""
+    if not isinstance(node.value, tuple):
+        raise node.error(f"expected a list, not {node.shown}")
+    return node.value
+
+
+def text(node: Located) -> str:
+    """Text; numbers, `off` and `true` are taken as they are spelled, but a key with nothing after it is a mistake."""
+    if isinstance(node.value, (str, int, float)):
+        return node.written
+    hints = {"a mapping": 'text with braces needs quotes, as in "{port}"', "nothing": 'write "" for empty text'}
+    raise node.error(f"expected text, not {node.shown}", hints.get(node.shown, ""))
+
+
+def filled(node: Located) -> str:
+    """Text of at least one character."""
+    if not text(node).strip():
+        raise node.error("must not be empty")
+    return text(node)
+
+
+def texts(node: Located) -> tuple[str, ...]:
+    """A list of texts, all wrong items reported."""
+    mistakes, found = Mistakes(), []
+    for item in items(node):
+        with mistakes.kept():
+            found.append(text(item))
+    mistakes.raise_all()
+    return tuple(found)
+
+
+def flag(node: Located) -> bool:
+    """True or false; YAML 1.2 knows no other words for them."""
+    if not isinstance(node.value, bool):
+        raise node.error(f"expected true or false, not {node.shown}")
+    return node.value
+
+
+def whole(minimum: int, maximum: int | None = None) -> Callable[[Located], int]:
+    """A reader of whole numbers from `minimum` to `maximum`, both included."""
+
+    def read(node: Located) -> int:
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise node.error(f"expected a whole number of at least {minimum}, not {node.shown}")
+        if maximum is not None and value > maximum:
+            raise node.error(f"expected a whole number of at most {maximum}, not {node.shown}")
+        return value
+
+    return read
+
+
+def quantity(unit: Unit) -> Callable[[Located], Quantity]:
+    """A reader of quantities in this unit."""
+
+    def read(node: Located) -> Quantity:
+        if not isinstance(node.value, (str, int, float)):
+            raise node.error(f"expected a quantity in {unit}, not {node.shown}")
+        try:
+            return parse_quantity(node.value, unit)
+        except ValueError as error:
+            raise node.error(str(error)) from None
+
+    return read

@@ -1,0 +1,114 @@
+"""Owns gomem.yaml as a whole: its services, and its budgets by what they apply to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_gomem.config.budgets import Budget, parse_budgets
+from pytest_gomem.config.fields import Fields, Mistakes, members
+from pytest_gomem.config.located import Located
+from pytest_gomem.config.services import ServiceConfig, parse_service
+from pytest_gomem.config.yaml12 import read_yaml
+from pytest_gomem.globs import did_you_mean
+from pytest_gomem.quantity import Unit
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class BudgetTable:
+    """The budgets of the file, weakest first: for all windows, by service name, by glob over test ids."""
+
+    defaults: tuple[Budget, ...] = ()
+    services: Mapping[str, tuple[Budget, ...]] = field(default_factory=dict)
+    tests: Mapping[str, tuple[Budget, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GomemConfig:
+    """A gomem.yaml that holds no mistakes."""
+
+    path: Path
+    services: Mapping[str, ServiceConfig]
+    budgets: BudgetTable
+
+
+def load_config(path: Path, units: Mapping[str, Unit]) -> GomemConfig:
+    """Read and check the file; units: every metric's unit, by name.
+
+    Raises ConfigErrors with all mistakes of the file in one.
+    """
+    mistakes = Mistakes()
+    config = GomemConfig(path, {}, BudgetTable())
+    with mistakes.kept():
+        config = _config(path, read_yaml(path, mistakes), units)
+    mistakes.raise_all()
+    return config
+
+
+def _config(path: Path, root: Located, units: Mapping[str, Unit]) -> GomemConfig:
+    mistakes = Mistakes()
+    fields = Fields(root, ("version", "services", "budgets"), mistakes)
+    if "version" not in fields.said:
+        mistakes.add(root.error("says no version", f"it begins with  version: {VERSION}"))
+    fields.read("version", _check_version, None)
+    base_dir = path.absolute().parent
+    services = fields.read("services", lambda node: _services(node, base_dir), {})
+    budgets = fields.read("budgets", lambda node: _budgets(node, _names(fields), units), BudgetTable())
+    mistakes.raise_all()
+    return GomemConfig(path, services, budgets)
+
+
+def _names(fields: Fields) -> tuple[str, ...]:
+    """The services that are declared, also those with mistakes, so that one mistake is not told twice."""
+    node = fields.said.get("services")
+    return tuple(node.value) if node and isinstance(node.value, Mapping) else ()
+
+
+def _check_version(node: Located) -> None:
+    if isinstance(node.value, bool) or not isinstance(node.value, int) or node.value != VERSION:
+        raise node.error(f"expected version {VERSION}, not {node.shown}", "a newer file needs a newer pytest-gomem")
+
+
+def _services(node: Located, base_dir: Path) -> dict[str, ServiceConfig]:
+    mistakes, found = Mistakes(), {}
+    for name, member in members(node).items():
+        with mistakes.kept():
+            found[name] = parse_service(member, name, base_dir)
+    mistakes.raise_all()
+    return found
+
+
+def _budgets(node: Located, services: tuple[str, ...], units: Mapping[str, Unit]) -> BudgetTable:
+    mistakes = Mistakes()
+    fields = Fields(node, ("defaults", "services", "tests"), mistakes)
+
+    def by_name(scope: str, names: tuple[str, ...] | None) -> Callable[[Located], dict[str, tuple[Budget, ...]]]:
+        return lambda section: _named_budgets(section, names, units, scope)
+
+    table = BudgetTable(
+        defaults=fields.read("defaults", lambda section: parse_budgets(section, units, "defaults"), ()),
+        services=fields.read("services", by_name("services", services), {}),
+        tests=fields.read("tests", by_name("tests glob", None), {}),
+    )
+    mistakes.raise_all()
+    return table
+
+
+def _named_budgets(
+    node: Located, names: tuple[str, ...] | None, units: Mapping[str, Unit], scope: str
+) -> dict[str, tuple[Budget, ...]]:
+    """Budgets by service name or test glob; `names`: the names that exist, None where any may stand."""
+    mistakes, found = Mistakes(), {}
+    for name, member in members(node).items():
+        with mistakes.kept():
+            if names is not None and name not in names:
+                hint = did_you_mean(name, names) if names else "the file declares no services"
+                raise member.error(f"budgets for '{name}', which is no service", hint)
+            if not name:
+                raise member.error("an empty glob matches no test")
+            found[name] = parse_budgets(member, units, scope)
+    mistakes.raise_all()
+    return found

@@ -1,0 +1,187 @@
+"""Owns the GC settings a service is launched under, and the refusal of settings Go would misread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from pytest_gomem.config.fields import Fields, Mistakes, flag, members, whole
+from pytest_gomem.config.located import Located, located
+from pytest_gomem.errors import ConfigError, Place
+
+Off = Literal["off"]
+DEFAULT_GOMAXPROCS = 2
+
+# What the shell says of these never reaches a service: a figure must not depend on who runs the tests.
+PINNED = ("GOGC", "GOMEMLIMIT", "GODEBUG", "GOMAXPROCS")
+
+GC_KEYS = ("gogc", "gomemlimit", "gomaxprocs", "godebug", "unbounded")
+_INT32 = 2**31 - 1
+_INT64 = 2**63 - 1
+_GO_BYTES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+@dataclass(frozen=True)
+class GcSettings:
+    """Requested settings; None means "not said here".
+
+    gogc: percent (> 0) or "off". gomemlimit: bytes (> 0) or "off". gomaxprocs: processors (>= 1).
+    godebug: GODEBUG key -> value. unbounded: allow gogc "off" without a memory limit.
+    """
+
+    gogc: int | Off | None = None
+    gomemlimit: int | Off | None = None
+    gomaxprocs: int | None = None
+    godebug: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    unbounded: bool = False
+
+
+def parse_gc(values: Mapping[str, object], place: Place) -> GcSettings:
+    """Read settings from a YAML section, marker parameters or keyword arguments; each value is judged by itself.
+
+    Raises ConfigErrors with every unknown key and every value that Go would refuse, or silently take for another.
+    """
+    mistakes = Mistakes()
+    fields = Fields(located(values, place), GC_KEYS, mistakes)
+    settings = GcSettings(
+        gogc=fields.read("gogc", _gogc, None),
+        gomemlimit=fields.read("gomemlimit", _gomemlimit, None),
+        gomaxprocs=fields.read("gomaxprocs", whole(1, _INT32), None),
+        godebug=MappingProxyType(fields.read("godebug", _godebug, {})),
+        unbounded=fields.read("unbounded", flag, False),
+    )
+    mistakes.raise_all()
+    return settings
+
+
+def merged(base: GcSettings, over: GcSettings) -> GcSettings:
+    """`base` with all that `over` says put on top; godebug is merged key by key."""
+    return GcSettings(
+        gogc=base.gogc if over.gogc is None else over.gogc,
+        gomemlimit=base.gomemlimit if over.gomemlimit is None else over.gomemlimit,
+        gomaxprocs=base.gomaxprocs if over.gomaxprocs is None else over.gomaxprocs,
+        godebug=MappingProxyType({**base.godebug, **over.godebug}),
+        unbounded=base.unbounded or over.unbounded,
+    )
+
+
+def refusal(settings: GcSettings) -> str:
+    """Why these settings must not be launched together; "" if they may. They are to be the final, merged ones."""
+    if settings.gogc == "off" and settings.gomemlimit in (None, "off") and not settings.unbounded:
+        return "gogc off without a memory limit never collects: the heap would grow until the machine is out of memory"
+    return ""
+
+
+def check(settings: GcSettings, place: Place) -> None:
+    """Raise ConfigError if the final, merged settings must not be launched together."""
+    if reason := refusal(settings):
+        raise ConfigError(reason, place, "give a gomemlimit, or unbounded: true if that is what you want")
+
+
+def check_env(env: Mapping[str, object], place: Place) -> None:
+    """Raise ConfigError if a service's environment sets a variable that belongs to the GC settings."""
+    for name in PINNED:
+        if name in env:
+            raise ConfigError(f"{name} is not set through env", place, f"write  gc: {{{name.lower()}: ...}}")
+
+
+def environment(settings: GcSettings, profile_rate: int | None, gctrace: bool) -> dict[str, str]:
+    """The PINNED variables of a launch; one that is missing here must be missing in the service's environment.
+
+    profile_rate: bytes per heap profile sample (GODEBUG memprofilerate). A GODEBUG key of the settings wins over ours.
+    """
+    ours = {"memprofilerate": str(profile_rate)} if profile_rate is not None else {}
+    if gctrace:
+        ours["gctrace"] = "1"
+    debug = godebug_text({**ours, **settings.godebug})
+    requested = described(settings) | {"godebug": debug}
+    return {name: requested[name.lower()] for name in PINNED if requested.get(name.lower())}
+
+
+def described(settings: GcSettings) -> dict[str, str]:
+    """The requested settings as Go spells them; what is not said is left out, except for the pinned gomaxprocs."""
+    said = {
+        "gogc": str(settings.gogc or ""),
+        "gomemlimit": _go_bytes(settings.gomemlimit) if isinstance(settings.gomemlimit, int) else settings.gomemlimit,
+        "gomaxprocs": str(settings.gomaxprocs or DEFAULT_GOMAXPROCS),
+        "godebug": godebug_text(settings.godebug),
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def godebug_text(godebug: Mapping[str, str]) -> str:
+    """A GODEBUG value: a=1,b=2."""
+    return ",".join(f"{key}={value}" for key, value in godebug.items())
+
+
+def _go_bytes(size: int) -> str:
+    unit = next(unit for unit in ("TiB", "GiB", "MiB", "KiB", "B") if size % _GO_BYTES[unit] == 0)
+    return f"{size // _GO_BYTES[unit]}{unit}"
+
+
+def _gogc(node: Located) -> int | Off:
+    """GOGC as runtime/mgcpacer.go readGOGC takes it: "off" or a 32-bit integer; it reads all else as 100."""
+    if node.value == "off":
+        return "off"
+    hint = 'write a whole percentage of at least 1, or "off"'
+    if re.fullmatch(r"[-+]?[0-9]{1,20}", node.written) is None or int(node.written) > _INT32:
+        raise node.error(f"{node.shown} is no GOGC: Go would silently take it as the default, 100", hint)
+    percent = int(node.written)
+    if percent < 0:
+        raise node.error(f"Go takes a negative GOGC, {percent}, as off", 'write "off"')
+    if percent == 0:
+        raise node.error("GOGC=0 leaves no room above the live heap: Go would collect without end", hint)
+    return percent
+
+
+def _gomemlimit(node: Located) -> int | Off:
+    """GOMEMLIMIT as runtime/string.go parseByteCount takes it; a malformed one aborts the program at its start."""
+    if node.value == "off":
+        return "off"
+    hint = 'write a limit such as "512MiB", or "off" for none'
+    match = re.fullmatch(r"([0-9]{1,20})(B|KiB|MiB|GiB|TiB)?", node.written)
+    if match is None:
+        message = f"{node.shown} is no GOMEMLIMIT: Go knows only whole numbers of B, KiB, MiB, GiB and TiB"
+        raise node.error(message, hint)
+    size = int(match[1]) * _GO_BYTES[match[2] or ""]
+    if size == 0:
+        raise node.error("GOMEMLIMIT=0 is no absence of a limit: it makes Go collect without end", hint)
+    if size > _INT64:
+        raise node.error(f"{node.shown} is beyond the greatest GOMEMLIMIT, 2^63-1 bytes", hint)
+    return size
+
+
+def _godebug(node: Located) -> dict[str, str]:
+    """A mapping, or the text a=1,b=2 that GODEBUG itself has."""
+    if isinstance(node.value, str):
+        return _godebug_pairs(node)
+    mistakes, found = Mistakes(), {}
+    for key, member in members(node).items():
+        with mistakes.kept():
+            found[key] = _godebug_value(key, member)
+    mistakes.raise_all()
+    return found
+
+
+def _godebug_pairs(node: Located) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in filter(None, node.written.split(",")):
+        key, _, value = pair.partition("=")
+        if key in found:
+            raise node.error(f"'{key}' is given twice")
+        found[key] = _godebug_value(key, Located(value, node.place, value))
+    return found
+
+
+def _godebug_value(key: str, node: Located) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.]+", key):
+        raise node.error(f"'{key}' is no GODEBUG key")
+    # Go's parser skips what it cannot read without a word: true, 1.0 or a value with a comma would have no effect.
+    if isinstance(node.value, bool) or not isinstance(node.value, (int, str)):
+        raise node.error(f"expected a whole number or a word, not {node.shown}", "GODEBUG switches are 0 and 1")
+    if not re.fullmatch(r"[^\s,]+", str(node.value)):
+        raise node.error(f"{node.shown} is no GODEBUG value")
+    return str(node.value)

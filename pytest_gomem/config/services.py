@@ -1,0 +1,267 @@
+"""Owns what a service is: how it is built and started, when it is ready, and under which settings it runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pytest_gomem.config.fields import Fields, Mistakes, filled, flag, members, quantity, text, texts, whole
+from pytest_gomem.config.gc import GcSettings, check, check_env, parse_gc
+from pytest_gomem.config.located import Located
+from pytest_gomem.config.tokens import ports_named
+from pytest_gomem.errors import Place
+from pytest_gomem.globs import did_you_mean
+from pytest_gomem.quantity import SECONDS
+
+READY_TIMEOUT = 10.0
+STOP_GRACE = 5.0
+
+_STARTS = ("build", "binary", "command")
+_KEYS = (*_STARTS, "args", "env", "cwd", "ready", "pprof", "gc", "profile_rate", "tree", "stop_grace", "agent")
+_NAME = re.compile(r"\w[\w.-]*")
+_URL = re.compile(r"https?://\S+")
+_TOKEN_FIRST = re.compile(r"\$\{|\{tmp\}")
+
+
+@dataclass(frozen=True)
+class BuildSpec:
+    """A Go package to build, as `go build` names it from the configuration file's folder."""
+
+    package: str
+    flags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    env: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """How a service shows that it is ready.
+
+    kind: "http" (target, a path or a full URL, answers), "tcp" (the port accepts), "log" (target, a regular expression,
+    is found in the output) or "started" (nothing to wait for). port: a port's name, "" for the default one.
+    timeout: seconds.
+    """
+
+    kind: Literal["http", "tcp", "log", "started"]
+    target: str = ""
+    port: str = ""
+    timeout: float = READY_TIMEOUT
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """One service of gomem.yaml. `command`, `args`, `env`, `cwd`, `pprof` and an http target still hold their tokens.
+
+    Either `build` is set or `command` is not empty. Relative paths are already joined to base_dir, the file's folder,
+    except for those that begin with a token. profile_rate: bytes per heap profile sample, None = Go's default.
+    stop_grace: seconds between SIGTERM and SIGKILL. agent: None = not said.
+    """
+
+    name: str
+    build: BuildSpec | None
+    command: tuple[str, ...]
+    args: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    ready: Ready
+    pprof: str | None
+    gc: GcSettings
+    profile_rate: int | None
+    tree: bool
+    stop_grace: float
+    agent: bool | None
+    place: Place
+    base_dir: Path
+
+
+def default_ready(texts: Iterable[str], timeout: float = READY_TIMEOUT) -> Ready:
+    """Readiness where none is declared: the first port that the texts name accepts, or, without ports, at once."""
+    ports = ports_named(texts)
+    return Ready("tcp", port=_main_port(ports), timeout=timeout) if ports else Ready("started", timeout=timeout)
+
+
+def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
+    """Read one service. Raises ConfigErrors with every mistake in it."""
+    mistakes = Mistakes()
+    fields = Fields(node, _KEYS, mistakes)
+    if _NAME.fullmatch(name) is None:
+        mistakes.add(node.error(f"'{name}' is no service name", "use letters, digits, '_', '-' and '.'"))
+    with mistakes.kept():
+        _one_start(node, fields)
+    command = _command(fields, base_dir)
+    args = fields.read("args", texts, ())
+    env: Mapping[str, str] = fields.read("env", _service_env, {})
+    ports = ports_named((*command, *args, *env.values()))
+    service = ServiceConfig(
+        name=name,
+        build=fields.read("build", _build, None),
+        command=command,
+        args=args,
+        env=env,
+        cwd=fields.read("cwd", lambda cwd: Path(_joined(filled(cwd), base_dir)), base_dir),
+        ready=fields.read("ready", lambda ready: _ready(ready, ports), default_ready((*command, *args, *env.values()))),
+        pprof=fields.read("pprof", lambda url: _pprof(url, ports), None),
+        gc=fields.read("gc", _gc, GcSettings()),
+        profile_rate=fields.read("profile_rate", whole(0), None),
+        tree=fields.read("tree", flag, False),
+        stop_grace=fields.read("stop_grace", _seconds, STOP_GRACE),
+        agent=fields.read("agent", flag, None),
+        place=node.place,
+        base_dir=base_dir,
+    )
+    mistakes.raise_all()
+    return service
+
+
+def _one_start(node: Located, fields: Fields) -> None:
+    said = [key for key in _STARTS if key in fields.said]
+    if not said:
+        raise node.error("nothing to start", "one of build, binary or command is needed")
+    if len(said) > 1:
+        raise fields.said[said[1]].error(f"'{said[1]}' stands beside '{said[0]}'", "keep one of build, binary, command")
+
+
+def _command(fields: Fields, base_dir: Path) -> tuple[str, ...]:
+    def words(node: Located) -> tuple[str, ...]:
+        found = texts(node)
+        if not found or not found[0]:
+            raise node.error("names no program", "the first item is the program: [./bin/api, serve]")
+        # As in a shell, a bare name is looked up on PATH and a name with a slash is a path.
+        return (_joined(found[0], base_dir) if "/" in found[0] else found[0], *found[1:])
+
+    binary = fields.read("binary", lambda node: (_joined(filled(node), base_dir),), ())
+    return fields.read("command", words, ()) or binary
+
+
+def _joined(path: str, base_dir: Path) -> str:
+    return path if _TOKEN_FIRST.match(path) else str(base_dir / path)
+
+
+def _build(node: Located) -> BuildSpec:
+    if isinstance(node.value, str):
+        return BuildSpec(filled(node))
+    mistakes = Mistakes()
+    fields = Fields(node, ("package", "flags", "tags", "env"), mistakes)
+    if "package" not in fields.said:
+        mistakes.add(node.error("names no package", "write  build: ./cmd/api  or  build: {package: ./cmd/api, ...}"))
+    build = BuildSpec(
+        package=fields.read("package", filled, ""),
+        flags=fields.read("flags", texts, ()),
+        tags=fields.read("tags", texts, ()),
+        env=fields.read("env", _env, None),
+    )
+    mistakes.raise_all()
+    return build
+
+
+def _env(node: Located) -> dict[str, str]:
+    mistakes, found = Mistakes(), {}
+    for name, member in members(node).items():
+        with mistakes.kept():
+            if not name or "=" in name or "\0" in name:
+                raise member.error(f"{name!r} is no name of an environment variable")
+            found[name] = text(member)
+    mistakes.raise_all()
+    return found
+
+
+def _service_env(node: Located) -> dict[str, str]:
+    mistakes = Mistakes()
+    for name, member in members(node).items():
+        with mistakes.kept():
+            check_env({name: member}, member.place)
+    with mistakes.kept():
+        found = _env(node)
+    mistakes.raise_all()
+    return found
+
+
+def _gc(node: Located) -> GcSettings:
+    settings = parse_gc(members(node), node.place)
+    check(settings, node.place)
+    return settings
+
+
+def _pprof(node: Located, ports: tuple[str, ...]) -> str:
+    url = text(node)
+    if _URL.fullmatch(url) is None:
+        raise node.error(f"{node.shown} is no URL", 'such as "http://127.0.0.1:{port:admin}/debug/pprof"')
+    _check_ports(node, ports_named([url]), ports)
+    return url
+
+
+def _ready(node: Located, ports: tuple[str, ...]) -> Ready:
+    mistakes = Mistakes()
+    fields = Fields(node, ("http", "tcp", "log", "port", "timeout"), mistakes)
+    kinds = [kind for kind in ("http", "tcp", "log") if kind in fields.said]
+    if len(kinds) > 1:
+        mistakes.add(node.error(f"waits for both {kinds[0]} and {kinds[1]}", "keep one of http, tcp, log"))
+    http = fields.read("http", lambda url: _http(url, ports), "")
+    log = fields.read("log", _regex, "")
+    fields.read("tcp", _tcp, True)
+    port = fields.read("port", lambda name: _port(name, ports), _main_port(ports))
+    timeout = fields.read("timeout", _timeout, READY_TIMEOUT)
+    mistakes.raise_all()
+    if http:
+        return Ready("http", http, port, timeout)
+    if log:
+        return Ready("log", log, port, timeout)
+    return (
+        Ready("tcp", "", port, timeout)
+        if ports or kinds or "port" in fields.said
+        else Ready("started", "", "", timeout)
+    )
+
+
+def _http(node: Located, ports: tuple[str, ...]) -> str:
+    target = text(node)
+    if not target.startswith("/") and _URL.fullmatch(target) is None:
+        raise node.error(f"{node.shown} is neither a path nor a URL", "a path begins with '/', such as /healthz")
+    _check_ports(node, ports_named([target]), ports)
+    return target
+
+
+def _tcp(node: Located) -> bool:
+    if not flag(node):
+        raise node.error("tcp: false waits for nothing", "leave it out, or name another sign: http or log")
+    return True
+
+
+def _regex(node: Located) -> str:
+    try:
+        re.compile(filled(node))
+    except re.error as error:
+        raise node.error(f"{node.shown} is no regular expression: {error}") from None
+    return text(node)
+
+
+def _port(node: Located, ports: tuple[str, ...]) -> str:
+    name = filled(node)
+    _check_ports(node, (name,), ports)
+    return name
+
+
+def _check_ports(node: Located, names: tuple[str, ...], ports: tuple[str, ...]) -> None:
+    # Without any port here the arguments may come from a fixture; the launch then knows more than the file.
+    for name in names if ports else ():
+        if name not in ports:
+            written = f"{{port:{name}}}" if name else "{port}"
+            hint = did_you_mean(name, filter(None, ports)) if name and any(ports) else "name one that args or env use"
+            raise node.error(f"no argument or variable of the service uses {written}", hint)
+
+
+def _main_port(ports: tuple[str, ...]) -> str:
+    return "" if "" in ports else next(iter(ports), "")
+
+
+def _seconds(node: Located) -> float:
+    return quantity(SECONDS)(node).value
+
+
+def _timeout(node: Located) -> float:
+    if not _seconds(node):
+        raise node.error("a timeout of 0 leaves no time to become ready", "such as 10s")
+    return _seconds(node)

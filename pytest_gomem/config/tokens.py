@@ -1,0 +1,52 @@
+"""Owns the replaceable parts of a service's texts: {port}, {port:NAME}, {tmp}, ${VAR} and ${VAR:-default}."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from pytest_gomem.errors import ConfigError, Place
+
+# A default may hold one level of braces, so that ${ADDR:-127.0.0.1:{port}} means what it seems to.
+_TOKEN = re.compile(
+    r"\$\{(?P<var>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:[^{}]|\{[^{}]*\})*))?\}"
+    r"|(?<!\$)\{port(?::(?P<port>[A-Za-z0-9_-]+))?\}"
+    r"|(?<!\$)(?P<tmp>\{tmp\})"
+)
+_PORT = re.compile(r"(?<!\$)\{port(?::([A-Za-z0-9_-]+))?\}")
+
+
+def ports_named(texts: Iterable[str]) -> tuple[str, ...]:
+    """The ports that the texts ask for, each once, in order of appearance; "" is the unnamed default port."""
+    return tuple(dict.fromkeys(match[1] or "" for text in texts for match in _PORT.finditer(text)))
+
+
+def expand(
+    text: str, *, ports: Mapping[str, int], tmp: str, environ: Mapping[str, str], place: Place | None = None
+) -> str:
+    """Replace the tokens; every other brace stays, and what was put in is not looked at again.
+
+    As in a shell, the default after `:-` also stands in for an empty variable. Raises ConfigError for a variable that
+    is unset and has no default, and for a port that is not in `ports`.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        if match["tmp"]:
+            return tmp
+        if match["var"]:
+            return _variable(match["var"], match["default"])
+        name = match["port"] or ""
+        if name not in ports:
+            raise ConfigError(f"{match[0]} in {text!r} names a port that no argument of the service uses", place)
+        return str(ports[name])
+
+    def _variable(name: str, default: str | None) -> str:
+        value = environ.get(name)
+        if default is not None:
+            return value or _TOKEN.sub(replaced, default)
+        if value is None:
+            hint = f"set it, or give a default: ${{{name}:-...}}"
+            raise ConfigError(f"the environment variable {name} in {text!r} is not set", place, hint)
+        return value
+
+    return _TOKEN.sub(replaced, text)
