@@ -1,0 +1,1 @@
+"""Owns the helper process that launches, reaps, samples and guards services."""

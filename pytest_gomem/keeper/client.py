@@ -1,0 +1,154 @@
+"""Owns pytest's side of the keeper: starting it, asking it, and waiting for what it holds."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from pytest_gomem.errors import KeeperError
+from pytest_gomem.helper_path import helper_path
+from pytest_gomem.keeper.protocol import Channel, ChildState, LaunchRequest, Message, to_message
+from pytest_gomem.keeper.timeline import samples
+from pytest_gomem.observe.records import GcCycle, Sample
+
+_BOOTSTRAP = (
+    "import sys; sys.path += sys.argv[3:];"
+    "from pytest_gomem.keeper.loop import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+)
+_FIRST_LOOK, _LONGEST_LOOK = 0.001, 0.02
+FOREVER = float("inf")
+
+
+class KeeperClient:
+    """A running keeper; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        numbers = [str(theirs.fileno()), str(os.getpid())]
+        command = [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, *numbers, *helper_path("psutil")]
+        with theirs:
+            self._process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        self._channel = Channel(ours)
+        self._lock = threading.Lock()
+        self._owner = os.getpid()
+
+    @property
+    def pid(self) -> int:
+        """Pid of the keeper process."""
+        return self._process.pid
+
+    def ask(self, do: str, **arguments: object) -> Message:
+        """One request and its answer; raises KeeperError when the keeper is gone or refuses."""
+        if os.getpid() != self._owner:
+            raise KeeperError("gomem objects belong to the process that made them: this is a forked copy")
+        try:
+            with self._lock:
+                self._channel.send({"do": do, **arguments})
+                answer = self._channel.receive()
+        except OSError as error:
+            raise KeeperError(f"the keeper process {self.pid} is gone: {error}") from None
+        if answer is None:
+            raise KeeperError(f"the keeper process {self.pid} is gone; the services it held were lost with it")
+        if "error" in answer:
+            raise KeeperError(str(answer["error"]))
+        return answer
+
+    def launch(self, request: LaunchRequest) -> KeptChild:
+        """Start a program; raises KeeperError with the system's words when it cannot be started."""
+        answer = self.ask("launch", launch=to_message(request))
+        return KeptChild(self, answer["id"], ChildState.from_message(answer["state"]))
+
+    def watch(self, pid: int, *, tree: bool, sample_rate: float) -> Watched:
+        """Sample a process that is not ours."""
+        return Watched(self, self.ask("watch", pid=pid, tree=tree, sample_rate=sample_rate)["id"])
+
+    def close(self) -> None:
+        """Let the keeper kill what is left and end."""
+        self._channel.close()
+        if os.getpid() == self._owner:
+            self._process.wait()
+
+
+class Watched:
+    """A sampled process."""
+
+    def __init__(self, keeper: KeeperClient, key: int) -> None:
+        self._keeper = keeper
+        self._key = key
+
+    def samples(self, since: float = 0.0, until: float = FOREVER) -> tuple[Sample, ...]:
+        """The timeline between two CLOCK_MONOTONIC instants."""
+        return samples(self._ask("samples", since=since, until=min(until, sys.float_info.max))["columns"])
+
+    def forget(self) -> None:
+        """Stop sampling and drop what was recorded; the process itself is left alone."""
+        with contextlib.suppress(KeeperError):
+            self._ask("unwatch")
+
+    def _ask(self, do: str, **arguments: object) -> Message:
+        return self._keeper.ask(do, id=self._key, **arguments)
+
+
+class KeptChild(Watched):
+    """A program that the keeper launched."""
+
+    def __init__(self, keeper: KeeperClient, key: int, first: ChildState) -> None:
+        super().__init__(keeper, key)
+        self.pid = first.pid
+        self.started = first.started
+
+    def state(self) -> ChildState:
+        """How it is now."""
+        return ChildState.from_message(self._ask("state")["state"])
+
+    def log(self, since: int = 0) -> tuple[str, int]:
+        """What it wrote from byte `since` on, as far as it is kept, and the offset behind it."""
+        answer = self._ask("log", since=since)
+        return base64.b64decode(answer["log"]).decode(errors="replace"), answer["end"]
+
+    def gc_cycles(self, since: float = 0.0, until: float = FOREVER) -> tuple[tuple[GcCycle, ...], int]:
+        """GC cycles whose line was read between two instants, and how many lines were rejected since the start."""
+        answer = self._ask("gctrace", since=since, until=min(until, sys.float_info.max))
+        return tuple(GcCycle(*row) for row in answer["cycles"]), answer["rejected"]
+
+    def wait(self, timeout: float) -> ChildState:
+        """Wait until the program has ended, at most `timeout` seconds; the state says whether it has."""
+        return self._wait_until(lambda state: state.exit is not None, timeout)
+
+    def stop(self, grace: float) -> ChildState:
+        """SIGTERM, then after `grace` seconds SIGKILL, until nothing of the family is left."""
+        self._ask("terminate", grace=grace)
+        # The kernel ends a killed process in its own time, long for many GB; the keeper goes on killing meanwhile.
+        return self._wait_until(lambda state: state.exit is not None and not self.members(), grace + 30.0)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole family."""
+        self._ask("kill")
+
+    def members(self) -> list[int]:
+        """Living pids of the family."""
+        members: list[int] = self._ask("members")["members"]
+        return members
+
+    def forget(self) -> None:
+        """Drop what was recorded; kills what still runs."""
+        with contextlib.suppress(KeeperError):
+            self._ask("forget")
+
+    def _wait_until(self, done: Callable[[ChildState], bool], timeout: float) -> ChildState:
+        deadline, look = time.monotonic() + timeout, _FIRST_LOOK
+        while True:
+            state = self.state()
+            if done(state) or time.monotonic() >= deadline:
+                return state
+            time.sleep(look)
+            look = min(2 * look, _LONGEST_LOOK)

@@ -1,0 +1,1 @@
+"""Owns from settings to a running process."""

@@ -1,0 +1,41 @@
+"""Owns free TCP ports on the loopback interface, and telling who listens on one."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterable
+
+import psutil
+
+HOST = "127.0.0.1"
+
+
+def free_ports(names: Iterable[str]) -> dict[str, int]:
+    """A distinct free port for each name; another program may still take one before the service does."""
+    with contextlib.ExitStack() as held:
+        ports = {}
+        for name in names:
+            sock = held.enter_context(socket.socket())
+            sock.bind((HOST, 0))
+            ports[name] = sock.getsockname()[1]
+        return ports
+
+
+def accepts(port: int, timeout: float = 1.0) -> bool:
+    """Whether something accepts TCP connections there."""
+    try:
+        with socket.create_connection((HOST, port), timeout=timeout):
+            return True
+    except OSError:
+        return False
+
+
+def listens(pids: Iterable[int], port: int) -> bool:
+    """Whether one of these processes has that port open for listening."""
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            connections = psutil.Process(pid).net_connections(kind="tcp")
+            if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections):
+                return True
+    return False

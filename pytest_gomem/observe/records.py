@@ -1,0 +1,107 @@
+"""Owns the timestamped, frozen records that the sources yield; every `t` is CLOCK_MONOTONIC in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class KernelReading:
+    """One look at a process (or, with `processes` > 1, the sum over its tree) in /proc.
+
+    rss, hwm, pss: bytes; None where the system does not tell. cpu: user + system seconds since the process started.
+    """
+
+    t: float
+    rss: int
+    hwm: int | None
+    threads: int
+    fds: int | None
+    cpu: float
+    processes: int = 1
+    pss: int | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One point of the timeline: bytes resident, the kernel's own peak so far (None where it keeps none), threads."""
+
+    t: float
+    rss: int
+    hwm: int | None
+    threads: int
+    fds: int | None = None
+
+
+@dataclass(frozen=True)
+class GcCycle:
+    """One accepted gctrace line (GODEBUG=gctrace=1, runtime/mgc.go gcMarkTermination).
+
+    t: when the line was read; None in a recorded stream. since_start: the line's `@`, seconds from the program's
+    start to the cycle's start. util: percent of CPU spent in GC since the program's start.
+    clock (wall seconds): stw_sweep_term, concurrent_mark, stw_mark_term.
+    cpu (seconds): cpu_sweep_term, cpu_assist, cpu_background (dedicated + fractional), cpu_idle, cpu_mark_term.
+    heap_*: bytes, printed by the runtime in whole MiB. procs: GOMAXPROCS in force.
+    """
+
+    number: int
+    t: float | None
+    since_start: float
+    util: int
+    stw_sweep_term: float
+    concurrent_mark: float
+    stw_mark_term: float
+    cpu_sweep_term: float
+    cpu_assist: float
+    cpu_background: float
+    cpu_idle: float
+    cpu_mark_term: float
+    heap_start: int
+    heap_mark_end: int
+    heap_live: int
+    heap_goal: int
+    stacks: int
+    globals: int
+    procs: int
+    forced: bool
+
+    @property
+    def pause(self) -> float:
+        """Both stop-the-world phases, seconds."""
+        return self.stw_sweep_term + self.stw_mark_term
+
+
+@dataclass(frozen=True)
+class MemStats:
+    """runtime.MemStats as far as `/debug/pprof/heap?debug=1` prints it; bytes, counts and seconds.
+
+    pauses: the last 256 cycles at most, newest last, as (cycle number, pause seconds, end in seconds since the epoch).
+    goroutines: from the goroutine profile read beside it; None where that failed.
+    """
+
+    t: float
+    total_alloc: int
+    sys: int
+    mallocs: int
+    frees: int
+    heap_alloc: int
+    heap_sys: int
+    heap_idle: int
+    heap_inuse: int
+    heap_released: int
+    heap_objects: int
+    stack_inuse: int
+    stack_sys: int
+    mspan_inuse: int
+    mspan_sys: int
+    mcache_inuse: int
+    mcache_sys: int
+    buck_hash_sys: int
+    gc_sys: int
+    other_sys: int
+    next_gc: int
+    num_gc: int
+    num_forced_gc: int
+    gc_cpu_fraction: float
+    pauses: tuple[tuple[int, float, float], ...]
+    goroutines: int | None = None
