@@ -1,0 +1,1 @@
+"""Owns HTTP requests and load against a service."""

@@ -1,0 +1,112 @@
+"""Owns what a load is asked to do: checked before the first request is sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_gomem.drive.request import address, content
+from pytest_gomem.errors import ConfigError
+from pytest_gomem.quantity import PER_SECOND, SECONDS, Unit, parse_quantity
+
+_IN_FLIGHT = 16  # connections of an open loop, unless said: enough that a service, not this number, limits the rate
+
+
+@dataclass(frozen=True)
+class LoadSpec:
+    """Fixed work (`requests`) or an open loop (`rate` in requests/second for `duration` seconds).
+
+    url: base of the service; path: below it. connections: how many requests are in flight, at most so in an open loop.
+    timeout: seconds for connecting and for each wait for bytes. Raises ConfigError for what cannot be driven.
+    """
+
+    url: str
+    path: str
+    method: str = "GET"
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    requests: int | None = None
+    connections: int = 1
+    rate: float | None = None
+    duration: float | None = None
+    timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        address(self.url, self.path)
+        _check_amount(self.requests, self.rate, self.duration)
+        if self.requests is not None:
+            _check_count("requests", self.requests)
+        _check_count("connections", self.connections)
+        for name, value in (("rate", self.rate), ("duration", self.duration), ("timeout", self.timeout)):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise _mistake(f"{name}={value!r} must be more than 0")
+
+    @classmethod
+    def of(
+        cls,
+        url: str,
+        path: str,
+        *,
+        method: str = "GET",
+        body: bytes | str | None = None,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        requests: int | None = None,
+        connections: int | None = None,
+        rate: float | str | None = None,
+        duration: float | str | None = None,
+        timeout: float | str = 30.0,
+    ) -> LoadSpec:
+        """From what a user gives to load(): durations as seconds or "10s", a rate as a number or "6000/min".
+
+        connections: unless given, 1 for fixed work and 16 for an open loop. Raises ConfigError.
+        """
+        sent, all_headers = content(body, json, headers)
+        return cls(
+            url=url,
+            path=path,
+            method=method,
+            body=sent,
+            headers=all_headers,
+            requests=requests,
+            connections=connections if connections is not None else 1 if rate is None else _IN_FLIGHT,
+            rate=None if rate is None else _number("rate", rate, PER_SECOND),
+            duration=None if duration is None else _number("duration", duration, SECONDS),
+            timeout=_number("timeout", timeout, SECONDS),
+        )
+
+    @property
+    def planned(self) -> int:
+        """How many requests are to be sent: at least 1."""
+        if self.requests is not None:
+            return self.requests
+        assert self.rate is not None
+        assert self.duration is not None
+        return max(1, round(self.rate * self.duration))
+
+
+def _mistake(message: str, hint: str = "") -> ConfigError:
+    return ConfigError(f"load(): {message}", hint=hint)
+
+
+def _check_amount(requests: int | None, rate: float | None, duration: float | None) -> None:
+    hint = "fixed work is requests=1000; an open loop is rate=200, duration='10s'"
+    if requests is not None and (rate is not None or duration is not None):
+        raise _mistake("requests= stands beside rate= or duration=: one of the two ways", hint)
+    if requests is None and rate is None and duration is None:
+        raise _mistake("nothing says how much to send", hint)
+    if requests is None and (rate is None or duration is None):
+        raise _mistake(f"{'duration' if rate is None else 'rate'}= is given without its other half", hint)
+
+
+def _check_count(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _mistake(f"{name}={value!r} must be a whole number of at least 1")
+
+
+def _number(name: str, written: object, unit: Unit) -> float:
+    try:
+        return parse_quantity(written, unit).value
+    except ValueError as error:
+        raise _mistake(f"{name}=: {error}") from None

@@ -1,0 +1,74 @@
+"""Owns what is said of loads together: their percentiles, their sum, and whether they count as done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from pytest_gomem.errors import LoadError
+from pytest_gomem.measure.quantiles import nearest_rank
+from pytest_gomem.measure.window import LoadRecord
+
+_RATE_KEPT = 0.98  # of the rate asked for
+
+
+def percentile(sorted_values: Sequence[float], q: int) -> float:
+    """The q-th percentile (0-100) by nearest rank, always one of the values: p99 of fewer than 100 is their maximum.
+
+    Raises ValueError for no values.
+    """
+    return nearest_rank(sorted_values, q)
+
+
+def merged(records: Collection[LoadRecord]) -> LoadRecord | None:
+    """Several loads of one window as if they were one; None for none.
+
+    duration: the sum of theirs. Loads have no common rate, so that of several is None.
+    """
+    if len(records) <= 1:
+        return next(iter(records), None)
+    statuses: Counter[str] = Counter()
+    for record in records:
+        statuses.update(dict(record.statuses))
+    return LoadRecord(
+        requests=sum(record.requests for record in records),
+        errors=sum(record.errors for record in records),
+        duration=sum(record.duration for record in records),
+        latencies=tuple(latency for record in records for latency in record.latencies),
+        statuses=tuple(sorted(statuses.items())),
+    )
+
+
+def judge_load(record: LoadRecord, allow_errors: bool, allow_missed_rate: bool) -> None:
+    """Raise LoadError for failed requests, and for a rate missed by more than 2%, unless they are allowed."""
+    faults = []
+    if record.errors and not allow_errors:
+        faults.append(_errors_in_words(record))
+    if _missed(record) and not allow_missed_rate:
+        faults.append(_miss_in_words(record))
+    if faults:
+        raise LoadError("\n".join(faults))
+
+
+def _errors_in_words(record: LoadRecord) -> str:
+    failed = ((name, count) for name, count in record.statuses if not name.isdigit() or int(name) >= 400)
+    by_count = sorted(failed, key=lambda item: (-item[1], item[0]))
+    kinds = ", ".join(f"{count} x {name}" for name, count in by_count)
+    return (
+        f"{record.errors} of {record.requests} requests failed{': ' if kinds else ''}{kinds}\n"
+        "  a failing service looks wonderfully lean: its figures say nothing; allow_errors=True accepts them"
+    )
+
+
+def _missed(record: LoadRecord) -> bool:
+    asked, achieved = record.rate_asked, record.rate_achieved
+    return asked is not None and achieved is not None and achieved < _RATE_KEPT * asked
+
+
+def _miss_in_words(record: LoadRecord) -> str:
+    return (
+        f"asked for {record.rate_asked:.6g} requests/s, achieved {record.rate_achieved:.6g}: "
+        "less work than asked looks lean too\n"
+        "  the service or this machine cannot keep up: lower rate=, or raise connections=; "
+        "allow_missed_rate=True accepts it"
+    )
