@@ -1,0 +1,1 @@
+"""Owns from metric values and budgets to verdicts."""

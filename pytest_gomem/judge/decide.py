@@ -1,0 +1,88 @@
+"""Owns the judging of one budget against one measured value: a verdict per limit, with its words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.quantity import Quantity, format_value
+
+FAILING = frozenset({Status.FAIL, Status.UNAVAILABLE})
+_WORST_FIRST = (
+    Status.FAIL,
+    Status.UNAVAILABLE,
+    Status.WARN,
+    Status.NOISY,
+    Status.NO_BASELINE,
+    Status.PASS,
+    Status.IMPROVED,
+)
+_NO_PROFILE = "a budget on functions needs allocation profiles, which this version does not capture"
+_NO_BASELINE = "there is no baseline yet to compare with"
+# "4.35GB" is 4.35 * 1e9 in floating point, which may miss the whole number by its last digit: equal must still pass.
+_EQUAL = 1e-12
+
+
+def judge(budget: Budget, result: Reading | Unavailable) -> tuple[Verdict, ...]:
+    """One verdict per limit that the budget sets, in the order max, min, warn, regression.
+
+    Limits are inclusive. `warn` watches the side of `max`; of `min` where that is the only other limit. Without a
+    value every limit is UNAVAILABLE with the reason, which fails: unmeasured is not passed.
+    """
+    if budget.function:
+        result = Unavailable(_NO_PROFILE)
+    if isinstance(result, Unavailable):
+        reason = f"{budget.metric} is unavailable: {result.reason}"
+        return tuple(_without_value(budget, kind, limit, reason) for kind, limit in _limits(budget))
+    return tuple(_judged(budget, kind, limit, result.value) for kind, limit in _limits(budget))
+
+
+def _limits(budget: Budget) -> Iterator[tuple[str, Quantity]]:
+    named = {"max": budget.max, "min": budget.min, "warn": budget.warn, "regression": budget.regression}
+    return ((kind, limit) for kind, limit in named.items() if limit is not None)
+
+
+def _without_value(budget: Budget, kind: str, limit: Quantity, reason: str) -> Verdict:
+    return Verdict(budget, limit, kind, None, Status.UNAVAILABLE, over=None, headroom=None, reason=reason)
+
+
+def _judged(budget: Budget, kind: str, limit: Quantity, actual: float) -> Verdict:
+    if kind == "regression":
+        return Verdict(budget, limit, kind, actual, Status.NO_BASELINE, over=None, headroom=None, reason=_NO_BASELINE)
+    floor = kind == "min" or (kind == "warn" and budget.max is None and budget.min is not None)
+    room = actual - limit.value if floor else limit.value - actual
+    if room >= 0 or math.isclose(actual, limit.value, rel_tol=_EQUAL):
+        headroom = _share(max(room, 0.0), limit)
+        return Verdict(budget, limit, kind, actual, Status.PASS, over=None, headroom=headroom, reason="")
+    status = Status.WARN if kind == "warn" else Status.FAIL
+    reason = _broken(budget, kind, limit, actual, floor)
+    return Verdict(budget, limit, kind, actual, status, over=_share(-room, limit), headroom=None, reason=reason)
+
+
+def _share(amount: float, limit: Quantity) -> float | None:
+    """The amount as a share of the limit; of a limit of 0 nothing is a share."""
+    return amount / limit.value if limit.value else None
+
+
+def _broken(budget: Budget, kind: str, limit: Quantity, actual: float, floor: bool) -> str:
+    unit = limit.unit
+    by = abs(actual - limit.value)
+    share = _share(by, limit)
+    percent = f" ({share:.1%})" if share is not None and share >= 0.0005 else ""
+    name = {"max": "limit", "min": "floor", "warn": "warning level"}[kind]
+    side = "below" if floor else "over"
+    found, distance = format_value(actual, unit), f"{format_value(by, unit)}{percent}"
+    return f"{budget.metric} is {found}, {distance} {side} its {name} of {limit.written}"
+
+
+def failed(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """The verdicts that fail a test: limits that were broken, and limits on what could not be measured."""
+    return tuple(verdict for verdict in verdicts if verdict.status in FAILING)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Status | None:
+    """The gravest status: fail, unavailable, warn, noisy, no_baseline, pass, improved; None without verdicts."""
+    return min((verdict.status for verdict in verdicts), key=_WORST_FIRST.index, default=None)

@@ -1,0 +1,1 @@
+"""Owns from window records to metric values."""

@@ -1,0 +1,81 @@
+"""Owns the metrics of allocation: how much was allocated in the window, in all, per second and per operation."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.sources import MEMSTATS, duration, memstats, operations
+from pytest_gomem.measure.window import Window
+from pytest_gomem.quantity import BYTES, BYTES_PER_OP, BYTES_PER_SECOND, COUNT, COUNT_PER_OP, format_value
+
+_BYTES_SOURCE = f"{MEMSTATS}.TotalAlloc"
+_COUNT_SOURCE = f"{MEMSTATS}.Mallocs"
+
+_allocation_metric = partial(
+    metric,
+    group="allocation",
+    better=Better.LOWER,
+    precision="the cost of one reading (17-170 kB, 100-10 000 objects) is calibrated and subtracted; its scatter stays",
+)
+
+
+def _own(counted: int, reading: int, cost: str, source: str) -> Reading:
+    """What the service itself allocated: the window's difference without what reading it costs."""
+    precision = f"{cost} for one reading is subtracted; the scatter of that cost stays"
+    if counted < reading:
+        return Reading(0, source, precision, "less than a reading costs: too little to tell from nothing")
+    return Reading(counted - reading, source, precision)
+
+
+def _bytes_allocated(window: Window) -> Reading:
+    pair = memstats(window)
+    cost = format_value(pair.read_bytes, BYTES)
+    return _own(pair.end.total_alloc - pair.start.total_alloc, pair.read_bytes, cost, _BYTES_SOURCE)
+
+
+def _objects_allocated(window: Window) -> Reading:
+    pair = memstats(window)
+    cost = f"{format_value(pair.read_objects, COUNT)} objects"
+    return _own(pair.end.mallocs - pair.start.mallocs, pair.read_objects, cost, _COUNT_SOURCE)
+
+
+def _per(reading: Reading, divisor: float, what: str) -> Reading:
+    precision = f"{reading.precision}, over {what}"
+    return Reading(reading.value / divisor, reading.source, precision, reading.note)
+
+
+@_allocation_metric(unit=BYTES, noise=Noise.NEAR_EXACT, sources=(_BYTES_SOURCE,))
+def total_alloc(window: Window) -> Reading | Unavailable:
+    """Bytes allocated on the heap in the window, freed or not."""
+    return _bytes_allocated(window)
+
+
+@_allocation_metric(unit=COUNT, noise=Noise.NEAR_EXACT, sources=(_COUNT_SOURCE,))
+def allocs(window: Window) -> Reading | Unavailable:
+    """Objects allocated on the heap in the window, freed or not."""
+    return _objects_allocated(window)
+
+
+@_allocation_metric(unit=BYTES_PER_SECOND, noise=Noise.NOISY, sources=(f"{_BYTES_SOURCE} / wall time",))
+def alloc_rate(window: Window) -> Reading | Unavailable:
+    """Bytes allocated on the heap per second of wall time."""
+    seconds = duration(window)
+    return _per(_bytes_allocated(window), seconds, f"{seconds:.3g} s")
+
+
+@_allocation_metric(unit=BYTES_PER_OP, noise=Noise.NEAR_EXACT, sources=(f"{_BYTES_SOURCE} / operations",))
+def alloc_bytes_per_op(window: Window) -> Reading | Unavailable:
+    """Bytes allocated on the heap per operation."""
+    ops = operations(window)
+    return _per(_bytes_allocated(window), ops, f"{ops} operations")
+
+
+@_allocation_metric(unit=COUNT_PER_OP, noise=Noise.NEAR_EXACT, sources=(f"{_COUNT_SOURCE} / operations",))
+def allocs_per_op(window: Window) -> Reading | Unavailable:
+    """Objects allocated on the heap per operation."""
+    ops = operations(window)
+    return _per(_objects_allocated(window), ops, f"{ops} operations")
+
+
+METRICS = (total_alloc, allocs, alloc_rate, alloc_bytes_per_op, allocs_per_op)

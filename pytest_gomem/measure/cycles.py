@@ -1,0 +1,130 @@
+"""Owns which GC cycles belong to a window, what is known of each, and how many are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, joined, memstats, whole_life
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Window
+from pytest_gomem.observe.records import GcCycle
+
+MAX_LOST = 0.05
+GCTRACE_PRECISION = "gctrace truncates to 2 digits: up to 9% too low, below 10 us up to 1 us"
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """The GC cycles that ended within a window.
+
+    total: how many there were. traced: those whose gctrace line was accepted. ring: cycle number -> stop-the-world
+    seconds, as far as MemStats still holds them. untraced: why there is no gctrace, "" where there is.
+    by_number: the bounds are the cycle numbers of MemStats; else the lines' times of arrival, and a cycle lost at
+    either edge goes unseen.
+    """
+
+    total: int
+    traced: tuple[GcCycle, ...]
+    ring: Mapping[int, float]
+    untraced: str
+    by_number: bool
+
+    @property
+    def source(self) -> str:
+        """Where the count comes from."""
+        return f"{MEMSTATS}.NumGC" if self.by_number else GCTRACE
+
+    @property
+    def precision(self) -> str:
+        """How exact the count is, in words."""
+        return "exact" if self.by_number else "by the lines read in the window: cycles lost at its edges go unseen"
+
+
+def cycles_of(window: Window) -> Cycles:
+    """The window's cycles; raises ObserveError when neither MemStats nor gctrace was to be had.
+
+    With MemStats they are those numbered (start.num_gc, end.num_gc]: the collections that our own later readings
+    force have higher numbers.
+    """
+    trace = window.gctrace
+    if not isinstance(window.memstats, Missing):
+        return _numbered(memstats(window), trace)
+    if isinstance(trace, Missing):
+        raise ObserveError(_both(window.memstats.reason, trace.reason))
+    return _arrived(window, trace)
+
+
+def _numbered(pair: MemStatsPair, trace: GcTrace | Missing) -> Cycles:
+    first, last = pair.start.num_gc + 1, pair.end.num_gc
+    traced = () if isinstance(trace, Missing) else tuple(c for c in trace.cycles if first <= c.number <= last)
+    ring = {number: pause for number, pause, _ in pair.end.pauses if first <= number <= last}
+    return Cycles(last - first + 1, traced, ring, trace.reason if isinstance(trace, Missing) else "", by_number=True)
+
+
+def _arrived(window: Window, trace: GcTrace) -> Cycles:
+    # The last lines of a program that has ended are read after its end.
+    complete = whole_life(window)
+    traced = tuple(c for c in trace.cycles if complete or c.t is None or window.opened <= c.t <= window.closed)
+    between = traced[-1].number - traced[0].number + 1 - len(traced) if traced else 0
+    lost = between if trace.lost is None else trace.lost
+    if trace.rejected and not traced:
+        raise ObserveError(
+            f"none of the {trace.rejected} gctrace lines was whole, and there is no MemStats to count the cycles"
+        )
+    return Cycles(len(traced) + lost, traced, {}, "", by_number=False)
+
+
+def _both(*reasons: str) -> str:
+    return joined(*dict.fromkeys(reasons))
+
+
+def traced_cycles(window: Window) -> tuple[tuple[GcCycle, ...], str]:
+    """The window's cycles as gctrace printed them, with a note on those it lost.
+
+    Raises ObserveError without gctrace, unless no cycle ended in the window, and when too many are lost.
+    """
+    cycles = cycles_of(window)
+    if cycles.untraced and cycles.total:
+        raise ObserveError(cycles.untraced)
+    return cycles.traced, _note(cycles, len(cycles.traced))
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """Stop-the-world seconds per cycle, where they come from, how exact they are, and what is missing."""
+
+    seconds: tuple[float, ...]
+    source: str
+    precision: str
+    note: str
+
+
+def pauses_of(window: Window) -> Pauses:
+    """The stop-the-world time of each cycle: from PauseNs where its ring still holds the cycle, else from gctrace.
+
+    Raises ObserveError when too many cycles are in neither.
+    """
+    cycles = cycles_of(window)
+    known = {cycle.number: cycle.pause for cycle in cycles.traced} | dict(cycles.ring)
+    if cycles.by_number and len(cycles.ring) == cycles.total:
+        return Pauses(tuple(known.values()), f"{MEMSTATS}.PauseNs", "exact to 1 ns", _note(cycles, cycles.total))
+    if cycles.untraced:
+        ring = f"{MEMSTATS} still held {len(cycles.ring)} of {cycles.total} pauses (its ring has 256)"
+        raise ObserveError(_both(ring, cycles.untraced))
+    source = f"{GCTRACE} and {MEMSTATS}.PauseNs" if cycles.ring else GCTRACE
+    return Pauses(tuple(known.values()), source, GCTRACE_PRECISION, _note(cycles, len(known)))
+
+
+def _note(cycles: Cycles, known: int) -> str:
+    lost = cycles.total - known
+    if lost > MAX_LOST * cycles.total:
+        raise ObserveError(
+            f"{lost} of {cycles.total} GC cycles are lost, more than {MAX_LOST:.0%}: their gctrace lines were torn by "
+            "other output to stderr; let the service log less, or elsewhere"
+        )
+    return joined(
+        "" if cycles.total else "no GC cycle ended in the window",
+        f"{lost} of {cycles.total} GC cycles are lost and not in it" if lost else "",
+        "" if cycles.by_number else cycles.precision,
+    )

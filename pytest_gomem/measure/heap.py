@@ -1,0 +1,157 @@
+"""Owns the metrics of the Go heap and the runtime's own memory, as the runtime counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.measure.cycles import traced_cycles
+from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, after_gc, joined, memstats
+from pytest_gomem.measure.window import MemStatsPair, Missing, Window
+from pytest_gomem.observe.records import MemStats
+from pytest_gomem.quantity import BYTES, COUNT, RATIO
+
+_NO_GOAL = 2**63  # without GC and memory limit the runtime's goal is the largest uint64
+_heap_metric = partial(metric, group="memory", better=Better.LOWER)
+_Pick = Callable[[MemStats], float]
+
+
+def _at_close(field: str, better: Better = Better.LOWER) -> Callable[[_Pick], Metric]:
+    """Declare a metric in bytes that MemStats gives at the window's close."""
+    source = f"{MEMSTATS}.{field} at the close"
+
+    def declare(pick: _Pick) -> Metric:
+        @wraps(pick)
+        def compute(window: Window) -> Reading | Unavailable:
+            return Reading(pick(memstats(window).end), source)
+
+        declared = metric(
+            group="memory",
+            unit=BYTES,
+            better=better,
+            noise=Noise.MODERATE,
+            sources=(source,),
+            precision="exact at that moment",
+        )
+        return declared(compute)
+
+    return declare
+
+
+_CALM = f"{MEMSTATS} after two forced collections"
+_KEEPS = "objects whose finalizers have not run yet are still counted"
+
+
+@_heap_metric(
+    unit=BYTES,
+    noise=Noise.MODERATE,
+    sources=(f"{GCTRACE} and {MEMSTATS}.HeapAlloc at the edges",),
+    precision="at most 1 MiB too low: gctrace prints whole MiB; HeapAlloc is exact",
+)
+def peak_heap(window: Window) -> Reading | Unavailable:
+    """Largest heap, live objects and garbage, at the window's edges and at the start and mark end of each cycle."""
+    cycles, note = traced_cycles(window)
+    edges = () if isinstance(window.memstats, Missing) else _heap_at_edges(memstats(window))
+    sizes = [*edges, *(size for cycle in cycles for size in (cycle.heap_start, cycle.heap_mark_end))]
+    if not sizes:
+        raise ObserveError("no GC cycle ended in the window, and MemStats is missing, so that no heap size is known")
+    if cycles and edges:
+        return Reading(max(sizes), f"{GCTRACE} and {MEMSTATS}.HeapAlloc", note=note)
+    if cycles:
+        return Reading(max(sizes), GCTRACE, note=joined(note, "what grew after the last cycle is not in it"))
+    # Without a cycle the heap only grows, so that its peak stands at the close.
+    return Reading(max(sizes), f"{MEMSTATS}.HeapAlloc", "exact", note)
+
+
+def _heap_at_edges(pair: MemStatsPair) -> tuple[int, int]:
+    return pair.start.heap_alloc, pair.end.heap_alloc
+
+
+@_heap_metric(
+    unit=BYTES,
+    noise=Noise.NEAR_EXACT,
+    sources=(f"{_CALM}: HeapAlloc",),
+    precision=f"exact to the byte, 20 KB from run to run on small services; {_KEEPS}",
+)
+def live_heap(window: Window) -> Reading | Unavailable:
+    """Heap that is still reachable after the window: HeapAlloc after two forced collections."""
+    return Reading(after_gc(window).heap_alloc, f"{_CALM}: HeapAlloc")
+
+
+@_heap_metric(
+    unit=COUNT,
+    noise=Noise.NEAR_EXACT,
+    sources=(f"{_CALM}: HeapObjects",),
+    precision=f"exact to 1; {_KEEPS}",
+)
+def heap_objects(window: Window) -> Reading | Unavailable:
+    """Objects that are still reachable after the window: HeapObjects after two forced collections."""
+    return Reading(after_gc(window).heap_objects, f"{_CALM}: HeapObjects")
+
+
+@_heap_metric(
+    unit=BYTES,
+    noise=Noise.MODERATE,
+    sources=(f"{MEMSTATS}.NextGC at the close",),
+    precision="exact at that moment; it moves with each cycle",
+)
+def heap_goal(window: Window) -> Reading | Unavailable:
+    """Heap size at which the collector, as of the window's close, aims to have finished its next cycle."""
+    goal = memstats(window).end.next_gc
+    if goal >= _NO_GOAL:
+        return Unavailable("the collector has no goal: GOGC is off and no memory limit is set")
+    return Reading(goal, f"{MEMSTATS}.NextGC at the close")
+
+
+@_at_close("HeapSys")
+def heap_sys(stats: MemStats) -> float:
+    """Address space that the heap has obtained from the system, at the window's close."""
+    return stats.heap_sys
+
+
+@_at_close("HeapReleased", Better.HIGHER)
+def heap_released(stats: MemStats) -> float:
+    """Heap pages that are given back to the system at the window's close; part of heap_sys, not resident."""
+    return stats.heap_released
+
+
+@_heap_metric(
+    unit=RATIO,
+    noise=Noise.MODERATE,
+    sources=(f"{_CALM}: (HeapInuse - HeapAlloc) / HeapInuse",),
+    precision="exact at that moment; partly filled spans weigh the more the smaller the heap",
+)
+def heap_fragmentation(window: Window) -> Reading | Unavailable:
+    """Share of the spans in use that no live object fills, after two forced collections."""
+    stats = after_gc(window)
+    if not stats.heap_inuse:
+        raise ObserveError("no heap span is in use")
+    unused = (stats.heap_inuse - stats.heap_alloc) / stats.heap_inuse
+    return Reading(unused, f"{_CALM}: (HeapInuse - HeapAlloc) / HeapInuse")
+
+
+@_at_close("StackInuse")
+def stack_inuse(stats: MemStats) -> float:
+    """Spans that hold goroutine stacks, at the window's close."""
+    return stats.stack_inuse
+
+
+@_at_close("MSpanSys + MCacheSys + BuckHashSys + GCSys + OtherSys")
+def runtime_overhead(stats: MemStats) -> float:
+    """Memory of the runtime's own tables, profile buckets and collector, at the window's close."""
+    return stats.mspan_sys + stats.mcache_sys + stats.buck_hash_sys + stats.gc_sys + stats.other_sys
+
+
+METRICS = (
+    peak_heap,
+    live_heap,
+    heap_objects,
+    heap_goal,
+    heap_sys,
+    heap_released,
+    heap_fragmentation,
+    stack_inuse,
+    runtime_overhead,
+)

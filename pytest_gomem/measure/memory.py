@@ -1,0 +1,113 @@
+"""Owns the metrics of the process's memory as the kernel sees it, with its threads and descriptors."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.peak import kernel_peak, rss_drift, sampled_points, widest_gap
+from pytest_gomem.measure.sources import RUSAGE, STATM, VMHWM, at_end, at_start, joined, whole_life
+from pytest_gomem.measure.window import Window
+from pytest_gomem.quantity import BYTES, COUNT, SECONDS, format_value
+
+_MAXRSS = f"ru_maxrss in the {RUSAGE}"
+_SMAPS = "/proc/PID/smaps_rollup"
+_DRIFT = "+- max(32, 2 x CPUs) pages per CPU since Linux 6.2: 256 KiB on 2 CPUs, 32 MiB on 64, with 4 KiB pages"
+
+_rss_metric = partial(
+    metric, group="memory", unit=BYTES, better=Better.LOWER, noise=Noise.MODERATE, sources=(STATM,), precision=_DRIFT
+)
+_count_metric = partial(metric, group="memory", unit=COUNT, better=Better.LOWER, precision="exact at that moment")
+
+
+def _bytes(value: float) -> str:
+    return format_value(value, BYTES)
+
+
+def _drift_words(window: Window) -> str:
+    return f"+- {_bytes(rss_drift(window.cpus))} on {window.cpus} CPUs since Linux 6.2"
+
+
+def _tree_note(window: Window) -> str:
+    processes = at_end(window).processes
+    return f"sum over {processes} processes" if processes > 1 else ""
+
+
+@_rss_metric(sources=(VMHWM, _MAXRSS, STATM))
+def peak_rss(window: Window) -> Reading | Unavailable:
+    """Highest resident memory of the process in the window."""
+    if whole_life(window) and window.lifetime_peak is not None:
+        return Reading(window.lifetime_peak, _MAXRSS, _drift_words(window), "of its whole life, start-up included")
+    peak = kernel_peak(window)
+    reading = _sampled_peak(window) if peak is None else _recorded_peak(window, peak)
+    floor = at_start(window).rss
+    drift = 0 if at_end(window).hwm is None else rss_drift(window.cpus)
+    if not window.fresh and reading.value <= floor + drift:
+        return Unavailable(
+            f"the peak of {_bytes(reading.value)} never rose above what was resident at the start: the service still "
+            f"holds {_bytes(floor)} from earlier; measure it in a fresh process (go_service)"
+        )
+    return reading
+
+
+def _recorded_peak(window: Window, peak: int) -> Reading:
+    unreset = window.fresh and not window.peak_reset
+    note = joined(
+        f"floor {_bytes(at_start(window).rss)} (start_rss)",
+        "the start-up is in it: the kernel's peak could not be reset" if unreset else "",
+        "sum of the processes' own peaks: an upper bound of their common peak" if window.tree else "",
+    )
+    return Reading(peak, VMHWM, _drift_words(window), note)
+
+
+def _sampled_peak(window: Window) -> Reading:
+    points = sampled_points(window)
+    gap = format_value(widest_gap(points), SECONDS)
+    why = "was not reset" if at_end(window).hwm is not None else "is not kept by this system"
+    return Reading(
+        max(rss for _, rss in points),
+        f"highest of {len(points)} samples, at most {gap} apart",
+        f"a lower bound: a spike shorter than {gap} may be missed",
+        f"floor {_bytes(at_start(window).rss)} (start_rss); the kernel's own peak {why}",
+    )
+
+
+@_rss_metric()
+def end_rss(window: Window) -> Reading | Unavailable:
+    """Resident memory at the window's close."""
+    return Reading(at_end(window).rss, STATM, _drift_words(window), _tree_note(window))
+
+
+@_rss_metric()
+def start_rss(window: Window) -> Reading | Unavailable:
+    """Resident memory at the window's opening: the floor of every peak."""
+    return Reading(at_start(window).rss, STATM, _drift_words(window))
+
+
+@_rss_metric(sources=(_SMAPS,), precision="a lower bound: read at the window's edges only; each reading exact")
+def peak_pss(window: Window) -> Reading | Unavailable:
+    """Higher proportional set size of the window's two edges: shared pages divided among their users."""
+    sizes = [edge.pss for edge in (at_start(window), at_end(window))]
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes):
+        return Unavailable("PSS was not read: the kernel keeps no peak of it, and a reading is made only on request")
+    return Reading(max(known), _SMAPS, note="higher of the readings at both edges")
+
+
+@_count_metric(noise=Noise.MODERATE, sources=("/proc/PID",))
+def threads(window: Window) -> Reading | Unavailable:
+    """OS threads at the window's close; the runtime parks idle ones and seldom ends them."""
+    return Reading(at_end(window).threads, "/proc/PID", note=_tree_note(window))
+
+
+@_count_metric(noise=Noise.NEAR_EXACT, sources=("/proc/PID/fd",))
+def fds(window: Window) -> Reading | Unavailable:
+    """Open file descriptors at the window's close."""
+    count = at_end(window).fds
+    if count is None:
+        raise ObserveError("the open descriptors could not be counted")
+    return Reading(count, "/proc/PID/fd", note=_tree_note(window))
+
+
+METRICS = (peak_rss, end_rss, start_rss, peak_pss, threads, fds)

@@ -1,0 +1,79 @@
+"""Owns the peak of RSS: which figure is this window's own peak, how exact it is, and when it came."""
+
+from __future__ import annotations
+
+import mmap
+from itertools import pairwise
+
+from pytest_gomem.measure.sources import samples, whole_life
+from pytest_gomem.measure.window import Missing, Window
+
+Point = tuple[float, int]
+
+
+def rss_drift(cpus: int) -> int:
+    """Bytes by which the kernel's RSS and VmHWM may be off.
+
+    Since Linux 6.2 (include/linux/mm_types.h, rss_stat) RSS is a percpu_counter, each CPU of which keeps back up to
+    max(32, 2 * CPUs) pages (lib/percpu_counter.c): 256 KiB on 2 CPUs, 32 MiB on 64, with pages of 4 KiB.
+    """
+    return max(32, 2 * cpus) * cpus * mmap.PAGESIZE
+
+
+def kernel_peak(window: Window) -> int | None:
+    """The highest RSS that the kernel itself recorded for this window, bytes.
+
+    None where it keeps no peak, or where its peak may stem from before the window.
+    """
+    if whole_life(window):
+        return window.lifetime_peak
+    if isinstance(window.end, Missing) or window.end.hwm is None:
+        return None
+    peak = window.end.hwm
+    if window.tree:
+        # A child that ended before the close is in the sums of the timeline alone.
+        peak = max([peak, *(sample.hwm for sample in samples(window) if sample.hwm is not None)])
+    return peak if window.peak_reset or window.fresh or _rose_above_start(window, peak) else None
+
+
+def _rose_above_start(window: Window, peak: int) -> bool:
+    start = None if isinstance(window.start, Missing) else window.start.hwm
+    return start is not None and peak > start
+
+
+def sampled_points(window: Window) -> list[Point]:
+    """(t, RSS) of all that was read of the process in the window, the readings at its edges among them."""
+    edges = [(edge.t, edge.rss) for edge in (window.start, window.end) if not isinstance(edge, Missing)]
+    return sorted([*edges, *((sample.t, sample.rss) for sample in samples(window))])
+
+
+def widest_gap(points: list[Point]) -> float:
+    """The longest time without a reading, seconds: a spike shorter than this may have been missed."""
+    return max((later[0] - earlier[0] for earlier, later in pairwise(points)), default=0.0)
+
+
+def peak_moment(window: Window) -> tuple[float, float] | None:
+    """Between which two moments the peak came, seconds after the window's opening; None when that is unknown."""
+    peak = kernel_peak(window)
+    span = _around_highest(sampled_points(window)) if peak is None else _around_step(window, peak)
+    if span is None:
+        return None
+    earliest, latest = (min(max(t - window.opened, 0.0), window.duration) for t in span)
+    return earliest, latest
+
+
+def _around_step(window: Window, peak: int) -> tuple[float, float] | None:
+    steps = [(sample.t, sample.hwm) for sample in samples(window) if sample.hwm is not None]
+    latest = next((t for t, hwm in steps if hwm >= peak), window.closed)
+    below = [t for t, hwm in steps if hwm < peak and t < latest]
+    if below:
+        return below[-1], latest
+    in_window = window.peak_reset or whole_life(window) or _rose_above_start(window, peak)
+    return (window.opened, latest) if in_window else None
+
+
+def _around_highest(points: list[Point]) -> tuple[float, float] | None:
+    if not points:
+        return None
+    top = max(range(len(points)), key=lambda at: points[at][1])
+    return points[max(top - 1, 0)][0], points[min(top + 1, len(points) - 1)][0]

@@ -1,0 +1,86 @@
+"""Owns the list of metrics: which there are, by name and in order, and their evaluation on one window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from pytest_gomem.errors import ConfigError, GomemError, ObserveError
+from pytest_gomem.globs import did_you_mean
+from pytest_gomem.measure import allocation, gc, heap, memory, work
+from pytest_gomem.measure.metric import Metric, Reading, Unavailable
+from pytest_gomem.measure.window import Window
+from pytest_gomem.quantity import Unit
+
+
+class Registry:
+    """Metrics in the order in which they were added, which is the order of every report."""
+
+    def __init__(self, metrics: Iterable[Metric] = ()) -> None:
+        self._metrics: dict[str, Metric] = {}
+        for metric in metrics:
+            self.add(metric)
+
+    def __iter__(self) -> Iterator[Metric]:
+        return iter(self._metrics.values())
+
+    def __len__(self) -> int:
+        return len(self._metrics)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._metrics
+
+    def add(self, metric: Metric) -> None:
+        """Append a metric; raises GomemError when its name is taken, for then one of the two would never be seen."""
+        taken = self._metrics.setdefault(metric.name, metric)
+        if taken is not metric:
+            raise GomemError(
+                f"metric '{metric.name}' is defined twice: by {_origin(taken)} and by {_origin(metric)}\n"
+                "  give one of them another name"
+            )
+
+    def lookup(self, name: str) -> Metric:
+        """The metric of that name; raises ConfigError with the nearest valid name."""
+        if name not in self._metrics:
+            raise ConfigError(f"unknown metric '{name}'", hint=did_you_mean(name, self._metrics))
+        return self._metrics[name]
+
+    def units(self) -> dict[str, Unit]:
+        """The unit of each metric, by name."""
+        return {metric.name: metric.unit for metric in self}
+
+
+def _origin(metric: Metric) -> str:
+    code = getattr(metric.compute, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(metric.compute)
+
+
+def builtin_metrics() -> tuple[Metric, ...]:
+    """The metrics that come with the package, grouped as in the documentation."""
+    return (*memory.METRICS, *heap.METRICS, *allocation.METRICS, *gc.METRICS, *work.METRICS)
+
+
+def evaluate(window: Window, registry: Iterable[Metric]) -> dict[str, Reading | Unavailable]:
+    """Every metric of the window, by name; never raises: whatever goes wrong in one becomes that one's reason."""
+    return {metric.name: _evaluated(metric, window) for metric in registry}
+
+
+def _evaluated(metric: Metric, window: Window) -> Reading | Unavailable:
+    try:
+        return _checked(metric, metric.compute(window))
+    except ObserveError as gap:
+        return Unavailable(str(gap))
+    except Exception as error:
+        # A mistake in one metric, a user's own above all, must not cost the figures of the others.
+        return Unavailable(f"computing '{metric.name}' failed: {error!r}")
+
+
+def _checked(metric: Metric, result: Reading | Unavailable) -> Reading | Unavailable:
+    if isinstance(result, Unavailable):
+        return result
+    if not isinstance(result, Reading):
+        return Unavailable(f"'{metric.name}' returned {result!r} instead of a Reading or Unavailable")
+    if not math.isfinite(result.value):
+        return Unavailable(f"'{metric.name}' came out as {result.value}, which is no finite number")
+    return replace(result, precision=result.precision or metric.precision)

@@ -1,0 +1,61 @@
+"""Owns a window's courses over time, bounded in length and with every extreme kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.measure.cycles import cycles_of
+from pytest_gomem.measure.sources import samples
+from pytest_gomem.measure.window import Window
+
+MAX_POINTS = 2000
+Point = tuple[float, float]
+Course = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def series_of(window: Window, limit: int = MAX_POINTS) -> dict[str, Course]:
+    """The window's courses as (seconds after its opening, values), at most `limit` points each; empty ones left out.
+
+    rss, hwm (bytes), threads and fds come from the timeline; heap_live (bytes, in whole MiB) from gctrace, at the
+    time each cycle's line was read.
+    """
+    timeline = samples(window)
+    courses: dict[str, list[Point]] = {
+        "rss": [(sample.t, sample.rss) for sample in timeline],
+        "hwm": [(sample.t, sample.hwm) for sample in timeline if sample.hwm is not None],
+        "threads": [(sample.t, sample.threads) for sample in timeline],
+        "fds": [(sample.t, sample.fds) for sample in timeline if sample.fds is not None],
+        "heap_live": _live_heap(window),
+    }
+    return {name: _course(thinned(points, limit), window.opened) for name, points in courses.items() if points}
+
+
+def _live_heap(window: Window) -> list[Point]:
+    try:
+        traced = cycles_of(window).traced
+    except ObserveError:
+        return []
+    return [(cycle.t, cycle.heap_live) for cycle in traced if cycle.t is not None]
+
+
+def _course(points: Sequence[Point], opened: float) -> Course:
+    return tuple(t - opened for t, _ in points), tuple(float(value) for _, value in points)
+
+
+def thinned(points: Sequence[Point], limit: int) -> list[Point]:
+    """At most `limit` (at least 4) of the points, in order: first, last, and the extremes of equal stretches between.
+
+    No spike is lost: each stretch keeps its lowest and its highest point, and so the whole keeps both of its own.
+    """
+    if len(points) <= limit:
+        return list(points)
+    inner = range(1, len(points) - 1)
+    stretches = (limit - 2) // 2
+    bounds = [inner.start + len(inner) * at // stretches for at in range(stretches + 1)]
+    kept = {0, len(points) - 1}
+    for start, stop in pairwise(bounds):
+        kept.add(min(range(start, stop), key=lambda at: points[at][1]))
+        kept.add(max(range(start, stop), key=lambda at: points[at][1]))
+    return [points[at] for at in sorted(kept)]

@@ -1,0 +1,104 @@
+"""Owns the Window: all that was recorded between a window's opening and its close, from which metrics are computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_gomem.observe.records import GcCycle, KernelReading, MemStats, Sample
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A record that could not be had, with the reason in words fit for the user."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoadRecord:
+    """What one load(), or the single get/post calls of the window together, did.
+
+    latencies: seconds, one per answered request. rate_asked: requests/second of an open loop, else None;
+    rate_achieved: requests/second of it that were sent in time, at most what was asked.
+    """
+
+    requests: int
+    errors: int
+    duration: float
+    latencies: tuple[float, ...]
+    rate_asked: float | None = None
+    statuses: tuple[tuple[str, int], ...] = ()
+    rate_achieved: float | None = None
+
+
+@dataclass(frozen=True)
+class GcTrace:
+    """The accepted gctrace lines of the window and what is known of the missing ones.
+
+    lost: cycles whose line was torn or cut out, NumGC difference - accepted; None where NumGC is unknown.
+    rejected: lines that looked like gctrace but were torn, stale or another program's.
+    """
+
+    cycles: tuple[GcCycle, ...]
+    lost: int | None
+    rejected: int
+
+
+@dataclass(frozen=True)
+class MemStatsPair:
+    """MemStats at the window's edges and once more after two forced GCs; `read_*` is what one reading itself costs.
+
+    The costs are calibrated by two readings back to back before the window opened.
+    """
+
+    start: MemStats
+    end: MemStats
+    after_gc: MemStats | Missing
+    read_bytes: int
+    read_objects: int
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A named part of a window, CLOCK_MONOTONIC seconds, with its operations where they were counted."""
+
+    name: str
+    start: float
+    end: float
+    ops: int | None
+
+
+@dataclass(frozen=True)
+class Window:
+    """Everything known of one window; `opened` and `closed` are CLOCK_MONOTONIC seconds.
+
+    peak_reset: the kernel's peak was set to the current RSS at the opening (else VmHWM is the process's lifetime peak).
+    fresh: the process was started for this window, so that nothing of an earlier test is in it.
+    lifetime_peak, lifetime_cpu: ru_maxrss in bytes and CPU seconds of wait4, for a program that has ended.
+    gomaxprocs: the value it was launched with; None where we did not launch it.
+    """
+
+    name: str
+    opened: float
+    closed: float
+    start: KernelReading | Missing
+    end: KernelReading | Missing
+    peak_reset: bool
+    fresh: bool
+    timeline: tuple[Sample, ...]
+    sample_rate: float
+    gctrace: GcTrace | Missing
+    memstats: MemStatsPair | Missing
+    gomaxprocs: int | None
+    ops: int | None
+    loads: tuple[LoadRecord, ...] = ()
+    lifetime_peak: int | None = None
+    tree: bool = False
+    cpus: int = 1
+    lifetime_cpu: float | None = None
+    phases: tuple[Phase, ...] = ()
+
+    @property
+    def duration(self) -> float:
+        """Wall time of the window, seconds."""
+        return self.closed - self.opened

@@ -1,0 +1,121 @@
+"""Owns the metrics of the work done: operations, latencies, errors, CPU time and the goroutines left behind."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.quantiles import nearest_rank, p99_note
+from pytest_gomem.measure.sources import (
+    CPU_CLOCK,
+    LOAD,
+    RUSAGE,
+    at_end,
+    at_start,
+    duration,
+    memstats,
+    operations,
+    whole_life,
+)
+from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.quantity import COUNT, PER_SECOND, RATIO, SECONDS, SECONDS_PER_OP
+
+_OPS = "counted operations"
+_PROFILE = "/debug/pprof/goroutine"
+_CPU_PRECISION = "1 ns on Linux, up to one scheduler tick (1-10 ms) per running thread behind; elsewhere 10 ms"
+
+_work_metric = partial(metric, group="work", better=Better.LOWER, noise=Noise.NOISY)
+
+
+@_work_metric(unit=COUNT, better=Better.HIGHER, noise=Noise.NEAR_EXACT, sources=(_OPS,), precision="exact")
+def ops(window: Window) -> Reading | Unavailable:
+    """Operations done in the window, as get, post, load, count(n) or ops= counted them."""
+    return Reading(operations(window), _OPS)
+
+
+@_work_metric(
+    unit=PER_SECOND, better=Better.HIGHER, sources=(f"{_OPS} / wall time",), precision="exact for this window's work"
+)
+def throughput(window: Window) -> Reading | Unavailable:
+    """Operations per second of the window's wall time, whatever else the test did in it included."""
+    return Reading(operations(window) / duration(window), f"{_OPS} / wall time")
+
+
+def _latencies(window: Window) -> list[float]:
+    latencies = [latency for load in window.loads for latency in load.latencies]
+    if not latencies:
+        raise ObserveError("no request was timed in this window: get, post and load time theirs")
+    return latencies
+
+
+@_work_metric(unit=SECONDS, sources=(LOAD,), precision="measured at the client: its own cost and scheduling are in it")
+def latency_p50(window: Window) -> Reading | Unavailable:
+    """Median time of the window's finished requests, by nearest rank, as the client saw it."""
+    return Reading(nearest_rank(_latencies(window), 50), LOAD)
+
+
+@_work_metric(unit=SECONDS, sources=(LOAD,), precision="measured at the client: its own cost and scheduling are in it")
+def latency_p99(window: Window) -> Reading | Unavailable:
+    """99th percentile of the times of the window's finished requests, by nearest rank, as the client saw it."""
+    latencies = _latencies(window)
+    return Reading(nearest_rank(latencies, 99), LOAD, note=p99_note(len(latencies), "requests"))
+
+
+@_work_metric(unit=RATIO, noise=Noise.NEAR_EXACT, sources=(LOAD,), precision="exact: whole requests are counted")
+def error_rate(window: Window) -> Reading | Unavailable:
+    """Share of the window's requests that failed."""
+    requests = sum(load.requests for load in window.loads)
+    if not requests:
+        raise ObserveError("no request was made in this window by get, post or load")
+    errors = sum(load.errors for load in window.loads)
+    return Reading(errors / requests, LOAD, note=f"{errors} of {requests}")
+
+
+def process_cpu(window: Window) -> tuple[float, str]:
+    """User + system seconds of the process in the window and their source; raises ObserveError."""
+    if whole_life(window) and window.lifetime_cpu is not None:
+        return window.lifetime_cpu, RUSAGE
+    spent = at_end(window).cpu - at_start(window).cpu
+    if spent < 0:
+        # Summed over a tree, the clock of a child that has ended drops out.
+        raise ObserveError("a process of the tree ended in the window, and its CPU time with it")
+    return spent, CPU_CLOCK
+
+
+@_work_metric(unit=SECONDS, sources=(CPU_CLOCK, RUSAGE), precision=_CPU_PRECISION)
+def cpu_time(window: Window) -> Reading | Unavailable:
+    """User and system CPU time of the process in the window."""
+    seconds, source = process_cpu(window)
+    return Reading(seconds, source, note=_tree_note(window))
+
+
+@_work_metric(unit=SECONDS_PER_OP, sources=(f"{CPU_CLOCK} / operations",), precision=_CPU_PRECISION)
+def cpu_per_op(window: Window) -> Reading | Unavailable:
+    """User and system CPU time of the process per operation."""
+    seconds, source = process_cpu(window)
+    return Reading(seconds / operations(window), f"{source} / operations", note=_tree_note(window))
+
+
+def _tree_note(window: Window) -> str:
+    return "processes of the tree that ended before the close are not in it" if window.tree else ""
+
+
+@_work_metric(
+    unit=COUNT,
+    noise=Noise.NEAR_EXACT,
+    sources=(f"{_PROFILE} after two forced collections", f"{_PROFILE} at the close"),
+    precision="exact at that moment; the one or two that serve the reading are counted too",
+)
+def goroutines(window: Window) -> Reading | Unavailable:
+    """Goroutines that exist after the window."""
+    pair = memstats(window)
+    calm = None if isinstance(pair.after_gc, Missing) else pair.after_gc.goroutines
+    if calm is not None:
+        return Reading(calm, f"{_PROFILE} after two forced collections")
+    if pair.end.goroutines is not None:
+        return Reading(pair.end.goroutines, f"{_PROFILE} at the close")
+    raise ObserveError("the goroutine profile could not be read")
+
+
+METRICS = (ops, throughput, latency_p50, latency_p99, error_rate, cpu_time, cpu_per_op, goroutines)

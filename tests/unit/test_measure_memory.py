@@ -1,0 +1,193 @@
+"""The metrics of the process's memory: which peak is the window's own, how exact it is, and when there is none."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import replace
+
+import pytest
+from gomem_windows import CLOSED, MIB, OPENED, kernel, pair, timeline, window
+
+from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.peak import peak_moment, rss_drift
+from pytest_gomem.measure.registry import builtin_metrics, evaluate
+from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.observe.records import Sample
+
+
+def read(name: str, one: Window) -> Reading:
+    result = evaluate(one, builtin_metrics())[name]
+    assert isinstance(result, Reading), result
+    return result
+
+
+def reason(name: str, one: Window) -> str:
+    result = evaluate(one, builtin_metrics())[name]
+    assert isinstance(result, Unavailable), result
+    return result.reason
+
+
+def test_peak_is_the_kernels_own():
+    """After a reset VmHWM is the peak, with its floor in the note and its drift as precision."""
+    peak = read("peak_rss", window())
+    assert peak.value == 40 * MIB
+    assert "VmHWM" in peak.source
+    assert "floor 21.0 MB" in peak.note
+    assert "262 kB on 2 CPUs" in peak.precision
+
+
+@pytest.mark.parametrize(("cpus", "pages"), [(1, 32), (2, 64), (16, 512), (64, 8192)])
+def test_drift_is_a_batch_of_pages_per_cpu(cpus, pages):
+    """The batch is max(32, 2 x CPUs) pages on each CPU."""
+    assert rss_drift(cpus) == pages * mmap.PAGESIZE
+
+
+def test_fresh_process_without_reset_has_its_start_up_in_the_peak():
+    """A lifetime peak of a fresh process is given, and says that the start-up is in it."""
+    assert "start-up is in it" in read("peak_rss", window(peak_reset=False)).note
+
+
+@pytest.mark.parametrize(("above", "available"), [(0, False), (rss_drift(2), False), (rss_drift(2) + 1, True)])
+def test_peak_on_a_shared_service_must_rise_above_its_floor(above, available):
+    """On a service that other tests used, a peak within the drift above the floor is no peak of this test."""
+    shared = window(fresh=False, start=kernel(OPENED, 208 * MIB, 208 * MIB, 1.0),
+                    end=kernel(CLOSED, 90 * MIB, 208 * MIB + above, 2.0))  # fmt: skip
+    if available:
+        assert read("peak_rss", shared).value == 208 * MIB + above
+    else:
+        assert "still holds 218 MB from earlier" in reason("peak_rss", shared)
+
+
+def test_fresh_peak_may_equal_its_floor():
+    """A fresh process that never grew has its start as its peak: nothing of an earlier test is in it."""
+    assert read("peak_rss", window(end=kernel(CLOSED, 20 * MIB, 20 * MIB, 2.0))).value == 20 * MIB
+
+
+def test_unreset_peak_that_rose_in_the_window_is_the_windows():
+    """Where VmHWM at the close is above VmHWM at the opening, the peak came in between, reset or not."""
+    attached = window(peak_reset=False, fresh=False)
+    assert read("peak_rss", attached).value == 40 * MIB
+
+
+def test_unreset_peak_from_before_is_not_used():
+    """An old lifetime peak gives way to the samples, which say that they are samples and how far apart."""
+    attached = window(peak_reset=False, fresh=False, start=kernel(OPENED, 20 * MIB, 900 * MIB, 1.0),
+                      end=kernel(CLOSED, 30 * MIB, 900 * MIB, 3.0))  # fmt: skip
+    peak = read("peak_rss", attached)
+    assert peak.value == 40 * MIB
+    assert "samples, at most 1.00 s apart" in peak.source
+    assert "was not reset" in peak.note
+
+
+def test_system_without_a_kernel_peak_gives_the_highest_sample():
+    """Without VmHWM the peak is the highest sample, a lower bound."""
+    bare = tuple(Sample(s.t, s.rss, None, s.threads) for s in timeline(20, 25, 33, 30))
+    one = window(start=kernel(OPENED, 20 * MIB, None, 1.0), end=kernel(CLOSED, 30 * MIB, None, 3.0), timeline=bare)
+    peak = read("peak_rss", one)
+    assert peak.value == 33 * MIB
+    assert "lower bound" in peak.precision
+    assert "7.00 s apart" in peak.source
+
+
+def test_sum_of_peaks_of_a_tree_is_an_upper_bound():
+    """A tree's peak says that it is a sum, and a child that ended before the close still counts."""
+    one = window(tree=True, end=kernel(CLOSED, 30 * MIB, 35 * MIB, 3.0, processes=2))
+    peak = read("peak_rss", one)
+    assert peak.value == 40 * MIB
+    assert "upper bound" in peak.note
+
+
+def test_program_that_ended_by_itself_is_measured_whole():
+    """Its peak is wait4's, also where nothing could be read at the close."""
+    gone = Missing("the program has ended")
+    one = window(start=gone, end=gone, peak_reset=False, lifetime_peak=50 * MIB)
+    peak = read("peak_rss", one)
+    assert peak.value == 50 * MIB
+    assert "wait4" in peak.source
+    assert reason("end_rss", one) == "the program has ended"
+
+
+def test_lifetime_peak_of_a_shared_process_is_not_the_windows():
+    """wait4's peak covers earlier windows too, so that a shared process's window may not take it."""
+    one = window(fresh=False, peak_reset=False, lifetime_peak=900 * MIB)
+    assert read("peak_rss", one).value == 40 * MIB
+
+
+def test_pss_needs_both_readings():
+    """PSS is read on request only: without it there is a reason, with it the higher of both edges."""
+    assert "only on request" in reason("peak_pss", window())
+    one = window(start=kernel(OPENED, MIB, MIB, 1.0, pss=700), end=kernel(CLOSED, MIB, MIB, 2.0, pss=600))
+    assert read("peak_pss", one).value == 700
+
+
+def test_threads_and_descriptors_are_those_at_the_close():
+    """Both are counted at the close; descriptors nobody could count are no 0."""
+    one = window(end=kernel(CLOSED, MIB, MIB, 2.0, threads=11, fds=None))
+    assert read("threads", one).value == 11
+    assert "could not be counted" in reason("fds", one)
+
+
+def test_moment_of_the_peak_lies_between_two_samples():
+    """The peak came after the last sample below it and before the first that shows it."""
+    assert peak_moment(window()) == (5.0, 6.0)
+
+
+def test_peak_after_the_last_sample_reaches_to_the_close():
+    """A peak that no sample shows came between the last sample and the close."""
+    assert peak_moment(window(timeline=timeline(20, 22, 24))) == (2.0, 10.0)
+
+
+def test_peak_that_every_sample_shows_came_first():
+    """After a reset the peak came between the opening and the first sample that shows it."""
+    assert peak_moment(window(timeline=timeline(40, 30))) == (0.0, 0.0)
+
+
+def test_moment_of_a_peak_from_before_the_window_is_unknown():
+    """A fresh process's start-up peak, not reset and shown by every sample, has no moment in the window."""
+    start = kernel(OPENED, 20 * MIB, 40 * MIB, 1.0)
+    assert peak_moment(window(peak_reset=False, start=start, timeline=timeline(40, 30))) is None
+
+
+def test_moment_of_a_sampled_peak_is_between_its_neighbours():
+    """Without a kernel peak the neighbours of the highest sample bound it."""
+    bare = tuple(Sample(s.t, s.rss, None, s.threads) for s in timeline(20, 25, 33, 30))
+    one = window(start=kernel(OPENED, 20 * MIB, None, 1.0), end=kernel(CLOSED, 30 * MIB, None, 3.0), timeline=bare)
+    assert peak_moment(one) == (1.0, 3.0)
+
+
+def test_nothing_read_has_no_moment():
+    """Without any reading of the process there is no moment."""
+    gone = Missing("the process has ended")
+    assert peak_moment(window(start=gone, end=gone, timeline=())) is None
+
+
+def test_heap_at_the_close_and_after_collections():
+    """Levels stand at the close, what lives is read after two forced collections."""
+    one = window()
+    assert read("live_heap", one).value == 2 * MIB
+    assert read("heap_objects", one).value == 5000
+    assert read("heap_goal", one).value == 4 * MIB
+    assert read("heap_sys", one).value == 16 * MIB
+    assert read("heap_released", one).value == 6 * MIB
+    assert read("stack_inuse", one).value == 600_000
+    assert read("heap_fragmentation", one).value == 0.5
+    assert read("runtime_overhead", one).value == 100_000 + 16_000 + 4000 + 3_000_000 + 1_000_000
+
+
+def test_missing_collection_costs_only_what_needs_it():
+    """Without the readings after two collections the live heap has their reason; the levels stay."""
+    one = window(memstats=pair(after_gc=Missing("heap?gc=1 answered 403")))
+    assert reason("live_heap", one) == "heap?gc=1 answered 403"
+    assert reason("heap_fragmentation", one) == "heap?gc=1 answered 403"
+    assert read("heap_sys", one).value == 16 * MIB
+
+
+def test_collector_that_is_off_has_no_goal():
+    """GOGC=off without a memory limit shows as the largest uint64, which is no goal."""
+    off = pair(end=replace(pair().end, next_gc=2**64 - 1))
+    assert "no goal" in reason("heap_goal", window(memstats=off))
+
+
+def test_process_that_was_replaced_is_noticed():
+    """Counters that run backwards come from another process, and give no figures."""
+    assert "another process" in reason("heap_sys", window(memstats=pair(first=50, last=10)))
