@@ -1,0 +1,1 @@
+"""Owns from the report model to terminal, JSON and JUnit."""

@@ -1,0 +1,140 @@
+"""Owns the text of a failed window: which limits broke, by how much, when, under which settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.measure.metric import Reading
+from pytest_gomem.quantity import BYTES, format_value, parse_quantity
+from pytest_gomem.report.model import LoadSummary, PeakMoment, WindowRecord
+from pytest_gomem.report.text import BROKEN, budget_name, columns, limit_text, printable, readings, value_text
+
+LOG_LINES = 20
+_DETAIL = " " * 8
+_PEAKS = ("peak_rss", "peak_heap")
+_KEY_METRICS = (
+    ("memory", ("peak_rss", "start_rss", "end_rss")),
+    ("heap", ("live_heap", "peak_heap", "heap_goal", "heap_objects")),
+    ("allocation", ("total_alloc", "alloc_bytes_per_op", "allocs_per_op")),
+    ("gc", ("gc_cycles", "gc_pause_max", "gc_pause_p99", "gc_cpu")),
+    ("work", ("ops", "throughput", "latency_p99", "error_rate")),
+    ("leaks", ("goroutines", "leaked_goroutines")),
+)
+
+
+def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
+    """One line that says what broke first, and the whole account to act on.
+
+    Broken limits come first, then warnings, settings, key metrics, loads, notes, artifacts and the end of the log.
+    A window without a broken limit (its process died, say) is told by its first note.
+    """
+    broken = [verdict for verdict in window.verdicts if verdict.status in BROKEN]
+    warned = [verdict for verdict in window.verdicts if verdict.status is Status.WARN]
+    blocks = [
+        [_title(window, nodeid, len(broken))],
+        *([*_verdict_lines(verdict, window)] for verdict in broken + warned),
+        [*_settings_lines(window.gc.requested, window.gc.effective)],
+        [*_metric_lines(window)],
+        [*_section("notes", window.notes)],
+        [*_section("artifacts", [f"{name}: {path}" for name, path in window.artifacts.items()])],
+        [*_log_lines(window.log_tail)],
+    ]
+    return _headline(window, broken), "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _headline(window: WindowRecord, broken: Sequence[Verdict]) -> str:
+    if not broken:
+        return printable(window.notes[0]) if window.notes else "no limit is broken"
+    more = len(broken) - 1
+    others = f"; {more} more {'limits are' if more > 1 else 'limit is'} broken" if more else ""
+    return _statement(broken[0]) + others
+
+
+def _title(window: WindowRecord, nodeid: str, broken: int) -> str:
+    judged = f"{broken} of {len(window.verdicts)} limits broken" if window.verdicts else "no limit judged"
+    ops = "" if window.ops is None else f", {window.ops} ops"
+    name = f"window '{window.name}' of " if window.name else ""
+    return printable(f"{nodeid}: {judged}  ({name}{window.service}, {window.duration:.1f} s{ops})")
+
+
+def _statement(verdict: Verdict) -> str:
+    """The verdict's own words, which name the metric, the limit as written and how far it is missed."""
+    if not verdict.reason:
+        return f"{budget_name(verdict)} misses its limit of {limit_text(verdict)}"
+    return printable(f"{budget_name(verdict)}: {verdict.reason}" if verdict.budget.function else verdict.reason)
+
+
+def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
+    mark = "warn" if verdict.status is Status.WARN else "FAIL"
+    yield f"  {mark}  {_statement(verdict)}"
+    if verdict.status is Status.UNAVAILABLE:
+        yield f"{_DETAIL}its limit of {limit_text(verdict)} fails, because unmeasured is not passed"
+    yield _DETAIL + printable(f"declared at {verdict.budget.place} ({verdict.budget.scope})")
+    if verdict.budget.metric in _PEAKS and verdict.actual is not None and window.peak_moment:
+        yield _DETAIL + _peak_text(window.peak_moment, window.duration)
+    reading = readings(window).get(verdict.budget.metric)
+    if isinstance(reading, Reading):
+        origin = (f"read from {reading.source}" if reading.source else "", reading.precision, reading.note)
+        if any(origin):
+            yield _DETAIL + printable("; ".join(part for part in origin if part))
+
+
+def _peak_text(moment: PeakMoment, duration: float) -> str:
+    """When the peak came, as narrow as the samples tell, and what stood there before."""
+    earliest, latest = f"{moment.earliest:.2f} s", f"{moment.latest:.2f} s"
+    when = f"at {latest}" if earliest == latest else f"between {earliest} and {latest}"
+    floor = f"; it stood at {format_value(moment.floor, BYTES)} at the start" if moment.floor else ""
+    return f"RSS peaked {when} of {duration:.1f} s{floor}"
+
+
+def _settings_lines(requested: Mapping[str, str], effective: Mapping[str, str]) -> Iterator[str]:
+    names = [name for name in dict.fromkeys([*requested, *effective]) if requested.get(name) or effective.get(name)]
+    if not names:
+        return
+    rows = [("GC settings", "requested", "effective", "")]
+    for name in names:
+        asked, found = requested.get(name, ""), effective.get(name, "")
+        mark = "<- differs" if asked and found and not _same_setting(asked, found) else ""
+        rows.append((f"  {printable(name)}", printable(asked) or "-", printable(found) or "-", mark))
+    yield from (f"  {line}" for line in columns(rows, gap=3))
+
+
+def _same_setting(asked: str, found: str) -> bool:
+    """Whether two spellings mean one value, as 1GiB and 1073741824 do; words after a comma are not part of it."""
+    found = found.partition(",")[0]
+    try:
+        return asked == found or parse_quantity(asked, BYTES).value == parse_quantity(found, BYTES).value
+    except ValueError:
+        return False
+
+
+def _metric_lines(window: WindowRecord) -> Iterator[str]:
+    results, units = readings(window), {metric.name: metric.unit for metric in window.metrics}
+    rows = []
+    for group, names in _KEY_METRICS:
+        cells = [(name, results[name]) for name in names if name in results]
+        texts = [f"{name} {value_text(cell.value, units[name])}" for name, cell in cells if isinstance(cell, Reading)]
+        if texts:
+            rows.append((group, *texts, *[""] * (4 - len(texts))))
+    yield from (f"  {line}" for line in columns(rows, gap=3))
+    yield from (f"  load: {_load_text(load)}" for load in window.loads)
+
+
+def _load_text(load: LoadSummary) -> str:
+    asked = "" if load.rate_asked is None else f" of {load.rate_asked:.4g}/s asked"
+    statuses = ", ".join(f"{status}: {count}" for status, count in load.statuses.items())
+    text = f"{load.requests} requests in {load.duration:.1f} s ({load.rate:.4g}/s{asked}), {load.errors} errors"
+    return printable(text + (f"; {statuses}" if statuses else ""))
+
+
+def _section(title: str, entries: Sequence[str]) -> Iterator[str]:
+    if entries:
+        yield f"  {title}"
+        yield from (f"    {printable(entry)}" for entry in entries)
+
+
+def _log_lines(log: str) -> Iterator[str]:
+    lines = [line.expandtabs() for line in log.rstrip().splitlines()]
+    title = f"last {LOG_LINES} of the {len(lines)} log lines kept" if len(lines) > LOG_LINES else "end of the log"
+    yield from _section(title, lines[-LOG_LINES:])

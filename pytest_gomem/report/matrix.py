@@ -1,0 +1,165 @@
+"""Owns the comparison of GC settings: a table per test, and what its extremes trade."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_gomem.measure.metric import Reading
+from pytest_gomem.report.model import TestRecord, WindowRecord
+from pytest_gomem.report.text import (
+    BROKEN,
+    Line,
+    clip,
+    columns,
+    display_width,
+    percent,
+    printable,
+    readings,
+    short_name,
+    short_names,
+    value_text,
+    window_labels,
+    wrapped,
+)
+
+# The most telling first: where the terminal is narrow, columns are dropped from the end.
+_METRICS = ("gc_cycles", "peak_rss", "gc_cpu", "live_heap", "gc_pause_max", "throughput", "latency_p99")
+_HIGHER_IS_BETTER = frozenset({"throughput"})
+_SAME_WORK = 1.02  # ops that differ by no more than this count as the same work
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One combination of settings. `complete`: its body ran to the end, so that its figures are of the whole work."""
+
+    settings: Mapping[str, str]
+    ops: int | None
+    values: Mapping[str, float]
+    texts: Mapping[str, str]
+    complete: bool
+
+
+def matrix_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
+    """For each test that ran under two or more combinations of GC settings: a table and one sentence on its figures.
+
+    A "*" marks the best of a column, and all that print the same. No line is wider than `width` cells.
+    """
+    for title, rows in _groups(run_tests).items():
+        if len(rows) > 1:
+            yield clip(f"gomem: {short_name(short_names(title), width - 23)} by GC settings", width), "bold"
+            yield from _table(rows, width)
+            for remark in _remarks(rows):
+                yield from ((line, "") for line in wrapped(remark, width, "  "))
+
+
+def _groups(run_tests: Sequence[TestRecord]) -> dict[str, list[_Row]]:
+    """Rows by what they have in common; of a combination that ran again (a rerun) the last counts."""
+    groups: dict[str, dict[tuple[tuple[str, str], ...], _Row]] = {}
+    for test in run_tests:
+        for label, window in zip(window_labels(test), test.windows, strict=True):
+            if test.matrix:
+                group = groups.setdefault(_title(test, label), {})
+                group[tuple(test.matrix.items())] = _row(test, window)
+    return {title: list(rows.values()) for title, rows in groups.items()}
+
+
+def _title(test: TestRecord, label: str) -> str:
+    """The test's id without its combination of settings: other parameters and windows are not compared."""
+    base, _, params = test.nodeid.partition("[")
+    combination = "-".join(f"{key}={value}" for key, value in test.matrix.items())
+    others = params.removesuffix("]").replace(combination, "").strip("-") if combination in params else ""
+    return base + (f"[{others}]" if others else "") + (f" / {label}" if label else "")
+
+
+def _row(test: TestRecord, window: WindowRecord) -> _Row:
+    units = {metric.name: metric.unit for metric in window.metrics}
+    known = {name: result.value for name, result in readings(window).items() if isinstance(result, Reading)}
+    # A test fails for its budgets too, and its figures are whole then; failed otherwise, it broke off somewhere.
+    judged = any(verdict.status in BROKEN for verdict in window.verdicts)
+    return _Row(
+        settings=test.matrix,
+        ops=window.ops,
+        values=known,
+        texts={name: value_text(value, units[name]) for name, value in known.items()},
+        complete=test.outcome == "passed" or judged,
+    )
+
+
+def _table(rows: Sequence[_Row], width: int) -> Iterator[Line]:
+    settings = list(dict.fromkeys(key for row in rows for key in row.settings))
+    wanted = [name for name in _METRICS if any(name in row.values for row in rows)]
+    for shown in range(len(wanted), -1, -1):
+        names = wanted[:shown]
+        cells = [[*map(printable, settings), *(f"{name} " for name in names), ""]]
+        best = {name: _best(rows, name) for name in names}
+        cells += [_cells(row, settings, best) for row in rows]
+        lines = [f"  {line}" for line in columns(cells, right=range(len(settings) + len(names)))]
+        if all(display_width(line) <= width for line in lines):
+            break
+    for index, line in enumerate(lines):
+        yield clip(line, width), "" if index else "bold"
+    if any(best.values()):
+        yield clip("  * best of its column", width), ""
+    if hidden := wanted[shown:]:
+        yield from ((line, "") for line in wrapped(f"no room here for {', '.join(hidden)}", width, "  "))
+
+
+def _cells(row: _Row, settings: Sequence[str], best: Mapping[str, str]) -> list[str]:
+    figures = []
+    for name, best_text in best.items():
+        text = row.texts.get(name, "-")
+        figures.append(text + ("*" if row.complete and text == best_text else " "))
+    return [*(printable(row.settings.get(key, "-")) for key in settings), *figures, "" if row.complete else "failed"]
+
+
+def _best(rows: Sequence[_Row], name: str) -> str:
+    """The best of a column as it is printed; "" where there is nothing to choose from."""
+    known = [row for row in rows if row.complete and name in row.values]
+    if len({row.texts[name] for row in known}) < 2:
+        return ""
+    choose = max if name in _HIGHER_IS_BETTER else min
+    return choose(known, key=lambda row: row.values[name]).texts[name]
+
+
+def _remarks(rows: Sequence[_Row]) -> Iterator[str]:
+    whole = [row for row in rows if row.complete]
+    if len(whole) < len(rows):
+        yield f"{len(rows) - len(whole)} of {len(rows)} failed before their end and are not compared"
+    ops = [row.ops for row in whole if row.ops is not None]
+    if ops and max(ops) > min(ops) * _SAME_WORK:
+        yield f"the work differs ({min(ops)} to {max(ops)} ops): totals such as gc_cycles do not compare"
+    elif trade := _trade(whole):
+        yield trade
+
+
+def _trade(rows: Sequence[_Row]) -> str:
+    """What the leanest combination costs against the one with the fewest cycles, from their figures; "" if unknown."""
+    known = [row for row in rows if min(row.values.get("gc_cycles", -1), row.values.get("peak_rss", -1)) >= 0]
+    if len(known) < 2:
+        return ""
+    lean = min(known, key=lambda row: (row.values["peak_rss"], row.values["gc_cycles"]))
+    calm = min(known, key=lambda row: (row.values["gc_cycles"], row.values["peak_rss"]))
+    if lean is calm:
+        return f"{_spelled(lean.settings)} has both the fewest GC cycles and the smallest peak RSS"
+    shared = {key: value for key, value in lean.settings.items() if calm.settings.get(key) == value}
+    first, second = (
+        _spelled({key: value for key, value in row.settings.items() if key not in shared}) for row in (lean, calm)
+    )
+    cost = _cost(lean.values["gc_cycles"], calm.values["gc_cycles"], second)
+    saved = percent(1 - lean.values["peak_rss"] / calm.values["peak_rss"])
+    both = f" (both with {_spelled(shared)})" if shared else ""
+    return f"{first} costs {cost} and saves {saved} of peak RSS{both}"
+
+
+def _cost(cycles: float, fewest: float, of: str) -> str:
+    if fewest == 0:
+        return f"{cycles:.0f} GC cycles where {of} has none"
+    ratio = cycles / fewest
+    if ratio < 2:
+        return f"{percent(ratio - 1)} more GC cycles than {of}"
+    return f"{ratio:.{0 if ratio >= 9.95 else 1}f}x the GC cycles of {of}"
+
+
+def _spelled(settings: Mapping[str, str]) -> str:
+    return printable(" ".join(f"{key}={value}" for key, value in settings.items()))

@@ -1,0 +1,32 @@
+"""Owns the listing behind `pytest --gomem-metrics`: each metric's unit, direction, noise, sources and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from pytest_gomem.measure.metric import Metric
+from pytest_gomem.report.text import columns, wrapped
+
+_HEAD = ("name", "unit", "better", "noise")
+_INDENT = " " * 6
+
+
+def metric_lines(metrics: Sequence[Metric], width: int = 100) -> Iterator[str]:
+    """A table per group, groups in the order of their first metric; meaning and sources stand below each.
+
+    Lines are at most `width` wide, as long as the names themselves fit.
+    """
+    order = list(dict.fromkeys(metric.group for metric in metrics))
+    ordered = sorted(metrics, key=lambda metric: order.index(metric.group))
+    rows = [(m.name, m.unit.name, m.better.value, m.noise.value) for m in ordered]
+    head, *lines = columns([_HEAD, *rows])
+    yield f"  {head}"
+    for group, members in groupby(zip(ordered, lines, strict=True), key=lambda pair: pair[0].group):
+        yield ""
+        yield group
+        for metric, line in members:
+            yield f"  {line}"
+            yield from wrapped(metric.doc, width, _INDENT)
+            if metric.sources:
+                yield from wrapped(f"from {', '.join(metric.sources)}", width, _INDENT)

@@ -1,0 +1,126 @@
+"""Owns the report model: everything the terminal, JSON and JUnit reports are made of, as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.metric import Reading, Unavailable
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """A metric's name and unit with what was read, or why nothing was."""
+
+    name: str
+    unit: str
+    result: Reading | Unavailable
+
+
+@dataclass(frozen=True)
+class BuildRecord:
+    """Where the measured binary came from; go_version and revision are read from the binary itself, "" if unknown."""
+
+    ref: str = ""
+    go_version: str = ""
+    revision: str = ""
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GcRecord:
+    """GC settings asked for and found in force, as printable values; a setting nobody could read back says why.
+
+    Words may follow the value found, after a comma: "100, the memory limit lowers the heap goal".
+    """
+
+    requested: Mapping[str, str] = field(default_factory=dict)
+    effective: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PeakMoment:
+    """When the peak came, seconds after the window opened (from, to), and the RSS the window started from, bytes.
+
+    floor: 0 where it is unknown.
+    """
+
+    earliest: float
+    latest: float
+    floor: int
+
+
+@dataclass(frozen=True)
+class LoadSummary:
+    """One load in figures; latencies in seconds, rates in requests per second."""
+
+    requests: int
+    errors: int
+    duration: float
+    rate: float
+    rate_asked: float | None
+    latency_p50: float | None
+    latency_p99: float | None
+    latency_max: float | None
+    statuses: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PhaseRecord:
+    """A named part of a window, in seconds after it opened, with its operations where they were counted."""
+
+    name: str
+    start: float
+    end: float
+    ops: int | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """A metric's course: seconds after the window opened, and the values."""
+
+    t: tuple[float, ...]
+    v: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class WindowRecord:
+    """One measured window of a test with its verdicts."""
+
+    name: str
+    service: str
+    build: BuildRecord
+    gc: GcRecord
+    ops: int | None
+    duration: float
+    metrics: tuple[MetricValue, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    peak_moment: PeakMoment | None = None
+    loads: tuple[LoadSummary, ...] = ()
+    series: Mapping[str, Series] = field(default_factory=dict)
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    log_tail: str = ""
+    phases: tuple[PhaseRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class TestRecord:
+    """One test: its id, pytest's outcome, the matrix combination it ran under, and its windows."""
+
+    __test__ = False
+
+    nodeid: str
+    outcome: str
+    windows: tuple[WindowRecord, ...]
+    matrix: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A whole pytest run: what machine and tools it ran on, and its tests in the order they ended."""
+
+    tool_version: str
+    environment: Mapping[str, str | int | float | None]
+    tests: tuple[TestRecord, ...]

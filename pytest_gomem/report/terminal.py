@@ -1,0 +1,205 @@
+"""Owns the run's summary table: a line per window with its key metrics, its tightest limit and what is left of it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.measure.metric import Unavailable
+from pytest_gomem.report.model import MetricValue, TestRecord, WindowRecord
+from pytest_gomem.report.text import (
+    Line,
+    Style,
+    budget_name,
+    clip,
+    columns,
+    display_width,
+    finite,
+    known,
+    limit_text,
+    pad,
+    percent,
+    printable,
+    readings,
+    short_name,
+    short_names,
+    value_text,
+    window_labels,
+    wrapped,
+)
+
+# The most telling first: where the terminal is narrow, columns are dropped from the end.
+_METRICS = {
+    "peak_rss": "peak RSS",
+    "live_heap": "live heap",
+    "alloc_bytes_per_op": "alloc/op",
+    "gc_cycles": "GC cycles",
+    "gc_pause_max": "max pause",
+    "gc_cpu": "GC CPU",
+    "goroutines": "goroutines",
+}
+_URGENCY = {Status.FAIL: 0, Status.UNAVAILABLE: 1, Status.WARN: 2}
+_STYLES: dict[Status, Style] = {
+    Status.FAIL: "red",
+    Status.UNAVAILABLE: "red",
+    Status.WARN: "yellow",
+    Status.PASS: "green",
+    Status.IMPROVED: "green",
+}
+_TOTALS = {
+    Status.FAIL: "broken",
+    Status.UNAVAILABLE: "unmeasured",
+    Status.WARN: "past their warning",
+    Status.NOISY: "too noisy to tell",
+    Status.NO_BASELINE: "without a baseline",
+    Status.IMPROVED: "improved",
+    Status.PASS: "kept",
+}
+
+
+@dataclass
+class _Footnotes:
+    """Distinct reasons, numbered in the order of their first use."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def mark(self, reason: str) -> str:
+        return f"[{self.numbers.setdefault(printable(reason), len(self.numbers) + 1)}]"
+
+    def lines(self, width: int) -> Iterator[Line]:
+        for reason, number in self.numbers.items():
+            yield from ((line, "") for line in wrapped(reason, width, f"  [{number}] "))
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One window with the names it is shown under; `label` is "" for a test's only window."""
+
+    nodeid: str
+    label: str
+    window: WindowRecord
+
+    @property
+    def suffix(self) -> str:
+        return f" / {printable(self.label)}" if self.label else ""
+
+    @property
+    def names(self) -> list[str]:
+        """The id in ever shorter spellings, each with the label."""
+        return [name + self.suffix for name in short_names(self.nodeid)]
+
+
+def summary_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
+    """The table with its title, footnotes and totals: no line wider than `width` cells, no line at all without windows.
+
+    An unavailable metric is "-" with the number of the footnote that gives the reason.
+    """
+    entries = [
+        _Entry(test.nodeid, label, window)
+        for test in run_tests
+        for label, window in zip(window_labels(test), test.windows, strict=True)
+    ]
+    if not entries:
+        return
+    present = {metric.name for entry in entries for metric in entry.window.metrics}
+    wanted = [name for name in _METRICS if name in present]
+    shown, notes, lines = _fitting(entries, wanted, width)
+    yield "gomem", "bold"
+    yield from lines
+    if hidden := wanted[shown:]:
+        yield from ((line, "") for line in wrapped(f"no room here for {', '.join(hidden)}", width, "  "))
+    yield from notes.lines(width)
+    yield from ((line, "") for line in wrapped(_totals(entries), width))
+
+
+def _fitting(entries: Sequence[_Entry], wanted: Sequence[str], width: int) -> tuple[int, _Footnotes, list[Line]]:
+    """As many of the wanted columns as leave the names a quarter of the width; only what is shown gets a footnote."""
+    needed = min(width // 4, max(display_width(entry.names[-1]) for entry in entries))
+    for shown in range(len(wanted), -1, -1):
+        notes = _Footnotes()
+        rows = [("", *(_METRICS[name] for name in wanted[:shown]), "tightest limit", "")]
+        rows += [_cells(entry.window, wanted[:shown], notes, width // 3) for entry in entries]
+        figures = columns(rows, right=range(1, shown + 1))
+        room = max(width - max(map(display_width, figures)), 0)
+        if room >= needed:
+            break
+    names = ["test", *_fitting_names(entries, room)]
+    room = max(map(display_width, names))
+    styles: list[Style] = ["bold", *(_style(entry.window) for entry in entries)]
+    lines = [clip(pad(name, room) + line, width) for name, line in zip(names, figures, strict=True)]
+    return shown, notes, list(zip(lines, styles, strict=True))
+
+
+def _fitting_names(entries: Sequence[_Entry], room: int) -> list[str]:
+    """All whole, or all without their folders: a mixture would look like a difference between the tests."""
+    if all(display_width(entry.names[0]) <= room for entry in entries):
+        return [entry.names[0] for entry in entries]
+    return [short_name(entry.names[1:], room) for entry in entries]
+
+
+def _cells(window: WindowRecord, names: Sequence[str], notes: _Footnotes, budget_width: int) -> tuple[str, ...]:
+    """The window's figures, headed by an empty cell: the gap after the name."""
+    metrics = {metric.name: metric for metric in window.metrics}
+    figures = [_figure(metrics.get(name), notes) for name in names]
+    verdict = _tightest(window.verdicts)
+    if verdict is None:
+        return ("", *figures, "", "")
+    budget = clip(f"{budget_name(verdict)} {limit_text(verdict)}", budget_width)
+    if verdict.status is not Status.UNAVAILABLE:
+        return ("", *figures, budget, _standing(verdict))
+    result = readings(window).get(verdict.budget.metric)
+    reason = result.reason if isinstance(result, Unavailable) else verdict.reason or "no reason was given"
+    return ("", *figures, budget, "unmeasured" + notes.mark(reason))
+
+
+def _figure(metric: MetricValue | None, notes: _Footnotes) -> str:
+    if metric is None:
+        return "-"
+    result = finite(metric.result)
+    if isinstance(result, Unavailable):
+        return "-" + notes.mark(result.reason)
+    return value_text(result.value, metric.unit).removesuffix("/op")  # the column's head says it
+
+
+def _tightest(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """The verdict to act on first: broken by most, then unmeasured, then past its warning, then with least left."""
+    return min(verdicts, key=_tightness, default=None)
+
+
+def _tightness(verdict: Verdict) -> tuple[int, float, float]:
+    over, left = known(verdict.over), known(verdict.headroom)
+    return (
+        _URGENCY.get(verdict.status, len(_URGENCY)),
+        -math.inf if over is None else -over,
+        math.inf if left is None else left,
+    )
+
+
+def _standing(verdict: Verdict) -> str:
+    """Where a measured window stands against the limit: 12% left, over by 8%, short by 8%, no baseline."""
+    left, actual = known(verdict.headroom), known(verdict.actual)
+    if verdict.status in (Status.FAIL, Status.WARN) and actual is not None:
+        return f"{'short' if actual < verdict.limit.value else 'over'} by {_excess(verdict, actual)}"
+    return verdict.status.value.replace("_", " ") if left is None else f"{percent(left)} left"
+
+
+def _excess(verdict: Verdict, actual: float) -> str:
+    """As a share of the limit; in its unit where it is 0, for of nothing there is no share."""
+    over = known(verdict.over)
+    return value_text(abs(actual - verdict.limit.value), verdict.limit.unit.name) if over is None else percent(over)
+
+
+def _style(window: WindowRecord) -> Style:
+    verdict = _tightest(window.verdicts)
+    return _STYLES.get(verdict.status, "") if verdict is not None else ""
+
+
+def _totals(entries: Sequence[_Entry]) -> str:
+    tests = len({entry.nodeid for entry in entries})
+    count = Counter(verdict.status for entry in entries for verdict in entry.window.verdicts)
+    judged = ", ".join(f"{count[status]} {words}" for status, words in _TOTALS.items() if count[status])
+    windows = f"{len(entries)} window{'s' * (len(entries) != 1)} in {tests} test{'s' * (tests != 1)}"
+    return f"{windows}; limits: {judged or 'none'}"

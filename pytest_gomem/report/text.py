@@ -1,0 +1,154 @@
+"""Owns how the reports lay text out: values, percentages, display width, shortening, aligned columns, window labels."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.quantity import UNITS, format_value
+from pytest_gomem.report.model import TestRecord, WindowRecord
+
+Style = Literal["", "green", "red", "yellow", "bold"]
+Line = tuple[str, Style]
+
+BROKEN = (Status.FAIL, Status.UNAVAILABLE)
+
+
+def finite(result: Reading | Unavailable) -> Reading | Unavailable:
+    """The result itself, or Unavailable with the reason in place of an infinite or not-a-number reading."""
+    if isinstance(result, Unavailable):
+        return result if result.reason else Unavailable("no reason was given")
+    if math.isfinite(result.value):
+        return result
+    return Unavailable(f"not a finite number: {result.value}" + (f" from {result.source}" if result.source else ""))
+
+
+def known(value: float | None) -> float | None:
+    """The value itself, None where it is infinite or not a number."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def readings(window: WindowRecord) -> dict[str, Reading | Unavailable]:
+    """The window's metrics by name, every reading in it finite."""
+    return {metric.name: finite(metric.result) for metric in window.metrics}
+
+
+def value_text(value: float, unit: str) -> str:
+    """A value with its unit, in the prefixes of quantity.format_value; a unit unknown there is printed as it is."""
+    if not math.isfinite(value):
+        return str(value)
+    return format_value(value, UNITS[unit]) if unit in UNITS else f"{value:.4g} {unit}"
+
+
+def percent(ratio: float) -> str:
+    """The size of a ratio in as few digits as tell something: 12%, 8%, 2.5%, <0.1%."""
+    points = abs(ratio) * 100
+    if 0 < points < 0.05:
+        return "<0.1%"
+    return f"{points:.0f}%" if points >= 9.95 else f"{points:.1f}".removesuffix(".0") + "%"
+
+
+def budget_name(verdict: Verdict) -> str:
+    """The metric a verdict is about, with the function glob where the budget has one: alloc_space[main.encode*]."""
+    function = verdict.budget.function
+    return printable(f"{verdict.budget.metric}[{function}]" if function else verdict.budget.metric)
+
+
+def limit_text(verdict: Verdict) -> str:
+    """The limit as its author wrote it, with its kind unless it is a ceiling: 1.8GB, >= 24h, warn 60MiB."""
+    written = printable(verdict.limit.written).lstrip("<>= ")
+    word = {"max": "", "min": ">="}.get(verdict.kind, verdict.kind)
+    return f"{word} {written}".lstrip()
+
+
+def printable(text: str) -> str:
+    """One line that leaves the terminal alone: control characters and lone surrogates as backslash escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def display_width(text: str) -> int:
+    """Terminal cells of printable text: East Asian wide characters take two, combining marks none."""
+    return sum(map(_cells, text))
+
+
+def _cells(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def pad(text: str, width: int, right: bool = False) -> str:
+    """The text filled with blanks to `width` cells, aligned left or right; longer text stays whole."""
+    blanks = " " * max(width - display_width(text), 0)
+    return blanks + text if right else text + blanks
+
+
+def clip(text: str, width: int) -> str:
+    """The text in at most `width` cells; what had to go is cut from the middle, where names differ least."""
+    if display_width(text) <= width:
+        return text
+    room = max(width - 3, 0)
+    tail = _head(text[::-1], room // 2)[::-1]
+    return (_head(text, room - display_width(tail)) + "..." + tail)[: max(width, 0)]
+
+
+def _head(text: str, cells: int) -> str:
+    for index, char in enumerate(text):
+        cells -= _cells(char)
+        if cells < 0:
+            return text[:index]
+    return text
+
+
+def short_names(nodeid: str) -> tuple[str, ...]:
+    """The test's id in ever shorter spellings: whole, without folders, without the file, the function alone."""
+    # A "/" or "::" among the parameters parts nothing.
+    path, bracket, params = nodeid.partition("[")
+    file, _, names = path.partition("::")
+    base = file.rpartition("/")[2]
+    spellings = [path, f"{base}::{names}", names, names.rpartition("::")[2]] if names else [path, base]
+    return tuple(printable(spelling + bracket + params) for spelling in spellings)
+
+
+def short_name(names: Sequence[str], width: int) -> str:
+    """The first of these ever shorter names that fits in `width` cells; the last one, cut, when none does."""
+    return next((name for name in names if display_width(name) <= width), clip(names[-1], width))
+
+
+def wrapped(text: str, width: int, label: str = "") -> list[str]:
+    """The text, behind its label, as lines of at most `width` cells, broken between words."""
+    lines = textwrap.wrap(text, max(width, 1), initial_indent=label, subsequent_indent=" " * len(label))
+    return [clip(line, width) for line in lines]
+
+
+def window_labels(test: TestRecord) -> tuple[str, ...]:
+    """A distinct label for each window of the test: "" for its only one, else the name, with service or number added
+    where names repeat."""
+    if len(test.windows) == 1:
+        return ("",)
+    plain = [window.name or window.service or "window" for window in test.windows]
+    full = [
+        f"{window.service}.{name}" if plain.count(name) > 1 and window.service else name
+        for window, name in zip(test.windows, plain, strict=True)
+    ]
+    seen: Counter[str] = Counter()
+    labels: list[str] = []
+    for label in full:
+        seen[label] += 1
+        labels.append(f"{label}#{seen[label]}" if full.count(label) > 1 else label)
+    return tuple(labels)
+
+
+def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = (), gap: int = 2) -> list[str]:
+    """Rows of equally many cells as aligned lines without trailing blanks; `right` names the right-aligned columns."""
+    if not rows:
+        return []
+    rights = set(right)
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+    return [(" " * gap).join(pad(cell, widths[i], i in rights) for i, cell in enumerate(row)).rstrip() for row in rows]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from report_samples import assert_golden, calmly, dead_window, failing_window, metric, verdict, window, windows
+
+from pytest_gomem.report.failure import failure_text
+from pytest_gomem.report.model import GcRecord, PeakMoment
+
+NODEID = "tests/test_mem.py::test_upload"
+
+
+def text_of(measured) -> str:
+    return failure_text(measured, NODEID)[1]
+
+
+def test_everything_wrong_at_once():
+    """The whole account: broken limits, then warnings, settings, metrics, load, notes, artifacts, end of the log."""
+    assert_golden("failure.txt", "\n".join(failure_text(failing_window(), NODEID)))
+
+
+def test_process_died_in_the_window():
+    """Without verdicts the first note is the headline; the log's control characters are shown, not obeyed."""
+    assert_golden("failure_died.txt", "\n".join(failure_text(dead_window(), NODEID)))
+
+
+def test_headline_is_the_first_broken_limit_and_counts_the_others():
+    """The headline is one line: the first broken limit in its own words, and how many more there are."""
+    headline, _ = failure_text(failing_window(), NODEID)
+    assert headline.startswith("peak_rss is 2.02 GB, 222 MB (12.3%) over its limit of 1.8GB; 2 more")
+    one = replace(failing_window(), verdicts=failing_window().verdicts[:1])
+    assert failure_text(one, NODEID)[0] == "peak_rss is 2.02 GB, 222 MB (12.3%) over its limit of 1.8GB"
+
+
+def test_kept_limits_are_not_told():
+    """A window whose limits are all kept tells of none."""
+    headline, text = failure_text(window(verdicts=(verdict("peak_rss", "1.8GB", 1e9),)), NODEID)
+    assert headline == "no limit is broken"
+    assert "FAIL" not in text
+
+
+def test_unmeasured_fails_and_says_why():
+    """A limit on an unavailable metric fails with the reason and the rule."""
+    broken = verdict("peak_heap", "1GiB", None, reason="peak_heap is unavailable: no pprof")
+    text = text_of(window(verdicts=(broken,)))
+    assert "FAIL  peak_heap is unavailable: no pprof" in text
+    assert "its limit of 1GiB fails, because unmeasured is not passed" in text
+
+
+def test_function_budget_names_its_glob():
+    """A per-function limit is told with its glob, which the verdict's words do not hold."""
+    broken = verdict("total_alloc", "10MB", 2e7, reason="total_alloc is too much", function="main.encode*")
+    assert "FAIL  total_alloc[main.encode*]: total_alloc is too much" in text_of(window(verdicts=(broken,)))
+
+
+def test_a_verdict_without_words_is_still_told():
+    """A verdict of a plugin that gave no words is told by its limit."""
+    assert "FAIL  time_to_limit misses its limit of >= 24h" in text_of(
+        window(verdicts=(verdict("time_to_limit", "24h", 5.0, "min"),))
+    )
+
+
+@pytest.mark.parametrize("name", ["peak_rss", "peak_heap"])
+def test_peaks_tell_when_they_came(name):
+    """A broken peak tells when RSS peaked and what stood there at the start."""
+    measured = window(verdicts=(verdict(name, "1MB", 5e6),), peak_moment=PeakMoment(3.18, 3.2, 182_000_000))
+    assert "RSS peaked between 3.18 s and 3.20 s of 10.2 s; it stood at 182 MB at the start" in text_of(measured)
+
+
+def test_an_unknown_floor_is_not_told():
+    """A floor of 0 is unknown: no process lives in no memory."""
+    measured = window(verdicts=(verdict("peak_rss", "1MB", 5e6),), peak_moment=PeakMoment(3.18, 3.2, 0))
+    assert "RSS peaked between 3.18 s and 3.20 s of 10.2 s\n" in text_of(measured)
+
+
+def test_other_metrics_have_no_moment():
+    """The moment of the RSS peak says nothing about the live heap."""
+    measured = window(verdicts=(verdict("live_heap", "1MB", 5e6),), peak_moment=PeakMoment(3.18, 3.2, 182_000_000))
+    assert "RSS peaked" not in text_of(measured)
+
+
+def test_a_moment_narrower_than_its_digits_is_a_point():
+    """Where both ends print alike there is one moment, not a span of nothing."""
+    measured = window(verdicts=(verdict("peak_rss", "1MB", 5e6),), peak_moment=PeakMoment(3.181, 3.182, 10_000_000))
+    assert "RSS peaked at 3.18 s of 10.2 s" in text_of(measured)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "marked"),
+    [
+        ("100", "100", False),
+        ("100", "50", True),
+        ("1GiB", "1073741824", False),
+        ("1GiB", "1GB", True),
+        ("off", "1GiB", True),
+        ("100", "", False),
+        ("", "100", False),
+        ("100", "100, the memory limit lowers the heap goal", False),
+        ("100", "off, no memory limit", True),
+    ],
+)
+def test_only_settings_that_differ_are_marked(asked, found, marked):
+    """A setting is marked where what is in force is another value than asked for, whatever the spelling."""
+    text = text_of(window(gc=GcRecord({"setting": asked}, {"setting": found})))
+    assert ("<- differs" in text) == marked
+
+
+def test_settings_that_say_nothing_are_left_out():
+    """A setting neither asked for nor found has no line; without any there is no table."""
+    assert "godebug" not in text_of(window(gc=GcRecord({"godebug": "", "gogc": "100"}, {"godebug": ""})))
+    assert "GC settings" not in text_of(window(gc=GcRecord({"godebug": ""}, {})))
+
+
+@pytest.mark.parametrize(("lines", "first", "title"), [(20, 1, "end of the log"), (21, 2, "last 20 of the 21")])
+def test_log_is_limited_to_its_last_lines(lines, first, title):
+    """Twenty log lines are shown whole; of more, the last twenty, and the title says so."""
+    text = text_of(window(log_tail="".join(f"line-{n}.\n" for n in range(1, lines + 1))))
+    shown = [line.strip() for line in text.splitlines() if "line-" in line]
+    assert shown == [f"line-{n}." for n in range(first, lines + 1)]
+    assert title in text
+
+
+def test_unavailable_key_metrics_are_not_in_the_block():
+    """The block of key metrics holds what was measured alone."""
+    text = text_of(window(metrics=(metric("peak_rss", 5e6), metric("live_heap", "no pprof"))))
+    assert "peak_rss 5.00 MB" in text
+    assert "live_heap" not in text
+
+
+@calmly
+@given(windows)
+def test_any_window_has_a_text(measured):
+    """Whatever the window holds, the headline is one line and nothing but line ends controls the terminal."""
+    headline, text = failure_text(measured, NODEID)
+    assert headline.isprintable()
+    assert text.replace("\n", "").isprintable()

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import assert_golden, calmly, matrix_tests, metric, tests, verdict, window
+
+from pytest_gomem.report.matrix import matrix_lines
+from pytest_gomem.report.model import TestRecord
+from pytest_gomem.report.text import display_width
+
+
+def combination(gogc: str, cycles: float | str, peak: float | str, **changes) -> TestRecord:
+    measured = window(
+        metrics=(metric("gc_cycles", cycles), metric("peak_rss", peak), *changes.pop("more", ())),
+        ops=changes.pop("ops", 1000),
+        verdicts=changes.pop("verdicts", ()),
+    )
+    made = TestRecord(f"test_a.py::test_m[gogc={gogc}]", "passed", (measured,), {"gogc": gogc})
+    return replace(made, **changes)
+
+
+def lines_of(*records: TestRecord, width: int = 200) -> list[str]:
+    return [text for text, _ in matrix_lines(records, width)]
+
+
+def row_of(lines: list[str], gogc: str) -> list[str]:
+    return next(line.split() for line in lines if line.startswith("  ") and line.split()[0] == gogc)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_matrix_of_two_settings(width):
+    """The comparison of six combinations at three widths, each line with its style."""
+    lines = matrix_lines(matrix_tests(g25={"gc_pause_max": "no gctrace"}), width)
+    assert_golden(f"matrix_{width}.txt", "\n".join(f"{style or '-':6} |{text}" for text, style in lines))
+
+
+def test_sentence_states_ratio_and_saving():
+    """The leanest combination against the one with the fewest cycles, from their figures."""
+    lines = lines_of(combination("25", 1560.0, 1.3e9), combination("100", 400.0, 1.585e9))
+    assert lines[-1] == "  gogc=25 costs 3.9x the GC cycles of gogc=100 and saves 18% of peak RSS"
+
+
+@pytest.mark.parametrize(
+    ("lean", "calm", "words"),
+    [
+        (110.0, 100.0, "gogc=25 costs 10% more GC cycles than gogc=100 and saves 50%"),
+        (199.0, 100.0, "gogc=25 costs 99% more GC cycles than gogc=100"),
+        (200.0, 100.0, "gogc=25 costs 2.0x the GC cycles of gogc=100"),
+        (1600.0, 100.0, "gogc=25 costs 16x the GC cycles of gogc=100"),
+        (7.0, 0.0, "gogc=25 costs 7 GC cycles where gogc=100 has none and saves 50%"),
+        (100.0, 100.0, "gogc=25 has both the fewest GC cycles and the smallest peak RSS"),
+        (90.0, 100.0, "gogc=25 has both the fewest GC cycles and the smallest peak RSS"),
+    ],
+)
+def test_sentence_stays_true_at_its_edges(lean, calm, words):
+    """Small ratios are percentages, none is no division, and no trade-off is said to be none."""
+    assert words in lines_of(combination("25", lean, 5e8), combination("100", calm, 1e9))[-1]
+
+
+def test_sentence_needs_figures_of_two():
+    """Where cycles or peak of all but one are unknown, nothing is claimed."""
+    lines = lines_of(combination("25", "no gctrace", 5e8), combination("100", 400.0, 1e9))
+    assert not any("costs" in line or "fewest" in line for line in lines)
+
+
+def test_best_is_marked_and_all_that_print_the_same():
+    """The smallest of a column is marked, ties as printed too; a column of equals has no best."""
+    lines = lines_of(combination("25", 9.0, 1.0001e9), combination("50", 9.0, 1.0002e9), combination("100", 9.0, 2e9))
+    assert row_of(lines, "25") == ["25", "9", "1.00", "GB*"]
+    assert row_of(lines, "50") == ["50", "9", "1.00", "GB*"]
+    assert row_of(lines, "100") == ["100", "9", "2.00", "GB"]
+
+
+def test_more_throughput_is_better():
+    """Of throughput the highest is marked."""
+    slow, fast = ((metric("throughput", rate),) for rate in (50.0, 90.0))
+    lines = lines_of(combination("25", 9.0, 1e9, more=slow), combination("100", 9.0, 1e9, more=fast))
+    assert row_of(lines, "25")[-1] == "50/s"
+    assert row_of(lines, "100")[-1] == "90/s*"
+
+
+def test_a_test_that_broke_off_is_not_compared():
+    """A failed body leaves lean figures: the row is shown as failed, never best, and the sentence leaves it out."""
+    lines = lines_of(
+        combination("25", 3.0, 1e6, outcome="failed"), combination("50", 800.0, 1e9), combination("100", 400.0, 2e9)
+    )
+    assert row_of(lines, "25") == ["25", "3", "1.00", "MB", "failed"]
+    assert "  1 of 3 failed before their end and are not compared" in lines
+    assert lines[-1].startswith("  gogc=50 costs 2.0x")
+
+
+def test_a_test_that_failed_for_its_limit_is_compared():
+    """A broken limit does not make the figures partial."""
+    over = (verdict("peak_rss", "1MB", 1e9),)
+    lines = lines_of(combination("25", 800.0, 1e9, outcome="failed", verdicts=over), combination("100", 400.0, 2e9))
+    assert lines[-1].startswith("  gogc=25 costs 2.0x")
+
+
+@pytest.mark.parametrize(("ops", "same"), [(1020, True), (1021, False)])
+def test_unequal_work_is_not_compared(ops, same):
+    """Up to 2% more operations count as the same work; beyond, the difference is told instead of a sentence."""
+    lines = lines_of(combination("25", 800.0, 1e9, ops=ops), combination("100", 400.0, 2e9, ops=1000))
+    assert ("costs" in lines[-1]) == same
+    assert (f"the work differs (1000 to {ops} ops)" in lines[-1]) != same
+
+
+def test_other_parameters_are_other_tables():
+    """Tests that differ in more than GC settings are not compared with each other."""
+    records = [
+        TestRecord(f"test_a.py::test_m[{size}-gogc={gogc}]", "passed", (window(),), {"gogc": gogc})
+        for size in ("small", "big")
+        for gogc in ("25", "100")
+    ]
+    titles = [text for text in lines_of(*records) if text.startswith("gomem:")]
+    assert titles == [
+        "gomem: test_a.py::test_m[small] by GC settings",
+        "gomem: test_a.py::test_m[big] by GC settings",
+    ]
+
+
+def test_a_rerun_takes_the_place_of_the_first():
+    """Of a combination that ran twice the last run counts."""
+    lines = lines_of(combination("25", 1.0, 1e9), combination("100", 4.0, 2e9), combination("25", 8.0, 1e9))
+    assert row_of(lines, "25")[1] == "8"
+
+
+def test_one_combination_is_no_comparison():
+    """Tests without a matrix, and a single combination, have no table."""
+    plain = TestRecord("test_a.py::test_b", "passed", (window(),))
+    assert lines_of(plain, plain, combination("25", 1.0, 1e9)) == []
+
+
+@calmly
+@given(st.lists(tests, max_size=5), st.integers(40, 160))
+def test_no_line_is_wider_than_the_terminal(records, width):
+    """Whatever the tests hold, lines fit and are printable."""
+    for text, _ in matrix_lines(records, width):
+        assert display_width(text) <= width
+        assert text.isprintable()

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import assert_golden, calmly, metric, sample_tests, tests, usual_metrics, verdict, window
+
+from pytest_gomem.report.model import TestRecord
+from pytest_gomem.report.terminal import summary_lines
+from pytest_gomem.report.text import display_width
+
+
+def lines_of(*windows, width: int = 200) -> list[str]:
+    return [text for text, _ in summary_lines([TestRecord("test_a.py::test_b", "passed", windows)], width)]
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_summary_of_all_sorts_of_tests(width):
+    """The summary at three widths, each line with its style."""
+    lines = summary_lines(sample_tests(), width)
+    assert_golden(f"summary_{width}.txt", "\n".join(f"{style or '-':6} |{text}" for text, style in lines))
+
+
+def test_nothing_measured_says_nothing():
+    """Without a window there is no line at all."""
+    assert list(summary_lines([], 80)) == []
+    assert list(summary_lines([TestRecord("test_a.py::test_b", "skipped", ())], 80)) == []
+
+
+@calmly
+@given(st.lists(tests, max_size=4), st.integers(40, 160))
+def test_no_line_is_wider_than_the_terminal(records, width):
+    """Whatever the tests hold, lines fit and are printable."""
+    for text, style in summary_lines(records, width):
+        assert display_width(text) <= width
+        assert text.isprintable()
+        assert style in {"", "green", "red", "yellow", "bold"}
+
+
+def test_each_reason_has_one_footnote():
+    """One reason for two metrics of two windows is one footnote; another reason is the next."""
+    first = window(metrics=(metric("peak_rss", "gone"), metric("live_heap", "gone")))
+    second = window(name="more", metrics=(metric("peak_rss", "gone"), metric("live_heap", "no pprof")))
+    lines = lines_of(first, second)
+    assert lines[2].split()[-2:] == ["-[1]", "-[1]"]
+    assert lines[3].split()[-2:] == ["-[1]", "-[2]"]
+    assert lines[4:6] == ["  [1] gone", "  [2] no pprof"]
+
+
+def test_a_limit_and_its_metric_share_the_footnote():
+    """The limit on an unavailable metric points to the metric's own reason."""
+    broken = verdict("peak_rss", "1GB", None, reason="peak_rss is unavailable: gone")
+    lines = lines_of(window(metrics=(metric("peak_rss", "gone"),), verdicts=(broken,)))
+    assert "unmeasured[1]" in lines[2]
+    assert [line for line in lines if "[2]" in line] == []
+
+
+def test_a_reading_that_is_not_finite_is_no_figure():
+    """nan is shown as unavailable, with the reason."""
+    lines = lines_of(window(metrics=(metric("gc_cycles", math.nan),)))
+    assert lines[2].endswith("-[1]")
+    assert lines[3] == "  [1] not a finite number: nan from a source"
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (verdict("peak_rss", "1GB", 8.8e8), "peak_rss 1GB 12% left"),
+        (verdict("peak_rss", "1GB", 1e9), "peak_rss 1GB 0% left"),
+        (verdict("peak_rss", "1GB", 1.08e9), "peak_rss 1GB over by 8%"),
+        (verdict("peak_rss", "1GB", 1e9 + 1), "peak_rss 1GB over by <0.1%"),
+        (verdict("time_to_limit", "24h", 43_200.0, "min"), "time_to_limit >= 24h short by 50%"),
+        (verdict("time_to_limit", "24h", 172_800.0, "min"), "time_to_limit >= 24h 100% left"),
+        (verdict("peak_rss", "1GB", 1.08e9, "warn"), "peak_rss warn 1GB over by 8%"),
+        (verdict("leaked_goroutines", "0", 3.0), "leaked_goroutines 0 over by 3"),
+        (verdict("leaked_goroutines", "0", 0.0), "leaked_goroutines 0 pass"),
+        (verdict("peak_rss", "1GB", 9e8, function="main.*"), "peak_rss[main.*] 1GB 10% left"),
+    ],
+)
+def test_where_a_window_stands(made, words):
+    """Both sides of ceilings, floors, warnings and of the limit 0, equal included."""
+    assert " ".join(lines_of(window(verdicts=(made,)))[2].split()).endswith(words)
+
+
+def test_tightest_limit_is_the_one_to_act_on_first():
+    """Broken by most comes before broken by less, before unmeasured, before warned, before least left."""
+    order = [
+        verdict("peak_rss", "1GB", 3e9),
+        verdict("live_heap", "1GB", 2e9),
+        verdict("peak_heap", "1GB", None, reason="no pprof"),
+        verdict("gc_cpu", "10%", 0.2, "warn"),
+        verdict("goroutines", "100", 95.0),
+        verdict("gc_cycles", "100", 10.0),
+    ]
+    for index, tightest in enumerate(order):
+        lines = lines_of(window(verdicts=tuple(reversed(order[index:]))))
+        assert f" {tightest.budget.metric} " in lines[2]
+
+
+def test_windows_of_one_name_are_told_apart():
+    """Windows of equal name are told apart by service, and by number where that repeats too."""
+    api, other = window(), window(service="worker")
+    assert [line.split()[2] for line in lines_of(api, other)[2:4]] == ["api.test", "worker.test"]
+    assert [line.split()[2] for line in lines_of(api, api)[2:4]] == ["api.test#1", "api.test#2"]
+
+
+def test_columns_without_room_are_named():
+    """A narrow terminal drops the less telling columns and says which; a wide one shows all."""
+    measured = window(metrics=usual_metrics())
+    assert any("no room here for" in line and "gc_cpu" in line for line in lines_of(measured, width=60))
+    assert not any("no room here for" in line for line in lines_of(measured, width=120))
+
+
+def test_totals_count_limits_and_windows():
+    """The last line counts windows, tests and what became of the limits."""
+    kept = window(verdicts=(verdict("peak_rss", "1GB", 8e8), verdict("live_heap", "1GB", 8e8)))
+    assert lines_of(kept)[-1] == "1 window in 1 test; limits: 2 kept"
+    assert lines_of(window())[-1] == "1 window in 1 test; limits: none"
