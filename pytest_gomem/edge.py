@@ -1,0 +1,266 @@
+"""Owns the plugin's state of one pytest run: settings from options, the run of the core, the records of tests."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
+from pytest_gomem.items import MATRIX_FIXTURE, combinations, is_measured, plan_item
+from pytest_gomem.options import BadOption, said
+from pytest_gomem.stash import MEASURED, PLAN
+
+if TYPE_CHECKING:
+    from pytest_gomem.config.file import BudgetTable, GomemConfig
+    from pytest_gomem.measure.registry import Registry
+    from pytest_gomem.measured import MeasuredItem
+    from pytest_gomem.report.model import TestRecord
+    from pytest_gomem.report.text import Line
+    from pytest_gomem.session.run import Run
+
+CONFIG_NAME = "gomem.yaml"
+
+
+class GomemWarning(pytest.PytestWarning):
+    """Something in gomem.yaml or a marker has no effect."""
+
+
+class Edge:
+    """Stands between pytest and the core; whatever is heavy is loaded when it is first needed."""
+
+    def __init__(self, config: pytest.Config, options: Mapping[str, str | bool | None]) -> None:
+        self._config = config
+        self.options = options
+        self._collection_errors: list[ConfigError] = []
+        self._records: dict[str, TestRecord] = {}
+        self.gomem_config: GomemConfig | None = None
+
+    @classmethod
+    def configured(cls, config: pytest.Config) -> Edge:
+        """Read options and gomem.yaml; raises UsageError with every mistake in them."""
+        from pytest_gomem import builtin
+
+        config.pluginmanager.register(builtin, "gomem-builtin")
+        try:
+            edge = cls(config, said(config))
+            config.pluginmanager.register(edge, "gomem-edge")
+            edge.load_config()
+        except (GomemError, BadOption) as error:
+            raise pytest.UsageError(str(error)) from None
+        return edge
+
+    def load_config(self) -> None:
+        """Load gomem.yaml where there is one; raises ConfigErrors."""
+        named = self.options["config"]
+        path = self._config.invocation_params.dir / str(named) if named else self._default_config()
+        self._sample_rate()
+        if path is not None:
+            from pytest_gomem.config.file import load_config
+
+            self.gomem_config = load_config(path, self.registry.units())
+
+    def _default_config(self) -> Path | None:
+        folders = [self._config.rootpath, *([self._config.inipath.parent] if self._config.inipath else [])]
+        return next((path for folder in folders if (path := folder / CONFIG_NAME).exists()), None)
+
+    def _sample_rate(self) -> float:
+        written = self.options["sample-rate"]
+        if written is None:
+            return 50.0
+        try:
+            rate = float(str(written))
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate <= 1000:
+            raise ConfigError(f"--gomem-sample-rate: expected samples a second in (0, 1000], not {written!r}")
+        return rate
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The metrics of all plugins."""
+        from pytest_gomem.measure.registry import Registry
+
+        return Registry(metric for metrics in self._config.hook.pytest_gomem_metrics()[::-1] for metric in metrics)
+
+    @cached_property
+    def run(self) -> Run:
+        """The core's run."""
+        from pytest_gomem.session.run import Run
+        from pytest_gomem.session.settings import RunSettings
+
+        return Run(
+            RunSettings(
+                config=self.gomem_config,
+                registry=self.registry,
+                run_dir=self.run_dir(),
+                sample_rate=self._sample_rate(),
+                measure=not self.options["no-measure"],
+            )
+        )
+
+    def run_dir(self) -> Path:
+        """A private folder for binaries and launches, one for all workers of a run."""
+        shared = getattr(self._config, "workerinput", {}).get("gomem_run_dir")
+        return Path(shared) if shared else self._own_run_dir
+
+    @cached_property
+    def _own_run_dir(self) -> Path:
+        return Path(tempfile.mkdtemp(prefix="pytest-gomem-"))
+
+    def close(self) -> None:
+        """End every process of the run and remove its folder."""
+        if "run" in self.__dict__:
+            self.run.close()
+        if "_own_run_dir" in self.__dict__:
+            shutil.rmtree(self._own_run_dir, ignore_errors=True)
+
+    def header(self) -> str | None:
+        """Which Go builds the services; None without a gomem.yaml."""
+        if self.gomem_config is None:
+            return None
+        from pytest_gomem.launch.toolchain import find_toolchain
+
+        try:
+            go = str(find_toolchain())
+        except GomemError as error:
+            go = str(error)
+        return f"gomem: {go}, services: {', '.join(self.gomem_config.services) or 'none'}"
+
+    def print_metrics(self) -> int:
+        """List the metrics on stdout."""
+        from pytest_gomem.report.metrics_list import metric_lines
+
+        print("\n".join(metric_lines(tuple(self.registry))))
+        return 0
+
+    # Collection
+
+    def parametrize(self, metafunc: pytest.Metafunc) -> None:
+        """One test per combination of the gomem_gc marker; those that must not run are skipped with the reason."""
+        try:
+            chosen = combinations(metafunc, self.run)
+        except ConfigErrors as errors:
+            self._collection_errors += errors.errors
+            return
+        if chosen:
+            metafunc.parametrize(
+                MATRIX_FIXTURE,
+                [
+                    pytest.param(c, id=c.id, marks=pytest.mark.skip(reason=c.left_out) if c.left_out else ())
+                    for c in chosen
+                ],
+            )
+
+    def plan(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Read every item's markers; all mistakes are raised at once."""
+        measured = [item for item in items if is_measured(item)]
+        errors = list(self._collection_errors)
+        for item in measured:
+            try:
+                item.stash[PLAN] = plan_item(item, self.run)
+            except ConfigErrors as several:
+                errors += several.errors
+        errors += self._stale_budgets(items)
+        if errors:
+            self._refuse(session, list(dict.fromkeys(map(str, errors))))
+
+    def _refuse(self, session: pytest.Session, messages: list[str]) -> None:
+        text = "\n".join(messages)
+        if not hasattr(self._config, "workerinput"):
+            raise pytest.UsageError(text)
+        # A UsageError on an xdist worker is shown as an internal error: fail its collection instead.
+        report = pytest.CollectReport(session.nodeid or ".", "failed", longrepr=text, result=[])
+        self._config.hook.pytest_collectreport(report=report)
+
+    def _stale_budgets(self, items: Iterable[pytest.Item]) -> list[ConfigError]:
+        if self.gomem_config is None or not self._is_full_run():
+            return []
+        from pytest_gomem.judge.rank import unmatched
+
+        stale = unmatched(self.gomem_config.budgets, [item.nodeid for item in items])
+        errors = [ConfigError(f"the budget of '{glob}' matches no test", place) for glob, place in stale]
+        if self.options["strict"]:
+            return errors
+        for error in errors:
+            self._warn(error)
+        return []
+
+    def _warn(self, error: ConfigError) -> None:
+        if getattr(self._config, "workerinput", {}).get("workerid", "gw0") != "gw0":
+            return
+        try:
+            warnings.warn_explicit(GomemWarning(error.message), None, error.place.file, error.place.line)
+        except GomemWarning:
+            raise pytest.UsageError(str(error)) from None
+
+    def _is_full_run(self) -> bool:
+        # Whatever narrows a run may leave out the very test that a budget is for.
+        narrowed = any(self._config.getoption(name, None) for name in ("keyword", "markexpr", "lf", "deselect"))
+        return not narrowed and self._config.args_source is not pytest.Config.ArgsSource.ARGS
+
+    # Running
+
+    def measured(self, item: pytest.Item) -> MeasuredItem | None:
+        """The measuring of this item; None for a test that uses nothing of ours."""
+        plan = item.stash.get(PLAN, None)
+        if plan is None:
+            return None
+        if MEASURED not in item.stash:
+            from pytest_gomem.measured import MeasuredItem
+
+            item.stash[MEASURED] = MeasuredItem(item, plan, self)
+        return item.stash[MEASURED]
+
+    @property
+    def budgets(self) -> BudgetTable:
+        """The budgets of gomem.yaml."""
+        from pytest_gomem.config.file import BudgetTable
+
+        return self.gomem_config.budgets if self.gomem_config else BudgetTable()
+
+    def pin(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        """Attach the record of a finished, or never begun, test to its report."""
+        if PLAN not in item.stash or report.when == "teardown" or (report.when == "setup" and report.passed):
+            return
+        measured = self.measured(item)
+        assert measured is not None
+        report.gomem = measured.record(report)  # type: ignore[attr-defined]
+
+    # Reporting
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect the records that reports carry, also from xdist's workers."""
+        data: dict[str, Any] | None = getattr(report, "gomem", None)
+        if data is not None and not hasattr(self._config, "workerinput"):
+            from pytest_gomem.report.json_report import test_from_dict
+
+            self._records[report.nodeid] = test_from_dict(data)
+
+    def finish(self) -> None:
+        """Hand the run's record to the reporters, in the controlling process."""
+        if hasattr(self._config, "workerinput") or not (self._records or self.options["json"]):
+            return
+        from pytest_gomem.environment import run_record
+
+        try:
+            record = run_record(tuple(self._records.values()))
+            self._config.hook.pytest_gomem_report(run=record, config=self._config)
+        except GomemError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def summary(self, width: int) -> list[Line]:
+        """The lines of the tables; [] when nothing was measured."""
+        if not self._records:
+            return []
+        from pytest_gomem.report.matrix import matrix_lines
+        from pytest_gomem.report.terminal import summary_lines
+
+        tests = tuple(self._records.values())
+        return [*summary_lines(tests, width), *matrix_lines(tests, width)]

@@ -1,0 +1,47 @@
+"""Owns the facts about machine and tools that a report is read against."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_gomem import __version__
+from pytest_gomem.errors import ToolchainError
+from pytest_gomem.launch.toolchain import find_toolchain
+from pytest_gomem.report.model import RunRecord, TestRecord
+
+_THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+def run_record(tests: Sequence[TestRecord]) -> RunRecord:
+    """The tests with the environment they ran in."""
+    return RunRecord(__version__, environment(), tuple(tests))
+
+
+def environment() -> dict[str, str | int | float | None]:
+    """Go toolchain, operating system, kernel, CPUs, page size and huge-page mode; None where unknown."""
+    try:
+        toolchain = find_toolchain()
+    except ToolchainError:
+        toolchain = None
+    return {
+        "go_version": toolchain.version if toolchain else None,
+        "goos": toolchain.goos if toolchain else platform.system().lower(),
+        "goarch": toolchain.goarch if toolchain else platform.machine(),
+        "kernel": platform.release(),
+        "cpus": os.cpu_count(),
+        "page_size": os.sysconf("SC_PAGE_SIZE"),
+        "thp": _thp(),
+        "python": platform.python_version(),
+    }
+
+
+def _thp() -> str | None:
+    """The chosen word of "always [madvise] never"."""
+    try:
+        words = _THP.read_text().split()
+    except OSError:
+        return None
+    return next((word.strip("[]") for word in words if word.startswith("[")), None)

@@ -1,0 +1,104 @@
+"""Owns the fixtures: each hands a test one object of the core and takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_gomem.errors import GomemError, Place
+from pytest_gomem.stash import edge_of
+
+if TYPE_CHECKING:
+    from pytest_gomem.config.marker import Combination
+    from pytest_gomem.measured import MeasuredItem
+    from pytest_gomem.session.gomem import Gomem, Launchpad
+    from pytest_gomem.session.service import Service
+
+
+@pytest.fixture
+def gomem_service_options() -> dict[str, Any]:
+    """Override in conftest.py: {"env": {...}, "args": [...], "gc": {...}} for go_service and gomem, from fixtures."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def gomem_session_options() -> dict[str, Any]:
+    """Override in conftest.py: as gomem_service_options, for go_service_session and gomem_session."""
+    return {}
+
+
+@pytest.fixture
+def gomem_gc() -> Combination | None:
+    """The GC settings that @pytest.mark.gomem_gc chose for this test; None without that marker."""
+    return None
+
+
+@pytest.fixture
+def gomem(
+    request: pytest.FixtureRequest, gomem_service_options: Mapping[str, Any], gomem_gc: Combination | None
+) -> Iterator[Gomem]:
+    """Launch, attach to, run and measure services by hand."""
+    factory = _factory(request, gomem_service_options, gomem_gc)
+    yield factory
+    factory.close()
+
+
+@pytest.fixture
+def go_service(
+    request: pytest.FixtureRequest, gomem_service_options: Mapping[str, Any], gomem_gc: Combination | None
+) -> Iterator[Service]:
+    """A fresh process of the test's service; the test body is its window."""
+    factory = _factory(request, gomem_service_options, gomem_gc)
+    try:
+        service = factory.launch(_measured(request).plan.service)
+    except GomemError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    yield service
+    factory.close()
+
+
+@pytest.fixture(scope="session")
+def gomem_session(request: pytest.FixtureRequest, gomem_session_options: Mapping[str, Any]) -> Iterator[Launchpad]:
+    """Launch services that live for many tests; measure them with a test's own `gomem`."""
+    from pytest_gomem.session.gomem import Launchpad
+    from pytest_gomem.session.run import overrides
+
+    try:
+        base = overrides(gomem_session_options, Place(key="gomem_session_options"))
+    except GomemError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    launchpad = Launchpad(edge_of(request.config).run, base)
+    yield launchpad
+    launchpad.close()
+
+
+@pytest.fixture(scope="session")
+def go_service_session(gomem_session: Launchpad) -> Iterator[Service]:
+    """One process of the only service of gomem.yaml for all tests; each test body is a window of its own."""
+    try:
+        service = gomem_session.launch()
+    except GomemError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    yield service
+    service.stop()
+
+
+def _measured(request: pytest.FixtureRequest) -> MeasuredItem:
+    measured = edge_of(request.config).measured(request.node)
+    if measured is None:
+        pytest.fail("gomem fixtures must be in the test's own closure: request them as arguments", pytrace=False)
+    return measured
+
+
+def _factory(request: pytest.FixtureRequest, options: Mapping[str, Any], combination: Combination | None) -> Gomem:
+    from pytest_gomem.session.run import overlaid, overrides
+
+    try:
+        base = overrides(options, Place(key="gomem_service_options"))
+    except GomemError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    if combination is not None:
+        base = overlaid(base, gc=combination.settings)
+    return _measured(request).gomem(base)

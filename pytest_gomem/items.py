@@ -1,0 +1,126 @@
+"""Owns what a test item asks for: its fixtures, its markers, and every mistake in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_gomem.errors import ConfigError, ConfigErrors, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_gomem.config.budgets import Budget
+    from pytest_gomem.config.marker import Combination, MarkerConfig
+    from pytest_gomem.session.run import Run
+
+SERVICE_FIXTURE = "go_service"
+SESSION_FIXTURE = "go_service_session"
+MATRIX_FIXTURE = "gomem_gc"
+FIXTURES = frozenset({SERVICE_FIXTURE, SESSION_FIXTURE, "gomem"})
+MARKERS = ("gomem", "gomem_gc")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a test wants: its service (None where it launches by hand), declared operations and marker budgets.
+
+    budgets: those of each marker, the closest to the function first.
+    """
+
+    service: str | None
+    ops: int | None
+    budgets: tuple[tuple[Budget, ...], ...]
+
+
+def is_measured(item: pytest.Item) -> bool:
+    """Whether the item uses a gomem fixture, or bears a gomem marker."""
+    return not FIXTURES.isdisjoint(_fixture_names(item)) or any(item.get_closest_marker(name) for name in MARKERS)
+
+
+def _fixture_names(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
+
+
+def place_of(node: Any, marker: str) -> Place:
+    """Where a node with a marker is declared: its file relative to the rootdir, its line, its name and the marker."""
+    path, line, _ = (
+        node.reportinfo() if isinstance(node, pytest.Item) or hasattr(node, "reportinfo") else ("", None, "")
+    )
+    name = getattr(node, "originalname", None) or node.name
+    file = node.nodeid.split("::", 1)[0] or str(path)
+    return Place(file, (line or 0) + 1, f"{name} @pytest.mark.{marker}")
+
+
+def plan_item(item: pytest.Item, run: Run) -> Plan:
+    """Read the markers of a test; raises ConfigErrors with every mistake."""
+    errors: list[ConfigError] = []
+    markers = list(_markers(item, run, errors))
+    fixtures = FIXTURES.intersection(_fixture_names(item))
+    errors += _misuses(item, fixtures)
+    service = next((marker.service for marker in markers if marker.service), None)
+    if not errors:
+        errors += _service_errors(item, run, service, fixtures)
+    if errors:
+        raise ConfigErrors(errors)
+    ops = next((marker.ops for marker in markers if marker.ops is not None), None)
+    return Plan(service, ops, tuple(marker.budgets for marker in markers))
+
+
+def _markers(item: pytest.Item, run: Run, errors: list[ConfigError]) -> Iterator[MarkerConfig]:
+    from pytest_gomem.config.marker import parse_marker
+
+    units = run.settings.registry.units()
+    for node, mark in item.iter_markers_with_node("gomem"):
+        level = {pytest.Module: "module", pytest.Class: "class"}
+        scope = next((word for kind, word in level.items() if isinstance(node, kind)), "function")
+        try:
+            yield parse_marker(
+                mark.kwargs, args=mark.args, units=units, scope=f"marker on {scope}", place=place_of(node, "gomem")
+            )
+        except ConfigErrors as several:
+            errors += several.errors
+
+
+def _misuses(item: pytest.Item, fixtures: frozenset[str]) -> Iterator[ConfigError]:
+    for name in MARKERS:
+        if item.get_closest_marker(name) and not fixtures:
+            used = ", ".join(sorted(FIXTURES))
+            yield ConfigError(
+                "the test uses no gomem fixture: nothing would be measured", place_of(item, name), f"use one of {used}"
+            )
+    if item.get_closest_marker("gomem_gc") and SESSION_FIXTURE in fixtures:
+        yield ConfigError(
+            f"{SESSION_FIXTURE} is one process for many tests: its GC settings cannot vary by test",
+            place_of(item, "gomem_gc"),
+            f"use {SERVICE_FIXTURE}",
+        )
+
+
+def _service_errors(
+    item: pytest.Item, run: Run, service: str | None, fixtures: frozenset[str]
+) -> Iterator[ConfigError]:
+    if service is None and SERVICE_FIXTURE not in fixtures:
+        return
+    try:
+        run.service_config(service)
+    except ConfigError as error:
+        yield ConfigError(error.message, place_of(item, "gomem"), error.hint)
+
+
+def combinations(metafunc: pytest.Metafunc, run: Run) -> tuple[Combination, ...]:
+    """The combinations of a test's gomem_gc marker, () without one; raises ConfigErrors."""
+    mark = metafunc.definition.get_closest_marker("gomem_gc")
+    if mark is None or MATRIX_FIXTURE not in metafunc.fixturenames:
+        return ()
+    from pytest_gomem.config.marker import parse_gc_marker
+
+    marked = metafunc.definition.get_closest_marker("gomem")
+    name = marked.kwargs.get("service") if marked else None
+    try:
+        base = run.service_config(name if isinstance(name, str) else None).gc
+    except ConfigError:
+        base = None  # told once, by plan_item
+    return parse_gc_marker(mark.kwargs, place_of(metafunc.definition, "gomem_gc"), base=base, args=mark.args)

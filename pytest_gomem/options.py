@@ -1,0 +1,78 @@
+"""Owns the table of options: each row makes the flag, its ini twin and its help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option `--gomem-NAME` and its ini twin `gomem_NAME`; kind is "flag", or the METAVAR of its value."""
+
+    name: str
+    kind: str
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """As on the command line."""
+        return f"--gomem-{self.name}"
+
+    @property
+    def ini(self) -> str:
+        """As in the ini file."""
+        return f"gomem_{self.name.replace('-', '_')}"
+
+
+OPTIONS = (
+    Option("config", "PATH", "gomem.yaml to use (default: beside pyproject.toml, if it is there)"),
+    Option("json", "PATH", "write a JSON report"),
+    Option("artifacts", "DIR", "save the service log of each failed test there"),
+    Option("sample-rate", "HZ", "RSS samples a second (default 50)"),
+    Option("strict", "flag", "YAML budgets that match no test are errors"),
+    Option("report-only", "flag", "report broken budgets without failing their tests"),
+    Option("no-measure", "flag", "launch services, but measure and judge nothing"),
+)
+METRICS_FLAG = "--gomem-metrics"
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every row with pytest. A flag that is not given is None, so that it does not hide its ini twin."""
+    group = parser.getgroup("gomem", "memory-regression testing of Go services")
+    for option in OPTIONS:
+        if option.kind == "flag":
+            group.addoption(option.flag, dest=option.ini, action="store_true", default=None, help=option.help)
+        else:
+            group.addoption(option.flag, dest=option.ini, metavar=option.kind, default=None, help=option.help)
+        parser.addini(option.ini, f"{option.help} (ini twin of {option.flag})", default="")
+    group.addoption(METRICS_FLAG, dest="gomem_metrics", action="store_true", help="list all metrics and exit")
+
+
+class BadOption(ValueError):
+    """An ini value that is no yes or no."""
+
+
+def said(config: pytest.Config) -> Mapping[str, str | bool | None]:
+    """What flag or ini say, by option name; None where neither speaks. Raises BadOption."""
+    return MappingProxyType({option.name: _said(config, option) for option in OPTIONS})
+
+
+def _said(config: pytest.Config, option: Option) -> str | bool | None:
+    given: str | bool | None = config.getoption(option.ini)
+    if given is not None:
+        return given
+    written = str(config.getini(option.ini)).strip()
+    if option.kind != "flag":
+        return written or None
+    if written.lower() in (*_FALSE, ""):
+        return False if written else None
+    if written.lower() in _TRUE:
+        return True
+    raise BadOption(f"ini option {option.ini}: expected true or false, not {written!r}")

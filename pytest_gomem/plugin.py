@@ -1,0 +1,118 @@
+"""Owns the pytest hooks: each reads what pytest says, calls the core, and turns its errors into pytest's."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_gomem.fixtures import (  # noqa: F401 - pytest finds fixtures by their names here
+    go_service,
+    go_service_session,
+    gomem,
+    gomem_gc,
+    gomem_service_options,
+    gomem_session,
+    gomem_session_options,
+)
+from pytest_gomem.options import add_options
+from pytest_gomem.stash import EDGE, edge_of
+
+_MARKERS = (
+    "gomem(service=None, ops=None, **budgets): measure this test's service and judge the budgets, "
+    'such as peak_rss="1.8GB"',
+    'gomem_gc(gogc=[25, 100], gomemlimit=["off", "1GiB"], ...): run the test under each combination of GC settings',
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The table of options."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """The hooks of users."""
+    from pytest_gomem import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Judge options and gomem.yaml before any test is collected."""
+    for line in _MARKERS:
+        config.addinivalue_line("markers", line)
+    from pytest_gomem.edge import Edge
+
+    config.stash[EDGE] = Edge.configured(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave no process and no folder behind."""
+    edge = config.stash.get(EDGE, None)
+    if edge is not None:
+        edge.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """--gomem-metrics."""
+    if not config.getoption("gomem_metrics"):
+        return None
+    config._do_configure()
+    return edge_of(config).print_metrics()
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Which Go, and which services."""
+    return edge_of(config).header()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """gomem_gc as parametrization."""
+    if metafunc.definition.get_closest_marker("gomem_gc"):
+        edge_of(metafunc.config).parametrize(metafunc)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Judge every marker before any test runs."""
+    edge_of(session.config).plan(session, items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """The test body is the window of its service."""
+    measured = edge_of(item.config).measured(item)
+    if measured is None:
+        return (yield)
+    return (yield from measured.call())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Give the record of a measured test to its report, which carries it to the controlling process."""
+    report = yield
+    edge_of(item.config).pin(item, report)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the reports."""
+    edge_of(session.config).finish()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The tables, in pytest's own style."""
+    lines = edge_of(config).summary(terminalreporter._tw.fullwidth) if config.get_verbosity() >= 0 else []
+    if lines:
+        terminalreporter.section("gomem", "=")
+        for text, style in lines:
+            terminalreporter.write_line(text, **({style: True} if style else {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Under xdist: one run folder for all workers, so that a service is built once."""
+    node.workerinput["gomem_run_dir"] = str(edge_of(node.config).run_dir())

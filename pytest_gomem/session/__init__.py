@@ -1,0 +1,1 @@
+"""Owns one run of the whole chain, and the objects that tests hold."""

@@ -1,0 +1,135 @@
+"""Owns the factories that tests hold: launching and attaching for a session, measuring too for one test."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+from pytest_gomem.errors import LaunchError, MeasureError, Place, ServiceDied
+from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.measure.registry import evaluate
+from pytest_gomem.measure.window import Window
+from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.processes import LaunchedProcess
+from pytest_gomem.session.records import window_record
+from pytest_gomem.session.run import Run, overlaid, overrides
+from pytest_gomem.session.service import Service
+from pytest_gomem.session.window import OpenWindow, whole_life
+
+RUN_TIMEOUT = 600.0
+
+
+class Launchpad:
+    """Launches and attaches; what it launched and nobody stopped ends with `close`.
+
+    base: laid under the options of every launch (from gomem_service_options and the gomem_gc marker).
+    """
+
+    def __init__(self, run: Run, base: Overrides | None = None) -> None:
+        self._run = run
+        self._base = base or Overrides()
+        self._services: list[Service] = []
+
+    def launch(self, service: str | None = None, **options: object) -> Service:
+        """Start a service of gomem.yaml; options: args (replace), env and gc (laid over), gogc=, gomemlimit=, ...
+
+        Also a context manager that stops it. Raises BuildError, LaunchError, ServiceDied, ConfigError(s).
+        """
+        return self._keep(self._run.launch(service, self._overrides(options, "launch()")))
+
+    def attach(self, pid: int | None = None, pprof: str | None = None, reset_peak: bool = False) -> Service:
+        """Watch a process that is not ours; it is never signalled, and its VmHWM is reset only on request."""
+        return self._keep(self._run.attach(pid, pprof, reset_peak=reset_peak))
+
+    def _overrides(self, options: Mapping[str, object], where: str) -> Overrides:
+        said = overrides(options, Place(key=where))
+        return overlaid(self._base, args=said.args, env=said.env, gc=said.gc)
+
+    def _keep(self, service: Service) -> Service:
+        self._services.append(service)
+        return service
+
+    def close(self) -> None:
+        """Stop everything that was launched here, and let go of what was attached."""
+        while self._services:
+            service = self._services.pop()
+            service.stop()
+            service.process.discard()
+
+
+class Gomem(Launchpad):
+    """A launchpad that measures windows, and judges them by the budgets of its test."""
+
+    def __init__(self, run: Run, judging: Judging, base: Overrides | None = None) -> None:
+        super().__init__(run, base)
+        self.judging = judging
+        self.measurements: list[Measurement] = []
+
+    def run(
+        self,
+        service: str | None = None,
+        *,
+        name: str | None = None,
+        ops: int | None = None,
+        timeout: float = RUN_TIMEOUT,
+        allow_exit: tuple[int, ...] = (0,),
+        **options: object,
+    ) -> Measurement:
+        """Run a program to its own end and measure it whole; its peak is the ru_maxrss of the keeper's wait4.
+
+        Raises ServiceDied for an exit status outside `allow_exit` or a signal, LaunchError after `timeout` seconds.
+        """
+        program = self._keep(self._run.start(service, self._overrides(options, "run()")))
+        assert isinstance(program.process, LaunchedProcess)
+        child = program.process.kept
+        ended = child.wait(timeout).exit
+        if ended is None:
+            program.stop()
+            raise LaunchError(program.name, f"did not end within {timeout:g} s", program.log(tail=20))
+        window = whole_life(program.process, name or program.name, child.started, ops)
+        measurement = self._measurement(program, window.name)
+        self._fill(measurement, program, window)
+        if ended.code not in allow_exit:
+            raise ServiceDied(program.name, program.process.ending_words(), program.log(tail=20))
+        return measurement
+
+    @contextlib.contextmanager
+    def measure(self, service: Service, name: str = "window", ops: int | None = None) -> Iterator[Measurement]:
+        """Measure what happens to a service inside the block; judged by the budgets of the test when it closes."""
+        measurement = self._measurement(service, name)
+        if not self._run.settings.measure:
+            yield measurement
+            return
+        window = self.open(service, name, ops)
+        try:
+            yield measurement
+        except BaseException:
+            service.window = None
+            raise
+        self.close_window(service, window, measurement)
+        service.check_alive()
+
+    def open(self, service: Service, name: str, ops: int | None) -> OpenWindow:
+        """Open a window; raises MeasureError when one is open already."""
+        if service.window is not None:
+            raise MeasureError(f"window '{service.window.name}' is open on {service.name}: windows do not nest")
+        service.window = OpenWindow(service.process, name, ops, fresh=service.is_unmeasured())
+        service.windows_opened += 1
+        return service.window
+
+    def close_window(self, service: Service, window: OpenWindow, measurement: Measurement | None = None) -> Measurement:
+        """Close a window and judge it."""
+        service.window = None
+        measurement = measurement or self._measurement(service, window.name)
+        self._fill(measurement, service, window.close())
+        return measurement
+
+    def _measurement(self, service: Service, name: str) -> Measurement:
+        measurement = Measurement(name, service.name, self._run.settings.registry, self.judging)
+        self.measurements.append(measurement)
+        return measurement
+
+    def _fill(self, measurement: Measurement, service: Service, window: Window) -> None:
+        registry = self._run.settings.registry
+        results = evaluate(window, registry)
+        measurement.fill(results, window_record(service, window, results, registry))

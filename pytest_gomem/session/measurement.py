@@ -1,0 +1,111 @@
+"""Owns a finished measurement: its figures as a test reads them, and its record for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pytest_gomem.config.budgets import Budget, parse_budget
+from pytest_gomem.config.file import BudgetTable
+from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError, MeasureError, Place
+from pytest_gomem.judge.decide import failed, judge
+from pytest_gomem.judge.rank import resolve
+from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.registry import Registry
+from pytest_gomem.report.failure import failure_text
+from pytest_gomem.report.model import WindowRecord
+
+
+class BudgetBroken(GomemError, AssertionError):
+    """A budget was broken, or could not be judged for want of its metric."""
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What budgets apply to the windows of one test: its markers' (closest first) and gomem.yaml's.
+
+    report_only: broken budgets are shown and do not fail the test.
+    """
+
+    nodeid: str
+    markers: tuple[tuple[Budget, ...], ...] = ()
+    table: BudgetTable = field(default_factory=BudgetTable)
+    report_only: bool = False
+
+
+class Measurement:
+    """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes."""
+
+    def __init__(self, name: str, service: str, registry: Registry, judging: Judging) -> None:
+        self.name = name
+        self.service = service
+        self._registry = registry
+        self._judging = judging
+        self._results: Mapping[str, Reading | Unavailable] | None = None
+        self._record: WindowRecord | None = None
+
+    def fill(self, results: Mapping[str, Reading | Unavailable], record: WindowRecord) -> None:
+        """Take the results of the closed window, and judge them by the declared budgets."""
+        budgets = resolve(self._judging.nodeid, self.service, self._judging.markers, self._judging.table)
+        self._results = results
+        self._record = replace(record, verdicts=self._judge(budgets))
+
+    @property
+    def results(self) -> Mapping[str, Reading | Unavailable]:
+        """Every metric's reading, or why there is none; raises MeasureError while the window is open."""
+        if self._results is None:
+            raise MeasureError(f"window '{self.name}' is still open: its figures are there after the with block")
+        return self._results
+
+    @property
+    def record(self) -> WindowRecord:
+        """The window as it goes into the report, with all verdicts so far."""
+        if self._record is None:
+            raise MeasureError(f"window '{self.name}' is still open")
+        return self._record
+
+    @property
+    def closed(self) -> bool:
+        """Whether the figures are there."""
+        return self._record is not None
+
+    def __getitem__(self, name: str) -> float:
+        """The metric's value in base units; raises MeasureError with the reason when it is unavailable."""
+        self._registry.lookup(name)
+        result = self.results[name]
+        if isinstance(result, Unavailable):
+            raise MeasureError(f"{name} is unavailable in window '{self.name}': {result.reason}")
+        return result.value
+
+    def get(self, name: str, default: float | None = None) -> float | None:
+        """The metric's value, or `default` when it is unavailable."""
+        self._registry.lookup(name)
+        result = self.results[name]
+        return default if isinstance(result, Unavailable) else result.value
+
+    def check(self, **budgets: object) -> None:
+        """Judge by further budgets, written as in the marker; raises BudgetBroken with the whole failure text."""
+        verdicts = self._judge(self._parsed(budgets))
+        self._record = replace(self.record, verdicts=(*self.record.verdicts, *verdicts))
+        if failed(verdicts) and not self._judging.report_only:
+            raise BudgetBroken(failure_text(replace(self._record, verdicts=verdicts), self._judging.nodeid)[1])
+
+    def _parsed(self, written: Mapping[str, object]) -> list[Budget]:
+        budgets: list[Budget] = []
+        errors: list[ConfigError] = []
+        for metric, value in written.items():
+            place = Place(key=f"check({metric}=...)")
+            try:
+                budgets += parse_budget(metric, value, units=self._registry.units(), scope="check()", place=place)
+            except ConfigErrors as several:
+                errors += several.errors
+            except ConfigError as error:
+                errors.append(error)
+        if errors:
+            raise ConfigErrors(errors)
+        return budgets
+
+    def _judge(self, budgets: Sequence[Budget]) -> tuple[Verdict, ...]:
+        unknown = Unavailable("no such metric was measured")
+        return tuple(v for budget in budgets for v in judge(budget, self.results.get(budget.metric, unknown)))

@@ -1,0 +1,59 @@
+"""Owns the count of operations in a window, and the refusal of two counts that disagree."""
+
+from __future__ import annotations
+
+import time
+
+from pytest_gomem.errors import MeasureError
+from pytest_gomem.measure.window import LoadRecord
+
+
+class Operations:
+    """Counts what a test does to its service; requests, count(n) and ops= must tell one number.
+
+    Single requests (get, post) are gathered into one load record, from the first's start to the last's end.
+    """
+
+    def __init__(self) -> None:
+        self.counted: int | None = None
+        self.loads: list[LoadRecord] = []
+        self._latencies: list[float] = []
+        self._statuses: dict[str, int] = {}
+        self._errors = 0
+        self._first: float | None = None
+        self._last = 0.0
+
+    def request(self, started: float, status: str, *, ok: bool) -> None:
+        """One get or post that began at `started` (CLOCK_MONOTONIC) and ends now."""
+        self._last = time.monotonic()
+        self._first = started if self._first is None else self._first
+        self._latencies.append(self._last - started)
+        self._statuses[status] = self._statuses.get(status, 0) + 1
+        self._errors += not ok
+
+    def count(self, n: int) -> None:
+        """`n` operations that were done in some other way."""
+        self.counted = (self.counted or 0) + n
+
+    def records(self) -> tuple[LoadRecord, ...]:
+        """The loads, and the single requests as one more."""
+        if self._first is None:
+            return tuple(self.loads)
+        single = LoadRecord(
+            requests=len(self._latencies),
+            errors=self._errors,
+            duration=self._last - self._first,
+            latencies=tuple(self._latencies),
+            statuses=tuple(sorted(self._statuses.items())),
+        )
+        return (*self.loads, single)
+
+    def total(self, declared: int | None) -> int | None:
+        """The number of operations, None if nobody counted; raises MeasureError when two counts disagree."""
+        requests = sum(load.requests for load in self.records()) or None
+        counts = {"requests made": requests, "count(n)": self.counted, "ops=": declared}
+        known = {how: n for how, n in counts.items() if n is not None}
+        if len(set(known.values())) > 1:
+            said = ", ".join(f"{how} {n}" for how, n in known.items())
+            raise MeasureError(f"the operations of this window were counted in two ways that disagree: {said}")
+        return next(iter(known.values()), None)

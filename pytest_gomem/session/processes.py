@@ -1,0 +1,145 @@
+"""Owns the two kinds of process a window can be opened on: one that we launched, and one that is not ours."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Mapping
+
+from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, GcSettings
+from pytest_gomem.config.tokens import expand
+from pytest_gomem.errors import KeeperError, ObserveError
+from pytest_gomem.keeper.client import KeptChild, Watched
+from pytest_gomem.keeper.protocol import ExitRecord
+from pytest_gomem.launch import ending
+from pytest_gomem.launch.build import BinaryInfo
+from pytest_gomem.launch.launcher import Launched
+from pytest_gomem.launch.ports import HOST
+from pytest_gomem.observe import kernel
+from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
+
+_PPROF_PATH = "/debug/pprof"
+
+
+class LaunchedProcess:
+    """A service or program that the keeper holds for us."""
+
+    may_reset_peak = True
+
+    def __init__(self, launched: Launched, sample_rate: float, environ: Mapping[str, str]) -> None:
+        self.launched = launched
+        self.name = launched.config.name
+        self.tree = launched.config.tree
+        self.sample_rate = sample_rate
+        self.gc: GcSettings = launched.gc
+        self.gomaxprocs: int | None = launched.gc.gomaxprocs or DEFAULT_GOMAXPROCS
+        self.binary: BinaryInfo = launched.binary
+        self._environ = environ
+        self._endpoint: PprofEndpoint | ObserveError | None = None
+        self._final: ExitRecord | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self.launched.child.pid
+
+    @property
+    def kept(self) -> KeptChild:
+        """The keeper's handle."""
+        return self.launched.child
+
+    @property
+    def timeline(self) -> Watched:
+        """Where the samples are."""
+        return self.launched.child
+
+    def endpoint(self) -> PprofEndpoint:
+        """Its pprof endpoint, looked for once; raises ObserveError when there is none, or the process has ended."""
+        if self._endpoint is None:
+            try:
+                self._endpoint = find_endpoint(self._pprof_urls())
+            except ObserveError as error:
+                self._endpoint = error
+        if isinstance(self._endpoint, ObserveError):
+            raise ObserveError(str(self._endpoint))
+        return self._endpoint
+
+    def _pprof_urls(self) -> list[str]:
+        launched = self.launched
+        if launched.config.pprof:
+            return [expand(launched.config.pprof, ports=launched.ports, tmp=str(launched.tmp), environ=self._environ)]
+        return [f"http://{HOST}:{port}{_PPROF_PATH}" for port in launched.ports.values()]
+
+    def ending(self) -> ExitRecord | None:
+        """How it ended, None while it lives."""
+        if self._final is None:
+            self._final = self.kept.state().exit
+        return self._final
+
+    def ending_words(self) -> str:
+        """How it ended, in words."""
+        ended = self.ending()
+        return ending.describe(ended, self.log()) if ended else "is running"
+
+    def log(self) -> str:
+        """The kept end of its output."""
+        return self.kept.log()[0]
+
+    def stop(self) -> None:
+        """SIGTERM, grace, SIGKILL, the whole family; what was recorded stays readable."""
+        with contextlib.suppress(KeeperError):  # a keeper that is gone took its services along
+            self._final = self.kept.stop(self.launched.config.stop_grace).exit
+        if isinstance(self._endpoint, PprofEndpoint):
+            self._endpoint.close()
+
+    def discard(self) -> None:
+        """Stop, and drop what was recorded and the private folder."""
+        self.stop()
+        self.kept.forget()
+        shutil.rmtree(self.launched.tmp, ignore_errors=True)
+
+
+class AttachedProcess:
+    """A process that is not ours: watched, never signalled; its peak is reset only on request."""
+
+    kept = None
+
+    def __init__(
+        self, pid: int | None, pprof: str | None, watched: Watched | None, sample_rate: float, *, reset_peak: bool
+    ) -> None:
+        self.pid = pid
+        self.name = f"pid {pid}" if pid is not None else str(pprof)
+        self.tree = False
+        self.sample_rate = sample_rate
+        self.may_reset_peak = reset_peak
+        self.gomaxprocs: int | None = None
+        self.timeline = watched
+        self._endpoint = PprofEndpoint(pprof) if pprof else None
+
+    def endpoint(self) -> PprofEndpoint:
+        """Its pprof endpoint; raises ObserveError when no URL was given."""
+        if self._endpoint is None:
+            raise ObserveError("no pprof URL was given to attach(): pass pprof='http://HOST:PORT/debug/pprof'")
+        return self._endpoint
+
+    def ending(self) -> ExitRecord | None:
+        """Unknown: only a parent is told."""
+        return None
+
+    def ending_words(self) -> str:
+        """Whether it is still there."""
+        try:
+            if self.pid is not None:
+                kernel.family(self.pid, tree=False)
+        except ObserveError:
+            return "has ended"
+        return "is running"
+
+    def stop(self) -> None:
+        """Stop watching."""
+        if self.timeline is not None:
+            self.timeline.forget()
+        if self._endpoint is not None:
+            self._endpoint.close()
+
+    discard = stop

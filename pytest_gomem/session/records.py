@@ -1,0 +1,106 @@
+"""Owns turning a closed window and its results into the record that reports are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pytest_gomem.drive.summary import percentile
+from pytest_gomem.launch.launcher import last_lines
+from pytest_gomem.measure.metric import Metric, Reading, Unavailable
+from pytest_gomem.measure.peak import peak_moment
+from pytest_gomem.measure.registry import Registry
+from pytest_gomem.measure.series import series_of
+from pytest_gomem.measure.window import LoadRecord, Missing, Window
+from pytest_gomem.observe.effective import effective_settings
+from pytest_gomem.report.model import (
+    BuildRecord,
+    GcRecord,
+    LoadSummary,
+    MetricValue,
+    PeakMoment,
+    PhaseRecord,
+    Series,
+    WindowRecord,
+)
+from pytest_gomem.session.processes import LaunchedProcess
+from pytest_gomem.session.service import Service
+
+
+def window_record(
+    service: Service, window: Window, results: Mapping[str, Reading | Unavailable], registry: Registry
+) -> WindowRecord:
+    """The window for the report, without verdicts."""
+    return WindowRecord(
+        name=window.name,
+        service=service.name,
+        build=_build(service),
+        gc=GcRecord(service.requested(), _effective(service, window)),
+        ops=window.ops,
+        duration=window.duration,
+        metrics=tuple(_value(metric, results) for metric in registry),
+        peak_moment=_moment(window),
+        loads=tuple(_load(load) for load in window.loads),
+        phases=tuple(
+            PhaseRecord(phase.name, phase.start - window.opened, phase.end - window.opened, phase.ops)
+            for phase in window.phases
+        ),
+        series={name: Series(t, v) for name, (t, v) in series_of(window).items()},
+        notes=tuple(_notes(service)),
+        log_tail=last_lines(service.log()) if isinstance(service.process, LaunchedProcess) else "",
+    )
+
+
+def _value(metric: Metric, results: Mapping[str, Reading | Unavailable]) -> MetricValue:
+    return MetricValue(metric.name, metric.unit.name, results[metric.name])
+
+
+def _build(service: Service) -> BuildRecord:
+    process = service.process
+    if not isinstance(process, LaunchedProcess):
+        return BuildRecord()
+    binary = process.binary
+    return BuildRecord(process.launched.argv[0], binary.go_version, binary.revision, binary.flags)
+
+
+def _effective(service: Service, window: Window) -> dict[str, str]:
+    if not isinstance(service.process, LaunchedProcess):
+        return {}
+    cycles = () if isinstance(window.gctrace, Missing) else window.gctrace.cycles
+    memstats = None if isinstance(window.memstats, Missing) else window.memstats.after_gc
+    stats = None if isinstance(memstats, Missing) else memstats
+    return effective_settings(service.process.gc, stats, cycles)
+
+
+def _moment(window: Window) -> PeakMoment | None:
+    moment = peak_moment(window)
+    floor = 0 if isinstance(window.start, Missing) else window.start.rss
+    return PeakMoment(moment[0], moment[1], floor) if moment is not None else None
+
+
+def _load(load: LoadRecord) -> LoadSummary:
+    latencies = sorted(load.latencies)
+    return LoadSummary(
+        requests=load.requests,
+        errors=load.errors,
+        duration=load.duration,
+        rate=load.requests / load.duration if load.duration else 0.0,
+        rate_asked=load.rate_asked,
+        latency_p50=percentile(latencies, 50) if latencies else None,
+        latency_p99=percentile(latencies, 99) if latencies else None,
+        latency_max=latencies[-1] if latencies else None,
+        statuses=dict(load.statuses),
+    )
+
+
+def _notes(service: Service) -> Iterator[str]:
+    process = service.process
+    if not isinstance(process, LaunchedProcess):
+        return
+    if process.ending() is not None:
+        yield f"the process {process.ending_words()}"
+    state = process.kept.state()
+    if state.stalls:
+        held = f"{state.stalled:.2f} s at most"
+        yield f"its output pipe was full {state.stalls} times: writing to the log held it up for {held}"
+    if process.launched.port_tries > 1:
+        yield f"it lost the race for its port and was started {process.launched.port_tries} times"

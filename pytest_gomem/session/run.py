@@ -1,0 +1,139 @@
+"""Owns one run of the whole chain: the keeper, the builds, the load driver, and every service until it is let go."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import psutil
+
+from pytest_gomem.config.gc import GcSettings, merged, parse_gc
+from pytest_gomem.config.services import ServiceConfig
+from pytest_gomem.drive.load import LoadDriver
+from pytest_gomem.errors import ConfigError, LaunchError, Place
+from pytest_gomem.globs import did_you_mean
+from pytest_gomem.keeper.client import KeeperClient, Watched
+from pytest_gomem.launch.launcher import Launched, Launcher, Overrides
+from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
+from pytest_gomem.session.service import Service
+from pytest_gomem.session.settings import RunSettings
+
+_GC_KEYS = ("gogc", "gomemlimit", "gomaxprocs", "godebug", "unbounded")
+
+
+class Run:
+    """Everything that one pytest process holds; close() ends every process of it."""
+
+    def __init__(self, settings: RunSettings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def keeper(self) -> KeeperClient:
+        """The helper process, started when the first service needs it."""
+        return KeeperClient()
+
+    @cached_property
+    def load_driver(self) -> LoadDriver:
+        """The load process, started by the first load."""
+        return LoadDriver()
+
+    @cached_property
+    def _launcher(self) -> Launcher:
+        return Launcher(lambda: self.keeper, self.settings.run_dir, self.settings.sample_rate)
+
+    def service_config(self, name: str | None) -> ServiceConfig:
+        """The service of that name, or the only one; raises ConfigError."""
+        config = self.settings.config
+        if config is None:
+            raise ConfigError("no gomem.yaml was found beside pyproject.toml", hint="name one: --gomem-config PATH")
+        if name is None:
+            if len(config.services) == 1:
+                return next(iter(config.services.values()))
+            named = ", ".join(config.services) or "none"
+            raise ConfigError(f"which service? {config.path} has: {named}", hint='say service="NAME"')
+        if name not in config.services:
+            raise ConfigError(f"{config.path} has no service '{name}'", hint=did_you_mean(name, config.services))
+        return config.services[name]
+
+    def launch(self, name: str | None, overrides: Overrides) -> Service:
+        """Start a service and wait until it is ready; raises as Launcher.launch and service_config do."""
+        return self._service(self._launcher.launch(self.service_config(name), overrides))
+
+    def start(self, name: str | None, overrides: Overrides) -> Service:
+        """Start a program that is to end by itself, without waiting for anything."""
+        return self._service(self._launcher.launch(self.service_config(name), overrides, until_ready=False))
+
+    def _service(self, launched: Launched) -> Service:
+        process = LaunchedProcess(launched, self.settings.sample_rate, os.environ)
+        return Service(process, lambda: self.load_driver)
+
+    def attach(self, pid: int | None, pprof: str | None, *, reset_peak: bool) -> Service:
+        """Watch a process that is not ours; raises ConfigError without a pid or URL, LaunchError for no such pid."""
+        if pid is None and pprof is None:
+            raise ConfigError("attach() needs pid=, pprof= or both")
+        watched = self._watch(pid) if pid is not None else None
+        process = AttachedProcess(pid, pprof, watched, self.settings.sample_rate, reset_peak=reset_peak)
+        return Service(process, lambda: self.load_driver)
+
+    def _watch(self, pid: int) -> Watched:
+        if not psutil.pid_exists(pid):
+            raise LaunchError(f"pid {pid}", "there is no such process to attach to")
+        return self.keeper.watch(pid, tree=False, sample_rate=self.settings.sample_rate)
+
+    def close(self) -> None:
+        """End the load driver and the keeper, and with it whatever still runs."""
+        for held in ("load_driver", "keeper"):
+            if held in self.__dict__:
+                with contextlib.suppress(OSError):
+                    self.__dict__.pop(held).close()
+
+
+def overrides(options: Mapping[str, object], place: Place) -> Overrides:
+    """What launch(), run() or gomem_service_options say: args, env, and GC settings under `gc` or by their names.
+
+    Raises ConfigError or ConfigErrors for an unknown key or a value that does not fit.
+    """
+    allowed = ("args", "env", "gc", *_GC_KEYS)
+    for key in options:
+        if key not in allowed:
+            raise ConfigError(f"unknown option '{key}'", place, did_you_mean(key, allowed))
+    gc = options.get("gc") or {}
+    if isinstance(gc, GcSettings):
+        return Overrides(_args(options, place), _env(options, place), gc)
+    if not isinstance(gc, Mapping):
+        raise ConfigError(f"gc must be a mapping such as {{'gogc': 50}}, not {gc!r}", place)
+    named = {key: options[key] for key in _GC_KEYS if key in options}
+    return Overrides(_args(options, place), _env(options, place), parse_gc({**gc, **named}, place))
+
+
+def overlaid(
+    base: Overrides,
+    *,
+    args: tuple[str, ...] | None = None,
+    env: Mapping[str, str] | None = None,
+    gc: GcSettings | None = None,
+) -> Overrides:
+    """`base` with further overrides on top: args replace, env and gc are laid over."""
+    return Overrides(
+        base.args if args is None else args,
+        {**base.env, **(env or {})},
+        merged(base.gc, gc or GcSettings()),
+    )
+
+
+def _args(options: Mapping[str, object], place: Place) -> tuple[str, ...] | None:
+    args = options.get("args")
+    if args is None:
+        return None
+    if isinstance(args, str) or not isinstance(args, Sequence):
+        raise ConfigError(f"args must be a list of strings, not {args!r}", place)
+    return tuple(str(arg) for arg in args)
+
+
+def _env(options: Mapping[str, object], place: Place) -> dict[str, str]:
+    env = options.get("env") or {}
+    if not isinstance(env, Mapping):
+        raise ConfigError(f"env must be a mapping, not {env!r}", place)
+    return {str(name): str(value) for name, value in env.items()}

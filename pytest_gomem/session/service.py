@@ -1,0 +1,203 @@
+"""Owns the Service object that a test holds: requests, load, operations, phases, profiles, log."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pytest_gomem.config.gc import GcSettings, described
+from pytest_gomem.errors import LoadError, MeasureError, ServiceDied
+from pytest_gomem.launch.launcher import last_lines
+from pytest_gomem.launch.ports import HOST
+from pytest_gomem.measure.window import LoadRecord, Phase
+from pytest_gomem.observe.records import MemStats
+from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
+from pytest_gomem.session.window import OpenWindow
+
+if TYPE_CHECKING:
+    from pytest_gomem.drive.client import HttpClient, Response
+    from pytest_gomem.drive.load import LoadDriver
+
+
+class Service:
+    """A running service. Its requests, load() and count() count as operations of the window that is open on it."""
+
+    def __init__(self, process: LaunchedProcess | AttachedProcess, load_driver: Callable[[], LoadDriver]) -> None:
+        self.process = process
+        self.name = process.name
+        self.window: OpenWindow | None = None
+        self.windows_opened = 0
+        self._load_driver = load_driver
+        self._stopped = False
+        self._clients: dict[str, HttpClient] = {}
+
+    def __repr__(self) -> str:
+        return f"<gomem service {self.name}, pid {self.pid}>"
+
+    @property
+    def pid(self) -> int:
+        """Process id; raises MeasureError for a service attached by its pprof URL alone."""
+        if self.process.pid is None:
+            raise MeasureError(f"{self.name} was attached without a process id")
+        return self.process.pid
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Ports by the names in `{port:NAME}`; the unnamed `{port}` is under ""."""
+        return self._launched.launched.ports
+
+    @property
+    def port(self) -> int:
+        """The unnamed `{port}`, or the only one."""
+        if "" in self.ports or len(self.ports) == 1:
+            return self.ports.get("", next(iter(self.ports.values())))
+        raise MeasureError(
+            f"service '{self.name}' has no unnamed {{port}}; its ports: {', '.join(self.ports) or 'none'}"
+        )
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment it was started with."""
+        return self._launched.launched.env
+
+    @property
+    def gc(self) -> GcSettings:
+        """The GC settings it was started with."""
+        return self._launched.gc
+
+    @property
+    def _launched(self) -> LaunchedProcess:
+        if isinstance(self.process, LaunchedProcess):
+            return self.process
+        raise MeasureError(f"{self.name} was attached, not launched: its ports, environment and log are not known")
+
+    def url(self, path: str = "/", port: str | None = None) -> str:
+        """The URL of a path on the main port, or on the port of that name."""
+        if port is not None and port not in self.ports:
+            raise MeasureError(f"service '{self.name}' has no port '{port}'; its ports: {', '.join(self.ports)}")
+        return f"http://{HOST}:{self.port if port is None else self.ports[port]}{path}"
+
+    def log(self, tail: int | None = None) -> str:
+        """What it wrote to stdout and stderr, without gctrace lines; the last `tail` lines, or all that is kept."""
+        log = self._launched.log()
+        return log if tail is None else last_lines(log, tail)
+
+    def get(self, path: str = "/", **options: Any) -> Response:
+        """One GET, counted as an operation; options as of `HttpClient.request`."""
+        return self._request("GET", path, options)
+
+    def post(self, path: str = "/", **options: Any) -> Response:
+        """One POST, counted as an operation; options as of `HttpClient.request`."""
+        return self._request("POST", path, options)
+
+    def _request(self, method: str, path: str, options: dict[str, Any]) -> Response:
+        from pytest_gomem.drive.failures import failure_kind
+
+        client = self._client(self.url("", options.pop("port", None)))
+        started = time.monotonic()
+        try:
+            response = client.request(method, path, **options)
+        except LoadError as error:
+            kind = failure_kind(error)
+            self._operations(lambda ops: ops.request(started, kind, ok=False))
+            self.check_alive()
+            raise
+        self._operations(lambda ops: ops.request(started, str(response.status), ok=response.ok))
+        return response
+
+    def _client(self, base: str) -> HttpClient:
+        from pytest_gomem.drive.client import HttpClient
+
+        if base not in self._clients:
+            self._clients[base] = HttpClient(base)
+        return self._clients[base]
+
+    def load(
+        self, path: str = "/", *, allow_errors: bool = False, allow_missed_rate: bool = False, **spec: Any
+    ) -> LoadRecord:
+        """Requests from outside this process: `requests=1000` (fixed work), or `rate=, duration=` (open loop).
+
+        Further options as of `drive.spec.LoadSpec.of`. Raises LoadError for failed requests or a rate missed by more
+        than 2%, unless allowed, and ServiceDied when the service ended meanwhile.
+        """
+        from pytest_gomem.drive.spec import LoadSpec
+        from pytest_gomem.drive.summary import judge_load
+
+        record = self._load_driver().run(LoadSpec.of(self.url("", spec.pop("port", None)), path, **spec))
+        self._operations(lambda ops: ops.loads.append(record))
+        if record.errors:
+            self.check_alive()
+        judge_load(record, allow_errors=allow_errors, allow_missed_rate=allow_missed_rate)
+        return record
+
+    def count(self, n: int = 1) -> None:
+        """Say that `n` operations were done in a way of your own (gRPC, a queue)."""
+        self._operations(lambda ops: ops.count(n))
+
+    def is_unmeasured(self) -> bool:
+        """Whether we launched it and no window was opened on it yet: nothing of an earlier test is in it."""
+        return self.windows_opened == 0 and isinstance(self.process, LaunchedProcess)
+
+    def _operations(self, change: Callable[[Any], None]) -> None:
+        if self.window is not None:
+            change(self.window.operations)
+
+    @contextlib.contextmanager
+    def warmup(self) -> Iterator[None]:
+        """Work that is not measured: the window opens anew at the end of the block."""
+        yield
+        if self.window is not None:
+            self.window.restart()
+
+    @contextlib.contextmanager
+    def phase(self, name: str, ops: int | None = None) -> Iterator[None]:
+        """Name a part of the window; it stands in the report with its times and operations."""
+        start = time.monotonic()
+        yield
+        if self.window is not None:
+            self.window.phases.append(Phase(name, start, time.monotonic(), ops))
+
+    def gc_now(self) -> None:
+        """Force two collections; raises ObserveError without a pprof endpoint."""
+        self.process.endpoint().collect()
+
+    def heap_profile(self) -> bytes:
+        """A heap profile after two forced collections, for `go tool pprof`; raises ObserveError."""
+        return self.process.endpoint().heap_profile()
+
+    def allocs_profile(self, seconds: float | None = None) -> bytes:
+        """The allocs profile since the start, or of the next `seconds`; raises ObserveError."""
+        return self.process.endpoint().allocs_profile(seconds)
+
+    def goroutines(self) -> int:
+        """Number of goroutines now, the answering one among them; raises ObserveError."""
+        return self.process.endpoint().goroutines()
+
+    def memstats(self) -> MemStats:
+        """runtime.MemStats now; reading allocates 17-170 kB in the service. Raises ObserveError."""
+        return self.process.endpoint().memstats()
+
+    def check_alive(self) -> None:
+        """Raise ServiceDied, with how and its last log lines, if the process ended without being asked to."""
+        if self.process.ending() is not None and not self._stopped:
+            raise ServiceDied(self.name, self.process.ending_words(), self.log(tail=20))
+
+    def stop(self) -> None:
+        """SIGTERM, grace, SIGKILL, the whole tree; an attached process is only let go."""
+        self._stopped = True
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        self.process.stop()
+
+    def requested(self) -> dict[str, str]:
+        """The GC settings asked for, printable; {} for an attached process."""
+        return described(self.process.gc) if isinstance(self.process, LaunchedProcess) else {}
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()

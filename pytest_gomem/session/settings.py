@@ -1,0 +1,26 @@
+"""Owns what one run was asked to do, as plain values: the core needs no pytest to be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_gomem.config.file import GomemConfig
+from pytest_gomem.measure.registry import Registry
+
+DEFAULT_SAMPLE_RATE = 50.0
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The settings of a run.
+
+    config: the loaded gomem.yaml, or None where there is none. run_dir: a private folder shared by all processes of
+    the run. sample_rate: timeline points a second. measure: False launches services without measuring them.
+    """
+
+    config: GomemConfig | None
+    registry: Registry
+    run_dir: Path
+    sample_rate: float = DEFAULT_SAMPLE_RATE
+    measure: bool = True

@@ -1,0 +1,196 @@
+"""Owns opening and closing a window on a process: in which order things are read, so that reading disturbs least."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.keeper.client import KeptChild, Watched
+from pytest_gomem.keeper.protocol import ExitRecord
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Phase, Window
+from pytest_gomem.observe import kernel
+from pytest_gomem.observe.endpoint import PprofEndpoint
+from pytest_gomem.observe.records import GcCycle, KernelReading, MemStats
+from pytest_gomem.session.operations import Operations
+
+
+class Subject(Protocol):
+    """What a window is opened on: a launched or an attached process."""
+
+    name: str
+    tree: bool
+    sample_rate: float
+    may_reset_peak: bool
+    gomaxprocs: int | None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id; None where only a pprof URL is known."""
+
+    @property
+    def timeline(self) -> Watched | None:
+        """Where the samples are."""
+
+    @property
+    def kept(self) -> KeptChild | None:
+        """The keeper's handle, for a process that we launched."""
+
+    def endpoint(self) -> PprofEndpoint:
+        """Its pprof endpoint; raises ObserveError when there is none."""
+
+    def ending(self) -> ExitRecord | None:
+        """How it ended, None while it lives."""
+
+    def ending_words(self) -> str:
+        """How it ended, in words."""
+
+
+class OpenWindow:
+    """A window that is being measured. Reading order: MemStats first and the kernel last when it opens, reversed
+    when it closes, so that neither the garbage nor the peak of our own readings is inside."""
+
+    def __init__(self, subject: Subject, name: str, ops: int | None = None, *, fresh: bool) -> None:
+        self.subject = subject
+        self.name = name
+        self.declared_ops = ops
+        self.fresh = fresh
+        self.pss = False
+        self.restart()
+
+    def restart(self) -> None:
+        """Open, or open anew: what was recorded before is no longer inside."""
+        self.operations = Operations()
+        self.phases: list[Phase] = []
+        self._memstats = self._calibrate()
+        pid = self.subject.pid
+        self._peak_reset = pid is not None and self.subject.may_reset_peak and self._reset_peak(pid)
+        self._start = self._read_kernel()
+        self.opened = time.monotonic()
+
+    def _reset_peak(self, pid: int) -> bool:
+        try:
+            members = kernel.family(pid, self.subject.tree)
+        except ObserveError:
+            return False
+        resets = [kernel.reset_peak(member.pid) for member in members]
+        return all(resets)
+
+    def _calibrate(self) -> tuple[MemStats, int, int] | Missing:
+        """The starting MemStats, and what one reading allocates in bytes and objects: the second of two in a row."""
+        try:
+            endpoint = self.subject.endpoint()
+            endpoint.memstats(collect=True)
+            first, second = endpoint.memstats(), endpoint.memstats()
+        except ObserveError as error:
+            return Missing(str(error))
+        return second, second.total_alloc - first.total_alloc, second.mallocs - first.mallocs
+
+    def _read_kernel(self) -> KernelReading | Missing:
+        pid = self.subject.pid
+        if pid is None:
+            return Missing("only a pprof URL is known, no process id to read RSS from")
+        try:
+            return kernel.read(pid, tree=self.subject.tree, pss=self.pss)
+        except ObserveError as error:
+            ended = self.subject.ending() is not None
+            return Missing(f"the process {self.subject.ending_words()}" if ended else str(error))
+
+    def close(self) -> Window:
+        """Take the closing readings and gather what was recorded; a dead process costs only what it took along."""
+        end = self._read_kernel()
+        closed = time.monotonic()
+        memstats = self._end_memstats()
+        subject = self.subject
+        ending = subject.ending()
+        return Window(
+            name=self.name,
+            opened=self.opened,
+            closed=closed,
+            start=self._start,
+            end=end,
+            peak_reset=self._peak_reset,
+            fresh=self.fresh,
+            timeline=subject.timeline.samples(self.opened, closed) if subject.timeline else (),
+            sample_rate=subject.sample_rate,
+            gctrace=self._gctrace(memstats, closed),
+            memstats=memstats,
+            gomaxprocs=subject.gomaxprocs,
+            ops=self.operations.total(self.declared_ops),
+            loads=self.operations.records(),
+            lifetime_peak=ending.max_rss if ending and self.fresh else None,
+            tree=subject.tree,
+            cpus=os.cpu_count() or 1,
+            phases=tuple(self.phases),
+        )
+
+    def _end_memstats(self) -> MemStatsPair | Missing:
+        if isinstance(self._memstats, Missing):
+            return self._memstats
+        start, read_bytes, read_objects = self._memstats
+        try:
+            end = self.subject.endpoint().memstats()
+        except ObserveError as error:
+            died = self.subject.ending() is not None
+            return Missing(f"the process {self.subject.ending_words()}" if died else str(error))
+        return MemStatsPair(start, end, self._after_collection(), read_bytes, read_objects)
+
+    def _after_collection(self) -> MemStats | Missing:
+        """MemStats after two forced collections: sync.Pool takes two to empty."""
+        try:
+            endpoint = self.subject.endpoint()
+            endpoint.memstats(collect=True)
+            stats = endpoint.memstats(collect=True)
+            return replace(stats, goroutines=endpoint.goroutines())
+        except ObserveError as error:
+            return Missing(str(error))
+
+    def _gctrace(self, memstats: MemStatsPair | Missing, closed: float) -> GcTrace | Missing:
+        kept = self.subject.kept
+        if kept is None:
+            return Missing("gctrace is read from the stderr of a process that we launched; this one is not ours")
+        if isinstance(memstats, Missing):
+            cycles, rejected = kept.gc_cycles(self.opened, closed)
+            return GcTrace(cycles, _gaps(cycles), rejected)
+        first, last = memstats.start.num_gc, memstats.end.num_gc
+        cycles, rejected = kept.gc_cycles(self.opened - 1.0)
+        inside = tuple(cycle for cycle in cycles if first < cycle.number <= last)
+        return GcTrace(inside, last - first - len(inside), rejected)
+
+
+def whole_life(subject: Subject, name: str, started: float, ops: int | None) -> Window:
+    """The window of a program that has ended by itself, from its start to its end."""
+    ending = subject.ending()
+    assert ending is not None
+    assert subject.kept is not None
+    assert subject.timeline is not None
+    cycles, rejected = subject.kept.gc_cycles()
+    lost = cycles[-1].number - len(cycles) if cycles else 0
+    ended = Missing("the program has ended: only what the kernel keeps beyond its end is known")
+    return Window(
+        name=name,
+        opened=started,
+        closed=ending.t,
+        start=Missing("the program is measured whole, from its start"),
+        end=ended,
+        peak_reset=False,
+        fresh=True,
+        timeline=subject.timeline.samples(started, ending.t),
+        sample_rate=subject.sample_rate,
+        gctrace=GcTrace(cycles, lost, rejected),
+        memstats=Missing("MemStats are read from a living process; this one ended by itself"),
+        gomaxprocs=subject.gomaxprocs,
+        ops=ops,
+        lifetime_peak=ending.max_rss,
+        lifetime_cpu=ending.cpu,
+        tree=subject.tree,
+        cpus=os.cpu_count() or 1,
+    )
+
+
+def _gaps(cycles: Sequence[GcCycle]) -> int | None:
+    """Cycles missing between the first and the last that were seen; None where none was."""
+    return cycles[-1].number - cycles[0].number + 1 - len(cycles) if cycles else None
