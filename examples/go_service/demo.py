@@ -1,0 +1,171 @@
+"""Owns the demonstration: what is to pass passes, what is to fail fails by its budgets, and the figures beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chart import Curve, draw
+
+from pytest_gomem.quantity import UNITS, format_value
+
+HERE = Path(__file__).resolve().parent
+OUT = HERE / "gomem-demo"
+SHOWN = {
+    "gc_cycles": "GC cycles",
+    "peak_rss": "peak RSS",
+    "live_heap": "live heap",
+    "gc_pause_mean": "mean STW",
+    "total_alloc": "bytes allocated",
+}
+GREEN, RED, BOLD = "32", "31", "1"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """The same work twice: a test of test_bad.py and one of test_good.py."""
+
+    name: str
+    bad: str
+    good: str
+
+
+SCENARIOS = (
+    Scenario("logs", "test_logs", "test_logs"),
+    Scenario("buffers", "test_buffers", "test_buffers"),
+    Scenario("upload", "test_upload", "test_upload"),
+    Scenario("encode-pool", "test_encode_fresh", "test_encode_pool"),
+    Scenario("encode-unsafe", "test_encode_fresh", "test_encode_unsafe"),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished pytest run: its exit status, and the tests of its JSON report by function name."""
+
+    status: int
+    tests: dict[str, Json]
+
+
+def main() -> int:
+    OUT.mkdir(exist_ok=True)
+    good = run_pytest("These are to pass", "good", [])  # no path: pyproject.toml names all but test_bad.py
+    bad = run_pytest("These are to fail, each by its budgets", "bad", ["tests/test_bad.py"])
+    problems = [*wrong_with_good(good), *wrong_with_bad(bad)]
+    if not problems:
+        show(good, bad)
+    for problem in problems:
+        say(f"not as expected: {problem}", RED)
+    if not problems:
+        say("\nWhat was to fail failed, and what was to pass passed.", GREEN)
+    return 1 if problems else 0
+
+
+def run_pytest(title: str, name: str, paths: list[str]) -> Run:
+    say(f"\n{title}", BOLD)
+    report = OUT / f"{name}.json"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", f"--gomem-json={report}", *paths]
+    status = subprocess.run(command, cwd=HERE).returncode
+    tests = json.loads(report.read_text())["tests"] if report.exists() else []
+    return Run(status, {test["nodeid"].rpartition("::")[2]: test for test in tests})
+
+
+def wrong_with_good(run: Run) -> Iterator[str]:
+    if run.status != 0:
+        yield f"pytest ended with status {run.status}, not 0, on the tests that are to pass"
+    for name in dict.fromkeys(s.good for s in SCENARIOS):
+        if run.tests.get(name, {}).get("outcome") != "passed":
+            yield f"{name} is not among the passed tests of gomem-demo/good.json"
+
+
+def wrong_with_bad(run: Run) -> Iterator[str]:
+    """A test that fails for a reason other than its budgets demonstrates nothing, so it is a problem too."""
+    if run.status != 1:
+        yield f"pytest ended with status {run.status}, not 1, on the tests that are to fail"
+    for name in dict.fromkeys([*(s.bad for s in SCENARIOS), *run.tests]):
+        test = run.tests.get(name)
+        if test is None:
+            yield f"{name} is missing from gomem-demo/bad.json"
+        elif test["outcome"] != "failed":
+            yield f"{name} was to fail, and its outcome is '{test['outcome']}'"
+        elif not any(v["status"] == "fail" for window in test["windows"] for v in window["verdicts"]):
+            yield f"{name} failed, but not by a budget"
+
+
+def show(good: Run, bad: Run) -> None:
+    for scenario in SCENARIOS:
+        before, after = bad.tests[scenario.bad]["windows"][0], good.tests[scenario.good]["windows"][0]
+        say(f"\n{scenario.name}", BOLD)
+        for line in (*table(before["metrics"], after["metrics"]), *folklore(before["metrics"], after["metrics"])):
+            say(line)
+        say(picture(scenario, before, after))
+
+
+def table(bad: Json, good: Json) -> Iterator[str]:
+    yield f"  {'':<16}{'bad':>12}{'good':>12}{'change':>10}"
+    for name, title in SHOWN.items():
+        yield f"  {title:<16}{text(bad[name]):>12}{text(good[name]):>12}{change(bad[name], good[name]):>10}"
+    for name, title in SHOWN.items():
+        for label, metric in (("bad", bad[name]), ("good", good[name])):
+            if metric["value"] is None:
+                yield f"  n/a: {title}, {label}: {metric['reason']}"
+
+
+def text(metric: Json) -> str:
+    return "n/a" if metric["value"] is None else format_value(metric["value"], UNITS[metric["unit"]])
+
+
+def change(bad: Json, good: Json) -> str:
+    if good["value"] is None or not bad["value"]:  # nothing can be relative to nothing
+        return "-"
+    return f"{good['value'] / bad['value'] - 1:+.1%}"
+
+
+def folklore(bad: Json, good: Json) -> Iterator[str]:
+    """What one would not guess of a version that holds much more memory; says only what these figures say."""
+    if not less(good["live_heap"], bad["live_heap"], by=2):
+        return
+    if less(bad["gc_cycles"], good["gc_cycles"]):
+        yield f"  The version that holds more collected less often: {against('gc_cycles', bad, good)} cycles."
+        yield "  GOGC lets the heap grow in proportion to what is live, so a leak makes collections rarer:"
+        yield f"  it shows in the live heap ({against('live_heap', bad, good)}), not in the count of cycles."
+    if less(bad["gc_pause_mean"], good["gc_pause_mean"]):
+        yield f"  Nor were its mean pauses longer: {against('gc_pause_mean', bad, good)}."
+
+
+def less(one: Json, other: Json, by: float = 1) -> bool:
+    return None not in (one["value"], other["value"]) and one["value"] * by < other["value"]
+
+
+def against(name: str, bad: Json, good: Json) -> str:
+    return f"{text(bad[name])} against {text(good[name])}"
+
+
+def picture(scenario: Scenario, before: Json, after: Json) -> str:
+    if not all(window["series"].get("rss", {}).get("t") for window in (before, after)):
+        return "  no picture: a window was too short for a sample of its RSS"
+    bad, good = before["series"]["rss"], after["series"]["rss"]
+    curves = [
+        Curve(f"bad: {scenario.bad}", "bad", bad["t"], bad["v"]),
+        Curve(f"good: {scenario.good}", "good", good["t"], good["v"]),
+    ]
+    path = OUT / f"{scenario.name}.svg"
+    path.write_text(draw(f"{scenario.name}: resident memory, bad against good", curves))
+    return f"  picture: {os.path.relpath(path)}"
+
+
+def say(line: str, colour: str = "") -> None:
+    """Print at once, so that our lines and pytest's keep their order in a pipe; colour only where someone looks."""
+    print(f"\033[{colour}m{line}\033[0m" if colour and sys.stdout.isatty() else line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
