@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import warnings
@@ -64,7 +65,7 @@ class Edge:
         if path is not None:
             from pytest_gomem.config.file import load_config
 
-            self.gomem_config = load_config(path, self.registry.units())
+            self.gomem_config = load_config(Path(os.path.relpath(path)), self.registry.units())
 
     def _default_config(self) -> Path | None:
         folders = [self._config.rootpath, *([self._config.inipath.parent] if self._config.inipath else [])]

@@ -61,12 +61,14 @@ def plan_item(item: pytest.Item, run: Run) -> Plan:
     fixtures = FIXTURES.intersection(_fixture_names(item))
     errors += _misuses(item, fixtures)
     service = next((marker.service for marker in markers if marker.service), None)
+    budgets = tuple(marker.budgets for marker in markers)
     if not errors:
         errors += _service_errors(item, run, service, fixtures)
+        errors += _rivals(item, run, service, budgets)
     if errors:
         raise ConfigErrors(errors)
     ops = next((marker.ops for marker in markers if marker.ops is not None), None)
-    return Plan(service, ops, tuple(marker.budgets for marker in markers))
+    return Plan(service, ops, budgets)
 
 
 def _markers(item: pytest.Item, run: Run, errors: list[ConfigError]) -> Iterator[MarkerConfig]:
@@ -110,6 +112,21 @@ def _service_errors(
         yield ConfigError(error.message, place_of(item, "gomem"), error.hint)
 
 
+def _rivals(
+    item: pytest.Item, run: Run, service: str | None, budgets: tuple[tuple[Budget, ...], ...]
+) -> tuple[ConfigError, ...]:
+    """Budgets of gomem.yaml of equal rank for this test."""
+    from pytest_gomem.judge.rank import resolve
+
+    if run.settings.config is None:
+        return ()
+    try:
+        resolve(item.nodeid, service or "", budgets, run.settings.config.budgets)
+    except ConfigErrors as rivals:
+        return rivals.errors
+    return ()
+
+
 def combinations(metafunc: pytest.Metafunc, run: Run) -> tuple[Combination, ...]:
     """The combinations of a test's gomem_gc marker, () without one; raises ConfigErrors."""
     mark = metafunc.definition.get_closest_marker("gomem_gc")
@@ -122,5 +139,5 @@ def combinations(metafunc: pytest.Metafunc, run: Run) -> tuple[Combination, ...]
     try:
         base = run.service_config(name if isinstance(name, str) else None).gc
     except ConfigError:
-        base = None  # told once, by plan_item
+        return ()  # plan_item says it
     return parse_gc_marker(mark.kwargs, place_of(metafunc.definition, "gomem_gc"), base=base, args=mark.args)

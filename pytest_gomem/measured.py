@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ class MeasuredItem:
             raise
         texts = self._close(windows)
         if texts:
+            self._save_logs()
             pytest.fail("\n\n".join(texts), pytrace=False)
         return result
 
@@ -110,6 +112,16 @@ class MeasuredItem:
     def _close_beside(self, windows: list[tuple[Service, OpenWindow]]) -> None:
         for text in self._close(windows):
             self._item.add_report_section("call", "gomem", text)
+        self._save_logs()
+
+    def _save_logs(self) -> None:
+        """The kept log of each measured service of a failed test, for --gomem-artifacts."""
+        folder = self._edge.options["artifacts"]
+        if folder is None:
+            return
+        for gomem in self._all():
+            for measurement in gomem.measurements:
+                measurement.save_log(Path(str(folder)), self._item.nodeid)
 
     def _all(self) -> list[Gomem]:
         return [self._own, *self._gomems]
@@ -123,8 +135,8 @@ class MeasuredItem:
             windows=tuple(m.record for gomem in self._all() for m in gomem.measurements if m.closed),
             matrix=dict(combination.written) if combination else {},
         )
-        known = dict(report.user_properties)
-        report.user_properties += [pair for pair in properties(record) if pair[0] not in known]
+        known = dict(self._item.user_properties)
+        self._item.user_properties += [pair for pair in properties(record) if pair[0] not in known]
         return test_to_dict(record)
 
 

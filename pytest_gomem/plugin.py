@@ -74,9 +74,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         edge_of(metafunc.config).parametrize(metafunc)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Judge every marker before any test runs."""
+    """Judge the markers of all selected tests before any of them runs."""
     edge_of(session.config).plan(session, items)
 
 

@@ -209,11 +209,8 @@ def _ready(node: Located, ports: tuple[str, ...]) -> Ready:
         return Ready("http", http, port, timeout)
     if log:
         return Ready("log", log, port, timeout)
-    return (
-        Ready("tcp", "", port, timeout)
-        if ports or kinds or "port" in fields.said
-        else Ready("started", "", "", timeout)
-    )
+    listens = bool(ports) or "tcp" in fields.said or "port" in fields.said
+    return Ready("tcp" if listens else "started", "", port, timeout)
 
 
 def _http(node: Located, ports: tuple[str, ...]) -> str:

@@ -21,7 +21,7 @@ from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.config.located import Located, key_of
 from pytest_gomem.errors import ConfigError, Place
 
-MOST_VALUES = 50_000
+MOST_VALUES = 10_000
 
 _TAG = "tag:yaml.org,2002:"
 _STR, _MAP, _SEQ = f"{_TAG}str", f"{_TAG}map", f"{_TAG}seq"

@@ -12,12 +12,13 @@ import threading
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPException
+from typing import TypeVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
@@ -32,6 +33,7 @@ from pytest_gomem.measure.window import LoadRecord
 _CHUNK = 1 << 18
 _PARENT_LOOK = 0.5  # seconds between looks at the parent
 _clock = time.perf_counter
+T = TypeVar("T")
 
 
 class Connection:
@@ -119,7 +121,7 @@ class Schedule:
 def run_load(spec: LoadSpec) -> LoadRecord:
     """Send the requests of a load and read all answers; failures are counted by kind, never raised."""
     with _no_collections():
-        tallies = _in_parallel([partial(_work, spec, turns) for turns in _turns(spec)])
+        tallies = in_parallel([partial(_work, spec, turns) for turns in _turns(spec)])
     outcomes = sum((tally.outcomes for tally in tallies), Counter[int | str]())
     requests = outcomes.total()
     return LoadRecord(
@@ -174,11 +176,12 @@ def _work(spec: LoadSpec, turns: Iterable[float]) -> Tally:
     return tally
 
 
-def _in_parallel(works: list[Callable[[], Tally]]) -> list[Tally]:
+def in_parallel(works: Sequence[Callable[[], T]]) -> list[T]:
     """Run each in a thread of its own, all from one moment on; raises what any of them raises."""
+    # Without the gate a thread whose work was short would be given the next one too: fewer at once than asked for.
     gate = threading.Event()
 
-    def gated(work: Callable[[], Tally]) -> Tally:
+    def gated(work: Callable[[], T]) -> T:
         gate.wait()
         return work()
 
@@ -208,6 +211,6 @@ def main(parent: int) -> None:
     """Answer loads, one line each, until stdin or the process `parent` ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is pytest's to judge
     logging.disable()  # urllib3 warns of every odd header, once a request
-    pass
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     for line in sys.stdin.buffer:
         print(json.dumps(_answer(json.loads(line))), flush=True)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
-import pytest_gomem
 from pytest_gomem.drive.failures import refuse_forked
 from pytest_gomem.drive.protocol import Message, record_from_message, spec_to_message
 from pytest_gomem.drive.spec import LoadSpec
 from pytest_gomem.errors import LoadError
+from pytest_gomem.helper_path import helper_path
 from pytest_gomem.measure.window import LoadRecord
 
 __all__ = ["LoadDriver", "LoadSpec"]
@@ -35,6 +33,11 @@ class LoadDriver:
     def __init__(self) -> None:
         self._idle: list[_Process] = []
         self._owner = os.getpid()
+
+    def prepare(self) -> None:
+        """Start a process ahead of the first load, whose window would otherwise hold its start."""
+        if not self._idle:
+            self._idle.append(_Process())
 
     def run(self, spec: LoadSpec) -> LoadRecord:
         """Run one load to its end; raises LoadError when the driver process dies or cannot make such requests.
@@ -75,7 +78,7 @@ class _Process:
     def __init__(self) -> None:
         # -I: neither PYTHON* variables nor the working directory change what it imports; the rest of the environment
         # may be needed to start Python at all (LD_LIBRARY_PATH) or to trust a server (SSL_CERT_FILE).
-        command = [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, str(os.getpid()), *_import_path()]
+        command = [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, str(os.getpid()), *helper_path("urllib3")]
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - kill() closes it
         self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr)
 
@@ -127,15 +130,3 @@ class _Process:
 
 def _ending(code: int) -> str:
     return f"exited with status {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
-
-
-def _import_path() -> list[str]:
-    """Where the driver finds us and urllib3, behind the standard library.
-
-    Not the test's sys.path: a tests/ folder stands at its front, and a file such as tests/queue.py would be taken for
-    Python's own module.
-    """
-    urllib3 = importlib.util.find_spec("urllib3")
-    assert urllib3 is not None
-    files = (pytest_gomem.__file__, urllib3.origin)
-    return [str(Path(file).parents[1]) for file in files if file is not None]

@@ -87,7 +87,7 @@ class Launcher:
         if config.build is not None:
             binary = build_once(config.name, config.build, config.base_dir, self._run_dir / "bin")
             return (str(binary),)
-        program = config.command[0]
+        program = expand(config.command[0], ports={}, tmp="", environ=os.environ)
         found = shutil.which(str(config.base_dir / program)) if "/" in program else shutil.which(program)
         if found is None:
             raise LaunchError(config.name, f"no executable file {program} (declared at {config.place})")
@@ -96,9 +96,12 @@ class Launcher:
     def _start(self, config: ServiceConfig, overrides: Overrides, command: Sequence[str], port_try: int) -> Launched:
         gc = gc_config.merged(config.gc, overrides.gc)
         gc_config.check(gc, config.place)
+        gc_config.check_env(overrides.env, config.place)
         args = config.args if overrides.args is None else overrides.args
         env = {**config.env, **overrides.env}
-        ports = free_ports(ports_named([*command, *args, *env.values(), config.pprof or "", config.ready.target]))
+        waited_for = (config.ready.port,) if config.ready.kind in ("http", "tcp") else ()
+        named = ports_named([*command, *args, *env.values(), str(config.cwd), config.pprof or "", config.ready.target])
+        ports = free_ports(dict.fromkeys((*named, *waited_for)))
         tmp = self._private_folder(config.name)
 
         def expanded(text: str) -> str:
@@ -110,7 +113,8 @@ class Launcher:
             **gc_config.environment(gc, config.profile_rate, gctrace=True),
         }
         argv = [expanded(part) for part in (*command, *args)]
-        request = LaunchRequest(argv, full_env, str(config.cwd), config.tree, self._sample_rate, LOG_BYTES)
+        cwd = expanded(str(config.cwd))
+        request = LaunchRequest(argv, full_env, cwd, config.tree, self._sample_rate, LOG_BYTES)
         try:
             child = self._keeper().launch(request)
         except KeeperError as error:

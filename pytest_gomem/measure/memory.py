@@ -9,6 +9,7 @@ from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, met
 from pytest_gomem.measure.peak import kernel_peak, rss_drift, sampled_points, widest_gap
 from pytest_gomem.measure.sources import RUSAGE, STATM, VMHWM, at_end, at_start, joined, whole_life
 from pytest_gomem.measure.window import Window
+from pytest_gomem.observe.records import KernelReading
 from pytest_gomem.quantity import BYTES, COUNT, SECONDS, format_value
 
 _MAXRSS = f"ru_maxrss in the {RUSAGE}"
@@ -42,7 +43,7 @@ def peak_rss(window: Window) -> Reading | Unavailable:
     peak = kernel_peak(window)
     reading = _sampled_peak(window) if peak is None else _recorded_peak(window, peak)
     floor = at_start(window).rss
-    drift = 0 if at_end(window).hwm is None else rss_drift(window.cpus)
+    drift = 0 if peak is None else rss_drift(window.cpus)
     if not window.fresh and reading.value <= floor + drift:
         return Unavailable(
             f"the peak of {_bytes(reading.value)} never rose above what was resident at the start: the service still "
@@ -58,13 +59,15 @@ def _recorded_peak(window: Window, peak: int) -> Reading:
         "the start-up is in it: the kernel's peak could not be reset" if unreset else "",
         "sum of the processes' own peaks: an upper bound of their common peak" if window.tree else "",
     )
-    return Reading(peak, VMHWM, _drift_words(window), note)
+    source = VMHWM if isinstance(window.end, KernelReading) else _MAXRSS
+    return Reading(peak, source, _drift_words(window), note)
 
 
 def _sampled_peak(window: Window) -> Reading:
     points = sampled_points(window)
     gap = format_value(widest_gap(points), SECONDS)
-    why = "was not reset" if at_end(window).hwm is not None else "is not kept by this system"
+    kept = at_start(window).hwm is not None
+    why = "was not reset" if kept else "is not kept by this system"
     return Reading(
         max(rss for _, rss in points),
         f"highest of {len(points)} samples, at most {gap} apart",

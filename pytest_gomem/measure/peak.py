@@ -27,7 +27,10 @@ def kernel_peak(window: Window) -> int | None:
     """
     if whole_life(window):
         return window.lifetime_peak
-    if isinstance(window.end, Missing) or window.end.hwm is None:
+    if isinstance(window.end, Missing):
+        # Resetting VmHWM resets what exit hands on to ru_maxrss as well (fs/proc/task_mmu.c, kernel/exit.c).
+        return window.lifetime_peak if window.peak_reset else None
+    if window.end.hwm is None:
         return None
     peak = window.end.hwm
     if window.tree:

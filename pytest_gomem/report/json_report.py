@@ -145,6 +145,7 @@ def _load_total(loads: Sequence[LoadSummary]) -> dict[str, Any] | None:
         return _load_to_dict(loads[0]) if loads else None
     duration = sum(load.duration for load in loads)
     requests = sum(load.requests for load in loads)
+    slowest = [latency for load in loads if (latency := known(load.latency_max)) is not None]
     statuses: dict[str, int] = {}
     for load in loads:
         for status, count in load.statuses.items():
@@ -157,7 +158,7 @@ def _load_total(loads: Sequence[LoadSummary]) -> dict[str, Any] | None:
         "rate_asked": None,
         "latency_p50": None,
         "latency_p99": None,
-        "latency_max": max((load.latency_max for load in loads if load.latency_max is not None), default=None),
+        "latency_max": max(slowest, default=None),
         "statuses": statuses,
         "reason": f"percentiles of {len(loads)} loads cannot be joined; each load stands in `loads`",
     }

@@ -125,7 +125,7 @@ class Gomem(Launchpad):
         return measurement
 
     def _measurement(self, service: Service, name: str) -> Measurement:
-        measurement = Measurement(name, service.name, self._run.settings.registry, self.judging)
+        measurement = Measurement(name, service, self._run.settings.registry, self.judging)
         self.measurements.append(measurement)
         return measurement
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.file import BudgetTable
@@ -15,6 +17,7 @@ from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.session.service import Service
 
 
 class BudgetBroken(GomemError, AssertionError):
@@ -37,7 +40,7 @@ class Judging:
 class Measurement:
     """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes."""
 
-    def __init__(self, name: str, service: str, registry: Registry, judging: Judging) -> None:
+    def __init__(self, name: str, service: Service, registry: Registry, judging: Judging) -> None:
         self.name = name
         self.service = service
         self._registry = registry
@@ -47,7 +50,7 @@ class Measurement:
 
     def fill(self, results: Mapping[str, Reading | Unavailable], record: WindowRecord) -> None:
         """Take the results of the closed window, and judge them by the declared budgets."""
-        budgets = resolve(self._judging.nodeid, self.service, self._judging.markers, self._judging.table)
+        budgets = resolve(self._judging.nodeid, self.service.name, self._judging.markers, self._judging.table)
         self._results = results
         self._record = replace(record, verdicts=self._judge(budgets))
 
@@ -90,6 +93,18 @@ class Measurement:
         self._record = replace(self.record, verdicts=(*self.record.verdicts, *verdicts))
         if failed(verdicts) and not self._judging.report_only:
             raise BudgetBroken(failure_text(replace(self._record, verdicts=verdicts), self._judging.nodeid)[1])
+
+    def save_log(self, folder: Path, nodeid: str) -> None:
+        """Write the service's kept log below `folder` as an artifact; raises GomemError when it cannot be written."""
+        if self._record is None or not self.service.has_log():
+            return
+        name = re.sub(r"[^\w.-]+", "_", f"{nodeid}-{self.name}")[-150:] + ".log"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(self.service.log())
+        except OSError as error:
+            raise GomemError(f"--gomem-artifacts: {error}") from None
+        self._record = replace(self._record, artifacts={**self._record.artifacts, "log": name})
 
     def _parsed(self, written: Mapping[str, object]) -> list[Budget]:
         budgets: list[Budget] = []

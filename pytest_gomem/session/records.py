@@ -46,7 +46,7 @@ def window_record(
         ),
         series={name: Series(t, v) for name, (t, v) in series_of(window).items()},
         notes=tuple(_notes(service)),
-        log_tail=last_lines(service.log()) if isinstance(service.process, LaunchedProcess) else "",
+        log_tail=last_lines(service.log()) if service.has_log() else "",
     )
 
 

@@ -59,7 +59,9 @@ class Run:
 
     def launch(self, name: str | None, overrides: Overrides) -> Service:
         """Start a service and wait until it is ready; raises as Launcher.launch and service_config do."""
-        return self._service(self._launcher.launch(self.service_config(name), overrides))
+        launched = self._launcher.launch(self.service_config(name), overrides)
+        self.load_driver.prepare()
+        return self._service(launched)
 
     def start(self, name: str | None, overrides: Overrides) -> Service:
         """Start a program that is to end by itself, without waiting for anything."""

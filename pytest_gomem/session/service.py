@@ -84,6 +84,10 @@ class Service:
         log = self._launched.log()
         return log if tail is None else last_lines(log, tail)
 
+    def has_log(self) -> bool:
+        """Whether its output comes to us: only that of a process that we launched does."""
+        return isinstance(self.process, LaunchedProcess)
+
     def get(self, path: str = "/", **options: Any) -> Response:
         """One GET, counted as an operation; options as of `HttpClient.request`."""
         return self._request("GET", path, options)

@@ -121,7 +121,7 @@ class OpenWindow:
             gomaxprocs=subject.gomaxprocs,
             ops=self.operations.total(self.declared_ops),
             loads=self.operations.records(),
-            lifetime_peak=ending.max_rss if ending and self.fresh else None,
+            lifetime_peak=ending.max_rss if ending else None,
             tree=subject.tree,
             cpus=os.cpu_count() or 1,
             phases=tuple(self.phases),

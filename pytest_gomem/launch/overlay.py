@@ -1,0 +1,118 @@
+"""Owns adding the agent to a build: one file beside package main, by `go build -overlay`, in no source tree."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# First in the order of names: the agent starts before main's other variables are initialized.
+AGENT_FILE = "0_pytest_gomem_agent.go"
+_FIELDS = "Dir,Name,ImportPath,Error"
+_SYSTEMS = ("linux", "darwin")
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """`flags` to add to `go build`, before the package."""
+
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NotInjected:
+    """The agent cannot be built in; `reason` is for the user, who gets the plain binary."""
+
+    reason: str
+
+
+OverlayResult = Overlay | NotInjected
+
+
+def overlay_for(
+    package: str, cwd: Path, out_dir: Path, go: str, env: Mapping[str, str], options: Sequence[str] = ()
+) -> OverlayResult:
+    """The overlay for what `go build OPTIONS PACKAGE` would build in `cwd`; its files are made in `out_dir`.
+
+    env: the whole environment of the build. options: those of the build, such as -tags, which decide on the package.
+    """
+    if package.endswith(".go"):
+        return NotInjected(f"{package} is a file: name the package's folder")
+    asked = _run([go, "env", "-json", "GOFLAGS", "GOMODCACHE", "GOOS"], cwd, env)
+    if isinstance(asked, NotInjected):
+        return asked
+    setup: dict[str, str] = json.loads(asked)
+    if setup["GOOS"] not in _SYSTEMS:
+        return NotInjected(f"there is no agent for {setup['GOOS']}")
+    if any(_is_overlay(option) for option in (*options, *setup["GOFLAGS"].split())):
+        return NotInjected("the build has an -overlay of its own")
+    # -find leaves dependencies alone; an error that matters is the build's to tell.
+    listed = _run([go, "list", "-e", "-find", f"-json={_FIELDS}", *_deciding(options), package], cwd, env)
+    if isinstance(listed, NotInjected):
+        return listed
+    folder = _folder_of_main(package, _objects(listed), setup["GOMODCACHE"])
+    return folder if isinstance(folder, NotInjected) else _write(folder, out_dir)
+
+
+def _run(command: list[str], cwd: Path, env: Mapping[str, str]) -> str | NotInjected:
+    try:
+        done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except OSError as error:
+        return NotInjected(f"{command[0]} does not run: {error}")
+    if done.returncode:
+        return NotInjected(f"`{' '.join(command[1:3])}` failed: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def _is_overlay(option: str) -> bool:
+    return option.lstrip("-").partition("=")[0] == "overlay"
+
+
+def _deciding(options: Sequence[str]) -> list[str]:
+    """The build's options that `go list` knows too and that decide which package and files are meant."""
+    names = ("tags", "mod", "modfile")
+    chosen = []
+    for option, value in zip(options, (*options[1:], ""), strict=True):
+        name, equals, _ = option.lstrip("-").partition("=")
+        if option.startswith("-") and name in names:
+            chosen += [option] if equals else [option, value]
+    return chosen
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    decoder, found = json.JSONDecoder(), []
+    while text := text.lstrip():
+        value, end = decoder.raw_decode(text)
+        found.append(value)
+        text = text[end:]
+    return found
+
+
+def _folder_of_main(package: str, found: list[dict[str, Any]], module_cache: str) -> Path | NotInjected:
+    """The folder of the one package main, as the Go command spells it."""
+    if len(found) != 1:
+        return NotInjected(f"{package} matches {len(found)} packages: name one")
+    (only,) = found
+    if error := only.get("Error"):
+        return NotInjected(f"{package} is no package that builds: {error.get('Err', error)}")
+    if only["Name"] != "main":
+        return NotInjected(f"{package} is package {only['Name']}, not main")
+    folder = Path(only["Dir"])
+    if module_cache and folder.is_relative_to(module_cache):
+        return NotInjected(f"{package} lies in Go's module cache, whose files it lets nobody overlay")
+    if (folder / AGENT_FILE).exists():
+        return NotInjected(f"{folder / AGENT_FILE} exists: the name is taken")
+    return folder
+
+
+def _write(folder: Path, out_dir: Path) -> Overlay:
+    source = out_dir / "agent.go"
+    source.write_text(importlib.resources.files("pytest_gomem.agent").joinpath("agent.go.txt").read_text("utf-8"))
+    overlay = out_dir / "overlay.json"
+    overlay.write_text(json.dumps({"Replace": {os.fspath(folder / AGENT_FILE): os.fspath(source.absolute())}}))
+    return Overlay((f"-overlay={overlay.absolute()}",))

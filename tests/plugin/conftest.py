@@ -1,0 +1,108 @@
+"""Owns the scenario that plugin tests run: a gomem.yaml, test files, and a real service compiled once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_gomem.config.services import BuildSpec
+from pytest_gomem.launch.build import build_once
+from pytest_gomem.report.json_report import schema
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a scenario's pytest printed, its exit status and its JSON report."""
+
+    text: str
+    status: int
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def window(self, test: str, index: int = 0) -> dict[str, Any]:
+        """A window of the test whose id ends so."""
+        found = [t for t in self.report["tests"] if t["nodeid"].endswith(test)]
+        assert found, [t["nodeid"] for t in self.report["tests"]]
+        return found[0]["windows"][index]
+
+    def value(self, test: str, metric: str) -> float | None:
+        """A metric's value in the first window of a test."""
+        return self.window(test)["metrics"][metric]["value"]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """An immutable project in a folder of its own; `run` starts a real pytest on it."""
+
+    folder: Path
+
+    def run(self, *args: str, env: dict[str, str] | None = None) -> Outcome:
+        """Run pytest there and validate the JSON report it leaves."""
+        from jsonschema import Draft202012Validator
+
+        report = self.folder / "report.json"
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--gomem-json", str(report), *args]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=180,
+        )
+        data = json.loads(report.read_text()) if report.exists() else {}
+        if data:
+            Draft202012Validator(schema()).validate(data)
+        return Outcome(done.stdout, done.returncode, data)
+
+
+@pytest.fixture(scope="session")
+def binaries(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A program of tests/programs, compiled once."""
+    out = tmp_path_factory.mktemp("bin")
+    return lambda name: build_once(name, BuildSpec(f"./{name}"), PROGRAMS, out)
+
+
+@pytest.fixture
+def scenario(tmp_path: Path, binaries: Callable[[str], Path]) -> Callable[..., Scenario]:
+    """Write a project: the test file's text, and further YAML behind the service `api` (tests/programs/server)."""
+
+    def write(
+        tests: str,
+        *,
+        budgets: str = "",
+        service: str = "",
+        more_services: str = "",
+        ini: str = "",
+        conftest: str = "",
+    ) -> Scenario:
+        yaml = f"""\
+version: 1
+services:
+  api:
+    binary: {binaries("server")}
+    args: ["--listen", "127.0.0.1:{{port}}", "--admin", "127.0.0.1:{{port:admin}}"]
+    ready: {{http: /healthz}}
+{textwrap.indent(textwrap.dedent(service), "    ")}
+{textwrap.indent(textwrap.dedent(more_services), "  ")}
+{textwrap.dedent(budgets)}"""
+        (tmp_path / "gomem.yaml").write_text(yaml)
+        (tmp_path / "pytest.ini").write_text(f"[pytest]\n{textwrap.dedent(ini)}\n")
+        (tmp_path / "test_it.py").write_text("import pytest\n" + textwrap.dedent(tests))
+        if conftest:
+            (tmp_path / "conftest.py").write_text("import pytest\n" + textwrap.dedent(conftest))
+        return Scenario(tmp_path)
+
+    return write

@@ -1,0 +1,123 @@
+"""Every mistake is told before any test runs, all at once, without a traceback."""
+
+from __future__ import annotations
+
+
+def test_all_marker_mistakes_at_once(scenario):
+    """Each broken marker gives one message with file, line, key and nearest name; exit status 4."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(peak_rrs="1GB")
+        def test_metric(go_service): pass
+
+        @pytest.mark.gomem(peak_rss="24MBnonsense")
+        def test_quantity(go_service): pass
+
+        @pytest.mark.gomem("1GB")
+        def test_positional(go_service): pass
+
+        @pytest.mark.gomem(service="apo")
+        def test_service(go_service): pass
+
+        @pytest.mark.gomem(peak_rss="1GB")
+        def test_no_fixture(): pass
+
+        @pytest.mark.gomem_gc(gogc=[25, "abc"])
+        def test_gogc(go_service): pass
+
+        @pytest.mark.gomem_gc(gogc=[25])
+        def test_session(go_service_session): pass
+        """
+    ).run()
+    assert outcome.status == 4
+    assert "Traceback" not in outcome.text
+    assert "INTERNALERROR" not in outcome.text
+    for words in (
+        "test_it.py:3 test_metric @pytest.mark.gomem.peak_rrs",
+        "did you mean peak_rss?",
+        "test_it.py:6 test_quantity",
+        "test_it.py:9 test_positional",
+        "has no service 'apo'",
+        "test_it.py:15 test_no_fixture @pytest.mark.gomem: the test uses no gomem fixture",
+        "test_it.py:18 test_gogc",
+        "test_it.py:21 test_session",
+    ):
+        assert words in outcome.text, words
+
+
+def test_broken_yaml(scenario):
+    """A broken gomem.yaml is a usage error with file, line and key."""
+    project = scenario("def test_it(): pass", service="gc: {gogc: 0}\nreddy: {tcp: true}")
+    outcome = project.run()
+    assert outcome.status == 4
+    assert "gomem.yaml:7 services.api.gc.gogc" in outcome.text
+    assert "did you mean ready?" in outcome.text
+    assert "Traceback" not in outcome.text
+
+
+def test_named_config_must_exist(scenario):
+    """--gomem-config with a missing file is a usage error."""
+    outcome = scenario("def test_it(): pass").run("--gomem-config", "nowhere.yaml")
+    assert outcome.status == 4
+    assert "nowhere.yaml" in outcome.text
+    assert "Traceback" not in outcome.text
+
+
+def test_no_config(scenario):
+    """Without gomem.yaml a test that needs it is told so; others run as if we were not there."""
+    project = scenario("def test_plain(): pass\ndef test_it(go_service): pass")
+    (project.folder / "gomem.yaml").unlink()
+    outcome = project.run()
+    assert outcome.status == 4
+    assert "no gomem.yaml was found" in outcome.text
+    outcome = project.run("-k", "plain", "--deselect", "test_it.py::test_it")
+    assert "gomem:" not in outcome.text
+
+
+def test_stale_budgets(scenario):
+    """A YAML glob that matches no test warns in a full run, fails under strict, and is silent in a narrowed run."""
+    project = scenario(
+        "def test_it(go_service): pass",
+        budgets="""\
+        budgets:
+          tests:
+            "test_it.py::test_gone*": {peak_rss: 1GB}
+        """,
+    )
+    outcome = project.run()
+    assert outcome.status == 0
+    assert "gomem.yaml:11: GomemWarning: the budget of 'test_it.py::test_gone*' matches no test" in outcome.text
+    assert project.run("--gomem-strict").status == 4
+    assert "matches no test" not in project.run("-k", "test_it").text
+    outcome = project.run("-W", "error")
+    assert outcome.status == 4
+    assert "Traceback" not in outcome.text
+
+
+def test_rivals(scenario):
+    """Two globs of equal rank on one metric are an error that names both."""
+    outcome = scenario(
+        "def test_it(go_service): pass",
+        budgets="""\
+        budgets:
+          tests:
+            "test_it.py::test_*t": {peak_rss: 1GB}
+            "test_it.py::test_*": {peak_rss: 2GB}
+        """,
+    ).run()
+    assert outcome.status == 4
+    assert "two budgets of equal rank on peak_rss" in outcome.text
+
+
+def test_broken_marker_under_xdist(scenario):
+    """On xdist's workers a broken marker is a collection error, not an internal one."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(peak_rrs="1GB")
+        def test_metric(go_service): pass
+        """
+    ).run("-n", "2")
+    assert outcome.status not in (0, 5)
+    assert "did you mean peak_rss?" in outcome.text
+    assert "INTERNALERROR" not in outcome.text
+    assert "Traceback" not in outcome.text

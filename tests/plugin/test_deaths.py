@@ -1,0 +1,118 @@
+"""A service that dies, fails to start or fails to build is named as what it is."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/panic", "panicked: "),
+        ("/fatal", "died of a fatal runtime error: "),
+        ("/exit?code=7", "ended with exit status 7"),
+    ],
+)
+def test_death_in_the_window(scenario, path, words):
+    """A service that dies in the window fails the test even where the body passed, and says how."""
+    outcome = scenario(
+        f"""
+        import contextlib, time
+
+        @pytest.mark.gomem(live_heap="1GB")
+        def test_it(go_service):
+            go_service.get("/stderr?lines=1&len=20")
+            go_service.get("/alloc?bytes=60000000&keep=false")
+            with contextlib.suppress(Exception):
+                go_service.get("{path}")
+            while go_service.process.ending() is None:
+                time.sleep(0.01)
+        """
+    ).run()
+    assert outcome.status == 1
+    assert words in outcome.text
+    assert "last log lines of api" in outcome.text
+    window = outcome.window("test_it")
+    assert window["metrics"]["live_heap"]["value"] is None
+    assert 60e6 < window["metrics"]["peak_rss"]["value"] < 120e6
+
+
+def test_request_to_a_dead_service(scenario):
+    """A request that meets a dead service raises its death at the user's line, without our frames."""
+    outcome = scenario(
+        """
+        def test_it(go_service):
+            go_service.get("/panic")
+            go_service.get("/healthz")
+        """
+    ).run()
+    assert outcome.status == 1
+    assert "panicked: " in outcome.text
+    assert "def get(" not in outcome.text
+    assert "def check_alive(" not in outcome.text
+
+
+def test_not_startable(scenario, tmp_path):
+    """Dying before ready, never getting ready and a lost binary are errors of the test's set-up, in one run."""
+    outcome = scenario(
+        """
+        @pytest.fixture
+        def gomem_service_options(request):
+            args = ["--listen", "127.0.0.1:{port}", *getattr(request, "param", [])]
+            return {"args": args}
+
+        @pytest.mark.parametrize("gomem_service_options", [["--die-before-ready"], ["--never-ready"]], indirect=True)
+        def test_it(go_service): pass
+
+        def test_lost(gomem):
+            gomem.launch("lost")
+        """,
+        service="",
+        more_services="""\
+        lost: {binary: ./nowhere/api}
+        """,
+    )
+    text = (outcome.folder / "gomem.yaml").read_text().replace("/healthz}", "/healthz, timeout: 1s}")
+    (outcome.folder / "gomem.yaml").write_text(text)
+    test = (
+        (outcome.folder / "test_it.py")
+        .read_text()
+        .replace("def test_it(go", '@pytest.mark.gomem(service="api")\ndef test_it(go')
+    )
+    (outcome.folder / "test_it.py").write_text(test)
+    result = outcome.run()
+    assert "1 failed, 2 errors" in result.text
+    assert "ended with exit status 3 while we waited for GET http://127.0.0.1:" in result.text
+    assert "not ready after 1 s" in result.text
+    assert "no executable file" in result.text
+    assert [t["outcome"] for t in result.report["tests"]].count("error") == 2
+
+
+def test_compile_error(scenario):
+    """A compile error is shown in the compiler's own words."""
+    project = scenario("def test_it(gomem):\n    gomem.launch('broken')", more_services="broken: {build: ./broken}")
+    source = project.folder / "broken"
+    source.mkdir()
+    (source / "go.mod").write_text("module example.com/broken\n\ngo 1.21\n")
+    (source / "main.go").write_text("package main\n\nfunc main() { undefinedFunction() }\n")
+    outcome = project.run()
+    assert outcome.status == 1
+    assert "undefined: undefinedFunction" in outcome.text
+    assert "building service 'broken' failed: " in outcome.text
+    assert "def launch(" not in outcome.text
+
+
+def test_lost_port_race(scenario, tmp_path):
+    """A service that finds its port taken is started again with another, and the report says so."""
+    outcome = scenario(
+        f"""
+        @pytest.fixture
+        def gomem_service_options():
+            return {{"args": ["--listen", "127.0.0.1:{{port}}", "--steal-once", "{tmp_path}/stolen"]}}
+
+        def test_it(go_service):
+            assert go_service.get("/healthz").ok
+        """
+    ).run()
+    assert outcome.status == 0, outcome.text
+    assert (tmp_path / "stolen").exists()

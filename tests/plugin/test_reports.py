@@ -1,0 +1,145 @@
+"""What a run leaves behind: tables, JSON, JUnit, artifacts, and the same under xdist."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+MATRIX = """
+@pytest.mark.gomem_gc(gogc=[25, 100, "off"], gomemlimit=["off", "64MiB"])
+@pytest.mark.gomem(service="api", live_heap="250MB")
+def test_matrix(go_service):
+    for _ in range(20):
+        go_service.get("/alloc?bytes=2000000&keep=false")
+    assert go_service.gc.gogc in (25, 100, "off")
+"""
+
+
+@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_matrix_and_tables(scenario, mode):
+    """gomem_gc makes a test per combination; what must not run is skipped with its reason; one table compares them."""
+    outcome = scenario(MATRIX).run(*mode)
+    assert outcome.status == 0, outcome.text
+    assert "5 passed, 1 skipped" in outcome.text
+    assert "test_matrix by GC settings" in outcome.text
+    ids = {t["nodeid"].split("[")[1] for t in outcome.report["tests"] if t["windows"]}
+    assert "gogc=25-gomemlimit=off]" in ids
+    assert "gogc=off-gomemlimit=off]" not in ids
+    cycles = {
+        t["nodeid"].split("[")[1]: t["windows"][0]["metrics"]["gc_cycles"]["value"]
+        for t in outcome.report["tests"]
+        if t["windows"]
+    }
+    assert cycles["gogc=25-gomemlimit=off]"] > cycles["gogc=100-gomemlimit=off]"]
+    requested = outcome.window("[gogc=off-gomemlimit=64MiB]")["gc"]["requested"]
+    assert requested["gogc"] == "off"
+    assert requested["gomemlimit"] == "64MiB"
+
+
+def test_quiet(scenario):
+    """Under -q no table is printed."""
+    outcome = scenario("def test_it(go_service): pass").run("-q")
+    assert outcome.status == 0
+    assert "peak RSS" not in outcome.text
+
+
+def test_junit_and_artifacts(scenario):
+    """JUnit carries the metrics as properties; a failed test leaves its service's log as an artifact."""
+    project = scenario(
+        """
+        @pytest.mark.gomem(peak_rss="1kB")
+        def test_it(go_service):
+            go_service.get("/stderr?lines=3&len=40")
+        """
+    )
+    outcome = project.run("--junit-xml=junit.xml", "--gomem-artifacts=artifacts")
+    assert outcome.status == 1
+    names = [p.get("name") for p in ElementTree.parse(project.folder / "junit.xml").iter("property")]
+    assert "gomem.peak_rss" in names
+    log = outcome.window("test_it")["artifacts"]["log"]
+    assert len((project.folder / "artifacts" / log).read_text().splitlines()) >= 3
+
+
+def test_header_and_metrics_list(scenario):
+    """The header names the Go command; --gomem-metrics lists every metric and runs nothing."""
+    project = scenario("def test_it(go_service): pass")
+    assert "gomem: go1." in project.run("--collect-only").text
+    outcome = project.run("--gomem-metrics")
+    assert outcome.status == 0
+    assert "peak_rss" in outcome.text
+    assert "collected" not in outcome.text
+
+
+def test_users_metric_and_reporter(scenario):
+    """A metric and a reporter of the user's conftest arrive by the documented hooks."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(rss_swing="1kB")
+        def test_it(go_service):
+            go_service.get("/alloc?bytes=20000000&keep=true")
+        """,
+        conftest="""
+        from pytest_gomem.measure.metric import Better, Noise, Reading, metric
+        from pytest_gomem.quantity import BYTES
+
+        @metric(group="memory", unit=BYTES, better=Better.LOWER, noise=Noise.MODERATE, sources=("timeline",))
+        def rss_swing(window):
+            "Highest minus lowest sampled RSS."
+            values = [sample.rss for sample in window.timeline] or [0]
+            return Reading(window.end.rss - window.start.rss, "timeline")
+
+        def pytest_gomem_metrics():
+            return [rss_swing]
+
+        def pytest_gomem_report(run, config):
+            print("reporter saw", len(run.tests))
+        """,
+    ).run("-s")
+    assert outcome.status == 1
+    assert "rss_swing is" in outcome.text
+    assert "reporter saw 1" in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("ini", "says"),
+    [
+        ("gomem_report_only = true", "1 passed"),
+        ("gomem_no_measure = yes", "1 passed"),
+        ("gomem_report_only = false", "1 failed"),
+        ("gomem_strict = true", "matches no test"),
+        ("gomem_config = other.yaml", "other.yaml"),
+        ("gomem_sample_rate = 0", "gomem-sample-rate"),
+        ("gomem_report_only = maybe", "expected true or false"),
+    ],
+)
+def test_ini_twins(scenario, ini, says):
+    """Each option's ini twin has the effect of its flag."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(peak_rss="1kB")
+        def test_it(go_service): pass
+        """,
+        ini=ini,
+        budgets="budgets:\n  tests: {'gone*': {peak_rss: 1GB}}\n",
+    ).run()
+    assert says in outcome.text
+
+
+def test_neighbours(scenario):
+    """rerunfailures sees a broken budget as a failure to run again; pytest-timeout ends a stuck test and its service."""
+    outcome = scenario(
+        """
+        import time
+
+        @pytest.mark.flaky(reruns=1)
+        @pytest.mark.gomem(peak_rss="1kB")
+        def test_rerun(go_service): pass
+
+        @pytest.mark.timeout(2)
+        def test_stuck(go_service):
+            time.sleep(60)
+        """
+    ).run()
+    assert "2 failed, 1 rerun" in outcome.text
+    assert len(outcome.report["tests"]) == 2

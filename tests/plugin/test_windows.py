@@ -1,0 +1,132 @@
+"""When windows open and close, and what is inside."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_window_is_the_body_without_fixtures_and_warmup(scenario):
+    """Work in fixtures and in warmup() is not in the window; phases, count and ops are."""
+    outcome = scenario(
+        """
+        @pytest.fixture
+        def seeded(go_service):
+            go_service.get("/alloc?bytes=30000000&keep=false")
+
+        def test_fixture_work(go_service, seeded):
+            go_service.get("/alloc?bytes=1000000&keep=false")
+
+        def test_warmup(go_service):
+            with go_service.warmup():
+                go_service.get("/alloc?bytes=30000000&keep=false")
+            with go_service.phase("login", ops=2):
+                go_service.get("/alloc?bytes=1000000&keep=false")
+
+        @pytest.mark.gomem(ops=50)
+        def test_declared(go_service):
+            pass
+
+        def test_counted(go_service):
+            go_service.count(3)
+            go_service.count(4)
+        """
+    ).run()
+    assert outcome.status == 0, outcome.text
+    for test in ("test_fixture_work", "test_warmup"):
+        assert outcome.window(test)["ops"] == 1
+        assert outcome.value(test, "total_alloc") == pytest.approx(1e6, rel=0.5)
+    assert [phase["name"] for phase in outcome.window("test_warmup")["phases"]] == ["login"]
+    assert outcome.window("test_declared")["ops"] == 50
+    assert outcome.window("test_counted")["ops"] == 7
+
+
+def test_operations_at_odds(scenario):
+    """Two counts of operations that disagree fail the test and name both."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(ops=5)
+        def test_odds(go_service):
+            go_service.get("/healthz")
+        """
+    ).run()
+    assert outcome.status == 1
+    assert "disagree: requests made 1, ops= 5" in outcome.text
+
+
+def test_shared_service_never_shows_an_earlier_peak(scenario):
+    """On a shared service a small test's peak is its own or unavailable, never the big one's before it."""
+    outcome = scenario(
+        """
+        def test_big(go_service_session):
+            go_service_session.get("/alloc?bytes=80000000&keep=false")
+
+        def test_small(go_service_session):
+            go_service_session.get("/healthz")
+        """
+    ).run()
+    assert outcome.status == 0, outcome.text
+    assert outcome.value("test_big", "peak_rss") > 80e6
+    small = outcome.window("test_small")["metrics"]["peak_rss"]
+    assert small["value"] is None
+    assert "still holds" in small["reason"]
+
+
+def test_program_that_ends_by_itself(scenario, binaries):
+    """gomem.run measures a program whole, its peak from wait4, and a failing program fails the test."""
+    outcome = scenario(
+        """
+        ballast = bytearray(200 << 20)
+
+        def test_run(gomem):
+            result = gomem.run("job")
+            assert 30 << 20 < result["peak_rss"] < 45 << 20
+
+        def test_failing(gomem):
+            gomem.run("job", args=["--no-such-flag"])
+        """,
+        more_services=f"""\
+        job:
+          binary: {binaries("hold")}
+          args: ["--mb", "30", "--for", "300ms"]
+        """,
+    ).run()
+    assert "1 failed, 1 passed" in outcome.text
+    assert "ended with exit status 2" in outcome.text
+    assert outcome.window("test_run")["metrics"]["peak_rss"]["source"].startswith("ru_maxrss")
+
+
+def test_attach_reads_a_process_that_is_not_ours(scenario):
+    """attach() measures by pid and pprof URL, resets no peak unasked, and never signals."""
+    outcome = scenario(
+        """
+        import os, signal
+
+        def test_attached(gomem):
+            owned = gomem.launch("api")
+            pprof = owned.url("/debug/pprof", port="admin")
+            other = gomem.attach(pid=owned.pid, pprof=pprof)
+            with gomem.measure(other, name="attached") as m:
+                owned.get("/alloc?bytes=40000000&keep=true")
+            assert m["live_heap"] > 40e6
+            assert m["end_rss"] > 40e6
+            assert m.get("gc_cycles") is not None
+            other.stop()
+            assert owned.get("/healthz").ok
+            with pytest.raises(Exception, match="no such process"):
+                gomem.attach(pid=2**22 + 1)
+        """
+    ).run()
+    assert outcome.status == 0, outcome.text
+
+
+def test_no_measure_launches_only(scenario):
+    """--gomem-no-measure runs tests against real services and judges nothing."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(peak_rss="1kB")
+        def test_it(go_service):
+            assert go_service.get("/healthz").ok
+        """
+    ).run("--gomem-no-measure")
+    assert outcome.status == 0, outcome.text
+    assert outcome.report["tests"][0]["windows"] == []

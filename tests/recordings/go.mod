@@ -1,0 +1,3 @@
+module gomem.test/recordings
+
+go 1.19

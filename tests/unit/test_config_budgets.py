@@ -1,0 +1,133 @@
+"""Budgets: ceilings, floors and mappings."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_gomem.config.budgets import PER_FUNCTION, Budget, parse_budget
+from pytest_gomem.errors import ConfigErrors, Place
+from pytest_gomem.quantity import BYTES, COUNT, RATIO, SECONDS, format_value
+
+UNITS = {"peak_rss": BYTES, "gc_cpu": RATIO, "goroutines": COUNT, "time_to_limit": SECONDS, "alloc_space": BYTES}
+PLACE = Place("gomem.yaml", 3, "budgets.defaults.m")
+LIMITS = ("max", "min", "warn", "regression")
+
+
+def read(metric: str, value: object) -> tuple[Budget, ...]:
+    return parse_budget(metric, value, units=UNITS, scope="defaults", place=PLACE)
+
+
+def limits(budget: Budget) -> dict[str, float]:
+    return {key: limit.value for key in LIMITS if (limit := getattr(budget, key)) is not None}
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "expected"),
+    [
+        ("peak_rss", "1.8GB", {"max": 1.8e9}),
+        ("peak_rss", "<= 1.8GB", {"max": 1.8e9}),
+        ("peak_rss", 1000, {"max": 1000.0}),
+        ("time_to_limit", ">= 24h", {"min": 86400.0}),
+        ("time_to_limit", ">=24h", {"min": 86400.0}),
+        ("goroutines", 0, {"max": 0.0}),
+        ("gc_cpu", "10%", {"max": 0.1}),
+        ("peak_rss", {"max": "64MiB", "warn": "60MiB"}, {"max": 2.0**26, "warn": 60 * 2.0**20}),
+        ("peak_rss", {"regression": "2%"}, {"regression": 0.02}),
+        ("time_to_limit", {"min": "24h", "warn": "48h"}, {"min": 86400.0, "warn": 172800.0}),
+        ("goroutines", {"min": 3, "max": 3}, {"min": 3.0, "max": 3.0}),
+        ("goroutines", {"min": 3, "max": 9, "warn": 3}, {"min": 3.0, "max": 9.0, "warn": 3.0}),
+    ],
+)
+def test_a_budget_is_read(metric: str, value: object, expected: dict[str, float]) -> None:
+    """A text is a ceiling or a floor, a mapping sets what it names; all in base units."""
+    (budget,) = read(metric, value)
+    assert limits(budget) == pytest.approx(expected)
+    assert (budget.metric, budget.function, budget.scope, budget.place) == (metric, "", "defaults", PLACE)
+
+
+def test_the_written_limit_is_kept_without_its_sign() -> None:
+    """A message can repeat the limit as its author wrote it."""
+    (budget,) = read("time_to_limit", ">= 24 h")
+    assert str(budget.min) == "24 h"
+
+
+def test_a_budget_per_function_gives_one_for_each_glob() -> None:
+    """Each glob takes any kind of budget, and its place names it."""
+    small, large = read("alloc_space", {"main.encode*": "10MB", "main.Map[...]": {"max": "1GB", "regression": "5%"}})
+    assert (small.function, limits(small)) == ("main.encode*", {"max": 1e7})
+    assert (large.function, limits(large)) == ("main.Map[...]", {"max": 1e9, "regression": 0.05})
+    assert small.place.key == "budgets.defaults.m['main.encode*']"
+    assert "alloc_space" in PER_FUNCTION
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "says"),
+    [
+        ("peak_rrs", "1GB", "did you mean peak_rss?  all names: pytest --gomem-metrics"),
+        ("zebra", "1GB", "\n  all names: pytest --gomem-metrics"),
+        ("peak_rss", "1.8XB", "'XB' is no suffix for bytes"),
+        ("peak_rss", "5ms", "'ms' is no suffix for bytes"),
+        ("peak_rss", "-1GB", "not a quantity"),
+        ("peak_rss", -1, "at least 0"),
+        ("peak_rss", "24MBnonsense", "no suffix"),
+        ("peak_rss", "> 1GB", "'<= 64MiB'"),
+        ("peak_rss", "< 1GB", "'<= 64MiB'"),
+        ("peak_rss", "== 1GB", "'<= 64MiB'"),
+        ("peak_rss", ">=", "not a quantity"),
+        ("peak_rss", "", "not a quantity"),
+        ("peak_rss", True, "not a quantity"),
+        ("peak_rss", None, "expected a quantity in bytes, not nothing"),
+        ("peak_rss", ["1GB"], "expected a quantity in bytes, not a list"),
+        ("peak_rss", {}, "sets no limit"),
+        ("peak_rss", {"maximum": 1}, "m.maximum: unknown key 'maximum'\n  did you mean max?"),
+        ("peak_rss", {"max": "5ms"}, "m.max: '5ms'"),
+        ("peak_rss", {"max": {"max": 1}}, "m.max: expected a quantity in bytes, not a mapping"),
+        ("peak_rss", {"max": ">= 1GB"}, "m.max: '>= 1GB' is not a quantity"),
+        ("peak_rss", {"max": 1, "min": 2}, "m.max: max 1 is below min 2"),
+        ("peak_rss", {"warn": 2}, "m.warn: warn 2 has no limit to warn before"),
+        ("peak_rss", {"max": 2, "warn": 2}, "m.warn: warn 2 is not below max 2"),
+        ("peak_rss", {"min": 2, "warn": 2}, "m.warn: warn 2 is not above min 2"),
+        ("peak_rss", {"min": 2, "max": 9, "warn": 1}, "m.warn: warn 1 is not above min 2"),
+        ("peak_rss", {"max": 1, "regression": "2MB"}, "m.regression: '2MB'"),
+        ("alloc_space", "10MB", "per function"),
+        ("alloc_space", {}, "per function"),
+        ("alloc_space", {"max": "10MB"}, "where a function glob belongs"),
+        ("alloc_space", {"": "10MB"}, "where a function glob belongs"),
+        ("alloc_space", {"main.*": {"max": 1, "cum": True}}, "unknown key 'cum'"),
+        ("alloc_space", {"main.*": "10ms"}, "m['main.*']: '10ms'"),
+    ],
+)
+def test_what_is_no_budget_is_refused(metric: str, value: object, says: str) -> None:
+    """Each wrong budget gives one message with file, line, key, and what would be right."""
+    with pytest.raises(ConfigErrors) as caught:
+        read(metric, value)
+    (error,) = caught.value.errors
+    assert says in str(error)
+    assert str(error).startswith("gomem.yaml:3 budgets.defaults.m")
+
+
+def test_all_mistakes_of_a_mapping_are_reported() -> None:
+    """Two wrong limits and a wrong key give three messages."""
+    with pytest.raises(ConfigErrors) as caught:
+        read("peak_rss", {"max": "x", "min": "y", "mx": 1})
+    assert len(caught.value.errors) == 3
+
+
+@given(st.floats(min_value=0, max_value=1e15), st.floats(min_value=0, max_value=1e15))
+def test_order_is_what_decides(low: float, high: float) -> None:
+    """A mapping with max and min passes exactly where max is at least min."""
+    try:
+        (budget,) = read("peak_rss", {"min": low, "max": high})
+    except ConfigErrors:
+        assert high < low
+    else:
+        assert limits(budget) == {"min": low, "max": high}
+
+
+@given(st.integers(min_value=1, max_value=10**14))
+def test_a_printed_value_is_a_valid_budget(size: int) -> None:
+    """What a report prints can be pasted as a budget."""
+    (budget,) = read("peak_rss", f"<= {format_value(size, BYTES)}")
+    assert limits(budget)["max"] == pytest.approx(size, rel=0.006)

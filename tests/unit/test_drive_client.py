@@ -1,0 +1,229 @@
+"""Single requests: against a server that says exactly what each test wants it to."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+
+import pytest
+
+from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.drive.driver import Connection
+from pytest_gomem.drive.spec import LoadSpec
+from pytest_gomem.errors import ConfigError, LoadError
+
+HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Kind: test\r\n\r\nhello"
+CLOSE, RESET, SILENCE, LAST_HELLO = object(), object(), object(), object()
+
+
+class ScriptedServer:
+    """Answers the n-th request, on whichever connection, with the n-th line of its script."""
+
+    def __init__(self, *script):
+        self.requests = []
+        self.connections = 0
+        self.closed = threading.Event()
+        self._script = list(script)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._current = None
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self):
+        while self._script:
+            connection, _ = self._listener.accept()
+            self.connections += 1
+            with connection:
+                self._current = connection
+                self._converse(connection)
+            self.closed.set()
+
+    def _converse(self, connection):
+        while self._script and (request := self._read(connection)):
+            self.requests.append(request)
+            answer = self._script.pop(0)
+            if answer is CLOSE:
+                return
+            if answer is RESET:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return
+            if answer is SILENCE:
+                connection.recv(1)
+                return
+            connection.sendall(HELLO if answer is LAST_HELLO else answer)
+            if answer is LAST_HELLO:
+                return
+
+    @staticmethod
+    def _read(connection):
+        received = b""
+        while b"\r\n\r\n" not in received:
+            if not (chunk := connection.recv(65536)):
+                return b""
+            received += chunk
+        head, _, body = received.partition(b"\r\n\r\n")
+        length = next(
+            (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+        )
+        while len(body) < length:
+            body += connection.recv(65536)
+        return head + b"\r\n\r\n" + body
+
+    def close(self):
+        self._script.clear()
+        with contextlib.suppress(OSError, AttributeError):
+            self._current.shutdown(socket.SHUT_RDWR)  # wakes recv()
+        with contextlib.suppress(OSError), socket.create_connection(self._listener.getsockname(), 1):
+            pass  # wakes accept()
+        self._thread.join()
+        self._listener.close()
+
+
+@pytest.fixture
+def talk():
+    """A client and the server it talks to, from the server's script."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*script, timeout=10.0):
+            server = ScriptedServer(*script)
+            stack.callback(server.close)
+            client = HttpClient(server.url, timeout)
+            stack.callback(client.close)
+            return client, server
+
+        yield start
+
+
+def test_an_answer(talk):
+    """Status, headers in any case, and body arrive whole."""
+    client, _ = talk(HELLO)
+    answer = client.request("GET", "/x?y=1")
+    assert (answer.status, answer.ok, answer.body, answer.text) == (200, True, b"hello", "hello")
+    assert answer.headers["x-KIND"] == "test"
+
+
+def test_a_connection_is_kept(talk):
+    """Several requests go over one connection."""
+    client, server = talk(HELLO, HELLO, HELLO)
+    for _ in range(3):
+        client.request("GET", "/")
+    assert server.connections == 1
+
+
+def test_what_is_sent(talk):
+    """Method, path with query, headers and body reach the server as given."""
+    client, server = talk(HELLO)
+    client.request("POST", "/a b?c=d", json={"n": 1}, headers={"X-Mine": "yes"})
+    assert server.requests[0].startswith(b"POST /a%20b?c=d HTTP/1.1\r\n")
+    assert b"\r\nX-Mine: yes\r\n" in server.requests[0]
+    assert b"\r\nContent-Type: application/json\r\n" in server.requests[0]
+    assert server.requests[0].endswith(b'\r\n\r\n{"n": 1}')
+
+
+def test_json_is_read(talk):
+    """The body's JSON value can be had; a body that is none is a ValueError."""
+    client, _ = talk(b'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{"a":1}', HELLO)
+    assert client.request("GET", "/").json() == {"a": 1}
+    with pytest.raises(ValueError, match="Expecting value"):
+        client.request("GET", "/").json()
+
+
+@pytest.mark.parametrize(("status", "ok"), [(204, True), (304, True), (400, False), (404, False), (500, False)])
+def test_any_status_is_an_answer(talk, status, ok):
+    """A failing status is returned, not raised, and is not ok."""
+    client, _ = talk(f"HTTP/1.1 {status} Words\r\nContent-Length: 0\r\n\r\n".encode())
+    answer = client.request("GET", "/")
+    assert (answer.status, answer.ok) == (status, ok)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 503 Later\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_a_request_is_sent_once(talk, answer):
+    """Neither Retry-After nor a redirect makes a second request that nobody counted."""
+    client, server = talk(answer, HELLO)
+    assert client.request("GET", "/").status in (503, 302)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (CLOSE, "closed without an answer"),
+        (RESET, "connection reset"),
+        (HELLO[:-1], "answer cut off"),
+        (b"nonsense\r\n", "BadStatusLine"),
+    ],
+)
+def test_no_whole_answer_is_an_error(talk, answer, words):
+    """A request without a whole answer fails with method, address and what happened, and is not sent again."""
+    client, server = talk(answer)
+    with pytest.raises(LoadError) as caught:
+        client.request("PUT", "/up")
+    assert str(caught.value) == f"PUT {server.url}/up got no answer: {words}"
+    assert len(server.requests) == 1
+
+
+def test_a_late_answer_is_an_error_that_names_the_limit(talk):
+    """Of two timeouts the request's own is the one that counts."""
+    client, _ = talk(SILENCE)
+    with pytest.raises(LoadError, match=r"got no answer: nothing came within 0\.05 s"):
+        client.request("GET", "/", timeout=0.05)
+
+
+def test_nobody_listens(talk):
+    """A refused connection is told as such."""
+    client, server = talk()
+    server.close()
+    with pytest.raises(LoadError, match="connection refused"):
+        client.request("GET", "/")
+
+
+def test_a_connection_that_the_server_closed_while_idle_is_no_error(talk):
+    """The next request after the server let an idle connection go uses a new one."""
+    client, server = talk(LAST_HELLO, HELLO)
+    client.request("GET", "/")
+    server.closed.wait()
+    assert client.request("GET", "/").ok
+    assert server.connections == 2
+
+
+def test_a_load_reopens_what_the_server_closed_while_idle(talk):
+    """The driver's connection, too, takes a server's farewell between two requests for what it is."""
+    _, server = talk(LAST_HELLO, HELLO)
+    connection = Connection(LoadSpec(server.url, "/", requests=2))
+    assert connection.send() == 200
+    server.closed.wait()
+    assert connection.send() == 200
+    connection.close()
+
+
+def test_a_load_goes_on_after_a_failure(talk):
+    """A request that got no whole answer is named by what happened, and the next one uses a new connection."""
+    _, server = talk(b"nonsense\r\n", RESET, CLOSE, HELLO)
+    connection = Connection(LoadSpec(server.url, "/", requests=4))
+    outcomes = [connection.send() for _ in range(4)]
+    assert outcomes == ["BadStatusLine", "connection reset", "closed without an answer", 200]
+    connection.close()
+
+
+def test_a_proxy_of_the_environment_is_ignored(talk, monkeypatch):
+    """Requests go to the service itself, whatever proxy the shell names."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    client, _ = talk(HELLO)
+    assert client.request("GET", "/").ok
+
+
+def test_a_whole_url_in_place_of_a_path_is_refused(talk):
+    """A path is looked up below the service's address, so that no request leaves for another host by mistake."""
+    client, _ = talk()
+    with pytest.raises(ConfigError, match="whole URL"):
+        client.request("GET", "http://example.com/")
