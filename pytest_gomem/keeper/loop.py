@@ -131,6 +131,10 @@ class Keeper:
         except OSError:
             self._running = False
 
+    @staticmethod
+    def _on_ping(_: Message) -> Message:
+        return {}
+
     def _on_launch(self, request: Message) -> Message:
         self._serial += 1
         child = Child(LaunchRequest(**request["launch"]), mark=f"{os.getpid()}-{self._serial}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 
+from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.errors import LaunchError, MeasureError, Place, ServiceDied
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import evaluate
@@ -79,7 +80,23 @@ class Gomem(Launchpad):
 
         Raises ServiceDied for an exit status outside `allow_exit` or a signal, LaunchError after `timeout` seconds.
         """
-        program = self._keep(self._run.start(service, self._overrides(options, "run()")))
+        config = self._run.service_config(service)
+        return self.run_config(
+            config, name=name, ops=ops, timeout=timeout, allow_exit=allow_exit, said=self._overrides(options, "run()")
+        )
+
+    def run_config(
+        self,
+        config: ServiceConfig,
+        *,
+        name: str | None = None,
+        ops: int | None = None,
+        timeout: float = RUN_TIMEOUT,
+        allow_exit: tuple[int, ...] = (0,),
+        said: Overrides | None = None,
+    ) -> Measurement:
+        """`run` for a program that stands in no gomem.yaml."""
+        program = self._keep(self._run.start(config, said or Overrides()))
         assert isinstance(program.process, LaunchedProcess)
         child = program.process.kept
         ended = child.wait(timeout).exit

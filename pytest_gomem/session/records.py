@@ -83,7 +83,7 @@ def _load(load: LoadRecord) -> LoadSummary:
         requests=load.requests,
         errors=load.errors,
         duration=load.duration,
-        rate=load.requests / load.duration if load.duration else 0.0,
+        rate=_rate(load),
         rate_asked=load.rate_asked,
         latency_p50=percentile(latencies, 50) if latencies else None,
         latency_p99=percentile(latencies, 99) if latencies else None,
@@ -92,11 +92,19 @@ def _load(load: LoadRecord) -> LoadSummary:
     )
 
 
+def _rate(load: LoadRecord) -> float:
+    """Requests per second: an open loop's is the share of its schedule that was kept, times the rate asked for."""
+    if load.rate_achieved is not None:
+        return load.rate_achieved
+    return load.requests / load.duration if load.duration else 0.0
+
+
 def _notes(service: Service) -> Iterator[str]:
     process = service.process
     if not isinstance(process, LaunchedProcess):
         return
-    if process.ending() is not None:
+    ended = process.ending()
+    if ended is not None and ended.code != 0:
         yield f"the process {process.ending_words()}"
     state = process.kept.state()
     if state.stalls:

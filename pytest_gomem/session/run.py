@@ -9,7 +9,7 @@ from functools import cached_property
 
 import psutil
 
-from pytest_gomem.config.gc import GcSettings, merged, parse_gc
+from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.drive.load import LoadDriver
 from pytest_gomem.errors import ConfigError, LaunchError, Place
@@ -19,8 +19,6 @@ from pytest_gomem.launch.launcher import Launched, Launcher, Overrides
 from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.settings import RunSettings
-
-_GC_KEYS = ("gogc", "gomemlimit", "gomaxprocs", "godebug", "unbounded")
 
 
 class Run:
@@ -63,9 +61,9 @@ class Run:
         self.load_driver.prepare()
         return self._service(launched)
 
-    def start(self, name: str | None, overrides: Overrides) -> Service:
+    def start(self, config: ServiceConfig, overrides: Overrides) -> Service:
         """Start a program that is to end by itself, without waiting for anything."""
-        return self._service(self._launcher.launch(self.service_config(name), overrides, until_ready=False))
+        return self._service(self._launcher.launch(config, overrides, until_ready=False))
 
     def _service(self, launched: Launched) -> Service:
         process = LaunchedProcess(launched, self.settings.sample_rate, os.environ)
@@ -97,7 +95,7 @@ def overrides(options: Mapping[str, object], place: Place) -> Overrides:
 
     Raises ConfigError or ConfigErrors for an unknown key or a value that does not fit.
     """
-    allowed = ("args", "env", "gc", *_GC_KEYS)
+    allowed = ("args", "env", "gc", *GC_KEYS)
     for key in options:
         if key not in allowed:
             raise ConfigError(f"unknown option '{key}'", place, did_you_mean(key, allowed))
@@ -106,7 +104,7 @@ def overrides(options: Mapping[str, object], place: Place) -> Overrides:
         return Overrides(_args(options, place), _env(options, place), gc)
     if not isinstance(gc, Mapping):
         raise ConfigError(f"gc must be a mapping such as {{'gogc': 50}}, not {gc!r}", place)
-    named = {key: options[key] for key in _GC_KEYS if key in options}
+    named = {key: options[key] for key in GC_KEYS if key in options}
     return Overrides(_args(options, place), _env(options, place), parse_gc({**gc, **named}, place))
 
 

@@ -1,0 +1,62 @@
+"""Owns the `gomem` command: picks the subcommand, and turns errors into one line and exit status 2."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Protocol, TextIO
+
+from pytest_gomem import __version__
+from pytest_gomem.errors import GomemError
+from pytest_gomem.globs import did_you_mean
+
+
+class Command(Protocol):
+    """A subcommand: exit status 0 fine, 1 a budget or comparison failed, 2 bad input."""
+
+    def __call__(self, argv: Sequence[str], out: TextIO, err: TextIO) -> int:
+        """Run it."""
+
+
+# Name -> (module, function, help): a module is loaded only when its command is asked for.
+COMMANDS = {
+    "run": ("pytest_gomem.commands.run", "run", "run a program to its end and measure it: gomem run -- ./job --flag"),
+    "doctor": ("pytest_gomem.commands.doctor", "doctor", "say what this machine can measure, and check gomem.yaml"),
+    "top": ("pytest_gomem.pprof.commands", "top", "what a profile holds, by function, line, file or package"),
+    "diff": ("pytest_gomem.pprof.commands", "diff", "what changed between two profiles"),
+}
+
+
+def main(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
+    """Run one subcommand and return the exit status."""
+    if not argv or argv[0] in ("-h", "--help"):
+        out.write(_usage())
+        return 0
+    if argv[0] == "--version":
+        out.write(f"pytest-gomem {__version__}\n")
+        return 0
+    if argv[0] not in COMMANDS:
+        err.write(f"gomem: unknown command '{argv[0]}'; {did_you_mean(argv[0], COMMANDS)}\n")
+        return 2
+    module, function, _ = COMMANDS[argv[0]]
+    command: Command = getattr(importlib.import_module(module), function)
+    try:
+        return command(argv[1:], out, err)
+    except GomemError as error:
+        err.write(f"gomem {argv[0]}: {error}\n")
+        return 2
+    except BrokenPipeError:  # `gomem top ... | head`
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _usage() -> str:
+    rows = "\n".join(f"  {name:<8} {text}" for name, (_, _, text) in COMMANDS.items())
+    return f"usage: gomem COMMAND [ARGS]\n\n{rows}\n\ngomem COMMAND --help says more.\n"
+
+
+def run() -> None:
+    """The entry point of the installed script."""
+    sys.exit(main(sys.argv[1:], sys.stdout, sys.stderr))

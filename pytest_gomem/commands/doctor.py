@@ -1,0 +1,81 @@
+"""Owns `gomem doctor`: what can be measured on this machine, and whether gomem.yaml is in order."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from pytest_gomem import __version__
+from pytest_gomem.config.file import load_config
+from pytest_gomem.errors import GomemError
+from pytest_gomem.keeper.client import KeeperClient
+from pytest_gomem.keeper.spawn import small_forker
+from pytest_gomem.launch.toolchain import find_toolchain
+from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.observe import kernel, oom
+
+Finding = tuple[bool, str, str]  # in order, what, words
+CONFIG = "gomem.yaml"
+
+
+def doctor(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
+    """Print one line a finding; 0 when services can be built, launched and measured, 1 otherwise."""
+    if argv:
+        out.write("usage: gomem doctor\n\nSays what this machine can measure, and checks gomem.yaml in this folder.\n")
+        return 0 if argv[0] in ("-h", "--help") else 2
+    out.write(f"pytest-gomem {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
+    healthy = True
+    for fine, what, words in _findings():
+        out.write(f"{'ok  ' if fine else 'FAIL'}  {what:<14} {words}\n")
+        healthy = healthy and fine
+    return 0 if healthy else 1
+
+
+def _findings() -> Iterator[Finding]:
+    yield _try("Go", lambda: str(find_toolchain()))
+    yield _try("keeper", _keeper)
+    yield (True, "peak RSS", _peak_words())
+    yield (True, "short runs", _run_words())
+    yield (True, "OOM kills", ", ".join(oom.counters(os.getpid())) or "not provable: no counter can be read")
+    if Path(CONFIG).exists():
+        yield _try(CONFIG, _config)
+    else:
+        yield (True, CONFIG, "none in this folder")
+
+
+def _try(what: str, check: Callable[[], str]) -> Finding:
+    try:
+        return True, what, check()
+    except GomemError as error:
+        return False, what, str(error)
+
+
+def _keeper() -> str:
+    keeper = KeeperClient()
+    try:
+        keeper.ask("ping")
+        return "starts and answers"
+    finally:
+        keeper.close()
+
+
+def _peak_words() -> str:
+    if not kernel.keeps_peak():
+        return "from samples: this system keeps no peak per process"
+    if not kernel.reset_peak(os.getpid()):
+        return "VmHWM of a process's whole life: /proc/PID/clear_refs may not be written here"
+    return "VmHWM, reset for each window"
+
+
+def _run_words() -> str:
+    if small_forker() is None:
+        return "peak from samples: setsid(1) is not there, so that ru_maxrss would hold our own memory too"
+    return "peak from ru_maxrss"
+
+
+def _config() -> str:
+    config = load_config(Path(CONFIG), Registry(builtin_metrics()).units())
+    return f"in order; services: {', '.join(config.services) or 'none'}"

@@ -1,0 +1,128 @@
+"""Owns `gomem run`: one program, from its start to its own end, measured whole."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import TextIO
+
+from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
+from pytest_gomem.config.services import Ready, ServiceConfig
+from pytest_gomem.errors import ConfigError, LaunchError, Place, ServiceDied
+from pytest_gomem.judge.decide import failed
+from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.quantity import format_value
+from pytest_gomem.report.failure import failure_text
+from pytest_gomem.report.json_report import test_to_dict
+from pytest_gomem.report.model import TestRecord
+from pytest_gomem.session.gomem import Gomem
+from pytest_gomem.session.measurement import BudgetBroken, Judging, Measurement
+from pytest_gomem.session.run import Run
+from pytest_gomem.session.settings import RunSettings
+
+_SETTINGS = tuple(key for key in GC_KEYS if key not in ("godebug", "unbounded"))
+
+
+def run(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
+    """Measure a command; 1 when it fails or a budget is broken, 2 for arguments that make no sense."""
+    parser = _parser()
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            given = parser.parse_args(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    registry = Registry(builtin_metrics())
+    run_dir = Path(tempfile.mkdtemp(prefix="gomem-run-"))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, run_dir, ignore_errors=True)
+        core = Run(RunSettings(None, registry, run_dir))
+        stack.callback(core.close)
+        return _measured(core, registry, given, out, err)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gomem run", description="Run a program to its end and measure it whole.")
+    for key in _SETTINGS:
+        parser.add_argument(f"--{key}", help=f"{key.upper()} of the program")
+    parser.add_argument(
+        "--budget", action="append", default=[], metavar="METRIC=LIMIT", help='such as "peak_rss=64MB"; repeatable'
+    )
+    parser.add_argument("--json", metavar="PATH", help="write the window as JSON")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS")
+    parser.add_argument("command", nargs="+", help="the program and its arguments, behind --")
+    return parser
+
+
+def _measured(core: Run, registry: Registry, given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    budgets = _budgets(given.budget)
+    gomem = Gomem(core, Judging("gomem run"))
+    try:
+        measurement = gomem.run_config(_config(given), timeout=given.timeout)
+    except (ServiceDied, LaunchError) as error:
+        err.write(f"gomem run: {error}\n")
+        return 1
+    _print(measurement, registry, out)
+    with suppress(BudgetBroken):  # told below, behind the JSON
+        measurement.check(**budgets)
+    if given.json:
+        record = TestRecord("gomem run", "passed", (measurement.record,))
+        Path(given.json).write_text(json.dumps(test_to_dict(record), indent=2) + "\n")
+    if failed(measurement.record.verdicts):
+        err.write(failure_text(measurement.record, "gomem run")[1] + "\n")
+        return 1
+    return 0
+
+
+def _config(given: argparse.Namespace) -> ServiceConfig:
+    said = {key: value for key in _SETTINGS if (value := getattr(given, key)) is not None}
+    gc = parse_gc(
+        {key: int(value) if value.isdigit() else value for key, value in said.items()}, Place(key="gomem run")
+    )
+    return _service(given.command, gc)
+
+
+def _service(command: Sequence[str], gc: GcSettings) -> ServiceConfig:
+    here = Path.cwd()
+    return ServiceConfig(
+        name=Path(command[0]).name,
+        build=None,
+        command=tuple(command),
+        args=(),
+        env={},
+        cwd=here,
+        ready=Ready("started"),
+        pprof=None,
+        gc=gc,
+        profile_rate=None,
+        tree=False,
+        stop_grace=5.0,
+        agent=None,
+        place=Place("gomem run"),
+        base_dir=here,
+    )
+
+
+def _budgets(written: Sequence[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in written]
+    for metric, equals, limit in pairs:
+        if not (metric and equals and limit):
+            raise ConfigError(f"--budget {metric}{equals}{limit}: expected METRIC=LIMIT, such as peak_rss=64MB")
+    return {metric: limit for metric, _, limit in pairs}
+
+
+def _print(measurement: Measurement, registry: Registry, out: TextIO) -> None:
+    notes: dict[str, int] = {}
+    for metric in registry:
+        result = measurement.results[metric.name]
+        if isinstance(result, Reading):
+            number = notes.setdefault(result.note, len(notes) + 1) if result.note else 0
+            mark = f" [{number}]" if number else ""
+            out.write(f"{metric.name:<20} {format_value(result.value, metric.unit):>12}  {result.source}{mark}\n")
+    for note, number in notes.items():
+        out.write(f"[{number}] {note}\n")
