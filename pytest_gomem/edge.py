@@ -19,7 +19,7 @@ from pytest_gomem.options import BadOption, said
 from pytest_gomem.stash import MEASURED, PLAN
 
 if TYPE_CHECKING:
-    from pytest_gomem.config.file import BudgetTable, GomemConfig
+    from pytest_gomem.config.file import GomemConfig
     from pytest_gomem.measure.registry import Registry
     from pytest_gomem.measured import MeasuredItem
     from pytest_gomem.report.model import TestRecord
@@ -216,15 +216,15 @@ class Edge:
         if MEASURED not in item.stash:
             from pytest_gomem.measured import MeasuredItem
 
-            item.stash[MEASURED] = MeasuredItem(item, plan, self)
+            artifacts = self.options["artifacts"]
+            item.stash[MEASURED] = MeasuredItem(
+                item,
+                plan,
+                self.run,
+                report_only=bool(self.options["report-only"]),
+                artifacts=self._config.invocation_params.dir / str(artifacts) if artifacts else None,
+            )
         return item.stash[MEASURED]
-
-    @property
-    def budgets(self) -> BudgetTable:
-        """The budgets of gomem.yaml."""
-        from pytest_gomem.config.file import BudgetTable
-
-        return self.gomem_config.budgets if self.gomem_config else BudgetTable()
 
     def pin(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Attach the record of a finished, or never begun, test to its report."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.errors import GomemError
 from pytest_gomem.items import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
 from pytest_gomem.judge.decide import failed
@@ -24,8 +25,8 @@ from pytest_gomem.session.window import OpenWindow
 
 if TYPE_CHECKING:
     from pytest_gomem.config.marker import Combination
-    from pytest_gomem.edge import Edge
     from pytest_gomem.items import Plan
+    from pytest_gomem.session.run import Run
 
 _WINDOW = "test"
 _NOT_A_FAILURE = (pytest.skip.Exception, pytest.xfail.Exception)
@@ -35,17 +36,19 @@ _LEAVING = (KeyboardInterrupt, SystemExit, GeneratorExit, pytest.exit.Exception)
 class MeasuredItem:
     """One test that uses our fixtures; they find it in the item's stash."""
 
-    def __init__(self, item: pytest.Item, plan: Plan, edge: Edge) -> None:
+    def __init__(self, item: pytest.Item, plan: Plan, run: Run, *, report_only: bool, artifacts: Path | None) -> None:
         self._item = item
-        self._edge = edge
+        self._run = run
+        self._artifacts = artifacts
         self.plan = plan
-        self._judging = Judging(item.nodeid, plan.budgets, edge.budgets, report_only=bool(edge.options["report-only"]))
+        table = run.settings.config.budgets if run.settings.config else BudgetTable()
+        self._judging = Judging(item.nodeid, plan.budgets, table, report_only)
         self._gomems: list[Gomem] = []
-        self._own = Gomem(edge.run, self._judging)
+        self._own = Gomem(run, self._judging)
 
     def gomem(self, base: Overrides) -> Gomem:
         """A new factory whose windows belong to this test."""
-        gomem = Gomem(self._edge.run, self._judging, base)
+        gomem = Gomem(self._run, self._judging, base)
         self._gomems.append(gomem)
         return gomem
 
@@ -80,7 +83,7 @@ class MeasuredItem:
         return [service for service in found if isinstance(service, Service)]
 
     def _open(self) -> list[tuple[Service, OpenWindow]]:
-        if not self._edge.run.settings.measure:
+        if not self._run.settings.measure:
             return []
         try:
             return [(s, self._own.open(s, _WINDOW, self.plan.ops)) for s in self._services()]
@@ -116,12 +119,11 @@ class MeasuredItem:
 
     def _save_logs(self) -> None:
         """The kept log of each measured service of a failed test, for --gomem-artifacts."""
-        folder = self._edge.options["artifacts"]
-        if folder is None:
+        if self._artifacts is None:
             return
         for gomem in self._all():
             for measurement in gomem.measurements:
-                measurement.save_log(Path(str(folder)), self._item.nodeid)
+                measurement.save_log(self._artifacts, self._item.nodeid)
 
     def _all(self) -> list[Gomem]:
         return [self._own, *self._gomems]

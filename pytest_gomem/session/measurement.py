@@ -36,6 +36,10 @@ class Judging:
     table: BudgetTable = field(default_factory=BudgetTable)
     report_only: bool = False
 
+    def budgets(self, service: str) -> tuple[Budget, ...]:
+        """The declared budgets of the test's windows on that service; raises ConfigErrors for rivals of equal rank."""
+        return resolve(self.nodeid, service, self.markers, self.table)
+
 
 class Measurement:
     """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes."""
@@ -50,9 +54,8 @@ class Measurement:
 
     def fill(self, results: Mapping[str, Reading | Unavailable], record: WindowRecord) -> None:
         """Take the results of the closed window, and judge them by the declared budgets."""
-        budgets = resolve(self._judging.nodeid, self.service.name, self._judging.markers, self._judging.table)
         self._results = results
-        self._record = replace(record, verdicts=self._judge(budgets))
+        self._record = replace(record, verdicts=self._judge(self._judging.budgets(self.service.name)))
 
     @property
     def results(self) -> Mapping[str, Reading | Unavailable]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from pytest_gomem.drive.summary import percentile
 from pytest_gomem.launch.launcher import last_lines
@@ -25,6 +26,8 @@ from pytest_gomem.report.model import (
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
 
+_WIDE_GAP = 10  # sample periods
+
 
 def window_record(
     service: Service, window: Window, results: Mapping[str, Reading | Unavailable], registry: Registry
@@ -45,7 +48,7 @@ def window_record(
             for phase in window.phases
         ),
         series={name: Series(t, v) for name, (t, v) in series_of(window).items()},
-        notes=tuple(_notes(service)),
+        notes=(*_notes(service), *_gaps(window)),
         log_tail=last_lines(service.log()) if service.has_log() else "",
     )
 
@@ -90,6 +93,15 @@ def _load(load: LoadRecord) -> LoadSummary:
         latency_max=latencies[-1] if latencies else None,
         statuses=dict(load.statuses),
     )
+
+
+def _gaps(window: Window) -> Iterator[str]:
+    """A timeline that was interrupted: between two samples far apart only the kernel's own peak is known."""
+    points = [window.opened, *(sample.t for sample in window.timeline), window.closed]
+    widest = max(later - earlier for earlier, later in pairwise(points))
+    if widest > _WIDE_GAP / window.sample_rate:
+        missing = f"{len(window.timeline)} of some {window.duration * window.sample_rate:.0f} samples were taken"
+        yield f"the timeline has a gap of {widest:.2f} s: {missing}"
 
 
 def _rate(load: LoadRecord) -> float:

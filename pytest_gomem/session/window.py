@@ -53,12 +53,12 @@ class OpenWindow:
     """A window that is being measured. Reading order: MemStats first and the kernel last when it opens, reversed
     when it closes, so that neither the garbage nor the peak of our own readings is inside."""
 
-    def __init__(self, subject: Subject, name: str, ops: int | None = None, *, fresh: bool) -> None:
+    def __init__(self, subject: Subject, name: str, ops: int | None = None, *, fresh: bool, pss: bool = False) -> None:
         self.subject = subject
         self.name = name
         self.declared_ops = ops
         self.fresh = fresh
-        self.pss = False
+        self._pss = pss
         self.restart()
 
     def restart(self) -> None:
@@ -94,7 +94,7 @@ class OpenWindow:
         if pid is None:
             return Missing("only a pprof URL is known, no process id to read RSS from")
         try:
-            return kernel.read(pid, tree=self.subject.tree, pss=self.pss)
+            return kernel.read(pid, tree=self.subject.tree, pss=self._pss)
         except ObserveError as error:
             ended = self.subject.ending() is not None
             return Missing(f"the process {self.subject.ending_words()}" if ended else str(error))

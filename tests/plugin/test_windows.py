@@ -130,3 +130,23 @@ def test_no_measure_launches_only(scenario):
     ).run("--gomem-no-measure")
     assert outcome.status == 0, outcome.text
     assert outcome.report["tests"][0]["windows"] == []
+
+
+def test_pss_on_request(scenario):
+    """peak_pss is read where a budget or measure(pss=True) asks for it, and unavailable with the reason elsewhere."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(peak_pss="100MB")
+        def test_budget(go_service): pass
+
+        def test_unasked(go_service): pass
+
+        def test_by_hand(gomem):
+            with gomem.measure(gomem.launch("api"), pss=True) as m:
+                pass
+            assert 0 < m["peak_pss"] <= m["end_rss"]
+        """
+    ).run()
+    assert outcome.status == 0, outcome.text
+    assert outcome.value("test_budget", "peak_pss") > 1e6
+    assert outcome.window("test_unasked")["metrics"]["peak_pss"]["reason"]
