@@ -8,9 +8,10 @@ from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.quantity import BYTES, format_value, parse_quantity
 from pytest_gomem.report.model import LoadSummary, PeakMoment, WindowRecord
-from pytest_gomem.report.text import BROKEN, budget_name, columns, limit_text, printable, readings, value_text
+from pytest_gomem.report.text import BROKEN, budget_name, columns, limit_text, printable, readings, value_text, wrapped
 
 LOG_LINES = 20
+_WIDTH = 110
 _DETAIL = " " * 8
 _PEAKS = ("peak_rss", "peak_heap")
 _KEY_METRICS = (
@@ -30,7 +31,7 @@ def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
     A window without a broken limit (its process died, say) is told by its first note.
     """
     broken = [verdict for verdict in window.verdicts if verdict.status in BROKEN]
-    warned = [verdict for verdict in window.verdicts if verdict.status is Status.WARN]
+    warned = [v for v in window.verdicts if v.status is Status.WARN and not _is_broken(v, broken)]
     blocks = [
         [_title(window, nodeid, len(broken))],
         *([*_verdict_lines(verdict, window)] for verdict in broken + warned),
@@ -41,6 +42,11 @@ def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
         [*_log_lines(window.log_tail)],
     ]
     return _headline(window, broken), "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _is_broken(warned: Verdict, broken: Sequence[Verdict]) -> bool:
+    """Whether the metric's limit itself is broken, so that its warning level says nothing more."""
+    return any(warned.budget == verdict.budget for verdict in broken)
 
 
 def _headline(window: WindowRecord, broken: Sequence[Verdict]) -> str:
@@ -76,8 +82,7 @@ def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
     reading = readings(window).get(verdict.budget.metric)
     if isinstance(reading, Reading):
         origin = (f"read from {reading.source}" if reading.source else "", reading.precision, reading.note)
-        if any(origin):
-            yield _DETAIL + printable("; ".join(part for part in origin if part))
+        yield from wrapped(printable("; ".join(part for part in origin if part)), _WIDTH, _DETAIL)
 
 
 def _peak_text(moment: PeakMoment, duration: float) -> str:

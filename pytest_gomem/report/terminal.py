@@ -93,7 +93,7 @@ class _Entry:
 
 
 def summary_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
-    """The table with its title, footnotes and totals: no line wider than `width` cells, no line at all without windows.
+    """The table with its footnotes and totals: no line wider than `width` cells, no line at all without windows.
 
     An unavailable metric is "-" with the number of the footnote that gives the reason.
     """
@@ -107,7 +107,6 @@ def summary_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]
     present = {metric.name for entry in entries for metric in entry.window.metrics}
     wanted = [name for name in _METRICS if name in present]
     shown, notes, lines = _fitting(entries, wanted, width)
-    yield "gomem", "bold"
     yield from lines
     if hidden := wanted[shown:]:
         yield from ((line, "") for line in wrapped(f"no room here for {', '.join(hidden)}", width, "  "))

@@ -44,24 +44,24 @@ def test_each_reason_has_one_footnote():
     first = window(metrics=(metric("peak_rss", "gone"), metric("live_heap", "gone")))
     second = window(name="more", metrics=(metric("peak_rss", "gone"), metric("live_heap", "no pprof")))
     lines = lines_of(first, second)
-    assert lines[2].split()[-2:] == ["-[1]", "-[1]"]
-    assert lines[3].split()[-2:] == ["-[1]", "-[2]"]
-    assert lines[4:6] == ["  [1] gone", "  [2] no pprof"]
+    assert lines[1].split()[-2:] == ["-[1]", "-[1]"]
+    assert lines[2].split()[-2:] == ["-[1]", "-[2]"]
+    assert lines[3:5] == ["  [1] gone", "  [2] no pprof"]
 
 
 def test_a_limit_and_its_metric_share_the_footnote():
     """The limit on an unavailable metric points to the metric's own reason."""
     broken = verdict("peak_rss", "1GB", None, reason="peak_rss is unavailable: gone")
     lines = lines_of(window(metrics=(metric("peak_rss", "gone"),), verdicts=(broken,)))
-    assert "unmeasured[1]" in lines[2]
+    assert "unmeasured[1]" in lines[1]
     assert [line for line in lines if "[2]" in line] == []
 
 
 def test_a_reading_that_is_not_finite_is_no_figure():
     """nan is shown as unavailable, with the reason."""
     lines = lines_of(window(metrics=(metric("gc_cycles", math.nan),)))
-    assert lines[2].endswith("-[1]")
-    assert lines[3] == "  [1] not a finite number: nan from a source"
+    assert lines[1].endswith("-[1]")
+    assert lines[2] == "  [1] not a finite number: nan from a source"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_reading_that_is_not_finite_is_no_figure():
 )
 def test_where_a_window_stands(made, words):
     """Both sides of ceilings, floors, warnings and of the limit 0, equal included."""
-    assert " ".join(lines_of(window(verdicts=(made,)))[2].split()).endswith(words)
+    assert " ".join(lines_of(window(verdicts=(made,)))[1].split()).endswith(words)
 
 
 def test_tightest_limit_is_the_one_to_act_on_first():
@@ -96,14 +96,14 @@ def test_tightest_limit_is_the_one_to_act_on_first():
     ]
     for index, tightest in enumerate(order):
         lines = lines_of(window(verdicts=tuple(reversed(order[index:]))))
-        assert f" {tightest.budget.metric} " in lines[2]
+        assert f" {tightest.budget.metric} " in lines[1]
 
 
 def test_windows_of_one_name_are_told_apart():
     """Windows of equal name are told apart by service, and by number where that repeats too."""
     api, other = window(), window(service="worker")
-    assert [line.split()[2] for line in lines_of(api, other)[2:4]] == ["api.test", "worker.test"]
-    assert [line.split()[2] for line in lines_of(api, api)[2:4]] == ["api.test#1", "api.test#2"]
+    assert [line.split()[2] for line in lines_of(api, other)[1:3]] == ["api.test", "worker.test"]
+    assert [line.split()[2] for line in lines_of(api, api)[1:3]] == ["api.test#1", "api.test#2"]
 
 
 def test_columns_without_room_are_named():
