@@ -138,7 +138,7 @@ def folklore(bad: Json, good: Json) -> Iterator[str]:
         yield "  GOGC lets the heap grow in proportion to what is live, so a leak makes collections rarer:"
         yield f"  it shows in the live heap ({against('live_heap', bad, good)}), not in the count of cycles."
     if less(bad["gc_pause_mean"], good["gc_pause_mean"]):
-        yield f"  Nor were its mean pauses longer: {against('gc_pause_mean', bad, good)}."
+        yield f"  Its mean pauses were no longer for it: {against('gc_pause_mean', bad, good)}."
 
 
 def less(one: Json, other: Json, by: float = 1) -> bool:
