@@ -20,7 +20,7 @@ READY_TIMEOUT = 10.0
 STOP_GRACE = 5.0
 
 _STARTS = ("build", "binary", "command")
-_KEYS = (*_STARTS, "args", "env", "cwd", "ready", "pprof", "gc", "profile_rate", "tree", "stop_grace", "agent")
+_KEYS = (*_STARTS, "args", "env", "cwd", "ready", "pprof", "gc", "profile_rate", "tree", "stop_grace", "agent", "stderr_split")
 _NAME = re.compile(r"\w[\w.-]*")
 _URL = re.compile(r"https?://\S+")
 _TOKEN_FIRST = re.compile(r"\$\{|\{tmp\}")
@@ -58,6 +58,7 @@ class ServiceConfig:
     Either `build` is set or `command` is not empty. Relative paths are already joined to base_dir, the file's folder,
     except for those that begin with a token. profile_rate: bytes per heap profile sample, None = Go's default.
     stop_grace: seconds between SIGTERM and SIGKILL. agent: None = not said.
+    stderr_split: with the agent, os.Stderr is a pipe of its own, so that gctrace is alone on descriptor 2.
     """
 
     name: str
@@ -75,6 +76,7 @@ class ServiceConfig:
     agent: bool | None
     place: Place
     base_dir: Path
+    stderr_split: bool = True
 
 
 def default_ready(texts: Iterable[str], timeout: float = READY_TIMEOUT) -> Ready:
@@ -111,6 +113,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         agent=fields.read("agent", flag, None),
         place=node.place,
         base_dir=base_dir,
+        stderr_split=fields.read("stderr_split", flag, True),
     )
     mistakes.raise_all()
     return service

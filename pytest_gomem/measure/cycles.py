@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, joined, memstats, whole_life
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Window
-from pytest_gomem.observe.records import GcCycle
+from pytest_gomem.observe.records import GcCycle, GcRecord
 
 MAX_LOST = 0.05
 GCTRACE_PRECISION = "gctrace truncates to 2 digits: up to 9% too low, below 10 us up to 1 us"
@@ -18,17 +18,19 @@ GCTRACE_PRECISION = "gctrace truncates to 2 digits: up to 9% too low, below 10 u
 class Cycles:
     """The GC cycles that ended within a window.
 
-    total: how many there were. traced: those whose gctrace line was accepted. ring: cycle number -> stop-the-world
-    seconds, as far as MemStats still holds them. untraced: why there is no gctrace, "" where there is.
+    total: how many there were. traced: those whose gctrace line was accepted. exact: cycle number -> stop-the-world
+    seconds, as far as MemStats still holds them or the agent recorded them; exact_source says which.
+    untraced: why there is no gctrace, "" where there is.
     by_number: the bounds are the cycle numbers of MemStats; else the lines' times of arrival, and a cycle lost at
     either edge goes unseen.
     """
 
     total: int
     traced: tuple[GcCycle, ...]
-    ring: Mapping[int, float]
+    exact: Mapping[int, float]
     untraced: str
     by_number: bool
+    exact_source: str = f"{MEMSTATS}.PauseNs"
 
     @property
     def source(self) -> str:
@@ -49,17 +51,20 @@ def cycles_of(window: Window) -> Cycles:
     """
     trace = window.gctrace
     if not isinstance(window.memstats, Missing):
-        return _numbered(memstats(window), trace)
+        return _numbered(memstats(window), trace, window.gc_records)
     if isinstance(trace, Missing):
         raise ObserveError(_both(window.memstats.reason, trace.reason))
     return _arrived(window, trace)
 
 
-def _numbered(pair: MemStatsPair, trace: GcTrace | Missing) -> Cycles:
+def _numbered(pair: MemStatsPair, trace: GcTrace | Missing, records: Sequence[GcRecord]) -> Cycles:
     first, last = pair.start.num_gc + 1, pair.end.num_gc
     traced = () if isinstance(trace, Missing) else tuple(c for c in trace.cycles if first <= c.number <= last)
-    ring = {number: pause for number, pause, _ in pair.end.pauses if first <= number <= last}
-    return Cycles(last - first + 1, traced, ring, trace.reason if isinstance(trace, Missing) else "", by_number=True)
+    known = [*((number, pause) for number, pause, _ in pair.end.pauses), *((r.number, r.pause) for r in records)]
+    exact = {number: pause for number, pause in known if first <= number <= last}
+    untraced = trace.reason if isinstance(trace, Missing) else ""
+    source = "debug.ReadGCStats by the agent" if records else f"{MEMSTATS}.PauseNs"
+    return Cycles(last - first + 1, traced, exact, untraced, by_number=True, exact_source=source)
 
 
 def _arrived(window: Window, trace: GcTrace) -> Cycles:
@@ -101,18 +106,18 @@ class Pauses:
 
 
 def pauses_of(window: Window) -> Pauses:
-    """The stop-the-world time of each cycle: from PauseNs where its ring still holds the cycle, else from gctrace.
+    """The stop-the-world time of each cycle: where PauseNs or the agent still holds it, else from gctrace.
 
     Raises ObserveError when too many cycles are in neither.
     """
     cycles = cycles_of(window)
-    known = {cycle.number: cycle.pause for cycle in cycles.traced} | dict(cycles.ring)
-    if cycles.by_number and len(cycles.ring) == cycles.total:
-        return Pauses(tuple(known.values()), f"{MEMSTATS}.PauseNs", "exact to 1 ns", _note(cycles, cycles.total))
+    known = {cycle.number: cycle.pause for cycle in cycles.traced} | dict(cycles.exact)
+    if cycles.by_number and len(cycles.exact) == cycles.total:
+        return Pauses(tuple(known.values()), cycles.exact_source, "exact to 1 ns", _note(cycles, cycles.total))
     if cycles.untraced:
-        ring = f"{MEMSTATS} still held {len(cycles.ring)} of {cycles.total} pauses (its ring has 256)"
-        raise ObserveError(_both(ring, cycles.untraced))
-    source = f"{GCTRACE} and {MEMSTATS}.PauseNs" if cycles.ring else GCTRACE
+        held = f"{MEMSTATS} still held {len(cycles.exact)} of {cycles.total} pauses (its ring has 256)"
+        raise ObserveError(_both(held, cycles.untraced))
+    source = f"{GCTRACE} and {cycles.exact_source}" if cycles.exact else GCTRACE
     return Pauses(tuple(known.values()), source, GCTRACE_PRECISION, _note(cycles, len(known)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_gomem.observe.records import GcCycle, KernelReading, MemStats, Sample
+from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class GcTrace:
 class MemStatsPair:
     """MemStats at the window's edges and once more after two forced GCs; `read_*` is what one reading itself costs.
 
-    The costs are calibrated by two readings back to back before the window opened.
+    The costs are calibrated by two readings back to back before the window opened. reader: who read them.
     """
 
     start: MemStats
@@ -56,6 +56,7 @@ class MemStatsPair:
     after_gc: MemStats | Missing
     read_bytes: int
     read_objects: int
+    reader: str = "pprof"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Window:
     fresh: the process was started for this window, so that nothing of an earlier test is in it.
     lifetime_peak, lifetime_cpu: ru_maxrss in bytes and CPU seconds of wait4, for a program that has ended.
     gomaxprocs: the value it was launched with; None where we did not launch it.
+    gc_records: the window's GC cycles as the agent recorded them; () without an agent.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Window:
     cpus: int = 1
     lifetime_cpu: float | None = None
     phases: tuple[Phase, ...] = ()
+    gc_records: tuple[GcRecord, ...] = ()
 
     @property
     def duration(self) -> float:

@@ -72,6 +72,15 @@ class GcCycle:
 
 
 @dataclass(frozen=True)
+class GcRecord:
+    """One GC cycle by debug.ReadGCStats. pause: both stops, seconds; t: when it ended."""
+
+    number: int
+    pause: float
+    t: float
+
+
+@dataclass(frozen=True)
 class MemStats:
     """runtime.MemStats as far as `/debug/pprof/heap?debug=1` prints it; bytes, counts and seconds.
 
