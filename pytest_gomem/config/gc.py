@@ -105,7 +105,7 @@ def described(settings: GcSettings) -> dict[str, str]:
     """The requested settings as Go spells them; what is not said is left out, except for the pinned gomaxprocs."""
     said = {
         "gogc": str(settings.gogc or ""),
-        "gomemlimit": _go_bytes(settings.gomemlimit) if isinstance(settings.gomemlimit, int) else settings.gomemlimit,
+        "gomemlimit": go_bytes(settings.gomemlimit) if isinstance(settings.gomemlimit, int) else settings.gomemlimit,
         "gomaxprocs": str(settings.gomaxprocs or DEFAULT_GOMAXPROCS),
         "godebug": godebug_text(settings.godebug),
     }
@@ -117,7 +117,8 @@ def godebug_text(godebug: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in godebug.items())
 
 
-def _go_bytes(size: int) -> str:
+def go_bytes(size: int) -> str:
+    """Bytes as GOMEMLIMIT writes them, in the largest unit that leaves no fraction: 134217728 is 128MiB."""
     unit = next(unit for unit in ("TiB", "GiB", "MiB", "KiB", "B") if size % _GO_BYTES[unit] == 0)
     return f"{size // _GO_BYTES[unit]}{unit}"
 

@@ -20,7 +20,20 @@ READY_TIMEOUT = 10.0
 STOP_GRACE = 5.0
 
 _STARTS = ("build", "binary", "command")
-_KEYS = (*_STARTS, "args", "env", "cwd", "ready", "pprof", "gc", "profile_rate", "tree", "stop_grace", "agent", "stderr_split")
+_KEYS = (
+    *_STARTS,
+    "args",
+    "env",
+    "cwd",
+    "ready",
+    "pprof",
+    "gc",
+    "profile_rate",
+    "tree",
+    "stop_grace",
+    "agent",
+    "stderr_split",
+)
 _NAME = re.compile(r"\w[\w.-]*")
 _URL = re.compile(r"https?://\S+")
 _TOKEN_FIRST = re.compile(r"\$\{|\{tmp\}")

@@ -1,129 +1,122 @@
-"""Owns one process in the keeper's care: its pipes, log, GC lines, timeline, family and end."""
+"""Owns one launched process in the keeper's care: its pipes, log, GC lines, timeline and end."""
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
-from collections import deque
-from dataclasses import astuple
 
-import psutil
-
+from pytest_gomem.keeper.family import Family
 from pytest_gomem.keeper.log import LogTail
 from pytest_gomem.keeper.pipe import DrainedPipe
 from pytest_gomem.keeper.protocol import ChildState, ExitRecord, LaunchRequest, Message
-from pytest_gomem.keeper.spawn import small_forker, spawn
-from pytest_gomem.keeper.timeline import Timeline
+from pytest_gomem.keeper.spawn import LAUNCH_MARK, spawn
+from pytest_gomem.keeper.timeline import CycleTable, Timeline
 from pytest_gomem.observe import kernel, oom
 from pytest_gomem.observe.gctrace import GctraceReader
-from pytest_gomem.observe.records import GcCycle
 
-LAUNCH_MARK = "PYTEST_GOMEM_LAUNCH"
-MAX_CYCLES = 500_000
-_OOM_LOOK_EVERY = 1.0
+SPLIT_VARIABLE = "PYTEST_GOMEM_STDERR_FD"
+_KILL_AGAIN = 0.02
 
 
 class Child:
-    """A launched program, or with `launched` False one that is only watched and never touched."""
+    """A launched program."""
 
     def __init__(self, request: LaunchRequest, mark: str) -> None:
-        self.mark = mark
         self.stdout, self.stderr = DrainedPipe(), DrainedPipe()
+        self.split = [DrainedPipe()] if request.split_stderr else []
+        inherited = [pipe.write_fd for pipe in self.split]
         env = {**request.env, LAUNCH_MARK: mark}
+        if inherited:
+            env[SPLIT_VARIABLE] = str(inherited[0])
         self.started = time.monotonic()
         try:
-            self.pid = spawn(request.argv, env, request.cwd, self.stdout.write_fd, self.stderr.write_fd)
-        except OSError:
-            self.stdout.close()
-            self.stderr.close()
+            spawned = spawn(request.argv, env, request.cwd, self.stdout.write_fd, self.stderr.write_fd, inherited)
+        except Exception as error:
+            said = self.stderr.read().decode(errors="replace").strip()
+            self.close()
+            if said:  # setsid knows why the program could not be executed
+                raise OSError(said.removeprefix("setsid: ")) from error
             raise
+        self.pid = spawned.pid
         self.log = LogTail(request.log_bytes)
         self.watch = Watch(self.pid, request.tree, request.sample_rate)
         self.gctrace = GctraceReader(self.started) if request.gctrace else None
-        self.cycles: deque[GcCycle] = deque(maxlen=MAX_CYCLES)
+        self.cycles = CycleTable()
+        self.family = Family(self.pid, mark)
         self.exit: ExitRecord | None = None
         self.kill_at: float | None = None
-        self.killed = False
-        self._oom_before: dict[str, int] = {}
-        self._oom_due = 0.0
+        self._own_peak = spawned.own_peak
+        self._killed = False
+        self._oom = oom.RecentCounters(self.pid)
+
+    @property
+    def pipes(self) -> list[DrainedPipe]:
+        """All that it writes to."""
+        return [self.stdout, self.stderr, *self.split]
 
     def tick(self, now: float) -> None:
-        """Drain, sample if due, look at OOM counters once a second, and kill if the grace after SIGTERM is over."""
+        """Drain, sample and look at OOM counters if due, and kill if the grace after SIGTERM is over."""
         if self.exit is None:
-            self.drain()
+            self._drain()
             self.watch.tick(now)
-            if now >= self._oom_due:
-                self._oom_due = now + _OOM_LOOK_EVERY
-                self._oom_before = {**oom.counters(self.pid), **self._oom_before}
+            self._oom.tick(now)
         if self.kill_at is not None and now >= self.kill_at:
             self.kill()
 
-    def drain(self) -> bool:
-        """Move what waits in the pipes to the log and the GC cycles; False when nothing was waiting."""
-        out, err = self.stdout.read(), self.stderr.read()
-        self.log.append(out)
-        if self.gctrace is None:
-            self.log.append(err)
-        else:
-            # Also without bytes: the reader derives from its last call how long a line may have waited.
-            cycles, rest = self.gctrace.feed(err, time.monotonic())
-            self.cycles.extend(cycles)
-            self.log.append(rest)
-        return bool(out or err)
+    def _drain(self) -> int:
+        """Move some of what waits in the pipes to the log and the GC cycles; the number of bytes."""
+        printed = [pipe.read() for pipe in (self.stdout, *self.split)]
+        for chunk in printed:
+            self.log.append(chunk)
+        written = self.stderr.read()
+        self._take(written)
+        return sum(map(len, printed)) + len(written)
 
-    def ended(self, status: int, usage: object) -> None:
+    def _take(self, written: bytes) -> None:
+        if self.gctrace is None:
+            self.log.append(written)
+            return
+        # Also without bytes: the reader derives from its last call how long a line may have waited.
+        cycles, rest = self.gctrace.feed(written, time.monotonic())
+        for cycle in cycles:
+            self.cycles.append(cycle)
+        self.log.append(rest)
+
+    def ended(self, status: int, usage: resource.struct_rusage) -> None:
         """Record the end that wait4 reported, and take what is left in the pipes."""
         by_signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        proof = oom.rose(self._oom_before) if by_signal == signal.SIGKILL and not self.killed else None
+        foreign_kill = by_signal == signal.SIGKILL and not self._killed
         self.exit = ExitRecord(
             t=time.monotonic(),
             code=None if by_signal is not None else os.WEXITSTATUS(status),
             signal=by_signal,
-            max_rss=_max_rss(usage) if small_forker() else None,
-            cpu=usage.ru_utime + usage.ru_stime,  # type: ignore[attr-defined]
-            oom=proof or "",
+            max_rss=_max_rss(usage) if self._own_peak else None,
+            cpu=usage.ru_utime + usage.ru_stime,
+            oom=self._oom.proof() if foreign_kill else "",
+            killed=by_signal == signal.SIGKILL and self._killed,
         )
-        while self.drain():
-            pass
+        # No more than a pipe full of each: a child that it left behind may write without end.
+        left = sum(pipe.capacity for pipe in self.pipes)
+        while left > 0 and (moved := self._drain()):
+            left -= moved
         if self.gctrace is not None:
             self.log.append(self.gctrace.close())
 
     def terminate(self, grace: float) -> None:
         """SIGTERM to the whole family now, SIGKILL to what is left after `grace` seconds."""
+        deadline = time.monotonic() + grace
         if self.kill_at is None:
-            self.kill_at = time.monotonic() + grace
-            self._signal(signal.SIGTERM)
+            self.family.terminate()
+        self.kill_at = min(deadline, self.kill_at or deadline)
 
     def kill(self) -> None:
-        """SIGKILL to the whole family."""
-        self.killed = True
-        self.kill_at = None
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: signal.Signals) -> None:
-        for pid in self.members():
-            try:
-                os.kill(pid, number)
-            except (ProcessLookupError, PermissionError):
-                continue
-
-    def members(self) -> list[int]:
-        """Living pids of the family: descendants, and orphans known by the launch mark or the session."""
-        roots = [process for process in psutil.Process().children() if self._is_root(process)]
-        family = [member for root in roots for member in (root, *_descendants(root))]
-        return [member.pid for member in family if is_alive(member)]
-
-    def _is_root(self, process: psutil.Process) -> bool:
-        try:
-            return (
-                process.pid == self.pid
-                or os.getsid(process.pid) == self.pid
-                or process.environ().get(LAUNCH_MARK) == self.mark
-            )
-        except (psutil.Error, OSError):
-            return False
+        """SIGKILL to the whole family, again and again until none of it is left: new ones may appear meanwhile."""
+        self._killed = True
+        gone = self.family.kill(reaped=self.exit is not None)
+        self.kill_at = None if gone else time.monotonic() + _KILL_AGAIN
 
     def state(self) -> ChildState:
         """What the client may know."""
@@ -132,34 +125,21 @@ class Child:
             started=self.started,
             exit=self.exit,
             log_end=self.log.end,
-            stalls=self.stdout.stalls + self.stderr.stalls,
-            stalled=self.stdout.stalled + self.stderr.stalled,
+            stalls=sum(pipe.stalls for pipe in self.pipes),
+            stalled=sum(pipe.stalled for pipe in self.pipes),
         )
 
     def gc_message(self, since: float, until: float) -> Message:
-        """The accepted cycles read in [since, until], as rows, and the number of rejected lines so far."""
-        rows = [astuple(cycle) for cycle in self.cycles if cycle.t is not None and since <= cycle.t <= until]
-        return {"cycles": rows, "rejected": self.gctrace.rejected if self.gctrace else 0}
+        """The accepted cycles read in [since, until], as columns, and the number of rejected lines so far."""
+        return {
+            "columns": self.cycles.between(since, until),
+            "rejected": self.gctrace.rejected if self.gctrace else 0,
+        }
 
     def close(self) -> None:
         """Give the pipes back."""
-        self.stdout.close()
-        self.stderr.close()
-
-
-def _descendants(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.Error:
-        return []
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Whether it still runs; a zombie does not."""
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
+        for pipe in self.pipes:
+            pipe.close()
 
 
 class Watch:
@@ -182,6 +162,5 @@ class Watch:
             self.timeline.append(sample)
 
 
-def _max_rss(usage: object) -> int:
-    scale = 1 if sys.platform == "darwin" else 1024
-    return int(usage.ru_maxrss) * scale  # type: ignore[attr-defined]
+def _max_rss(usage: resource.struct_rusage) -> int:
+    return int(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import os
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from pytest_gomem.errors import KeeperError
 from pytest_gomem.helper_path import helper_path
 from pytest_gomem.keeper.protocol import Channel, ChildState, LaunchRequest, Message, to_message
-from pytest_gomem.keeper.timeline import samples
+from pytest_gomem.keeper.timeline import cycles, samples
 from pytest_gomem.observe.records import GcCycle, Sample
 
 _BOOTSTRAP = (
@@ -40,6 +41,8 @@ class KeeperClient:
         self._channel = Channel(ours)
         self._lock = threading.Lock()
         self._owner = os.getpid()
+        self._serials = itertools.count(1)
+        self._keys = itertools.count(1)
 
     @property
     def pid(self) -> int:
@@ -52,30 +55,50 @@ class KeeperClient:
             raise KeeperError("gomem objects belong to the process that made them: this is a forked copy")
         try:
             with self._lock:
-                self._channel.send({"do": do, **arguments})
-                answer = self._channel.receive()
+                serial = next(self._serials)
+                self._channel.send({"serial": serial, "do": do, **arguments})
+                answer = self._answer_to(serial)
         except OSError as error:
-            raise KeeperError(f"the keeper process {self.pid} is gone: {error}") from None
-        if answer is None:
-            raise KeeperError(f"the keeper process {self.pid} is gone; the services it held were lost with it")
+            raise KeeperError(f"the keeper process {self.pid}, which holds the services, is gone: {error}") from None
         if "error" in answer:
             raise KeeperError(str(answer["error"]))
         return answer
 
+    def _answer_to(self, serial: int) -> Message:
+        while True:
+            for message in self._channel.receive():
+                if message["serial"] == serial:  # another one answers a request that was interrupted
+                    return message
+
     def launch(self, request: LaunchRequest) -> KeptChild:
         """Start a program; raises KeeperError with the system's words when it cannot be started."""
-        answer = self.ask("launch", launch=to_message(request))
-        return KeptChild(self, answer["id"], ChildState.from_message(answer["state"]))
+        key = next(self._keys)
+        try:
+            answer = self.ask("launch", id=key, launch=to_message(request))
+        except KeeperError:
+            raise
+        except BaseException:  # interrupted: it may be running by now, and nobody else could stop it
+            with contextlib.suppress(KeeperError):
+                self.ask("forget", id=key)
+            raise
+        return KeptChild(self, key, ChildState.from_message(answer["state"]))
 
     def watch(self, pid: int, *, tree: bool, sample_rate: float) -> Watched:
         """Sample a process that is not ours."""
-        return Watched(self, self.ask("watch", pid=pid, tree=tree, sample_rate=sample_rate)["id"])
+        key = next(self._keys)
+        self.ask("watch", id=key, pid=pid, tree=tree, sample_rate=sample_rate)
+        return Watched(self, key)
 
     def close(self) -> None:
-        """Let the keeper kill what is left and end."""
-        self._channel.close()
+        """Let the keeper kill what is left and end; where it was killed itself, kill what it has left."""
         if os.getpid() == self._owner:
-            self._process.wait()
+            with contextlib.suppress(OSError):  # it is gone already
+                self._channel.shutdown()
+            if self._process.wait() < 0:
+                from pytest_gomem.keeper.family import kill_orphans_of
+
+                kill_orphans_of(self.pid)
+        self._channel.close()
 
 
 class Watched:
@@ -118,7 +141,7 @@ class KeptChild(Watched):
     def gc_cycles(self, since: float = 0.0, until: float = FOREVER) -> tuple[tuple[GcCycle, ...], int]:
         """GC cycles whose line was read between two instants, and how many lines were rejected since the start."""
         answer = self._ask("gctrace", since=since, until=min(until, sys.float_info.max))
-        return tuple(GcCycle(*row) for row in answer["cycles"]), answer["rejected"]
+        return cycles(answer["columns"]), answer["rejected"]
 
     def wait(self, timeout: float) -> ChildState:
         """Wait until the program has ended, at most `timeout` seconds; the state says whether it has."""

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 
 class LogTail:
-    """Bytes of the log, addressed by their offset since the start; the oldest go when `limit` is exceeded."""
+    """Bytes of the log, addressed by their offset since the start; of more than `limit` of them the oldest go."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._chunks: deque[bytes] = deque()
-        self._first = 0
+        self._kept = bytearray()
         self.end = 0
 
     def append(self, chunk: bytes) -> None:
         """Add to the end."""
-        if not chunk:
-            return
-        self._chunks.append(chunk)
+        self._kept += chunk
         self.end += len(chunk)
-        while len(self._chunks) > 1 and self.end - self._first - len(self._chunks[0]) >= self._limit:
-            self._first += len(self._chunks.popleft())
+        # Cut rarely: each cut moves what stays.
+        if len(self._kept) > 2 * self._limit:
+            del self._kept[: -self._limit]
 
     def since(self, offset: int) -> bytes:
         """What was written from `offset` on, as far as it is still kept."""
-        kept = b"".join(self._chunks)
-        return kept[max(0, offset - self._first) :]
+        first = self.end - len(self._kept)
+        return bytes(self._kept[max(offset, self.end - self._limit) - first :])

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 Message = dict[str, Any]
+_READ = 1 << 18
 
 
 @dataclass(frozen=True)
 class LaunchRequest:
-    """A program to start; `log_bytes` is how much of its output is kept, `gctrace` whether stderr carries GC lines."""
+    """A program to start; `log_bytes` is how much of its output is kept, `gctrace` whether stderr carries GC lines.
+
+    split_stderr: hand it a further pipe for what is written through os.Stderr, which the agent moves there.
+    """
 
     argv: list[str]
     env: dict[str, str]
@@ -21,6 +25,7 @@ class LaunchRequest:
     sample_rate: float = 50.0
     log_bytes: int = 4 << 20
     gctrace: bool = True
+    split_stderr: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class ExitRecord:
 
     code: exit status, or None after a signal. signal: its number, or None.
     max_rss: ru_maxrss in bytes, or None where it holds the forker's memory as well. cpu: user + system seconds.
+    Both are those of the process and of the children that it waited for, as wait4(2) tells them.
+    killed: whether it was us who sent SIGKILL.
     """
 
     t: float
@@ -37,6 +44,7 @@ class ExitRecord:
     max_rss: int | None
     cpu: float
     oom: str
+    killed: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,6 @@ class ChildState:
     log_end: int
     stalls: int
     stalled: float
-    members: list[int] = field(default_factory=list)
 
     @classmethod
     def from_message(cls, message: Message) -> ChildState:
@@ -58,29 +65,94 @@ class ChildState:
         return cls(**{**message, "exit": None if ended is None else ExitRecord(**ended)})
 
 
+class _Lines:
+    """Cuts received bytes into messages. What an interrupt has torn is dropped: newlines stand on both sides."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[Message]:
+        self._rest += data
+        if b"\n" not in data:
+            return []
+        *lines, self._rest = self._rest.split(b"\n")
+        return [message for line in lines if (message := _parsed(line)) is not None]
+
+
+def _parsed(line: bytes | bytearray) -> Message | None:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _line(message: Message) -> bytes:
+    return b"\n" + json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
 class Channel:
-    """Sends and receives messages on a connected socket; `receive` yields None when the other side is gone."""
+    """Pytest's end: sends and waits; raises OSError when the keeper is gone."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self._reader = sock.makefile("rb")
+        self._sock = sock
+        self._lines = _Lines()
 
     def send(self, message: Message) -> None:
-        """Send one message; raises OSError when the other side is gone."""
-        self.sock.sendall(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        """Send one message."""
+        self._sock.sendall(_line(message))
 
-    def receive(self) -> Message | None:
-        """Wait for one whole message; None at end of file."""
-        line = self._reader.readline()
-        if not line.endswith(b"\n"):
-            return None
-        message: Message = json.loads(line)
-        return message
+    def receive(self) -> list[Message]:
+        """Wait for bytes; the messages that they complete, which may be none."""
+        data = self._sock.recv(_READ)
+        if not data:
+            raise ConnectionResetError("it has closed the connection")
+        return self._lines.feed(data)
+
+    def shutdown(self) -> None:
+        """End the connection, also where a forked copy of this process still holds it open."""
+        self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the socket."""
-        self._reader.close()
-        self.sock.close()
+        self._sock.close()
+
+
+class ServingChannel:
+    """The keeper's end: never waits, since pytest may be stopped or dead in the middle of a message."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self._lines = _Lines()
+        self._unsent = bytearray()
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether something waits to be sent."""
+        return bool(self._unsent)
+
+    def post(self, message: Message) -> None:
+        """Queue one message; `flush` sends it."""
+        self._unsent += _line(message)
+
+    def flush(self) -> None:
+        """Send what the socket takes; raises OSError when the other end is gone."""
+        try:
+            while self._unsent:
+                del self._unsent[: self.sock.send(self._unsent)]
+        except BlockingIOError:
+            return
+
+    def receive(self) -> list[Message]:
+        """The messages that have come whole; raises OSError when the other end is gone."""
+        try:
+            data = self.sock.recv(_READ)
+        except BlockingIOError:
+            return []
+        if not data:
+            raise ConnectionResetError("the other end has closed the connection")
+        return self._lines.feed(data)
 
 
 def to_message(record: LaunchRequest | ExitRecord | ChildState) -> Message:

@@ -8,13 +8,18 @@ import hashlib
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.errors import BuildError, ToolchainError
+from pytest_gomem.launch.overlay import NotInjected, overlay_for
 from pytest_gomem.launch.toolchain import find_toolchain
+
+_NO_AGENT_ASKED = "gomem.yaml says agent: false"
 
 
 @dataclass(frozen=True)
@@ -32,26 +37,54 @@ class BinaryInfo:
         return tuple(f"{key}={value}" for key, value in self.settings if not key.startswith("vcs"))
 
 
-def build_once(service: str, spec: BuildSpec, base_dir: Path, out_dir: Path) -> Path:
+def build_once(service: str, spec: BuildSpec, base_dir: Path, out_dir: Path, *, agent: bool = False) -> Path:
     """Path of the built binary; whoever comes first in this run builds, in whichever process, the others wait.
 
+    agent: build the agent in where that can be done; `why_no_agent` says whether it was.
     Raises BuildError with the compiler's own words (to every process that asks), or ToolchainError without a Go.
     """
     cwd, package = locate(spec.package, base_dir)
     tags = [f"-tags={','.join(spec.tags)}"] if spec.tags else []
     options = [*tags, *spec.flags]
     env = spec.env or {}
-    key = json.dumps([package, str(cwd), options, sorted(env.items())])
+    key = json.dumps([package, str(cwd), options, sorted(env.items()), agent])
     binary = out_dir / f"{service}-{hashlib.sha256(key.encode()).hexdigest()[:12]}" / Path(service).name
-    failure = binary.with_suffix(".failed")
-    command = [find_toolchain().go, "build", "-o", str(binary), *options, package]
+    failure = binary.parent / ".failed"  # no service's name begins with a dot
+    go = find_toolchain().go
     binary.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(binary.parent / "lock"):
+    with _locked(binary.parent / ".lock"):
         if not binary.exists() and not failure.exists():
-            _build(command, cwd, env, failure)
+            words = _build_agent(go, options, package, cwd, env, binary) if agent else _NO_AGENT_ASKED
+            if words is not None:
+                _reason_file(binary).write_text(words, encoding="utf-8")
+                words = _build([go, "build", *options, "-o"], package, cwd, env, binary)
+            if words is not None:
+                failure.write_text(words, encoding="utf-8")
         if failure.exists():
-            raise BuildError(service, command, str(cwd), failure.read_text())
+            command = [go, "build", *options, "-o", str(binary), package]
+            raise BuildError(service, command, str(cwd), failure.read_text(encoding="utf-8"))
     return binary
+
+
+def why_no_agent(binary: Path) -> str:
+    """Why a binary of `build_once` holds no agent; "" when it does."""
+    file = _reason_file(binary)
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def _reason_file(binary: Path) -> Path:
+    return binary.parent / ".no-agent"
+
+
+def _build_agent(
+    go: str, options: list[str], package: str, cwd: Path, env: Mapping[str, str], binary: Path
+) -> str | None:
+    """Build with the agent in it; None when that is made, else the words why not."""
+    overlay = overlay_for(package, cwd, binary.parent, go, {**os.environ, **env}, options)
+    if isinstance(overlay, NotInjected):
+        return overlay.reason
+    words = _build([go, "build", *options, *overlay.flags, "-o"], package, cwd, env, binary)
+    return None if words is None else f"the build with it failed: {words.strip()}"
 
 
 def locate(package: str, base_dir: Path) -> tuple[Path, str]:
@@ -68,16 +101,35 @@ def locate(package: str, base_dir: Path) -> tuple[Path, str]:
     return base_dir, package
 
 
-def _build(command: list[str], cwd: Path, env: Mapping[str, str], failure: Path) -> None:
-    try:
-        done = subprocess.run(
-            command, cwd=cwd, env={**os.environ, **env}, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-    except OSError as error:
-        failure.write_text(str(error))
-        return
-    if done.returncode:
-        failure.write_text(done.stderr + done.stdout)
+def _build(command: list[str], package: str, cwd: Path, env: Mapping[str, str], binary: Path) -> str | None:
+    """Make the binary, all at once: one that was killed while it was written must not be taken for whole.
+
+    None when it is made, else the words why it is not.
+    """
+    with tempfile.TemporaryDirectory(dir=binary.parent) as folder:
+        made = Path(folder) / binary.name
+        try:
+            done = _run([*command, str(made), package], cwd, env)
+        except OSError as error:
+            return str(error)
+        if done.returncode:
+            return done.stderr + done.stdout or f"it ended with status {done.returncode} and said nothing"
+        if not os.access(made, os.X_OK):
+            return f"{package} is no package main: there is no program to run"
+        made.replace(binary)
+    return None
+
+
+def _run(command: list[str], cwd: Path | None = None, env: Mapping[str, str] | None = None) -> CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
 
 
 @contextlib.contextmanager
@@ -91,8 +143,8 @@ def binary_info(binary: Path) -> BinaryInfo:
     """Build info embedded in a Go binary (Go 1.18 and later write it)."""
     try:
         go = find_toolchain().go
-        answer = subprocess.run([go, "version", "-m", str(binary)], capture_output=True, text=True, timeout=60)
-    except (ToolchainError, OSError, subprocess.TimeoutExpired):
+        answer = _run([go, "version", "-m", str(binary)])
+    except (ToolchainError, OSError):
         return BinaryInfo()
     if answer.returncode or not answer.stdout:
         return BinaryInfo()

@@ -12,7 +12,14 @@ _LAST_WORDS = re.compile(
     r"^(panic: .*|fatal error: .*|runtime: goroutine stack exceeds .*|SIG[A-Z]+: .*)$", re.MULTILINE
 )
 _PORT_TAKEN = re.compile(r"address already in use|EADDRINUSE|Only one usage of each socket address", re.IGNORECASE)
+_VERBS = {
+    "panic": "panicked",
+    "fatal error": "died of a fatal runtime error",
+    "runtime": "died of a fatal runtime error",
+}
 _PANIC_STATUS = 2
+_SAME_CRASH = 200  # characters between the lines of one crash, far less than the stacks that follow the last of them
+_CRASHES = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS)
 
 
 def describe(ended: ExitRecord, log: str) -> str:
@@ -24,26 +31,33 @@ def describe(ended: ExitRecord, log: str) -> str:
     if words is None:
         return f"ended with {status}"
     kind, _, rest = words.partition(": ")
-    verb = {"panic": "panicked", "fatal error": "died of a fatal runtime error"}.get(kind, f"died ({kind})")
-    return f"{verb}: {rest} ({status})"
+    return f"{_VERBS.get(kind, f'died ({kind})')}: {rest} ({status})"
 
 
 def _signalled(ended: ExitRecord, log: str) -> str:
     name = signal.Signals(ended.signal).name if ended.signal in set(signal.Signals) else f"signal {ended.signal}"
     if ended.oom:
         return f"was killed by the kernel for lack of memory ({name}; {ended.oom})"
-    words = _last_words(log)
-    if words is not None:
-        return f"was ended by {name} after: {words}"
+    if ended.killed:
+        return f"did not end when asked to, and was killed ({name})"
     if ended.signal == signal.SIGKILL:
-        return f"was killed by {name} (no OOM-kill counter rose: it was sent by some process)"
-    return f"was killed by {name}"
+        return f"was killed by {name}, sent by some process: there is no sign of an OOM kill"
+    words = _last_words(log) if ended.signal in _CRASHES else None
+    return f"was killed by {name}" if words is None else f"was ended by {name} after: {words}"
 
 
 def _last_words(log: str) -> str | None:
-    found = _LAST_WORDS.findall(log)
-    # The first: a panic while panicking repeats itself, and the cause stands above.
-    return found[0] if found else None
+    """The first line of the last crash in the log: what looks like one further up was survived, or only logged."""
+    found = list(_LAST_WORDS.finditer(log))
+    if not found:
+        return None
+    cause = found[-1]
+    for earlier in reversed(found[:-1]):
+        # Of a crash in several steps, such as a stack overflow, the cause stands above.
+        if cause.start() - earlier.end() > _SAME_CRASH:
+            break
+        cause = earlier
+    return cause[0]
 
 
 def lost_port(log: str) -> bool:

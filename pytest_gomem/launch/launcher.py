@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +19,13 @@ from pytest_gomem.errors import KeeperError, LaunchError, ServiceDied
 from pytest_gomem.keeper.client import KeeperClient, KeptChild
 from pytest_gomem.keeper.protocol import LaunchRequest
 from pytest_gomem.launch import ending, ready
-from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once
+from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
 from pytest_gomem.launch.ports import free_ports
 
 MAX_PORT_TRIES = 5
 LOG_BYTES = 4 << 20
 FAILURE_LOG_LINES = 40
+AGENT_VARIABLE = "PYTEST_GOMEM_AGENT"
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ class Overrides:
 
 @dataclass(frozen=True)
 class Launched:
-    """A running program and all that is known of how it was started."""
+    """A running program and all that is known of how it was started.
+
+    socket: where the agent in it listens; None without one, for the reason `no_agent`.
+    """
 
     config: ServiceConfig
     child: KeptChild
@@ -47,6 +53,8 @@ class Launched:
     gc: GcSettings
     binary: BinaryInfo
     port_tries: int
+    socket: Path | None
+    no_agent: str
 
 
 class Launcher:
@@ -65,8 +73,9 @@ class Launcher:
         ServiceDied (ended before it was ready).
         """
         command = self._command(config)
+        for_agent = until_ready and config.build is not None and not why_no_agent(Path(command[0]))
         for port_try in range(1, MAX_PORT_TRIES + 1):
-            launched = self._start(config, overrides, command, port_try)
+            launched = self._start(config, overrides, command, port_try, for_agent=for_agent)
             if not until_ready:
                 return launched
             try:
@@ -85,15 +94,21 @@ class Launcher:
 
     def _command(self, config: ServiceConfig) -> tuple[str, ...]:
         if config.build is not None:
-            binary = build_once(config.name, config.build, config.base_dir, self._run_dir / "bin")
+            out = self._run_dir / "bin"
+            binary = build_once(config.name, config.build, config.base_dir, out, agent=config.agent is not False)
             return (str(binary),)
         program = expand(config.command[0], ports={}, tmp="", environ=os.environ)
-        found = shutil.which(str(config.base_dir / program)) if "/" in program else shutil.which(program)
+        path = config.base_dir / program
+        found = shutil.which(str(path) if "/" in program else program)
         if found is None:
-            raise LaunchError(config.name, f"no executable file {program} (declared at {config.place})")
+            there = "/" in program and path.is_file()
+            fault = "the file is not executable" if there else "there is no such program"
+            raise LaunchError(config.name, f"{fault}: {program} (declared at {config.place})")
         return (found, *config.command[1:])
 
-    def _start(self, config: ServiceConfig, overrides: Overrides, command: Sequence[str], port_try: int) -> Launched:
+    def _start(
+        self, config: ServiceConfig, overrides: Overrides, command: Sequence[str], port_try: int, *, for_agent: bool
+    ) -> Launched:
         gc = gc_config.merged(config.gc, overrides.gc)
         gc_config.check(gc, config.place)
         gc_config.check_env(overrides.env, config.place)
@@ -102,27 +117,39 @@ class Launcher:
         waited_for = (config.ready.port,) if config.ready.kind in ("http", "tcp") else ()
         named = ports_named([*command, *args, *env.values(), str(config.cwd), config.pprof or "", config.ready.target])
         ports = free_ports(dict.fromkeys((*named, *waited_for)))
+        info = self._binary_info(Path(command[0]))
         tmp = self._private_folder(config.name)
+        socket = self._private_folder("agent") / "socket" if for_agent else None
 
         def expanded(text: str) -> str:
             return expand(text, ports=ports, tmp=str(tmp), environ=os.environ)
 
-        full_env = {
-            **{name: value for name, value in os.environ.items() if name not in gc_config.PINNED},
-            **{name: expanded(value) for name, value in env.items()},
-            **gc_config.environment(gc, config.profile_rate, gctrace=True),
-        }
-        argv = [expanded(part) for part in (*command, *args)]
-        cwd = expanded(str(config.cwd))
-        request = LaunchRequest(argv, full_env, cwd, config.tree, self._sample_rate, LOG_BYTES)
         try:
-            child = self._keeper().launch(request)
-        except KeeperError as error:
+            full_env = {
+                **{name: value for name, value in os.environ.items() if name not in gc_config.PINNED},
+                **{name: expanded(value) for name, value in env.items()},
+                **gc_config.environment(gc, config.profile_rate, gctrace=True),
+                **({AGENT_VARIABLE: str(socket)} if socket else {}),
+            }
+            argv = [command[0], *(expanded(part) for part in (*command[1:], *args))]
+            cwd = expanded(str(config.cwd))
+            split = for_agent and config.stderr_split
+            request = LaunchRequest(argv, full_env, cwd, config.tree, self._sample_rate, LOG_BYTES, split_stderr=split)
+            child = self._launch(config, request)
+        except BaseException:
             shutil.rmtree(tmp, ignore_errors=True)
-            raise LaunchError(config.name, f"{' '.join(argv)} could not be started: {error}") from None
+            raise
+        no_agent = why_no_agent(Path(command[0])) if config.build else "a prebuilt binary holds none"
         return Launched(
-            config, child, tuple(argv), full_env, ports, tmp, gc, self._binary_info(Path(argv[0])), port_try
+            config, child, tuple(argv), full_env, ports, tmp, gc, info, port_try, socket=socket, no_agent=no_agent
         )
+
+    def _launch(self, config: ServiceConfig, request: LaunchRequest) -> KeptChild:
+        try:
+            return self._keeper().launch(request)
+        except KeeperError as error:
+            command = shlex.join(request.argv)
+            raise LaunchError(config.name, f"could not be started: {error}\n  {command}  (in {request.cwd})") from None
 
     def _private_folder(self, service: str) -> Path:
         parent = self._run_dir / "tmp"
@@ -152,7 +179,8 @@ class Launcher:
 
 def discard(launched: Launched) -> None:
     """Stop a launched program at once and drop what was recorded of it."""
-    launched.child.stop(grace=0.0)
+    with contextlib.suppress(KeeperError):  # a keeper that is gone took its services along
+        launched.child.stop(grace=0.0)
     launched.child.forget()
     shutil.rmtree(launched.tmp, ignore_errors=True)
 

@@ -13,7 +13,8 @@ from typing import Any
 
 # First in the order of names: the agent starts before main's other variables are initialized.
 AGENT_FILE = "0_pytest_gomem_agent.go"
-_FIELDS = "Dir,Name,ImportPath,Error"
+_SOURCE = "agent.go.txt"
+_FIELDS = "Dir,Name,Error"
 _SYSTEMS = ("linux", "darwin")
 
 
@@ -77,7 +78,7 @@ def _deciding(options: Sequence[str]) -> list[str]:
     """The build's options that `go list` knows too and that decide which package and files are meant."""
     names = ("tags", "mod", "modfile")
     chosen = []
-    for option, value in zip(options, (*options[1:], ""), strict=True):
+    for option, value in zip(options, (*options[1:], ""), strict=False):
         name, equals, _ = option.lstrip("-").partition("=")
         if option.startswith("-") and name in names:
             chosen += [option] if equals else [option, value]
@@ -111,8 +112,9 @@ def _folder_of_main(package: str, found: list[dict[str, Any]], module_cache: str
 
 
 def _write(folder: Path, out_dir: Path) -> Overlay:
-    source = out_dir / "agent.go"
-    source.write_text(importlib.resources.files("pytest_gomem.agent").joinpath("agent.go.txt").read_text("utf-8"))
+    # No .go at its end: `out_dir` may be a folder whose Go files are built.
+    source = out_dir / _SOURCE
+    source.write_text(importlib.resources.files("pytest_gomem.agent").joinpath(_SOURCE).read_text("utf-8"), "utf-8")
     overlay = out_dir / "overlay.json"
     overlay.write_text(json.dumps({"Replace": {os.fspath(folder / AGENT_FILE): os.fspath(source.absolute())}}))
     return Overlay((f"-overlay={overlay.absolute()}",))

@@ -25,8 +25,9 @@ def free_ports(names: Iterable[str]) -> dict[str, int]:
 def accepts(port: int, timeout: float = 1.0) -> bool:
     """Whether something accepts TCP connections there."""
     try:
-        with socket.create_connection((HOST, port), timeout=timeout):
-            return True
+        with socket.create_connection((HOST, port), timeout=timeout) as sock:
+            # A connection to a free port may be given that same port as its own, and then be connected to itself.
+            return bool(sock.getsockname() != sock.getpeername())
     except OSError:
         return False
 

@@ -16,28 +16,36 @@ from pytest_gomem.keeper.protocol import ChildState
 from pytest_gomem.launch.ports import HOST, accepts, listens
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.05
+_LONGEST_PROBE = 2.0
 _FOREIGN_LISTENER_PATIENCE = 0.5
+_LOG_KEPT = 1 << 20  # characters in which a match is looked for, so that one in two pieces is found
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class _Probe(Protocol):
-    def __call__(self) -> bool: ...
+    """One look at the service, which takes at most `patience` seconds."""
+
+    def __call__(self, patience: float) -> bool: ...
+
+    def close(self) -> None: ...
 
 
 def wait_ready(child: KeptChild, ready: Ready, ports: Mapping[str, int]) -> ChildState | None:
     """Wait until ready and return None then; the child's last state when it died or time ran out."""
-    probe = _probe(child, ready, ports)
     deadline, look = time.monotonic() + ready.timeout, _FIRST_LOOK
-    while True:
-        is_ready = probe()
-        state = child.state()
-        if state.exit is not None:
-            return state if ready.kind != "started" else None
-        if is_ready:
-            return None
-        if time.monotonic() >= deadline:
-            return state
-        time.sleep(look)
-        look = min(look * 1.5, _LONGEST_LOOK)
+    with contextlib.closing(_probe(child, ready, ports)) as probe:
+        while True:
+            left = deadline - time.monotonic()
+            is_ready = probe(min(_LONGEST_PROBE, max(_FIRST_LOOK, left)))
+            state = child.state()
+            if state.exit is not None:
+                return state if ready.kind != "started" else None
+            if is_ready:
+                return None
+            if left <= 0:
+                return state
+            time.sleep(look)
+            look = min(look * 1.5, _LONGEST_LOOK)
 
 
 def describe(ready: Ready, ports: Mapping[str, int]) -> str:
@@ -53,32 +61,67 @@ def describe(ready: Ready, ports: Mapping[str, int]) -> str:
 
 def _probe(child: KeptChild, ready: Ready, ports: Mapping[str, int]) -> _Probe:
     if ready.kind == "http":
-        return _OwnListener(child, ports.get(ready.port), _http_probe(_url(ready, ports)))
+        url = _url(ready, ports)
+        return _OwnListener(child, _local_port(url), _HttpProbe(url))
     if ready.kind == "tcp":
-        return _OwnListener(child, ports[ready.port], lambda: accepts(ports[ready.port]))
-    if ready.kind == "log":
-        pattern = re.compile(ready.target, re.MULTILINE)
-        return lambda: pattern.search(child.log()[0]) is not None
-    return lambda: True
+        return _OwnListener(child, ports[ready.port], _TcpProbe(ports[ready.port]))
+    # Where nothing is waited for the target is empty, and found in any log.
+    return _LogProbe(child, ready.target)
 
 
 def _url(ready: Ready, ports: Mapping[str, int]) -> str:
     return ready.target if "://" in ready.target else f"http://{HOST}:{ports.get(ready.port)}{ready.target}"
 
 
-def _http_probe(url: str) -> _Probe:
-    from pytest_gomem.drive.client import HttpClient
-
+def _local_port(url: str) -> int | None:
+    """The port on this machine that the URL names; None where it names another machine."""
     parts = urlsplit(url)
-    client = HttpClient(f"{parts.scheme}://{parts.netloc}", timeout=2.0)
-    target = parts._replace(scheme="", netloc="").geturl() or "/"
+    return (parts.port or {"https": 443}.get(parts.scheme, 80)) if parts.hostname in _LOOPBACK else None
 
-    def answers() -> bool:
+
+class _TcpProbe:
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def __call__(self, patience: float) -> bool:
+        return accepts(self._port, patience)
+
+    def close(self) -> None:
+        pass
+
+
+class _HttpProbe:
+    def __init__(self, url: str) -> None:
+        from pytest_gomem.drive.client import HttpClient
+
+        parts = urlsplit(url)
+        self._target = parts._replace(scheme="", netloc="").geturl() or "/"
+        self._client = HttpClient(f"{parts.scheme}://{parts.netloc}")
+
+    def __call__(self, patience: float) -> bool:
         with contextlib.suppress(LoadError):
-            return 200 <= client.request("GET", target).status < 300
+            return 200 <= self._client.request("GET", self._target, timeout=patience).status < 300
         return False
 
-    return answers
+    def close(self) -> None:
+        # A kept connection would stay with the service, two goroutines and their buffers.
+        self._client.close()
+
+
+class _LogProbe:
+    def __init__(self, child: KeptChild, pattern: str) -> None:
+        self._child, self._pattern = child, re.compile(pattern, re.MULTILINE)
+        self._text, self._read = "", 0
+
+    def __call__(self, patience: float) -> bool:
+        new, self._read = self._child.log(self._read)
+        self._text += new
+        found = self._pattern.search(self._text) is not None
+        self._text = self._text[-_LOG_KEPT:]
+        return found
+
+    def close(self) -> None:
+        pass
 
 
 class _OwnListener:
@@ -92,11 +135,14 @@ class _OwnListener:
         self._child, self._port, self._probe = child, port, probe
         self._foreign_since: float | None = None
 
-    def __call__(self) -> bool:
-        if not self._probe():
+    def __call__(self, patience: float) -> bool:
+        if not self._probe(patience):
             return False
         if self._port is None or listens(self._child.members(), self._port):
             return True
         now = time.monotonic()
         self._foreign_since = self._foreign_since or now
         return now - self._foreign_since >= _FOREIGN_LISTENER_PATIENCE
+
+    def close(self) -> None:
+        self._probe.close()

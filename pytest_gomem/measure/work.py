@@ -23,6 +23,7 @@ from pytest_gomem.quantity import COUNT, PER_SECOND, RATIO, SECONDS, SECONDS_PER
 
 _OPS = "counted operations"
 _PROFILE = "/debug/pprof/goroutine"
+_NUM_GOROUTINE = "runtime.NumGoroutine by the agent"
 _CPU_PRECISION = "1 ns on Linux, up to one scheduler tick (1-10 ms) per running thread behind; elsewhere 10 ms"
 
 _work_metric = partial(metric, group="work", better=Better.LOWER, noise=Noise.NOISY)
@@ -104,17 +105,21 @@ def _tree_note(window: Window) -> str:
 @_work_metric(
     unit=COUNT,
     noise=Noise.NEAR_EXACT,
-    sources=(f"{_PROFILE} after two forced collections", f"{_PROFILE} at the close"),
-    precision="exact at that moment; the one or two that serve the reading are counted too",
+    sources=(_NUM_GOROUTINE, _PROFILE),
+    precision="exact at that moment",
 )
 def goroutines(window: Window) -> Reading | Unavailable:
     """Goroutines that exist after the window."""
     pair = memstats(window)
+    by_agent = pair.reader == "agent"
+    source = _NUM_GOROUTINE if by_agent else _PROFILE
+    served = "the agent's own are not counted" if by_agent else "the one or two that serve the reading are counted too"
+    precision = f"exact at that moment; {served}"
     calm = None if isinstance(pair.after_gc, Missing) else pair.after_gc.goroutines
     if calm is not None:
-        return Reading(calm, f"{_PROFILE} after two forced collections")
+        return Reading(calm, f"{source} after two forced collections", precision)
     if pair.end.goroutines is not None:
-        return Reading(pair.end.goroutines, f"{_PROFILE} at the close")
+        return Reading(pair.end.goroutines, f"{source} at the close", precision)
     raise ObserveError("the goroutine profile could not be read")
 
 

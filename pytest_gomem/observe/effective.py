@@ -3,49 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pytest_gomem.config.gc import GcSettings
+from pytest_gomem.config.gc import GcSettings, go_bytes
+from pytest_gomem.observe.agent.records import Settings
 from pytest_gomem.observe.records import GcCycle, MemStats
+from pytest_gomem.quantity import BYTES, format_value
 
-_MIN_HEAP = 4 << 20  # runtime/mgcpacer.go defaultHeapMinimum, at GOGC=100
-_NO_GOAL = 1 << 60  # GOGC=off without a memory limit leaves a heap goal near 2^64
-_AGREES = 0.10
+_MIB = 1 << 20
+_MIN_HEAP = 4 * _MIB  # runtime/mgcpacer.go defaultHeapMinimum, at GOGC=100
+_NO_GOAL = 1 << 60  # GOGC=off without a memory limit leaves a heap goal near 2^63 or 2^64
 _DEFAULT_GOGC = 100
+_USUAL_GLOBALS = 200 << 10  # bytes, of a program that serves HTTP
+_LIVE_ERROR = 0.02  # what was allocated between the collection and the reading counts as live
+_NARROW = 0.10
+_LIMIT_ERROR = 0.05
 
 
 def effective_settings(requested: GcSettings, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
     """What is in force, in words, by setting name; a setting that nothing outside the process tells is left out.
 
     gomaxprocs: the `P` of the newest gctrace line. gogc: from the heap goal (MemStats.NextGC) that the pacer set after
-    a collection: live + (live + stacks + globals) * GOGC/100, at least 4 MiB * GOGC/100. `stats` is read right
-    after a forced collection. The memory limit itself cannot be read from outside, only that a goal is lower than
-    GOGC alone would set it.
+    a collection (runtime/mgcpacer.go): live + (live + stacks + globals) * GOGC/100, at least 4 MiB * GOGC/100, and no
+    more than a memory limit leaves. `stats` is read right after a forced collection. gctrace tells stacks and globals
+    in whole MiB: a small heap tells GOGC only within bounds, which are then given, but one below the minimum exactly.
+    The memory limit itself cannot be read from outside.
     """
     found = {}
     if cycles:
         found["gomaxprocs"] = str(cycles[-1].procs)
     if stats is not None:
-        found["gogc"] = _gogc(requested, stats, cycles)
+        found["gogc"] = _gogc(requested, stats, cycles[-1] if cycles else None)
     return found
 
 
-def _gogc(requested: GcSettings, stats: MemStats, cycles: Sequence[GcCycle]) -> str:
+def settings_in_force(settings: Settings) -> dict[str, str]:
+    """What the agent reads inside the process, whoever set it, in the same words as what was requested."""
+    limit = settings.gomemlimit
+    return {
+        "gogc": "off" if settings.gogc is None else str(settings.gogc),
+        "gomemlimit": "off" if limit is None else go_bytes(limit),
+        "gomaxprocs": str(settings.gomaxprocs),
+    }
+
+
+def _gogc(requested: GcSettings, stats: MemStats, last: GcCycle | None) -> str:
     if stats.next_gc >= _NO_GOAL:
         return "off, no memory limit"
-    if requested.gogc == "off":
-        return "off, a memory limit sets the heap goal"
     asked = _DEFAULT_GOGC if requested.gogc is None else requested.gogc
-    scanned = stats.heap_alloc + stats.stack_inuse + (cycles[-1].globals if cycles else 0)
-    expected = max(stats.heap_alloc + scanned * asked / 100, _MIN_HEAP * asked / 100)
-    if abs(stats.next_gc - expected) <= _AGREES * expected + (1 << 20):
-        return str(asked)
-    if stats.next_gc < expected and requested.gomemlimit not in (None, "off"):
-        return f"{asked}, the memory limit lowers the heap goal"
-    return f"about {_implied(stats, scanned):.0f} (heap goal {stats.next_gc} B at {stats.heap_alloc} B live)"
+    implied = _implied(stats, last)
+    if asked != "off" and implied.allows(asked):
+        return str(asked) if implied.narrow else f"{asked}, the heap goal fits any from {implied}"
+    lowered = asked == "off" or implied.high < asked
+    limit = requested.gomemlimit
+    if lowered and isinstance(limit, int) and _is_goal_of(limit, stats):
+        return f"{asked}, the memory limit sets the heap goal"
+    own_limit = ", or a memory limit of its own" if lowered else ""
+    goal, live = format_value(stats.next_gc, BYTES), format_value(stats.heap_alloc, BYTES)
+    return f"about {implied.likely:.0f}{own_limit} (heap goal {goal} at {live} live)"
 
 
-def _implied(stats: MemStats, scanned: int) -> float:
-    by_growth = 100 * (stats.next_gc - stats.heap_alloc) / scanned
-    by_minimum = 100 * stats.next_gc / _MIN_HEAP
-    # At the minimum heap the growth formula overstates GOGC: the smaller of the two is the one that set the goal.
-    return max(0.0, min(by_growth, by_minimum) if stats.heap_alloc < _MIN_HEAP else by_growth)
+@dataclass(frozen=True)
+class _Implied:
+    """The GOGC, percent, that a heap goal stands for."""
+
+    low: float
+    likely: float
+    high: float
+
+    @property
+    def narrow(self) -> bool:
+        return self.high - self.low <= _NARROW * self.high
+
+    def allows(self, percent: int) -> bool:
+        return self.low * (1 - _LIVE_ERROR) <= percent <= self.high * (1 + _LIVE_ERROR)
+
+    def __str__(self) -> str:
+        return f"{self.low:.0f} to {self.high:.0f}"
+
+
+def _implied(stats: MemStats, last: GcCycle | None) -> _Implied:
+    stacks = last.stacks if last else 0
+    least = stacks + (last.globals if last else 0)
+    most = max(stacks, min(stacks + _MIB, stats.stack_inuse) if last else stats.stack_inuse)
+    most += last.globals + _MIB if last else _MIB
+
+    def percent(extra: int) -> float:
+        by_growth = 100 * (stats.next_gc - stats.heap_alloc) / (stats.heap_alloc + extra)
+        by_minimum = 100 * stats.next_gc / _MIN_HEAP
+        return max(0.0, min(by_growth, by_minimum))
+
+    return _Implied(percent(most), percent(min(most, least + _USUAL_GLOBALS)), percent(least))
+
+
+def _is_goal_of(limit: int, stats: MemStats) -> bool:
+    """Whether the heap goal is what the limit leaves (runtime/mgcpacer.go memoryLimitHeapGoal), 3% kept free."""
+    room = limit - (stats.sys - stats.heap_idle - stats.heap_alloc)
+    goal = max(stats.heap_alloc, room - max(_MIB, 0.03 * room))
+    return abs(stats.next_gc - goal) <= _LIMIT_ERROR * limit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterable
 
@@ -11,12 +12,14 @@ from pytest_gomem.errors import LoadError, ObserveError
 from pytest_gomem.observe.memstats import parse_goroutine_total, parse_memstats
 from pytest_gomem.observe.records import MemStats
 
-_LOOK_TIMEOUT = 1.0
+_LOOK_TIMEOUT = 5.0
 _READ_TIMEOUT = 60.0
 
 
 class PprofEndpoint:
     """A reachable /debug/pprof; every method raises ObserveError when the service does not answer as it should."""
+
+    reader = "pprof"
 
     def __init__(self, url: str, timeout: float = _READ_TIMEOUT) -> None:
         self.url = url.rstrip("/")
@@ -57,13 +60,13 @@ class PprofEndpoint:
         return self._get("/heap?gc=1")
 
     def allocs_profile(self, seconds: float | None = None) -> bytes:
-        """The allocs profile since the start, or of the next `seconds`, unchanged.
+        """The allocs profile since the start, or of the next `seconds`, rounded up to whole ones, unchanged.
 
         A WriteTimeout of the service that is shorter than `seconds` makes this fail.
         """
         if seconds is None:
             return self._get("/allocs")
-        return self._get(f"/allocs?seconds={seconds:g}", extra_time=seconds)
+        return self._get(f"/allocs?seconds={math.ceil(seconds)}", extra_time=seconds)
 
     def close(self) -> None:
         """Drop the connection."""

@@ -28,8 +28,8 @@ def peak_rss(pid: int) -> int | None:
         status = Path(f"/proc/{pid}/status").read_bytes()
     except OSError:
         return None
-    at = status.find(b"VmHWM:")
-    return int(status[at + 6 : status.index(b"kB", at)]) * 1024 if at >= 0 else None
+    at = status.find(b"\nVmHWM:")
+    return int(status[at + 7 : status.index(b"kB", at)]) * 1024 if at >= 0 else None
 
 
 def reset_peak(pid: int) -> bool:
@@ -65,7 +65,11 @@ def family(pid: int, tree: bool) -> list[psutil.Process]:
     except psutil.NoSuchProcess:
         raise ObserveError(f"process {pid} has ended") from None
     except psutil.AccessDenied:
-        raise ObserveError(f"process {pid} belongs to another user: reading its memory is not allowed") from None
+        raise _not_ours(pid) from None
+
+
+def _not_ours(pid: int) -> ObserveError:
+    return ObserveError(f"process {pid} belongs to another user: reading its memory is not allowed")
 
 
 def read(pid: int, *, tree: bool = False, pss: bool = False) -> KernelReading:
@@ -73,7 +77,10 @@ def read(pid: int, *, tree: bool = False, pss: bool = False) -> KernelReading:
 
     Raises ObserveError when the process has ended or may not be read.
     """
-    readings = [one for one in (_read_one(member, pss) for member in family(pid, tree)) if one is not None]
+    try:
+        readings = [one for one in (_read_one(member, pss) for member in family(pid, tree)) if one is not None]
+    except psutil.AccessDenied:
+        raise _not_ours(pid) from None
     if not readings:
         raise ObserveError(f"process {pid} has ended")
     return KernelReading(
@@ -94,9 +101,12 @@ def _sum_known(values: list[int | None]) -> int | None:
 
 
 def _read_one(process: psutil.Process, pss: bool) -> KernelReading | None:
+    """None for a process that has ended, if only just now: its memory is gone, 0 would be no measurement."""
     try:
         hwm = peak_rss(process.pid)
         rss = int(process.memory_info().rss)
+        if rss == 0 or (hwm is None and keeps_peak()):
+            return None
         return KernelReading(
             t=time.monotonic(),
             rss=rss,
@@ -105,9 +115,17 @@ def _read_one(process: psutil.Process, pss: bool) -> KernelReading | None:
             threads=process.num_threads(),
             fds=_descriptors(process),
             cpu=cpu_seconds(process),
-            pss=int(process.memory_full_info().pss) if pss and hasattr(process, "memory_maps") else None,
+            pss=_pss(process) if pss else None,
         )
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _pss(process: psutil.Process) -> int | None:
+    """None where the system keeps none, or smaps_rollup belongs to another user."""
+    try:
+        return getattr(process.memory_full_info(), "pss", None)
+    except psutil.AccessDenied:
         return None
 
 
@@ -122,24 +140,26 @@ class Sampler:
     """Takes cheap readings of one process over and over; a reading that fails yields None and never raises."""
 
     FDS_EVERY = 1.0  # seconds: counting descriptors lists a folder, which is dear on a service with many
+    TREE_EVERY = 0.1  # seconds: finding descendants reads all processes of the machine, some 20 us each
 
     def __init__(self, pid: int, tree: bool) -> None:
-        self._pid = pid
         self._tree = tree
         self._process = psutil.Process(pid)
+        self._descendants: list[psutil.Process] = []
+        self._tree_due = 0.0
         self._fds_due = 0.0
 
     def sample(self) -> Sample | None:
         """The next point of the timeline, summed over the tree if asked for."""
         try:
-            members = [self._process, *(self._process.children(recursive=True) if self._tree else ())]
-            t = time.monotonic()
-            with_fds = t >= self._fds_due
-            if with_fds:
-                self._fds_due = t + self.FDS_EVERY
-            points = [point for point in (self._point(m, t, with_fds) for m in members) if point is not None]
+            members = self._members()
         except psutil.Error:
             return None
+        t = time.monotonic()
+        with_fds = t >= self._fds_due
+        if with_fds:
+            self._fds_due = t + self.FDS_EVERY
+        points = [point for point in (self._point(m, t, with_fds) for m in members) if point is not None]
         if not points:
             return None
         return Sample(
@@ -150,13 +170,20 @@ class Sampler:
             fds=_sum_known([point.fds for point in points]) if with_fds else None,
         )
 
+    def _members(self) -> list[psutil.Process]:
+        now = time.monotonic()
+        if self._tree and now >= self._tree_due:
+            self._tree_due = now + self.TREE_EVERY
+            self._descendants = self._process.children(recursive=True)
+        return [self._process, *self._descendants]
+
     @staticmethod
     def _point(process: psutil.Process, t: float, with_fds: bool) -> Sample | None:
         try:
             rss = int(process.memory_info().rss)
-            if rss == 0:
-                return None  # a zombie, or a process that is just exiting: its memory is gone, that is no measurement
             hwm = peak_rss(process.pid)
+            if rss == 0 or (hwm is None and keeps_peak()):
+                return None  # a zombie, or a process that is just exiting: its memory is gone, that is no measurement
             fds = _descriptors(process) if with_fds else None
             return Sample(t, rss, hwm, process.num_threads(), fds)
         except (psutil.NoSuchProcess, psutil.AccessDenied):

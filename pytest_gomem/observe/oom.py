@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
+_SYSTEM = Path("/proc/vmstat")
+_LOOK_EVERY = 1.0
+_LOOKS_KEPT = 10  # seconds that a killed process of many GB may take to end, all of whose counters rise at once
 
 
 def counters(pid: int) -> dict[str, int]:
@@ -13,17 +17,44 @@ def counters(pid: int) -> dict[str, int]:
 
     Sources: memory.events `oom_kill` (cgroup v2), memory.oom_control `oom_kill` (v1, Linux 4.13), vmstat (Linux 4.13).
     """
-    files = [*_cgroup_files(pid), Path("/proc/vmstat")]
+    files = [*_cgroup_files(pid), _SYSTEM]
     return {str(path): count for path in files if (count := _oom_kills(path)) is not None}
 
 
 def rose(before: Mapping[str, int]) -> str | None:
-    """The counter that rose since `before` was taken, a cgroup's before the system's; None when none did."""
-    for path, count in before.items():
-        now = _oom_kills(Path(path))
-        if now is not None and now > count:
-            return f"oom_kill in {path} rose by {now - count}"
+    """The counter that rose since `before` was taken; None when none did.
+
+    Each kill is counted in the victim's own cgroup, whoever was out of memory (mm/oom_kill.c, __oom_kill_process): the
+    system's counter decides only where there is no other.
+    """
+    now = {path: count for path in before if (count := _oom_kills(Path(path))) is not None}
+    own = [path for path in now if path != str(_SYSTEM)]
+    for path in own or now:
+        if now[path] > before[path]:
+            return f"oom_kill in {path} rose by {now[path] - before[path]}"
     return None
+
+
+class RecentCounters:
+    """The counters of one process as they were some seconds ago: an older rise was the end of another process."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._due = 0.0
+        self._looks: deque[dict[str, int]] = deque(maxlen=_LOOKS_KEPT)
+
+    def tick(self, now: float) -> None:
+        """Read them if a second has gone by."""
+        if now >= self._due:
+            self._due = now + _LOOK_EVERY
+            self._looks.append(counters(self._pid))
+
+    def proof(self) -> str:
+        """What shows that the process was killed for lack of memory; "" if nothing does."""
+        oldest: dict[str, int] = {}
+        for look in self._looks:
+            oldest = {**look, **oldest}
+        return rose(oldest) or ""
 
 
 def _cgroup_files(pid: int) -> list[Path]:

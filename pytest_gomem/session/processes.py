@@ -16,9 +16,12 @@ from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.launcher import Launched
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.observe import kernel
+from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
+from pytest_gomem.observe.inside import AgentInside, Inside
 
 _PPROF_PATH = "/debug/pprof"
+_AGENT_TIMEOUT = 5.0
 
 
 class LaunchedProcess:
@@ -37,6 +40,8 @@ class LaunchedProcess:
         self._environ = environ
         self._endpoint: PprofEndpoint | ObserveError | None = None
         self._final: ExitRecord | None = None
+        self.no_agent = launched.no_agent
+        self._agent = self._connect(launched)
 
     @property
     def pid(self) -> int:
@@ -63,6 +68,31 @@ class LaunchedProcess:
         if isinstance(self._endpoint, ObserveError):
             raise ObserveError(str(self._endpoint))
         return self._endpoint
+
+    def agent(self) -> AgentClient | None:
+        """The agent that was built into it; None where there is none."""
+        return self._agent
+
+    def _connect(self, launched: Launched) -> AgentClient | None:
+        if launched.socket is None:
+            return None
+        client = AgentClient(launched.socket)
+        try:
+            client.wait(_AGENT_TIMEOUT)
+        except ObserveError as error:
+            self.no_agent = str(error)
+            client.close()
+            return None
+        return client
+
+    def inside(self) -> Inside:
+        """Who reads it from inside: the agent, else its pprof endpoint; raises ObserveError when there is neither."""
+        if self._agent is not None:
+            return AgentInside(self._agent)
+        try:
+            return self.endpoint()
+        except ObserveError as error:
+            raise ObserveError(f"{error}; no agent either: {self.no_agent}") from None
 
     def _pprof_urls(self) -> list[str]:
         launched = self.launched
@@ -91,12 +121,16 @@ class LaunchedProcess:
             self._final = self.kept.stop(self.launched.config.stop_grace).exit
         if isinstance(self._endpoint, PprofEndpoint):
             self._endpoint.close()
+        if self._agent is not None:
+            self._agent.close()
 
     def discard(self) -> None:
         """Stop, and drop what was recorded and the private folder."""
         self.stop()
         self.kept.forget()
         shutil.rmtree(self.launched.tmp, ignore_errors=True)
+        if self.launched.socket is not None:
+            shutil.rmtree(self.launched.socket.parent, ignore_errors=True)
 
 
 class AttachedProcess:
@@ -121,6 +155,13 @@ class AttachedProcess:
         if self._endpoint is None:
             raise ObserveError("no pprof URL was given to attach(): pass pprof='http://HOST:PORT/debug/pprof'")
         return self._endpoint
+
+    def agent(self) -> None:
+        """None: an agent is built into what we build alone."""
+
+    def inside(self) -> Inside:
+        """Its pprof endpoint."""
+        return self.endpoint()
 
     def ending(self) -> ExitRecord | None:
         """Unknown: only a parent is told."""

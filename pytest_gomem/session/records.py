@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from pytest_gomem.drive.summary import percentile
+from pytest_gomem.errors import ObserveError
 from pytest_gomem.launch.launcher import last_lines
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
 from pytest_gomem.measure.peak import peak_moment
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.measure.series import series_of
 from pytest_gomem.measure.window import LoadRecord, Missing, Window
-from pytest_gomem.observe.effective import effective_settings
+from pytest_gomem.observe.effective import effective_settings, settings_in_force
 from pytest_gomem.report.model import (
     BuildRecord,
     GcRecord,
@@ -68,6 +70,10 @@ def _build(service: Service) -> BuildRecord:
 def _effective(service: Service, window: Window) -> dict[str, str]:
     if not isinstance(service.process, LaunchedProcess):
         return {}
+    agent = service.process.agent()
+    if agent is not None:
+        with contextlib.suppress(ObserveError):  # a dead service: what gctrace told is all there is
+            return settings_in_force(agent.settings())
     cycles = () if isinstance(window.gctrace, Missing) else window.gctrace.cycles
     memstats = None if isinstance(window.memstats, Missing) else window.memstats.after_gc
     stats = None if isinstance(memstats, Missing) else memstats

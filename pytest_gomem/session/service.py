@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_gomem.config.gc import GcSettings, described
-from pytest_gomem.errors import LoadError, MeasureError, ServiceDied
+from pytest_gomem.errors import LoadError, MeasureError, ObserveError, ServiceDied
 from pytest_gomem.launch.launcher import last_lines
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.window import LoadRecord, Phase
+from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
 from pytest_gomem.session.window import OpenWindow
@@ -164,24 +165,42 @@ class Service:
             self.window.phases.append(Phase(name, start, time.monotonic(), ops))
 
     def gc_now(self) -> None:
-        """Force two collections; raises ObserveError without a pprof endpoint."""
-        self.process.endpoint().collect()
+        """Force two collections; raises ObserveError without an agent or a pprof endpoint."""
+        self.process.inside().collect()
 
     def heap_profile(self) -> bytes:
         """A heap profile after two forced collections, for `go tool pprof`; raises ObserveError."""
-        return self.process.endpoint().heap_profile()
+        return self.process.inside().heap_profile()
 
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile since the start, or of the next `seconds`; raises ObserveError."""
-        return self.process.endpoint().allocs_profile(seconds)
+        return self.process.inside().allocs_profile(seconds)
 
     def goroutines(self) -> int:
         """Number of goroutines now, the answering one among them; raises ObserveError."""
-        return self.process.endpoint().goroutines()
+        return self.process.inside().goroutines()
 
     def memstats(self) -> MemStats:
         """runtime.MemStats now; reading allocates 17-170 kB in the service. Raises ObserveError."""
-        return self.process.endpoint().memstats()
+        return self.process.inside().memstats()
+
+    def free(self) -> None:
+        """Force two collections and return free memory to the system; raises ObserveError without an agent."""
+        self._agent().free()
+
+    def set_gc_percent(self, percent: int | None) -> int | None:
+        """debug.SetGCPercent in the running service, None is off; returns the former one. Needs the agent."""
+        return self._agent().set_gc_percent(percent)
+
+    def set_memory_limit(self, limit: int | None) -> int | None:
+        """debug.SetMemoryLimit in bytes, None is no limit; returns the former one. Needs the agent."""
+        return self._agent().set_memory_limit(limit)
+
+    def _agent(self) -> AgentClient:
+        agent = self.process.agent()
+        if agent is None:
+            raise ObserveError(f"service '{self.name}' has no agent: {self._launched.no_agent}")
+        return agent
 
     def check_alive(self) -> None:
         """Raise ServiceDied, with how and its last log lines, if the process ended without being asked to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -13,8 +14,9 @@ from pytest_gomem.keeper.client import KeptChild, Watched
 from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Phase, Window
 from pytest_gomem.observe import kernel
-from pytest_gomem.observe.endpoint import PprofEndpoint
-from pytest_gomem.observe.records import GcCycle, KernelReading, MemStats
+from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.inside import Inside
+from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats
 from pytest_gomem.session.operations import Operations
 
 
@@ -39,8 +41,11 @@ class Subject(Protocol):
     def kept(self) -> KeptChild | None:
         """The keeper's handle, for a process that we launched."""
 
-    def endpoint(self) -> PprofEndpoint:
-        """Its pprof endpoint; raises ObserveError when there is none."""
+    def inside(self) -> Inside:
+        """Who reads it from inside: the agent, else its pprof endpoint; raises ObserveError when there is neither."""
+
+    def agent(self) -> AgentClient | None:
+        """The agent built into it; None where there is none."""
 
     def ending(self) -> ExitRecord | None:
         """How it ended, None while it lives."""
@@ -67,9 +72,17 @@ class OpenWindow:
         self.phases: list[Phase] = []
         self._memstats = self._calibrate()
         pid = self.subject.pid
+        self._free()
         self._peak_reset = pid is not None and self.subject.may_reset_peak and self._reset_peak(pid)
         self._start = self._read_kernel()
         self.opened = time.monotonic()
+
+    def _free(self) -> None:
+        """Have the agent return what earlier work left to the system, so that this window's peak is its own."""
+        agent = self.subject.agent()
+        if agent is not None and not self.fresh:
+            with contextlib.suppress(ObserveError):  # the readings that follow say why it does not answer
+                agent.free()
 
     def _reset_peak(self, pid: int) -> bool:
         try:
@@ -82,9 +95,9 @@ class OpenWindow:
     def _calibrate(self) -> tuple[MemStats, int, int] | Missing:
         """The starting MemStats, and what one reading allocates in bytes and objects: the second of two in a row."""
         try:
-            endpoint = self.subject.endpoint()
-            endpoint.memstats(collect=True)
-            first, second = endpoint.memstats(), endpoint.memstats()
+            inside = self.subject.inside()
+            inside.memstats(collect=True)
+            first, second = inside.memstats(), inside.memstats()
         except ObserveError as error:
             return Missing(str(error))
         return second, second.total_alloc - first.total_alloc, second.mallocs - first.mallocs
@@ -125,6 +138,7 @@ class OpenWindow:
             tree=subject.tree,
             cpus=os.cpu_count() or 1,
             phases=tuple(self.phases),
+            gc_records=self._gc_records(memstats),
         )
 
     def _end_memstats(self) -> MemStatsPair | Missing:
@@ -132,21 +146,32 @@ class OpenWindow:
             return self._memstats
         start, read_bytes, read_objects = self._memstats
         try:
-            end = self.subject.endpoint().memstats()
+            inside = self.subject.inside()
+            end = inside.memstats()
         except ObserveError as error:
             died = self.subject.ending() is not None
             return Missing(f"the process {self.subject.ending_words()}" if died else str(error))
-        return MemStatsPair(start, end, self._after_collection(), read_bytes, read_objects)
+        return MemStatsPair(start, end, self._after_collection(inside), read_bytes, read_objects, inside.reader)
 
-    def _after_collection(self) -> MemStats | Missing:
+    @staticmethod
+    def _after_collection(inside: Inside) -> MemStats | Missing:
         """MemStats after two forced collections: sync.Pool takes two to empty."""
         try:
-            endpoint = self.subject.endpoint()
-            endpoint.memstats(collect=True)
-            stats = endpoint.memstats(collect=True)
-            return replace(stats, goroutines=endpoint.goroutines())
+            inside.memstats(collect=True)
+            stats = inside.memstats(collect=True)
+            return stats if stats.goroutines is not None else replace(stats, goroutines=inside.goroutines())
         except ObserveError as error:
             return Missing(str(error))
+
+    def _gc_records(self, memstats: MemStatsPair | Missing) -> tuple[GcRecord, ...]:
+        agent = self.subject.agent()
+        if agent is None or isinstance(memstats, Missing):
+            return ()
+        try:
+            records = agent.gc_records(since=memstats.start.num_gc).cycles
+        except ObserveError:
+            return ()
+        return tuple(record for record in records if record.number <= memstats.end.num_gc)
 
     def _gctrace(self, memstats: MemStatsPair | Missing, closed: float) -> GcTrace | Missing:
         kept = self.subject.kept

@@ -127,7 +127,7 @@ def test_ini_twins(scenario, ini, says):
 
 
 def test_neighbours(scenario):
-    """rerunfailures sees a broken budget as a failure to run again; pytest-timeout ends a stuck test and its service."""
+    """rerunfailures runs a broken budget again; pytest-timeout ends a stuck test and its service."""
     outcome = scenario(
         """
         import time

@@ -1,0 +1,116 @@
+"""Owns which living processes belong to a launch, and the signals that reach all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterable
+
+import psutil
+
+from pytest_gomem.keeper.spawn import LAUNCH_MARK
+
+
+class Family:
+    """A launched process, its descendants, and those orphans of it that have its session or its launch mark."""
+
+    def __init__(self, pid: int, mark: str) -> None:
+        self.pid = pid
+        self._mark = mark
+
+    def members(self) -> list[int]:
+        """Living pids."""
+        roots = [process for process in psutil.Process().children() if self._is_root(process)]
+        family = [member for root in roots for member in (root, *_descendants(root))]
+        return [member.pid for member in family if _is_alive(member)]
+
+    def _is_root(self, process: psutil.Process) -> bool:
+        try:
+            return (
+                process.pid == self.pid
+                or os.getsid(process.pid) == self.pid
+                or process.environ().get(LAUNCH_MARK) == self._mark
+            )
+        except (psutil.Error, OSError):
+            return False
+
+    def terminate(self) -> None:
+        """SIGTERM to each."""
+        send(signal.SIGTERM, self.members())
+
+    def kill(self, *, reaped: bool) -> bool:
+        """SIGKILL to each; True when none was left. reaped: whether wait4 has already told the end of the first one.
+
+        A process group is killed at once, so that one that forks all the time cannot run away from the signal.
+        """
+        # A number is not given anew as long as a group has it, so a process of that number is the first one or strange.
+        if not reaped or not psutil.pid_exists(self.pid):
+            _kill_group(self.pid)
+        members = self.members()
+        for group in _groups(members) - {os.getpgrp()}:
+            _kill_group(group)
+        send(signal.SIGKILL, members)
+        return not members
+
+
+def living_descendants() -> list[int]:
+    """Living pids below this process."""
+    return [process.pid for process in psutil.Process().children(recursive=True) if _is_alive(process)]
+
+
+def kill_orphans_of(keeper: int) -> None:
+    """SIGKILL what a keeper that was itself killed has left behind: nobody else knows of it."""
+    mark = mark_of(keeper, "")
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(LAUNCH_MARK, "").startswith(mark):
+                process.kill()
+        except (psutil.Error, OSError):
+            continue
+
+
+def mark_of(keeper: int, launch: object) -> str:
+    """The value of LAUNCH_MARK in all processes of one launch."""
+    return f"{keeper}-{launch}"
+
+
+def send(number: signal.Signals, pids: Iterable[int]) -> list[int]:
+    """Signal each process; those that may not be signalled are returned."""
+    refused = []
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+        except PermissionError:
+            refused.append(pid)
+    return refused
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _groups(pids: Iterable[int]) -> set[int]:
+    groups = set()
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            groups.add(os.getpgid(pid))
+    return groups
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs; a zombie does not."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

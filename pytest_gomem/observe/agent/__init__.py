@@ -1,0 +1,1 @@
+"""Owns asking the agent inside a service, and the records of its answers."""

@@ -1,0 +1,160 @@
+"""Owns asking the agent inside a service: one typed method per command."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.observe.agent.channel import Channel
+from pytest_gomem.observe.agent.memstats import memstats_of
+from pytest_gomem.observe.agent.peak import peak_of
+from pytest_gomem.observe.agent.records import AgentInfo, AgentMemStats, GcRecords, Histogram, Peak, Settings
+from pytest_gomem.observe.records import GcRecord
+
+PROTOCOL = 1
+_NO_LIMIT = (1 << 63) - 1  # math.MaxInt64, what runtime/debug.SetMemoryLimit calls no limit
+_T = TypeVar("_T")
+_Fields = Mapping[str, Any]
+
+
+class AgentClient:
+    """The agent listening on `socket_path`; each method raises ObserveError when there is no answer in `timeout` s.
+
+    Files that the agent writes (CPU profile, trace, heap dump, peak) are made by the service itself: it must be able to
+    write there. All but the peak's are new files: one that exists already is refused.
+    """
+
+    def __init__(self, socket_path: Path, timeout: float = 10.0) -> None:
+        self._channel = Channel(socket_path, timeout)
+
+    def wait(self, timeout: float) -> AgentInfo:
+        """Wait for a service that was just started, at most `timeout` seconds; refuses an agent of another release."""
+        self._channel.open(timeout)
+        info = self.ping()
+        if info.protocol != PROTOCOL:
+            raise ObserveError(f"the agent speaks protocol {info.protocol}, not {PROTOCOL}: build the service anew")
+        return info
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        self._channel.close()
+
+    def ping(self) -> AgentInfo:
+        """Who answers."""
+        return self._read(lambda fields: AgentInfo(**fields), "ping")
+
+    def memstats(self) -> AgentMemStats:
+        """runtime.ReadMemStats: exact, at the price of one stop of the world."""
+        return self._read(lambda fields: memstats_of(fields, time.monotonic()), "memstats")
+
+    def metrics(self, *names: str) -> dict[str, int | float | Histogram]:
+        """runtime/metrics by name: those asked for, or all; what this Go release does not have is not in the answer."""
+        return self._read(lambda fields: {name: _metric(value) for name, value in fields.items()}, "metrics", *names)
+
+    def settings(self) -> Settings:
+        """The settings in force now."""
+        return self._read(_settings, "settings")
+
+    def gc_records(self, since: int = 0) -> GcRecords:
+        """The GC cycles after number `since`, up to now; the agent keeps the last 16384."""
+        return self._read(lambda fields: _gc_records(fields, since), "cycles", str(since))
+
+    def profile(self, name: str, *, gc: bool = False) -> bytes:
+        """A runtime/pprof profile, gzip-compressed pprof; gc=True forces two cycles first, which empties sync.Pools."""
+        return self._channel.ask("profile", name, *(["gc"] if gc else []))
+
+    def goroutines(self) -> str:
+        """The stacks of all goroutines, as a panic prints them; stops the world meanwhile."""
+        return self._channel.ask("goroutines").decode(errors="replace")
+
+    def gc(self) -> None:
+        """Force two cycles: a sync.Pool is empty only after the second."""
+        self._channel.ask("gc")
+
+    def free(self) -> None:
+        """Force two cycles and return what is free to the system (debug.FreeOSMemory)."""
+        self._channel.ask("free")
+
+    def set_gc_percent(self, percent: int | None) -> int | None:
+        """debug.SetGCPercent, None is off; returns what was set before."""
+        return self._read(_gogc, "setgcpercent", str(-1 if percent is None else percent))
+
+    def set_memory_limit(self, limit: int | None) -> int | None:
+        """debug.SetMemoryLimit in bytes, None is no limit; returns what was set before."""
+        return self._read(_memory_limit, "setmemorylimit", str(_NO_LIMIT if limit is None else limit))
+
+    def start_cpu_profile(self, path: Path) -> None:
+        """Write a CPU profile to a new file until stop_cpu_profile()."""
+        self._channel.ask("cpu", "start", str(path))
+
+    def stop_cpu_profile(self) -> None:
+        """The file is complete when this returns."""
+        self._channel.ask("cpu", "stop")
+
+    def start_trace(self, path: Path) -> None:
+        """Write an execution trace to a new file until stop_trace()."""
+        self._channel.ask("trace", "start", str(path))
+
+    def stop_trace(self) -> None:
+        """The file is complete when this returns."""
+        self._channel.ask("trace", "stop")
+
+    def heap_dump(self, path: Path) -> None:
+        """debug.WriteHeapDump to a new file; the world is stopped until it is written."""
+        self._channel.ask("heapdump", str(path))
+
+    def start_peak(self, path: Path) -> None:
+        """Keep in `path` the heap profile of the highest cycle; read it by read_peak(), also when the service died."""
+        self._channel.ask("peak", "start", str(path))
+
+    def reset_peak(self) -> None:
+        """Forget the peak and remove its file."""
+        self._channel.ask("peak", "reset")
+
+    def peak(self) -> Peak:
+        """The peak so far; raises ObserveError with the reason when its profile could not be written."""
+        return self._read(peak_of, "peak", "get")
+
+    def stop_peak(self) -> None:
+        """Stop looking for peaks; the file stays."""
+        self._channel.ask("peak", "stop")
+
+    def _read(self, convert: Callable[[_Fields], _T], *words: str) -> _T:
+        answer = self._channel.ask(*words)
+        try:
+            return convert(json.loads(answer))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise ObserveError(f"the agent's answer to '{words[0]}' is not as known ({what})") from None
+
+
+def _metric(value: Any) -> int | float | Histogram:
+    if isinstance(value, dict):
+        return Histogram(tuple(value["counts"]), tuple(value["buckets"]))
+    number: int | float = value
+    return number
+
+
+def _settings(fields: _Fields) -> Settings:
+    return Settings(**{**fields, "gogc": _gogc(fields), "gomemlimit": _memory_limit(fields)})
+
+
+def _gogc(fields: _Fields) -> int | None:
+    percent: int = fields["gogc"]
+    return percent if percent >= 0 else None
+
+
+def _memory_limit(fields: _Fields) -> int | None:
+    limit: int = fields["gomemlimit"]
+    return limit if limit < _NO_LIMIT else None
+
+
+def _gc_records(fields: _Fields, since: int) -> GcRecords:
+    # Ends come by the wall clock, which the service and this process share.
+    offset = time.monotonic() - time.time()
+    cycles = tuple(GcRecord(number, pause / 1e9, end / 1e9 + offset) for number, pause, end in fields["cycles"])
+    return GcRecords(since, fields["num_gc"], cycles)

@@ -1,0 +1,105 @@
+"""Owns the frozen records of what the agent inside a service answers; bytes, counts and seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_gomem.observe.records import GcRecord, MemStats
+
+
+@dataclass(frozen=True)
+class AgentInfo:
+    """Who answers. agent_goroutines: the agent's own, which every goroutine count of the service includes."""
+
+    protocol: int
+    pid: int
+    go_version: str
+    agent_goroutines: int
+    stderr_split: bool
+
+
+@dataclass(frozen=True)
+class SizeClass:
+    """One entry of runtime.MemStats.BySize: objects up to `size` bytes, counted since the program's start."""
+
+    size: int
+    mallocs: int
+    frees: int
+
+
+@dataclass(frozen=True)
+class AgentMemStats:
+    """runtime.ReadMemStats, complete: what `/debug/pprof/heap?debug=1` prints as `common`, and what it leaves out.
+
+    goroutines: runtime.NumGoroutine without the agent's own. last_gc: seconds since the epoch, 0 before the first.
+    """
+
+    common: MemStats
+    lookups: int
+    last_gc: float
+    pause_total: float
+    enable_gc: bool
+    by_size: tuple[SizeClass, ...]
+    goroutines: int
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A runtime/metrics Float64Histogram: counts[i] lie in [buckets[i], buckets[i + 1]); the ends may be infinite."""
+
+    counts: tuple[int, ...]
+    buckets: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is in force, whoever set it. gogc: percent, None when off; gomemlimit: bytes, None when there is none.
+
+    mem_profile_rate: runtime.MemProfileRate, bytes between samples, 0 when off. godebug: the variable alone.
+    """
+
+    go_version: str
+    goos: str
+    goarch: str
+    num_cpu: int
+    gomaxprocs: int
+    gogc: int | None
+    gomemlimit: int | None
+    godebug: str
+    mem_profile_rate: int
+
+
+@dataclass(frozen=True)
+class GcRecords:
+    """The cycles after `since`, oldest first: len(cycles) + lost = num_gc - since."""
+
+    since: int
+    num_gc: int
+    cycles: tuple[GcRecord, ...]
+
+    @property
+    def lost(self) -> int:
+        """How many cycles have no record: they turned a ring before it was read."""
+        return self.num_gc - self.since - len(self.cycles)
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The highest cycle since the start or the last reset, in bytes; rss is None where the system does not tell.
+
+    kept: profiles written since the start; forced: GC cycles that this took, which NumGC and NumForcedGC include.
+    """
+
+    live_heap: int
+    rss: int | None
+    cycle: int
+    kept: int
+    forced: int
+
+
+@dataclass(frozen=True)
+class PeakProfile:
+    """The peak and its heap profile, gzip-compressed pprof."""
+
+    peak: Peak
+    profile: bytes

@@ -1,0 +1,81 @@
+"""Owns what can be asked of the inside of a Go process, whoever answers: the agent, or its pprof endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.records import MemStats
+
+
+class Inside(Protocol):
+    """A reader of MemStats and profiles; every method raises ObserveError when the process does not answer."""
+
+    reader: str
+
+    def memstats(self, *, collect: bool = False) -> MemStats:
+        """runtime.MemStats; with `collect` after a forced GC."""
+
+    def goroutines(self) -> int:
+        """Number of goroutines."""
+
+    def goroutine_stacks(self) -> str:
+        """The stacks of all goroutines."""
+
+    def collect(self) -> None:
+        """Force two collections: sync.Pool takes two to empty."""
+
+    def heap_profile(self) -> bytes:
+        """The heap profile after two forced collections: gzipped profile.proto with all four samples."""
+
+    def allocs_profile(self, seconds: float | None = None) -> bytes:
+        """The allocs profile since the start, or of the next `seconds`."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+class AgentInside:
+    """The agent that was built into the service: exact, and its own goroutines are not counted."""
+
+    reader = "agent"
+
+    def __init__(self, client: AgentClient) -> None:
+        self.client = client
+
+    def memstats(self, *, collect: bool = False) -> MemStats:
+        """runtime.ReadMemStats at the price of one stop of the world."""
+        if collect:
+            self.client.gc()
+        stats = self.client.memstats()
+        return replace(stats.common, goroutines=stats.goroutines)
+
+    def goroutines(self) -> int:
+        """runtime.NumGoroutine without the agent's own."""
+        return self.client.memstats().goroutines
+
+    def goroutine_stacks(self) -> str:
+        """The stacks of all goroutines, the agent's among them."""
+        return self.client.goroutines()
+
+    def collect(self) -> None:
+        """Force two collections."""
+        self.client.gc()
+
+    def heap_profile(self) -> bytes:
+        """The heap profile after two forced collections."""
+        return self.client.profile("heap", gc=True)
+
+    def allocs_profile(self, seconds: float | None = None) -> bytes:
+        """The allocs profile since the start; raises ObserveError for a span of time, which only the endpoint knows."""
+        if seconds is not None:
+            raise ObserveError(
+                "allocs_profile(seconds=) needs the pprof endpoint: the agent knows no span of time"
+            )
+        return self.client.profile("allocs")
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self.client.close()

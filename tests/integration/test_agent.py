@@ -1,0 +1,528 @@
+"""The agent: built by the real go command into real programs, and asked while they run."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+from agent_programs import OBEDIENT, PATIENCE, PROGRAMS, build, module, running
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.agent.peak import read_peak
+from pytest_gomem.observe.agent.records import Histogram
+from pytest_gomem.observe.gctrace import GctraceReader
+from pytest_gomem.observe.memstats import parse_goroutine_total, parse_memstats
+from pytest_gomem.pprof.aggregate import aggregate
+from pytest_gomem.pprof.read import parse_profile, read_profile
+
+
+@pytest.fixture(scope="module")
+def binaries(tmp_path_factory):
+    """Path of each program with the agent in it, built when first asked for."""
+    folder, built = tmp_path_factory.mktemp("binaries"), {}
+
+    def binary(name):
+        if name not in built:
+            cwd = module(folder / "obedient") if name == "obedient" else PROGRAMS
+            built[name] = build("." if name == "obedient" else f"./{name}", cwd, folder / f"{name}-out")
+        return built[name]
+
+    return binary
+
+
+@pytest.fixture
+def folder():
+    """A private folder (0700) with a path short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="gomem-") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def obedient(binaries, folder):
+    with running(binaries("obedient"), folder) as program:
+        assert program.process.stdout.readline() == "up\n"
+        yield program
+
+
+@contextlib.contextmanager
+def serving(binary, folder, *args, **popen):
+    """The server program and a function that fetches from it."""
+    command = ("--listen=127.0.0.1:0", "--pprof", "--log-ready", *args)
+    with running(binary, folder, *command, stderr=subprocess.PIPE, **popen) as program:
+        base = f"http://{program.process.stderr.readline().split()[-1]}"
+        yield program, lambda path: urllib.request.urlopen(base + path, timeout=PATIENCE).read().decode()
+
+
+@pytest.fixture
+def server(binaries, folder):
+    with serving(binaries("server"), folder) as served:
+        yield served
+
+
+def until(look):
+    """What `look()` answers as soon as that is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not (answer := look()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return answer
+
+
+# Figures
+
+
+def test_memstats_lie_between_those_that_pprof_prints_before_and_after(server):
+    """The agent's MemStats and net/http/pprof's are the same counters, field by field."""
+    program, get = server
+    before = parse_memstats(get("/debug/pprof/heap?debug=1"), t=0)
+    mine = program.agent.memstats().common
+    after = parse_memstats(get("/debug/pprof/heap?debug=1"), t=0)
+    for field in ("total_alloc", "mallocs", "frees", "num_gc", "sys", "buck_hash_sys", "gc_sys"):
+        assert getattr(before, field) <= getattr(mine, field) <= getattr(after, field), field
+    assert mine.heap_inuse + mine.heap_idle == mine.heap_sys
+
+
+def test_memstats_are_complete(obedient):
+    """Size classes, the total of all pauses and the time of the last cycle come too, which pprof's text leaves out."""
+    obedient.tell("burn 3")
+    stats = obedient.agent.memstats()
+    assert stats.common.num_gc == stats.common.num_forced_gc == len(stats.common.pauses) == 3
+    assert stats.pause_total == pytest.approx(sum(pause for _, pause, _ in stats.common.pauses))
+    assert stats.last_gc == pytest.approx(stats.common.pauses[-1][2])
+    assert abs(time.time() - stats.last_gc) < PATIENCE
+    assert stats.enable_gc
+    assert 0 < sum(row.mallocs for row in stats.by_size) <= stats.common.mallocs
+    assert [row.size for row in stats.by_size] == sorted(row.size for row in stats.by_size)
+
+
+def test_held_memory_shows(binaries, folder):
+    """50 MiB that the service holds are in the live heap by the agent's MemStats and metrics alike."""
+    with running(binaries("hold"), folder, "--mb=50") as program:
+        program.process.stdout.readline()
+        program.agent.gc()
+        assert 50 << 20 <= program.agent.memstats().common.heap_alloc < 52 << 20
+        (objects,) = program.agent.metrics("/memory/classes/heap/objects:bytes").values()
+        assert 50 << 20 <= objects < 52 << 20
+
+
+def test_reading_adds_next_to_nothing(obedient):
+    """A reading of MemStats allocates under 1 kB in the service, where pprof's text costs 17-170 kB."""
+    totals = [obedient.agent.memstats().common.total_alloc for _ in range(6)]
+    obedient.agent.metrics()
+    first = obedient.agent.memstats().common.total_alloc
+    obedient.agent.metrics()
+    second = obedient.agent.memstats().common.total_alloc
+    assert totals[-1] - totals[-2] < 1000
+    assert second - first < 1000
+
+
+def test_metrics_come_in_all_their_kinds(obedient):
+    """Counts, fractions and histograms with infinite ends arrive; a name that Go does not know is left out."""
+    metrics = obedient.agent.metrics()
+    assert isinstance(metrics["/gc/cycles/total:gc-cycles"], int)
+    assert isinstance(metrics["/cpu/classes/total:cpu-seconds"], float)
+    latencies = metrics["/sched/latencies:seconds"]
+    assert isinstance(latencies, Histogram)
+    assert len(latencies.buckets) == len(latencies.counts) + 1
+    assert latencies.buckets[-1] == float("inf")
+    some = obedient.agent.metrics("/gc/gogc:percent", "/no/such:metric")
+    assert some == {"/gc/gogc:percent": 100}
+
+
+def test_goroutines_are_counted_without_the_agents_own(server):
+    """The count is that of the goroutine profile less the agent's, which the agent knows."""
+    program, get = server
+    get("/goroutines?n=7")
+    more = AgentClient(program.folder / "agent")
+    own = more.ping().agent_goroutines
+    text = get("/debug/pprof/goroutine?debug=2")
+    assert len(re.findall(r"^created by main\.(?:\(\*)?pytestGomem", text, re.MULTILINE)) == own == 4
+    # The request for the profile has a goroutine of its own, and so may its connection.
+    assert (
+        0
+        <= parse_goroutine_total(get("/debug/pprof/goroutine?debug=1")) - own - program.agent.memstats().goroutines
+        < 3
+    )
+    more.close()
+    assert "main.(*keeper).goroutines" in program.agent.goroutines()
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("env", "gogc", "limit"),
+    [
+        ({"GOGC": "37", "GOMEMLIMIT": "123MiB", "GOMAXPROCS": "1"}, 37, 123 << 20),
+        ({"GOGC": "off", "GOMEMLIMIT": "off", "GODEBUG": 'x="y"'}, None, None),
+    ],
+)
+def test_settings_are_those_in_force(binaries, folder, env, gogc, limit):
+    """GOGC, GOMEMLIMIT, GOMAXPROCS and GODEBUG are read back, "off" as None."""
+    with running(binaries("obedient"), folder, env=env) as program:
+        settings = program.agent.settings()
+        assert (settings.gogc, settings.gomemlimit) == (gogc, limit)
+        assert settings.gomaxprocs == int(env.get("GOMAXPROCS", os.cpu_count()))
+        assert settings.godebug == env.get("GODEBUG", "")
+        assert settings.mem_profile_rate == 512 << 10
+
+
+def test_settings_change_in_the_run(obedient):
+    """What is set is in force at once, and the call tells what was before."""
+    agent = obedient.agent
+    assert agent.set_gc_percent(50) == 100
+    assert agent.set_gc_percent(None) == 50
+    assert agent.set_memory_limit(1 << 30) is None
+    assert (agent.settings().gogc, agent.settings().gomemlimit) == (None, 1 << 30)
+    assert agent.set_memory_limit(None) == 1 << 30
+    assert agent.settings().gomemlimit is None
+
+
+def test_free_gives_the_pages_back(server):
+    """100 MB of garbage stay resident until the agent frees them."""
+    program, get = server
+    process = psutil.Process(program.process.pid)
+    get(f"/alloc?bytes={100 << 20}")
+    held = process.memory_info().rss
+    program.agent.free()
+    assert held > 100 << 20
+    assert process.memory_info().rss < 40 << 20
+
+
+# GC records
+
+
+def test_no_cycle_is_lost_while_they_follow_fast(obedient):
+    """2000 cycles back to back, 8 turns of the runtime's ring: a record of each, with the pause that MemStats tell."""
+    start = time.monotonic()
+    obedient.tell("burn 2000")
+    records = obedient.agent.gc_records()
+    end = time.monotonic()
+    assert (records.num_gc, len(records.cycles), records.lost) == (2000, 2000, 0)
+    assert [record.number for record in records.cycles] == list(range(1, 2001))
+    mine = {record.number: record.pause for record in records.cycles}
+    assert all(mine[number] == pause for number, pause, _ in obedient.agent.memstats().common.pauses)
+    times = [record.t for record in records.cycles]
+    assert times == sorted(times)
+    assert start - 0.1 < times[0] < times[-1] < end + 0.1
+
+
+def test_records_go_on_from_a_number(obedient):
+    """since= asks for what came after it; asked at once again, there is nothing new."""
+    obedient.tell("burn 5")
+    assert [record.number for record in obedient.agent.gc_records(since=3).cycles] == [4, 5]
+    assert obedient.agent.gc_records(since=5).cycles == ()
+
+
+def test_lost_cycles_are_counted(binaries, folder):
+    """17 000 cycles turn the rings before they are asked for: those without a record are counted as lost."""
+    source = OBEDIENT.replace("var early =", "var _ = burn()\n\nvar early =") + (
+        "\nfunc burn() bool {\n\tfor i := 0; i < 17000; i++ {\n\t\truntime.GC()\n\t}\n\treturn true\n}\n"
+    )
+    with tempfile.TemporaryDirectory() as path:
+        binary = build(".", module(Path(path) / "src", source), Path(path) / "out")
+        with running(binary, folder) as program:
+            program.process.stdout.readline()
+            records = program.agent.gc_records()
+            assert records.num_gc == 17000
+            assert len(records.cycles) + records.lost == 17000
+            assert records.lost >= 17000 - 16384
+            assert records.cycles[-1].number == 17000
+
+
+# Profiles, traces, dumps
+
+
+@pytest.mark.parametrize("name", ["heap", "allocs", "goroutine", "threadcreate", "block", "mutex"])
+def test_profiles_are_readable(obedient, name):
+    """Each profile of runtime/pprof comes in its binary form."""
+    assert parse_profile(obedient.agent.profile(name)).sample_types
+
+
+def test_the_heap_profile_after_two_cycles_names_what_is_held(binaries, folder):
+    """gc=True forces two cycles; the profile then names the function that holds the memory."""
+    with running(binaries("hold"), folder, "--mb=50") as program:
+        program.process.stdout.readline()
+        before = program.agent.memstats().common.num_forced_gc
+        profile = parse_profile(program.agent.profile("heap", gc=True))
+        assert program.agent.memstats().common.num_forced_gc - before == 2
+        assert aggregate(profile, "inuse_space").rows[0].frame.function == "main.main"
+
+
+def test_recordings_are_complete_files(obedient):
+    """A CPU profile, an execution trace and a heap dump are written to files of the caller's."""
+    agent, folder = obedient.agent, obedient.folder
+    agent.start_cpu_profile(folder / "cpu")
+    agent.start_trace(folder / "trace")
+    obedient.tell("burn 50")
+    agent.stop_trace()
+    agent.stop_cpu_profile()
+    agent.heap_dump(folder / "dump")
+    assert read_profile(folder / "cpu").sample_types
+    assert (folder / "trace").read_bytes().startswith(b"go 1.")
+    assert (folder / "dump").read_bytes().startswith(b"go1.7 heap dump\n")
+    assert {stat.S_IMODE((folder / name).stat().st_mode) for name in ("cpu", "trace", "dump")} == {0o600}
+
+
+def test_recordings_refuse_what_makes_no_sense(obedient):
+    """Starting twice, stopping what never started, and overwriting a file are errors that leave the service alone."""
+    agent, folder = obedient.agent, obedient.folder
+    with pytest.raises(ObserveError, match="not started"):
+        agent.stop_trace()
+    agent.start_trace(folder / "trace")
+    with pytest.raises(ObserveError, match="already started"):
+        agent.start_trace(folder / "trace2")
+    agent.stop_trace()
+    with pytest.raises(ObserveError, match="file exists"):
+        agent.heap_dump(folder / "trace")
+    with pytest.raises(ObserveError, match="no such file"):
+        agent.start_cpu_profile(folder / "nowhere" / "cpu")
+    agent.start_cpu_profile(folder / "cpu")
+    agent.stop_cpu_profile()
+    assert agent.ping().pid == obedient.process.pid
+
+
+# The peak
+
+
+def top_of_peak(path):
+    """The function that the peak's profile blames most."""
+    kept = read_peak(path)
+    return kept.peak, aggregate(parse_profile(kept.profile), "inuse_space").rows[0].frame.function
+
+
+def test_a_spike_of_5_ms_is_in_the_peak_profile(obedient):
+    """200 MB for 5 ms, then nothing: the peak's profile names the function, the profile at the end does not."""
+    path = obedient.folder / "peak"
+    obedient.agent.start_peak(path)
+    obedient.tell("burn 2")
+    obedient.tell("spike")
+    obedient.tell("burn 4")
+    peak, function = top_of_peak(path)
+    assert peak.live_heap > 200 << 20
+    assert peak == obedient.agent.peak()
+    assert function == "main.spike"
+    assert all(
+        row.frame.function != "main.spike" for row in aggregate(parse_profile(obedient.agent.profile("heap"))).rows
+    )
+
+
+def test_the_peak_outlives_a_service_that_exits_at_it(obedient):
+    """The file is there when the service has ended at its peak without a word."""
+    path = obedient.folder / "peak"
+    obedient.agent.start_peak(path)
+    obedient.process.stdin.write("exit\n")
+    obedient.process.stdin.flush()
+    assert obedient.process.wait(PATIENCE) == 1
+    assert top_of_peak(path)[1] == "main.main"
+
+
+def test_the_peak_is_reset(obedient):
+    """After a reset there is no file until the next cycle, and a lower cycle is a peak again."""
+    agent, path = obedient.agent, obedient.folder / "peak"
+    agent.start_peak(path)
+    obedient.tell("spike")
+    obedient.tell("burn 4")
+    assert agent.peak().live_heap > 200 << 20
+    agent.free()
+    agent.reset_peak()
+    with pytest.raises(ObserveError, match="no GC cycle"):
+        read_peak(path)
+    obedient.tell("burn 1")
+    until(path.exists)
+    assert 0 < read_peak(path).peak.live_heap < 10 << 20
+    agent.stop_peak()
+    with pytest.raises(ObserveError, match="not started"):
+        agent.peak()
+    assert agent.ping().agent_goroutines == 3
+
+
+# The stderr split
+
+
+@pytest.fixture
+def split(binaries, folder):
+    """A service whose stderr is split; its descriptor 2 and the application's own, to be read when it has ended."""
+    with (folder / "two").open("w") as two, (folder / "own").open("w") as own:
+
+        def start(name, *args, env=None):
+            env = {"PYTEST_GOMEM_STDERR_FD": str(own.fileno()), **(env or {})}
+            return running(binaries(name), folder, *args, env=env, stderr=two, pass_fds=[own.fileno()])
+
+        yield start, lambda: ((folder / "two").read_text(), (folder / "own").read_text())
+
+
+def test_the_application_logs_to_a_descriptor_of_its_own(split):
+    """Every logger moves, whenever it took os.Stderr; the runtime, println, raw writers and panics stay on 2."""
+    start, read = split
+    with start("obedient") as program:
+        program.process.stdout.readline()
+        assert program.agent.ping().stderr_split
+        program.tell("log")
+        program.agent.gc()
+        program.agent.gc()  # a finalizer of the old os.Stderr would have closed descriptor 2 by now
+        program.tell("log")
+        program.process.communicate("panic\n")
+    two, application = read()
+    for text in ("early logger", "default logger", "default slog", "os.Stderr"):
+        assert application.count(text) == 2
+        assert text not in two
+    for text in ("println", "raw write"):
+        assert two.count(text) == 2
+        assert text not in application
+    assert "panic: boom" in two
+
+
+def test_gctrace_is_whole_beside_a_loud_log(split):
+    """300 cycles while four goroutines and a child log look-alikes: descriptor 2 holds each cycle's line, no more."""
+    start, read = split
+    with start("gclogger", "--listen=127.0.0.1:0", env={"GODEBUG": "gctrace=1"}) as program:
+        process = psutil.Process(program.process.pid)
+        listening = until(lambda: process.net_connections("tcp"))[0]
+        get = lambda path: urllib.request.urlopen(f"http://127.0.0.1:{listening.laddr.port}{path}").read()  # noqa: E731
+        get("/burn?cycles=300")
+        program.process.send_signal(signal.SIGSTOP)
+        two, application = read()
+        program.process.send_signal(signal.SIGCONT)
+        cycles = program.agent.memstats().common.num_gc
+    accepted, rest = GctraceReader().feed(two.encode())
+    assert [cycle.number for cycle in accepted] == list(range(1, len(accepted) + 1))
+    assert cycles - 2 <= len(accepted) <= cycles
+    assert rest == b""
+    assert "order accepted" in application
+
+
+def test_without_a_usable_descriptor_stderr_stays(binaries, folder):
+    """A number that is no open descriptor changes nothing."""
+    for number in ("1", "99", "x", ""):
+        with tempfile.TemporaryFile("w+") as two:
+            with running(
+                binaries("obedient"), folder, agent=False, env={"PYTEST_GOMEM_STDERR_FD": number}, stderr=two
+            ) as program:
+                program.process.stdout.readline()
+                program.tell("log")
+            two.seek(0)
+            assert "os.Stderr" in two.read()
+
+
+# Life and death
+
+
+def test_it_does_nothing_unless_asked(binaries, folder):
+    """Without its variable there is no socket, no goroutine, no descriptor more."""
+    with running(
+        binaries("server"),
+        folder,
+        "--listen=127.0.0.1:0",
+        "--pprof",
+        "--log-ready",
+        agent=False,
+        stderr=subprocess.PIPE,
+    ) as program:
+        address = program.process.stderr.readline().split()[-1]
+        text = urllib.request.urlopen(f"http://{address}/debug/pprof/goroutine?debug=2").read().decode()
+        assert "pytestGomem" not in text
+        assert not list(folder.iterdir())
+
+
+def test_children_start_no_agent(binaries, folder):
+    """The variable is gone from the environment that children get."""
+    with serving(binaries("server"), folder, "--children=2") as (program, _):
+        for pid in psutil.Process(program.process.pid).children():
+            assert "PYTEST_GOMEM_AGENT" not in pid.environ()
+        assert program.agent.ping().pid == program.process.pid
+
+
+def test_a_second_process_leaves_the_first_its_socket(binaries, folder, obedient):
+    """A process that finds the socket taken runs on without an agent, silently."""
+    second = subprocess.run(
+        [str(binaries("obedient"))],
+        env={**os.environ, "PYTEST_GOMEM_AGENT": str(folder / "agent")},
+        input="burn 1\n",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (second.returncode, second.stdout, second.stderr) == (0, "up\ndone\n", "")
+    assert obedient.agent.ping().pid == obedient.process.pid
+    assert [path.name for path in folder.iterdir()] == ["agent"]
+
+
+def test_a_socket_that_cannot_be_made_is_told(binaries, folder):
+    """The service runs on, and the client gets the system's words."""
+    deep = folder / ("x" * 90)
+    deep.mkdir()
+    with running(binaries("obedient"), deep, agent=False, env={"PYTEST_GOMEM_AGENT": str(deep / "agent")}) as program:
+        program.process.stdout.readline()
+        program.tell("burn 1")
+        with pytest.raises(ObserveError, match=r"path too long|invalid argument"):
+            program.agent.wait(0.1)
+
+
+def test_a_killed_service_is_told(obedient):
+    """The next request after the service's death is an error that says so, at once."""
+    obedient.agent.ping()
+    obedient.process.kill()
+    obedient.process.wait()
+    for _ in range(2):
+        with pytest.raises(ObserveError, match="the service is gone"):
+            obedient.agent.memstats()
+
+
+def test_a_stopped_service_does_not_hang_the_client(obedient):
+    """A service that does not answer costs the timeout, no more, and is asked anew when it wakes."""
+    impatient = AgentClient(obedient.folder / "agent", timeout=0.2)
+    impatient.ping()
+    obedient.process.send_signal(signal.SIGSTOP)
+    until(lambda: psutil.Process(obedient.process.pid).status() == psutil.STATUS_STOPPED)
+    for _ in range(2):
+        with pytest.raises(ObserveError, match="in time"):
+            impatient.ping()
+    obedient.process.send_signal(signal.SIGCONT)
+    assert obedient.agent.memstats().common.num_gc == 0
+    impatient.close()
+
+
+@pytest.mark.parametrize("bytes_", [b"nonsense\n", b"\n", b"profile\tnone\n", b"setgcpercent\tmany\n", b"x" * 9000])
+def test_nonsense_does_no_harm(obedient, bytes_):
+    """Whatever comes over the socket, the service lives and the next request is answered."""
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.connect(str(obedient.folder / "agent"))
+        raw.settimeout(PATIENCE)
+        raw.sendall(bytes_)
+        with contextlib.suppress(ConnectionResetError):
+            assert raw.recv(100)[:3] in (b"no ", b"")
+    assert obedient.agent.ping().pid == obedient.process.pid
+    obedient.tell("burn 1")
+
+
+def test_several_clients_are_answered_side_by_side(obedient):
+    """Eight threads with connections of their own, and one shared by all, get whole answers."""
+    shared, wrong = obedient.agent, []
+
+    def ask(client):
+        for _ in range(20):
+            if client.memstats().common.mallocs <= 0 or not gzip.decompress(shared.profile("heap")):
+                wrong.append(client)
+        client.close()
+
+    threads = [threading.Thread(target=ask, args=[AgentClient(obedient.folder / "agent")]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert until(lambda: shared.ping().agent_goroutines == 3)

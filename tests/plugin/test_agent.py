@@ -1,0 +1,69 @@
+"""What the agent in a built service adds: exact figures without an endpoint, own peaks, a clean log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+BUILT = f"""\
+built:
+  build: {PROGRAMS}/server
+  args: ["--listen", "127.0.0.1:{{port}}"]
+  ready: {{http: /healthz}}
+plain:
+  build: {PROGRAMS}/server
+  agent: false
+  args: ["--listen", "127.0.0.1:{{port}}"]
+  ready: {{http: /healthz}}
+"""
+
+
+def test_figures_without_an_endpoint(scenario):
+    """A service without pprof is measured by its agent; with agent: false the reason says both ways are missing."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(service="built", ops=1, alloc_bytes_per_op="7MB")
+        def test_agent(go_service):
+            assert go_service.set_gc_percent(50) == 100
+            go_service.get("/alloc?bytes=5000000&keep=true")
+            go_service.get("/stderr?lines=5&len=30")
+            assert go_service.log().count("\\n") == 5
+
+        @pytest.mark.gomem(service="plain")
+        def test_plain(go_service):
+            with pytest.raises(Exception, match="agent: false"):
+                go_service.free()
+        """.replace("ops=1, ", ""),
+        more_services=BUILT,
+    ).run()
+    assert outcome.status == 0, outcome.text
+    assert outcome.value("test_agent", "live_heap") > 5e6
+    assert outcome.window("test_agent")["gc"]["effective"]["gogc"] == "50"
+    reason = outcome.window("test_plain")["metrics"]["live_heap"]["reason"]
+    assert "no pprof endpoint found" in reason
+    assert "gomem.yaml says agent: false" in reason
+
+
+def test_each_test_on_a_shared_service_has_its_own_peak(scenario):
+    """The agent returns what an earlier test left, so that a small test's peak is its own number."""
+    outcome = scenario(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def shared(gomem_session):
+            return gomem_session.launch("built")
+
+        def test_big(shared, gomem):
+            with gomem.measure(shared):
+                shared.get("/alloc?bytes=80000000&keep=false")
+
+        def test_small(shared, gomem):
+            with gomem.measure(shared):
+                shared.get("/alloc?bytes=8000000&keep=false")
+        """,
+        more_services=BUILT,
+    ).run()
+    assert outcome.status == 0, outcome.text
+    assert outcome.value("test_big", "peak_rss") > 80e6
+    assert 8e6 < outcome.value("test_small", "peak_rss") < 40e6

@@ -1,0 +1,44 @@
+"""The agent's Go source: what it must and must not contain."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_gomem.launch.toolchain import find_toolchain
+
+SOURCE = importlib.resources.files("pytest_gomem.agent").joinpath("agent.go.txt").read_text("utf-8")
+IMPORTS = dict(re.findall(r'^\t(\w+) +"([^"]+)"$', SOURCE, re.MULTILINE))
+
+
+def test_every_name_of_the_package_has_a_prefix():
+    """Nothing that the agent declares or imports can clash with the user's package main."""
+    declared = re.findall(r"^(?:func|type|var|const) (\w+)", SOURCE, re.MULTILINE)
+    grouped = [
+        name
+        for block in re.findall(r"^(?:const|var) \(\n(.*?)^\)", SOURCE, re.MULTILINE | re.DOTALL)
+        for name in re.findall(r"^\t(\w+) ", block, re.MULTILINE)
+    ]
+    assert len(declared) > 10
+    assert len(grouped) > 10
+    assert all(name.startswith("pytestGomem") or name == "_" for name in declared + grouped)
+    assert all(alias.startswith("gomem") for alias in IMPORTS)
+
+
+def test_it_imports_the_standard_library_without_net():
+    """No third party, no net: that would double a small program's RSS."""
+    assert len(IMPORTS) == SOURCE.split("import (")[1].split(")")[0].count('"') // 2
+    assert not {path for path in IMPORTS.values() if "." in path or path.split("/")[0] == "net"}
+
+
+def test_it_is_formatted_by_gofmt():
+    """The source is as gofmt writes it."""
+    gofmt = Path(find_toolchain().go).with_name("gofmt")
+    if not gofmt.exists():
+        pytest.skip("this Go comes without gofmt")
+    done = subprocess.run([gofmt], input=SOURCE, capture_output=True, text=True)
+    assert done.stdout == SOURCE
