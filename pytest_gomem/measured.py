@@ -72,7 +72,7 @@ class MeasuredItem:
             raise
         texts = self._close(windows)
         if texts:
-            self._save_logs()
+            self._save_artifacts()
             pytest.fail("\n\n".join(texts), pytrace=False)
         return result
 
@@ -115,15 +115,15 @@ class MeasuredItem:
     def _close_beside(self, windows: list[tuple[Service, OpenWindow]]) -> None:
         for text in self._close(windows):
             self._item.add_report_section("call", "gomem", text)
-        self._save_logs()
+        self._save_artifacts()
 
-    def _save_logs(self) -> None:
-        """The kept log of each measured service of a failed test, for --gomem-artifacts."""
+    def _save_artifacts(self) -> None:
+        """What is kept of each measured service of a failed test, for --gomem-artifacts."""
         if self._artifacts is None:
             return
         for gomem in self._all():
             for measurement in gomem.measurements:
-                measurement.save_log(self._artifacts, self._item.nodeid)
+                measurement.save_artifacts(self._artifacts, self._item.nodeid)
 
     def _all(self) -> list[Gomem]:
         return [self._own, *self._gomems]

@@ -33,7 +33,7 @@ class Option:
 OPTIONS = (
     Option("config", "PATH", "gomem.yaml to use (default: beside pyproject.toml, if it is there)"),
     Option("json", "PATH", "write a JSON report"),
-    Option("artifacts", "DIR", "save the service log of each failed test there"),
+    Option("artifacts", "DIR", "save the service log, and the profile of the peak, of each failed test there"),
     Option("sample-rate", "HZ", "RSS samples a second (default 50)"),
     Option("strict", "flag", "YAML budgets that match no test are errors"),
     Option("report-only", "flag", "report broken budgets without failing their tests"),

@@ -33,6 +33,7 @@ _KEYS = (
     "stop_grace",
     "agent",
     "stderr_split",
+    "peak_profile",
 )
 _NAME = re.compile(r"\w[\w.-]*")
 _URL = re.compile(r"https?://\S+")
@@ -72,6 +73,7 @@ class ServiceConfig:
     except for those that begin with a token. profile_rate: bytes per heap profile sample, None = Go's default.
     stop_grace: seconds between SIGTERM and SIGKILL. agent: None = not said.
     stderr_split: with the agent, os.Stderr is a pipe of its own, so that gctrace is alone on descriptor 2.
+    peak_profile: with the agent, keep the heap profile of the window's highest GC cycle; each new peak forces a cycle.
     """
 
     name: str
@@ -90,6 +92,7 @@ class ServiceConfig:
     place: Place
     base_dir: Path
     stderr_split: bool = True
+    peak_profile: bool = False
 
 
 def default_ready(texts: Iterable[str], timeout: float = READY_TIMEOUT) -> Ready:
@@ -127,6 +130,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         place=node.place,
         base_dir=base_dir,
         stderr_split=fields.read("stderr_split", flag, True),
+        peak_profile=fields.read("peak_profile", flag, False),
     )
     mistakes.raise_all()
     return service

@@ -145,6 +145,7 @@ class Gomem(Launchpad):
         service.window = None
         measurement = measurement or self._measurement(service, window.name)
         self._fill(measurement, service, window.close())
+        measurement.peak_profile = window.peak_profile()
         return measurement
 
     def _measurement(self, service: Service, name: str) -> Measurement:

@@ -15,6 +15,8 @@ from pytest_gomem.judge.rank import resolve
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
+from pytest_gomem.measure.window import Missing
+from pytest_gomem.observe.agent.records import PeakProfile
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.model import WindowRecord
 from pytest_gomem.session.service import Service
@@ -51,6 +53,7 @@ class Measurement:
         self._judging = judging
         self._results: Mapping[str, Reading | Unavailable] | None = None
         self._record: WindowRecord | None = None
+        self.peak_profile: PeakProfile | Missing = Missing("the window is not closed")
 
     def fill(self, results: Mapping[str, Reading | Unavailable], record: WindowRecord) -> None:
         """Take the results of the closed window, and judge them by the declared budgets."""
@@ -97,17 +100,24 @@ class Measurement:
         if failed(verdicts) and not self._judging.report_only:
             raise BudgetBroken(failure_text(replace(self._record, verdicts=verdicts), self._judging.nodeid)[1])
 
-    def save_log(self, folder: Path, nodeid: str) -> None:
-        """Write the service's kept log below `folder` as an artifact; raises GomemError when it cannot be written."""
-        if self._record is None or not self.service.has_log():
+    def save_artifacts(self, folder: Path, nodeid: str) -> None:
+        """Write the service's log and the profile of the peak below `folder`; raises GomemError when that fails."""
+        if self._record is None:
             return
-        name = re.sub(r"[^\w.-]+", "_", f"{nodeid}-{self.name}")[-150:] + ".log"
+        stem = re.sub(r"[^\w.-]+", "_", f"{nodeid}-{self.name}")[-150:]
+        contents: dict[str, tuple[str, bytes]] = {}
+        if self.service.has_log():
+            contents["log"] = (f"{stem}.log", self.service.log().encode())
+        if isinstance(self.peak_profile, PeakProfile):
+            contents["peak_profile"] = (f"{stem}-peak.pb.gz", self.peak_profile.profile)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(self.service.log())
+            for name, data in contents.values():
+                (folder / name).write_bytes(data)
         except OSError as error:
             raise GomemError(f"--gomem-artifacts: {error}") from None
-        self._record = replace(self._record, artifacts={**self._record.artifacts, "log": name})
+        paths = {kind: name for kind, (name, _) in contents.items()}
+        self._record = replace(self._record, artifacts={**self._record.artifacts, **paths})
 
     def _parsed(self, written: Mapping[str, object]) -> list[Budget]:
         budgets: list[Budget] = []

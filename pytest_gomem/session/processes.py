@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, GcSettings
 from pytest_gomem.config.tokens import expand
@@ -42,6 +43,8 @@ class LaunchedProcess:
         self._final: ExitRecord | None = None
         self.no_agent = launched.no_agent
         self._agent = self._connect(launched)
+        wanted = launched.config.peak_profile and self._agent is not None
+        self.peak_file: Path | None = launched.socket.with_name("peak") if wanted and launched.socket else None
 
     @property
     def pid(self) -> int:
@@ -137,6 +140,7 @@ class AttachedProcess:
     """A process that is not ours: watched, never signalled; its peak is reset only on request."""
 
     kept = None
+    peak_file: Path | None = None
 
     def __init__(
         self, pid: int | None, pprof: str | None, watched: Watched | None, sample_rate: float, *, reset_peak: bool

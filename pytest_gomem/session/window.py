@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from pytest_gomem.errors import ObserveError
@@ -15,6 +16,8 @@ from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Phase, Window
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.agent.peak import read_peak
+from pytest_gomem.observe.agent.records import PeakProfile
 from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats
 from pytest_gomem.session.operations import Operations
@@ -28,6 +31,7 @@ class Subject(Protocol):
     sample_rate: float
     may_reset_peak: bool
     gomaxprocs: int | None
+    peak_file: Path | None
 
     @property
     def pid(self) -> int | None:
@@ -74,6 +78,7 @@ class OpenWindow:
         pid = self.subject.pid
         self._free()
         self._peak_reset = pid is not None and self.subject.may_reset_peak and self._reset_peak(pid)
+        self._look_for_peaks()
         self._start = self._read_kernel()
         self.opened = time.monotonic()
 
@@ -83,6 +88,25 @@ class OpenWindow:
         if agent is not None and not self.fresh:
             with contextlib.suppress(ObserveError):  # the readings that follow say why it does not answer
                 agent.free()
+
+    def _look_for_peaks(self) -> None:
+        """Have the agent keep the heap profile of the highest cycle from now on, if that was asked for."""
+        agent, path = self.subject.agent(), self.subject.peak_file
+        if agent is None or path is None:
+            return
+        with contextlib.suppress(ObserveError):  # peak_profile() says what became of it
+            agent.start_peak(path)
+            agent.reset_peak()
+
+    def peak_profile(self) -> PeakProfile | Missing:
+        """The heap profile of the window's highest GC cycle, also of a service that has died."""
+        path = self.subject.peak_file
+        if path is None:
+            return Missing("gomem.yaml does not say peak_profile: true for this service, or it has no agent")
+        try:
+            return read_peak(path)
+        except ObserveError as error:
+            return Missing(str(error))
 
     def _reset_peak(self, pid: int) -> bool:
         try:

@@ -67,3 +67,21 @@ def test_each_test_on_a_shared_service_has_its_own_peak(scenario):
     assert outcome.status == 0, outcome.text
     assert outcome.value("test_big", "peak_rss") > 80e6
     assert 8e6 < outcome.value("test_small", "peak_rss") < 40e6
+
+
+def test_profile_of_the_peak(scenario):
+    """peak_profile: true keeps the heap profile of the highest cycle, which reaches the report as an artifact."""
+    project = scenario(
+        """
+        @pytest.mark.gomem(service="built", peak_rss="1MB")
+        def test_peak(go_service):
+            for _ in range(3):
+                go_service.get("/alloc?bytes=20000000&keep=true")
+                go_service.gc_now()
+        """,
+        more_services=BUILT.replace("plain:", "  peak_profile: true\nplain:"),
+    )
+    outcome = project.run("--gomem-artifacts=artifacts")
+    assert outcome.status == 1
+    profile = project.folder / "artifacts" / outcome.window("test_peak")["artifacts"]["peak_profile"]
+    assert profile.read_bytes()[:2] == b"\x1f\x8b"
