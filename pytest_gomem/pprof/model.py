@@ -1,0 +1,141 @@
+"""Owns the shape of a profile: frozen records for what is few, columns for the samples, which are many."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from pytest_gomem.pprof.errors import ProfileError
+
+
+class ValueType(NamedTuple):
+    """What a value means, and its unit in the profile's own words: ("alloc_space", "bytes")."""
+
+    type: str
+    unit: str
+
+
+class Function(NamedTuple):
+    """A function of the profiled program; `system_name` is its mangled name; `start_line` is 0 when unknown."""
+
+    name: str
+    system_name: str
+    filename: str
+    start_line: int
+
+
+class Line(NamedTuple):
+    """A place in the source; `line` and `column` are 0 when unknown."""
+
+    function: Function
+    line: int
+    column: int
+
+
+class Binary(NamedTuple):
+    """A mapped file of the process (a `Mapping` in the format's words, which Python needs for dictionaries)."""
+
+    start: int
+    limit: int
+    offset: int
+    filename: str
+    build_id: str
+    has_functions: bool
+    has_filenames: bool
+    has_line_numbers: bool
+    has_inline_frames: bool
+
+
+class Location(NamedTuple):
+    """A program counter: one line, or several where calls were inlined, the innermost callee first; `()` if unknown."""
+
+    binary: Binary | None
+    address: int
+    lines: tuple[Line, ...]
+    is_folded: bool
+
+
+class Label(NamedTuple):
+    """A tag of a sample: a text in `text`, or, when that is None, a number with its unit ("" if none was given)."""
+
+    key: str
+    text: str | None
+    number: int
+    unit: str
+
+
+class Profile(NamedTuple):
+    """A profile, never changed once made; every verb of this room returns a new one.
+
+    `stacks[i]`, `values[t][i]` and `labels[i]` belong to sample i: a packed list of location ids, the leaf first
+    (see `location_ids`), its value of `sample_types[t]`, and its labels. `labels` is None when the profile was read
+    without them. Ids in `stacks` are looked up where they are used, and an unknown one is refused there: on a large
+    profile checking them all would take longer than all other reading.
+    """
+
+    sample_types: tuple[ValueType, ...]
+    stacks: list[bytes]
+    values: tuple[array[int], ...]
+    labels: list[tuple[Label, ...]] | None
+    locations: Mapping[int, Location]
+    binaries: tuple[Binary, ...] = ()
+    period_type: ValueType = ValueType("", "")
+    period: int = 0
+    time_nanos: int = 0
+    duration_nanos: int = 0
+    drop_frames: str = ""
+    keep_frames: str = ""
+    comments: tuple[str, ...] = ()
+    default_sample_type: str = ""
+    doc_url: str = ""
+
+    def sample_index(self, name: str = "") -> int:
+        """The index of a sample type by its name; without one the profile's default, or else its last.
+
+        "space" stands for "inuse_space" and so on, as in `go tool pprof`. Raises ProfileError for an unknown name.
+        """
+        names = [sample_type.type for sample_type in self.sample_types]
+        if not names:
+            raise ProfileError("the profile declares no sample types")
+        if not name:
+            return names.index(self.default_sample_type) if self.default_sample_type in names else len(names) - 1
+        for index, known in enumerate(names):
+            if known in (name, name.removeprefix("inuse_")) or known == f"inuse_{name}":
+                return index
+        raise ProfileError(f"no sample type '{name}' in the profile; it has {', '.join(names)}")
+
+    def location(self, number: int) -> Location:
+        """The location of that id; raises ProfileError when a sample names one that the profile lacks."""
+        try:
+            return self.locations[number]
+        except KeyError:
+            raise ProfileError(f"a sample refers to location {number}, which the profile does not have") from None
+
+
+def varint(number: int) -> bytes:
+    """A number below 2^64 as the format writes it: 7 bits a byte, lowest first, the high bit on all but the last."""
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def pack(location_ids: Iterable[int]) -> bytes:
+    """A stack from its location ids, the leaf first."""
+    return b"".join(map(varint, location_ids))
+
+
+def location_ids(stack: bytes) -> Iterator[int]:
+    """The location ids of a stack, the leaf first; raises ProfileError when it ends in the middle of one."""
+    number = shift = 0
+    for byte in stack:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            yield number
+            number = shift = 0
+    if shift:
+        raise ProfileError("a sample's list of locations ends in the middle of a number")

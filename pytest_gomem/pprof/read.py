@@ -1,0 +1,126 @@
+"""Owns the way from bytes to a profile: unpacking, recognising what is no profile, and checking what is one."""
+
+from __future__ import annotations
+
+import zlib
+from os import PathLike
+
+from google.protobuf.message import DecodeError
+
+from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.pprof.model import Label, Profile, ValueType
+from pytest_gomem.pprof.profile_pb2 import Label as EncodedLabel
+from pytest_gomem.pprof.profile_pb2 import ProfileView
+from pytest_gomem.pprof.samples import Samples
+from pytest_gomem.pprof.tables import Strings, binaries, functions, locations
+
+MAX_BYTES = 1 << 30  # of an unpacked profile; 200 000 samples take some 15 MB
+_GZIP = b"\x1f\x8b"
+_HTML = (b"<!doctype", b"<html", b"<?xml", b"<head")
+
+
+def read_profile(path: str | PathLike[str], labels: bool = True) -> Profile:
+    """The profile in a file, gzipped or not, or in the text form of `heap?debug=1`.
+
+    Without `labels` those of the samples are neither kept nor checked, which spares some time and memory. Raises
+    ProfileError, naming the file, when it cannot be opened or is no valid profile.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes milliseconds to load
+            return parse_profile(file.read(), labels)
+    except OSError as error:
+        raise ProfileError(f"{path}: {error.strerror or error}") from None
+    except ProfileError as error:
+        raise ProfileError(f"{path}: {error}") from None
+
+
+def parse_profile(data: bytes, labels: bool = True) -> Profile:
+    """The profile in these bytes; raises ProfileError, as `read_profile` does."""
+    if data.startswith(_GZIP):
+        data = _unpack(data)
+    if not data:
+        raise ProfileError("empty: no profile was written")
+    start = data[:256].lstrip().lower()
+    if start.startswith(_HTML):
+        raise ProfileError("an HTML page, not a profile; was it fetched from the right URL?")
+    if b" profile: " in start[:64]:
+        from pytest_gomem.pprof.text import parse_heap_text
+
+        return parse_heap_text(data)
+    try:
+        return _decode(data, labels)
+    except DecodeError:
+        raise ProfileError("not a pprof profile, or one that is cut short") from None
+
+
+def _unpack(data: bytes) -> bytes:
+    """The content of all gzip members; raises ProfileError for one that is torn, damaged or beyond MAX_BYTES."""
+    parts = []
+    left = MAX_BYTES
+    while data:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(member.decompress(data, left + 1))
+        except zlib.error as error:
+            raise ProfileError(f"damaged gzip data: {error}") from None
+        left -= len(parts[-1])
+        if left < 0:
+            raise ProfileError(f"larger than {MAX_BYTES >> 20} MiB when unpacked")
+        if not member.eof:
+            raise ProfileError("gzip data that is cut short; was the profile still being written?")
+        data = member.unused_data
+    return b"".join(parts)
+
+
+def _decode(data: bytes, with_labels: bool) -> Profile:
+    view = ProfileView.FromString(data)
+    text = Strings(view.string_table)
+    profile = _without_samples(view, text)
+    samples = Samples(len(profile.sample_types), with_labels)
+    encoded = view.sample[:]
+    del view, data  # or they would stay beside the samples, a third of the peak
+    samples.add(encoded)
+    labels = None if samples.labels is None else _labels(samples.labels, text)
+    return profile._replace(stacks=samples.stacks, values=samples.values, labels=labels)
+
+
+def _without_samples(view: ProfileView, text: Strings) -> Profile:
+    sample_types = tuple(ValueType(text[each.type], text[each.unit]) for each in view.sample_type)
+    if not sample_types:
+        raise ProfileError("not a pprof profile: it declares no sample types")
+    known_binaries = binaries(view, text)
+    return Profile(
+        sample_types,
+        [],
+        (),
+        None,
+        locations(view, functions(view, text), known_binaries),
+        binaries=tuple(known_binaries.values()),
+        period_type=ValueType(text[view.period_type.type], text[view.period_type.unit]),
+        period=view.period,
+        time_nanos=view.time_nanos,
+        duration_nanos=view.duration_nanos,
+        drop_frames=text[view.drop_frames],
+        keep_frames=text[view.keep_frames],
+        comments=tuple(text[index] for index in view.comment),
+        default_sample_type=text[view.default_sample_type],
+        doc_url=text[view.doc_url],
+    )
+
+
+def _labels(encoded: list[tuple[bytes, ...]], text: Strings) -> list[tuple[Label, ...]]:
+    """The labels of each sample; equal sets, of which there are few, are decoded once and shared."""
+    known: dict[tuple[bytes, ...], tuple[Label, ...]] = {}
+    for group in set(encoded):
+        decoded = (_label(EncodedLabel.FromString(label), text) for label in group)
+        known[group] = tuple(label for label in decoded if label is not None)
+    return [known[group] for group in encoded]
+
+
+def _label(label: EncodedLabel, text: Strings) -> Label | None:
+    key = text[label.key]
+    if label.str:
+        return Label(key, text[label.str], 0, "")
+    if label.num or label.num_unit:
+        return Label(key, None, label.num, text[label.num_unit])
+    return None  # the format has no label that says nothing

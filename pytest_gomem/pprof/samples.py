@@ -1,0 +1,106 @@
+"""Owns the decoding of samples: many at once, column by column, because one Python object for each is too slow.
+
+The bytes of a batch of samples, joined, are one valid message whose fields hold the fields of all samples. Marks
+between the samples, an empty stack, an empty label and a number that no sample holds, tell where one ends; what does
+not fit between two marks is decoded sample by sample.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.pprof.model import pack, varint
+from pytest_gomem.pprof.profile_pb2 import Sample, SampleColumns
+
+BATCH = 4096  # samples; bounds the memory that decoding takes on top of its result
+_MARK_VALUE = 0x5B1E_C7A3_94D6_E285  # arbitrary; should a sample hold it all the same, its batch just takes longer
+_MARK = b"\x0a\x00" + b"\x10" + varint(_MARK_VALUE) + b"\x1a\x00"
+_MARK_IN_MEMORY = array("q", [_MARK_VALUE]).tobytes()
+
+
+class Samples:
+    """The columns of all samples: packed stacks, values by sample type, and encoded labels if they are wanted."""
+
+    def __init__(self, types: int, with_labels: bool) -> None:
+        self.stacks: list[bytes] = []
+        self.values = tuple(array("q") for _ in range(types))
+        self.labels: list[tuple[bytes, ...]] | None = [] if with_labels else None
+
+    def add(self, encoded: list[bytes]) -> None:
+        """Append samples as they stand in the file; raises ProfileError for one whose values do not fit the types."""
+        for start in range(0, len(encoded), BATCH):
+            batch = encoded[start : start + BATCH]
+            if not self._add_columns(batch):
+                self._add_one_by_one(batch)
+
+    def _add_columns(self, batch: list[bytes]) -> bool:
+        """Decode a batch at once; False, and nothing added, when it is not the plain case."""
+        columns = SampleColumns.FromString(_MARK.join(batch))
+        width = len(self.values) + 1
+        values = array("q", columns.value[:])  # slicing first takes 40% off iterating
+        marks = array("q", [_MARK_VALUE]) * (len(batch) - 1)
+        if len(values) != len(batch) * width - 1 or values[width - 1 :: width] != marks:
+            return False
+        if values.tobytes().count(_MARK_IN_MEMORY) != len(marks):
+            return False
+        stacks = _whole_stacks(columns, batch)
+        labels = columns.label[:] if self.labels is not None else []
+        if stacks is None or (self.labels is not None and labels.count(b"") != len(marks)):
+            return False
+        self.stacks += stacks
+        for index, column in enumerate(self.values):
+            column.extend(values[index::width])
+        if self.labels is not None:
+            self.labels += _between_marks(labels)
+        return True
+
+    def _add_one_by_one(self, batch: list[bytes]) -> None:
+        for sample in map(Sample.FromString, batch):
+            if len(sample.value) != len(self.values):
+                count, expected = len(sample.value), len(self.values)
+                raise ProfileError(f"sample {len(self.stacks)} has {count} values, but the profile {expected} types")
+            self.stacks.append(pack(sample.location_id))
+            for column, value in zip(self.values, sample.value, strict=True):
+                column.append(value)
+            if self.labels is not None:
+                self.labels.append(tuple(label.SerializeToString() for label in sample.label))
+
+
+def _whole_stacks(columns: SampleColumns, batch: list[bytes]) -> list[bytes] | None:
+    """One stack for each sample of the batch, or None when the marks do not tell them apart."""
+    pieces = columns.stack[:]
+    # Ids that were written one by one are no bytes: protobuf sets them aside as unknown. Go does so for one or two.
+    set_aside = len(UnknownFieldSet(columns))
+    if pieces.count(b"") != len(batch) - 1:
+        return None
+    if not set_aside and len(pieces) == 2 * len(batch) - 1 and pieces[1::2].count(b"") == len(batch) - 1:
+        return pieces[::2]
+    stacks, start = [], 0
+    pieces.append(b"")
+    for sample in batch:
+        end = pieces.index(b"", start)
+        if end - start == 1:
+            stacks.append(pieces[start])
+        elif end == start:
+            numbers = Sample.FromString(sample).location_id
+            set_aside -= len(numbers)
+            stacks.append(pack(numbers))
+        else:
+            return None
+        start = end + 1
+    return stacks if set_aside == 0 else None
+
+
+def _between_marks(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
+    group: list[bytes] = []
+    for piece in pieces:
+        if piece:
+            group.append(piece)
+        else:
+            yield tuple(group)
+            group = []
+    yield tuple(group)

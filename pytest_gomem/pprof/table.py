@@ -1,0 +1,64 @@
+"""Owns the table a person reads: aligned columns, the total, each row's share of it, and what is not shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_gomem.pprof.aggregate import Row, Table
+from pytest_gomem.quantity import BYTES, COUNT, SECONDS, UNITS, Unit, format_value
+
+_NANOSECOND = 1e-9
+_PLURALS = {"function": "functions", "line": "lines", "file": "files", "package": "packages"}
+_NOTE = "kB and MB are 10^3 and 10^6 bytes here; `go tool pprof` prints 2^10 and 2^20 under the same names"
+
+
+def table_lines(table: Table, shown: Sequence[Row], by: str, cum: bool = False, signed: bool = False) -> Iterator[str]:
+    """The lines of the table, of which only `shown` have rows; `signed` for differences, with + and -."""
+    yield f"{table.sample_type} ({table.unit}), {_headline(table, shown, by, cum, signed)}"
+    if not shown:
+        return
+    cells = [("flat", "flat%", "cum", "cum%", by)]
+    for row in shown:
+        values = [_value(value, table.unit, signed) for value in (row.flat, row.cum)]
+        shares = [_share(value, table.total) for value in (row.flat, row.cum)]
+        cells.append((values[0], shares[0], values[1], shares[1], str(row.frame)))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for *numbers, name in cells:
+        yield "  ".join([*(text.rjust(width) for text, width in zip(numbers, widths, strict=False)), name])
+    if table.unit == "bytes":
+        yield f"({_NOTE})"
+
+
+def _headline(table: Table, shown: Sequence[Row], by: str, cum: bool, signed: bool) -> str:
+    total = _value(table.total, table.unit, False)
+    if signed:
+        net = _value(sum(row.flat for row in table.rows), table.unit, True)
+        text = f"{net} on a base of {total}: "
+    else:
+        text = f"total {total}: "
+    text += f"{len(shown)} of {len(table.rows)} {_PLURALS[by]}"
+    of = sum(abs(row.flat) for row in table.rows)
+    if cum or not of:
+        return text
+    part = sum(abs(row.flat) for row in shown) / of
+    return f"{text}, {format_value(part, UNITS['ratio'])} of the " + ("changes" if signed else "total")
+
+
+def _value(value: int, unit: str, signed: bool) -> str:
+    number, known = _base_unit(value, unit)
+    # Counts are whole; three digits of 15 432 objects would hide what changed.
+    text = format_value(abs(number), known)
+    return ("-" if value < 0 else "+" if signed and value else "") + text + ("" if unit in _SAID else f" {unit}")
+
+
+_SAID = ("bytes", "nanoseconds", "count")
+
+
+def _base_unit(value: int, unit: str) -> tuple[float, Unit]:
+    if unit == "nanoseconds":
+        return value * _NANOSECOND, SECONDS
+    return value, BYTES if unit == "bytes" else COUNT
+
+
+def _share(value: int, total: int) -> str:
+    return f"{100 * value / total:.1f}%" if total else "-"
