@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 _BYTE_SUFFIXES = {
     "B": 1.0,
@@ -20,8 +20,7 @@ _NUMBER = r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*([^\s0-9/][^\s/]*)?\s*(?:/\s*([a-z]+))?\s*")
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(NamedTuple):
     """A base unit (`name`), the suffixes a user may write in it, and what it is per: nothing, a second or an op."""
 
     name: str
@@ -59,8 +58,7 @@ UNITS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Quantity:
+class Quantity(NamedTuple):
     """A value in base units, with the spelling its author used."""
 
     value: float

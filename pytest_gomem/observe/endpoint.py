@@ -36,9 +36,17 @@ class PprofEndpoint:
             raise ObserveError(f"{self.url}{path} answered {response.status}: {text[0] if text else ''}")
         return response.body
 
-    def memstats(self, *, collect: bool = False) -> MemStats:
-        """runtime.MemStats; with `collect` after a forced GC. Itself allocates 17-170 kB in the service."""
-        body = self._get("/heap?debug=1&gc=1" if collect else "/heap?debug=1")
+    def memstats(self) -> MemStats:
+        """runtime.MemStats as it is. Itself allocates 17-170 kB in the service."""
+        return self._memstats("/heap?debug=1")
+
+    def settled(self) -> MemStats:
+        """runtime.MemStats after two forced collections: sync.Pool takes two to empty."""
+        self._get("/heap?gc=1")
+        return self._memstats("/heap?debug=1&gc=1")
+
+    def _memstats(self, path: str) -> MemStats:
+        body = self._get(path)
         return parse_memstats(body.decode(errors="replace"), time.monotonic())
 
     def goroutines(self) -> int:

@@ -15,8 +15,11 @@ class Inside(Protocol):
 
     reader: str
 
-    def memstats(self, *, collect: bool = False) -> MemStats:
-        """runtime.MemStats; with `collect` after a forced GC."""
+    def memstats(self) -> MemStats:
+        """runtime.MemStats as it is."""
+
+    def settled(self) -> MemStats:
+        """runtime.MemStats after two forced collections: sync.Pool takes two to empty."""
 
     def goroutines(self) -> int:
         """Number of goroutines."""
@@ -45,12 +48,15 @@ class AgentInside:
     def __init__(self, client: AgentClient) -> None:
         self.client = client
 
-    def memstats(self, *, collect: bool = False) -> MemStats:
+    def memstats(self) -> MemStats:
         """runtime.ReadMemStats at the price of one stop of the world."""
-        if collect:
-            self.client.gc()
         stats = self.client.memstats()
         return replace(stats.common, goroutines=stats.goroutines)
+
+    def settled(self) -> MemStats:
+        """runtime.ReadMemStats after two forced collections."""
+        self.collect()
+        return self.memstats()
 
     def goroutines(self) -> int:
         """runtime.NumGoroutine without the agent's own."""

@@ -74,11 +74,11 @@ class OpenWindow:
         """Open, or open anew: what was recorded before is no longer inside."""
         self.operations = Operations()
         self.phases: list[Phase] = []
+        self._free()
+        self._look_for_peaks()
         self._memstats = self._calibrate()
         pid = self.subject.pid
-        self._free()
         self._peak_reset = pid is not None and self.subject.may_reset_peak and self._reset_peak(pid)
-        self._look_for_peaks()
         self._start = self._read_kernel()
         self.opened = time.monotonic()
 
@@ -120,7 +120,7 @@ class OpenWindow:
         """The starting MemStats, and what one reading allocates in bytes and objects: the second of two in a row."""
         try:
             inside = self.subject.inside()
-            inside.memstats(collect=True)
+            inside.settled()
             first, second = inside.memstats(), inside.memstats()
         except ObserveError as error:
             return Missing(str(error))
@@ -179,10 +179,8 @@ class OpenWindow:
 
     @staticmethod
     def _after_collection(inside: Inside) -> MemStats | Missing:
-        """MemStats after two forced collections: sync.Pool takes two to empty."""
         try:
-            inside.memstats(collect=True)
-            stats = inside.memstats(collect=True)
+            stats = inside.settled()
             return stats if stats.goroutines is not None else replace(stats, goroutines=inside.goroutines())
         except ObserveError as error:
             return Missing(str(error))
