@@ -170,15 +170,16 @@ class Edge:
                 errors += several.errors
         errors += self._stale_budgets(items)
         if errors:
-            self._refuse(session, list(dict.fromkeys(map(str, errors))))
+            self._refuse(session, items, list(dict.fromkeys(map(str, errors))))
 
-    def _refuse(self, session: pytest.Session, messages: list[str]) -> None:
+    def _refuse(self, session: pytest.Session, items: list[pytest.Item], messages: list[str]) -> None:
         text = "\n".join(messages)
         if not hasattr(self._config, "workerinput"):
             raise pytest.UsageError(text)
         # A UsageError on an xdist worker is shown as an internal error: fail its collection instead.
         report = pytest.CollectReport(session.nodeid or ".", "failed", longrepr=text, result=[])
         self._config.hook.pytest_collectreport(report=report)
+        items.clear()
 
     def _stale_budgets(self, items: Iterable[pytest.Item]) -> list[ConfigError]:
         if self.gomem_config is None or not self._is_full_run():

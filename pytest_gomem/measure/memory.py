@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.peak import kernel_peak, rss_drift, sampled_points, widest_gap
 from pytest_gomem.measure.sources import RUSAGE, STATM, VMHWM, at_end, at_start, joined, whole_life
-from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.observe.records import KernelReading
 from pytest_gomem.quantity import BYTES, COUNT, SECONDS, format_value
 
 _MAXRSS = f"ru_maxrss in the {RUSAGE}"
 _SMAPS = "/proc/PID/smaps_rollup"
 _DRIFT = "+- max(32, 2 x CPUs) pages per CPU since Linux 6.2: 256 KiB on 2 CPUs, 32 MiB on 64, with 4 KiB pages"
+
+_FRESH = "measure it in a fresh process (go_service), or build it with the agent, which returns them"
+_FREE_SHARE = 1 / 3  # of a peak: with more of it free from earlier, the peak says more of them than of the window
 
 _rss_metric = partial(
     metric, group="memory", unit=BYTES, better=Better.LOWER, noise=Noise.MODERATE, sources=(STATM,), precision=_DRIFT
@@ -44,12 +48,29 @@ def peak_rss(window: Window) -> Reading | Unavailable:
     reading = _sampled_peak(window) if peak is None else _recorded_peak(window, peak)
     floor = at_start(window).rss
     drift = 0 if peak is None else rss_drift(window.cpus)
-    if not window.fresh and reading.value <= floor + drift:
+    if window.fresh:
+        return reading
+    if reading.value <= floor + drift:
         return Unavailable(
             f"the peak of {_bytes(reading.value)} never rose above what was resident at the start: the service still "
-            f"holds {_bytes(floor)} from earlier; measure it in a fresh process (go_service)"
+            f"holds {_bytes(floor)} from earlier; {_FRESH}"
         )
-    return reading
+    held = _free_pages(window)
+    if held > _FREE_SHARE * reading.value:
+        return Unavailable(
+            f"the peak of {_bytes(reading.value)} is not this window's own: the service still holds {_bytes(held)} of "
+            f"free pages from earlier, which are in it; {_FRESH}"
+        )
+    note = f"up to {_bytes(held)} too high: free pages from earlier are in it" if held > drift else ""
+    return replace(reading, note=joined(reading.note, note))
+
+
+def _free_pages(window: Window) -> int:
+    """Bytes that the heap held without using them at the opening: free spans not returned to the system."""
+    if isinstance(window.memstats, Missing):
+        return 0
+    start = window.memstats.start
+    return start.heap_idle - start.heap_released
 
 
 def _recorded_peak(window: Window, peak: int) -> Reading:

@@ -78,7 +78,7 @@ def test_cycles_that_left_the_ring_come_from_gctrace():
     longest = read("gc_pause_max", one)
     assert longest.value == pytest.approx(0.5 + 20e-6)
     assert "gctrace and" in longest.source
-    assert "truncates to 2 digits" in longest.precision
+    assert "cuts off after 2 digits" in longest.precision
 
 
 def test_cycles_in_neither_source_make_pauses_unavailable():

@@ -6,7 +6,7 @@ import mmap
 from dataclasses import replace
 
 import pytest
-from gomem_windows import CLOSED, MIB, OPENED, kernel, pair, timeline, window
+from gomem_windows import CLOSED, MIB, OPENED, kernel, memstats, pair, timeline, window
 
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.peak import peak_moment, rss_drift
@@ -191,3 +191,13 @@ def test_collector_that_is_off_has_no_goal():
 def test_process_that_was_replaced_is_noticed():
     """Counters that run backwards come from another process, and give no figures."""
     assert "another process" in reason("heap_sys", window(memstats=pair(first=50, last=10)))
+
+
+@pytest.mark.parametrize(("held_mib", "known"), [(13, True), (14, False)])
+def test_free_pages_from_earlier_spoil_a_shared_peak(held_mib, known):
+    """Free pages at the opening of more than a third of the peak make it unavailable; fewer stand in its note."""
+    idle = memstats(10, 5_000_000, 50_000, heap_idle=held_mib * MIB, heap_released=0)
+    reading = evaluate(window(fresh=False, memstats=pair(start=idle)), builtin_metrics())["peak_rss"]
+    assert isinstance(reading, Reading) == known
+    words = reading.note if isinstance(reading, Reading) else reading.reason
+    assert "free pages from earlier" in words

@@ -1,0 +1,34 @@
+"""The benchmarks still run: a small instance of each, as a user would start it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+NAMED = {
+    "a_a": ("peak_rss", "live_heap", "alloc_bytes_per_op", "allocs_per_op", "of stated noise"),
+    "broken_input": ("clear messages", "pytest -n 2"),
+    "gctrace_under_logging": ("accepted gctrace lines", "lost", "misread"),
+    "no_process_left": ("SIGKILL", "SIGTERM", "SIGINT", "none left"),
+    "peak_of_small_program": ("go_service", "gomem.run", "own VmHWM", "of the limit"),
+    "sampler_rate": ("pure Python", "GIL held", "of 50 Hz"),
+    "shared_service": ("test_small_after_release", "test_small_after_kept", "unavailable"),
+    "spike": ("seen whole", "of the spike"),
+    "startup": ("of 10 ms", "of 150 ms"),
+}
+
+
+@pytest.mark.parametrize("script", NAMED)
+def test_small_instance(script):
+    """It ends with exit status 0, so that no limit of its own is missed, and prints the figures it is there for."""
+    command = [sys.executable, str(BENCHMARKS / f"{script}.py"), "--small"]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    for figure in NAMED[script]:
+        assert figure in done.stdout, figure
