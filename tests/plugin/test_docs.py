@@ -1,0 +1,397 @@
+"""The documentation is true: its blocks run, its names exist, and what exists has its place in it.
+
+How a block is completed:
+- `yaml` that says `version:` is a whole gomem.yaml, and the project of the python blocks below it; any other gets the
+  version, and a service `api` or the place under it.
+- `python` is a test file; one that begins with `# conftest.py` goes into the project's conftest.py, and one without a
+  function is the body of a test. The project has examples/go_service as ./cmd/api, tests/programs/hold as ./cmd/report.
+- `sh` runs line by line in the README's project, but for pip (judged by pyproject.toml) and make (run by .ci/run).
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pytest_gomem import cli, fixtures, hookspecs, options
+from pytest_gomem.config import budgets, file, gc, services
+from pytest_gomem.config.file import load_config
+from pytest_gomem.errors import ConfigErrors
+from pytest_gomem.items import MARKERS
+from pytest_gomem.judge.verdict import Status
+from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.quantity import UNITS
+from pytest_gomem.report.json_report import schema
+from pytest_gomem.session.gomem import Gomem
+from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.session.service import Service
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+UNITS_OF = Registry(builtin_metrics()).units()
+# What the plugin itself needs of the objects that tests hold.
+NOT_FOR_TESTS = {
+    Service: {"process", "name", "window", "windows_opened", "is_unmeasured", "has_log", "check_alive", "requested"},
+    Gomem: {"close", "open", "close_window", "run_config", "judging", "measurements"},
+    Measurement: {"fill", "save_artifacts"},
+}
+# The README's test breaks its budgets, to show how that reads.
+EXIT_STATUS = {"pytest": 1}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page, and the line that its fence stands in."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.stem.lower()}_{self.line}"
+
+    @property
+    def is_project(self) -> bool:
+        return self.language == "yaml" and "version:" in self.text
+
+
+def blocks(page: Path, language: str = "") -> list[Block]:
+    text = page.read_text()
+    found = re.finditer(r"^```(\w*)[^\n]*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    every = [Block(page, text[: match.start()].count("\n") + 1, match[1], match[2]) for match in found]
+    return [block for block in every if language in ("", block.language)]
+
+
+def every_block(language: str) -> list[Block]:
+    return [block for page in PAGES for block in blocks(page, language)]
+
+
+def table(page: str, section: str) -> list[list[str]]:
+    """The rows of the first table under a heading, each a list of its cells."""
+    text = (ROOT / page).read_text()
+    body = re.search(rf"^#+ {re.escape(section)}\n(.*?)(?=^#+ |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert body, f"{page} has no section '{section}'"
+    rows = re.search(r"^\|[-| ]+\|\n((?:\|.*\n?)+)", body[1], re.MULTILINE)
+    assert rows, f"'{section}' of {page} has no table"
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[1].splitlines()]
+
+
+def names(page: str, section: str) -> set[str]:
+    """Every word in backticks in the first column of a section's table."""
+    return {name for row in table(page, section) for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+# Projects
+
+
+@dataclass
+class Project:
+    """A gomem.yaml of a page with the python blocks that are to run under it."""
+
+    page: Path
+    yaml: str
+    tests: list[Block] = field(default_factory=list)
+    conftests: list[Block] = field(default_factory=list)
+
+
+def projects() -> Iterator[Project]:
+    usual = next(block.text for block in blocks(PAGES[0]) if block.is_project)
+    for page in PAGES[1:]:
+        found = [Project(page, usual)]
+        for block in blocks(page):
+            if block.is_project:
+                found.append(Project(page, block.text))
+            elif block.language == "python":
+                is_conftest = block.text.startswith("# conftest.py")
+                (found[-1].conftests if is_conftest else found[-1].tests).append(block)
+        yield from (project for project in found if project.tests or project.conftests)
+
+
+def write_project(folder: Path, yaml: str) -> None:
+    """The Go module, gomem.yaml and an empty pytest.ini."""
+    programs = ROOT / "tests" / "programs"
+    (folder / "go.mod").write_text((programs / "go.mod").read_text())
+    shutil.copytree(programs / "internal", folder / "internal")
+    for source, name in ((ROOT / "examples" / "go_service", "api"), (programs / "hold", "report")):
+        (folder / "cmd" / name).mkdir(parents=True)
+        for path in source.glob("*.go"):
+            shutil.copy(path, folder / "cmd" / name)
+    (folder / "gomem.yaml").write_text(yaml)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+
+
+def as_test(block: Block) -> str:
+    """A whole test file."""
+    if re.search(r"^def ", block.text, re.MULTILINE):
+        return block.text
+    return f"def test_{block.name}():\n{textwrap.indent(block.text, '    ')}"
+
+
+@pytest.fixture
+def project(scenario):
+    """Lays a project out in the scenario's folder."""
+
+    def make(yaml: str):
+        made = scenario("")
+        (made.folder / "test_it.py").unlink()
+        write_project(made.folder, yaml)
+        return made
+
+    return make
+
+
+# What is written runs
+
+
+@pytest.mark.parametrize("page_project", [*projects()], ids=lambda p: f"{p.page.stem}-{len(p.tests)}")
+def test_python_blocks_run(project, page_project):
+    """Every python block of docs/ passes as it stands, in the project of the page."""
+    made = project(page_project.yaml)
+    (made.folder / "conftest.py").write_text("\n".join(block.text for block in page_project.conftests))
+    for block in page_project.tests:
+        (made.folder / f"test_{block.name}.py").write_text(as_test(block))
+    outcome = made.run("-ra")
+    assert outcome.status == 0, outcome.text
+    for block in page_project.tests:
+        assert f"test_{block.name}.py " in outcome.text
+
+
+@pytest.mark.parametrize("block", every_block("yaml"), ids=lambda b: b.name)
+def test_yaml_blocks_load(tmp_path, block):
+    """Every yaml block is a gomem.yaml without mistakes."""
+    load_config(written(tmp_path, block.text), UNITS_OF)
+
+
+@pytest.mark.parametrize("row", table("docs/configuration.md", "What is refused"), ids=lambda row: row[0].strip("`"))
+def test_refusals(tmp_path, row):
+    """What the documentation calls refused is refused, in the words it gives."""
+    with pytest.raises(ConfigErrors) as refused:
+        load_config(written(tmp_path, row[0].strip("`")), UNITS_OF)
+    assert row[1] in str(refused.value)
+
+
+def written(folder: Path, text: str) -> Path:
+    """A gomem.yaml of a fragment: a whole file, top-level keys, or keys of a service."""
+    key = text.partition(":")[0]
+    service = "services:\n  api:\n    build: ./cmd/api\n"
+    if key == "budgets":
+        text = f"version: 1\n{service}{text}"
+    elif key not in ("version", "services"):
+        text = f"version: 1\n{service}{textwrap.indent(text, '    ')}"
+    elif key == "services":
+        text = f"version: 1\n{text}"
+    path = folder / "gomem.yaml"
+    path.write_text(text + "\n")
+    return path
+
+
+# The README
+
+
+@pytest.fixture(scope="module")
+def readme_folder(tmp_path_factory, binaries) -> Path:
+    """The README's project, with a ./job and two profiles as its commands name them."""
+    folder = tmp_path_factory.mktemp("readme")
+    yaml, test = blocks(PAGES[0], "yaml")[0].text, blocks(PAGES[0], "python")[0].text
+    write_project(folder, yaml)
+    (folder / "job").write_text(f"#!/bin/sh\nexec {binaries('hold')} --mb 10 --for 50ms\n")
+    (folder / "job").chmod(0o755)
+    (folder / "test_profiles.py").write_text(profiles_block().text)
+    assert shell(folder, f"{sys.executable} -m pytest -p no:cacheprovider").returncode == 0
+    (folder / "test_profiles.py").unlink()
+    (folder / "test_memory.py").write_text(test)
+    return folder
+
+
+def profiles_block() -> Block:
+    return next(block for block in every_block("python") if "before.pb.gz" in block.text)
+
+
+def shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": path, "COLUMNS": "120"},
+        shell=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=180,
+    )
+
+
+def commands() -> list[str]:
+    lines = [line for block in every_block("sh") for line in block.text.splitlines()]
+    return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_sh_blocks_run(readme_folder, command):
+    """Every command of the documentation does what a reader expects: it ends well."""
+    words = shlex.split(command)
+    if words[:2] == ["pip", "install"]:
+        assert_installable(words[2])
+    elif words[0] == "make":
+        assert re.search(rf"^{command}\b", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    else:
+        done = shell(readme_folder, command)
+        assert done.returncode == EXIT_STATUS.get(command, 0), done.stdout
+
+
+def assert_installable(requirement: str) -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    name, extra = re.fullmatch(r"([\w-]+)(?:\[(\w+)\])?", requirement).groups()
+    assert f'name = "{name}"' in text
+    assert extra is None or extra in pyproject_names("project.optional-dependencies")
+
+
+def test_failure_in_the_readme_is_real(readme_folder):
+    """Each line of the failure that the README shows is printed by its test, but for the figures."""
+    printed = shell(readme_folder, f"{sys.executable} -m pytest -p no:cacheprovider").stdout
+    shown = [line for line in blocks(PAGES[0], "text")[0].text.splitlines() if line.strip()]
+    assert len(shown) > 5
+    for line in shown:
+        assert re.search(without_figures(line), printed), f"{line}\n\n{printed}"
+
+
+_FIGURE = r"\d+(?:\.\d+)?[kM]?(?: (?:[kMG]?B|[mun]?s)\b)?"
+
+
+def without_figures(line: str) -> str:
+    """A pattern of the line in which each figure with its unit, and the room between words, is free."""
+    pieces = re.split(rf"({_FIGURE})", " ".join(line.split()))
+    return "".join(_FIGURE if i % 2 else re.escape(piece).replace(r"\ ", r"\s+") for i, piece in enumerate(pieces))
+
+
+# What exists is documented, and the other way round
+
+
+def test_options():
+    """The table of options is the one in the code; no page names another."""
+    rows = table("docs/configuration.md", "Options")
+    written_down = {(re.sub(r"=.*", "", flag.strip("`")), ini.strip("`")) for flag, ini, _ in rows}
+    assert written_down == {(o.flag, o.ini) for o in options.OPTIONS} | {(options.METRICS_FLAG, "")}
+    named = {flag for page in PAGES for flag in re.findall(r"--gomem-[a-z-]+", page.read_text())}
+    assert named <= {flag for flag, _ in written_down}
+
+
+def decorated(module, decorator: str) -> set[str]:
+    tree = ast.parse(Path(module.__file__).read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return {f.name for f in functions if any(decorator in ast.unparse(d) for d in f.decorator_list)}
+
+
+def test_fixtures_markers_and_hooks():
+    """Each has its place in the documentation, and no page names a gomem_ thing that does not exist."""
+    every_fixture, hooks = decorated(fixtures, "pytest.fixture"), decorated(hookspecs, "hookspec")
+    assert names("docs/tests.md", "Fixtures") == every_fixture
+    assert {name.partition("(")[0] for name in names("docs/extending.md", "Extending")} == hooks
+    text = "\n".join(page.read_text() for page in PAGES)
+    assert set(re.findall(r"pytest\.mark\.(gomem\w*)", text)) == set(MARKERS)
+    known = every_fixture | set(MARKERS) | hooks | {o.ini for o in options.OPTIONS}
+    found = set(re.findall(r"(?<![\w.-])((?:pytest_)?gomem_[a-z_]+)(?![\w-])", text))
+    assert found <= known | {"pytest_gomem"}, found - known
+
+
+def test_metrics():
+    """docs/metrics.md lists the metrics that there are, each once, and those alone."""
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    assert sorted(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == sorted(UNITS_OF)
+
+
+@pytest.mark.parametrize(
+    ("section", "keys"),
+    [
+        ("The file", {"version", "services", "budgets"}),
+        ("A service", set(services._KEYS)),
+        ("build", {"package", "flags", "tags", "env"}),
+        ("ready", {"http", "tcp", "log", "port", "timeout"}),
+        ("GC settings", set(gc.GC_KEYS)),
+        ("Budgets", set(budgets._LIMITS)),
+    ],
+)
+def test_configuration_keys(section, keys):
+    """Every key of gomem.yaml stands in its table."""
+    assert names("docs/configuration.md", section) == keys
+    assert file.VERSION == 1
+
+
+def test_units():
+    """Every suffix of a quantity is named."""
+    suffixes = {suffix for unit in UNITS.values() for suffix in unit.suffixes}
+    cells = " ".join(row[1] for row in table("docs/configuration.md", "Units"))
+    assert {name for name in re.findall(r"`([^`]+)`", cells) if not name.startswith("/")} == suffixes
+
+
+@pytest.mark.parametrize("kind", [Service, Gomem, Measurement], ids=lambda kind: kind.__name__)
+def test_objects_of_tests(kind):
+    """What a test may use of an object is in its table, and the table names nothing else."""
+    public = {name for name in {*dir(kind), *instance_names(kind)} if not name.startswith("_")}
+    written_down = {re.match(r"\.?(\w+)", name)[1] for name in names("docs/tests.md", kind.__name__)} - {"m"}
+    assert written_down == public - NOT_FOR_TESTS[kind]
+
+
+def instance_names(kind: type) -> set[str]:
+    """The attributes that the __init__ of a class and of its bases set."""
+    sources = [inspect.getsource(base.__init__) for base in kind.__mro__ if base is not object]
+    return {name for source in sources for name in re.findall(r"self\.(\w+)(?::| =)", source)}
+
+
+def test_reports():
+    """Every key of a window in the JSON report, and every status of a verdict, is explained."""
+    assert names("docs/reports.md", "JSON") == set(schema()["$defs"]["window"]["properties"])
+    assert names("docs/reports.md", "Verdicts") == {status.value for status in Status}
+
+
+def test_commands():
+    """The README shows every command of `gomem`, and no page names another."""
+    named = {name for page in PAGES for name in re.findall(r"(?:^|`)gomem ([a-z]+)\b", page.read_text(), re.MULTILINE)}
+    assert named == set(cli.COMMANDS)
+
+
+def test_dependencies():
+    """Each dependency and extra of pyproject.toml says why it is there, and none is invented."""
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "dependencies.md").read_text(), re.MULTILINE)
+    assert set(rows) == pyproject_names("project") | pyproject_names("project.optional-dependencies")
+
+
+def pyproject_names(section: str) -> set[str]:
+    """The names of the dependencies, or of the extras (tomllib is newer than the oldest Python)."""
+    text = (ROOT / "pyproject.toml").read_text()
+    body = re.search(rf"^\[{re.escape(section)}\]\n(.*?)(?=^\[)", text, re.DOTALL | re.MULTILINE)[1]
+    if section == "project":
+        return set(
+            re.findall(r'"(\w+)[>=]', re.search(r"^dependencies = \[\n(.*?)^\]", body, re.DOTALL | re.MULTILINE)[1])
+        )
+    return set(re.findall(r"^(\w+) = ", body, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links(page):
+    """Every link within the repository leads somewhere, to a heading too."""
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
