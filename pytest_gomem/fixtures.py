@@ -52,7 +52,7 @@ def go_service(
     """A fresh process of the test's service; the test body is its window."""
     factory = _factory(request, gomem_service_options, gomem_gc)
     try:
-        service = factory.launch(_measured(request).plan.service)
+        service = factory.launch()
     except GomemError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     yield service

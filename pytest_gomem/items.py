@@ -104,12 +104,20 @@ def _misuses(item: pytest.Item, fixtures: frozenset[str]) -> Iterator[ConfigErro
 def _service_errors(
     item: pytest.Item, run: Run, service: str | None, fixtures: frozenset[str]
 ) -> Iterator[ConfigError]:
-    if service is None and SERVICE_FIXTURE not in fixtures:
-        return
-    try:
-        run.service_config(service)
-    except ConfigError as error:
-        yield ConfigError(error.message, place_of(item, "gomem"), error.hint)
+    wanted = [service] if service is not None or SERVICE_FIXTURE in fixtures else []
+    for name in wanted:
+        try:
+            run.service_config(name)
+        except ConfigError as error:
+            yield ConfigError(error.message, place_of(item, "gomem"), error.hint)
+    config = run.settings.config
+    if SESSION_FIXTURE in fixtures and config is not None and len(config.services) != 1:
+        named = ", ".join(config.services) or "none"
+        yield ConfigError(
+            f"{SESSION_FIXTURE} is the only service of gomem.yaml, which has: {named}",
+            place_of(item, "gomem"),
+            'launch one by gomem_session.launch("NAME") in a session fixture, and measure it with gomem.measure',
+        )
 
 
 def _rivals(

@@ -48,7 +48,7 @@ class MeasuredItem:
 
     def gomem(self, base: Overrides) -> Gomem:
         """A new factory whose windows belong to this test."""
-        gomem = Gomem(self._run, self._judging, base)
+        gomem = Gomem(self._run, self._judging, base, self.plan.service)
         self._gomems.append(gomem)
         return gomem
 

@@ -33,7 +33,7 @@ class Option:
 OPTIONS = (
     Option("config", "PATH", "gomem.yaml to use (default: beside pyproject.toml, if it is there)"),
     Option("json", "PATH", "write a JSON report"),
-    Option("artifacts", "DIR", "save the service log, and the profile of the peak, of each failed test there"),
+    Option("artifacts", "DIR", "save the service log and the heap profiles of each failed test there"),
     Option("sample-rate", "HZ", "RSS samples a second (default 50)"),
     Option("strict", "flag", "YAML budgets that match no test are errors"),
     Option("report-only", "flag", "report broken budgets without failing their tests"),
@@ -69,6 +69,8 @@ def _said(config: pytest.Config, option: Option) -> str | bool | None:
     if given is not None:
         return given
     written = str(config.getini(option.ini)).strip()
+    if option.kind in ("PATH", "DIR"):  # as pytest's own ini paths: relative to the ini file's folder
+        return str(config.rootpath / written) if written else None
     if option.kind != "flag":
         return written or None
     if written.lower() in (*_FALSE, ""):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -11,15 +10,17 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import TextIO
 
+from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
 from pytest_gomem.config.services import Ready, ServiceConfig
+from pytest_gomem.environment import run_record
 from pytest_gomem.errors import ConfigError, LaunchError, Place, ServiceDied
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.quantity import format_value
 from pytest_gomem.report.failure import failure_text
-from pytest_gomem.report.json_report import test_to_dict
+from pytest_gomem.report.json_report import write_json
 from pytest_gomem.report.model import TestRecord
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.measurement import BudgetBroken, Judging, Measurement
@@ -60,20 +61,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measured(core: Run, registry: Registry, given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
-    budgets = _budgets(given.budget)
+    budgets = _budgets(given.budget, registry)
+    config = _config(given)
     gomem = Gomem(core, Judging("gomem run"))
     try:
-        measurement = gomem.run_config(_config(given), timeout=given.timeout)
+        measurement = gomem.run_config(config, timeout=given.timeout)
     except (ServiceDied, LaunchError) as error:
         err.write(f"gomem run: {error}\n")
         return 1
     _print(measurement, registry, out)
     with suppress(BudgetBroken):  # told below, behind the JSON
         measurement.check(**budgets)
+    broken = failed(measurement.record.verdicts)
     if given.json:
-        record = TestRecord("gomem run", "passed", (measurement.record,))
-        Path(given.json).write_text(json.dumps(test_to_dict(record), indent=2) + "\n")
-    if failed(measurement.record.verdicts):
+        record = TestRecord("gomem run", "failed" if broken else "passed", (measurement.record,))
+        write_json(run_record((record,)), Path(given.json))
+    if broken:
         err.write(failure_text(measurement.record, "gomem run")[1] + "\n")
         return 1
     return 0
@@ -108,11 +111,14 @@ def _service(command: Sequence[str], gc: GcSettings) -> ServiceConfig:
     )
 
 
-def _budgets(written: Sequence[str]) -> dict[str, str]:
+def _budgets(written: Sequence[str], registry: Registry) -> dict[str, str]:
+    """Budgets as `check` takes them, judged before the program is run for nothing."""
     pairs = [text.partition("=") for text in written]
     for metric, equals, limit in pairs:
         if not (metric and equals and limit):
             raise ConfigError(f"--budget {metric}{equals}{limit}: expected METRIC=LIMIT, such as peak_rss=64MB")
+    for metric, _, limit in pairs:
+        parse_budget(metric, limit, units=registry.units(), scope="--budget", place=Place(key=f"--budget {metric}"))
     return {metric: limit for metric, _, limit in pairs}
 
 

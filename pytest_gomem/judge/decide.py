@@ -71,7 +71,7 @@ def _broken(budget: Budget, kind: str, limit: Quantity, actual: float, floor: bo
     unit = limit.unit
     by = abs(actual - limit.value)
     share = _share(by, limit)
-    percent = f" ({share:.1%})" if share is not None and share >= 0.0005 else ""
+    percent = "" if share is None or share < 0.0005 else f" ({share:.1%})" if share < 1 else f" ({share:.0%})"
     name = {"max": "limit", "min": "floor", "warn": "warning level"}[kind]
     side = "below" if floor else "over"
     found, distance = format_value(actual, unit), f"{format_value(by, unit)}{percent}"

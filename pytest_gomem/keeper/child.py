@@ -19,6 +19,7 @@ from pytest_gomem.observe.gctrace import GctraceReader
 
 SPLIT_VARIABLE = "PYTEST_GOMEM_STDERR_FD"
 _KILL_AGAIN = 0.02
+_SETSID = "setsid: "
 
 
 class Child:
@@ -37,8 +38,8 @@ class Child:
         except Exception as error:
             said = self.stderr.read().decode(errors="replace").strip()
             self.close()
-            if said:  # setsid knows why the program could not be executed
-                raise OSError(said.removeprefix("setsid: ")) from error
+            if said.startswith(_SETSID):  # it knows why the program could not be executed
+                raise OSError(said.removeprefix(_SETSID)) from error
             raise
         self.pid = spawned.pid
         self.log = LogTail(request.log_bytes)
@@ -59,8 +60,8 @@ class Child:
 
     def tick(self, now: float) -> None:
         """Drain, sample and look at OOM counters if due, and kill if the grace after SIGTERM is over."""
+        self._drain()
         if self.exit is None:
-            self._drain()
             self.watch.tick(now)
             self._oom.tick(now)
         if self.kill_at is not None and now >= self.kill_at:
@@ -98,7 +99,7 @@ class Child:
             oom=self._oom.proof() if foreign_kill else "",
             killed=by_signal == signal.SIGKILL and self._killed,
         )
-        # No more than a pipe full of each: a child that it left behind may write without end.
+        # No more than a pipe full of each: children that it left behind may write on, without end.
         left = sum(pipe.capacity for pipe in self.pipes)
         while left > 0 and (moved := self._drain()):
             left -= moved

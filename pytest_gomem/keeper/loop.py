@@ -97,8 +97,6 @@ class Keeper:
                 return
             child = self._by_pid(pid)
             if child is not None:
-                for pipe in child.pipes:
-                    self._selector.unregister(pipe.fd)
                 child.ended(status, usage)
 
     def _by_pid(self, pid: int) -> Child | None:
@@ -107,7 +105,10 @@ class Keeper:
     def _drop_forgotten(self) -> None:
         """Let go of forgotten children of whose families nothing is left."""
         for key in [k for k in self._forgotten if self._children[k].exit and self._children[k].kill_at is None]:
-            self._children.pop(key).close()
+            child = self._children.pop(key)
+            for pipe in child.pipes:
+                self._selector.unregister(pipe.fd)
+            child.close()
             self._forgotten.remove(key)
 
     def _kill_all(self) -> None:

@@ -22,6 +22,9 @@ LAUNCH_MARK = "PYTEST_GOMEM_LAUNCH"
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _SPAWN_TIMEOUT = 5.0
 _LOOK = 0.0003
+_LOOKS_FOR_LIVING = 3
+_NOT_EXECUTED = (126, 127)  # what setsid(1), as a shell, ends with then
+_PID_MAX = 1 << 22  # include/linux/threads.h
 _SCRIPT, _ELF = b"#!", b"\x7fELF"
 
 
@@ -72,9 +75,10 @@ def spawn(
         return Spawned(process.pid, own_peak=False)
     _refuse_shell_script(argv[0])
     known = {child.pid for child in psutil.Process().children()}
-    if _popen([forker, "--fork", *argv], env, cwd, stdout, stderr, inherited, new_session=False).wait():
+    setsid = _popen([forker, "--fork", *argv], env, cwd, stdout, stderr, inherited, new_session=False)
+    if setsid.wait():
         raise OSError(f"{forker} could not start {argv[0]}")
-    pid = _adopted(known, os.fsencode(f"{LAUNCH_MARK}={env[LAUNCH_MARK]}"))
+    pid = _adopted(known, os.fsencode(f"{LAUNCH_MARK}={env[LAUNCH_MARK]}"), setsid.pid)
     _await_exec(pid, forker, argv[0])
     return Spawned(pid, own_peak=True)
 
@@ -136,24 +140,31 @@ def _looks() -> Iterator[None]:
         time.sleep(_LOOK)
 
 
-def _adopted(known: set[int], mark: bytes) -> int:
-    """The pid of the session leader with our mark that has become our child since `known` was taken."""
-    for _ in _looks():
-        for child in psutil.Process().children():
-            if child.pid not in known and os.getsid(child.pid) == child.pid and _carries(child.pid, mark):
-                return child.pid
+def _adopted(known: set[int], mark: bytes, setsid: int) -> int:
+    """The pid of the session leader with our mark that has become our child since `known` was taken.
+
+    One that is dead already has no environment any more. It is taken when a few looks show no living one, and of
+    several, as another service's daemons may be, the one whose number follows that of the process that forked it.
+    """
+    for look, _ in enumerate(_looks()):
+        fresh = [child.pid for child in psutil.Process().children() if child.pid not in known]
+        leaders = [pid for pid in fresh if os.getsid(pid) == pid]
+        for pid in leaders:
+            if _carries(pid, mark):
+                return pid
+        dead = [pid for pid in leaders if _name_and_state(pid)[1] == "Z"]
+        if dead and look >= _LOOKS_FOR_LIVING:
+            return min(dead, key=lambda pid: (pid - setsid) % _PID_MAX)
     raise OSError("the started process did not appear among the keeper's children")
 
 
 def _carries(pid: int, mark: bytes) -> bool:
-    """Whether it has the mark in its environment, or it can no longer (a zombie) or not by us (setuid) be read."""
     try:
-        environ = Path(f"/proc/{pid}/environ").read_bytes()
+        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except PermissionError:
-        return True
+        return True  # a setuid program: only its own user may read it
     except OSError:
-        environ = b""
-    return mark in environ.split(b"\0") or _name_and_state(pid)[1] == "Z"
+        return False
 
 
 def _await_exec(pid: int, forker: str, program: str) -> None:
@@ -166,13 +177,19 @@ def _await_exec(pid: int, forker: str, program: str) -> None:
             os.waitpid(pid, 0)
             raise _not_runnable(program)
         if state == "Z":
-            if name == Path(forker).name != Path(program).name:
+            if name == Path(forker).name and _exit_status(pid) in _NOT_EXECUTED:
                 os.waitpid(pid, 0)
                 raise OSError(f"{program} could not be executed")
             return
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
         if command and not command.startswith(before):
             return
+
+
+def _exit_status(pid: int) -> int | None:
+    """Of a child that stays a zombie."""
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return ended.si_status if ended is not None and ended.si_code == os.CLD_EXITED else None
 
 
 def _name_and_state(pid: int) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_gomem.config import gc as gc_config
@@ -133,6 +133,8 @@ class Launcher:
             }
             argv = [command[0], *(expanded(part) for part in (*command[1:], *args))]
             cwd = expanded(str(config.cwd))
+            if config.ready.kind == "http":
+                config = replace(config, ready=replace(config.ready, target=expanded(config.ready.target)))
             split = for_agent and config.stderr_split
             request = LaunchRequest(argv, full_env, cwd, config.tree, self._sample_rate, LOG_BYTES, split_stderr=split)
             child = self._launch(config, request)

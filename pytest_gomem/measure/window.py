@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
+from pytest_gomem.observe.smaps import SmapsTotals
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Window:
     lifetime_peak, lifetime_cpu: ru_maxrss in bytes and CPU seconds of wait4, for a program that has ended.
     gomaxprocs: the value it was launched with; None where we did not launch it.
     gc_records: the window's GC cycles as the agent recorded them; () without an agent.
+    smaps: the process's mappings, read at the close next to MemStats, before the collections that are forced.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Window:
     lifetime_cpu: float | None = None
     phases: tuple[Phase, ...] = ()
     gc_records: tuple[GcRecord, ...] = ()
+    smaps: SmapsTotals | Missing = Missing("the mappings of the process were not read")
 
     @property
     def duration(self) -> float:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
 _SYSTEM = Path("/proc/vmstat")
-_LOOK_EVERY = 1.0
-_LOOKS_KEPT = 10  # seconds that a killed process of many GB may take to end, all of whose counters rise at once
+_LOOK_EVERY = 0.25
+_LOOKS_KEPT = 40  # 10 seconds: a killed process of many GB may take as long to end, the counters rise at the kill
 
 
 def counters(pid: int) -> dict[str, int]:
@@ -44,7 +44,7 @@ class RecentCounters:
         self._looks: deque[dict[str, int]] = deque(maxlen=_LOOKS_KEPT)
 
     def tick(self, now: float) -> None:
-        """Read them if a second has gone by."""
+        """Read them if it is time to."""
         if now >= self._due:
             self._due = now + _LOOK_EVERY
             self._looks.append(counters(self._pid))

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.quantity import BYTES, format_value, parse_quantity
+from pytest_gomem.report.bill import bill_lines
+from pytest_gomem.report.culprits import culprit_lines
 from pytest_gomem.report.model import LoadSummary, PeakMoment, WindowRecord
 from pytest_gomem.report.text import BROKEN, budget_name, columns, limit_text, printable, readings, value_text, wrapped
 
@@ -27,7 +29,8 @@ _KEY_METRICS = (
 def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
     """One line that says what broke first, and the whole account to act on.
 
-    Broken limits come first, then warnings, settings, key metrics, loads, notes, artifacts and the end of the log.
+    Broken limits come first, then warnings, culprits, settings, key metrics, loads, the bill, notes, artifacts, the
+    log's end.
     A window without a broken limit (its process died, say) is told by its first note.
     """
     broken = [verdict for verdict in window.verdicts if verdict.status in BROKEN]
@@ -35,8 +38,10 @@ def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
     blocks = [
         [_title(window, nodeid, len(broken))],
         *([*_verdict_lines(verdict, window)] for verdict in broken + warned),
+        [f"  {line}" for line in culprit_lines(window.culprits, window.culprit_summaries, _WIDTH - 2)],
         [*_settings_lines(window.gc.requested, window.gc.effective)],
         [*_metric_lines(window)],
+        [f"  {line}" for line in bill_lines(window.bill, _WIDTH)] if window.bill else [],
         [*_section("notes", window.notes)],
         [*_section("artifacts", [f"{name}: {path}" for name, path in window.artifacts.items()])],
         [*_log_lines(window.log_tail)],
@@ -90,7 +95,7 @@ def _peak_text(moment: PeakMoment, duration: float) -> str:
     earliest, latest = f"{moment.earliest:.2f} s", f"{moment.latest:.2f} s"
     when = f"at {latest}" if earliest == latest else f"between {earliest} and {latest}"
     floor = f"; it stood at {format_value(moment.floor, BYTES)} at the start" if moment.floor else ""
-    return f"RSS peaked {when} of {duration:.1f} s{floor}"
+    return f"RSS peaked {when} of {duration:.2f} s{floor}"
 
 
 def _settings_lines(requested: Mapping[str, str], effective: Mapping[str, str]) -> Iterator[str]:

@@ -8,10 +8,14 @@ from typing import Any
 
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
+from pytest_gomem.judge.culprits import Culprit
+from pytest_gomem.judge.origin import Site
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.quantity import UNITS, Quantity, Unit
 from pytest_gomem.report.model import (
+    BillRecord,
+    BillRow,
     BuildRecord,
     GcRecord,
     LoadSummary,
@@ -53,6 +57,9 @@ def _window_from_dict(data: Mapping[str, Any]) -> WindowRecord:
         notes=tuple(data["notes"]),
         log_tail=data["log_tail"],
         phases=tuple(_phase_from_dict(phase) for phase in data["phases"]),
+        bill=_bill_from_dict(data["bill"]) if data["bill"] else None,
+        culprits=tuple(_culprit_from_dict(culprit) for culprit in data["culprits"]),
+        culprit_summaries=data["culprit_summaries"],
     )
 
 
@@ -82,8 +89,18 @@ def _verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
     )
 
 
+def _culprit_from_dict(data: Mapping[str, Any]) -> Culprit:
+    low, high = data["interval"]
+    callers = tuple(Site(**caller) for caller in data["callers"])
+    return Culprit(**{**data, "interval": (high - low) // 2, "callers": callers})
+
+
 def _phase_from_dict(data: Mapping[str, Any]) -> PhaseRecord:
     return PhaseRecord(data["name"], _number(data["start"]), _number(data["end"]), data["ops"])
+
+
+def _bill_from_dict(data: Mapping[str, Any]) -> BillRecord:
+    return BillRecord(tuple(BillRow(**row) for row in data["rows"]), data["rss"], data["explained"], data["sentence"])
 
 
 def _load_from_dict(data: Mapping[str, Any]) -> LoadSummary:

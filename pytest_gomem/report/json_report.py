@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.report.json_read import test_from_dict
 from pytest_gomem.report.model import (
+    BillRecord,
     LoadSummary,
     MetricValue,
     PeakMoment,
@@ -72,7 +74,8 @@ def _window_to_dict(window: WindowRecord) -> dict[str, Any]:
         "metrics": {metric.name: _metric_to_dict(metric) for metric in window.metrics},
         "rounds": [],
         "verdicts": [_verdict_to_dict(verdict) for verdict in window.verdicts],
-        "culprits": [],
+        "culprits": [_culprit_to_dict(culprit) for culprit in window.culprits],
+        "culprit_summaries": window.culprit_summaries,
         "load": _load_total(window.loads),
         "loads": [_load_to_dict(load) for load in window.loads],
         "series": {name: _series_to_dict(series) for name, series in window.series.items()},
@@ -80,6 +83,7 @@ def _window_to_dict(window: WindowRecord) -> dict[str, Any]:
         "peak_moment": _moment_to_dict(window.peak_moment),
         "notes": window.notes,
         "log_tail": window.log_tail,
+        "bill": _bill_to_dict(window.bill),
     }
 
 
@@ -121,6 +125,21 @@ def _verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
         "change": None,
         "interval": None,
         "rounds_needed": None,
+    }
+
+
+def _culprit_to_dict(culprit: Culprit) -> dict[str, Any]:
+    return {
+        "function": culprit.function,
+        "file": culprit.file,
+        "line": culprit.line,
+        "metric": culprit.metric,
+        "before": culprit.before,
+        "after": culprit.after,
+        "interval": [culprit.change - culprit.interval, culprit.change + culprit.interval],
+        "share": culprit.share,
+        "reason": culprit.reason,
+        "callers": [caller._asdict() for caller in culprit.callers],
     }
 
 
@@ -177,6 +196,13 @@ def _moment_to_dict(moment: PeakMoment | None) -> dict[str, Any] | None:
     if moment is None or not (math.isfinite(moment.earliest) and math.isfinite(moment.latest)):
         return None
     return {"earliest": moment.earliest, "latest": moment.latest, "floor": moment.floor or None}
+
+
+def _bill_to_dict(bill: BillRecord | None) -> dict[str, Any] | None:
+    if bill is None:
+        return None
+    rows = [{"name": row.name, "bytes": row.bytes, "share": row.share} for row in bill.rows]
+    return {"rows": rows, "rss": bill.rss, "explained": bill.explained, "sentence": bill.sentence}
 
 
 def _plain_dict(mapping: Mapping[str, object]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 
@@ -85,8 +86,30 @@ class Series:
 
 
 @dataclass(frozen=True)
+class BillRow:
+    """One row of a bill: its name (a key of measure.bill.ROW_KINDS), bytes, and share of RSS as a ratio."""
+
+    name: str
+    bytes: int
+    share: float
+
+
+@dataclass(frozen=True)
+class BillRecord:
+    """Where the resident memory was at the window's close, bytes: rows that sum to `rss`, and where to look."""
+
+    rows: tuple[BillRow, ...]
+    rss: int
+    explained: int
+    sentence: str
+
+
+@dataclass(frozen=True)
 class WindowRecord:
-    """One measured window of a test with its verdicts."""
+    """One measured window of a test with its verdicts.
+
+    culprit_summaries: by metric what its culprits explain together, or why nobody is named.
+    """
 
     name: str
     service: str
@@ -103,6 +126,9 @@ class WindowRecord:
     notes: tuple[str, ...] = ()
     log_tail: str = ""
     phases: tuple[PhaseRecord, ...] = ()
+    bill: BillRecord | None = None
+    culprits: tuple[Culprit, ...] = ()
+    culprit_summaries: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Iterator, Mapping
 
 from pytest_gomem.config.services import ServiceConfig
-from pytest_gomem.errors import LaunchError, MeasureError, Place, ServiceDied
+from pytest_gomem.errors import GomemError, LaunchError, MeasureError, Place, ServiceDied
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import evaluate
 from pytest_gomem.measure.window import Window
+from pytest_gomem.session.culprits import Profiles, accusable, wants_profile
 from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.records import window_record
@@ -24,10 +25,12 @@ class Launchpad:
     """Launches and attaches; what it launched and nobody stopped ends with `close`.
 
     base: laid under the options of every launch (from gomem_service_options and the gomem_gc marker).
+    service: the one to launch where none is named; None = the only one of gomem.yaml.
     """
 
-    def __init__(self, run: Run, base: Overrides | None = None) -> None:
+    def __init__(self, run: Run, base: Overrides | None = None, service: str | None = None) -> None:
         self._run = run
+        self._default = service
         self._base = base or Overrides()
         self._services: list[Service] = []
 
@@ -36,7 +39,7 @@ class Launchpad:
 
         Also a context manager that stops it. Raises BuildError, LaunchError, ServiceDied, ConfigError(s).
         """
-        return self._keep(self._run.launch(service, self._overrides(options, "launch()")))
+        return self._keep(self._run.launch(service or self._default, self._overrides(options, "launch()")))
 
     def attach(self, pid: int | None = None, pprof: str | None = None, reset_peak: bool = False) -> Service:
         """Watch a process that is not ours; it is never signalled, and its VmHWM is reset only on request."""
@@ -61,8 +64,8 @@ class Launchpad:
 class Gomem(Launchpad):
     """A launchpad that measures windows, and judges them by the budgets of its test."""
 
-    def __init__(self, run: Run, judging: Judging, base: Overrides | None = None) -> None:
-        super().__init__(run, base)
+    def __init__(self, run: Run, judging: Judging, base: Overrides | None = None, service: str | None = None) -> None:
+        super().__init__(run, base, service)
         self.judging = judging
         self.measurements: list[Measurement] = []
 
@@ -80,7 +83,7 @@ class Gomem(Launchpad):
 
         Raises ServiceDied for an exit status outside `allow_exit` or a signal, LaunchError after `timeout` seconds.
         """
-        config = self._run.service_config(service)
+        config = self._run.service_config(service or self._default)
         return self.run_config(
             config, name=name, ops=ops, timeout=timeout, allow_exit=allow_exit, said=self._overrides(options, "run()")
         )
@@ -120,14 +123,18 @@ class Gomem(Launchpad):
         """
         measurement = self._measurement(service, name)
         if not self._run.settings.measure:
+            measurement.skip(f"window '{name}' has no figures: --gomem-no-measure was given")
             yield measurement
             return
         window = self.open(service, name, ops, pss=pss)
         try:
             yield measurement
-        except BaseException:
-            service.window = None
+        except Exception:
+            with contextlib.suppress(GomemError):  # the body's own error is the one to tell
+                self.close_window(service, window, measurement)
             raise
+        finally:
+            service.window = None
         self.close_window(service, window, measurement)
         service.check_alive()
 
@@ -135,8 +142,15 @@ class Gomem(Launchpad):
         """Open a window; raises MeasureError when one is open already."""
         if service.window is not None:
             raise MeasureError(f"window '{service.window.name}' is open on {service.name}: windows do not nest")
-        pss = pss or any(budget.metric == "peak_pss" for budget in self.judging.budgets(service.name))
-        service.window = OpenWindow(service.process, name, ops, fresh=service.is_unmeasured(), pss=pss)
+        budgets = self.judging.budgets(service.name)
+        service.window = OpenWindow(
+            service.process,
+            name,
+            ops,
+            fresh=service.is_unmeasured(),
+            pss=pss or any(budget.metric == "peak_pss" for budget in budgets),
+            profile=wants_profile(budgets),
+        )
         service.windows_opened += 1
         return service.window
 
@@ -145,7 +159,9 @@ class Gomem(Launchpad):
         service.window = None
         measurement = measurement or self._measurement(service, window.name)
         self._fill(measurement, service, window.close())
-        measurement.peak_profile = window.peak_profile()
+        if accusable(measurement.record):
+            profiles = Profiles(window.base_profile, window.heap_profile(), window.peak_profile())
+            measurement.accuse(profiles, service.module)
         return measurement
 
     def _measurement(self, service: Service, name: str) -> Measurement:

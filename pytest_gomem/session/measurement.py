@@ -19,6 +19,7 @@ from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.agent.records import PeakProfile
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.session.culprits import Profiles, with_culprits
 from pytest_gomem.session.service import Service
 
 
@@ -53,25 +54,30 @@ class Measurement:
         self._judging = judging
         self._results: Mapping[str, Reading | Unavailable] | None = None
         self._record: WindowRecord | None = None
-        self.peak_profile: PeakProfile | Missing = Missing("the window is not closed")
+        self._why_open = f"window '{name}' is still open: its figures are there after the with block"
+        self._profiles: Profiles | None = None
 
     def fill(self, results: Mapping[str, Reading | Unavailable], record: WindowRecord) -> None:
         """Take the results of the closed window, and judge them by the declared budgets."""
         self._results = results
         self._record = replace(record, verdicts=self._judge(self._judging.budgets(self.service.name)))
 
+    def skip(self, why: str) -> None:
+        """Say why there will be no figures."""
+        self._why_open = why
+
     @property
     def results(self) -> Mapping[str, Reading | Unavailable]:
         """Every metric's reading, or why there is none; raises MeasureError while the window is open."""
         if self._results is None:
-            raise MeasureError(f"window '{self.name}' is still open: its figures are there after the with block")
+            raise MeasureError(self._why_open)
         return self._results
 
     @property
     def record(self) -> WindowRecord:
         """The window as it goes into the report, with all verdicts so far."""
         if self._record is None:
-            raise MeasureError(f"window '{self.name}' is still open")
+            raise MeasureError(self._why_open)
         return self._record
 
     @property
@@ -100,16 +106,21 @@ class Measurement:
         if failed(verdicts) and not self._judging.report_only:
             raise BudgetBroken(failure_text(replace(self._record, verdicts=verdicts), self._judging.nodeid)[1])
 
+    def accuse(self, profiles: Profiles, module: str) -> None:
+        """Name the culprits of the broken limits; the profiles become artifacts."""
+        self._profiles = profiles
+        self._record = with_culprits(self.record, profiles, module)
+
     def save_artifacts(self, folder: Path, nodeid: str) -> None:
-        """Write the service's log and the profile of the peak below `folder`; raises GomemError when that fails."""
+        """Write the service's log and the profiles below `folder`; raises GomemError when that fails."""
         if self._record is None:
             return
         stem = re.sub(r"[^\w.-]+", "_", f"{nodeid}-{self.name}")[-150:]
         contents: dict[str, tuple[str, bytes]] = {}
         if self.service.has_log():
             contents["log"] = (f"{stem}.log", self.service.log().encode())
-        if isinstance(self.peak_profile, PeakProfile):
-            contents["peak_profile"] = (f"{stem}-peak.pb.gz", self.peak_profile.profile)
+        for kind, profile in self._kept_profiles().items():
+            contents[kind] = (f"{stem}-{kind}.pb.gz", profile)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name, data in contents.values():
@@ -118,6 +129,17 @@ class Measurement:
             raise GomemError(f"--gomem-artifacts: {error}") from None
         paths = {kind: name for kind, (name, _) in contents.items()}
         self._record = replace(self._record, artifacts={**self._record.artifacts, **paths})
+
+    def _kept_profiles(self) -> dict[str, bytes]:
+        if self._profiles is None:
+            return {}
+        peak = self._profiles.peak
+        found = {
+            "base_profile": self._profiles.before,
+            "heap_profile": self._profiles.after,
+            "peak_profile": peak.profile if isinstance(peak, PeakProfile) else peak,
+        }
+        return {kind: profile for kind, profile in found.items() if not isinstance(profile, Missing)}
 
     def _parsed(self, written: Mapping[str, object]) -> list[Budget]:
         budgets: list[Budget] = []

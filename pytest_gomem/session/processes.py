@@ -37,6 +37,7 @@ class LaunchedProcess:
         self.sample_rate = sample_rate
         self.gc: GcSettings = launched.gc
         self.gomaxprocs: int | None = launched.gc.gomaxprocs or DEFAULT_GOMAXPROCS
+        self.gctrace = launched.gc.godebug.get("gctrace", "1") != "0"
         self.binary: BinaryInfo = launched.binary
         self._environ = environ
         self._endpoint: PprofEndpoint | ObserveError | None = None
@@ -141,6 +142,7 @@ class AttachedProcess:
 
     kept = None
     peak_file: Path | None = None
+    gctrace = False
 
     def __init__(
         self, pid: int | None, pprof: str | None, watched: Watched | None, sample_rate: float, *, reset_peak: bool

@@ -9,13 +9,16 @@ from itertools import pairwise
 from pytest_gomem.drive.summary import percentile
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.launch.launcher import last_lines
+from pytest_gomem.measure.bill import window_bill
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
 from pytest_gomem.measure.peak import peak_moment
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.measure.series import series_of
 from pytest_gomem.measure.window import LoadRecord, Missing, Window
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
+from pytest_gomem.report.bill import bill_record
 from pytest_gomem.report.model import (
+    BillRecord,
     BuildRecord,
     GcRecord,
     LoadSummary,
@@ -52,6 +55,7 @@ def window_record(
         series={name: Series(t, v) for name, (t, v) in series_of(window).items()},
         notes=(*_notes(service), *_gaps(window)),
         log_tail=last_lines(service.log()) if service.has_log() else "",
+        bill=_bill(window),
     )
 
 
@@ -78,6 +82,13 @@ def _effective(service: Service, window: Window) -> dict[str, str]:
     memstats = None if isinstance(window.memstats, Missing) else window.memstats.after_gc
     stats = None if isinstance(memstats, Missing) else memstats
     return effective_settings(service.process.gc, stats, cycles)
+
+
+def _bill(window: Window) -> BillRecord | None:
+    try:
+        return bill_record(window_bill(window))
+    except ObserveError:  # each of its metrics gives the reason
+        return None
 
 
 def _moment(window: Window) -> PeakMoment | None:

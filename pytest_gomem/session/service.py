@@ -11,9 +11,11 @@ from pytest_gomem.config.gc import GcSettings, described
 from pytest_gomem.errors import LoadError, MeasureError, ObserveError, ServiceDied
 from pytest_gomem.launch.launcher import last_lines
 from pytest_gomem.launch.ports import HOST
+from pytest_gomem.measure.bill import Bill, bill
 from pytest_gomem.measure.window import LoadRecord, Phase
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.records import MemStats
+from pytest_gomem.observe.smaps import read_smaps
 from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
 from pytest_gomem.session.window import OpenWindow
 
@@ -184,6 +186,10 @@ class Service:
         """runtime.MemStats now; reading allocates 17-170 kB in the service. Raises ObserveError."""
         return self.process.inside().memstats()
 
+    def bill(self) -> Bill:
+        """Where its resident memory is now: rows that sum to RSS; raises ObserveError."""
+        return bill(read_smaps(self.pid), self.process.inside().memstats())
+
     def free(self) -> None:
         """Force two collections and return free memory to the system; raises ObserveError without an agent."""
         self._agent().free()
@@ -214,6 +220,11 @@ class Service:
             client.close()
         self._clients.clear()
         self.process.stop()
+
+    @property
+    def module(self) -> str:
+        """Go module path of the binary, "" where it is not known."""
+        return self.process.binary.module if isinstance(self.process, LaunchedProcess) else ""
 
     def requested(self) -> dict[str, str]:
         """The GC settings asked for, printable; {} for an attached process."""

@@ -20,6 +20,7 @@ from pytest_gomem.observe.agent.peak import read_peak
 from pytest_gomem.observe.agent.records import PeakProfile
 from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats
+from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
 from pytest_gomem.session.operations import Operations
 
 
@@ -31,6 +32,7 @@ class Subject(Protocol):
     sample_rate: float
     may_reset_peak: bool
     gomaxprocs: int | None
+    gctrace: bool
     peak_file: Path | None
 
     @property
@@ -60,14 +62,26 @@ class Subject(Protocol):
 
 class OpenWindow:
     """A window that is being measured. Reading order: MemStats first and the kernel last when it opens, reversed
-    when it closes, so that neither the garbage nor the peak of our own readings is inside."""
+    when it closes, so that neither the garbage nor the peak of our own readings is inside.
 
-    def __init__(self, subject: Subject, name: str, ops: int | None = None, *, fresh: bool, pss: bool = False) -> None:
+    profile: take a heap profile when it opens, against which one at the close can be held."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        name: str,
+        ops: int | None = None,
+        *,
+        fresh: bool,
+        pss: bool = False,
+        profile: bool = False,
+    ) -> None:
         self.subject = subject
         self.name = name
         self.declared_ops = ops
         self.fresh = fresh
         self._pss = pss
+        self._profile = profile
         self.restart()
 
     def restart(self) -> None:
@@ -76,6 +90,7 @@ class OpenWindow:
         self.phases: list[Phase] = []
         self._free()
         self._look_for_peaks()
+        self.base_profile = self.heap_profile() if self._profile else Missing("no budget asked for a heap profile")
         self._memstats = self._calibrate()
         pid = self.subject.pid
         self._peak_reset = pid is not None and self.subject.may_reset_peak and self._reset_peak(pid)
@@ -97,6 +112,13 @@ class OpenWindow:
         with contextlib.suppress(ObserveError):  # peak_profile() says what became of it
             agent.start_peak(path)
             agent.reset_peak()
+
+    def heap_profile(self) -> bytes | Missing:
+        """A heap profile after two forced collections, which holds all four sample types."""
+        try:
+            return self.subject.inside().heap_profile()
+        except ObserveError as error:
+            return Missing(str(error))
 
     def peak_profile(self) -> PeakProfile | Missing:
         """The heap profile of the window's highest GC cycle, also of a service that has died."""
@@ -140,6 +162,7 @@ class OpenWindow:
         """Take the closing readings and gather what was recorded; a dead process costs only what it took along."""
         end = self._read_kernel()
         closed = time.monotonic()
+        smaps = self._read_smaps()
         memstats = self._end_memstats()
         subject = self.subject
         ending = subject.ending()
@@ -163,7 +186,17 @@ class OpenWindow:
             cpus=os.cpu_count() or 1,
             phases=tuple(self.phases),
             gc_records=self._gc_records(memstats),
+            smaps=smaps,
         )
+
+    def _read_smaps(self) -> SmapsTotals | Missing:
+        pid = self.subject.pid
+        if pid is None:
+            return Missing("only a pprof URL is known, no process id to read mappings from")
+        try:
+            return read_smaps(pid)
+        except ObserveError as error:
+            return Missing(str(error))
 
     def _end_memstats(self) -> MemStatsPair | Missing:
         if isinstance(self._memstats, Missing):
@@ -199,6 +232,8 @@ class OpenWindow:
         kept = self.subject.kept
         if kept is None:
             return Missing("gctrace is read from the stderr of a process that we launched; this one is not ours")
+        if not self.subject.gctrace:
+            return Missing("gc.godebug switches gctrace off for this service")
         if isinstance(memstats, Missing):
             cycles, rejected = kept.gc_cycles(self.opened, closed)
             return GcTrace(cycles, _gaps(cycles), rejected)

@@ -84,7 +84,7 @@ def test_not_startable(scenario, tmp_path):
     assert "1 failed, 2 errors" in result.text
     assert "ended with exit status 3 while we waited for GET http://127.0.0.1:" in result.text
     assert "not ready after 1 s" in result.text
-    assert "no executable file" in result.text
+    assert "there is no such program: " in result.text
     assert [t["outcome"] for t in result.report["tests"]].count("error") == 2
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_gomem.measure.window import GcTrace, LoadRecord, MemStatsPair, Window
 from pytest_gomem.observe.records import GcCycle, KernelReading, MemStats, Sample
+from pytest_gomem.observe.smaps import Resident, SmapsTotals
 
 MIB = 2**20
 OPENED, CLOSED = 1000.0, 1010.0
@@ -66,6 +67,15 @@ def timeline(*rss_mib: int) -> tuple[Sample, ...]:
     )
 
 
+def smaps() -> SmapsTotals:
+    """Mappings of 30 MiB resident: a heap that the MemStats of pair() account for, and 8 MiB of C's."""
+    sizes = {
+        "go_heap": 11 * MIB, "go_runtime": 0, "stacks": 16 * 1024, "malloc": 8 * MIB, "anonymous": 2 * MIB,
+        "shared_memory": 0, "binary": 7 * MIB, "files": 2 * MIB - 20 * 1024, "kernel": 4 * 1024,
+    }  # fmt: skip
+    return SmapsTotals(t=CLOSED, **{kind: Resident(size) for kind, size in sizes.items()})
+
+
 def window(**other: Any) -> Window:
     """The whole window: nothing missing, 40 GC cycles, a peak of 40 MiB between 5 s and 6 s on a floor of 20 MiB."""
     facts: dict[str, Any] = {
@@ -73,6 +83,6 @@ def window(**other: Any) -> Window:
         "start": kernel(OPENED, 20 * MIB, 20 * MIB, cpu=1.0), "end": kernel(CLOSED, 30 * MIB, 40 * MIB, cpu=3.0),
         "peak_reset": True, "fresh": True, "timeline": timeline(20, 21, 22, 24, 28, 30, 40, 35, 31, 30),
         "sample_rate": 1.0, "gctrace": trace(*range(11, 53)), "memstats": pair(), "gomaxprocs": 2, "ops": 1000,
-        "loads": (LoadRecord(1000, 10, 9.0, tuple(n * 1e-5 for n in range(1, 1001))),), "cpus": 2,
+        "loads": (LoadRecord(1000, 10, 9.0, tuple(n * 1e-5 for n in range(1, 1001))),), "cpus": 2, "smaps": smaps(),
     }  # fmt: skip
     return Window(**{**facts, **other})

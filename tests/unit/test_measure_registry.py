@@ -49,7 +49,9 @@ def test_full_window_reads_every_builtin_but_pss():
 def test_empty_window_gives_a_reason_for_every_builtin():
     """Where nothing was read, no metric has a value and each says why."""
     gone = Missing("nothing was read")
-    empty = window(start=gone, end=gone, timeline=(), gctrace=gone, memstats=gone, ops=None, loads=(), gomaxprocs=None)
+    empty = window(
+        start=gone, end=gone, timeline=(), gctrace=gone, memstats=gone, ops=None, loads=(), gomaxprocs=None, smaps=gone
+    )
     results = evaluate(empty, builtin_metrics())
     assert all(isinstance(result, Unavailable) and result.reason for result in results.values())
 

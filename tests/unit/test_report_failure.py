@@ -66,13 +66,13 @@ def test_a_verdict_without_words_is_still_told():
 def test_peaks_tell_when_they_came(name):
     """A broken peak tells when RSS peaked and what stood there at the start."""
     measured = window(verdicts=(verdict(name, "1MB", 5e6),), peak_moment=PeakMoment(3.18, 3.2, 182_000_000))
-    assert "RSS peaked between 3.18 s and 3.20 s of 10.2 s; it stood at 182 MB at the start" in text_of(measured)
+    assert "RSS peaked between 3.18 s and 3.20 s of 10.20 s; it stood at 182 MB at the start" in text_of(measured)
 
 
 def test_an_unknown_floor_is_not_told():
     """A floor of 0 is unknown: no process lives in no memory."""
     measured = window(verdicts=(verdict("peak_rss", "1MB", 5e6),), peak_moment=PeakMoment(3.18, 3.2, 0))
-    assert "RSS peaked between 3.18 s and 3.20 s of 10.2 s\n" in text_of(measured)
+    assert "RSS peaked between 3.18 s and 3.20 s of 10.20 s\n" in text_of(measured)
 
 
 def test_other_metrics_have_no_moment():
@@ -84,7 +84,7 @@ def test_other_metrics_have_no_moment():
 def test_a_moment_narrower_than_its_digits_is_a_point():
     """Where both ends print alike there is one moment, not a span of nothing."""
     measured = window(verdicts=(verdict("peak_rss", "1MB", 5e6),), peak_moment=PeakMoment(3.181, 3.182, 10_000_000))
-    assert "RSS peaked at 3.18 s of 10.2 s" in text_of(measured)
+    assert "RSS peaked at 3.18 s of 10.20 s" in text_of(measured)
 
 
 @pytest.mark.parametrize(

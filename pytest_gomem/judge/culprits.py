@@ -1,0 +1,143 @@
+"""Owns the culprits: which lines of Go hold or made the memory that a metric counts, how surely, and in what words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pytest_gomem.judge.origin import Site
+from pytest_gomem.judge.sampling import Line, counts_made, counts_objects, lines
+from pytest_gomem.pprof.model import Profile
+from pytest_gomem.quantity import BYTES, COUNT, format_value
+
+SAMPLE_OF: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("live_heap", "peak_heap", "peak_rss", "end_rss"), "inuse_space"),
+        "heap_objects": "inuse_objects",
+        **dict.fromkeys(("total_alloc", "alloc_bytes_per_op", "alloc_rate"), "alloc_space"),
+        **dict.fromkeys(("allocs", "allocs_per_op"), "alloc_objects"),
+    }
+)
+_RESIDENT = ("peak_rss", "end_rss")
+_SIGMAS = 2  # of the interval, and what a change must reach to be named
+_LEAST = 0.01  # of the first culprit's change; one that is smaller explains nothing
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """A line of Go and what it holds, or has made, of what `metric` counts: bytes, or objects.
+
+    before, after: estimates, the sums that `go tool pprof` shows; before is None where there is no earlier profile.
+    interval: half the width of the 2 sigma interval of the change, rounded up; the truth lies in it 19 times in 20.
+    share: the change as a share of what all lines that grew have grown by.
+    callers: in the stack that grew most, the nearest lines of the user's own module that called this one, at most 3.
+    """
+
+    function: str
+    file: str
+    line: int
+    metric: str
+    before: int | None
+    after: int
+    interval: int
+    share: float
+    reason: str
+    callers: tuple[Site, ...] = ()
+
+    @property
+    def change(self) -> int:
+        """How much more there is than before; all of it where there is no earlier profile."""
+        return self.after - (self.before or 0)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The culprits, the largest change first; `functions` and `growth` are of all that grew, named or not.
+
+    nothing: why nobody is named; "" where somebody is.
+    """
+
+    metric: str
+    culprits: tuple[Culprit, ...]
+    functions: int
+    growth: int
+    nothing: str = ""
+
+    @property
+    def shown(self) -> int:
+        """How many functions the culprits are lines of."""
+        return len({culprit.function for culprit in self.culprits})
+
+    @property
+    def share(self) -> float:
+        """The share of the growth that the culprits explain."""
+        return sum(culprit.share for culprit in self.culprits)
+
+
+def find_culprits(metric: str, after: Profile, before: Profile | None, module: str, limit: int = 5) -> Findings:
+    """The lines that hold, or made, more than before by at least 2 sigma, and by 1% of what the first of them does.
+
+    metric: a key of SAMPLE_OF. before: an earlier heap profile of the same process; without one everything is new.
+    module: the user's module path. Each stack counts for the line of the user's own module nearest to the allocation,
+    so that what a library allocates counts for whoever called it; without such a line it counts for its leaf.
+    Raises ProfileError when one of the two is no heap profile.
+    """
+    found = lines(after, before, SAMPLE_OF[metric], module)
+    grown = sorted((line for line in found if line.change > 0), key=lambda line: (-line.change, line.site))
+    growth = sum(line.change for line in grown)
+    functions = len({line.site.function for line in grown})
+    sure = [line for line in grown if line.change >= _SIGMAS * line.sigma]
+    named = [line for line in sure if line.change >= _LEAST * sure[0].change][:limit]
+    culprits = tuple(_culprit(metric, line, growth, before is not None) for line in named)
+    return Findings(metric, culprits, functions, growth, "" if culprits else _nothing(metric, after, functions, growth))
+
+
+def _culprit(metric: str, line: Line, growth: int, has_base: bool) -> Culprit:
+    grew_most = max(line.stacks, key=lambda chain: (line.stacks[chain], chain))
+    return Culprit(
+        *line.site,
+        metric,
+        line.before if has_base else None,
+        line.after,
+        math.ceil(_SIGMAS * line.sigma),
+        line.change / growth,
+        _reason(line, has_base),
+        grew_most[1:],
+    )
+
+
+def _reason(line: Line, has_base: bool) -> str:
+    """Retention or churn, in words."""
+    amount = amount_text(line.change, line.sample_type)
+    if not counts_made(line.sample_type):
+        return f"holds {amount}" + (" that were not there when the window opened" if has_base else "")
+    since = "in the window" if has_base else "since the process started"
+    held = line.still_held
+    share = "none" if held == 0 else "less than 0.1%" if held < 0.0005 else f"{held:.1%}"
+    verb = "are" if counts_objects(line.sample_type) else "is"
+    return f"allocated {amount} {since}, of which {share} {verb} still held"
+
+
+def amount_text(value: float, sample_type: str) -> str:
+    """Bytes or objects, as a person reads them: "235 MB", "1.20M objects"."""
+    return f"{format_value(value, COUNT)} objects" if counts_objects(sample_type) else format_value(value, BYTES)
+
+
+def _nothing(metric: str, after: Profile, functions: int, growth: int) -> str:
+    """Why no line can be named, and for resident memory where else it may be."""
+    sample_type = SAMPLE_OF[metric]
+    rate = f"one sample in {format_value(after.period, BYTES)}"
+    if not after.period:
+        text = "the service's memory profiler is off: its MemProfileRate is 0"
+    elif not any(after.values[after.sample_index(sample_type)]):
+        text = f"the profile, which takes {rate}, has none of {sample_type}"
+    elif not functions:
+        text = "no line has allocated more" if counts_made(sample_type) else "no line holds more Go heap than before"
+    else:
+        where = "1 function" if functions == 1 else f"{functions} functions"
+        amount = amount_text(growth, sample_type)
+        text = f"the growth of {amount}, in {where}, is within the noise of a profile that takes {rate}"
+    beyond = f"; what {metric} counts beyond the Go heap (stacks, freed pages, C, mapped files) no heap profile shows"
+    return text + (beyond if metric in _RESIDENT else "")

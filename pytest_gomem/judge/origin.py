@@ -1,0 +1,117 @@
+"""Owns whom a stack is charged to: the line of the user's own module nearest to the allocation, and its callers."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pytest_gomem.launch.overlay import AGENT_FILE
+from pytest_gomem.pprof.group import Frame, frames_of, package_of
+from pytest_gomem.pprof.model import Location, Profile, location_ids
+
+MOST_CALLERS = 3
+_PROFILERS = ("runtime/pprof", "net/http/pprof")
+
+
+class Site(NamedTuple):
+    """A line of Go; `file` is relative to the user's module where that can be told; `line` is 0 where unknown."""
+
+    function: str
+    file: str
+    line: int
+
+
+Chain = tuple[Site, ...]  # the line to charge, then its nearest callers in the user's own module
+_UNKNOWN = Site("<unknown>", "", 0)
+
+
+class _Place(NamedTuple):
+    site: Site
+    is_own: bool
+    is_profiler: bool
+    is_agent: bool
+
+
+class Origins:
+    """Whom the stacks of these profiles are charged to; lines of equal name and place are one, whichever holds them.
+
+    module: the user's module path from the build info; package main is the user's own in any case, "" adds nothing.
+    """
+
+    def __init__(self, module: str, profiles: Iterable[Profile]) -> None:
+        self._module = module
+        self._root = next((root for profile in profiles for root in self._roots(profile)), "")
+
+    def chains(self, profile: Profile) -> Iterator[Chain | None]:
+        """For each sample the line to charge, its own callers behind it; None for what measuring itself allocates.
+
+        A stack without a line of the user's own is charged to its leaf.
+        """
+        places: dict[int, tuple[_Place, ...]] = {}
+        known: dict[bytes, Chain | None] = {}
+        for stack in profile.stacks:
+            if stack not in known:
+                known[stack] = self._chain(self._walk(stack, profile, places))
+            yield known[stack]
+
+    def _walk(self, stack: bytes, profile: Profile, places: dict[int, tuple[_Place, ...]]) -> Iterator[_Place]:
+        for number in location_ids(stack):
+            if number not in places:
+                places[number] = tuple(self._places(profile.location(number)))
+            yield from places[number]
+
+    def _chain(self, places: Iterable[_Place]) -> Chain | None:
+        own: list[Site] = []
+        leaf, is_profiling = None, False
+        for place in places:
+            leaf = leaf or place.site
+            is_profiling = is_profiling or place.is_profiler
+            if place.is_agent:
+                return None
+            if place.is_own and place.site not in own:  # a function that calls itself says so once
+                own.append(place.site)
+            if len(own) > MOST_CALLERS:
+                break
+        if own:
+            return tuple(own)
+        return None if is_profiling else (leaf or _UNKNOWN,)
+
+    def _places(self, location: Location) -> Iterator[_Place]:
+        for _, frame in frames_of(location, "line"):
+            function, file = frame.function or "", frame.file or ""
+            package = package_of(function)
+            site = Site(function, self._short(file, package), frame.line or 0)
+            is_agent = posixpath.basename(file) == AGENT_FILE
+            yield _Place(site, self._is_own(package), package in _PROFILERS, is_agent)
+
+    def _is_own(self, package: str) -> bool:
+        return package == "main" or self._is_named(package)
+
+    def _is_named(self, package: str) -> bool:
+        return bool(self._module) and f"{package}/".startswith(f"{self._module}/")
+
+    def _roots(self, profile: Profile) -> Iterator[str]:
+        """The module's folder, as each package of a known import path and a full file name tells it."""
+        for location in profile.locations.values():
+            for _, frame in frames_of(location, "line"):
+                yield from self._root_of(frame)
+
+    def _root_of(self, frame: Frame) -> Iterator[str]:
+        package, folder = package_of(frame.function or ""), posixpath.dirname(frame.file or "")
+        below = package[len(self._module) :]
+        if self._is_named(package) and folder.startswith("/") and folder.endswith(below):
+            yield folder[: len(folder) - len(below)]
+
+    def _short(self, file: str, package: str) -> str:
+        """The file relative to the module, or to the standard library's sources; else as it stands.
+
+        A binary has one package main, so where its folder cannot be told the bare file name is still no riddle.
+        """
+        for root in (self._root, self._module):  # -trimpath writes the module's path in place of its folder
+            if root and file.startswith(f"{root}/"):
+                return file[len(root) + 1 :]
+        folder, name = posixpath.split(file)
+        if package == "main":
+            return name
+        return f"{package}/{name}" if folder.endswith(f"/src/{package}") else file

@@ -1,0 +1,159 @@
+"""Owns what the samples of a heap profile add up to on each line of Go, and how uncertain that is.
+
+The runtime samples an allocation of s bytes with probability p = 1 - exp(-s / rate), each for itself, and
+runtime/pprof divides what it has sampled by p (scaleHeapSample in src/runtime/pprof/protomem.go). Of N allocations
+n ~ Binomial(N, p) are sampled; the estimate n / p has the variance N (1 - p) / p, of which n (1 - p) / p^2 is an
+unbiased estimate. So n samples stand for n s / p bytes, with a sigma of s / p * sqrt(n (1 - p)). For objects much
+smaller than the rate that is sqrt(rate * bytes), a relative 1 / sqrt(n); of objects much larger all are sampled, and
+nothing is uncertain. The runtime keeps objects of different sizes apart, also those of one line; their variances add.
+Where n comes out low, so does the sigma made of it: n + 1 in its place keeps the promise for few samples too.
+
+Between two profiles of one process only what came or went is uncertain: what both of them hold was sampled once. How
+much came and went no profile says, but what was made since, and what is held, bound it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pytest_gomem.judge.origin import Chain, Origins, Site
+from pytest_gomem.pprof.model import Label, Profile
+
+
+class _Weight(NamedTuple):
+    """The probability that an object is sampled, and what one that was stands for: bytes or objects."""
+
+    probability: float
+    value: float
+
+
+@dataclass
+class _Sampled:
+    """Objects of one size that were sampled, not scaled up: made between the profiles, held before, held after."""
+
+    made: float = 0.0
+    before: float = 0.0
+    after: float = 0.0
+
+    @property
+    def moved(self) -> float:
+        """How many of those held came or went in between, at most."""
+        new = min(self.made, self.after)
+        gone = self.before - (self.after - new)
+        return max(new + gone, abs(self.after - self.before))
+
+
+@dataclass
+class Line:
+    """The samples of one line in two profiles of one process, or in one alone: then `before` is 0 and all is new.
+
+    before, after: sums as `go tool pprof` shows them, of the sample type: bytes, or objects.
+    stacks: the change of each chain of callers.
+    """
+
+    site: Site
+    sample_type: str
+    rate: int
+    before: int = 0
+    after: int = 0
+    stacks: Counter[Chain] = field(default_factory=Counter)
+    _sizes: defaultdict[int, _Sampled] = field(default_factory=lambda: defaultdict(_Sampled))
+
+    @property
+    def change(self) -> int:
+        """How much more there is than before, an estimate."""
+        return self.after - self.before
+
+    @property
+    def sigma(self) -> float:
+        """The standard deviation of `change`, rather too large than too small."""
+        variance = samples = 0.0
+        for size, sampled in self._sizes.items():
+            probability, value = self._weight(size)
+            moved = abs(sampled.made) if counts_made(self.sample_type) else sampled.moved
+            variance += value**2 * moved * (1 - probability)
+            samples += moved
+        return math.sqrt(variance * (1 + 1 / samples)) if samples else 0.0
+
+    @property
+    def still_held(self) -> float:
+        """What is held more than before as a share of what was made since; 0 where nothing was."""
+        sizes = [(self._weight(size).value, sampled) for size, sampled in self._sizes.items()]
+        made = sum(value * sampled.made for value, sampled in sizes)
+        held = sum(value * (sampled.after - sampled.before) for value, sampled in sizes)
+        return min(max(held / made, 0.0), 1.0) if made > 0 else 0.0
+
+    def add(self, chain: Chain, sample: _Sample, is_before: bool) -> None:
+        """Count a sample of the later or the earlier profile."""
+        sampled = self._sizes[sample.size]
+        sign = -1 if is_before else 1
+        sampled.made += sign * sample.made
+        self.stacks[chain] += sign * sample.value
+        if is_before:
+            self.before += sample.value
+            sampled.before += sample.held
+        else:
+            self.after += sample.value
+            sampled.after += sample.held
+
+    def _weight(self, size: int) -> _Weight:
+        probability = _probability(size, self.rate)
+        return _Weight(probability, (1 if counts_objects(self.sample_type) else size) / probability)
+
+
+def counts_made(sample_type: str) -> bool:
+    """Whether these samples are of what was allocated (churn), not of what is held (retention)."""
+    return sample_type.startswith("alloc_")
+
+
+def counts_objects(sample_type: str) -> bool:
+    """Whether these samples count objects, not bytes."""
+    return sample_type.endswith("_objects")
+
+
+def lines(after: Profile, before: Profile | None, sample_type: str, module: str) -> list[Line]:
+    """Each line that samples are charged to, in no order; raises ProfileError for what is no heap profile."""
+    profiles = (after,) if before is None else (after, before)
+    origins = Origins(module, profiles)
+    found: dict[Site, Line] = {}
+    for profile in profiles:
+        for chain, sample in zip(origins.chains(profile), _samples(profile, sample_type), strict=True):
+            if chain is not None:
+                line = found.setdefault(chain[0], Line(chain[0], sample_type, after.period))
+                line.add(chain, sample, is_before=profile is before)
+    return list(found.values())
+
+
+class _Sample(NamedTuple):
+    """A sample's value, its objects' size in bytes, and how many were sampled: of all made, of those held."""
+
+    value: int
+    size: int
+    made: float
+    held: float
+
+
+def _samples(profile: Profile, sample_type: str) -> Iterator[_Sample]:
+    columns = (profile.values[profile.sample_index(name)] for name in (sample_type, "alloc_space", "inuse_space"))
+    for value, made, held, size in zip(*columns, _sizes(profile), strict=True):
+        # The runtime never writes objects without a size; they would stand for no bytes.
+        once = _probability(size, profile.period) / size if size else 0.0
+        yield _Sample(value, size, made * once, held * once)
+
+
+def _sizes(profile: Profile) -> Iterator[int]:
+    """The size of each sample's objects: its label "bytes", or their mean where there is none."""
+    objects, space = (profile.values[profile.sample_index(f"alloc_{what}")] for what in ("objects", "space"))
+    labels: Iterable[tuple[Label, ...]] = profile.labels or [()] * len(objects)
+    for own, count, total in zip(labels, objects, space, strict=True):
+        label = next((label.number for label in own if label.key == "bytes"), 0)
+        yield label or (total // count if count else 0)
+
+
+def _probability(size: int, rate: int) -> float:
+    """That an object of this size is sampled; at a rate of 1 or less all are, as in scaleHeapSample."""
+    return -math.expm1(-size / rate) if rate > 1 else 1.0

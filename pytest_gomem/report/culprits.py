@@ -1,0 +1,79 @@
+"""Owns the text of culprits: a line for each, what they explain together, and the story of the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pytest_gomem.judge.culprits import SAMPLE_OF, Culprit, Findings, amount_text
+from pytest_gomem.judge.origin import Site
+from pytest_gomem.judge.sampling import counts_made
+from pytest_gomem.report.text import clip, columns, display_width, percent, printable, short_name, wrapped
+
+_WIDEST_PLACE = 30
+
+
+def summary(findings: Findings) -> str:
+    """What the culprits explain together, "3 of 212 functions, 91% of the growth", or why nobody is named."""
+    if findings.nothing:
+        return findings.nothing
+    functions = "function" if findings.functions == 1 else "functions"
+    return f"{findings.shown} of {findings.functions} {functions}, {_share(findings.share, findings.culprits[0])}"
+
+
+def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], width: int) -> Iterator[str]:
+    """For each metric of `summaries` a title, its culprits in lines of at most `width` cells, and their summary."""
+    for metric, words in summaries.items():
+        named = [culprit for culprit in culprits if culprit.metric == metric]
+        yield f"who {'allocated' if _is_made(metric) else 'holds'} it ({printable(metric)}), estimated from samples"
+        yield from (f"  {line}" for line in _table(named, width - 2))
+        yield from wrapped(printable(words), width, "  ")
+        if named:
+            yield from wrapped(printable(_story(named[0])), width, "  ")
+
+
+def _table(culprits: Sequence[Culprit], width: int) -> list[str]:
+    gap = 2
+    places = [clip(_place(culprit), _WIDEST_PLACE) for culprit in culprits]
+    figures = [_figures(culprit) for culprit in culprits]
+    room = width - _widest(places) - _widest(figures) - 2 * gap
+    names = [short_name(_spellings(culprit.function), room) for culprit in culprits]
+    return columns(list(zip(names, places, figures, strict=True)), gap=gap)
+
+
+def _widest(cells: Sequence[str]) -> int:
+    return max(map(display_width, cells), default=0)
+
+
+def _spellings(function: str) -> tuple[str, str]:
+    """A function's whole name, and as Go code calls it: web.(*Page).show of example.com/app/web.(*Page).show."""
+    plain, bracket, arguments = printable(function).partition("[")
+    return plain + bracket + arguments, plain.rpartition("/")[2] + bracket + arguments
+
+
+def _figures(culprit: Culprit) -> str:
+    """Such as "holds 235 MB more (+- 2.00 MB), 98% of the growth"."""
+    sample_type = SAMPLE_OF[culprit.metric]
+    more = "" if culprit.before is None or _is_made(culprit.metric) else " more"
+    verb = "allocated" if _is_made(culprit.metric) else "holds"
+    interval = amount_text(culprit.interval, sample_type).removesuffix(" objects")
+    return f"{verb} {amount_text(culprit.change, sample_type)}{more} (+- {interval}), {_share(culprit.share, culprit)}"
+
+
+def _share(share: float, culprit: Culprit) -> str:
+    if _is_made(culprit.metric):
+        return f"{percent(share)} of the total"
+    return f"{percent(share)} of " + ("the heap" if culprit.before is None else "the growth")
+
+
+def _story(culprit: Culprit) -> str:
+    """What the first culprit does, and who had it do so."""
+    called = ", ".join(f"{caller.function} ({_place(caller)})" for caller in culprit.callers)
+    return f"{culprit.function} {culprit.reason}" + (f"; called by {called}" if called else "")
+
+
+def _place(at: Culprit | Site) -> str:
+    return printable(f"{at.file}:{at.line}") if at.file else "-"
+
+
+def _is_made(metric: str) -> bool:
+    return counts_made(SAMPLE_OF[metric])

@@ -1,0 +1,123 @@
+"""Owns what the integration tests share: the Go programs built once, a keeper, and looks at living processes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pytest_gomem.config.file import load_config
+from pytest_gomem.config.services import BuildSpec
+from pytest_gomem.keeper.client import KeeperClient, LaunchRequest
+from pytest_gomem.launch.build import build_once
+from pytest_gomem.launch.launcher import Launcher, Overrides, discard
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+PATIENCE = 60.0  # seconds until a test gives up; none comes near when all is well
+TAG = "GOMEM_TEST_TAG"
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory):
+    """Paths of the built test programs by name: hold, spike, server, gclogger."""
+    folder = tmp_path_factory.mktemp("programs")
+    names = ("hold", "spike", "server", "gclogger")
+    return {name: str(build_once(name, BuildSpec(f"./{name}"), PROGRAMS, folder)) for name in names}
+
+
+@pytest.fixture
+def keeper():
+    """A running keeper; whatever it still holds ends with the test."""
+    keeper = KeeperClient()
+    yield keeper
+    keeper.close()
+
+
+@pytest.fixture
+def start(keeper, tmp_path):
+    """Starts a program with the keeper: start("sleep", "100", env={...}, tree=True)."""
+
+    def start(*argv, env=None, cwd=tmp_path, **options):
+        return keeper.launch(LaunchRequest(list(argv), {**os.environ, **(env or {})}, str(cwd), **options))
+
+    return start
+
+
+@pytest.fixture
+def until():
+    """Waits for a condition, and fails the test if it does not come."""
+
+    def until(condition):
+        deadline = time.monotonic() + PATIENCE
+        while not (found := condition()):
+            assert time.monotonic() < deadline, "what was waited for did not come"
+            time.sleep(0.005)
+        return found
+
+    return until
+
+
+class Tagged:
+    """Processes found by a variable in their environment, wherever in the process tree they went."""
+
+    _numbers = itertools.count()
+
+    def __init__(self):
+        self.value = f"{os.getpid()}-{next(self._numbers)}"
+        self.env = {TAG: self.value}
+
+    def alive(self):
+        """Names of the living ones by pid; a zombie's environment is empty or may not be read."""
+        found = {}
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(TAG) == self.value:
+                    found[process.pid] = process.name()
+        return found
+
+    def kill(self):
+        for pid in self.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def tagged():
+    """A mark for processes of which none may outlive the test."""
+    tagged = Tagged()
+    yield tagged
+    tagged.kill()
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Writes a gomem.yaml with one service, and reads it."""
+
+    def config(name="api", **service):
+        path = tmp_path / "gomem.yaml"
+        path.write_text(json.dumps({"version": 1, "services": {name: service}}))
+        return load_config(path, {}).services[name]
+
+    return config
+
+
+@pytest.fixture
+def launch(keeper, config, tmp_path):
+    """Launches a service declared by keywords: launch(binary=..., args=[...], ready={...}); ended with the test."""
+    launcher = Launcher(lambda: keeper, tmp_path / "run", sample_rate=50.0)
+    running = []
+
+    def launch(overrides=None, until_ready=True, **service):
+        running.append(launcher.launch(config(**service), overrides or Overrides(), until_ready=until_ready))
+        return running[-1]
+
+    yield launch
+    for launched in running:
+        discard(launched)

@@ -1,0 +1,9 @@
+//go:build !cgo
+
+package main
+
+import "log"
+
+func malloc(int) {
+	log.Fatal("--malloc needs cgo")
+}

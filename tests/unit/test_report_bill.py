@@ -1,0 +1,105 @@
+"""The bill in the reports: a small table with a sentence, in the failure text and in the JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from report_samples import calmly, failing_window, window
+
+from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row
+from pytest_gomem.report import json_report
+from pytest_gomem.report.bill import bill_lines, bill_record
+from pytest_gomem.report.failure import failure_text
+from pytest_gomem.report.model import BillRecord, BillRow, RunRecord, TestRecord
+
+NODEID = "tests/test_mem.py::test_upload"
+MADE = Bill(
+    (
+        Row("live_heap", 91_300_000), Row("garbage", 0), Row("stacks", 20_000), Row("files", 7_100_000),
+        Row("cgo", 1_580_000), Row("unexplained", 0),
+    ),
+    untouched=0,
+    swap=0,
+)  # fmt: skip
+TEXT = """\
+resident memory: 100 MB
+  live heap               91.3 MB     91%
+  binary and file pages   7.10 MB    7.1%
+  cgo and mmap            1.58 MB    1.6%
+  stacks                  20.0 kB   <0.1%
+  The largest part of RSS is live heap: 91.3 MB of 100 MB (91.3%); look in the code: release what it still
+  reaches; the heap profile (inuse_space) names who allocated it."""
+
+
+def as_run(bill: BillRecord | None) -> RunRecord:
+    return RunRecord("1", {}, (TestRecord(NODEID, "failed", (window(bill=bill),)),))
+
+
+def test_the_table():
+    """Rows that are not 0, largest first, sizes and shares aligned, then where to look."""
+    assert "\n".join(bill_lines(bill_record(MADE), 110)) == TEXT
+
+
+def test_an_unknown_row_keeps_its_name():
+    """A row of another release's report is told by its name, as printable text."""
+    rows = (BillRow("new\x1brow", 5, 1.0),)
+    assert "  new\\x1brow   5.00 B   100%" in bill_lines(BillRecord(rows, 5, 5, "It is so."), 80)
+
+
+def test_nothing_resident():
+    """A bill of a process without memory has no rows and no shares to divide by."""
+    record = bill_record(Bill((Row("live_heap", 0),), 0, 0))
+    assert list(bill_lines(record, 80)) == ["resident memory: 0 B", "  Nothing is resident."]
+
+
+def test_the_baseline_is_in_the_sentence():
+    """A record made against a baseline tells of the change."""
+    before = replace(MADE, rows=(Row("live_heap", 1_300_000), *MADE.rows[1:]))
+    assert "the largest change is live heap, 90.0 MB more" in bill_record(MADE, before).sentence
+
+
+def test_the_failure_text_holds_the_bill_after_the_metrics():
+    """The bill is a block of its own, between the load and the notes; without one nothing is told."""
+    text = failure_text(replace(failing_window(), bill=bill_record(MADE)), NODEID)[1]
+    assert text.index("  load: ") < text.index("\n\n  resident memory: 100 MB\n    live heap") < text.index("  notes")
+    assert "resident memory" not in failure_text(failing_window(), NODEID)[1]
+
+
+rows = st.builds(BillRow, st.sampled_from([*ROW_KINDS, "other", "\udce9"]), st.integers(0, 10**15), st.floats(0, 1))
+records = st.builds(
+    BillRecord, st.lists(rows, max_size=12).map(tuple), st.integers(0, 10**15), st.integers(0, 10**15), st.text()
+)
+
+
+@calmly
+@given(st.none() | records)
+def test_json_there_and_back(bill):
+    """Whatever the bill, its JSON obeys the schema, and what comes back makes the same report."""
+    run = as_run(bill)
+    data = json_report.to_dict(run)
+    Draft202012Validator(json_report.schema()).validate(data)
+    back = json_report.test_from_dict(json.loads(json.dumps(data))["tests"][0])
+    assert [json_report.test_to_dict(back)] == data["tests"]
+
+
+def test_json_shape():
+    """In the JSON a bill is rows with name, bytes and share, the RSS they sum to, what is explained, the sentence."""
+    record = bill_record(Bill((Row("cgo", 75), Row("unexplained", 25)), 0, 0))
+    assert json_report.to_dict(as_run(record))["tests"][0]["windows"][0]["bill"] == {
+        "rows": [{"name": "cgo", "bytes": 75, "share": 0.75}, {"name": "unexplained", "bytes": 25, "share": 0.25}],
+        "rss": 100,
+        "explained": 75,
+        "sentence": record.sentence,
+    }
+    assert json_report.to_dict(as_run(None))["tests"][0]["windows"][0]["bill"] is None
+
+
+@calmly
+@given(records)
+def test_any_bill_is_printable(bill):
+    """Names and sentences of any origin leave the terminal alone."""
+    assert all(line.isprintable() for line in bill_lines(bill, 60))
