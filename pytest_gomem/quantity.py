@@ -134,7 +134,7 @@ def format_value(value: float, unit: Unit) -> str:
     base, _, per = unit.name.partition("/")
     tail = _TAILS[per]
     if base not in _SCALES and abs(value) < 1e4:
-        return f"{value:.0f}{tail}" if value == int(value) else f"{_three_digits(value)}{tail}"
+        return f"{int(value)}{tail}" if value == int(value) else f"{_three_digits(value)}{tail}"
     scale = _SCALES.get(base, _COUNT_SCALE)
     # Chosen by the printed text: 999.96 kB prints as 1.00 MB, not as 1000 kB.
     factor, suffix = next((step for step in scale if abs(value) >= step[0] * 0.9995), scale[-1])

@@ -122,7 +122,7 @@ def lines(after: Profile, before: Profile | None, sample_type: str, module: str)
     found: dict[Site, Line] = {}
     for profile in profiles:
         for chain, sample in zip(origins.chains(profile), _samples(profile, sample_type), strict=True):
-            if chain is not None:
+            if chain is not None and sample.size:  # the runtime also writes records of nothing, whose size is unknown
                 line = found.setdefault(chain[0], Line(chain[0], sample_type, after.period))
                 line.add(chain, sample, is_before=profile is before)
     return list(found.values())
@@ -140,7 +140,6 @@ class _Sample(NamedTuple):
 def _samples(profile: Profile, sample_type: str) -> Iterator[_Sample]:
     columns = (profile.values[profile.sample_index(name)] for name in (sample_type, "alloc_space", "inuse_space"))
     for value, made, held, size in zip(*columns, _sizes(profile), strict=True):
-        # The runtime never writes objects without a size; they would stand for no bytes.
         once = _probability(size, profile.period) / size if size else 0.0
         yield _Sample(value, size, made * once, held * once)
 

@@ -160,3 +160,9 @@ def test_a_value_prints_three_digits(value: float, unit: Unit, text: str) -> Non
 def test_only_zero_prints_as_zero(value: float, unit: Unit) -> None:
     """A positive value never prints with only zeros."""
     assert any(digit in format_value(value, unit) for digit in "123456789")
+
+
+def test_a_negative_zero_is_zero():
+    """-0.0, which a subtraction may leave, prints as 0."""
+    assert format_value(-0.0, COUNT) == "0"
+    assert format_value(-0.0, BYTES) == "0 B"
