@@ -129,10 +129,10 @@ def _nothing(metric: str, after: Profile, functions: int, growth: int) -> str:
     """Why no line can be named, and for resident memory where else it may be."""
     sample_type = SAMPLE_OF[metric]
     rate = f"one sample in {format_value(after.period, BYTES)}"
-    if not after.period:
-        text = "the service's memory profiler is off: its MemProfileRate is 0"
-    elif not any(after.values[after.sample_index(sample_type)]):
+    if not any(after.values[after.sample_index(sample_type)]):
         text = f"the profile, which takes {rate}, has none of {sample_type}"
+        if not after.period:
+            text = "the service's memory profiler is off: its MemProfileRate is 0"
     elif not functions:
         text = "no line has allocated more" if counts_made(sample_type) else "no line holds more Go heap than before"
     else:

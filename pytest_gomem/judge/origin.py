@@ -89,7 +89,7 @@ class Origins:
         return package == "main" or self._is_named(package)
 
     def _is_named(self, package: str) -> bool:
-        return bool(self._module) and f"{package}/".startswith(f"{self._module}/")
+        return f"{package}/".startswith(f"{self._module}/")
 
     def _roots(self, profile: Profile) -> Iterator[str]:
         """The module's folder, as each package of a known import path and a full file name tells it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import psutil
 
@@ -21,13 +21,13 @@ class Family:
 
     def members(self) -> list[int]:
         """Living pids."""
-        # A look takes milliseconds, and misses the children of who dies meanwhile: nobody there is said only after two.
-        return self._look() or self._look()
+        return _twice(self._look)
 
     def _look(self) -> list[int]:
-        everyone = psutil.Process().children(recursive=True)
-        roots = [process for process in everyone if self._is_root(process)]
-        family = {member.pid: member for root in roots for member in (root, *_descendants(root))}
+        family: dict[int, psutil.Process] = {}
+        for process in psutil.Process().children(recursive=True):  # parents come before their children
+            if self._is_root(process) or _parent(process) in family:
+                family[process.pid] = process
         return [pid for pid, member in family.items() if _is_alive(member)]
 
     def _is_root(self, process: psutil.Process) -> bool:
@@ -49,19 +49,28 @@ class Family:
 
         A process group is killed at once, so that one that forks all the time cannot run away from the signal.
         """
+        members = self.members()
         # A number is not given anew as long as a group has it, so a process of that number is the first one or strange.
         if not reaped or not psutil.pid_exists(self.pid):
             _kill_group(self.pid)
-        members = self.members()
         for group in _groups(members) - {os.getpgrp()}:
             _kill_group(group)
         send(signal.SIGKILL, members)
-        return not members
+        return reaped and not members
 
 
 def living_descendants() -> list[int]:
     """Living pids below this process."""
-    return [process.pid for process in psutil.Process().children(recursive=True) if _is_alive(process)]
+
+    def look() -> list[int]:
+        return [process.pid for process in psutil.Process().children(recursive=True) if _is_alive(process)]
+
+    return _twice(look)
+
+
+def _twice(look: Callable[[], list[int]]) -> list[int]:
+    """Look again where nobody was seen: a look takes milliseconds, and misses the children of who dies meanwhile."""
+    return look() or look()
 
 
 def kill_orphans_of(keeper: int) -> None:
@@ -106,11 +115,11 @@ def _groups(pids: Iterable[int]) -> set[int]:
     return groups
 
 
-def _descendants(process: psutil.Process) -> list[psutil.Process]:
+def _parent(process: psutil.Process) -> int | None:
     try:
-        return process.children(recursive=True)
+        return int(process.ppid())
     except psutil.Error:
-        return []
+        return None
 
 
 def _is_alive(process: psutil.Process) -> bool:

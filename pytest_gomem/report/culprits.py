@@ -41,7 +41,7 @@ def _table(culprits: Sequence[Culprit], width: int) -> list[str]:
 
 
 def _widest(cells: Sequence[str]) -> int:
-    return max(map(len, cells), default=0)
+    return max(map(display_width, cells), default=0)
 
 
 def _spellings(function: str) -> tuple[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import GcTrace, LoadRecord, MemStatsPair, Window
 from pytest_gomem.observe.records import GcCycle, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import Resident, SmapsTotals
@@ -86,3 +88,17 @@ def window(**other: Any) -> Window:
         "loads": (LoadRecord(1000, 10, 9.0, tuple(n * 1e-5 for n in range(1, 1001))),), "cpus": 2, "smaps": smaps(),
     }  # fmt: skip
     return Window(**{**facts, **other})
+
+
+def read(name: str, one: Window) -> Reading:
+    """The metric's reading, which must be there."""
+    result = evaluate(one, builtin_metrics())[name]
+    assert isinstance(result, Reading), result
+    return result
+
+
+def reason(name: str, one: Window) -> str:
+    """Why the metric is unavailable, which it must be."""
+    result = evaluate(one, builtin_metrics())[name]
+    assert isinstance(result, Unavailable), result
+    return result.reason

@@ -5,29 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from gomem_windows import CLOSED, MIB, OPENED, cycle, kernel, pair, trace, window
+from gomem_windows import CLOSED, MIB, OPENED, cycle, kernel, pair, read, reason, trace, window
 
-from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.quantiles import nearest_rank
-from pytest_gomem.measure.registry import builtin_metrics, evaluate
-from pytest_gomem.measure.window import GcTrace, Missing, Window
+from pytest_gomem.measure.window import GcTrace, Missing
 
 NO_STATS = Missing("pprof is not served")
 NO_TRACE = Missing("gctrace was not asked for")
 # stw sweep + assist + background + stw mark of one cycle: 41 + 100 + 250 + 34 us, the 300 us of idle marking left out
 CYCLE_CPU = 425e-6
-
-
-def read(name: str, one: Window) -> Reading:
-    result = evaluate(one, builtin_metrics())[name]
-    assert isinstance(result, Reading), result
-    return result
-
-
-def reason(name: str, one: Window) -> str:
-    result = evaluate(one, builtin_metrics())[name]
-    assert isinstance(result, Unavailable), result
-    return result.reason
 
 
 def test_forced_cycles_of_our_own_readings_do_not_count():

@@ -6,25 +6,13 @@ import mmap
 from dataclasses import replace
 
 import pytest
-from gomem_windows import CLOSED, MIB, OPENED, kernel, memstats, pair, timeline, window
+from gomem_windows import CLOSED, MIB, OPENED, kernel, memstats, pair, read, reason, timeline, window
 
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.peak import peak_moment, rss_drift
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
-from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.records import Sample
-
-
-def read(name: str, one: Window) -> Reading:
-    result = evaluate(one, builtin_metrics())[name]
-    assert isinstance(result, Reading), result
-    return result
-
-
-def reason(name: str, one: Window) -> str:
-    result = evaluate(one, builtin_metrics())[name]
-    assert isinstance(result, Unavailable), result
-    return result.reason
 
 
 def test_peak_is_the_kernels_own():

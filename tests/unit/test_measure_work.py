@@ -5,25 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from gomem_windows import CLOSED, MIB, OPENED, kernel, memstats, pair, window
+from gomem_windows import CLOSED, MIB, OPENED, kernel, memstats, pair, read, reason, window
 
-from pytest_gomem.measure.metric import Reading, Unavailable
-from pytest_gomem.measure.registry import builtin_metrics, evaluate
-from pytest_gomem.measure.window import LoadRecord, Missing, Window
+from pytest_gomem.measure.window import LoadRecord, Missing
 
 PER_OP = ("alloc_bytes_per_op", "allocs_per_op", "cpu_per_op")
-
-
-def read(name: str, one: Window) -> Reading:
-    result = evaluate(one, builtin_metrics())[name]
-    assert isinstance(result, Reading), result
-    return result
-
-
-def reason(name: str, one: Window) -> str:
-    result = evaluate(one, builtin_metrics())[name]
-    assert isinstance(result, Unavailable), result
-    return result.reason
 
 
 def test_one_reading_is_subtracted_from_what_was_allocated():

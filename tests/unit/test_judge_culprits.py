@@ -23,7 +23,7 @@ def heap(*samples, rate=RATE, labelled=True):
     """A heap profile of (stack, size, made, held), the last two in objects sampled; scaled as the runtime does."""
     numbers, rows, labels = {}, [], []
     for stack, size, made, held in samples:
-        scale = 1 / -math.expm1(-size / rate) if rate > 1 else 1
+        scale = 1 / -math.expm1(-size / rate) if rate > 1 and size else 1
         ids = [numbers.setdefault(frame, len(numbers) + 1) for frame in stack]
         rows.append((ids, tuple(int(count * each * scale) for count in (made, held) for each in (1, size))))
         labels.append((Label("bytes", None, size, ""),) if labelled else ())
@@ -253,10 +253,10 @@ def test_interval_of_objects():
     assert in_bytes.interval / in_bytes.after == pytest.approx(in_objects.interval / in_objects.after, rel=0.01)
 
 
-@pytest.mark.parametrize(("size", "rate"), [(64 << 20, RATE), (KIB, 1), (KIB, 0)])
+@pytest.mark.parametrize(("size", "rate"), [(64 << 20, RATE), (8, 1), (8, 0)])
 def test_what_is_sampled_wholly_is_certain(size, rate):
     """Objects much larger than the rate, and all objects at a rate of 1, have no interval to speak of."""
-    assert first("live_heap", heap(retained(size, 3), rate=rate)).interval <= 1
+    assert first("live_heap", heap(retained(size, 10**6), rate=rate)).interval <= 1
 
 
 def test_sizes_of_one_line_add_their_variances():
@@ -307,8 +307,9 @@ def test_sizes_come_from_the_values_where_there_are_no_labels():
 @pytest.mark.parametrize("metric", SAMPLE_OF)
 def test_a_base_of_another_process_does_no_harm(metric):
     """A base that made more than there is now, as no earlier profile could, gives no error and accuses no bystander."""
-    findings = find_culprits(metric, heap(retained(KIB, 10)), heap(retained(KIB, 99)), MODULE)
-    assert findings.culprits == ()
+    assert find_culprits(metric, heap(retained(KIB, 10)), heap(retained(KIB, 99)), MODULE).culprits == ()
+    exchanged = find_culprits(metric, heap(retained(256 * KIB, 10)), heap(retained(48, 12)), MODULE)
+    assert exchanged.culprits == ()
 
 
 @pytest.mark.parametrize(
@@ -366,6 +367,13 @@ def test_resident_memory_may_not_be_go_heap(metric):
     assert findings.nothing.endswith(
         f"what {metric} counts beyond the Go heap (stacks, freed pages, C, mapped files) no heap profile shows"
     )
+
+
+def test_records_of_nothing_change_nothing():
+    """The runtime also writes records without a single object, whose size it does not know."""
+    nothing = ((ADD,), 0, 0, 0)
+    with_it, without = (heap(retained(KIB, 30), *more) for more in ([nothing], []))
+    assert find_culprits("live_heap", with_it, None, MODULE) == find_culprits("live_heap", without, None, MODULE)
 
 
 def test_another_profile_is_refused():
