@@ -22,7 +22,7 @@ LAUNCH_MARK = "PYTEST_GOMEM_LAUNCH"
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _SPAWN_TIMEOUT = 5.0
 _LOOK = 0.0003
-_LOOKS_FOR_LIVING = 3
+_WAIT_FOR_LIVING = 0.05
 _NOT_EXECUTED = (126, 127)  # what setsid(1), as a shell, ends with then
 _PID_MAX = 1 << 22  # include/linux/threads.h
 _SCRIPT, _ELF = b"#!", b"\x7fELF"
@@ -143,17 +143,18 @@ def _looks() -> Iterator[None]:
 def _adopted(known: set[int], mark: bytes, setsid: int) -> int:
     """The pid of the session leader with our mark that has become our child since `known` was taken.
 
-    One that is dead already has no environment any more. It is taken when a few looks show no living one, and of
-    several, as another service's daemons may be, the one whose number follows that of the process that forked it.
+    One that is dead already has no environment any more. It is taken when no living one shows itself for a while, and
+    of several, as another service's daemons may be, the one whose number follows that of the process that forked it.
     """
-    for look, _ in enumerate(_looks()):
+    begun = time.monotonic()
+    for _ in _looks():
         fresh = [child.pid for child in psutil.Process().children() if child.pid not in known]
         leaders = [pid for pid in fresh if os.getsid(pid) == pid]
         for pid in leaders:
             if _carries(pid, mark):
                 return pid
         dead = [pid for pid in leaders if _name_and_state(pid)[1] == "Z"]
-        if dead and look >= _LOOKS_FOR_LIVING:
+        if dead and time.monotonic() - begun > _WAIT_FOR_LIVING:
             return min(dead, key=lambda pid: (pid - setsid) % _PID_MAX)
     raise OSError("the started process did not appear among the keeper's children")
 

@@ -77,9 +77,7 @@ class AgentInside:
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile since the start; raises ObserveError for a span of time, which only the endpoint knows."""
         if seconds is not None:
-            raise ObserveError(
-                "allocs_profile(seconds=) needs the pprof endpoint: the agent knows no span of time"
-            )
+            raise ObserveError("allocs_profile(seconds=) needs the pprof endpoint: the agent knows no span of time")
         return self.client.profile("allocs")
 
     def close(self) -> None:

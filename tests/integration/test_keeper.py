@@ -151,7 +151,7 @@ class TestBirth:
 
     def test_every_launch_returns_its_own_process(self, start, tagged):
         """Orphans that come to the keeper at the same moment are not taken for the program being launched."""
-        start(*sh("while :; do setsid -f sleep 0.01; done"), env=tagged.env)
+        start(*sh("while :; do setsid -f sleep 0.01; sleep 0.01; done"), env=tagged.env)
         for number in range(20):
             child = start("/bin/sleep", f"10{number}")
             assert psutil.Process(child.pid).cmdline() == ["/bin/sleep", f"10{number}"]
