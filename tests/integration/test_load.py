@@ -348,7 +348,7 @@ def test_a_driver_killed_between_loads_is_replaced(driver):
         driver.run(spec)
         (process,) = processes_of_drivers()
         process.kill()
-        wait_until(lambda: gone(process.pid))
+        wait_until(lambda: os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None)
         assert driver.run(spec).errors == 0
 
 

@@ -85,3 +85,23 @@ def test_profile_of_the_peak(scenario):
     assert outcome.status == 1
     profile = project.folder / "artifacts" / outcome.window("test_peak")["artifacts"]["peak_profile"]
     assert profile.read_bytes()[:2] == b"\x1f\x8b"
+
+
+def test_a_broken_limit_names_its_line(scenario):
+    """The failure of a memory limit names function, file and line of the user's module; so does the JSON."""
+    project = scenario(
+        """
+        @pytest.mark.gomem(service="built", live_heap="10MB")
+        def test_leak(go_service):
+            go_service.get("/alloc?bytes=60000000&keep=true")
+        """,
+        more_services=BUILT,
+    )
+    outcome = project.run("--gomem-artifacts=artifacts")
+    assert outcome.status == 1
+    assert "who holds it (live_heap)" in outcome.text
+    first = outcome.window("test_leak")["culprits"][0]
+    assert first["file"].endswith(".go")
+    assert f"{first['function']}  " in outcome.text
+    assert first["after"] > 50e6
+    assert {"base_profile", "heap_profile", "log"} <= set(outcome.window("test_leak")["artifacts"])
