@@ -17,7 +17,7 @@ from pytest_gomem.launch.ports import HOST, accepts, listens
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.05
 _LONGEST_PROBE = 2.0
-_FOREIGN_LISTENER_PATIENCE = 0.5
+_FOREIGN_LISTENER_PATIENCE = 2.0
 _LOG_KEPT = 1 << 20  # characters in which a match is looked for, so that one in two pieces is found
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

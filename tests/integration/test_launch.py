@@ -18,7 +18,7 @@ import pytest
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.drive.client import HttpClient
-from pytest_gomem.errors import BuildError, ConfigError, LaunchError, ServiceDied, ToolchainError
+from pytest_gomem.errors import BuildError, ConfigError, LaunchError, ObserveError, ServiceDied, ToolchainError
 from pytest_gomem.launch import toolchain
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, locate
 from pytest_gomem.launch.launcher import Overrides
@@ -202,7 +202,7 @@ class TestBuildOnce:
         ) as killed:
             killed.stdin.write(b"\n")
             killed.stdin.flush()
-            until(lambda: (tmp_path / "writing").exists())
+            until((tmp_path / "writing").exists)
             os.killpg(killed.pid, signal.SIGKILL)
         binary = build_once("api", BuildSpec("."), tmp_path / "src", tmp_path / "out")
         assert printed(binary) == "whole"
@@ -295,15 +295,22 @@ class TestEnvironment:
         assert asked.tmp.is_dir()
         assert asked.env == {name: value for name, value in found.items() if name != "PYTEST_GOMEM_LAUNCH"}
 
-    def test_folder_and_arguments(self, launch, programs, tmp_path):
-        """Tokens are filled in, arguments arrive as they are, and the service runs in its folder."""
+    def test_folder_and_arguments(self, launch, monkeypatch, tmp_path):
+        """Tokens are filled in, a test's arguments replace the declared ones, and the service runs in its folder."""
+        monkeypatch.setenv("x", "shell")
         (tmp_path / "there").mkdir()
         launched = launch(
-            Overrides(args=("300", "{port}")), command=["sleep", "ignored"], cwd="there", ready={"log": ""}, args=["1"]
+            Overrides(args=("--mark", "{port:other} ${x} {tmp}")),
+            command=["sh", "-c", "echo up; sleep 300; :", "{port:other}"],
+            args=["replaced"],
+            cwd="there",
+            env={"x": "1"},
+            ready={"log": "up"},
         )
         process = psutil.Process(launched.child.pid)
+        port = str(launched.ports["other"])
         assert process.cwd() == str(tmp_path / "there")
-        assert process.cmdline()[1:] == ["ignored", "300", str(launched.ports[""])]
+        assert process.cmdline()[3:] == [port, "--mark", f"{port} shell {launched.tmp}"]
 
     def test_unset_variable(self, launch, programs, tmp_path):
         """A ${VAR} that is not set is an error of the configuration, and leaves no private folder."""
@@ -381,7 +388,7 @@ class TestReady:
 
     def test_a_hanging_answer_is_not_waited_out(self, launch, programs):
         """A service that takes the connection and never answers runs into its own timeout, not into ours."""
-        with pytest.raises(LaunchError, match="not ready after 0.3 s"):
+        with pytest.raises(LaunchError, match=r"not ready after 0\.3 s"):
             launch(binary=programs["server"], args=LISTEN, ready={"http": "/sleep?ms=60000", "timeout": "300ms"})
 
 
@@ -497,7 +504,7 @@ class TestNotStartable:
 
     def test_folder_missing(self, launch, programs):
         """A missing folder is named, not the program."""
-        with pytest.raises(LaunchError, match="No such file or directory: .*/nowhere"):
+        with pytest.raises(LaunchError, match=r"No such file or directory: .*/nowhere"):
             launch(binary=programs["server"], args=LISTEN, cwd="nowhere")
 
     def test_refused_gc_settings(self, launch, programs):
@@ -526,8 +533,8 @@ class TestEndpoint:
         endpoint = find_endpoint(urls)
         assert endpoint.url == urls[2]
         assert endpoint.goroutines() >= 2
-        assert b"\x1f\x8b" == endpoint.heap_profile()[:2]
-        assert endpoint.memstats(collect=True).num_forced_gc >= 3
+        assert endpoint.heap_profile()[:2] == b"\x1f\x8b"
+        assert endpoint.settled().num_forced_gc == endpoint.memstats().num_forced_gc >= 4
         assert endpoint.allocs_profile(seconds=0.3)
         assert "goroutine " in endpoint.goroutine_stacks()
         endpoint.close()
@@ -535,7 +542,7 @@ class TestEndpoint:
     def test_not_found(self, launch, programs):
         """Where no port serves pprof the error says what each one answered, and what to do."""
         launched = launch(binary=programs["server"], args=LISTEN)
-        with pytest.raises(Exception, match=r"no pprof endpoint found .*answered 404.*import net/http/pprof"):
+        with pytest.raises(ObserveError, match=r"no pprof endpoint found .*answered 404.*import net/http/pprof"):
             find_endpoint([f"http://127.0.0.1:{launched.ports['']}/debug/pprof"])
 
 
@@ -557,8 +564,7 @@ class TestEffective:
         """What the service itself set at its start is read back from outside, beside what was asked."""
         launched = launch(binary=programs["server"], args=[*LISTEN, "--pprof", *changed], gc={**asked, "gomaxprocs": 1})
         endpoint = PprofEndpoint(f"http://127.0.0.1:{launched.ports['']}/debug/pprof")
-        endpoint.collect()
-        stats = endpoint.memstats(collect=True)
+        stats = endpoint.settled()
         endpoint.close()
         effective = effective_settings(launched.gc, stats, launched.child.gc_cycles()[0])
         assert effective["gogc"].startswith(found)
