@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -23,8 +22,7 @@ FIXTURES = frozenset({SERVICE_FIXTURE, SESSION_FIXTURE, "gomem"})
 MARKERS = ("gomem", "gomem_gc")
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What a test wants: its service (None where it launches by hand), declared operations and marker budgets.
 
     budgets: those of each marker, the closest to the function first.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import pytest
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """An option `--gomem-NAME` and its ini twin `gomem_NAME`; kind is "flag", or the METAVAR of its value."""
 
     name: str

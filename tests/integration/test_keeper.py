@@ -349,7 +349,7 @@ class TestStop:
 
     def test_a_process_that_forks_away_is_caught(self, start, tagged, until):
         """Parent after parent ends at once: no list of processes holds the living one, but its group does."""
-        comet = "import os, signal\nsignal.signal(15, signal.SIG_IGN)\nwhile not os.fork(): pass"
+        comet = "import os, signal\nsignal.signal(15, signal.SIG_IGN)\nwhile True:\n if os.fork(): os._exit(0)"
         child = start(sys.executable, "-I", "-S", "-c", comet, env=tagged.env)
         child.wait(PATIENCE)
         child.stop(grace=0.0)
@@ -451,6 +451,10 @@ class TestOwnersDeath:
     def test_killed(self, die, phase):
         """kill -9 of the owner, whatever it was doing, leaves neither services nor keeper behind."""
         die(phase, signal.SIGKILL, os.kill)
+
+    def test_killed_with_its_group(self, die):
+        """Nor does kill -9 of its whole process group, in which the keeper is not."""
+        die("running", signal.SIGKILL, os.killpg)
 
     @pytest.mark.parametrize("phase", PHASES[:4])
     def test_terminated(self, die, phase):
