@@ -5,28 +5,39 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pytest_gomem.config.fields import Fields, Mistakes, members, quantity
 from pytest_gomem.config.located import Located, located
 from pytest_gomem.errors import Place
 from pytest_gomem.globs import nearest
-from pytest_gomem.quantity import RATIO, Quantity, Unit
+from pytest_gomem.quantity import (
+    BYTES,
+    BYTES_PER_OP,
+    BYTES_PER_SECOND,
+    COUNT,
+    PER_SECOND,
+    RATIO,
+    SECONDS,
+    Quantity,
+    Unit,
+)
 
 # The profile's sample types (runtime/pprof); a budget on one is a mapping of function globs to limits.
-# Names of the metrics to come: a budget on one is no spelling mistake.
-_LATER = frozenset(
+# Metrics to come: a budget on one is declared already, and fails as unmeasured until it is measured.
+_LATER: Mapping[str, Unit] = MappingProxyType(
     {
-        "cgroup_peak",
-        "heap_growth",
-        "heap_growth_per_op",
-        "rss_growth",
-        "goroutine_growth",
-        "time_to_limit",
-        "leaked_goroutines",
-        "inuse_space",
-        "inuse_objects",
-        "alloc_space",
-        "alloc_objects",
+        "cgroup_peak": BYTES,
+        "heap_growth": BYTES_PER_SECOND,
+        "heap_growth_per_op": BYTES_PER_OP,
+        "rss_growth": BYTES_PER_SECOND,
+        "goroutine_growth": PER_SECOND,
+        "time_to_limit": SECONDS,
+        "leaked_goroutines": COUNT,
+        "inuse_space": BYTES,
+        "inuse_objects": COUNT,
+        "alloc_space": BYTES,
+        "alloc_objects": COUNT,
     }
 )
 PER_FUNCTION = frozenset({"inuse_space", "inuse_objects", "alloc_space", "alloc_objects"})
@@ -65,14 +76,13 @@ def parse_budget(
     """
     node, mistakes, found = located(value, place), Mistakes(), list[Budget]()
     with mistakes.kept():
-        if metric in _LATER and metric not in units:
-            raise node.error(f"'{metric}' is not measured in this version", _ALL_NAMES)
-        if metric not in units:
+        unit = units.get(metric) or _LATER.get(metric)
+        if unit is None:
             near = nearest(metric, units)
             raise node.error(f"unknown metric '{metric}'", (f"did you mean {near}?  " if near else "") + _ALL_NAMES)
         for function, member in _by_function(metric, node).items():
             with mistakes.kept():
-                found.append(_budget(metric, units[metric], function, scope, member))
+                found.append(_budget(metric, unit, function, scope, member))
     mistakes.raise_all()
     return tuple(found)
 

@@ -157,5 +157,5 @@ class Measurement:
         return budgets
 
     def _judge(self, budgets: Sequence[Budget]) -> tuple[Verdict, ...]:
-        unknown = Unavailable("no such metric was measured")
+        unknown = Unavailable("this version does not measure it yet")
         return tuple(v for budget in budgets for v in judge(budget, self.results.get(budget.metric, unknown)))

@@ -342,6 +342,7 @@ class TestStop:
         """A daemon that has dropped the launch mark is nobody's to stop(), but does not outlive the keeper."""
         child = start(*sh("exec setsid -f env -u PYTEST_GOMEM_LAUNCH sleep 300"), env=tagged.env)
         until(lambda: list(tagged.alive().values()) == ["sleep"])
+        child.wait(PATIENCE)
         child.stop(grace=0.0)
         assert list(tagged.alive().values()) == ["sleep"]
         keeper.close()
@@ -468,6 +469,7 @@ class TestOwnersDeath:
         die(phase, signal.SIGINT, send)
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 class TestOwnersForks:
     def test_a_forked_copy_cannot_ask(self, keeper, start):
         """A fork of the test process is refused in words, and its copy closes without harm to the services."""
