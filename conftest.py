@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["pytester"]
 
-# CI machines stall: a slow example is no fault of the property.
-settings.register_profile("gomem", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "gomem",
+    deadline=None,
+    # CI machines stall: a slow or large example is no fault of the property.
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    # CI repeats the same examples, so that a commit is judged by what it changed; a developer's runs look for new ones.
+    derandomize=bool(os.environ.get("CI")),
+)
 settings.load_profile("gomem")
