@@ -162,7 +162,7 @@ def _load_total(loads: Sequence[LoadSummary]) -> dict[str, Any] | None:
     """All loads of the window as one, None when there was none; percentiles of several loads cannot be joined."""
     if len(loads) < 2:
         return _load_to_dict(loads[0]) if loads else None
-    duration = sum(load.duration for load in loads)
+    duration = known(sum(load.duration for load in loads))
     requests = sum(load.requests for load in loads)
     slowest = [latency for load in loads if (latency := known(load.latency_max)) is not None]
     statuses: dict[str, int] = {}
@@ -173,7 +173,7 @@ def _load_total(loads: Sequence[LoadSummary]) -> dict[str, Any] | None:
         "requests": requests,
         "errors": sum(load.errors for load in loads),
         "duration": duration,
-        "rate": requests / duration if duration > 0 else None,
+        "rate": requests / duration if duration else None,
         "rate_asked": None,
         "latency_p50": None,
         "latency_p99": None,

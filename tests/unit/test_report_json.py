@@ -159,6 +159,7 @@ def test_a_record_of_finite_figures_comes_back_equal():
 @example(
     as_test(window(loads=tuple(LoadSummary(1, 0, 1.0, 1.0, None, 0.1, 0.1, latency) for latency in (math.inf, 0.1))))
 )
+@example(as_test(window(loads=tuple(LoadSummary(0, 0, took, 0.0, None, None, None, None) for took in (0.0, math.inf)))))
 @example(as_test(window(metrics=(MetricValue("peak_rss", "bytes", Unavailable("")),))))
 @example(as_test(window(metrics=(MetricValue("peak_rss", "bytes", Reading(math.inf, "")),))))
 def test_the_payload_survives_the_round_trip(test):
