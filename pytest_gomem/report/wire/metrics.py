@@ -1,0 +1,41 @@
+"""Owns metrics and their courses as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.report.model import MetricValue, Series
+from pytest_gomem.report.text import finite
+
+
+def metric_to_dict(metric: MetricValue) -> dict[str, Any]:
+    """A metric; what is not finite is None with the reason."""
+    result = finite(metric.result)
+    if isinstance(result, Unavailable):
+        absent = dict.fromkeys(("value", "source", "precision", "note"))
+        return {"unit": metric.unit, **absent, "reason": result.reason}
+    return {
+        "unit": metric.unit,
+        "value": result.value,
+        "source": result.source,
+        "precision": result.precision,
+        "note": result.note,
+        "reason": None,
+    }
+
+
+def metric_from_dict(name: str, data: Mapping[str, Any]) -> MetricValue:
+    """A reading that was not finite comes back as Unavailable."""
+    if data["value"] is None:
+        return MetricValue(name, data["unit"], Unavailable(data["reason"]))
+    reading = Reading(data["value"], data["source"], data["precision"], data["note"])
+    return MetricValue(name, data["unit"], reading)
+
+
+def series_to_dict(series: Series) -> dict[str, Any]:
+    """A course without the points that are not finite."""
+    points = [(t, v) for t, v in zip(series.t, series.v, strict=False) if math.isfinite(t) and math.isfinite(v)]
+    return {"t": [t for t, _ in points], "v": [v for _, v in points]}

@@ -1,0 +1,61 @@
+"""Owns verdicts as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.errors import Place
+from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.quantity import UNITS, Quantity, Unit
+
+_LIMITS = ("max", "min", "warn", "regression")
+
+
+def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
+    """A verdict with its budget's words and place."""
+    budget, actual, reason = verdict.budget, verdict.actual, verdict.reason
+    if actual is None or not math.isfinite(actual):
+        reason = reason or ("no reason was given" if actual is None else f"not a finite number: {actual}")
+    return {
+        "metric": budget.metric,
+        "function": budget.function,
+        "scope": budget.scope,
+        "declared_at": str(budget.place),
+        "place": {"file": budget.place.file, "line": budget.place.line, "key": budget.place.key},
+        "kind": verdict.kind,
+        "limit": verdict.limit.value,
+        "written": verdict.limit.written,
+        "unit": verdict.limit.unit.name,
+        "actual": actual,
+        "status": verdict.status.value,
+        "over": verdict.over,
+        "headroom": verdict.headroom,
+        "reason": reason or None,
+        "baseline": None,
+        "change": None,
+        "interval": None,
+        "rounds_needed": None,
+    }
+
+
+def verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
+    """Of its budget only the limit judged is known."""
+    unit = UNITS.get(data["unit"]) or Unit(data["unit"], {})
+    limit = Quantity(data["limit"], unit, data["written"])
+    limits = {kind: limit if kind == data["kind"] else None for kind in _LIMITS}
+    budget = Budget(
+        metric=data["metric"], **limits, function=data["function"], scope=data["scope"], place=Place(**data["place"])
+    )
+    return Verdict(
+        budget=budget,
+        limit=limit,
+        kind=data["kind"],
+        actual=data["actual"],
+        status=Status(data["status"]),
+        over=data["over"],
+        headroom=data["headroom"],
+        reason=data["reason"] or "",
+    )
