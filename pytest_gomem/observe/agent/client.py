@@ -12,7 +12,15 @@ from pytest_gomem.errors import ObserveError
 from pytest_gomem.observe.agent.channel import Channel
 from pytest_gomem.observe.agent.memstats import memstats_of
 from pytest_gomem.observe.agent.peak import peak_of
-from pytest_gomem.observe.agent.records import AgentInfo, AgentMemStats, GcRecords, Histogram, Peak, Settings
+from pytest_gomem.observe.agent.records import (
+    AgentInfo,
+    AgentMemStats,
+    Burdened,
+    GcRecords,
+    Histogram,
+    Peak,
+    Settings,
+)
 from pytest_gomem.observe.records import GcRecord
 
 PROTOCOL = 1
@@ -123,6 +131,21 @@ class AgentClient:
         """Stop looking for peaks; the file stays."""
         self._channel.ask("peak", "stop")
 
+    def retain(self, size: int) -> None:
+        """Hold `size` resident bytes more, in place of those held by an earlier call."""
+        self._channel.ask("burden", "retain", str(size))
+
+    def churn(self, share: float) -> Burdened:
+        """Allocate `share` of the bytes and objects that the service allocates from now on; 0 ends it.
+
+        When this returns with 0, the share of all that was allocated until now is reached, to an object.
+        """
+        return self._read(_burdened, "burden", "churn", repr(share))
+
+    def unburden(self) -> Burdened:
+        """End the churning, and let go of what was retained."""
+        return self._read(_burdened, "burden", "stop")
+
     def _read(self, convert: Callable[[_Fields], _T], *words: str) -> _T:
         answer = self._channel.ask(*words)
         try:
@@ -130,6 +153,10 @@ class AgentClient:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"{type(error).__name__}: {error}"
             raise ObserveError(f"the agent's answer to '{words[0]}' is not as known ({what})") from None
+
+
+def _burdened(fields: _Fields) -> Burdened:
+    return Burdened(**fields)
 
 
 def _metric(value: Any) -> int | float | Histogram:

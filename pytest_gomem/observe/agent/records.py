@@ -103,3 +103,12 @@ class PeakProfile:
 
     peak: Peak
     profile: bytes
+
+
+@dataclass(frozen=True)
+class Burdened:
+    """What the agent added to the service by itself: bytes held now; bytes and objects of all churns that ended."""
+
+    retained: int
+    churned_bytes: int
+    churned_objects: int
