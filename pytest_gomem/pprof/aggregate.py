@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from pytest_gomem.pprof.group import Frame, frames_of
 from pytest_gomem.pprof.model import Profile, location_ids
-from pytest_gomem.pprof.prune import prune
+from pytest_gomem.pprof.prune import prune, select
 
 # An id of a stack that stands on its head: the byte without the high bit, its last, has become its first.
 _REVERSED_ID = re.compile(b"[\x00-\x7f][\x80-\xff]*")
+_COMPARED = 4096  # bytes of two stacks; they may share more, but one endless stack must not make all others as wide
 
 
 class Row(NamedTuple):
@@ -35,19 +36,21 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
 
 
-def aggregate(profile: Profile, sample: str = "", by: str = "function") -> Table:
+def aggregate(profile: Profile, sample: str = "", by: str = "function", focus: str = "", ignore: str = "") -> Table:
     """Flat and cumulative values by function, line, file or package, the greatest flat value first.
+
+    The rows are those of the samples that `focus` and `ignore` choose (see `select`), the total that of all samples.
 
     Equal to `go tool pprof -top -nodefraction=0 -symbolize=none`, which also ignores what drop_frames names and sums
     functions of one name. The total is that of the values' sizes, so that it fits negative ones too. Raises
     ProfileError for an unknown sample type or granularity, and for a sample of a location that is not there.
     """
     index = profile.sample_index(sample)
-    profile = prune(profile)
-    values = profile.values[index]
-    rows = _Tree(profile, by).rows(weights(profile.stacks, values))
+    total = sum(map(abs, profile.values[index]))
+    profile = select(profile, focus, ignore) if focus or ignore else prune(profile)
+    rows = _Tree(profile, by).rows(weights(profile.stacks, profile.values[index]))
     declared = profile.sample_types[index]
-    return Table(declared.type, declared.unit, sum(map(abs, values)), sort_rows(rows))
+    return Table(declared.type, declared.unit, total, sort_rows(rows))
 
 
 def sort_rows(rows: Iterable[Row], cum: bool = False) -> tuple[Row, ...]:
@@ -158,9 +161,9 @@ class _Tree:
 
 def _shared(stacks: list[bytes]) -> Iterator[int]:
     """How many bytes, of whole ids, each of the sorted stacks shares with the next one, and the last with none."""
-    width = max(map(len, stacks), default=0)
+    width = min(max(map(len, stacks), default=0), _COMPARED)
     # As numbers of one width, two stacks differ first where their exclusive or has its highest bit.
-    numbers = (int.from_bytes(stack.ljust(width, b"\0"), "big") for stack in stacks)
+    numbers = (int.from_bytes(stack[:width].ljust(width, b"\0"), "big") for stack in stacks)
     for following, difference in zip(stacks[1:], starmap(xor, pairwise(numbers)), strict=True):
         # The second bound is for an id of 0, which looks like the padding, and which the walk will refuse.
         shared = min(width - (difference.bit_length() + 7) // 8, len(following) - 1)

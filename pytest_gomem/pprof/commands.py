@@ -16,11 +16,14 @@ from pytest_gomem.pprof.group import GRANULARITIES
 from pytest_gomem.pprof.read import read_profile
 from pytest_gomem.pprof.table import table_lines
 
-_OPTIONS = "[--sample S] [--by function|line|file|package] [--cum] [--limit N, 0 = all] [--json]"
+_OPTIONS = (
+    "[--sample S] [--by function|line|file|package] [--focus REGEX] [--ignore REGEX] [--cum] [--limit N, 0 = all] "
+    "[--json]"
+)
 _DEFAULT_LIMIT = "20"
 
 
-_FLAGS = ["sample=", "by=", "cum", "limit=", "json", "help"]
+_FLAGS = ["sample=", "by=", "focus=", "ignore=", "cum", "limit=", "json", "help"]
 
 
 class _Wish(NamedTuple):
@@ -29,6 +32,8 @@ class _Wish(NamedTuple):
     paths: list[str]
     sample: str
     by: str
+    focus: str
+    ignore: str
     cum: bool
     limit: int
     json: bool
@@ -80,7 +85,8 @@ def _parse(argv: Sequence[str], operands: int) -> _Wish:
         raise ValueError(f"--by {by} is not one of {', '.join(GRANULARITIES)}")
     if not limit.isdecimal():
         raise ValueError(f"--limit {limit} is not a whole number of rows")
-    return _Wish(paths, said.get("--sample", ""), by, "--cum" in said, int(limit), "--json" in said)
+    focus, ignore = said.get("--focus", ""), said.get("--ignore", "")
+    return _Wish(paths, said.get("--sample", ""), by, focus, ignore, "--cum" in said, int(limit), "--json" in said)
 
 
 @contextmanager
@@ -97,9 +103,10 @@ def _no_collections() -> Iterator[None]:
 
 def _table(wish: _Wish) -> Table:
     profiles = (read_profile(path, labels=False) for path in wish.paths)
+    how = (wish.sample, wish.by, wish.focus, wish.ignore)
     if len(wish.paths) == 1:
-        return aggregate(next(profiles), wish.sample, wish.by)
-    return difference(next(profiles), next(profiles), wish.sample, wish.by)
+        return aggregate(next(profiles), *how)
+    return difference(next(profiles), next(profiles), *how)
 
 
 def _print_json(table: Table, shown: Sequence[Row], out: TextIO) -> None:

@@ -7,8 +7,12 @@ from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import Profile
 
 
-def diff(base: Profile, new: Profile, sample: str = "", by: str = "function") -> Table:
+def diff(
+    base: Profile, new: Profile, sample: str = "", by: str = "function", focus: str = "", ignore: str = ""
+) -> Table:
     """Flat and cumulative values of `new` less those of `base`; rows that did not change are left out.
+
+    `focus` and `ignore` choose samples as in `aggregate`.
 
     Equal to `go tool pprof -top -diff_base`, and so is the total: that of `base`, or of `new` when `base` is empty,
     which shares are to be taken of. Without `sample` it is the default of `new`, or else of `base`; drop_frames are
@@ -19,8 +23,9 @@ def diff(base: Profile, new: Profile, sample: str = "", by: str = "function") ->
     if declared not in base.sample_types:
         has = ", ".join(f"{kind} ({unit})" for kind, unit in base.sample_types)
         raise ProfileError(f"the base has no {declared.type} ({declared.unit}) to compare with; it has {has}")
-    before = aggregate(base._replace(drop_frames=new.drop_frames, keep_frames=new.keep_frames), declared.type, by)
-    after = aggregate(new, declared.type, by)
+    how = (declared.type, by, focus, ignore)
+    before = aggregate(base._replace(drop_frames=new.drop_frames, keep_frames=new.keep_frames), *how)
+    after = aggregate(new, *how)
     return after._replace(total=before.total or after.total, rows=_changes(before, after, by))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import isfinite
 
 from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import Binary, Label, Location, Profile, location_ids, pack
@@ -17,7 +18,7 @@ def merge(profiles: Sequence[Profile]) -> Profile:
     Samples that come out wholly 0 are left out. The earliest time, the longest period and the sum of the durations
     hold for the result; drop_frames and the like are those of the first profile. A binary is the same at whatever
     address it was loaded. Labels are merged only if all profiles were read with theirs. Raises ProfileError when the
-    sample types or period types differ.
+    sample types or period types differ, and for sums beyond 64 bits.
     """
     if not profiles:
         raise ProfileError("there are no profiles to merge")
@@ -45,14 +46,23 @@ def scale(profile: Profile, *factors: float) -> Profile:
         factors *= len(profile.sample_types)
     if len(factors) != len(profile.sample_types):
         raise ProfileError(f"{len(factors)} factors for {len(profile.sample_types)} sample types")
+    if not all(map(isfinite, factors)):
+        raise ProfileError(f"cannot scale by {', '.join(map(str, factors))}")
     pairs = zip(profile.values, factors, strict=True)
     # 1 and -1 are exact at any size; a float holds 53 bits only.
-    exact = (array("q", [int(value * _whole(factor)) for value in column]) for column, factor in pairs)
+    exact = (_column(int(value * _whole(factor)) for value in column) for column, factor in pairs)
     return profile._replace(values=tuple(exact))
 
 
 def _whole(factor: float) -> float | int:
     return int(factor) if factor == int(factor) else factor
+
+
+def _column(values: Iterable[int]) -> array[int]:
+    try:
+        return array("q", values)
+    except OverflowError:
+        raise ProfileError("a value comes out larger than the 64 bits of the format") from None
 
 
 def _types(profile: Profile) -> str:
@@ -101,7 +111,7 @@ class _Merger:
         columns = zip(*self._sums.values(), strict=True) if self._sums else [()] * self._types
         return like._replace(
             stacks=[stack for stack, _ in self._sums],
-            values=tuple(array("q", column) for column in columns),
+            values=tuple(map(_column, columns)),
             labels=[tags for _, tags in self._sums] if self._with_labels else None,
             locations=self._locations,
             binaries=tuple(self._binaries.values()),

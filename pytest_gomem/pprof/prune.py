@@ -39,9 +39,10 @@ def prune(profile: Profile) -> Profile:
 def select(profile: Profile, focus: str = "", ignore: str = "") -> Profile:
     """The samples with a frame that `focus` matches and none that `ignore` matches; both are regular expressions.
 
-    They are searched in function names, file names and the names of binaries. Raises ProfileError when one of them
-    is no regular expression.
+    They are searched in function names, file names and the names of binaries, as in `go tool pprof`: not in frames
+    that drop_frames cuts, which the result has no more. Raises ProfileError when one of them is no regular expression.
     """
+    profile = prune(profile)
     focused = _matching(profile, focus) if focus else None
     ignored = _matching(profile, ignore) if ignore else set()
 

@@ -37,7 +37,7 @@ def _headline(table: Table, shown: Sequence[Row], by: str, cum: bool, signed: bo
     else:
         text = f"total {total}: "
     text += f"{len(shown)} of {len(table.rows)} {_PLURALS[by]}"
-    of = sum(abs(row.flat) for row in table.rows)
+    of = sum(abs(row.flat) for row in table.rows) if signed else table.total
     if cum or not of:
         return text
     part = sum(abs(row.flat) for row in shown) / of

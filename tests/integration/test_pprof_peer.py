@@ -80,6 +80,21 @@ def test_a_captured_profile_by_line(captured):
     assert ours(aggregate(read_profile(captured / "new"), by="line")) == peer("-lines", captured / "new")
 
 
+@pytest.mark.parametrize(
+    ("focus", "ignore"), [("go/types", ""), ("", r"^runtime\."), (r"Checker\)\.expr", r"scanner\.go$|importer")]
+)
+def test_focus_and_ignore_on_captured_profiles(captured, focus, ignore):
+    """So are the values of the samples that -focus and -ignore choose; the total stays that of all samples."""
+    asked = [f"-{name}={value}" for name, value in (("focus", focus), ("ignore", ignore)) if value]
+    base, new = (read_profile(captured / name) for name in ("base", "new"))
+    table = aggregate(new, "alloc_space", focus=focus, ignore=ignore)
+    assert 10 < len(table.rows) < len(aggregate(new, "alloc_space").rows)
+    assert ours(table) == peer("-sample_index=alloc_space", *asked, captured / "new")
+    difference = diff(base, new, "inuse_space", focus=focus, ignore=ignore)
+    pair = ("-diff_base", captured / "base", captured / "new")
+    assert ours(difference) == peer("-sample_index=inuse_space", *asked, *pair)
+
+
 def test_what_we_write_is_read_by_the_peer(captured, tmp_path):
     """A profile that was merged and written by us has the sums for `go tool pprof` too."""
     one, two = read_profile(captured / "base"), read_profile(captured / "new")
@@ -146,11 +161,15 @@ pairs = st.integers(1, 3).flatmap(lambda count: st.tuples(profiles(TYPES[:count]
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(pairs)
-def test_any_profile(captured, tmp_path, pair):
+@given(
+    pairs, st.sampled_from(["", "main", r"a\.go", "srv", "Get"]), st.sampled_from(["", "work", r"b\.go", "mallocgc"])
+)
+def test_any_profile(captured, tmp_path, pair, focus, ignore):
     """Whatever can be written: both read the same flat, cum and total out of it, and the same difference."""
     for name, made in zip(("base", "new"), pair, strict=True):
         write_profile(made, tmp_path / name)
     base, new = (read_profile(tmp_path / name) for name in ("base", "new"))
-    assert ours(aggregate(new)) == peer(tmp_path / "new")
-    assert ours(diff(base, new)) == peer("-diff_base", tmp_path / "base", tmp_path / "new")
+    asked = [f"-{name}={value}" for name, value in (("focus", focus), ("ignore", ignore)) if value]
+    assert ours(aggregate(new, focus=focus, ignore=ignore)) == peer(*asked, tmp_path / "new")
+    pair_of_files = ("-diff_base", tmp_path / "base", tmp_path / "new")
+    assert ours(diff(base, new, focus=focus, ignore=ignore)) == peer(*asked, *pair_of_files)

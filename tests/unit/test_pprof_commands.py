@@ -118,6 +118,13 @@ def test_diff_shows_what_changed(new, saved):
     ]
 
 
+def test_focus_and_ignore_choose_rows_and_leave_the_total(new):
+    """Shares stay those of the whole profile, so that they can be compared."""
+    _, out, _ = run(commands.top, new, "--focus", r"leak|\bsmall", "--ignore", "leak")
+    assert out.splitlines()[0] == "inuse_space (bytes), total 10.0 MB: 2 of 2 functions, 5.00% of the total"
+    assert out.splitlines()[2].split() == ["500", "kB", "5.0%", "500", "kB", "5.0%", "main.small"]
+
+
 def test_nothing_to_show_is_said_in_one_line(new):
     """No change is an answer, not an empty table."""
     assert run(commands.diff, new, new)[1] == "inuse_space (bytes), 0 B on a base of 10.0 MB: 0 of 0 functions\n"
@@ -133,6 +140,7 @@ def test_nothing_to_show_is_said_in_one_line(new):
         (["NEW", "--limit", "-1"], "--limit -1 is not a whole number"),
         (["NEW", "--limit", "many"], "--limit many is not a whole number"),
         (["NEW", "--sample", "peak"], "no sample type 'peak'"),
+        (["NEW", "--focus", "("], "'(' is no regular expression"),
         (["NEW", "--wrong"], "option --wrong not recognized"),
         (["BAD"], "an HTML page, not a profile"),
     ],

@@ -17,6 +17,7 @@ from pytest_gomem.pprof.merge import merge, scale
 from pytest_gomem.pprof.model import ValueType
 from pytest_gomem.pprof.prune import select
 from pytest_gomem.pprof.read import parse_profile
+from pytest_gomem.pprof.validate import validate
 from pytest_gomem.pprof.write import encode
 
 
@@ -93,6 +94,38 @@ def test_each_sample_type_may_have_its_factor():
         scale(made, 1, 2, 3)
 
 
+@pytest.mark.parametrize(
+    "verb", [lambda made: merge([made, made]), lambda made: scale(made, 2), lambda made: scale(made, float("inf"))]
+)
+def test_values_beyond_the_format_are_refused(verb):
+    """A sum or product of more than 64 bits is an error of ours, not Python's."""
+    with pytest.raises(ProfileError, match=r"64 bits|cannot scale by inf"):
+        verb(profile([([1], (2**62,))], {1: location("f")}))
+
+
+@given(profiles())
+def test_what_reading_accepts_is_valid(made):
+    """Every profile of these tests passes as it is, and as it comes back from bytes."""
+    validate(made)
+    validate(parse_profile(encode(made)))
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ({"stacks": [b"\x07"]}, "location 7"),
+        ({"stacks": [b"\x81"]}, "middle of a number"),
+        ({"stacks": []}, "1 values of space for 0 samples"),
+        ({"values": ()}, "0 columns of values for 1"),
+        ({"labels": []}, "labels of 0 samples, of 1"),
+    ],
+)
+def test_a_profile_that_contradicts_itself_is_invalid(broken, says):
+    """Each part that does not fit the others is named."""
+    with pytest.raises(ProfileError, match=says):
+        validate(profile([([1], (1,))], {1: location("f")})._replace(**broken))
+
+
 PLACES = {1: location("main.leaf"), 2: location("main.main"), 3: location("net/http.serve"), 4: location("a;b")}
 
 
@@ -112,6 +145,19 @@ def test_focus_and_ignore_choose_samples(focus, ignore, kept):
     chosen = select(made, focus, ignore)
     assert list(chosen.values[0]) == kept
     assert len(chosen.stacks) == len(chosen.labels) == len(kept)
+
+
+def test_focus_does_not_look_at_dropped_frames():
+    """What drop_frames cuts is neither found nor ignored, as in `go tool pprof`."""
+    made = profile([([1, 2], (1,))], PLACES, drop_frames="main.leaf")
+    assert list(select(made, focus="leaf").stacks) == []
+    assert len(select(made, ignore="leaf").stacks) == 1
+
+
+def test_an_expression_that_is_none_is_refused():
+    """The error shows it."""
+    with pytest.raises(ProfileError, match=r"'\(' is no regular expression"):
+        select(profile([], {}), focus="(")
 
 
 def test_folded_stacks():
