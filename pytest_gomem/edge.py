@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_gomem import option_values
 from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
 from pytest_gomem.items import MATRIX_FIXTURE, combinations, is_measured, plan_item
 from pytest_gomem.options import BadOption, said
@@ -61,7 +62,7 @@ class Edge:
         """Load gomem.yaml where there is one; raises ConfigErrors."""
         named = self.options["config"]
         path = self._config.invocation_params.dir / str(named) if named else self._default_config()
-        self._sample_rate()
+        option_values.check(self.options)
         if path is not None:
             from pytest_gomem.config.file import load_config
 
@@ -70,18 +71,6 @@ class Edge:
     def _default_config(self) -> Path | None:
         folders = [self._config.rootpath, *([self._config.inipath.parent] if self._config.inipath else [])]
         return next((path for folder in folders if (path := folder / CONFIG_NAME).exists()), None)
-
-    def _sample_rate(self) -> float:
-        written = self.options["sample-rate"]
-        if written is None:
-            return 50.0
-        try:
-            rate = float(str(written))
-        except ValueError:
-            rate = 0.0
-        if not 0 < rate <= 1000:
-            raise ConfigError(f"--gomem-sample-rate: expected samples a second in (0, 1000], not {written!r}")
-        return rate
 
     @cached_property
     def registry(self) -> Registry:
@@ -101,7 +90,7 @@ class Edge:
                 config=self.gomem_config,
                 registry=self.registry,
                 run_dir=self.run_dir(),
-                sample_rate=self._sample_rate(),
+                sample_rate=option_values.sample_rate(self.options),
                 measure=not self.options["no-measure"],
             )
         )
@@ -216,12 +205,14 @@ class Edge:
             return None
         if MEASURED not in item.stash:
             from pytest_gomem.measured import MeasuredItem
+            from pytest_gomem.rounds import schedule_of
 
             artifacts = self.options["artifacts"]
             item.stash[MEASURED] = MeasuredItem(
                 item,
                 plan,
                 self.run,
+                schedule=schedule_of(item, plan, self.options),
                 report_only=bool(self.options["report-only"]),
                 artifacts=self._config.invocation_params.dir / str(artifacts) if artifacts else None,
             )
@@ -229,6 +220,10 @@ class Edge:
 
     def pin(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Attach the record of a finished, or never begun, test to its report."""
+        if MEASURED in item.stash and item.stash[MEASURED].is_between_rounds:
+            return
+        if report.when == "teardown" and MEASURED in item.stash:
+            del item.stash[MEASURED]  # if the test is run again, by rerunfailures say, it is measured anew
         if PLAN not in item.stash or report.when == "teardown" or (report.when == "setup" and report.passed):
             return
         measured = self.measured(item)

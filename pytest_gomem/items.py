@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_gomem.config.budgets import Budget
     from pytest_gomem.config.marker import Combination, MarkerConfig
+    from pytest_gomem.config.rounds import Rounds
     from pytest_gomem.session.run import Run
 
 SERVICE_FIXTURE = "go_service"
@@ -23,7 +24,7 @@ MARKERS = ("gomem", "gomem_gc")
 
 
 class Plan(NamedTuple):
-    """What a test wants: its service (None where it launches by hand), declared operations and marker budgets.
+    """What a test wants: its service (None where it launches by hand), declared operations, rounds, marker budgets.
 
     budgets: those of each marker, the closest to the function first.
     """
@@ -31,6 +32,7 @@ class Plan(NamedTuple):
     service: str | None
     ops: int | None
     budgets: tuple[tuple[Budget, ...], ...]
+    rounds: Rounds | None
 
 
 def is_measured(item: pytest.Item) -> bool:
@@ -57,7 +59,8 @@ def plan_item(item: pytest.Item, run: Run) -> Plan:
     errors: list[ConfigError] = []
     markers = list(_markers(item, run, errors))
     fixtures = FIXTURES.intersection(_fixture_names(item))
-    errors += _misuses(item, fixtures)
+    rounds = next((marker.rounds for marker in markers if marker.rounds is not None), None)
+    errors += _misuses(item, fixtures, rounds)
     service = next((marker.service for marker in markers if marker.service), None)
     budgets = tuple(marker.budgets for marker in markers)
     if not errors:
@@ -66,7 +69,7 @@ def plan_item(item: pytest.Item, run: Run) -> Plan:
     if errors:
         raise ConfigErrors(errors)
     ops = next((marker.ops for marker in markers if marker.ops is not None), None)
-    return Plan(service, ops, budgets)
+    return Plan(service, ops, budgets, rounds)
 
 
 def _markers(item: pytest.Item, run: Run, errors: list[ConfigError]) -> Iterator[MarkerConfig]:
@@ -84,7 +87,7 @@ def _markers(item: pytest.Item, run: Run, errors: list[ConfigError]) -> Iterator
             errors += several.errors
 
 
-def _misuses(item: pytest.Item, fixtures: frozenset[str]) -> Iterator[ConfigError]:
+def _misuses(item: pytest.Item, fixtures: frozenset[str], rounds: Rounds | None) -> Iterator[ConfigError]:
     for name in MARKERS:
         if item.get_closest_marker(name) and not fixtures:
             used = ", ".join(sorted(FIXTURES))
@@ -95,6 +98,12 @@ def _misuses(item: pytest.Item, fixtures: frozenset[str]) -> Iterator[ConfigErro
         yield ConfigError(
             f"{SESSION_FIXTURE} is one process for many tests: its GC settings cannot vary by test",
             place_of(item, "gomem_gc"),
+            f"use {SERVICE_FIXTURE}",
+        )
+    if rounds not in (None, 1) and SESSION_FIXTURE in fixtures:
+        yield ConfigError(
+            f"{SESSION_FIXTURE} is one process for many tests: it cannot be a fresh one in each round",
+            place_of(item, "gomem").at(f"{item.name} @pytest.mark.gomem.rounds"),
             f"use {SERVICE_FIXTURE}",
         )
 

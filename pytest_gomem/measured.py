@@ -1,8 +1,10 @@
-"""Owns the measuring of one test item: its windows around the body, its verdicts, its record."""
+"""Owns the measuring of one test item: its windows around the body of each round, its verdicts, its record."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import contextlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,9 +19,11 @@ from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.json_report import test_to_dict
 from pytest_gomem.report.junit import properties
-from pytest_gomem.report.model import TestRecord
+from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.session.gomem import Gomem
-from pytest_gomem.session.measurement import Judging
+from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.rounds import merged
+from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow
 
@@ -33,33 +37,89 @@ _NOT_A_FAILURE = (pytest.skip.Exception, pytest.xfail.Exception)
 _LEAVING = (KeyboardInterrupt, SystemExit, GeneratorExit, pytest.exit.Exception)
 
 
-class MeasuredItem:
-    """One test that uses our fixtures; they find it in the item's stash."""
+@dataclass(frozen=True)
+class Round:
+    """One round of a test: the side it runs, and the factories whose windows belong to it, the body's own first."""
 
-    def __init__(self, item: pytest.Item, plan: Plan, run: Run, *, report_only: bool, artifacts: Path | None) -> None:
+    side: Side
+    gomems: list[Gomem]
+
+    def measurements(self) -> list[Measurement]:
+        """The measurements whose windows are closed."""
+        return [m for gomem in self.gomems for m in gomem.measurements if m.closed]
+
+
+class MeasuredItem:
+    """One test that uses our fixtures, in all its rounds; they find it in the item's stash."""
+
+    def __init__(
+        self,
+        item: pytest.Item,
+        plan: Plan,
+        run: Run,
+        *,
+        schedule: Schedule | None = None,
+        report_only: bool = False,
+        artifacts: Path | None = None,
+    ) -> None:
         self._item = item
         self._run = run
         self._artifacts = artifacts
+        self._schedule = schedule or Schedule()
         self.plan = plan
         table = run.settings.config.budgets if run.settings.config else BudgetTable()
         self._judging = Judging(item.nodeid, plan.budgets, table, report_only)
-        self._gomems: list[Gomem] = []
-        self._own = Gomem(run, self._judging)
+        self._rounds: list[Round] = []
+        self._troubles: list[str] = []
+        self._merged: tuple[WindowRecord, ...] | None = None
+        self.is_between_rounds = False
+        self.begin_round()
+
+    def begin_round(self) -> bool:
+        """Begin the next round; False when there is none, when one went wrong, or when what is known decides."""
+        done = len(self._rounds)
+        if self._troubles or done == len(self._schedule):
+            return False
+        side = self._schedule.sides[done]
+        self._rounds.append(Round(side, [Gomem(self._run, self._judging, side=side)]))
+        return True
+
+    @contextlib.contextmanager
+    def between_rounds(self) -> Iterator[None]:
+        """While fixtures are torn down and set up for another round: reports that are made now are not the test's."""
+        self.is_between_rounds = True
+        try:
+            yield
+        finally:
+            self.is_between_rounds = False
+
+    @property
+    def in_further_round(self) -> bool:
+        """Whether the round that runs is not the first."""
+        return len(self._rounds) > 1
+
+    @property
+    def _round(self) -> Round:
+        return self._rounds[-1]
+
+    @property
+    def _own(self) -> Gomem:
+        return self._round.gomems[0]
 
     def gomem(self, base: Overrides) -> Gomem:
-        """A new factory whose windows belong to this test."""
-        gomem = Gomem(self._run, self._judging, base, self.plan.service)
-        self._gomems.append(gomem)
+        """A new factory whose windows belong to this round."""
+        gomem = Gomem(self._run, self._judging, base, self.plan.service, self._round.side)
+        self._round.gomems.append(gomem)
         return gomem
 
     @property
     def combination(self) -> Combination | None:
         """The GC settings that the matrix chose for this test."""
-        combination: Combination | None = getattr(self._item, "funcargs", {}).get(MATRIX_FIXTURE)
+        combination: Combination | None = (getattr(self._item, "funcargs", None) or {}).get(MATRIX_FIXTURE)
         return combination
 
-    def call(self) -> Generator[None, Any, Any]:
-        """Open the windows, run the body, close and judge; a failing body keeps its own error."""
+    def body(self) -> Generator[None, Any, Any]:
+        """One round: open the windows, run the body, close; a failing body keeps its own error."""
         windows = self._open()
         try:
             result = yield
@@ -70,11 +130,22 @@ class MeasuredItem:
             _hide_our_frames(error)
             self._close_beside(windows)
             raise
-        texts = self._close(windows)
+        self._close(windows)
+        return result
+
+    def judge(self) -> None:
+        """Judge all rounds together; raises pytest's own failure with the text of everything that is wrong."""
+        self._merge()
+        texts = [*self._troubles, *self._verdict_texts()]
         if texts:
             self._save_artifacts()
+            self._merge()
             pytest.fail("\n\n".join(texts), pytrace=False)
-        return result
+
+    def _merge(self) -> None:
+        if not self._troubles and self.in_further_round:
+            rounds = [[m.record for m in one.measurements()] for one in self._rounds if one.side == "new"]
+            self._merged = merged(rounds, self._judging)
 
     def _services(self) -> list[Service]:
         """The services whose window is the body of the test."""
@@ -95,25 +166,28 @@ class MeasuredItem:
         for service, _ in windows:
             service.window = None
 
-    def _close(self, windows: list[tuple[Service, OpenWindow]]) -> list[str]:
-        """Close the windows; the texts of all that makes the test fail, and no error of ours lost on the way."""
-        texts = []
+    def _close(self, windows: list[tuple[Service, OpenWindow]]) -> None:
+        """Close the windows; no error of ours is lost on the way."""
         for service, window in windows:
             try:
                 self._own.close_window(service, window)
                 service.check_alive()
             except GomemError as error:
-                texts.append(str(error))
-        return [*texts, *self._verdict_texts()]
+                self._troubles.append(str(error))
+
+    def windows(self) -> tuple[WindowRecord, ...]:
+        """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""
+        return self._merged or tuple(m.record for m in self._round.measurements())
 
     def _verdict_texts(self) -> list[str]:
         if self._judging.report_only:
             return []
-        records = [m.record for gomem in self._all() for m in gomem.measurements if m.closed]
-        return [failure_text(record, self._item.nodeid)[1] for record in records if failed(record.verdicts)]
+        return [failure_text(one, self._item.nodeid)[1] for one in self.windows() if failed(one.verdicts)]
 
     def _close_beside(self, windows: list[tuple[Service, OpenWindow]]) -> None:
-        for text in self._close(windows):
+        self._close(windows)
+        which = f"round {len(self._rounds)} of {len(self._schedule)} failed; the figures are this round's alone"
+        for text in [*([which] if len(self._schedule) > 1 else []), *self._troubles, *self._verdict_texts()]:
             self._item.add_report_section("call", "gomem", text)
         self._save_artifacts()
 
@@ -121,12 +195,9 @@ class MeasuredItem:
         """What is kept of each measured service of a failed test, for --gomem-artifacts."""
         if self._artifacts is None:
             return
-        for gomem in self._all():
+        for gomem in self._round.gomems:
             for measurement in gomem.measurements:
                 measurement.save_artifacts(self._artifacts, self._item.nodeid)
-
-    def _all(self) -> list[Gomem]:
-        return [self._own, *self._gomems]
 
     def record(self, report: pytest.TestReport) -> dict[str, Any]:
         """The test as plain data, for the report and for xdist's controller; also leaves JUnit its properties."""
@@ -134,11 +205,13 @@ class MeasuredItem:
         record = TestRecord(
             nodeid=self._item.nodeid,
             outcome=_outcome(report),
-            windows=tuple(m.record for gomem in self._all() for m in gomem.measurements if m.closed),
+            windows=self.windows(),
             matrix=dict(combination.written) if combination else {},
         )
-        known = dict(self._item.user_properties)
-        self._item.user_properties += [pair for pair in properties(record) if pair[0] not in known]
+        found = properties(record)
+        replaced = {name for name, _ in found}  # by an earlier attempt of a test that is run again
+        kept = [pair for pair in self._item.user_properties if pair[0] not in replaced]
+        self._item.user_properties[:] = [*kept, *found]
         return test_to_dict(record)
 
 

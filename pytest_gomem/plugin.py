@@ -20,7 +20,7 @@ from pytest_gomem.options import add_options
 from pytest_gomem.stash import EDGE, edge_of
 
 _MARKERS = (
-    "gomem(service=None, ops=None, **budgets): measure this test's service and judge the budgets, "
+    "gomem(service=None, ops=None, rounds=None, **budgets): measure this test's service and judge the budgets, "
     'such as peak_rss="1.8GB"',
     'gomem_gc(gogc=[25, 100], gomemlimit=["off", "1GiB"], ...): run the test under each combination of GC settings',
 )
@@ -82,11 +82,13 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """The test body is the window of its service."""
+    """The test body is the window of its service, once for each round."""
     measured = edge_of(item.config).measured(item)
     if measured is None:
         return (yield)
-    return (yield from measured.call())
+    from pytest_gomem import rounds
+
+    return (yield from rounds.call(item, measured))
 
 
 @pytest.hookimpl(wrapper=True)

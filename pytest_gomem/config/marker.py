@@ -11,17 +11,23 @@ from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.fields import Fields, Mistakes, filled, members, whole
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, described, merged, parse_gc, refusal
 from pytest_gomem.config.located import Located, located
+from pytest_gomem.config.rounds import Rounds
+from pytest_gomem.config.rounds import rounds as read_rounds
 from pytest_gomem.errors import ConfigError, Place
 from pytest_gomem.quantity import Unit
 
 
 @dataclass(frozen=True)
 class MarkerConfig:
-    """One gomem marker. service: None = the only one of gomem.yaml. ops: operations of the window, None = not said."""
+    """One gomem marker. service: None = the only one of gomem.yaml. ops: operations of the window, None = not said.
+
+    rounds: how often the test is run and measured; None = not said.
+    """
 
     service: str | None
     ops: int | None
     budgets: tuple[Budget, ...]
+    rounds: Rounds | None = None
 
 
 @dataclass(frozen=True)
@@ -46,13 +52,13 @@ def parse_marker(
     place: Place,
     args: Sequence[object] = (),
 ) -> MarkerConfig:
-    """Read a gomem marker: service, ops, and a budget for each metric named.
+    """Read a gomem marker: service, ops, rounds, and a budget for each metric named.
 
     place: the test's file, line and name; each mistake's key is put behind it. Raises ConfigErrors with all mistakes.
     """
     mistakes = Mistakes()
     _refuse_positional(args, place, mistakes)
-    service, ops, budgets = None, None, list[Budget]()
+    service, ops, rounds, budgets = None, None, None, list[Budget]()
     for key, node in members(located(kwargs, place)).items():
         with mistakes.kept():
             if key == "service":
@@ -60,11 +66,11 @@ def parse_marker(
             elif key == "ops":
                 ops = whole(1)(node)
             elif key == "rounds":
-                raise node.error("rounds are not available in this version", "leave rounds out")
+                rounds = read_rounds(node)
             else:
                 budgets += parse_budget(key, node, units=units, scope=scope, place=node.place)
     mistakes.raise_all()
-    return MarkerConfig(service, ops, tuple(budgets))
+    return MarkerConfig(service, ops, tuple(budgets), rounds)
 
 
 def parse_gc_marker(

@@ -109,6 +109,7 @@ class WindowRecord:
     """One measured window of a test with its verdicts.
 
     culprit_summaries: by metric what its culprits explain together, or why nobody is named.
+    rounds: what each round measured, by metric, where the test ran in several; the metrics are their medians then.
     """
 
     name: str
@@ -129,6 +130,7 @@ class WindowRecord:
     bill: BillRecord | None = None
     culprits: tuple[Culprit, ...] = ()
     culprit_summaries: Mapping[str, str] = field(default_factory=dict)
+    rounds: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.records import window_record
 from pytest_gomem.session.run import Run, overlaid, overrides
+from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow, whole_life
 
@@ -62,11 +63,22 @@ class Launchpad:
 
 
 class Gomem(Launchpad):
-    """A launchpad that measures windows, and judges them by the budgets of its test."""
+    """A launchpad that measures windows, and judges them by the budgets of its test.
 
-    def __init__(self, run: Run, judging: Judging, base: Overrides | None = None, service: str | None = None) -> None:
+    side: which side of a comparison its services belong to.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        judging: Judging,
+        base: Overrides | None = None,
+        service: str | None = None,
+        side: Side = "new",
+    ) -> None:
         super().__init__(run, base, service)
         self.judging = judging
+        self.side = side
         self.measurements: list[Measurement] = []
 
     def run(

@@ -22,6 +22,14 @@ from pytest_gomem.report.model import WindowRecord
 from pytest_gomem.session.culprits import Profiles, with_culprits
 from pytest_gomem.session.service import Service
 
+CHECK_SCOPE = "check()"
+
+
+def judged(budgets: Sequence[Budget], results: Mapping[str, Reading | Unavailable]) -> tuple[Verdict, ...]:
+    """The verdicts of all limits of these budgets."""
+    unknown = Unavailable("this version does not measure it yet")
+    return tuple(verdict for budget in budgets for verdict in judge(budget, results.get(budget.metric, unknown)))
+
 
 class BudgetBroken(GomemError, AssertionError):
     """A budget was broken, or could not be judged for want of its metric."""
@@ -43,6 +51,10 @@ class Judging:
         """The declared budgets of the test's windows on that service; raises ConfigErrors for rivals of equal rank."""
         return resolve(self.nodeid, service, self.markers, self.table)
 
+    def verdicts(self, service: str, results: Mapping[str, Reading | Unavailable]) -> tuple[Verdict, ...]:
+        """The verdicts on one window's results by the declared budgets."""
+        return judged(self.budgets(service), results)
+
 
 class Measurement:
     """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes."""
@@ -60,7 +72,7 @@ class Measurement:
     def fill(self, results: Mapping[str, Reading | Unavailable], record: WindowRecord) -> None:
         """Take the results of the closed window, and judge them by the declared budgets."""
         self._results = results
-        self._record = replace(record, verdicts=self._judge(self._judging.budgets(self.service.name)))
+        self._record = replace(record, verdicts=self._judging.verdicts(self.service.name, results))
 
     def skip(self, why: str) -> None:
         """Say why there will be no figures."""
@@ -101,7 +113,7 @@ class Measurement:
 
     def check(self, **budgets: object) -> None:
         """Judge by further budgets, written as in the marker; raises BudgetBroken with the whole failure text."""
-        verdicts = self._judge(self._parsed(budgets))
+        verdicts = judged(self._parsed(budgets), self.results)
         self._record = replace(self.record, verdicts=(*self.record.verdicts, *verdicts))
         if failed(verdicts) and not self._judging.report_only:
             raise BudgetBroken(failure_text(replace(self._record, verdicts=verdicts), self._judging.nodeid)[1])
@@ -147,7 +159,7 @@ class Measurement:
         for metric, value in written.items():
             place = Place(key=f"check({metric}=...)")
             try:
-                budgets += parse_budget(metric, value, units=self._registry.units(), scope="check()", place=place)
+                budgets += parse_budget(metric, value, units=self._registry.units(), scope=CHECK_SCOPE, place=place)
             except ConfigErrors as several:
                 errors += several.errors
             except ConfigError as error:
@@ -155,7 +167,3 @@ class Measurement:
         if errors:
             raise ConfigErrors(errors)
         return budgets
-
-    def _judge(self, budgets: Sequence[Budget]) -> tuple[Verdict, ...]:
-        unknown = Unavailable("this version does not measure it yet")
-        return tuple(v for budget in budgets for v in judge(budget, self.results.get(budget.metric, unknown)))

@@ -257,6 +257,7 @@ _windows = st.builds(
     notes=st.lists(_text, max_size=2).map(tuple),
     log_tail=_text,
     phases=st.lists(st.builds(PhaseRecord, _text, _number, _number, st.none() | _count), max_size=2).map(tuple),
+    rounds=st.lists(st.dictionaries(_names, _number, max_size=3), max_size=3).map(tuple),
 )
 windows = _windows
 tests = st.builds(

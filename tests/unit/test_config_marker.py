@@ -24,9 +24,9 @@ def matrix(*args: object, base: GcSettings | None = None, **kwargs: object) -> t
 
 
 def test_a_marker_names_its_service_operations_and_budgets() -> None:
-    """Everything but service and ops is a metric."""
-    marker = read(service="api", ops=1000, peak_rss="1.8GB", alloc_space={"main.*": 100, "fmt.*": 200})
-    assert (marker.service, marker.ops) == ("api", 1000)
+    """Everything but service, ops and rounds is a metric."""
+    marker = read(service="api", ops=1000, rounds="auto", peak_rss="1.8GB", alloc_space={"main.*": 100, "fmt.*": 200})
+    assert (marker.service, marker.ops, marker.rounds) == ("api", 1000, "auto")
     assert [(b.metric, b.function, b.max.value) for b in marker.budgets if b.max] == [
         ("peak_rss", "", 1.8e9),
         ("alloc_space", "main.*", 100.0),
@@ -51,7 +51,9 @@ def test_an_empty_marker_says_nothing() -> None:
         ({"ops": "many"}, "test_upload.ops: expected a whole number"),
         ({"service": ""}, "test_upload.service: must not be empty"),
         ({"service": None}, "test_upload.service: expected text"),
-        ({"rounds": 3}, "test_upload.rounds: rounds are not available in this version"),
+        ({"rounds": 0}, 'test_upload.rounds: expected a whole number from 1 to 1000 or "auto", not 0'),
+        ({"rounds": True}, "test_upload.rounds: expected a whole number from 1 to 1000"),
+        ({"rounds": "3"}, "test_upload.rounds: expected a whole number from 1 to 1000"),
         ({"peak_rss": {"max": 1, "min": 2}}, "test_upload.peak_rss.max: max 1 is below min 2"),
     ],
 )

@@ -27,6 +27,11 @@ def plain(value: object) -> object:
     return value
 
 
+def finite_only(figures: Mapping[str, float]) -> dict[str, float]:
+    """The figures that are finite numbers."""
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+
 def number(value: float | None) -> float:
     """A figure as it was before it became null: not a number."""
     return math.nan if value is None else value

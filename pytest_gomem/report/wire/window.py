@@ -11,7 +11,7 @@ from pytest_gomem.report.wire.bill import bill_from_dict, bill_to_dict
 from pytest_gomem.report.wire.culprits import culprit_from_dict, culprit_to_dict
 from pytest_gomem.report.wire.loads import load_from_dict, load_to_dict, load_total
 from pytest_gomem.report.wire.metrics import metric_from_dict, metric_to_dict, series_to_dict
-from pytest_gomem.report.wire.plain import number
+from pytest_gomem.report.wire.plain import finite_only, number
 from pytest_gomem.report.wire.verdicts import verdict_from_dict, verdict_to_dict
 
 
@@ -31,7 +31,7 @@ def window_to_dict(window: WindowRecord) -> dict[str, Any]:
         "duration": window.duration,
         "phases": [phase_to_dict(phase) for phase in window.phases],
         "metrics": {metric.name: metric_to_dict(metric) for metric in window.metrics},
-        "rounds": [],
+        "rounds": [finite_only(one) for one in window.rounds],
         "verdicts": [verdict_to_dict(verdict) for verdict in window.verdicts],
         "culprits": [culprit_to_dict(culprit) for culprit in window.culprits],
         "culprit_summaries": window.culprit_summaries,
@@ -68,6 +68,7 @@ def window_from_dict(data: Mapping[str, Any]) -> WindowRecord:
         bill=bill_from_dict(data["bill"]) if data["bill"] else None,
         culprits=tuple(culprit_from_dict(culprit) for culprit in data["culprits"]),
         culprit_summaries=data["culprit_summaries"],
+        rounds=tuple(data["rounds"]),
     )
 
 

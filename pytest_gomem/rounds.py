@@ -1,0 +1,73 @@
+"""Owns running a test several times as one: further rounds inside its call phase, each with fresh function fixtures.
+
+The call phase is the one place through which every owner of pytest's protocol comes, pytest-rerunfailures and xdist
+among them: to each of them all rounds together are one call, with one report.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from pytest_gomem import option_values
+from pytest_gomem.items import SESSION_FIXTURE
+from pytest_gomem.session.schedule import Schedule, automatic, fixed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_gomem.items import Plan
+    from pytest_gomem.measured import MeasuredItem
+
+
+def schedule_of(item: pytest.Item, plan: Plan, options: Mapping[str, str | bool | None]) -> Schedule:
+    """The rounds that the marker asks for, else the option; one for a service that other tests use as well."""
+    rounds = plan.rounds or option_values.rounds(options) or 1
+    if options["no-measure"] or SESSION_FIXTURE in getattr(item, "fixturenames", ()):
+        return fixed(1)
+    return automatic() if rounds == "auto" else fixed(rounds)
+
+
+def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:
+    """The call phase of a measured test: all its rounds, then the verdicts.
+
+    What a further round raises ends the rounds and is the test's own outcome.
+    """
+    if measured.in_further_round:
+        return (yield from measured.body())
+    result = yield from measured.body()
+    while not _has_failed_subtests(item) and measured.begin_round():
+        with measured.between_rounds():
+            _set_up_anew(item)
+        item.ihook.pytest_runtest_call(item=item)
+    measured.judge()
+    return result
+
+
+def _set_up_anew(item: pytest.Item) -> None:
+    """Tear down what belongs to this function alone, and set it up again; neighbours see a whole test each time."""
+    _phase(item, "call", lambda: None)  # it has run, and passed
+    # A copy is a neighbour that shares every collector: what only the item itself has is torn down, the rest stays.
+    neighbour = copy.copy(item)
+    _phase(item, "teardown", lambda: item.ihook.pytest_runtest_teardown(item=item, nextitem=neighbour))
+    item._initrequest()  # type: ignore[attr-defined]
+    _phase(item, "setup", lambda: item.ihook.pytest_runtest_setup(item=item))
+
+
+def _phase(item: pytest.Item, when: Literal["setup", "call", "teardown"], run: Callable[[], Any]) -> None:
+    """Run a phase and have its report made, from which fixtures and plugins learn how it went; it is not shown."""
+    call = pytest.CallInfo.from_call(run, when=when, reraise=BaseException)
+    item.ihook.pytest_runtest_makereport(item=item, call=call)
+
+
+def _has_failed_subtests(item: pytest.Item) -> bool:
+    """Whether a subtest has failed, which does not raise in the body; pytest has them from 9.0 on."""
+    try:
+        from _pytest.subtests import failed_subtests_key
+    except ImportError:
+        return False
+    failed: Mapping[Any, int] = item.config.stash.get(failed_subtests_key, {})  # type: ignore[arg-type]
+    return any(failed.get(key) for key in (getattr(item, "id", None), item.nodeid))

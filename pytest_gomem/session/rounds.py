@@ -1,0 +1,106 @@
+"""Owns making one window of several rounds: medians, what each round measured, and the verdicts on the medians."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+
+from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.sources import joined
+from pytest_gomem.report.model import MetricValue, WindowRecord
+from pytest_gomem.report.text import value_text
+from pytest_gomem.session.measurement import CHECK_SCOPE, Judging
+
+Key = tuple[str, str, int]  # service, window, and which of the windows of that name in its round
+
+
+def by_window(rounds: Sequence[Sequence[WindowRecord]]) -> dict[Key, list[WindowRecord]]:
+    """The windows of each round put together with their like in the others, in the order of their first appearance."""
+    found: dict[Key, list[WindowRecord]] = {}
+    for windows in rounds:
+        seen: Counter[tuple[str, str]] = Counter()
+        for window in windows:
+            name = (window.service, window.name)
+            found.setdefault((*name, seen[name]), []).append(window)
+            seen[name] += 1
+    return found
+
+
+def merged(rounds: Sequence[Sequence[WindowRecord]], judging: Judging) -> tuple[WindowRecord, ...]:
+    """The windows of a test that ran in several rounds, each once.
+
+    Metrics are medians over the rounds, on which the budgets are judged: a maximum would grow with the number of
+    rounds, so that measuring more would break a budget that measuring less keeps. All else is of the last round.
+    """
+    return tuple(_merged(like, len(rounds), judging) for like in by_window(rounds).values())
+
+
+def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> WindowRecord:
+    last = rounds[-1]
+    metrics = tuple(_median(name, [_metric(window, name) for window in rounds]) for name in _names(rounds))
+    results = {metric.name: metric.result for metric in metrics}
+    verdicts = (
+        *judging.verdicts(last.service, results),
+        *(verdict for verdict in last.verdicts if verdict.budget.scope == CHECK_SCOPE),
+    )
+    accused = next((window for window in reversed(rounds) if window.culprits), last)
+    return replace(
+        last,
+        metrics=metrics,
+        verdicts=verdicts,
+        rounds=tuple(values(window) for window in rounds),
+        notes=tuple(dict.fromkeys([*_doubts(rounds, asked), *(note for window in rounds for note in window.notes)])),
+        culprits=accused.culprits,
+        culprit_summaries=accused.culprit_summaries,
+    )
+
+
+def values(window: WindowRecord) -> dict[str, float]:
+    """What was measured in a window, by metric; a metric that was not, or not as a finite number, is left out."""
+    readings = ((metric.name, metric.result) for metric in window.metrics)
+    return {
+        name: result.value for name, result in readings if isinstance(result, Reading) and math.isfinite(result.value)
+    }
+
+
+def _names(rounds: Sequence[WindowRecord]) -> Mapping[str, None]:
+    return dict.fromkeys(metric.name for window in rounds for metric in window.metrics)
+
+
+def _metric(window: WindowRecord, name: str) -> MetricValue:
+    missing = MetricValue(name, "", Unavailable("it is not among the metrics of this round"))
+    return next((metric for metric in window.metrics if metric.name == name), missing)
+
+
+def _median(name: str, rounds: Sequence[MetricValue]) -> MetricValue:
+    """The median with its spread; without a value in one round there is none at all: unmeasured is not passed."""
+    for number, metric in enumerate(rounds, 1):
+        if isinstance(metric.result, Unavailable):
+            same = all(metric.result == other.result for other in rounds)
+            reason = metric.result.reason if same else f"in round {number} of {len(rounds)}: {metric.result.reason}"
+            return MetricValue(name, metric.unit, Unavailable(reason))
+    readings = [metric.result for metric in rounds if isinstance(metric.result, Reading)]
+    middle = median(reading.value for reading in readings)
+    nearest = min(readings, key=lambda reading: abs(reading.value - middle))
+    note = joined(spread_text([reading.value for reading in readings], rounds[0].unit), nearest.note)
+    return replace(rounds[-1], result=replace(nearest, value=middle, note=note))
+
+
+def spread_text(found: Sequence[float], unit: str) -> str:
+    """How far the rounds lie apart: "median of 3 rounds, 61.2 MB to 61.3 MB"."""
+    low, high = value_text(min(found), unit), value_text(max(found), unit)
+    return f"median of {len(found)} rounds, " + (f"all {low}" if low == high else f"{low} to {high}")
+
+
+def _doubts(rounds: Sequence[WindowRecord], asked: int) -> list[str]:
+    doubts = []
+    if len(rounds) < asked:
+        doubts.append(f"this window was opened in {len(rounds)} of {asked} rounds only")
+    ops = {window.ops for window in rounds}
+    if len(ops) > 1:
+        each = ", ".join("none" if window.ops is None else str(window.ops) for window in rounds)
+        doubts.append(f"the rounds did different work: {each} operations")
+    return doubts

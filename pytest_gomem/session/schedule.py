@@ -1,0 +1,48 @@
+"""Owns the order of a test's rounds: which side each one runs, and after which of them it may be over early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Side = Literal["new", "base"]
+
+# Fixed before the first figure is seen, so that the error of stopping early is bounded: see judge/compare.py.
+LOOKS = (1, 3, 5, 8)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The rounds of one test, each by the side it runs: "new" is what is tested, "base" what it is compared with.
+
+    looks: numbers of finished rounds after which the test may end, if all comparisons are decided; () = run them all.
+    A base side differs in how its services are launched alone (`Gomem.side`); its windows are kept apart.
+    """
+
+    sides: tuple[Side, ...] = ("new",)
+    looks: frozenset[int] = field(default_factory=frozenset)
+
+    def __len__(self) -> int:
+        return len(self.sides)
+
+
+def fixed(rounds: int) -> Schedule:
+    """So many rounds of the new side."""
+    new: Side = "new"
+    return Schedule((new,) * rounds)
+
+
+def automatic(looks: tuple[int, ...] = LOOKS) -> Schedule:
+    """As many rounds of the new side as the decision needs: it is looked for at `looks`, the last of which ends it."""
+    new: Side = "new"
+    return Schedule((new,) * looks[-1], frozenset(looks))
+
+
+def paired(rounds: int, looks: tuple[int, ...] = ()) -> Schedule:
+    """So many rounds of either side, as A B B A A B B A: a drift of the machine bears on both alike.
+
+    looks: in rounds of each side.
+    """
+    turns: tuple[tuple[Side, Side], ...] = (("base", "new"), ("new", "base"))
+    sides = tuple(side for at in range(rounds) for side in turns[at % 2])
+    return Schedule(sides, frozenset(2 * look for look in looks))

@@ -1,0 +1,84 @@
+"""Several rounds made one window; the order in which the rounds of two sides take turns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from report_samples import metric, verdict, window
+
+from pytest_gomem.judge.verdict import Status
+from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.session.measurement import CHECK_SCOPE, Judging
+from pytest_gomem.session.rounds import merged
+from pytest_gomem.session.schedule import LOOKS, automatic, fixed, paired
+
+JUDGING = Judging("test_it.py::test_a")
+
+
+def budget(name: str, written: str):
+    return verdict(name, written, 0.0).budget
+
+
+def one(*values: float | str, **fields):
+    """Rounds of one window, by the live heap that each measured."""
+    return [[window(metrics=(metric("live_heap", value),), **fields)] for value in values]
+
+
+def test_a_window_of_several_rounds_has_their_medians_and_keeps_each_round():
+    """The median of an even number lies between the middle two; the spread stands in the note."""
+    (record,) = merged(one(3e6, 1e6, 2e6, 9e6), JUDGING)
+    result = record.metrics[0].result
+    assert isinstance(result, Reading)
+    assert (result.value, result.note) == (2.5e6, "median of 4 rounds, 1.00 MB to 9.00 MB")
+    assert [each["live_heap"] for each in record.rounds] == [3e6, 1e6, 2e6, 9e6]
+
+
+def test_budgets_are_judged_on_the_median():
+    """One wild round of three breaks no budget, two do."""
+    judging = Judging("test_it.py::test_a", ((budget("live_heap", "5MB"),),))
+    for values, status in (((1e6, 9e6, 2e6), Status.PASS), ((9e6, 1e6, 8e6), Status.FAIL)):
+        (record,) = merged(one(*values), judging)
+        assert [v.status for v in record.verdicts] == [status]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ((1e6, "no endpoint", 1e6), "in round 2 of 3: no endpoint"),
+        (("no endpoint",) * 3, "no endpoint"),
+    ],
+)
+def test_what_one_round_could_not_measure_has_no_median(values, reason):
+    """Unmeasured is not passed, and not left out of the count either."""
+    judging = Judging("test_it.py::test_a", ((budget("live_heap", "5MB"),),))
+    (record,) = merged(one(*values), judging)
+    assert record.metrics[0].result == Unavailable(reason)
+    assert [v.status for v in record.verdicts] == [Status.UNAVAILABLE]
+
+
+def test_windows_are_told_apart_by_service_name_and_order():
+    """Two windows of one name stay two; one that was not opened in each round says so."""
+    steady, cold = window(name="steady"), window(name="cold")
+    records = merged([[steady, steady, cold], [steady, steady]], JUDGING)
+    assert [(r.name, len(r.rounds)) for r in records] == [("steady", 2), ("steady", 2), ("cold", 1)]
+    assert records[2].notes == ("this window was opened in 1 of 2 rounds only",)
+
+
+def test_checks_by_hand_are_the_last_rounds_and_other_work_is_noted():
+    """What m.check judged in a round is not judged again; rounds with other operations do not compare well."""
+    checked = replace(budget("live_heap", "5MB"), scope=CHECK_SCOPE)
+    by_hand = replace(verdict("live_heap", "5MB", 1e6), budget=checked)
+    (record,) = merged([*one(1e6, ops=10, verdicts=(by_hand,)), *one(2e6, ops=20, verdicts=(by_hand,))], JUDGING)
+    assert record.verdicts == (by_hand,)
+    assert record.notes == ("the rounds did different work: 10, 20 operations",)
+
+
+def test_schedules():
+    """Rounds of two sides take turns so that a steady drift bears on both alike; looks are fixed beforehand."""
+    assert fixed(3).sides == ("new",) * 3
+    assert "".join(side[0] for side in paired(4).sides) == "bnnbbnnb"
+    assert paired(3, looks=(3,)).looks == {6}
+    assert (len(automatic()), automatic().looks) == (LOOKS[-1], frozenset(LOOKS))
+    drift = [at if side == "new" else -at for at, side in enumerate(paired(4).sides)]
+    assert sum(drift) == 0
