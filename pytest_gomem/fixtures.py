@@ -100,5 +100,5 @@ def _factory(request: pytest.FixtureRequest, options: Mapping[str, Any], combina
     except GomemError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     if combination is not None:
-        base = overlaid(base, gc=combination.settings)
+        base = overlaid(base, gc=combination.settings, build=combination.build)
     return _measured(request).gomem(base)

@@ -152,7 +152,8 @@ def combinations(metafunc: pytest.Metafunc, run: Run) -> tuple[Combination, ...]
     marked = metafunc.definition.get_closest_marker("gomem")
     name = marked.kwargs.get("service") if marked else None
     try:
-        base = run.service_config(name if isinstance(name, str) else None).gc
+        service = run.service_config(name if isinstance(name, str) else None)
     except ConfigError:
         return ()  # plan_item says it
-    return parse_gc_marker(mark.kwargs, place_of(metafunc.definition, "gomem_gc"), base=base, args=mark.args)
+    place, is_built = place_of(metafunc.definition, "gomem_gc"), service.build is not None
+    return parse_gc_marker(mark.kwargs, place, base=service.gc, args=mark.args, is_built=is_built)

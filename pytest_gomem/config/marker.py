@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 
 from pytest_gomem.config.budgets import Budget, parse_budget
+from pytest_gomem.config.build_axes import BUILD_KEYS, BuildAxes, parse_axis
 from pytest_gomem.config.fields import Fields, Mistakes, filled, members, whole
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, described, merged, parse_gc, refusal
 from pytest_gomem.config.located import Located, located
@@ -35,13 +36,14 @@ class Combination:
     """One combination of a gomem_gc marker, to be put on top of the service's own settings.
 
     id: for the test's id, such as "gogc=25-gomemlimit=off". written: setting -> value as its author spelled it.
-    left_out: why it must not be run, "" if it may.
+    left_out: why it must not be run, "" if it may. build: how the service is built for it.
     """
 
     id: str
     settings: GcSettings
     written: Mapping[str, str]
     left_out: str
+    build: BuildAxes = field(default_factory=BuildAxes)
 
 
 def parse_marker(
@@ -74,18 +76,26 @@ def parse_marker(
 
 
 def parse_gc_marker(
-    kwargs: Mapping[str, object], place: Place, *, base: GcSettings | None = None, args: Sequence[object] = ()
+    kwargs: Mapping[str, object],
+    place: Place,
+    *,
+    base: GcSettings | None = None,
+    args: Sequence[object] = (),
+    is_built: bool = True,
 ) -> tuple[Combination, ...]:
     """Multiply the lists of a gomem_gc marker, in order of declaration, the last one turning fastest.
 
     base: the service's own settings, which decide with the marker's whether a combination must be left out.
+    is_built: whether the service is built here, so that goexperiment, pgo and tags can be chosen.
     Raises ConfigErrors for wrong keys and values, and where every combination would be left out.
     """
     mistakes = Mistakes()
     _refuse_positional(args, place, mistakes)
     axes = []
-    for key, node in Fields(located(kwargs, place), GC_KEYS, mistakes).said.items():
+    for key, node in Fields(located(kwargs, place), (*GC_KEYS, *BUILD_KEYS), mistakes).said.items():
         with mistakes.kept():
+            if key in BUILD_KEYS and not is_built:
+                raise node.error("the service is prebuilt: nothing is built that this could change", "give it a build")
             axes.append(_axis(key, node))
     if set(kwargs) <= {"unbounded"} and not args:
         mistakes.add(ConfigError("sets nothing", place, "such as gogc=[25, 100, 400]"))
@@ -102,7 +112,8 @@ def parse_gc_marker(
 class _Choice:
     key: str
     written: str
-    settings: GcSettings
+    settings: GcSettings = field(default_factory=GcSettings)
+    build: BuildAxes = field(default_factory=BuildAxes)
 
 
 def _axis(key: str, node: Located) -> tuple[_Choice, ...]:
@@ -122,6 +133,8 @@ def _axis(key: str, node: Located) -> tuple[_Choice, ...]:
 
 
 def _choice(key: str, node: Located) -> _Choice:
+    if key in BUILD_KEYS:
+        return _Choice(key, node.written.strip(), build=parse_axis(key, node))
     settings = parse_gc({key: node}, node.place)
     written = node.written.strip() if key != "godebug" else described(settings).get("godebug", "none")
     return _Choice(key, written, settings)
@@ -131,7 +144,8 @@ def _combination(chosen: tuple[_Choice, ...], base: GcSettings) -> Combination:
     settings = reduce(merged, (choice.settings for choice in chosen))
     written = {choice.key: choice.written for choice in chosen if choice.key != "unbounded"}
     name = "-".join(f"{key}={value}" for key, value in written.items())
-    return Combination(name, settings, written, refusal(merged(base, settings)))
+    build = reduce(BuildAxes.over, (choice.build for choice in chosen))
+    return Combination(name, settings, written, refusal(merged(base, settings)), build)
 
 
 def _refuse_positional(args: Sequence[object], place: Place, mistakes: Mistakes) -> None:

@@ -22,6 +22,7 @@ STOP_GRACE = 5.0
 _STARTS = ("build", "binary", "command")
 _KEYS = (
     *_STARTS,
+    "against_binary",
     "args",
     "env",
     "cwd",
@@ -74,6 +75,7 @@ class ServiceConfig:
     stop_grace: seconds between SIGTERM and SIGKILL. agent: None = not said.
     stderr_split: with the agent, os.Stderr is a pipe of its own, so that gctrace is alone on descriptor 2.
     peak_profile: with the agent, keep the heap profile of the window's highest GC cycle; each new peak forces a cycle.
+    against_binary: what a prebuilt service is compared with; may hold ${VAR}.
     """
 
     name: str
@@ -93,6 +95,7 @@ class ServiceConfig:
     base_dir: Path
     stderr_split: bool = True
     peak_profile: bool = False
+    against_binary: str | None = None
 
 
 def default_ready(texts: Iterable[str], timeout: float = READY_TIMEOUT) -> Ready:
@@ -131,6 +134,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         base_dir=base_dir,
         stderr_split=fields.read("stderr_split", flag, True),
         peak_profile=fields.read("peak_profile", flag, False),
+        against_binary=fields.read("against_binary", lambda path: _joined(filled(path), base_dir), None),
     )
     mistakes.raise_all()
     return service
@@ -142,6 +146,10 @@ def _one_start(node: Located, fields: Fields) -> None:
         raise node.error("nothing to start", "one of build, binary or command is needed")
     if len(said) > 1:
         raise fields.said[said[1]].error(f"'{said[1]}' stands beside '{said[0]}'", "keep one of build, binary, command")
+    if said == ["build"] and "against_binary" in fields.said:
+        raise fields.said["against_binary"].error(
+            "stands beside 'build', which is built at the other commit", "leave it out, or say binary instead of build"
+        )
 
 
 def _command(fields: Fields, base_dir: Path) -> tuple[str, ...]:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.errors import BuildError, ToolchainError
+from pytest_gomem.launch.cache import locked
+from pytest_gomem.launch.git import environment_without_hook
 from pytest_gomem.launch.overlay import NotInjected, overlay_for
-from pytest_gomem.launch.toolchain import find_toolchain
+from pytest_gomem.launch.toolchain import Toolchain, find_toolchain
 
 _NO_AGENT_ASKED = "gomem.yaml says agent: false"
 
@@ -37,22 +37,30 @@ class BinaryInfo:
         return tuple(f"{key}={value}" for key, value in self.settings if not key.startswith("vcs"))
 
 
-def build_once(service: str, spec: BuildSpec, base_dir: Path, out_dir: Path, *, agent: bool = False) -> Path:
+def build_once(
+    service: str,
+    spec: BuildSpec,
+    base_dir: Path,
+    out_dir: Path,
+    *,
+    agent: bool = False,
+    toolchain: Toolchain | None = None,
+) -> Path:
     """Path of the built binary; whoever comes first in this run builds, in whichever process, the others wait.
 
-    agent: build the agent in where that can be done; `why_no_agent` says whether it was.
+    agent: build the agent in where that can be done; `why_no_agent` says whether it was. toolchain: None = the usual.
     Raises BuildError with the compiler's own words (to every process that asks), or ToolchainError without a Go.
     """
     cwd, package = locate(spec.package, base_dir)
     tags = [f"-tags={','.join(spec.tags)}"] if spec.tags else []
     options = [*tags, *spec.flags]
-    env = spec.env or {}
-    key = json.dumps([package, str(cwd), options, sorted(env.items()), agent])
+    toolchain = toolchain or find_toolchain()
+    go, env = toolchain.go, {**(spec.env or {}), **toolchain.env}
+    key = json.dumps([package, str(cwd), options, sorted(env.items()), agent, go])
     binary = out_dir / f"{service}-{hashlib.sha256(key.encode()).hexdigest()[:12]}" / Path(service).name
     failure = binary.parent / ".failed"  # no service's name begins with a dot
-    go = find_toolchain().go
     binary.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(binary.parent / ".lock"):
+    with locked(binary.parent / ".lock"):
         if not binary.exists() and not failure.exists():
             words = _build_agent(go, options, package, cwd, env, binary) if agent else _NO_AGENT_ASKED
             if words is not None:
@@ -80,7 +88,7 @@ def _build_agent(
     go: str, options: list[str], package: str, cwd: Path, env: Mapping[str, str], binary: Path
 ) -> str | None:
     """Build with the agent in it; None when that is made, else the words why not."""
-    overlay = overlay_for(package, cwd, binary.parent, go, {**os.environ, **env}, options)
+    overlay = overlay_for(package, cwd, binary.parent, go, {**environment_without_hook(), **env}, options)
     if isinstance(overlay, NotInjected):
         return overlay.reason
     words = _build([go, "build", *options, *overlay.flags, "-o"], package, cwd, env, binary)
@@ -124,19 +132,12 @@ def _run(command: list[str], cwd: Path | None = None, env: Mapping[str, str] | N
     return subprocess.run(
         command,
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env={**environment_without_hook(), **(env or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
         errors="replace",
     )
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def binary_info(binary: Path) -> BinaryInfo:

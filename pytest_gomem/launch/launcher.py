@@ -7,11 +7,12 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_gomem.config import gc as gc_config
+from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named
@@ -21,6 +22,7 @@ from pytest_gomem.keeper.protocol import LaunchRequest
 from pytest_gomem.launch import ending, ready
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
 from pytest_gomem.launch.ports import free_ports
+from pytest_gomem.launch.sides import NewSide, Side, Source
 
 MAX_PORT_TRIES = 5
 LOG_BYTES = 4 << 20
@@ -30,11 +32,12 @@ AGENT_VARIABLE = "PYTEST_GOMEM_AGENT"
 
 @dataclass(frozen=True)
 class Overrides:
-    """What a test or fixture changes in a service's settings: args replace, env and gc are laid over."""
+    """What a test or fixture changes in a service's settings: args replace, env, gc and build are laid over."""
 
     args: tuple[str, ...] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     gc: GcSettings = field(default_factory=GcSettings)
+    build: BuildAxes = field(default_factory=BuildAxes)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,20 @@ class Launched:
     port_tries: int
     socket: Path | None
     no_agent: str
+    source: Source
+
+
+@dataclass(frozen=True)
+class _Command:
+    """The program with its first arguments, and what it was made from."""
+
+    words: tuple[str, ...]
+    source: Source
+
+    @property
+    def no_agent(self) -> str:
+        """Why there is no agent in it, "" when there is."""
+        return why_no_agent(Path(self.words[0])) if self.source.build else "a prebuilt binary holds none"
 
 
 class Launcher:
@@ -66,14 +83,16 @@ class Launcher:
         self._sample_rate = sample_rate
         self._binaries: dict[Path, BinaryInfo] = {}
 
-    def launch(self, config: ServiceConfig, overrides: Overrides, *, until_ready: bool = True) -> Launched:
-        """Build if needed, start, and wait until ready.
+    def launch(
+        self, config: ServiceConfig, overrides: Overrides, *, until_ready: bool = True, side: Side | None = None
+    ) -> Launched:
+        """Build if needed, start, and wait until ready. side: of a comparison; None = there is none.
 
         Raises BuildError, ToolchainError, ConfigError, LaunchError (not startable, or not ready in time) and
         ServiceDied (ended before it was ready).
         """
-        command = self._command(config)
-        for_agent = until_ready and config.build is not None and not why_no_agent(Path(command[0]))
+        command = self._command(config, overrides.build, side or NewSide())
+        for_agent = until_ready and not command.no_agent
         for port_try in range(1, MAX_PORT_TRIES + 1):
             launched = self._start(config, overrides, command, port_try, for_agent=for_agent)
             if not until_ready:
@@ -92,22 +111,33 @@ class Launcher:
             return launched
         raise AssertionError("the last try returns or raises")
 
-    def _command(self, config: ServiceConfig) -> tuple[str, ...]:
-        if config.build is not None:
-            out = self._run_dir / "bin"
-            binary = build_once(config.name, config.build, config.base_dir, out, agent=config.agent is not False)
-            return (str(binary),)
-        program = expand(config.command[0], ports={}, tmp="", environ=os.environ)
+    def _command(self, config: ServiceConfig, axes: BuildAxes, side: Side) -> _Command:
+        with side.source(config) as source:
+            if source.build is None:
+                return _Command((self._program(config, source.command[0]), *source.command[1:]), source)
+            binary = build_once(
+                config.name,
+                axes.laid_over(source.build, config.base_dir),
+                source.base_dir,
+                self._run_dir / "bin",
+                agent=source.agent and config.agent is not False,
+                toolchain=source.toolchain,
+            )
+            return _Command((str(binary),), source)
+
+    @staticmethod
+    def _program(config: ServiceConfig, written: str) -> str:
+        program = expand(written, ports={}, tmp="", environ=os.environ)
         path = config.base_dir / program
         found = shutil.which(str(path) if "/" in program else program)
         if found is None:
             there = "/" in program and path.is_file()
             fault = "the file is not executable" if there else "there is no such program"
             raise LaunchError(config.name, f"{fault}: {program} (declared at {config.place})")
-        return (found, *config.command[1:])
+        return found
 
     def _start(
-        self, config: ServiceConfig, overrides: Overrides, command: Sequence[str], port_try: int, *, for_agent: bool
+        self, config: ServiceConfig, overrides: Overrides, command: _Command, port_try: int, *, for_agent: bool
     ) -> Launched:
         gc = gc_config.merged(config.gc, overrides.gc)
         gc_config.check(gc, config.place)
@@ -115,9 +145,11 @@ class Launcher:
         args = config.args if overrides.args is None else overrides.args
         env = {**config.env, **overrides.env}
         waited_for = (config.ready.port,) if config.ready.kind in ("http", "tcp") else ()
-        named = ports_named([*command, *args, *env.values(), str(config.cwd), config.pprof or "", config.ready.target])
+        named = ports_named(
+            [*command.words, *args, *env.values(), str(config.cwd), config.pprof or "", config.ready.target]
+        )
         ports = free_ports(dict.fromkeys((*named, *waited_for)))
-        info = self._binary_info(Path(command[0]))
+        info = self._binary_info(Path(command.words[0]))
         tmp = self._private_folder(config.name)
         socket = self._private_folder("agent") / "socket" if for_agent else None
 
@@ -131,7 +163,7 @@ class Launcher:
                 **gc_config.environment(gc, config.profile_rate, gctrace=True),
                 **({AGENT_VARIABLE: str(socket)} if socket else {}),
             }
-            argv = [command[0], *(expanded(part) for part in (*command[1:], *args))]
+            argv = [command.words[0], *(expanded(part) for part in (*command.words[1:], *args))]
             cwd = expanded(str(config.cwd))
             if config.ready.kind == "http":
                 config = replace(config, ready=replace(config.ready, target=expanded(config.ready.target)))
@@ -141,9 +173,19 @@ class Launcher:
         except BaseException:
             shutil.rmtree(tmp, ignore_errors=True)
             raise
-        no_agent = why_no_agent(Path(command[0])) if config.build else "a prebuilt binary holds none"
         return Launched(
-            config, child, tuple(argv), full_env, ports, tmp, gc, info, port_try, socket=socket, no_agent=no_agent
+            config,
+            child,
+            tuple(argv),
+            full_env,
+            ports,
+            tmp,
+            gc,
+            info,
+            port_try,
+            socket=socket,
+            no_agent=command.no_agent,
+            source=command.source,
         )
 
     def _launch(self, config: ServiceConfig, request: LaunchRequest) -> KeptChild:

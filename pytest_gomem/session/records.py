@@ -67,8 +67,9 @@ def _build(service: Service) -> BuildRecord:
     process = service.process
     if not isinstance(process, LaunchedProcess):
         return BuildRecord()
-    binary = process.binary
-    return BuildRecord(process.launched.argv[0], binary.go_version, binary.revision, binary.flags)
+    binary, source = process.binary, process.launched.source
+    ref = source.ref or process.launched.argv[0]
+    return BuildRecord(ref, binary.go_version, source.revision or binary.revision, binary.flags)
 
 
 def _effective(service: Service, window: Window) -> dict[str, str]:
@@ -132,6 +133,7 @@ def _notes(service: Service) -> Iterator[str]:
     process = service.process
     if not isinstance(process, LaunchedProcess):
         return
+    yield from process.launched.source.notes
     ended = process.ending()
     if ended is not None and ended.code != 0:
         yield f"the process {process.ending_words()}"

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import psutil
 
+from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.drive.load import LoadDriver
@@ -114,12 +115,14 @@ def overlaid(
     args: tuple[str, ...] | None = None,
     env: Mapping[str, str] | None = None,
     gc: GcSettings | None = None,
+    build: BuildAxes | None = None,
 ) -> Overrides:
-    """`base` with further overrides on top: args replace, env and gc are laid over."""
+    """`base` with further overrides on top: args replace, env, gc and build are laid over."""
     return Overrides(
         base.args if args is None else args,
         {**base.env, **(env or {})},
         merged(base.gc, gc or GcSettings()),
+        (build or BuildAxes()).over(base.build),
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.marker import Combination, MarkerConfig, parse_gc_marker, parse_marker
+from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.errors import ConfigErrors, Place
 from pytest_gomem.quantity import BYTES, SECONDS
 
@@ -153,3 +157,47 @@ def test_ids_are_unique_and_complete(percents: list[int], procs: list[int]) -> N
     combinations = matrix(gogc=percents, gomaxprocs=procs)
     assert len({c.id for c in combinations}) == len(percents) * len(procs)
     assert {(c.settings.gogc, c.settings.gomaxprocs) for c in combinations} == {(g, p) for g in percents for p in procs}
+
+
+def test_the_build_is_an_axis_too() -> None:
+    """goexperiment, pgo and tags multiply with the settings of the runtime; "off" is nothing on top."""
+    found = matrix(gogc=[25, 50], tags=["off", "jsoniter,prod"], pgo="auto", goexperiment=["off", "greenteagc"])
+    assert len(found) == 8
+    assert found[3].id == "gogc=25-tags=jsoniter,prod-pgo=auto-goexperiment=greenteagc"
+    assert found[3].build == BuildAxes("greenteagc", "auto", "jsoniter,prod")
+    assert (found[0].build, found[0].settings.gogc) == (BuildAxes(pgo="auto"), 25)
+    assert found[0].written["tags"] == "off"
+
+
+def test_a_choice_of_the_build_lies_over_gomem_yaml() -> None:
+    """Tags join, the rest replaces; a profile is relative to gomem.yaml's folder; nothing said changes nothing."""
+    spec = BuildSpec("./cmd", flags=("-race", "-pgo=off"), tags=("prod",), env={"GOEXPERIMENT": "x", "A": "b"})
+    laid = BuildAxes("greenteagc", "cpu.pprof", "a,b").laid_over(spec, Path("/project"))
+    assert laid.flags == ("-race", "-pgo=off", "-pgo=/project/cpu.pprof")
+    assert laid.tags == ("prod", "a", "b")
+    assert laid.env == {"GOEXPERIMENT": "greenteagc", "A": "b"}
+    assert BuildAxes().laid_over(spec, Path("/project")) == spec
+    assert BuildAxes(pgo="auto").over(BuildAxes("x", "off", "t")) == BuildAxes("x", "auto", "t")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "says"),
+    [
+        ({"tags": "a b"}, "test_upload.tags: 'a b' is no list of build tags"),
+        ({"tags": ["x", ""]}, "test_upload.tags[1]: '' is no list of build tags"),
+        ({"goexperiment": "-x"}, "is no list of names of GOEXPERIMENT"),
+        ({"pgo": " "}, "test_upload.pgo: must not be empty"),
+        ({"tags": ["a", "a"]}, "a is listed twice"),
+    ],
+)
+def test_a_wrong_choice_of_the_build(kwargs: dict[str, object], says: str) -> None:
+    """It is refused where it stands."""
+    with pytest.raises(ConfigErrors) as refused:
+        matrix(**kwargs)
+    assert says in str(refused.value)
+
+
+def test_a_prebuilt_service_has_no_build_to_choose() -> None:
+    """The axis would change nothing, and so it is refused."""
+    with pytest.raises(ConfigErrors, match="the service is prebuilt"):
+        parse_gc_marker({"tags": "a"}, PLACE, is_built=False)

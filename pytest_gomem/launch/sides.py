@@ -1,0 +1,193 @@
+"""Owns the two sides of a comparison: what a service is started from on each, and what reports call it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from pytest_gomem.config.services import BuildSpec, ServiceConfig
+from pytest_gomem.errors import BuildError, ConfigError, LaunchError
+from pytest_gomem.launch.build import locate
+from pytest_gomem.launch.checkout import Checkout, checked_out
+from pytest_gomem.launch.git import Repository, short
+from pytest_gomem.launch.toolchain import Toolchain
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a service is started from: a build, whose relative paths are those of base_dir, or a command.
+
+    toolchain: the Go that builds; None = the usual. ref: what reports call it; "" = the path of the binary.
+    revision: the commit it was built from, "" where the binary itself is to be asked. agent: whether to build it in.
+    """
+
+    build: BuildSpec | None
+    command: tuple[str, ...]
+    base_dir: Path
+    toolchain: Toolchain | None = None
+    ref: str = ""
+    revision: str = ""
+    notes: tuple[str, ...] = ()
+    agent: bool = True
+
+
+class Side(Protocol):
+    """One side of a comparison."""
+
+    def source(self, config: ServiceConfig) -> AbstractContextManager[Source]:
+        """What the service is started from; its files are there inside of the block."""
+
+
+@dataclass(frozen=True)
+class Against:
+    """What the base side is: a commit (`ref`), a binary, another Go, or a commit built by another Go."""
+
+    ref: str = ""
+    binary: Path | None = None
+    toolchain: Toolchain | None = None
+
+
+class NewSide:
+    """The working tree as it is, built by the usual Go: what is judged."""
+
+    def __init__(self, against: Against | None = None) -> None:
+        self._against = against
+        self._refs: dict[Path, str] = {}
+
+    @contextlib.contextmanager
+    def source(self, config: ServiceConfig) -> Iterator[Source]:
+        """Without a comparison, or for a binary, reports name the binary; else the state of the working tree."""
+        # A prebuilt base has no agent in it: what both sides are read by must be the same.
+        agent = self._against is None or self._against.binary is None
+        yield Source(config.build, config.command, config.base_dir, ref=self._ref(config), agent=agent)
+
+    def _ref(self, config: ServiceConfig) -> str:
+        if config.build is None or self._against is None or not self._against.ref:
+            return ""
+        folder = _package_folder(config.build, config.base_dir)
+        if folder not in self._refs:
+            self._refs[folder] = Repository.around(folder).working_tree()
+        return self._refs[folder]
+
+
+class BaseSide:
+    """What the new side is held against. otherwise: where its files go when the user's cache cannot be written."""
+
+    def __init__(self, against: Against, otherwise: Path) -> None:
+        self._against = against
+        self._otherwise = otherwise
+
+    def check(self, services: Iterable[ServiceConfig]) -> tuple[str, ...]:
+        """Remarks on what is to be compared, before anything runs; raises ConfigError when nothing can be."""
+        configs = tuple(services)
+        if self._against.binary is not None:
+            _refuse_several(configs)
+        if not self._against.ref:
+            if self._against.toolchain and not any(config.build for config in configs):
+                raise ConfigError("no service of gomem.yaml has a build: another Go would make no difference")
+            return ()
+        built = [config for config in configs if config.build is not None]
+        if not built and not any(config.against_binary for config in configs):
+            hint = "give a service a build, or an against_binary"
+            raise ConfigError("no service of gomem.yaml can be built at another commit", hint=hint)
+        folders = [_package_folder(config.build, config.base_dir) for config in built if config.build]
+        repositories = dict.fromkeys(Repository.around(folder) for folder in folders)
+        return tuple(remark for repository in repositories if (remark := self._remark(repository)))
+
+    def _remark(self, repository: Repository) -> str:
+        commit = repository.commit(self._against.ref)
+        if commit != repository.commit("HEAD") or self._against.toolchain:
+            return ""
+        if repository.changes():
+            return f"{self._against.ref} is HEAD: what is compared are the changes of the working tree"
+        return f"{self._against.ref} is HEAD, and no file differs: it is compared with itself"
+
+    @contextlib.contextmanager
+    def source(self, config: ServiceConfig) -> Iterator[Source]:
+        """Raises LaunchError where this side has nothing to start the service from, GitError from the checkout."""
+        against = self._against
+        other = against.binary or config.against_binary
+        if other is not None and (against.binary is not None or config.build is None):
+            yield Source(None, (str(other), *config.command[1:]), config.base_dir, ref=str(other), agent=False)
+        elif config.build is None:
+            raise LaunchError(
+                config.name, f"it is prebuilt, and no against_binary says what to compare it with{_at(config)}"
+            )
+        elif not against.ref:
+            yield replace(_source(config, config.build), toolchain=against.toolchain, ref=self._by())
+        else:
+            with self._at_commit(config, config.build) as source:
+                yield source
+
+    def _by(self) -> str:
+        return self._against.toolchain.version if self._against.toolchain else ""
+
+    @contextlib.contextmanager
+    def _at_commit(self, config: ServiceConfig, spec: BuildSpec) -> Iterator[Source]:
+        folder = _package_folder(spec, config.base_dir)
+        repository = Repository.around(folder)
+        commit = repository.commit(self._against.ref)
+        name = f"{self._against.ref} ({short(commit)})" if not commit.startswith(self._against.ref) else short(commit)
+        with checked_out(repository, commit, self._otherwise) as checkout:
+            mapped = _mapped(config, spec, repository, checkout, name)
+            by = f", built by {self._by()}" if self._against.toolchain else ""
+            try:
+                yield replace(mapped, toolchain=self._against.toolchain, ref=name + by)
+            except BuildError as error:
+                words = "\n".join([error.output.rstrip(), *checkout.notes])
+                raise BuildError(f"{config.name} at {name}", error.command, error.cwd, words) from None
+
+
+def _source(config: ServiceConfig, spec: BuildSpec) -> Source:
+    return Source(spec, config.command, config.base_dir)
+
+
+def _mapped(config: ServiceConfig, spec: BuildSpec, repository: Repository, checkout: Checkout, name: str) -> Source:
+    """The build with its folders moved into the checkout; raises LaunchError where they are not there."""
+    top = repository.top.resolve()
+    package, base_dir = spec.package, config.base_dir.resolve()
+    if _is_path(package):
+        there = checkout.tree / _package_folder(spec, config.base_dir).relative_to(top)
+        _check_there(config, there, checkout.tree, f"{package} does not exist at {name}")
+        package = str(there)
+    base_dir = checkout.tree / base_dir.relative_to(top) if base_dir.is_relative_to(top) else checkout.tree
+    if not _is_path(package):
+        _check_there(config, base_dir, checkout.tree, f"{base_dir.relative_to(checkout.tree)} does not exist at {name}")
+    # Go finds no repository around a linked tree, and must not take another one further up for it.
+    moved = replace(spec, package=package, flags=(*spec.flags, "-buildvcs=false"))
+    return Source(moved, config.command, base_dir, revision=checkout.commit, notes=checkout.notes)
+
+
+def _check_there(config: ServiceConfig, folder: Path, tree: Path, words: str) -> None:
+    if not folder.exists():
+        raise LaunchError(config.name, f"{words}: the service is new, or has moved since")
+    within = [parent for parent in (folder, *folder.parents) if parent.is_relative_to(tree)]
+    if not any((parent / "go.mod").is_file() for parent in within):
+        raise LaunchError(config.name, f"no go.mod for {folder.relative_to(tree)} in that commit{_at(config)}")
+
+
+def _package_folder(spec: BuildSpec, base_dir: Path) -> Path:
+    return (
+        (base_dir / spec.package).resolve() if _is_path(spec.package) else locate(spec.package, base_dir)[0].resolve()
+    )
+
+
+def _is_path(package: str) -> bool:
+    return package.startswith((".", "/"))
+
+
+def _at(config: ServiceConfig) -> str:
+    return f" (declared at {config.place})"
+
+
+def _refuse_several(configs: Iterable[ServiceConfig]) -> None:
+    """A binary stands for every service of gomem.yaml that is the same program, and for no other."""
+    programs = {str(config.build) if config.build else config.command[0] for config in configs}
+    if len(programs) > 1:
+        named = ", ".join(config.name for config in configs)
+        hint = "say  against_binary: PATH  for each service in gomem.yaml, and compare with a commit"
+        raise ConfigError(f"which service is the binary to be compared with? gomem.yaml has: {named}", hint=hint)

