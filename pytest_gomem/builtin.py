@@ -1,4 +1,4 @@
-"""Owns what the plugin itself brings by its own hooks: the built-in metrics and the JSON report."""
+"""Owns what the plugin itself brings by its own hooks: the built-in metrics, the JSON report and the history."""
 
 from __future__ import annotations
 
@@ -25,9 +25,16 @@ def pytest_gomem_metrics() -> Sequence[Metric]:
 
 @pytest.hookimpl
 def pytest_gomem_report(run: RunRecord, config: pytest.Config) -> None:
-    """--gomem-json=PATH."""
-    path = said(config)["json"]
-    if path:
+    """--gomem-json=PATH and --gomem-history=PATH."""
+    options = said(config)
+    if options["json"]:
         from pytest_gomem.report.json_report import write_json
 
-        write_json(run, Path(str(path)))
+        write_json(run, Path(str(options["json"])))
+    if options["history"]:
+        from pytest_gomem import clock
+        from pytest_gomem.report.history.entry import entries_of
+        from pytest_gomem.report.history.file import append
+        from pytest_gomem.revision import revision_of
+
+        append(Path(str(options["history"])), entries_of(run, revision_of(config.rootpath), clock.now()))

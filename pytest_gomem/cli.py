@@ -23,6 +23,11 @@ class Command(Protocol):
 COMMANDS = {
     "run": ("pytest_gomem.commands.run", "run", "run a program to its end and measure it: gomem run -- ./job --flag"),
     "doctor": ("pytest_gomem.commands.doctor", "doctor", "say what this machine can measure, and check gomem.yaml"),
+    "history": (
+        "pytest_gomem.commands.history",
+        "history",
+        "the course of a metric over commits, and where it changed",
+    ),
     "top": ("pytest_gomem.pprof.commands", "top", "what a profile holds, by function, line, file or package"),
     "diff": ("pytest_gomem.pprof.commands", "diff", "what changed between two profiles"),
 }

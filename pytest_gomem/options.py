@@ -31,6 +31,7 @@ class Option(NamedTuple):
 OPTIONS = (
     Option("config", "PATH", "gomem.yaml to use (default: beside pyproject.toml, if it is there)"),
     Option("json", "PATH", "write a JSON report"),
+    Option("history", "PATH", "append what each window measured to this file, for `gomem history`"),
     Option("artifacts", "DIR", "save the service log and the heap profiles of each failed test there"),
     Option("rounds", "N", 'run each test N times, or "auto": as often as its comparisons need (default 1)'),
     Option("sample-rate", "HZ", "RSS samples a second (default 50)"),

@@ -131,14 +131,20 @@ _TAILS = {"second": "/s", "op": "/op", "": ""}
 
 def format_value(value: float, unit: Unit) -> str:
     """Three significant digits with a 10^3 prefix: 1.80 GB, 5.00 ms, 12.3%, 30.1 kB/op; counts below 10^4 as 1204."""
-    base, _, per = unit.name.partition("/")
-    tail = _TAILS[per]
-    if base not in _SCALES and abs(value) < 1e4:
+    if unit.name.partition("/")[0] not in _SCALES and abs(value) < 1e4:
+        tail = _TAILS[unit.name.partition("/")[2]]
         return f"{int(value)}{tail}" if value == int(value) else f"{_three_digits(value)}{tail}"
+    factor, suffix = scale_of(value, unit)
+    return f"{_three_digits(value / factor)}{suffix}"
+
+
+def scale_of(value: float, unit: Unit) -> tuple[float, str]:
+    """What a value is divided by to be printed, and the suffix then: (1e6, " MB/s") for 2.5e6 bytes/second."""
+    base, _, per = unit.name.partition("/")
     scale = _SCALES.get(base, _COUNT_SCALE)
     # Chosen by the printed text: 999.96 kB prints as 1.00 MB, not as 1000 kB.
     factor, suffix = next((step for step in scale if abs(value) >= step[0] * 0.9995), scale[-1])
-    return f"{_three_digits(value / factor)}{suffix}{tail}"
+    return factor, suffix + _TAILS[per]
 
 
 def _three_digits(value: float) -> str:

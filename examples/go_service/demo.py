@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chart import Curve, draw
-
 from pytest_gomem.quantity import UNITS, format_value
+from pytest_gomem.report.chart import Axis, Curve, draw
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "gomem-demo"
@@ -158,7 +157,8 @@ def picture(scenario: Scenario, before: Json, after: Json) -> str:
         Curve(f"good: {scenario.good}", "good", good["t"], good["v"]),
     ]
     path = OUT / f"{scenario.name}.svg"
-    path.write_text(draw(f"{scenario.name}: resident memory, bad against good", curves))
+    axes = Axis("time since the window opened (s)"), Axis("resident memory, RSS (MB)", 1e6)
+    path.write_text(draw(f"{scenario.name}: resident memory, bad against good", curves, *axes))
     return f"  picture: {os.path.relpath(path)}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.files import write_whole
 from pytest_gomem.report.model import RunRecord, TestRecord
 from pytest_gomem.report.wire.plain import plain_dict
 from pytest_gomem.report.wire.window import window_from_dict, window_to_dict
@@ -65,23 +65,8 @@ def write_json(run: RunRecord, path: Path) -> None:
     """
     text = json.dumps(to_dict(run), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
     try:
-        _write_whole(path, text)
+        write_whole(path, text)
     except OSError as error:
         hint = "name a file in a folder you may write to"
         message = f"the JSON report cannot be written to {path}: {error.strerror or error}"
         raise ConfigError(message, Place(key="--gomem-json"), hint) from error
-
-
-def _write_whole(path: Path, text: str) -> None:
-    if path.exists() and not path.is_file():
-        path.write_text(text, "utf-8")
-        return
-    target = path.resolve()
-    if not target.parent.exists():  # a parent that is a file is refused below, in better words
-        target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, "utf-8")
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import re
 import shlex
@@ -21,6 +22,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,10 @@ from pytest_gomem.items import MARKERS
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.quantity import UNITS
+from pytest_gomem.report.history.entry import VERSION, Entry, to_line
+from pytest_gomem.report.history.file import append
 from pytest_gomem.report.json_report import schema
+from pytest_gomem.revision import Revision
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.service import Service
@@ -224,7 +229,23 @@ def readme_folder(tmp_path_factory, binaries) -> Path:
     assert shell(folder, f"{sys.executable} -m pytest -p no:cacheprovider").returncode == 0
     (folder / "test_profiles.py").unlink()
     (folder / "test_memory.py").write_text(test)
+    append(folder / "gomem_history.jsonl", [history_entry()])
     return folder
+
+
+def history_entry() -> Entry:
+    """A run as --gomem-history keeps it."""
+    return Entry(
+        time=datetime(2026, 11, 24, tzinfo=timezone.utc),
+        revision=Revision("0a1b2c3d4e", "main", False),
+        nodeid="test_memory.py::test_logs",
+        window="test",
+        service="api",
+        complete=True,
+        facts={},
+        metrics={"live_heap": 236e6},
+        units={"live_heap": "bytes"},
+    )
 
 
 def profiles_block() -> Block:
@@ -367,6 +388,13 @@ def test_reports():
     """Every key of a window in the JSON report, and every status of a verdict, is explained."""
     assert names("docs/reports.md", "JSON") == set(schema()["$defs"]["window"]["properties"])
     assert names("docs/reports.md", "Verdicts") == {status.value for status in Status}
+
+
+def test_history():
+    """Every key of a line of the history is explained."""
+    line = json.loads(to_line(history_entry()))
+    assert names("docs/history.md", "Keeping it") == set(line)
+    assert line["history_version"] == VERSION
 
 
 def test_commands():

@@ -1,0 +1,137 @@
+"""Owns `gomem history`: the course of a metric over commits, and where it changed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, TextIO
+
+from pytest_gomem.errors import ConfigError, GomemError
+from pytest_gomem.files import write_whole
+from pytest_gomem.globs import did_you_mean
+from pytest_gomem.nodeids import find_tests
+from pytest_gomem.quantity import UNITS, scale_of
+from pytest_gomem.report.chart import Axis, Curve, draw
+from pytest_gomem.report.history.changes import Change, MissingStats, changes_of
+from pytest_gomem.report.history.course import Course, courses
+from pytest_gomem.report.history.file import Damaged, read
+from pytest_gomem.report.history.plot import course_lines
+from pytest_gomem.report.wire.plain import plain_dict
+
+DEFAULT_FILE = "gomem_history.jsonl"
+
+
+def history(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
+    """Print the courses of a metric; 0 also when it changed: a history tells, the tests judge."""
+    parser = _parser()
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            given = parser.parse_args(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    held = read(Path(given.file))
+    for line in held.damaged:
+        err.write(f"gomem history: {given.file}:{line.line}: {line.why}; skipped\n")
+    metrics = {name for entry in held.entries for name in entry.metrics}
+    if given.metric not in metrics:
+        hint = did_you_mean(given.metric, metrics) if metrics else "it holds no figures"
+        raise ConfigError(f"{given.file} has no metric '{given.metric}'", hint=hint)
+    found = courses(held.entries, given.metric, find_tests(given.test, {entry.nodeid for entry in held.entries}))
+    if not found:
+        raise ConfigError(f"no run in {given.file} measured {given.metric} in '{given.test}'")
+    _show(given, found, held.damaged, out, err)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gomem history", description="The course of a metric over the runs that pytest --gomem-history=PATH kept."
+    )
+    parser.add_argument("metric", metavar="METRIC", help="such as live_heap")
+    parser.add_argument("test", metavar="TEST", help="a test's id, the end of one, or a glob")
+    parser.add_argument("--file", default=DEFAULT_FILE, metavar="PATH", help=f"default: {DEFAULT_FILE}")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("-o", dest="picture", metavar="FILE.svg", help="draw the course of one window")
+    return parser
+
+
+def _show(
+    given: argparse.Namespace, found: Sequence[Course], damaged: Iterable[Damaged], out: TextIO, err: TextIO
+) -> None:
+    changes: list[tuple[Change, ...] | None]
+    try:
+        changes = [changes_of(course) for course in found]
+    except MissingStats as error:
+        if given.json:
+            raise
+        err.write(f"gomem history: {error}\n")
+        changes = [None] * len(found)
+    if given.picture:
+        _draw(Path(given.picture), found, changes)
+    if given.json:
+        rows = [_course(course, steps or ()) for course, steps in zip(found, changes, strict=True)]
+        skipped = [{"line": line.line, "why": line.why} for line in damaged]
+        out.write(json.dumps(plain_dict({"courses": rows, "damaged": skipped}), indent=1, ensure_ascii=False) + "\n")
+        return
+    width = shutil.get_terminal_size().columns
+    blocks = ["\n".join(course_lines(c, s, width)) for c, s in zip(found, changes, strict=True)]
+    out.write("\n\n".join(blocks) + "\n")
+
+
+def _draw(path: Path, found: Sequence[Course], changes: Sequence[tuple[Change, ...] | None]) -> None:
+    if len(found) > 1:
+        names = ", ".join(f"{course.nodeid} / {course.window}" for course in found)
+        raise ConfigError(f"-o draws one course, and here are {len(found)}: {names}", hint="name one test")
+    (course,) = found
+    top = max(course.values, key=abs)
+    divisor, suffix = scale_of(top, UNITS[course.unit]) if course.unit in UNITS else (1.0, course.unit)
+    axes = (
+        Axis("run", zero=False, step=1.0),
+        Axis(f"{course.metric} ({suffix.strip() or 'count'})", divisor, zero=False),
+    )
+    runs = range(1, len(course.points) + 1)
+    curve = Curve(f"{course.window} of {course.service}", "good", tuple(runs), course.values)
+    marks = [change.at + 0.5 for steps in changes for change in steps or ()]
+    try:
+        write_whole(path, draw(course.nodeid, [curve], *axes, marks))
+    except OSError as error:
+        raise GomemError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _course(course: Course, changes: Iterable[Change]) -> dict[str, Any]:
+    return {
+        "nodeid": course.nodeid,
+        "window": course.window,
+        "service": course.service,
+        "metric": course.metric,
+        "unit": course.unit,
+        "left_out": course.left_out,
+        "points": [
+            {
+                "time": f"{point.time:%Y-%m-%dT%H:%M:%SZ}",
+                "commit": point.revision.commit or None,
+                "dirty": point.revision.dirty,
+                "branch": point.revision.branch or None,
+                "value": point.value,
+                "rounds": point.rounds,
+                "facts": point.facts,
+            }
+            for point in course.points
+        ],
+        "changes": [
+            {
+                "at": change.at,
+                "time": f"{change.point.time:%Y-%m-%dT%H:%M:%SZ}",
+                "commit": change.point.revision.commit or None,
+                "before": change.before,
+                "after": change.after,
+                "change": change.share,
+                "facts": {name: {"before": old, "after": new} for name, (old, new) in change.facts.items()},
+            }
+            for change in changes
+        ],
+    }

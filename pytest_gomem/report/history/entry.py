@@ -1,0 +1,144 @@
+"""Owns one line of the history: a window's figures with what they were measured on, as a record and as text."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from pytest_gomem.measure.metric import Reading
+from pytest_gomem.report.model import RunRecord, TestRecord, WindowRecord
+from pytest_gomem.report.text import BROKEN, readings
+from pytest_gomem.report.wire.plain import plain_dict
+from pytest_gomem.revision import Revision
+
+VERSION = 1
+_ENVIRONMENT = ("goos", "goarch", "kernel", "cpus", "page_size", "thp")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one window of one run measured.
+
+    complete: its test ran to its end, so that the figures are of the whole work. facts: what makes figures comparable,
+    such as the Go release of the binary. metrics: medians in base units, and rounds: each round's where there were
+    several.
+    """
+
+    time: datetime
+    revision: Revision
+    nodeid: str
+    window: str
+    service: str
+    complete: bool
+    facts: Mapping[str, str]
+    metrics: Mapping[str, float]
+    units: Mapping[str, str]
+    rounds: tuple[Mapping[str, float], ...] = ()
+
+
+def entries_of(run: RunRecord, revision: Revision, time: datetime) -> Iterator[Entry]:
+    """An entry for each window of a run."""
+    for test in run.tests:
+        for window in test.windows:
+            measured = {name: result for name, result in readings(window).items() if isinstance(result, Reading)}
+            yield Entry(
+                time=time,
+                revision=revision,
+                nodeid=test.nodeid,
+                window=window.name,
+                service=window.service,
+                complete=_complete(test),
+                facts=_facts(run, window),
+                metrics={name: reading.value for name, reading in measured.items()},
+                units={metric.name: metric.unit for metric in window.metrics if metric.name in measured},
+            )
+
+
+def _complete(test: TestRecord) -> bool:
+    """A test fails for its budgets too, and its figures are whole then; failed otherwise, it broke off somewhere."""
+    judged = any(verdict.status in BROKEN for window in test.windows for verdict in window.verdicts)
+    return test.outcome == "passed" or judged
+
+
+def _facts(run: RunRecord, window: WindowRecord) -> dict[str, str]:
+    gc = {**window.gc.requested, **window.gc.effective}
+    facts = {
+        "go_version": window.build.go_version,
+        "flags": " ".join(window.build.flags),
+        **{f"gc.{name}": value for name, value in gc.items()},
+        **{name: str(run.environment[name]) for name in _ENVIRONMENT if run.environment.get(name) is not None},
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def to_line(entry: Entry) -> str:
+    """The entry as one line of strictly valid JSON, its end included."""
+    data = plain_dict(
+        {
+            "history_version": VERSION,
+            "time": entry.time.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "commit": entry.revision.commit or None,
+            "dirty": entry.revision.dirty,
+            "branch": entry.revision.branch or None,
+            "nodeid": entry.nodeid,
+            "window": entry.window,
+            "service": entry.service,
+            "complete": entry.complete,
+            "facts": entry.facts,
+            "metrics": entry.metrics,
+            "units": entry.units,
+            "rounds": entry.rounds,
+        }
+    )
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def from_line(text: str) -> Entry:
+    """The entry that to_line was given; raises ValueError, in words for the user, for anything else."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is not JSON ({error})") from None
+    if not isinstance(data, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004 - one error for the one caller
+    if data.get("history_version") != VERSION:
+        raise ValueError(f"has history_version {data.get('history_version')!r}, not {VERSION}")
+    try:
+        return _entry(data)
+    except KeyError as error:
+        raise ValueError(f"says no {error}") from None
+    except (AttributeError, OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"is not as we write it ({error})") from None
+
+
+def _entry(data: Mapping[str, Any]) -> Entry:
+    return Entry(
+        time=datetime.fromisoformat(_text(data["time"]).replace("Z", "+00:00")).astimezone(timezone.utc),
+        revision=Revision(data["commit"] or "", data["branch"] or "", data["dirty"]),
+        nodeid=_text(data["nodeid"]),
+        window=_text(data["window"]),
+        service=_text(data["service"]),
+        complete=bool(data["complete"]),
+        facts={name: _text(value) for name, value in data["facts"].items()},
+        metrics=_figures(data["metrics"]),
+        units={name: _text(unit) for name, unit in data["units"].items()},
+        rounds=tuple(_figures(values) for values in data["rounds"]),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} stands where text belongs")
+    return value
+
+
+def _figures(values: Mapping[str, Any]) -> dict[str, float]:
+    """Figures by metric; what is no finite number is not one."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ValueError(f"{name} is {value!r}, no number")
+    return {name: float(value) for name, value in values.items()}

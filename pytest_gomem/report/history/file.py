@@ -1,0 +1,82 @@
+"""Owns the history's file: lines are only ever appended, and a damaged one is named, skipped and kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.files import locked
+from pytest_gomem.report.history.entry import Entry, from_line, to_line
+
+OPTION = "--gomem-history"
+
+
+class Damaged(NamedTuple):
+    """A line that could not be read: its number, counted from 1, and why."""
+
+    line: int
+    why: str
+
+
+class History(NamedTuple):
+    """What a file holds: its entries in their order, and the lines that are none."""
+
+    entries: tuple[Entry, ...]
+    damaged: tuple[Damaged, ...]
+
+
+def append(path: Path, entries: Iterable[Entry]) -> None:
+    """Add the entries behind what the file holds, all of them or none; missing folders are made.
+
+    A last line without an end, left by whoever was killed while writing it, keeps a line of its own.
+    Raises ConfigError when the file cannot be written.
+    """
+    text = "".join(map(to_line, entries))
+    if not text:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path.parent):
+            _append(path, text.encode())
+    except OSError as error:
+        message = f"the history cannot be written to {path}: {error.strerror or error}"
+        raise ConfigError(message, Place(key=OPTION), "name a file in a folder you may write to") from error
+
+
+def _append(path: Path, data: bytes) -> None:
+    with path.open("a+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+            data = data if file.read(1) == b"\n" else b"\n" + data
+        try:
+            for start in range(0, len(data), 1 << 20):
+                _write(file.fileno(), data[start : start + (1 << 20)])
+        except OSError:
+            os.ftruncate(file.fileno(), size)  # half a run would be believed
+            raise
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def read(path: Path) -> History:
+    """Everything that a file holds, also while it is written to; raises ConfigError when it cannot be read."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        hint = f"pytest {OPTION}={path} writes it; name another: --file PATH"
+        raise ConfigError(f"cannot be read: {error.strerror}", Place(str(path)), hint) from None
+    entries, damaged = [], []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                entries.append(from_line(line.decode()))
+            except ValueError as error:  # UnicodeDecodeError too
+                damaged.append(Damaged(number, str(error)))
+    return History(tuple(entries), tuple(damaged))

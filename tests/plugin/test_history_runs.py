@@ -1,0 +1,78 @@
+"""--gomem-history: real runs in a real repository, alone and under xdist, and their course."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+GIT = {
+    **{f"GIT_{who}_{what}": "nobody@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+}
+
+TESTS = """
+@pytest.mark.parametrize("number", [1, 2])
+def test_kept(go_service, number):
+    go_service.get(f"/alloc?bytes={number}000000&keep=true")
+
+def test_broken_off(go_service):
+    go_service.get("/alloc?bytes=10")
+    raise ValueError("by itself")
+
+@pytest.mark.gomem(live_heap="1kB")
+def test_over_budget(go_service):
+    go_service.get("/alloc?bytes=10")
+"""
+
+
+def git(folder, *args):
+    done = subprocess.run(["git", *args], cwd=folder, env={**os.environ, **GIT}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_runs_become_a_course(scenario):
+    """Each run adds a line per window, the controller alone under xdist; commit, dirt and branch are the checkout's;
+    tests that broke off are marked, those over their budget are not; `gomem history` shows the course."""
+    project = scenario(TESTS, ini="gomem_history = runs.jsonl")
+    git(project.folder, "init", "--quiet", "--initial-branch=trunk")
+    git(project.folder, "add", "test_it.py", "gomem.yaml")
+    git(project.folder, "commit", "--quiet", "--message=first")
+    commit = git(project.folder, "rev-parse", "HEAD")
+    assert project.run().status == 1
+    (project.folder / "gomem.yaml").write_text((project.folder / "gomem.yaml").read_text() + "# touched\n")
+    assert project.run("-n", "2").status == 1
+
+    lines = [json.loads(line) for line in (project.folder / "runs.jsonl").read_text().splitlines()]
+    assert len(lines) == 8
+    assert {(line["commit"], line["branch"]) for line in lines} == {(commit, "trunk")}
+    assert [line["dirty"] for line in lines] == [False] * 4 + [True] * 4
+    assert {line["nodeid"].partition("::")[2]: line["complete"] for line in lines} == {
+        "test_kept[1]": True,
+        "test_kept[2]": True,
+        "test_broken_off": False,
+        "test_over_budget": True,
+    }
+    kept = [line["metrics"]["live_heap"] for line in lines if line["nodeid"].endswith("[2]")]
+    assert all(2e6 < value < 4e6 for value in kept)
+    assert all(line["facts"]["go_version"].startswith("go1.") for line in lines)
+    assert all(line["facts"]["gc.gomaxprocs"] == "2" for line in lines)
+
+    command = [sys.executable, "-c", "from pytest_gomem.cli import run; run()", "history", "live_heap", "test_kept"]
+    done = subprocess.run(
+        [*command, "--file", "runs.jsonl"], cwd=project.folder, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("window 'test' of api, 2 runs") == 2
+    assert f"{commit[:10]}+" in done.stdout
+
+
+def test_a_place_that_cannot_be_written(scenario):
+    """The tests keep their results, and the last word names option and path; there is no traceback."""
+    outcome = scenario("def test_it(go_service): pass").run("--gomem-history=gomem.yaml/history.jsonl")
+    assert outcome.status == 4
+    assert "--gomem-history: the history cannot be written to gomem.yaml/history.jsonl" in outcome.text
+    assert "Traceback" not in outcome.text
