@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.sources import MEMSTATS, duration, memstats, operations
 from pytest_gomem.measure.window import Window
 from pytest_gomem.quantity import BYTES, BYTES_PER_OP, BYTES_PER_SECOND, COUNT, COUNT_PER_OP, format_value
@@ -64,14 +64,24 @@ def alloc_rate(window: Window) -> Reading | Unavailable:
     return _per(_bytes_allocated(window), seconds, f"{seconds:.3g} s")
 
 
-@_allocation_metric(unit=BYTES_PER_OP, noise=Noise.NEAR_EXACT, sources=(f"{_BYTES_SOURCE} / operations",))
+@_allocation_metric(
+    unit=BYTES_PER_OP,
+    noise=Noise.NEAR_EXACT,
+    prior=Prior(6e3, 6e-5, per_window=True),
+    sources=(f"{_BYTES_SOURCE} / operations",),
+)
 def alloc_bytes_per_op(window: Window) -> Reading | Unavailable:
     """Bytes allocated on the heap per operation."""
     ops = operations(window)
     return _per(_bytes_allocated(window), ops, f"{ops} operations")
 
 
-@_allocation_metric(unit=COUNT_PER_OP, noise=Noise.NEAR_EXACT, sources=(f"{_COUNT_SOURCE} / operations",))
+@_allocation_metric(
+    unit=COUNT_PER_OP,
+    noise=Noise.NEAR_EXACT,
+    prior=Prior(30, 6e-5, per_window=True),
+    sources=(f"{_COUNT_SOURCE} / operations",),
+)
 def allocs_per_op(window: Window) -> Reading | Unavailable:
     """Objects allocated on the heap per operation."""
     ops = operations(window)

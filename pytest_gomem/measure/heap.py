@@ -7,7 +7,7 @@ from functools import partial, wraps
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.cycles import traced_cycles
-from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, after_gc, joined, memstats
 from pytest_gomem.measure.window import MemStatsPair, Missing, Window
 from pytest_gomem.observe.records import MemStats
@@ -72,6 +72,7 @@ def _heap_at_edges(pair: MemStatsPair) -> tuple[int, int]:
 @_heap_metric(
     unit=BYTES,
     noise=Noise.NEAR_EXACT,
+    prior=Prior(6e3, 3e-5),
     sources=(f"{_CALM}: HeapAlloc",),
     precision=f"exact to the byte, 20 KB from run to run on small services; {_KEEPS}",
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.peak import kernel_peak, rss_drift, sampled_points, widest_gap
 from pytest_gomem.measure.sources import RUSAGE, STATM, VMHWM, at_end, at_start, joined, whole_life
 from pytest_gomem.measure.window import Missing, Window
@@ -39,7 +39,7 @@ def _tree_note(window: Window) -> str:
     return f"sum over {processes} processes" if processes > 1 else ""
 
 
-@_rss_metric(sources=(VMHWM, _MAXRSS, STATM))
+@_rss_metric(sources=(VMHWM, _MAXRSS, STATM), prior=Prior(150e3, 3e-3))
 def peak_rss(window: Window) -> Reading | Unavailable:
     """Highest resident memory of the process in the window."""
     if whole_life(window) and window.lifetime_peak is not None:

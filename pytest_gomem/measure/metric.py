@@ -26,6 +26,34 @@ class Noise(Enum):
 
 
 @dataclass(frozen=True)
+class Prior:
+    """How far rounds of the same work are known to scatter before any of them has run: one sigma.
+
+    absolute: in the metric's unit; of the whole window, to be spread over its operations, where `per_window`.
+    relative: a ratio of the level. Each was measured with benchmarks/a_a.py; docs/regressions.md has the figures.
+    """
+
+    absolute: float = 0.0
+    relative: float = 0.0
+    per_window: bool = False
+
+    def sigma(self, level: float, ops: int | None = None) -> float:
+        """One sigma at that level, in the metric's unit; without a number of operations a window counts as one."""
+        return self.absolute / ((ops or 1) if self.per_window else 1) + self.relative * abs(level)
+
+
+# For a metric that declares none: of its unit ("" = any other) and its noise. Noisy ones have no prior to lean on.
+_PRIORS = {
+    (Noise.NEAR_EXACT, "bytes"): Prior(20e3, 1e-4),
+    (Noise.NEAR_EXACT, "count"): Prior(0.3, 1e-4),
+    (Noise.NEAR_EXACT, ""): Prior(0.0, 1e-3),
+    (Noise.MODERATE, "bytes"): Prior(250e3, 0.01),
+    (Noise.MODERATE, "count"): Prior(0.5, 0.01),
+    (Noise.MODERATE, ""): Prior(0.0, 0.01),
+}
+
+
+@dataclass(frozen=True)
 class Reading:
     """A measured value in the metric's unit.
 
@@ -55,6 +83,7 @@ class Metric:
     """A declared metric; `doc` is its one-line definition and `sources` what it can be read from, best first.
 
     precision: how exact a reading is in general, in words; a Reading that knows better says so itself.
+    prior: how far its rounds scatter where that is known better than `noise` says.
     """
 
     name: str
@@ -66,15 +95,29 @@ class Metric:
     doc: str
     compute: Compute
     precision: str = ""
+    prior: Prior | None = None
+
+    @property
+    def scatter(self) -> Prior:
+        """The declared prior, or what its noise class stands for."""
+        known = _PRIORS.get((self.noise, self.unit.name)) or _PRIORS.get((self.noise, "")) or Prior()
+        return self.prior or known
 
 
 def metric(
-    *, group: str, unit: Unit, better: Better, noise: Noise, sources: Sequence[str], precision: str = ""
+    *,
+    group: str,
+    unit: Unit,
+    better: Better,
+    noise: Noise,
+    sources: Sequence[str],
+    precision: str = "",
+    prior: Prior | None = None,
 ) -> Callable[[Compute], Metric]:
     """Declare a function as the metric of its own name; the first line of its docstring is the definition."""
 
     def declare(compute: Compute) -> Metric:
         doc = (compute.__doc__ or "").strip().partition("\n")[0]
-        return Metric(compute.__name__, group, unit, better, noise, tuple(sources), doc, compute, precision)
+        return Metric(compute.__name__, group, unit, better, noise, tuple(sources), doc, compute, precision, prior)
 
     return declare

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
 from pytest_gomem.measure.sources import (
     CPU_CLOCK,
@@ -105,6 +105,7 @@ def _tree_note(window: Window) -> str:
 @_work_metric(
     unit=COUNT,
     noise=Noise.NEAR_EXACT,
+    prior=Prior(0.3),
     sources=(_NUM_GOROUTINE, _PROFILE),
     precision="exact at that moment",
 )

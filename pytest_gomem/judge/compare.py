@@ -1,0 +1,249 @@
+"""Owns the decision whether one metric's rounds differ between two sides by more than their scatter: one pure function.
+
+Its error. A false alarm needs both of this at once: the medians of two equal sides apart by more than six sigmas of the
+metric's prior, and apart by more than Student's t of the scatter that these very rounds show, at a tail of ALPHA over
+the number of metrics judged together and the number of looks. Where the prior is true the first bounds it by 1e-9;
+where the service scatters more, the second bounds it by ALPHA. With few rounds the sides are then completely separate:
+a round of one side among those of the other would widen the scatter beyond any such change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+from pytest_gomem.judge import ranks
+from pytest_gomem.judge.student import quantile
+from pytest_gomem.judge.verdict import Status
+from pytest_gomem.measure.metric import Better, Metric, Noise
+
+ALPHA = 1e-5  # false alarms per comparison of a test's metrics: below one a month for 100 tests run 20 times a day
+NOISY_ALPHA = 1e-3  # of the metrics that only ranks can tell, and that only a budget puts among the judged
+PRIOR_SIGMAS = 6
+FEWEST = 3  # rounds of each side before anything fails: with fewer nothing is known of these rounds' own scatter
+MOST_NEEDED = 50  # more rounds than this are no advice
+_POWER = 2.0  # sigmas above the threshold at which a change is found 98 times in 100
+
+# What is judged without being asked, and the least worsening that counts, as a ratio of the baseline.
+PRIMARY = {
+    "live_heap": 0.005,
+    "alloc_bytes_per_op": 0.005,
+    "allocs_per_op": 0.005,
+    "peak_rss": 0.02,
+    "goroutines": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one metric's rounds compare; base and new are medians, change = new - base, all in the metric's unit.
+
+    interval: of the change, 95%. rounds: of the base and of the new side. rounds_needed: of each side, to tell what
+    these cannot; None where they can, or where 50 could not. smallest_visible: a worsening that these rounds would have
+    found 98 times in 100, None where none would be. tolerance: the least worsening that counts, a ratio of the base.
+    rule: "separation", "ranks", or "" where nothing was decided.
+    """
+
+    metric: str
+    status: Status
+    base: float | None
+    new: float | None
+    change: float | None
+    interval: tuple[float, float] | None
+    rounds: tuple[int, int]
+    rounds_needed: int | None
+    smallest_visible: float | None
+    tolerance: float
+    rule: str
+    reason: str
+
+    @property
+    def ratio(self) -> float | None:
+        """The change as a share of the base; None of a base of 0."""
+        return self.change / abs(self.base) if self.change is not None and self.base else None
+
+
+def compare(
+    metric: Metric,
+    base: Sequence[float],
+    new: Sequence[float],
+    tolerance: float,
+    *,
+    ops: int | None = None,
+    family: int = 1,
+    looks: int = 1,
+) -> Comparison:
+    """Whether `new` is worse than `base` by more than the tolerance and by more than the scatter of their rounds.
+
+    ops: operations of a round, over which scatter of the whole window spreads. family: how many metrics of the test
+    are judged, looks: how often rounds are looked at before they end; both share the error rate among them.
+    """
+    case = _Case(metric, base, new, tolerance)
+    if not new:
+        return case.outcome(Status.UNAVAILABLE, reason="there are no figures of the new side")
+    if not base:
+        return case.outcome(Status.NO_BASELINE, reason="there is nothing to compare with")
+    if metric.noise is Noise.NOISY:
+        return _by_ranks(case, NOISY_ALPHA / (family * looks))
+    return _by_separation(case, ops, ALPHA / (family * looks))
+
+
+@dataclass(frozen=True)
+class _Case:
+    """The rounds of both sides, and what follows from them alone."""
+
+    metric: Metric
+    base: Sequence[float]
+    new: Sequence[float]
+    tolerance: float
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        return len(self.base), len(self.new)
+
+    @cached_property
+    def base_median(self) -> float:
+        return median(self.base)
+
+    @cached_property
+    def new_median(self) -> float:
+        return median(self.new)
+
+    @property
+    def change(self) -> float:
+        return self.new_median - self.base_median
+
+    @property
+    def least(self) -> float:
+        """The least worsening that counts, in the metric's unit."""
+        return self.tolerance * abs(self.base_median)
+
+    def is_worse(self) -> bool:
+        return self.change > 0 if self.metric.better is Better.LOWER else self.change < 0
+
+    def status(self, found: bool) -> Status:
+        """Worse, better or neither; a worsening beyond the tolerance that does not stand out is too noisy to tell."""
+        if found:
+            return Status.FAIL if self.is_worse() else Status.IMPROVED
+        return Status.NOISY if self.is_worse() and abs(self.change) > self.least else Status.PASS
+
+    def outcome(
+        self,
+        status: Status,
+        *,
+        rule: str = "",
+        interval: tuple[float, float] | None = None,
+        needed: int | None = None,
+        visible: float | None = None,
+        reason: str = "",
+    ) -> Comparison:
+        both = bool(self.base and self.new)
+        return Comparison(
+            metric=self.metric.name,
+            status=status,
+            base=self.base_median if self.base else None,
+            new=self.new_median if self.new else None,
+            change=self.change if both else None,
+            interval=interval,
+            rounds=self.counts,
+            rounds_needed=needed,
+            smallest_visible=visible,
+            tolerance=self.tolerance,
+            rule=rule,
+            reason=reason,
+        )
+
+
+@dataclass(frozen=True)
+class _Scatter:
+    """One sigma of a round: what the metric's prior says, and what these rounds show, from `freedom` differences."""
+
+    prior: float
+    shown: float
+    freedom: int
+
+    @property
+    def sigma(self) -> float:
+        return max(self.prior, self.shown)
+
+    def threshold(self, alpha: float, base: int, new: int) -> float:
+        """What a change of medians must exceed, with so many rounds, lest it be scatter."""
+        shown = quantile(alpha, base + new - 2) * self.shown * _error(base, new) if self.shown else 0.0
+        return max(PRIOR_SIGMAS * self.prior, shown)
+
+
+def _error(base: int, new: int) -> float:
+    """Standard error of the difference of two medians, in sigmas of a round: pi / 2n, an upper bound for small n.
+
+    A side of a single round has its own sigma, not more.
+    """
+    return math.sqrt(sum(1.0 if n == 1 else math.pi / (2 * n) for n in (base, new)))
+
+
+def _scatter(case: _Case, ops: int | None) -> _Scatter:
+    sides = [side for side in (case.base, case.new) if len(side) > 1]
+    freedom = sum(len(side) - 1 for side in sides)
+    shown = math.sqrt(sum(map(_squares, sides)) / freedom) if freedom else 0.0
+    return _Scatter(case.metric.scatter.sigma(case.base_median, ops), shown, freedom)
+
+
+def _squares(values: Sequence[float]) -> float:
+    """Sum of the squared distances from the mean."""
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values)
+
+
+def _by_separation(case: _Case, ops: int | None, alpha: float) -> Comparison:
+    scatter, change, counts = _scatter(case, ops), case.change, case.counts
+    threshold = max(case.least, scatter.threshold(alpha, *counts))
+    enough = min(counts) >= FEWEST
+    status = case.status(enough and abs(change) > threshold)
+    noisy = status is Status.NOISY
+    error = scatter.sigma * _error(*counts)
+    half = quantile(0.025, max(scatter.freedom, 1)) * error
+    return case.outcome(
+        status,
+        rule="separation",
+        interval=(change - half, change + half),
+        needed=_needed(scatter, max(abs(change), case.least), alpha, max(counts)) if noisy else None,
+        visible=threshold + _POWER * error if enough else None,
+        reason=_why_noisy(enough) if noisy else "",
+    )
+
+
+def _why_noisy(enough: bool) -> str:
+    if not enough:
+        return f"too few rounds to tell: {FEWEST} of each side are the least"
+    return "the change is within the scatter of its rounds"
+
+
+def _needed(scatter: _Scatter, wanted: float, alpha: float, had: int) -> int | None:
+    """Rounds of each side with which a change of that size would stand out of this scatter."""
+    for rounds in range(FEWEST, MOST_NEEDED + 1):
+        if rounds > had and scatter.threshold(alpha, rounds, rounds) < wanted:
+            return rounds
+    return None
+
+
+def _by_ranks(case: _Case, alpha: float) -> Comparison:
+    change, most = case.change, max(case.counts)
+    if min(case.counts) < ranks.FEWEST:
+        reason = f"a {case.metric.noise.value} metric needs {ranks.FEWEST} rounds of each side"
+        return case.outcome(Status.NOISY, needed=ranks.FEWEST, reason=reason)
+    if not ranks.available():
+        return case.outcome(Status.NOISY, reason=ranks.MISSING)
+    p = ranks.rank_p(case.base, case.new) if change > 0 else ranks.rank_p(case.new, case.base)
+    low, high = ranks.bootstrap(case.base, case.new)
+    status = case.status(p <= alpha and not low <= 0 <= high and abs(change) > case.least)
+    noisy = status is Status.NOISY
+    return case.outcome(
+        status,
+        rule="ranks",
+        interval=(low, high),
+        needed=2 * most if noisy and 2 * most <= MOST_NEEDED else None,
+        visible=max(case.least, (high - low) / 2) + (high - low) / 2,
+        reason="the ranks of the two sides mix" if noisy else "",
+    )

@@ -1,0 +1,177 @@
+"""The decision: what fails, what is too noisy to tell, and how often it is wrong."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from pytest_gomem.judge import ranks
+from pytest_gomem.judge.compare import ALPHA, FEWEST, PRIMARY, PRIOR_SIGMAS, compare
+from pytest_gomem.judge.student import quantile, upper_tail
+from pytest_gomem.judge.verdict import Status
+from pytest_gomem.measure.metric import Better, Metric, Noise
+from pytest_gomem.measure.registry import Registry, builtin_metrics
+
+METRICS = Registry(builtin_metrics())
+LIVE, PEAK, BYTES = (METRICS.lookup(name) for name in ("live_heap", "peak_rss", "alloc_bytes_per_op"))
+PAUSE, THROUGHPUT = METRICS.lookup("gc_pause_p99"), METRICS.lookup("throughput")
+# Three fresh processes each, 3000 requests of which each keeps 34 KB, one of the two cores kept busy by another.
+LIVE_BASE = (104_873_200.0, 104_871_904.0, 104_875_128.0)
+
+
+def grown(values, share):
+    return tuple(value * (1 + share) for value in values)
+
+
+def test_one_percent_of_live_heap_fails_at_three_rounds_and_the_same_does_not():
+    """A change beyond tolerance and scatter fails, with its size and interval; half of the tolerance passes."""
+    found = compare(LIVE, LIVE_BASE, grown(LIVE_BASE, 0.01), PRIMARY["live_heap"], family=5)
+    assert (found.status, found.rule, found.rounds) == (Status.FAIL, "separation", (3, 3))
+    assert found.ratio == pytest.approx(0.01)
+    low, high = found.interval
+    assert low < found.change < high
+    assert high - low < 0.01 * found.change * 100
+    assert compare(LIVE, LIVE_BASE, LIVE_BASE[::-1], 0.005).status is Status.PASS
+    assert compare(LIVE, LIVE_BASE, grown(LIVE_BASE, 0.0025), 0.005).status is Status.PASS
+    assert compare(LIVE, LIVE_BASE, grown(LIVE_BASE, -0.01), 0.005).status is Status.IMPROVED
+
+
+def test_scatter_of_the_rounds_counts_where_the_prior_is_fooled():
+    """A churn-heavy service scatters 9.8% where the prior says 0.3%: +12% between its medians is too noisy to tell."""
+    base, new = (100e6, 104e6, 109.8e6), (112e6, 116.6e6, 121e6)
+    found = compare(PEAK, base, new, PRIMARY["peak_rss"])
+    assert (found.status, found.reason) == (Status.NOISY, "the change is within the scatter of its rounds")
+    assert found.rounds_needed is not None
+    assert found.rounds_needed > 3
+    calm = compare(PEAK, (100e6, 100.2e6, 100.4e6), (112e6, 112.2e6, 112.4e6), PRIMARY["peak_rss"])
+    assert calm.status is Status.FAIL
+
+
+def test_six_sigmas_of_the_prior_are_the_least_that_counts():
+    """Rounds that happen to agree to the byte prove nothing about a change within the prior."""
+    sigma = LIVE.scatter.sigma(1e6)
+    just_below, just_above = PRIOR_SIGMAS * sigma * 0.99, PRIOR_SIGMAS * sigma * 1.01
+    for change, status in ((just_below, Status.NOISY), (just_above, Status.FAIL)):
+        assert compare(LIVE, (1e6,) * 3, (1e6 + change,) * 3, 0.005).status is status
+
+
+def test_scatter_of_the_window_spreads_over_its_operations():
+    """30 objects of noise are nothing per operation in 3000 of them, and much in one."""
+    base, new = (20.0,) * 3, (21.0,) * 3
+    metric = METRICS.lookup("allocs_per_op")
+    assert compare(metric, base, new, 0.005, ops=3000).status is Status.FAIL
+    assert compare(metric, base, new, 0.005, ops=1).status is Status.NOISY
+
+
+def test_few_rounds_never_fail_and_say_how_many_it_takes():
+    """Of one round nobody knows how far it scatters."""
+    for base, new in ((LIVE_BASE, (2e8,)), ((1e8,), (2e8, 2e8, 2e8)), (LIVE_BASE, (2e8, 2e8))):
+        found = compare(LIVE, base, new, 0.005)
+        assert (found.status, found.smallest_visible) == (Status.NOISY, None)
+        assert found.rounds_needed >= FEWEST
+        assert found.reason.startswith("too few rounds")
+    assert compare(LIVE, LIVE_BASE, (LIVE_BASE[0],), 0.005).status is Status.PASS
+
+
+def test_without_one_of_the_sides_there_is_no_answer():
+    """No figures are unavailable, no baseline is an answer of its own."""
+    assert compare(LIVE, (), (1.0,), 0.0).status is Status.NO_BASELINE
+    assert compare(LIVE, (1.0,), (), 0.0).status is Status.UNAVAILABLE
+    assert compare(LIVE, (0.0,) * 3, (0.0,) * 3, 0.0).ratio is None
+
+
+def test_direction_belongs_to_the_metric():
+    """Less throughput is worse; ranks tell it from 8 rounds on."""
+    base, new = [1000.0 + at for at in range(8)], [900.0 + at for at in range(8)]
+    found = compare(THROUGHPUT, base, new, 0.02)
+    assert (found.status, found.rule) == (Status.FAIL, "ranks")
+    assert compare(THROUGHPUT, new, base, 0.02).status is Status.IMPROVED
+    low, high = found.interval
+    assert -110 < low <= found.change <= high < -90
+    assert compare(THROUGHPUT, base, new, 0.02) == found, "the same rounds always give the same answer"
+
+
+def test_noisy_metrics_want_many_rounds_and_the_extra(monkeypatch):
+    """With fewer than 8 rounds, or without scipy, the answer is too noisy to tell, and what would help."""
+    found = compare(PAUSE, (1e-3,) * 5, (2e-3,) * 5, 0.1)
+    assert (found.status, found.rounds_needed) == (Status.NOISY, 8)
+    mixed = compare(PAUSE, [1e-3, 5e-3] * 4, [1.2e-3, 5.2e-3] * 4, 0.01)
+    assert (mixed.status, mixed.rounds_needed) == (Status.NOISY, 16)
+    monkeypatch.setattr(ranks, "available", lambda: False)
+    assert "pip install 'pytest-gomem[stats]'" in compare(PAUSE, (1e-3,) * 8, (2e-3,) * 8, 0.1).reason
+
+
+@pytest.mark.parametrize(("freedom", "tail", "t"), [(1, 0.025, 12.706), (4, 0.0005, 8.610), (9, 0.005, 3.250)])
+def test_students_distribution_as_printed_in_tables(freedom, tail, t):
+    """Quantiles as every table has them."""
+    assert quantile(tail, freedom) == pytest.approx(t, rel=1e-4)
+
+
+@given(st.integers(1, 60), st.floats(0, 50))
+def test_students_distribution_as_scipy_computes_it(freedom, t):
+    """The finite sums hold for every whole number of degrees of freedom."""
+    from scipy.stats import t as student
+
+    assert upper_tail(t, freedom) == pytest.approx(float(student.sf(t, freedom)), abs=1e-13)
+
+
+rounds = st.lists(st.floats(1.0, 1e9), min_size=1, max_size=9)
+judged = st.sampled_from([LIVE, PEAK, BYTES])
+
+
+@given(judged, rounds, rounds, st.floats(0, 0.5))
+def test_a_failure_means_what_it_says(metric: Metric, base, new, tolerance):
+    """Enough rounds, apart, beyond the tolerance and six sigmas, within no half of its interval from nothing."""
+    found = compare(metric, base, new, tolerance, ops=100)
+    assert metric.better is Better.LOWER
+    assert metric.noise is not Noise.NOISY
+    if found.status is Status.FAIL:
+        assert min(found.rounds) >= FEWEST
+        assert found.change > max(tolerance * found.base, PRIOR_SIGMAS * metric.scatter.sigma(found.base, 100))
+        assert found.interval[0] > 0
+        assert min(new) > max(base) or min(found.rounds) >= ranks.FEWEST
+    if found.status is Status.NOISY:
+        assert found.change > tolerance * found.base
+        assert found.reason
+
+
+@given(judged, rounds, rounds)
+def test_the_sides_may_be_exchanged(metric, base, new):
+    """What is worse one way is better the other way, where the tolerance does not hide it."""
+    forth, back = compare(metric, base, new, 0.0), compare(metric, new, base, 0.0)
+    assert forth.change == -back.change
+    if forth.status is Status.FAIL:
+        assert back.status in (Status.IMPROVED, Status.PASS)
+
+
+@given(judged, st.lists(st.floats(1e6, 1.05e6), min_size=3, max_size=7), st.integers(1, 5))
+def test_the_smallest_visible_change_is_seen(metric, base, family):
+    """A change as large as the smallest visible one, on rounds that scatter alike, is found."""
+    visible = compare(metric, base, base, 0.0, ops=1, family=family).smallest_visible
+    assume(visible < 1e12)
+    new = [value + 1.001 * visible for value in base]
+    assert compare(metric, base, new, 0.0, ops=1, family=family).status is Status.FAIL
+
+
+@pytest.mark.parametrize("spread", ["true to the prior", "ten times the prior", "long tails"])
+def test_false_alarms_are_rare_whatever_the_scatter(spread):
+    """10 000 comparisons of equal sides at 3, 5 and 5 against 3 rounds: none fails, even without a tolerance."""
+    draw = random.Random(7)
+    sigma = PEAK.scatter.sigma(100e6)
+
+    def one() -> float:
+        if spread == "long tails":
+            return 100e6 + sigma * math.tan(math.pi * (draw.random() - 0.5))
+        return draw.gauss(100e6, sigma * (10 if spread.startswith("ten") else 1))
+
+    wrong = 0
+    for at in range(10_000):
+        counts = ((3, 3), (5, 5), (5, 3))[at % 3]
+        found = compare(PEAK, [one() for _ in range(counts[0])], [one() for _ in range(counts[1])], 0.0)
+        wrong += found.status is Status.FAIL
+    assert wrong == 0
+    assert pytest.approx(0.1) == ALPHA * 10_000
