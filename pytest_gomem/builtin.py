@@ -1,4 +1,4 @@
-"""Owns what the plugin itself brings by its own hooks: the built-in metrics, the JSON report and the history."""
+"""Owns what the plugin itself brings by its own hooks: built-in metrics and sources, the JSON report, the history."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pytest_gomem.options import said
 
 if TYPE_CHECKING:
     from pytest_gomem.measure.metric import Metric
+    from pytest_gomem.observe.source import Source
     from pytest_gomem.report.model import RunRecord
 
 
@@ -21,6 +22,14 @@ def pytest_gomem_metrics() -> Sequence[Metric]:
     from pytest_gomem.measure.registry import builtin_metrics
 
     return builtin_metrics()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_gomem_sources() -> Sequence[Source]:
+    """Agent, gctrace, MemStats by pprof, expvar, Prometheus."""
+    from pytest_gomem.observe.builtin_sources import SOURCES
+
+    return SOURCES
 
 
 @pytest.hookimpl

@@ -85,6 +85,7 @@ class Edge:
         from pytest_gomem.session.run import Run
         from pytest_gomem.session.settings import RunSettings
 
+        sources = self._config.hook.pytest_gomem_sources()[::-1]
         return Run(
             RunSettings(
                 config=self.gomem_config,
@@ -92,6 +93,7 @@ class Edge:
                 run_dir=self.run_dir(),
                 sample_rate=option_values.sample_rate(self.options),
                 measure=not self.options["no-measure"],
+                sources=tuple(source for given in sources for source in given),
             )
         )
 

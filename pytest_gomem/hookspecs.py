@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_gomem.measure.metric import Metric
+    from pytest_gomem.observe.source import Source
     from pytest_gomem.report.model import RunRecord
 
 
@@ -18,6 +19,15 @@ def pytest_gomem_metrics() -> Sequence[Metric]:  # type: ignore[empty-body]
 
     A metric computes its reading from a `measure.window.Window`; its name can then be used in budgets. One that
     raises costs only itself: it is unavailable with the error as its reason.
+    """
+
+
+@pytest.hookspec
+def pytest_gomem_sources() -> Sequence[Source]:  # type: ignore[empty-body]
+    """Sources to add; called once, before the first service is started.
+
+    A source tells quantities of a process at a window's edges. Where several tell one quantity, metrics take the most
+    trusted, and the others are compared with it.
     """
 
 

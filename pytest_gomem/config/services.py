@@ -28,6 +28,8 @@ _KEYS = (
     "cwd",
     "ready",
     "pprof",
+    "expvar",
+    "metrics",
     "gc",
     "profile_rate",
     "tree",
@@ -68,7 +70,8 @@ class Ready:
 
 @dataclass(frozen=True)
 class ServiceConfig:
-    """One service of gomem.yaml. `command`, `args`, `env`, `cwd`, `pprof` and an http target still hold their tokens.
+    """One service of gomem.yaml. `command`, `args`, `env`, `cwd`, an http target and the URLs `pprof`, `expvar`
+    and `metrics` still hold their tokens.
 
     Either `build` is set or `command` is not empty. Relative paths are already joined to base_dir, the file's folder,
     except for those that begin with a token. profile_rate: bytes per heap profile sample, None = Go's default.
@@ -96,6 +99,8 @@ class ServiceConfig:
     stderr_split: bool = True
     peak_profile: bool = False
     against_binary: str | None = None
+    expvar: str | None = None
+    metrics: str | None = None
 
 
 def default_ready(texts: Iterable[str], timeout: float = READY_TIMEOUT) -> Ready:
@@ -124,7 +129,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         env=env,
         cwd=fields.read("cwd", lambda cwd: Path(_joined(filled(cwd), base_dir)), base_dir),
         ready=fields.read("ready", lambda ready: _ready(ready, ports), default_ready((*command, *args, *env.values()))),
-        pprof=fields.read("pprof", lambda url: _pprof(url, ports), None),
+        pprof=fields.read("pprof", lambda url: _url(url, ports, "/debug/pprof"), None),
         gc=fields.read("gc", _gc, GcSettings()),
         profile_rate=fields.read("profile_rate", whole(0), None),
         tree=fields.read("tree", flag, False),
@@ -135,6 +140,8 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         stderr_split=fields.read("stderr_split", flag, True),
         peak_profile=fields.read("peak_profile", flag, False),
         against_binary=fields.read("against_binary", lambda path: _joined(filled(path), base_dir), None),
+        expvar=fields.read("expvar", lambda url: _url(url, ports, "/debug/vars"), None),
+        metrics=fields.read("metrics", lambda url: _url(url, ports, "/metrics"), None),
     )
     mistakes.raise_all()
     return service
@@ -213,10 +220,10 @@ def _gc(node: Located) -> GcSettings:
     return settings
 
 
-def _pprof(node: Located, ports: tuple[str, ...]) -> str:
+def _url(node: Located, ports: tuple[str, ...], path: str) -> str:
     url = text(node)
     if _URL.fullmatch(url) is None:
-        raise node.error(f"{node.shown} is no URL", 'such as "http://127.0.0.1:{port:admin}/debug/pprof"')
+        raise node.error(f"{node.shown} is no URL", f'such as "http://127.0.0.1:{{port:admin}}{path}"')
     _check_ports(node, ports_named([url]), ports)
     return url
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from functools import partial
 
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
-from pytest_gomem.measure.sources import MEMSTATS, duration, memstats, operations
+from pytest_gomem.measure.sources import MEMSTATS, PROMETHEUS, duration, operations
+from pytest_gomem.measure.told import Told, told_between
 from pytest_gomem.measure.window import Window
 from pytest_gomem.quantity import BYTES, BYTES_PER_OP, BYTES_PER_SECOND, COUNT, COUNT_PER_OP, format_value
 
 _BYTES_SOURCE = f"{MEMSTATS}.TotalAlloc"
 _COUNT_SOURCE = f"{MEMSTATS}.Mallocs"
 
+_LITTLE = "less than a reading costs: too little to tell from nothing"
 _allocation_metric = partial(
     metric,
     group="allocation",
@@ -20,24 +22,22 @@ _allocation_metric = partial(
 )
 
 
-def _own(counted: int, reading: int, cost: str, source: str) -> Reading:
+def _own(told: Told, cost: str, source: str) -> Reading:
     """What the service itself allocated: the window's difference without what reading it costs."""
     precision = f"{cost} for one reading is subtracted; the scatter of that cost stays"
-    if counted < reading:
-        return Reading(0, source, precision, "less than a reading costs: too little to tell from nothing")
-    return Reading(counted - reading, source, precision)
+    if told.value < told.cost:
+        return Reading(0, f"{source} {told.by}", precision, _LITTLE)
+    return Reading(told.value - told.cost, f"{source} {told.by}", precision)
 
 
 def _bytes_allocated(window: Window) -> Reading:
-    pair = memstats(window)
-    cost = format_value(pair.read_bytes, BYTES)
-    return _own(pair.end.total_alloc - pair.start.total_alloc, pair.read_bytes, cost, _BYTES_SOURCE)
+    told = told_between(window, "total_alloc")
+    return _own(told, format_value(told.cost, BYTES), _BYTES_SOURCE)
 
 
 def _objects_allocated(window: Window) -> Reading:
-    pair = memstats(window)
-    cost = f"{format_value(pair.read_objects, COUNT)} objects"
-    return _own(pair.end.mallocs - pair.start.mallocs, pair.read_objects, cost, _COUNT_SOURCE)
+    told = told_between(window, "mallocs")
+    return _own(told, f"{format_value(told.cost, COUNT)} objects", _COUNT_SOURCE)
 
 
 def _per(reading: Reading, divisor: float, what: str) -> Reading:
@@ -45,13 +45,13 @@ def _per(reading: Reading, divisor: float, what: str) -> Reading:
     return Reading(reading.value / divisor, reading.source, precision, reading.note)
 
 
-@_allocation_metric(unit=BYTES, noise=Noise.NEAR_EXACT, sources=(_BYTES_SOURCE,))
+@_allocation_metric(unit=BYTES, noise=Noise.NEAR_EXACT, sources=(_BYTES_SOURCE, PROMETHEUS))
 def total_alloc(window: Window) -> Reading | Unavailable:
     """Bytes allocated on the heap in the window, freed or not."""
     return _bytes_allocated(window)
 
 
-@_allocation_metric(unit=COUNT, noise=Noise.NEAR_EXACT, sources=(_COUNT_SOURCE,))
+@_allocation_metric(unit=COUNT, noise=Noise.NEAR_EXACT, sources=(_COUNT_SOURCE, PROMETHEUS))
 def allocs(window: Window) -> Reading | Unavailable:
     """Objects allocated on the heap in the window, freed or not."""
     return _objects_allocated(window)

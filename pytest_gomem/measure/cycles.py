@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, joined, memstats, whole_life
+from pytest_gomem.measure.told import by
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Window
 from pytest_gomem.observe.records import GcCycle, GcRecord
 
@@ -21,7 +22,7 @@ class Cycles:
 
     total: how many there were. traced: those whose gctrace line was accepted. exact: cycle number -> stop-the-world
     seconds, as far as MemStats still holds them or the agent recorded them; exact_source says which.
-    untraced: why there is no gctrace, "" where there is.
+    untraced: why there is no gctrace, "" where there is. reader: who read NumGC.
     by_number: the bounds are the cycle numbers of MemStats; else the lines' times of arrival, and a cycle lost at
     either edge goes unseen.
     """
@@ -32,11 +33,12 @@ class Cycles:
     untraced: str
     by_number: bool
     exact_source: str = f"{MEMSTATS}.PauseNs"
+    reader: str = ""
 
     @property
     def source(self) -> str:
         """Where the count comes from."""
-        return f"{MEMSTATS}.NumGC" if self.by_number else GCTRACE
+        return f"{MEMSTATS}.NumGC {by(self.reader)}" if self.by_number else GCTRACE
 
     @property
     def precision(self) -> str:
@@ -64,8 +66,8 @@ def _numbered(pair: MemStatsPair, trace: GcTrace | Missing, records: Sequence[Gc
     known = [*((number, pause) for number, pause, _ in pair.end.pauses), *((r.number, r.pause) for r in records)]
     exact = {number: pause for number, pause in known if first <= number <= last}
     untraced = trace.reason if isinstance(trace, Missing) else ""
-    source = "debug.ReadGCStats by the agent" if records else f"{MEMSTATS}.PauseNs"
-    return Cycles(last - first + 1, traced, exact, untraced, by_number=True, exact_source=source)
+    source = "debug.ReadGCStats by the agent" if records else f"{MEMSTATS}.PauseNs {by(pair.reader)}"
+    return Cycles(last - first + 1, traced, exact, untraced, by_number=True, exact_source=source, reader=pair.reader)
 
 
 def _arrived(window: Window, trace: GcTrace) -> Cycles:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.cycles import GCTRACE_PRECISION, cycles_of, pauses_of, traced_cycles
 from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
-from pytest_gomem.measure.sources import CPU_CLOCK, GCTRACE, MEMSTATS, duration, joined
+from pytest_gomem.measure.sources import CPU_CLOCK, GCTRACE, MEMSTATS, PROMETHEUS, duration, joined
+from pytest_gomem.measure.told import told_between
 from pytest_gomem.measure.window import Window
 from pytest_gomem.measure.work import process_cpu
 from pytest_gomem.observe.records import GcCycle
 from pytest_gomem.quantity import COUNT, PER_SECOND, RATIO, SECONDS
 
-_NUMGC = (f"{MEMSTATS}.NumGC", GCTRACE)
+_NUMGC = (f"{MEMSTATS}.NumGC", GCTRACE, PROMETHEUS)
 _PAUSES = (f"{MEMSTATS}.PauseNs", GCTRACE)
 _CPU_PRECISION = f"a cycle counts whole where it ends; {GCTRACE_PRECISION}"
 
@@ -37,27 +39,46 @@ _pause_metric = partial(
 _cpu_metric = partial(metric, group="gc", unit=RATIO, better=Better.LOWER, noise=Noise.NOISY, precision=_CPU_PRECISION)
 
 
+class _Counted(NamedTuple):
+    value: float
+    by: str
+    precision: str
+
+
+def _counted(window: Window) -> _Counted:
+    """The window's cycles, by number where that is known, else as whoever counts them."""
+    try:
+        cycles = cycles_of(window)
+    except ObserveError as gap:
+        try:
+            told = told_between(window, "num_gc")
+        except ObserveError:
+            raise gap from None
+        return _Counted(told.value, f"number of GC cycles {told.by}", "exact")
+    return _Counted(cycles.total, cycles.source, cycles.precision)
+
+
 @_count_metric(unit=COUNT, better=Better.LOWER)
 def gc_cycles(window: Window) -> Reading | Unavailable:
     """GC cycles that ended in the window, without those our own readings force."""
-    cycles = cycles_of(window)
-    return Reading(cycles.total, cycles.source, cycles.precision)
+    count = _counted(window)
+    return Reading(count.value, count.by, count.precision)
 
 
 @_count_metric(unit=PER_SECOND, better=Better.LOWER)
 def gc_rate(window: Window) -> Reading | Unavailable:
     """GC cycles per second of wall time."""
-    cycles = cycles_of(window)
-    return Reading(cycles.total / duration(window), cycles.source, cycles.precision)
+    count = _counted(window)
+    return Reading(count.value / duration(window), count.by, count.precision)
 
 
 @_count_metric(unit=SECONDS, better=Better.HIGHER)
 def gc_interval(window: Window) -> Reading | Unavailable:
     """Mean wall time per GC cycle: the window's duration over its cycles."""
-    cycles = cycles_of(window)
-    if not cycles.total:
+    count = _counted(window)
+    if not count.value:
         return Unavailable("no GC cycle ended in the window, so that there is no interval")
-    return Reading(duration(window) / cycles.total, cycles.source, cycles.precision)
+    return Reading(duration(window) / count.value, count.by, count.precision)
 
 
 @_pause_metric()
@@ -85,10 +106,17 @@ def gc_pause_mean(window: Window) -> Reading | Unavailable:
     return Reading(sum(pauses.seconds) / len(pauses.seconds), pauses.source, pauses.precision, pauses.note)
 
 
-@_pause_metric()
+@_pause_metric(sources=(*_PAUSES, PROMETHEUS))
 def gc_pause_total(window: Window) -> Reading | Unavailable:
     """Stop-the-world time of all cycles of the window together."""
-    pauses = pauses_of(window)
+    try:
+        pauses = pauses_of(window)
+    except ObserveError as gap:
+        try:
+            told = told_between(window, "pause_total")
+        except ObserveError:
+            raise gap from None
+        return Reading(told.value, f"sum of all pauses {told.by}", "exact to 1 ns")
     return Reading(sum(pauses.seconds), pauses.source, pauses.precision, pauses.note)
 
 

@@ -3,45 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.cycles import traced_cycles
-from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading, Unavailable, metric
-from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, after_gc, joined, memstats
+from pytest_gomem.measure.metric import Better, Compute, Metric, Noise, Prior, Reading, Unavailable, metric
+from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, PROMETHEUS, after_gc, joined, memstats
+from pytest_gomem.measure.told import by, told_at_close
 from pytest_gomem.measure.window import MemStatsPair, Missing, Window
-from pytest_gomem.observe.records import MemStats
 from pytest_gomem.quantity import BYTES, COUNT, RATIO
 
 _NO_GOAL = 2**63  # without GC and memory limit the runtime's goal is the largest uint64
 _heap_metric = partial(metric, group="memory", better=Better.LOWER)
-_Pick = Callable[[MemStats], float]
 
 
-def _at_close(field: str, better: Better = Better.LOWER) -> Callable[[_Pick], Metric]:
-    """Declare a metric in bytes that MemStats gives at the window's close."""
-    source = f"{MEMSTATS}.{field} at the close"
-
-    def declare(pick: _Pick) -> Metric:
-        @wraps(pick)
-        def compute(window: Window) -> Reading | Unavailable:
-            return Reading(pick(memstats(window).end), source)
-
-        declared = metric(
-            group="memory",
-            unit=BYTES,
-            better=better,
-            noise=Noise.MODERATE,
-            sources=(source,),
-            precision="exact at that moment",
-        )
-        return declared(compute)
-
-    return declare
+def at_close(fields: str, better: Better = Better.LOWER) -> Callable[[Compute], Metric]:
+    """Declare a metric in bytes that fields of MemStats give at the window's close."""
+    return metric(
+        group="memory",
+        unit=BYTES,
+        better=better,
+        noise=Noise.MODERATE,
+        sources=(f"{MEMSTATS}.{fields} at the close", PROMETHEUS),
+        precision="exact at that moment",
+    )
 
 
+def closing(window: Window, fields: str, *names: str) -> Reading:
+    """The sum of these quantities at the close, the named fields of MemStats."""
+    told = told_at_close(window, *names)
+    return Reading(told.value, f"{MEMSTATS}.{fields} at the close {told.by}")
+
+
+_OVERHEAD = "MSpanSys + MCacheSys + BuckHashSys + GCSys + OtherSys"
 _CALM = f"{MEMSTATS} after two forced collections"
 _KEEPS = "objects whose finalizers have not run yet are still counted"
+
+
+def _calm(window: Window) -> str:
+    return f"{_CALM} {by(memstats(window).reader)}"
 
 
 @_heap_metric(
@@ -78,7 +78,7 @@ def _heap_at_edges(pair: MemStatsPair) -> tuple[int, int]:
 )
 def live_heap(window: Window) -> Reading | Unavailable:
     """Heap that is still reachable after the window: HeapAlloc after two forced collections."""
-    return Reading(after_gc(window).heap_alloc, f"{_CALM}: HeapAlloc")
+    return Reading(after_gc(window).heap_alloc, f"{_calm(window)}: HeapAlloc")
 
 
 @_heap_metric(
@@ -89,33 +89,33 @@ def live_heap(window: Window) -> Reading | Unavailable:
 )
 def heap_objects(window: Window) -> Reading | Unavailable:
     """Objects that are still reachable after the window: HeapObjects after two forced collections."""
-    return Reading(after_gc(window).heap_objects, f"{_CALM}: HeapObjects")
+    return Reading(after_gc(window).heap_objects, f"{_calm(window)}: HeapObjects")
 
 
 @_heap_metric(
     unit=BYTES,
     noise=Noise.MODERATE,
-    sources=(f"{MEMSTATS}.NextGC at the close",),
+    sources=(f"{MEMSTATS}.NextGC at the close", PROMETHEUS),
     precision="exact at that moment; it moves with each cycle",
 )
 def heap_goal(window: Window) -> Reading | Unavailable:
     """Heap size at which the collector, as of the window's close, aims to have finished its next cycle."""
-    goal = memstats(window).end.next_gc
-    if goal >= _NO_GOAL:
+    goal = told_at_close(window, "next_gc")
+    if goal.value >= _NO_GOAL:
         return Unavailable("the collector has no goal: GOGC is off and no memory limit is set")
-    return Reading(goal, f"{MEMSTATS}.NextGC at the close")
+    return Reading(goal.value, f"{MEMSTATS}.NextGC at the close {goal.by}")
 
 
-@_at_close("HeapSys")
-def heap_sys(stats: MemStats) -> float:
+@at_close("HeapSys")
+def heap_sys(window: Window) -> Reading | Unavailable:
     """Address space that the heap has obtained from the system, at the window's close."""
-    return stats.heap_sys
+    return closing(window, "HeapSys", "heap_sys")
 
 
-@_at_close("HeapReleased", Better.HIGHER)
-def heap_released(stats: MemStats) -> float:
+@at_close("HeapReleased", Better.HIGHER)
+def heap_released(window: Window) -> Reading | Unavailable:
     """Heap pages that are given back to the system at the window's close; part of heap_sys, not resident."""
-    return stats.heap_released
+    return closing(window, "HeapReleased", "heap_released")
 
 
 @_heap_metric(
@@ -130,19 +130,19 @@ def heap_fragmentation(window: Window) -> Reading | Unavailable:
     if not stats.heap_inuse:
         raise ObserveError("no heap span is in use")
     unused = (stats.heap_inuse - stats.heap_alloc) / stats.heap_inuse
-    return Reading(unused, f"{_CALM}: (HeapInuse - HeapAlloc) / HeapInuse")
+    return Reading(unused, f"{_calm(window)}: (HeapInuse - HeapAlloc) / HeapInuse")
 
 
-@_at_close("StackInuse")
-def stack_inuse(stats: MemStats) -> float:
+@at_close("StackInuse")
+def stack_inuse(window: Window) -> Reading | Unavailable:
     """Spans that hold goroutine stacks, at the window's close."""
-    return stats.stack_inuse
+    return closing(window, "StackInuse", "stack_inuse")
 
 
-@_at_close("MSpanSys + MCacheSys + BuckHashSys + GCSys + OtherSys")
-def runtime_overhead(stats: MemStats) -> float:
+@at_close(_OVERHEAD)
+def runtime_overhead(window: Window) -> Reading | Unavailable:
     """Memory of the runtime's own tables, profile buckets and collector, at the window's close."""
-    return stats.mspan_sys + stats.mcache_sys + stats.buck_hash_sys + stats.gc_sys + stats.other_sys
+    return closing(window, _OVERHEAD, "mspan_sys", "mcache_sys", "buck_hash_sys", "gc_sys", "other_sys")
 
 
 METRICS = (

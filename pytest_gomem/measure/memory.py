@@ -9,6 +9,7 @@ from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.peak import kernel_peak, rss_drift, sampled_points, widest_gap
 from pytest_gomem.measure.sources import RUSAGE, STATM, VMHWM, at_end, at_start, joined, whole_life
+from pytest_gomem.measure.told import told_at_close
 from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.observe.records import KernelReading
 from pytest_gomem.quantity import BYTES, COUNT, SECONDS, format_value
@@ -100,6 +101,9 @@ def _sampled_peak(window: Window) -> Reading:
 @_rss_metric()
 def end_rss(window: Window) -> Reading | Unavailable:
     """Resident memory at the window's close."""
+    if isinstance(window.end, Missing) and window.sources:
+        told = told_at_close(window, "rss")
+        return Reading(told.value, f"resident memory {told.by}", _drift_words(window))
     return Reading(at_end(window).rss, STATM, _drift_words(window), _tree_note(window))
 
 
@@ -128,6 +132,9 @@ def threads(window: Window) -> Reading | Unavailable:
 @_count_metric(noise=Noise.NEAR_EXACT, sources=("/proc/PID/fd",))
 def fds(window: Window) -> Reading | Unavailable:
     """Open file descriptors at the window's close."""
+    if isinstance(window.end, Missing) and window.sources:
+        told = told_at_close(window, "fds")
+        return Reading(told.value, f"open descriptors {told.by}")
     count = at_end(window).fds
     if count is None:
         raise ObserveError("the open descriptors could not be counted")

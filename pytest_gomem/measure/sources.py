@@ -12,6 +12,7 @@ CPU_CLOCK = "CPU clock of the process"
 RUSAGE = "rusage of wait4"
 MEMSTATS = "runtime.MemStats"
 GCTRACE = "gctrace"
+PROMETHEUS = "Prometheus"
 LOAD = "requests of the window"
 
 

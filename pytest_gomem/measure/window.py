@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from pytest_gomem.observe.quantities import Observed
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 
@@ -49,7 +51,8 @@ class GcTrace:
 class MemStatsPair:
     """MemStats at the window's edges and once more after two forced GCs; `read_*` is what one reading itself costs.
 
-    The costs are calibrated by two readings back to back before the window opened. reader: who read them.
+    The costs are calibrated by two readings back to back before the window opened. reader: who read them. later: once
+    more, after the sources beside, where no collection can be forced.
     """
 
     start: MemStats
@@ -58,6 +61,21 @@ class MemStatsPair:
     read_bytes: int
     read_objects: int
     reader: str = "pprof"
+    later: MemStats | None = None
+
+
+@dataclass(frozen=True)
+class SourceEdges:
+    """What a source beside MemStats and the kernel told at both edges, or why it did not.
+
+    trust: the source with the lowest goes first. cost: what one reading itself adds to counters, by quantity.
+    """
+
+    source: str
+    trust: int
+    start: Observed | Missing
+    end: Observed | Missing
+    cost: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +98,7 @@ class Window:
     gomaxprocs: the value it was launched with; None where we did not launch it.
     gc_records: the window's GC cycles as the agent recorded them; () without an agent.
     smaps: the process's mappings, read at the close next to MemStats, before the collections that are forced.
+    sources: the sources read beside MemStats and the kernel. after: the kernel's reading after theirs at the close.
     """
 
     name: str
@@ -103,6 +122,8 @@ class Window:
     phases: tuple[Phase, ...] = ()
     gc_records: tuple[GcRecord, ...] = ()
     smaps: SmapsTotals | Missing = Missing("the mappings of the process were not read")
+    sources: tuple[SourceEdges, ...] = ()
+    after: KernelReading | Missing = Missing("no further source was read")
 
     @property
     def duration(self) -> float:

@@ -10,6 +10,7 @@ from pytest_gomem.measure.quantiles import nearest_rank, p99_note
 from pytest_gomem.measure.sources import (
     CPU_CLOCK,
     LOAD,
+    PROMETHEUS,
     RUSAGE,
     at_end,
     at_start,
@@ -18,6 +19,7 @@ from pytest_gomem.measure.sources import (
     operations,
     whole_life,
 )
+from pytest_gomem.measure.told import told_at_close, told_between
 from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.quantity import COUNT, PER_SECOND, RATIO, SECONDS, SECONDS_PER_OP
 
@@ -77,6 +79,9 @@ def process_cpu(window: Window) -> tuple[float, str]:
     """User + system seconds of the process in the window and their source; raises ObserveError."""
     if whole_life(window) and window.lifetime_cpu is not None:
         return window.lifetime_cpu, RUSAGE
+    if isinstance(window.start, Missing) and window.sources:
+        told = told_between(window, "cpu")
+        return told.value, f"{CPU_CLOCK} {told.by}"
     spent = at_end(window).cpu - at_start(window).cpu
     if spent < 0:
         # Summed over a tree, the clock of a child that has ended drops out.
@@ -106,11 +111,14 @@ def _tree_note(window: Window) -> str:
     unit=COUNT,
     noise=Noise.NEAR_EXACT,
     prior=Prior(0.3),
-    sources=(_NUM_GOROUTINE, _PROFILE),
+    sources=(_NUM_GOROUTINE, _PROFILE, PROMETHEUS),
     precision="exact at that moment",
 )
 def goroutines(window: Window) -> Reading | Unavailable:
     """Goroutines that exist after the window."""
+    if isinstance(window.memstats, Missing) or window.memstats.reader == "expvar":
+        told = told_at_close(window, "goroutines")
+        return Reading(told.value, f"number of goroutines at the close {told.by}")
     pair = memstats(window)
     by_agent = pair.reader == "agent"
     source = _NUM_GOROUTINE if by_agent else _PROFILE

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.errors import LoadError, ObserveError
 from pytest_gomem.observe.memstats import parse_goroutine_total, parse_memstats
+from pytest_gomem.observe.quantities import Observed, quantities_of
 from pytest_gomem.observe.records import MemStats
 
 _LOOK_TIMEOUT = 5.0
@@ -35,6 +36,11 @@ class PprofEndpoint:
             text = response.text.strip().splitlines()
             raise ObserveError(f"{self.url}{path} answered {response.status}: {text[0] if text else ''}")
         return response.body
+
+    def read(self) -> Observed:
+        """All quantities of MemStats; raises ObserveError."""
+        stats = self.memstats()
+        return Observed(stats.t, quantities_of(stats))
 
     def memstats(self) -> MemStats:
         """runtime.MemStats as it is. Itself allocates 17-170 kB in the service."""

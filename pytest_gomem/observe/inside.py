@@ -1,4 +1,4 @@
-"""Owns what can be asked of the inside of a Go process, whoever answers: the agent, or its pprof endpoint."""
+"""Owns what can be asked of the inside of a Go process, whoever answers: the agent, pprof, or expvar."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.quantities import Observed, quantities_of
 from pytest_gomem.observe.records import MemStats
 
 
@@ -47,6 +48,12 @@ class AgentInside:
 
     def __init__(self, client: AgentClient) -> None:
         self.client = client
+
+    def read(self) -> Observed:
+        """All quantities of runtime.ReadMemStats."""
+        stats = self.client.memstats()
+        told = quantities_of(replace(stats.common, goroutines=stats.goroutines))
+        return Observed(stats.common.t, {**told, "pause_total": stats.pause_total})
 
     def memstats(self) -> MemStats:
         """runtime.ReadMemStats at the price of one stop of the world."""

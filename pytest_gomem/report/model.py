@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.metric import Reading, Unavailable
 
 
@@ -110,6 +111,7 @@ class WindowRecord:
 
     culprit_summaries: by metric what its culprits explain together, or why nobody is named.
     rounds: what each round measured, by metric, where the test ran in several; the metrics are their medians then.
+    cross_checks: sources of one quantity that were held against each other.
     """
 
     name: str
@@ -131,6 +133,7 @@ class WindowRecord:
     culprits: tuple[Culprit, ...] = ()
     culprit_summaries: Mapping[str, str] = field(default_factory=dict)
     rounds: tuple[Mapping[str, float], ...] = ()
+    cross_checks: tuple[CrossCheck, ...] = ()
 
 
 @dataclass(frozen=True)

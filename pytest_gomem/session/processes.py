@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, GcSettings
@@ -18,8 +18,11 @@ from pytest_gomem.launch.launcher import Launched
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.builtin_sources import SOURCES
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
-from pytest_gomem.observe.inside import AgentInside, Inside
+from pytest_gomem.observe.inside import Inside
+from pytest_gomem.observe.source import Source
+from pytest_gomem.session.readers import Readers
 
 _PPROF_PATH = "/debug/pprof"
 _AGENT_TIMEOUT = 5.0
@@ -30,7 +33,9 @@ class LaunchedProcess:
 
     may_reset_peak = True
 
-    def __init__(self, launched: Launched, sample_rate: float, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, launched: Launched, sample_rate: float, environ: Mapping[str, str], sources: Sequence[Source] = SOURCES
+    ) -> None:
         self.launched = launched
         self.name = launched.config.name
         self.tree = launched.config.tree
@@ -46,6 +51,7 @@ class LaunchedProcess:
         self._agent = self._connect(launched)
         wanted = launched.config.peak_profile and self._agent is not None
         self.peak_file: Path | None = launched.socket.with_name("peak") if wanted and launched.socket else None
+        self.readers = Readers(sources, self)
 
     @property
     def pid(self) -> int:
@@ -90,19 +96,31 @@ class LaunchedProcess:
         return client
 
     def inside(self) -> Inside:
-        """Who reads it from inside: the agent, else its pprof endpoint; raises ObserveError when there is neither."""
-        if self._agent is not None:
-            return AgentInside(self._agent)
-        try:
-            return self.endpoint()
-        except ObserveError as error:
-            raise ObserveError(f"{error}; no agent either: {self.no_agent}") from None
+        """Who tells all of its MemStats: agent, pprof or expvar; raises ObserveError when there is none of them."""
+        return self.readers.inside()
+
+    def last_cycle(self) -> int:
+        """Number of the last GC cycle that gctrace told; raises ObserveError where it is switched off."""
+        if not self.gctrace:
+            raise ObserveError("gc.godebug switches gctrace off for this service")
+        cycles = self.kept.gc_cycles()[0]
+        return cycles[-1].number if cycles else 0
+
+    def url_of(self, source: str) -> str | None:
+        """The URL that gomem.yaml names under `expvar`, `metrics` or `pprof`."""
+        named: str | None = getattr(self.launched.config, source)
+        if named is None:
+            return None
+        launched = self.launched
+        return expand(named, ports=launched.ports, tmp=str(launched.tmp), environ=self._environ)
+
+    def bases(self) -> list[str]:
+        """The address of each of its ports."""
+        return [f"http://{HOST}:{port}" for port in self.launched.ports.values()]
 
     def _pprof_urls(self) -> list[str]:
-        launched = self.launched
-        if launched.config.pprof:
-            return [expand(launched.config.pprof, ports=launched.ports, tmp=str(launched.tmp), environ=self._environ)]
-        return [f"http://{HOST}:{port}{_PPROF_PATH}" for port in launched.ports.values()]
+        named = self.url_of("pprof")
+        return [named] if named else [f"{base}{_PPROF_PATH}" for base in self.bases()]
 
     def ending(self) -> ExitRecord | None:
         """How it ended, None while it lives."""
@@ -125,6 +143,7 @@ class LaunchedProcess:
             self._final = self.kept.stop(self.launched.config.stop_grace).exit
         if isinstance(self._endpoint, PprofEndpoint):
             self._endpoint.close()
+        self.readers.close()
         if self._agent is not None:
             self._agent.close()
 
@@ -144,8 +163,17 @@ class AttachedProcess:
     peak_file: Path | None = None
     gctrace = False
 
+    no_agent = "it was not built here"
+
     def __init__(
-        self, pid: int | None, pprof: str | None, watched: Watched | None, sample_rate: float, *, reset_peak: bool
+        self,
+        pid: int | None,
+        pprof: str | None,
+        watched: Watched | None,
+        sample_rate: float,
+        *,
+        reset_peak: bool,
+        sources: Sequence[Source] = SOURCES,
     ) -> None:
         self.pid = pid
         self.name = f"pid {pid}" if pid is not None else str(pprof)
@@ -155,6 +183,7 @@ class AttachedProcess:
         self.gomaxprocs: int | None = None
         self.timeline = watched
         self._endpoint = PprofEndpoint(pprof) if pprof else None
+        self.readers = Readers(sources, self)
 
     def endpoint(self) -> PprofEndpoint:
         """Its pprof endpoint; raises ObserveError when no URL was given."""
@@ -166,8 +195,20 @@ class AttachedProcess:
         """None: an agent is built into what we build alone."""
 
     def inside(self) -> Inside:
-        """Its pprof endpoint."""
-        return self.endpoint()
+        """Who tells all of its MemStats; raises ObserveError when nobody does."""
+        return self.readers.inside()
+
+    def last_cycle(self) -> int:
+        """Raises ObserveError: gctrace goes to the stderr of a process that is not ours."""
+        raise ObserveError("gctrace is read from the stderr of a process that we launched; this one is not ours")
+
+    def url_of(self, source: str) -> str | None:
+        """None: no gomem.yaml speaks of it."""
+        return None
+
+    def bases(self) -> tuple[str, ...]:
+        """(): its ports are not known."""
+        return ()
 
     def ending(self) -> ExitRecord | None:
         """Unknown: only a parent is told."""
@@ -186,6 +227,7 @@ class AttachedProcess:
         """Stop watching."""
         if self.timeline is not None:
             self.timeline.forget()
+        self.readers.close()
         if self._endpoint is not None:
             self._endpoint.close()
 

@@ -10,6 +10,7 @@ from pytest_gomem.drive.summary import percentile
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.launch.launcher import last_lines
 from pytest_gomem.measure.bill import window_bill
+from pytest_gomem.measure.cross_checks import cross_checks, disagreement
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
 from pytest_gomem.measure.peak import peak_moment
 from pytest_gomem.measure.registry import Registry
@@ -38,6 +39,7 @@ def window_record(
     service: Service, window: Window, results: Mapping[str, Reading | Unavailable], registry: Registry
 ) -> WindowRecord:
     """The window for the report, without verdicts."""
+    checks = cross_checks(window)
     return WindowRecord(
         name=window.name,
         service=service.name,
@@ -53,9 +55,10 @@ def window_record(
             for phase in window.phases
         ),
         series={name: Series(t, v) for name, (t, v) in series_of(window).items()},
-        notes=(*_notes(service), *_gaps(window)),
+        notes=(*_notes(service), *_gaps(window), *(disagreement(check) for check in checks if not check.agrees)),
         log_tail=last_lines(service.log()) if service.has_log() else "",
         bill=_bill(window),
+        cross_checks=checks,
     )
 
 

@@ -67,7 +67,7 @@ class Run:
         return self._service(self._launcher.launch(config, overrides, until_ready=False))
 
     def _service(self, launched: Launched) -> Service:
-        process = LaunchedProcess(launched, self.settings.sample_rate, os.environ)
+        process = LaunchedProcess(launched, self.settings.sample_rate, os.environ, self.settings.sources)
         return Service(process, lambda: self.load_driver)
 
     def attach(self, pid: int | None, pprof: str | None, *, reset_peak: bool) -> Service:
@@ -75,7 +75,8 @@ class Run:
         if pid is None and pprof is None:
             raise ConfigError("attach() needs pid=, pprof= or both")
         watched = self._watch(pid) if pid is not None else None
-        process = AttachedProcess(pid, pprof, watched, self.settings.sample_rate, reset_peak=reset_peak)
+        rate, sources = self.settings.sample_rate, self.settings.sources
+        process = AttachedProcess(pid, pprof, watched, rate, reset_peak=reset_peak, sources=sources)
         return Service(process, lambda: self.load_driver)
 
     def _watch(self, pid: int) -> Watched:

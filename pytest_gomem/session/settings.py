@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.measure.registry import Registry
+from pytest_gomem.observe.builtin_sources import SOURCES
+from pytest_gomem.observe.source import Source
 
 DEFAULT_SAMPLE_RATE = 50.0
 
@@ -17,6 +19,7 @@ class RunSettings:
 
     config: the loaded gomem.yaml, or None where there is none. run_dir: a private folder shared by all processes of
     the run. sample_rate: timeline points a second. measure: False launches services without measuring them.
+    sources: who tells quantities of processes.
     """
 
     config: GomemConfig | None
@@ -24,3 +27,4 @@ class RunSettings:
     run_dir: Path
     sample_rate: float = DEFAULT_SAMPLE_RATE
     measure: bool = True
+    sources: tuple[Source, ...] = SOURCES

@@ -7,57 +7,17 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Protocol
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.keeper.client import KeptChild, Watched
-from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Phase, Window
 from pytest_gomem.observe import kernel
-from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.agent.peak import read_peak
 from pytest_gomem.observe.agent.records import PeakProfile
-from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats
 from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
 from pytest_gomem.session.operations import Operations
-
-
-class Subject(Protocol):
-    """What a window is opened on: a launched or an attached process."""
-
-    name: str
-    tree: bool
-    sample_rate: float
-    may_reset_peak: bool
-    gomaxprocs: int | None
-    gctrace: bool
-    peak_file: Path | None
-
-    @property
-    def pid(self) -> int | None:
-        """Process id; None where only a pprof URL is known."""
-
-    @property
-    def timeline(self) -> Watched | None:
-        """Where the samples are."""
-
-    @property
-    def kept(self) -> KeptChild | None:
-        """The keeper's handle, for a process that we launched."""
-
-    def inside(self) -> Inside:
-        """Who reads it from inside: the agent, else its pprof endpoint; raises ObserveError when there is neither."""
-
-    def agent(self) -> AgentClient | None:
-        """The agent built into it; None where there is none."""
-
-    def ending(self) -> ExitRecord | None:
-        """How it ended, None while it lives."""
-
-    def ending_words(self) -> str:
-        """How it ended, in words."""
+from pytest_gomem.session.readers import Beside
+from pytest_gomem.session.subject import Subject
 
 
 class OpenWindow:
@@ -91,6 +51,7 @@ class OpenWindow:
         self._free()
         self._look_for_peaks()
         self.base_profile = self.heap_profile() if self._profile else Missing("no budget asked for a heap profile")
+        self._beside = Beside(self.subject.readers)
         self._memstats = self._calibrate()
         pid = self.subject.pid
         self._peak_reset = pid is not None and self.subject.may_reset_peak and self._reset_peak(pid)
@@ -142,7 +103,8 @@ class OpenWindow:
         """The starting MemStats, and what one reading allocates in bytes and objects: the second of two in a row."""
         try:
             inside = self.subject.inside()
-            inside.settled()
+            with contextlib.suppress(ObserveError):  # expvar forces none; whoever is dead says so below
+                inside.settled()
             first, second = inside.memstats(), inside.memstats()
         except ObserveError as error:
             return Missing(str(error))
@@ -164,6 +126,12 @@ class OpenWindow:
         closed = time.monotonic()
         smaps = self._read_smaps()
         memstats = self._end_memstats()
+        sources = self._beside.close()
+        after = self._read_kernel() if sources else Missing("no further source was read")
+        if isinstance(memstats, MemStatsPair):
+            after_gc = self._after_collection()
+            later = self._later() if sources and isinstance(after_gc, Missing) else None
+            memstats = replace(memstats, after_gc=after_gc, later=later)
         subject = self.subject
         ending = subject.ending()
         return Window(
@@ -187,6 +155,8 @@ class OpenWindow:
             phases=tuple(self.phases),
             gc_records=self._gc_records(memstats),
             smaps=smaps,
+            sources=sources,
+            after=after,
         )
 
     def _read_smaps(self) -> SmapsTotals | Missing:
@@ -199,6 +169,7 @@ class OpenWindow:
             return Missing(str(error))
 
     def _end_memstats(self) -> MemStatsPair | Missing:
+        """The pair without what the forced collections will leave: whoever is compared with it is read before them."""
         if isinstance(self._memstats, Missing):
             return self._memstats
         start, read_bytes, read_objects = self._memstats
@@ -208,11 +179,16 @@ class OpenWindow:
         except ObserveError as error:
             died = self.subject.ending() is not None
             return Missing(f"the process {self.subject.ending_words()}" if died else str(error))
-        return MemStatsPair(start, end, self._after_collection(inside), read_bytes, read_objects, inside.reader)
+        return MemStatsPair(start, end, Missing("not read yet"), read_bytes, read_objects, inside.reader)
 
-    @staticmethod
-    def _after_collection(inside: Inside) -> MemStats | Missing:
+    def _later(self) -> MemStats | None:
+        with contextlib.suppress(ObserveError):
+            return self.subject.inside().memstats()
+        return None
+
+    def _after_collection(self) -> MemStats | Missing:
         try:
+            inside = self.subject.inside()
             stats = inside.settled()
             return stats if stats.goroutines is not None else replace(stats, goroutines=inside.goroutines())
         except ObserveError as error:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
 from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.quantity import UNITS, Quantity, parse_quantity
 from pytest_gomem.report.model import (
@@ -256,6 +257,10 @@ _windows = st.builds(
     artifacts=_texts,
     notes=st.lists(_text, max_size=2).map(tuple),
     log_tail=_text,
+    cross_checks=st.lists(
+        st.builds(CrossCheck, _text, st.tuples(_text, _text), st.tuples(_number, _number), _text, st.booleans()),
+        max_size=2,
+    ).map(tuple),
     phases=st.lists(st.builds(PhaseRecord, _text, _number, _number, st.none() | _count), max_size=2).map(tuple),
     rounds=st.lists(st.dictionaries(_names, _number, max_size=3), max_size=3).map(tuple),
 )

@@ -36,7 +36,7 @@ def test_pauses_come_from_the_ring_while_it_holds_them_all():
     """PauseNs is exact and needs no gctrace."""
     longest = read("gc_pause_max", window(gctrace=NO_TRACE))
     assert longest.value == pytest.approx(30e-6 + 50e-9)
-    assert longest.source.endswith("PauseNs")
+    assert longest.source.endswith("PauseNs by pprof")
     assert longest.precision == "exact to 1 ns"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_gomem.report.model import BuildRecord, GcRecord, PeakMoment, PhaseRecord, Series, WindowRecord
 from pytest_gomem.report.wire.bill import bill_from_dict, bill_to_dict
+from pytest_gomem.report.wire.cross_checks import cross_check_from_dict, cross_check_to_dict
 from pytest_gomem.report.wire.culprits import culprit_from_dict, culprit_to_dict
 from pytest_gomem.report.wire.loads import load_from_dict, load_to_dict, load_total
 from pytest_gomem.report.wire.metrics import metric_from_dict, metric_to_dict, series_to_dict
@@ -43,6 +44,7 @@ def window_to_dict(window: WindowRecord) -> dict[str, Any]:
         "notes": window.notes,
         "log_tail": window.log_tail,
         "bill": bill_to_dict(window.bill),
+        "cross_checks": [cross_check_to_dict(check) for check in window.cross_checks],
     }
 
 
@@ -69,6 +71,7 @@ def window_from_dict(data: Mapping[str, Any]) -> WindowRecord:
         culprits=tuple(culprit_from_dict(culprit) for culprit in data["culprits"]),
         culprit_summaries=data["culprit_summaries"],
         rounds=tuple(data["rounds"]),
+        cross_checks=tuple(cross_check_from_dict(check) for check in data["cross_checks"]),
     )
 
 

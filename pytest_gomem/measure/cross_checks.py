@@ -1,0 +1,163 @@
+"""Owns holding two sources of one definition against each other, within what both are precise to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.measure.cycles import cycles_of
+from pytest_gomem.measure.peak import rss_drift
+from pytest_gomem.measure.window import MemStatsPair, Missing, SourceEdges, Window
+from pytest_gomem.observe.quantities import Observed
+from pytest_gomem.observe.records import GcCycle, KernelReading
+from pytest_gomem.quantity import BYTES, COUNT, SECONDS, Unit, format_value
+
+_UNITS: dict[str, Unit] = {
+    "total_alloc": BYTES,
+    "mallocs": COUNT,
+    "num_gc": COUNT,
+    "num_forced_gc": COUNT,
+    "pause_total": SECONDS,
+    "rss": BYTES,
+    "cpu": SECONDS,
+}
+_COUNTERS = ("total_alloc", "mallocs", "num_gc")
+_TICK = 0.01  # seconds: /proc/PID/stat counts CPU in them, user and system each cut off
+_RSS_SHARE, _RSS_FLOOR = 0.05, 1 << 20  # what a page that is being written may move RSS by meanwhile
+_CUT = 1.11  # gctrace cuts off after 2 digits: up to 9% too low ...
+_CUT_SHORT = 2e-6  # ... and below 10 us up to 1 us, in each of both stops
+_FORCED = 1  # a recorded program of Go 1.19 printed "(forced)" once more than NumForcedGC counted
+_STALE = 1.0  # seconds that the answer with MemStats may have taken
+
+
+@dataclass(frozen=True)
+class CrossCheck:
+    """Two sources of one quantity, the more trusted first, and whether they agree within their precision.
+
+    values: of both, in base units. precision: what was allowed, in words.
+    """
+
+    quantity: str
+    sources: tuple[str, str]
+    values: tuple[float, float]
+    precision: str
+    agrees: bool
+
+
+def cross_checks(window: Window) -> tuple[CrossCheck, ...]:
+    """Every pair of sources that the window can compare; never raises: where a source is missing, there is no pair."""
+    return (*_counters(window), *_pause_sums(window), *_process(window), *_gctrace(window))
+
+
+def disagreement(check: CrossCheck) -> str:
+    """The note on two sources that do not agree."""
+    unit = _UNITS[check.quantity]
+    first, second = (f"{format_value(v, unit)} by {s}" for s, v in zip(check.sources, check.values, strict=True))
+    return f"two sources disagree on {check.quantity}: {first}, {second} ({check.precision})"
+
+
+def _compared(window: Window) -> Iterator[tuple[SourceEdges, Observed]]:
+    """The sources beside MemStats that are less trusted than it, with what they told at the close."""
+    for edges in window.sources:
+        if not isinstance(edges.end, Missing):
+            yield edges, edges.end
+
+
+def _counters(window: Window) -> Iterator[CrossCheck]:
+    """Counters only grow: a reading between two of MemStats lies between both, whatever the service did meanwhile."""
+    pair = window.memstats
+    if isinstance(pair, Missing):
+        return
+    for edges, end in _compared(window):
+        for name in _COUNTERS:
+            if edges.source == "gctrace" or name not in end.quantities:
+                continue
+            later = pair.later if isinstance(pair.after_gc, Missing) else pair.after_gc
+            low, high = getattr(pair.end, name), None if later is None else getattr(later, name)
+            value = end.quantities[name]
+            before = "" if high is None else f", and before {format_value(high, _UNITS[name])} was"
+            words = f"the second was read after the first{before}"
+            agrees = low <= value and (high is None or value <= high)
+            yield CrossCheck(name, (pair.reader, edges.source), (low, value), words, agrees)
+
+
+def _pause_sums(window: Window) -> Iterator[CrossCheck]:
+    """The sum of the window's pauses, where both sources saw the same cycles."""
+    pair = window.memstats
+    if isinstance(pair, Missing):
+        return
+    pauses = {number: pause for number, pause, _ in pair.end.pauses}
+    numbers = range(pair.start.num_gc + 1, pair.end.num_gc + 1)
+    if not numbers or any(number not in pauses for number in numbers):
+        return
+    for edges, end in _compared(window):
+        start = edges.start
+        if isinstance(start, Missing) or any("pause_total" not in edge.quantities for edge in (start, end)):
+            continue
+        seen = (start.quantities.get("num_gc"), end.quantities.get("num_gc"))
+        if seen == (pair.start.num_gc, pair.end.num_gc):
+            exact = sum(pauses[number] for number in numbers)
+            told = end.quantities["pause_total"] - start.quantities["pause_total"]
+            agrees = abs(exact - told) <= 1e-6
+            yield CrossCheck("pause_total", (pair.reader, edges.source), (exact, told), "to 1 us", agrees)
+
+
+def _process(window: Window) -> Iterator[CrossCheck]:
+    """RSS and CPU against the kernel's readings before and after."""
+    before, after = window.end, window.after
+    if isinstance(before, Missing) or isinstance(after, Missing) or window.tree:
+        return
+    for edges, end in _compared(window):
+        for name, slack in (("rss", _rss_slack(window, before, after)), ("cpu", _TICK * (2 + after.threads))):
+            if name not in end.quantities:
+                continue
+            told, unit = end.quantities[name], _UNITS[name]
+            low, high = sorted((getattr(before, name), getattr(after, name)))
+            if name == "rss":
+                high = max(high, after.hwm or 0)  # it may have been higher for a moment
+            words = f"+- {format_value(slack, unit)} around the kernel's readings before and after"
+            agrees = low - slack <= told <= high + slack
+            yield CrossCheck(name, ("kernel", edges.source), (getattr(before, name), told), words, agrees)
+
+
+def _rss_slack(window: Window, before: KernelReading, after: KernelReading) -> float:
+    return 2 * rss_drift(window.cpus) + _RSS_FLOOR + _RSS_SHARE * max(before.rss, after.rss)
+
+
+def _gctrace(window: Window) -> Iterator[CrossCheck]:
+    """What gctrace printed of cycles, stops and who forced them, against MemStats or the agent's records."""
+    pair, trace = window.memstats, window.gctrace
+    if isinstance(pair, Missing) or isinstance(trace, Missing):
+        return
+    try:
+        cycles = cycles_of(window)
+    except ObserveError:
+        return
+    if not cycles.traced:
+        return
+    yield from _numbers(pair, cycles.traced)
+    lost = cycles.total - len(cycles.traced)
+    forced = (pair.end.num_forced_gc - pair.start.num_forced_gc, sum(cycle.forced for cycle in cycles.traced))
+    words = "+- 1" + (f", and of {lost} lost lines it is not known" if lost else "")
+    agrees = -_FORCED <= forced[0] - forced[1] <= lost + _FORCED
+    yield CrossCheck("num_forced_gc", (pair.reader, "gctrace"), forced, words, agrees)
+    yield from _pauses(pair, cycles.exact, cycles.traced)
+
+
+def _numbers(pair: MemStatsPair, traced: tuple[GcCycle, ...]) -> Iterator[CrossCheck]:
+    """A line that was read before MemStats were cannot have a number that these did not know."""
+    early = [cycle.number for cycle in traced if cycle.t is not None and cycle.t < pair.start.t - _STALE]
+    words = f"a line read {_STALE:g} s before MemStats has no higher number than these"
+    told = max(early, default=pair.start.num_gc)
+    yield CrossCheck("num_gc", (pair.reader, "gctrace"), (pair.start.num_gc, told), words, not early)
+
+
+def _pauses(pair: MemStatsPair, exact: Mapping[int, float], traced: tuple[GcCycle, ...]) -> Iterator[CrossCheck]:
+    """runtime/mgc.go takes gctrace's clock before the world is asked to stop, PauseNs from then on: never more."""
+    both = [(exact[cycle.number], cycle.pause) for cycle in traced if cycle.number in exact]
+    if both:
+        sums = (sum(pause for pause, _ in both), sum(clock for _, clock in both))
+        agrees = all(pause <= _CUT * clock + _CUT_SHORT for pause, clock in both)
+        words = "cycle by cycle at most gctrace's, which waits for the stop as well, and cuts off after 2 digits"
+        yield CrossCheck("pause_total", (pair.reader, "gctrace"), sums, words, agrees)

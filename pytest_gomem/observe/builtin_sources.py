@@ -1,0 +1,75 @@
+"""Owns the sources that come with the package, the most trusted first."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.observe.inside import AgentInside
+from pytest_gomem.observe.prometheus import SAMPLES
+from pytest_gomem.observe.published import ExpvarPage, PrometheusPage, find_page
+from pytest_gomem.observe.quantities import RUNTIME_QUANTITIES, Observed
+from pytest_gomem.observe.source import Reader, Source, Target
+
+
+@dataclass(frozen=True)
+class _LastCycle:
+    target: Target
+
+    def read(self) -> Observed:
+        return Observed(time.monotonic(), {"num_gc": self.target.last_cycle()})
+
+    def close(self) -> None:
+        pass
+
+
+def _agent(target: Target) -> Reader:
+    client = target.agent()
+    if client is None:
+        raise ObserveError(f"no agent is built into it: {target.no_agent}")
+    return AgentInside(client)
+
+
+def _gctrace(target: Target) -> Reader:
+    target.last_cycle()
+    return _LastCycle(target)
+
+
+def _pprof(target: Target) -> Reader:
+    return target.endpoint()
+
+
+def _expvar(target: Target) -> Reader:
+    return find_page(ExpvarPage, _urls(target, "expvar", "/debug/vars"), "expvar page")
+
+
+def _prometheus(target: Target) -> Reader:
+    return find_page(PrometheusPage, _urls(target, "metrics", "/metrics"), "Prometheus page")
+
+
+def _urls(target: Target, key: str, path: str) -> list[str]:
+    named = target.url_of(key)
+    return [named] if named is not None else [f"{base}{path}" for base in target.bases()]
+
+
+SOURCES = (
+    Source("agent", 10, RUNTIME_QUANTITIES, _agent, complete=True),
+    Source("gctrace", 20, frozenset({"num_gc"}), _gctrace),
+    Source("pprof", 30, RUNTIME_QUANTITIES - {"pause_total"}, _pprof, complete=True),
+    Source(
+        "expvar",
+        40,
+        RUNTIME_QUANTITIES - {"goroutines"},
+        _expvar,
+        complete=True,
+        always=lambda target: target.url_of("expvar") is not None,
+    ),
+    Source(
+        "prometheus",
+        50,
+        frozenset(SAMPLES),
+        _prometheus,
+        always=lambda target: target.url_of("metrics") is not None,
+    ),
+)

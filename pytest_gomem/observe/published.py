@@ -1,0 +1,114 @@
+"""Owns what a service publishes of itself over HTTP, read as it is: expvar's variables and a Prometheus page."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.errors import LoadError, ObserveError
+from pytest_gomem.observe.expvar import parse_expvar
+from pytest_gomem.observe.prometheus import parse_prometheus
+from pytest_gomem.observe.quantities import Observed, quantities_of
+from pytest_gomem.observe.records import MemStats
+
+_LOOK_TIMEOUT = 5.0
+_READ_TIMEOUT = 60.0
+_R = TypeVar("_R", "ExpvarPage", "PrometheusPage")
+_NO_COLLECTION = "expvar tells MemStats but cannot force a collection: that needs the agent or net/http/pprof"
+
+
+class _Page:
+    def __init__(self, url: str, timeout: float = _READ_TIMEOUT) -> None:
+        self.url = url
+        parts = urlsplit(url)
+        self._path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        self._client = HttpClient(f"{parts.scheme}://{parts.netloc}", timeout=timeout)
+
+    def _text(self) -> str:
+        try:
+            response = self._client.request("GET", self._path)
+        except LoadError as error:
+            raise ObserveError(str(error)) from None
+        if response.status != 200:
+            raise ObserveError(f"{self.url} answered {response.status}")
+        return response.text
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._client.close()
+
+
+class PrometheusPage(_Page):
+    """A /metrics page in the text format with the samples of client_golang."""
+
+    def read(self) -> Observed:
+        """The quantities on the page; raises ObserveError."""
+        text = self._text()
+        try:
+            return Observed(time.monotonic(), parse_prometheus(text))
+        except ObserveError as error:
+            raise ObserveError(f"{self.url}: {error}") from None
+
+
+class ExpvarPage(_Page):
+    """A /debug/vars page: the `observe.inside.Inside` of a service that has neither agent nor pprof."""
+
+    reader = "expvar"
+
+    def _read(self) -> tuple[MemStats, float]:
+        text = self._text()
+        try:
+            return parse_expvar(text, time.monotonic())
+        except ObserveError as error:
+            raise ObserveError(f"{self.url}: {error}") from None
+
+    def read(self) -> Observed:
+        """All quantities of MemStats, and the sum of the pauses; raises ObserveError."""
+        stats, pause_total = self._read()
+        return Observed(stats.t, {**quantities_of(stats), "pause_total": pause_total})
+
+    def memstats(self) -> MemStats:
+        """runtime.MemStats as it is; the page allocates some 100 kB in the service. Raises ObserveError."""
+        return self._read()[0]
+
+    def settled(self) -> MemStats:
+        """Raises ObserveError: no collection can be forced."""
+        raise ObserveError(_NO_COLLECTION)
+
+    def collect(self) -> None:
+        """Raises ObserveError: no collection can be forced."""
+        raise ObserveError(_NO_COLLECTION)
+
+    def goroutines(self) -> int:
+        """Raises ObserveError: expvar does not tell."""
+        raise ObserveError("expvar does not tell the number of goroutines")
+
+    def goroutine_stacks(self) -> str:
+        """Raises ObserveError: expvar does not tell."""
+        raise ObserveError("expvar does not tell the stacks of goroutines")
+
+    def heap_profile(self) -> bytes:
+        """Raises ObserveError: expvar has no profiles."""
+        raise ObserveError("expvar has no heap profile: that needs the agent or net/http/pprof")
+
+    def allocs_profile(self, seconds: float | None = None) -> bytes:
+        """Raises ObserveError: expvar has no profiles."""
+        raise ObserveError("expvar has no allocs profile: that needs the agent or net/http/pprof")
+
+
+def find_page(kind: Callable[[str, float], _R], urls: Iterable[str], what: str) -> _R:
+    """The first of these pages that can be read; raises ObserveError that says what each one answered."""
+    answers = []
+    for url in urls:
+        with contextlib.closing(kind(url, _LOOK_TIMEOUT)) as probe:
+            try:
+                probe.read()
+            except ObserveError as error:
+                answers.append(str(error))
+                continue
+        return kind(url, _READ_TIMEOUT)
+    raise ObserveError(f"no {what} found ({'; '.join(answers) or 'there is no port to look on'})")

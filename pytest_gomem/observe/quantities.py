@@ -1,0 +1,30 @@
+"""Owns the canonical quantities of a process, which several sources may tell under one definition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from pytest_gomem.observe.records import MemStats
+
+# The counters and gauges of runtime.MemStats by the names of our record, the sum of all pauses, and goroutines.
+RUNTIME_QUANTITIES = frozenset(
+    {field.name for field in fields(MemStats)} - {"t", "pauses", "gc_cpu_fraction"} | {"pause_total", "goroutines"}
+)
+# Of the process: resident bytes, user + system CPU seconds since its start, open descriptors.
+PROCESS_QUANTITIES = frozenset({"rss", "cpu", "fds"})
+QUANTITIES = RUNTIME_QUANTITIES | PROCESS_QUANTITIES
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a source told at `t`, CLOCK_MONOTONIC seconds: quantities by their canonical names, in base units."""
+
+    t: float
+    quantities: Mapping[str, float]
+
+
+def quantities_of(stats: MemStats) -> dict[str, float]:
+    """The canonical quantities in a record of MemStats."""
+    known = {name: getattr(stats, name, None) for name in sorted(RUNTIME_QUANTITIES)}
+    return {name: value for name, value in known.items() if value is not None}

@@ -1,0 +1,107 @@
+"""Owns the sources of one process: each looked for once, and read at a window's edges where it is of use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.measure.window import Missing, SourceEdges
+from pytest_gomem.observe.inside import Inside
+from pytest_gomem.observe.quantities import PROCESS_QUANTITIES, Observed
+from pytest_gomem.observe.source import Reader, Source, Target
+
+_COSTS = ("total_alloc", "mallocs")  # what a reading itself adds to
+
+
+class Readers:
+    """The sources of one process, the most trusted first."""
+
+    def __init__(self, sources: Sequence[Source], target: Target) -> None:
+        self._sources = sorted(sources, key=lambda source: source.trust)
+        self._target = target
+        self._found: dict[str, Reader | ObserveError] = {}
+
+    def reader(self, source: Source) -> Reader:
+        """The source at this process, looked for once; raises ObserveError where it is not there."""
+        if source.name not in self._found:
+            try:
+                self._found[source.name] = source.find(self._target)
+            except ObserveError as error:
+                self._found[source.name] = error
+        found = self._found[source.name]
+        if isinstance(found, ObserveError):
+            raise ObserveError(str(found))
+        return found
+
+    def inside(self) -> Inside:
+        """The most trusted source that tells all of MemStats; raises ObserveError with every reason."""
+        return self._inside()[1]
+
+    def _inside(self) -> tuple[Source, Inside]:
+        reasons = []
+        for source in self._sources:
+            if not source.complete:
+                continue
+            try:
+                return source, self.reader(source)  # type: ignore[return-value]  # that is what complete means
+            except ObserveError as error:
+                reasons.append(str(error))
+        raise ObserveError("; ".join(reasons) or "no source tells MemStats")
+
+    def beside(self) -> Iterator[Source]:
+        """The sources to read beside MemStats and the kernel: those that tell what no more trusted one does, and those
+        that are always to be read. Whoever disturbs the service is not read for nothing."""
+        told = set(PROCESS_QUANTITIES) if self._target.pid is not None else set[str]()
+        inside = None
+        try:
+            inside = self._inside()[0]
+            told |= inside.quantities | {"pause_total"}  # MemStats holds the pauses one by one
+        except ObserveError:
+            pass
+        for source in self._sources:
+            absent = isinstance(self._found.get(source.name), ObserveError)
+            if source is inside or (source.complete and absent):  # whoever asked for MemStats knows the reason
+                continue
+            if source.quantities <= told and not source.always(self._target):
+                continue
+            yield source
+            if not isinstance(self._found.get(source.name), ObserveError):
+                told |= source.quantities
+
+    def close(self) -> None:
+        """Drop all connections."""
+        for found in self._found.values():
+            if not isinstance(found, ObserveError):
+                found.close()
+
+
+class Beside:
+    """What the sources beside MemStats tell at a window's opening, and at its close."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+        self._opened = [(source, *self._calibrated(source)) for source in readers.beside()]
+
+    def _calibrated(self, source: Source) -> tuple[Observed | Missing, dict[str, float]]:
+        """The second of two readings in a row, and by how much it exceeds the first: what one reading costs."""
+        first = self._read(source)
+        if isinstance(first, Missing) or not any(name in first.quantities for name in _COSTS):
+            return first, {}
+        second = self._read(source)
+        if isinstance(second, Missing):
+            return second, {}
+        both = [name for name in _COSTS if name in first.quantities and name in second.quantities]
+        return second, {name: second.quantities[name] - first.quantities[name] for name in both}
+
+    def _read(self, source: Source) -> Observed | Missing:
+        try:
+            return self._readers.reader(source).read()
+        except ObserveError as error:
+            return Missing(str(error))
+
+    def close(self) -> tuple[SourceEdges, ...]:
+        """Both edges of each source."""
+        return tuple(
+            SourceEdges(source.name, source.trust, start, self._read(source), cost)
+            for source, start, cost in self._opened
+        )

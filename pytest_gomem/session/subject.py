@@ -1,0 +1,49 @@
+"""Owns what a window is opened on, as windows see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from pytest_gomem.keeper.client import KeptChild, Watched
+from pytest_gomem.keeper.protocol import ExitRecord
+from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.inside import Inside
+from pytest_gomem.session.readers import Readers
+
+
+class Subject(Protocol):
+    """What a window is opened on: a launched or an attached process."""
+
+    name: str
+    tree: bool
+    sample_rate: float
+    may_reset_peak: bool
+    gomaxprocs: int | None
+    gctrace: bool
+    peak_file: Path | None
+    readers: Readers
+
+    @property
+    def pid(self) -> int | None:
+        """Process id; None where only a pprof URL is known."""
+
+    @property
+    def timeline(self) -> Watched | None:
+        """Where the samples are."""
+
+    @property
+    def kept(self) -> KeptChild | None:
+        """The keeper's handle, for a process that we launched."""
+
+    def inside(self) -> Inside:
+        """Who tells all of its MemStats: the most trusted source that does; raises ObserveError when there is none."""
+
+    def agent(self) -> AgentClient | None:
+        """The agent built into it; None where there is none."""
+
+    def ending(self) -> ExitRecord | None:
+        """How it ended, None while it lives."""
+
+    def ending_words(self) -> str:
+        """How it ended, in words."""

@@ -1,0 +1,115 @@
+"""Sources beside agent and pprof: expvar, Prometheus and a user's own are found, ranked, and say so in each metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+
+ALLOC = """
+    @pytest.mark.gomem(service="pub")
+    def test_alloc(go_service):
+        for _ in range(20):
+            go_service.get("/alloc?bytes=1000000")
+"""
+
+
+def published(binaries, *options: str, keys: str = "") -> str:
+    args = ", ".join(f'"{option}"' for option in ("--listen", "127.0.0.1:{port}", *options))
+    return f"pub:\n  binary: {binaries('published')}\n  args: [{args}]\n  ready: {{http: /healthz}}\n{keys}"
+
+
+def metrics_of(outcome) -> dict:
+    assert outcome.status == 0, outcome.text
+    return outcome.window("test_alloc")["metrics"]
+
+
+def test_expvar_is_memstats_where_nobody_else_tells_them(scenario, binaries):
+    """Its MemStats are complete, but for what needs a forced collection; the goroutines are told by nobody."""
+    metrics = metrics_of(scenario(ALLOC, more_services=published(binaries, "--expvar")).run())
+    assert 19e6 < metrics["total_alloc"]["value"] < 22e6
+    assert metrics["total_alloc"]["source"].endswith("by expvar")
+    assert metrics["gc_pause_max"]["source"].endswith("PauseNs by expvar")
+    assert metrics["heap_sys"]["value"] > 0
+    assert "cannot force a collection" in metrics["live_heap"]["reason"]
+    assert "no Prometheus page found" in metrics["goroutines"]["reason"]
+
+
+def test_prometheus_tells_what_it_has(scenario, binaries):
+    """Counters and gauges of client_golang stand in for MemStats, one by one."""
+    metrics = metrics_of(scenario(ALLOC, more_services=published(binaries, "--metrics")).run())
+    assert 19e6 < metrics["total_alloc"]["value"] < 22e6
+    for name in ("total_alloc", "heap_sys", "heap_goal", "goroutines"):
+        assert metrics[name]["source"].endswith("by prometheus")
+    assert metrics["gc_cycles"]["source"] == "gctrace"
+    assert "no expvar page found" in metrics["live_heap"]["reason"]
+    assert "no agent is built into it" in metrics["stack_inuse"]["reason"]
+
+
+def test_a_source_of_ones_own(scenario, binaries):
+    """It comes by the hook; the most trusted source goes first, whoever brings it."""
+    conftest = """
+        import time
+        from pytest_gomem.observe.quantities import Observed
+        from pytest_gomem.observe.source import Source
+
+        class Constant:
+            def read(self):
+                return Observed(time.monotonic(), {"goroutines": 42, "heap_sys": 1})
+
+            def close(self):
+                pass
+
+        def pytest_gomem_sources():
+            return [Source("constant", 45, frozenset({"goroutines", "heap_sys"}), lambda target: Constant())]
+    """
+    metrics = metrics_of(
+        scenario(ALLOC, more_services=published(binaries, "--expvar", "--metrics"), conftest=conftest).run()
+    )
+    assert (metrics["goroutines"]["value"], metrics["goroutines"]["source"]) == (
+        42,
+        "number of goroutines at the close by constant",
+    )
+    assert metrics["heap_sys"]["source"].endswith("by expvar")
+
+
+def test_two_sources_are_compared(scenario, binaries):
+    """A page named in gomem.yaml is read beside the agent: where it is right all checks agree, where not it is told."""
+    named = '  metrics: "http://127.0.0.1:{port}/metrics"\n'
+    built = f"  build: {PROGRAMS / 'published'}\n  args: ["
+    services = "".join(
+        f"{name}:\n{built}{options}]\n  ready: {{http: /healthz}}\n{named}"
+        for name, options in (
+            ("honest", '"--listen", "127.0.0.1:{port}", "--metrics"'),
+            ("liar", '"--listen", "127.0.0.1:{port}", "--metrics", "--lie"'),
+        )
+    )
+    outcome = scenario(
+        """
+        @pytest.mark.parametrize("name", ["honest", "liar"])
+        def test_alloc(gomem, name):
+            service = gomem.launch(name)
+            with gomem.measure(service):
+                for _ in range(20):
+                    service.get("/alloc?bytes=1000000")
+        """,
+        more_services=services,
+    ).run()
+    assert outcome.status == 0, outcome.text
+    honest, liar = (outcome.window(f"test_alloc[{name}]") for name in ("honest", "liar"))
+    made = {(check["quantity"], *check["sources"]): check["agrees"] for check in honest["cross_checks"]}
+    assert made.pop(("pause_total", "agent", "prometheus"), True)
+    assert made == {
+        ("total_alloc", "agent", "prometheus"): True,
+        ("mallocs", "agent", "prometheus"): True,
+        ("num_gc", "agent", "prometheus"): True,
+        ("rss", "kernel", "prometheus"): True,
+        ("cpu", "kernel", "prometheus"): True,
+        ("num_gc", "agent", "gctrace"): True,
+        ("num_forced_gc", "agent", "gctrace"): True,
+        ("pause_total", "agent", "gctrace"): True,
+    }
+    assert honest["notes"] == []
+    assert [c["quantity"] for c in liar["cross_checks"] if not c["agrees"]] == ["total_alloc"]
+    assert any("two sources disagree on total_alloc" in note for note in liar["notes"])
+    assert honest["metrics"]["total_alloc"]["source"].endswith("by the agent")
