@@ -27,6 +27,9 @@ class Verdict:
 
     over: (actual - limit) / limit for a broken ceiling, (limit - actual) / limit for a broken floor, else None.
     headroom: the share of the limit that is left, else None.
+    baseline, change, interval, rounds_needed: of a comparison (kind "regression") alone: the median compared with, how
+    far the actual one lies from it and the 95% interval of that, in the metric's unit, and how many rounds of each side
+    would tell what these could not. `limit` is a ratio of the baseline then, and so is `over`, the worsening.
     """
 
     budget: Budget
@@ -37,3 +40,7 @@ class Verdict:
     over: float | None
     headroom: float | None
     reason: str
+    baseline: float | None = None
+    change: float | None = None
+    interval: tuple[float, float] | None = None
+    rounds_needed: int | None = None

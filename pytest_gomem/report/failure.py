@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.quantity import BYTES, format_value, parse_quantity
@@ -81,13 +82,19 @@ def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
     yield f"  {mark}  {_statement(verdict)}"
     if verdict.status is Status.UNAVAILABLE:
         yield f"{_DETAIL}its limit of {limit_text(verdict)} fails, because unmeasured is not passed"
-    yield _DETAIL + printable(f"declared at {verdict.budget.place} ({verdict.budget.scope})")
+    yield _DETAIL + printable(_declared(verdict))
     if verdict.budget.metric in _PEAKS and verdict.actual is not None and window.peak_moment:
         yield _DETAIL + _peak_text(window.peak_moment, window.duration)
     reading = readings(window).get(verdict.budget.metric)
     if isinstance(reading, Reading):
         origin = (f"read from {reading.source}" if reading.source else "", reading.precision, reading.note)
         yield from wrapped(printable("; ".join(part for part in origin if part)), _WIDTH, _DETAIL)
+
+
+def _declared(verdict: Verdict) -> str:
+    if verdict.budget.scope == BY_DEFAULT:
+        return f"{BY_DEFAULT}; more than {verdict.limit.written} counts, if it stands out of the rounds' scatter"
+    return f"declared at {verdict.budget.place} ({verdict.budget.scope})"
 
 
 def _peak_text(moment: PeakMoment, duration: float) -> str:

@@ -178,8 +178,11 @@ def _tightness(verdict: Verdict) -> tuple[int, float, float]:
 
 
 def _standing(verdict: Verdict) -> str:
-    """Where a measured window stands against the limit: 12% left, over by 8%, short by 8%, no baseline."""
+    """Where a measured window stands: 12% left, over by 8%, short by 8%, worse by 8%, no baseline."""
     left, actual = known(verdict.headroom), known(verdict.actual)
+    if verdict.kind == "regression" and verdict.status is Status.FAIL:
+        over = known(verdict.over)
+        return "worse" if over is None else f"worse by {percent(over)}"
     if verdict.status in (Status.FAIL, Status.WARN) and actual is not None:
         return f"{'short' if actual < verdict.limit.value else 'over'} by {_excess(verdict, actual)}"
     return verdict.status.value.replace("_", " ") if left is None else f"{percent(left)} left"

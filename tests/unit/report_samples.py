@@ -231,7 +231,11 @@ def _verdicts(draw) -> Verdict:
     status = draw(st.sampled_from(Status))
     actual = None if status is Status.UNAVAILABLE else draw(_number)
     share = st.none() | _number
-    return Verdict(budget, limit, kind, actual, status, draw(share), draw(share), draw(_text))
+    compared = {} if kind != "regression" else {
+        "baseline": draw(share), "change": draw(share), "interval": draw(st.none() | st.tuples(_number, _number)),
+        "rounds_needed": draw(st.none() | _count),
+    }  # fmt: skip
+    return Verdict(budget, limit, kind, actual, status, draw(share), draw(share), draw(_text), **compared)
 
 
 _latency = st.none() | _number

@@ -34,10 +34,10 @@ def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
         "over": verdict.over,
         "headroom": verdict.headroom,
         "reason": reason or None,
-        "baseline": None,
-        "change": None,
-        "interval": None,
-        "rounds_needed": None,
+        "baseline": verdict.baseline,
+        "change": verdict.change,
+        "interval": verdict.interval if verdict.interval and all(map(math.isfinite, verdict.interval)) else None,
+        "rounds_needed": verdict.rounds_needed,
     }
 
 
@@ -58,4 +58,8 @@ def verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
         over=data["over"],
         headroom=data["headroom"],
         reason=data["reason"] or "",
+        baseline=data["baseline"],
+        change=data["change"],
+        interval=tuple(data["interval"]) if data["interval"] else None,
+        rounds_needed=data["rounds_needed"],
     )

@@ -1,0 +1,116 @@
+"""Owns which metrics of a window are compared with another side, and the verdicts that their comparisons come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.errors import Place
+from pytest_gomem.judge.compare import PRIMARY, Comparison, compare
+from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.measure.metric import Better, Metric
+from pytest_gomem.quantity import RATIO, Quantity, format_value
+
+REGRESSION = "regression"
+BY_DEFAULT = "compared by default"  # the scope of a comparison that no budget asked for
+
+Figures = Mapping[str, float]  # what one round measured, by metric
+
+
+def regression_verdicts(
+    budgets: Iterable[Budget],
+    metrics: Mapping[str, Metric],
+    base: Sequence[Figures],
+    new: Sequence[Figures],
+    *,
+    against: str,
+    ops: int | None = None,
+    looks: int = 1,
+) -> tuple[Verdict, ...]:
+    """The verdict of each metric that is compared: those with a `regression` limit, and by default PRIMARY.
+
+    base, new: the rounds of either side. against: what the base is, for the words: "origin/main (1a2b3c)".
+    A metric counts as measured on a side if every round has it. One that no budget asked for is left out where neither
+    side measured it; one that the base side alone did not measure is NO_BASELINE, the new side alone UNAVAILABLE.
+    """
+    asked = {budget.metric: budget for budget in budgets if budget.regression is not None and not budget.function}
+    chosen = {name: asked.get(name) or _by_default(name) for name in (*PRIMARY, *asked) if name in metrics}
+    sides = {name: (_values(name, base), _values(name, new)) for name in chosen}
+    judged = {name: budget for name, budget in chosen.items() if name in asked or any(sides[name])}
+    return tuple(
+        verdict_of(
+            compare(metrics[name], *sides[name], _limit(budget).value, ops=ops, family=len(judged), looks=looks),
+            metrics[name],
+            budget,
+            against,
+        )
+        for name, budget in judged.items()
+    )
+
+
+def _values(name: str, rounds: Sequence[Figures]) -> tuple[float, ...]:
+    found = tuple(one[name] for one in rounds if name in one)
+    return found if len(found) == len(rounds) else ()
+
+
+def _by_default(metric: str) -> Budget:
+    tolerance = PRIMARY[metric]
+    limit = Quantity(tolerance, RATIO, f"{tolerance:.3g}" if not tolerance else f"{tolerance * 100:g}%")
+    return Budget(metric, None, None, None, limit, "", BY_DEFAULT, Place(key=metric))
+
+
+def _limit(budget: Budget) -> Quantity:
+    assert budget.regression is not None
+    return budget.regression
+
+
+def verdict_of(found: Comparison, metric: Metric, budget: Budget, against: str) -> Verdict:
+    """A comparison as the verdict on a `regression` limit.
+
+    over: the worsening as a ratio of the base; None where it is none, or the base is 0.
+    """
+    status = Status.UNAVAILABLE if found.new is None else found.status
+    over = abs(found.ratio) if status is Status.FAIL and found.ratio is not None else None
+    return Verdict(
+        budget,
+        _limit(budget),
+        REGRESSION,
+        found.new,
+        status,
+        over=over,
+        headroom=None,
+        reason=_words(found, metric, against, status),
+        baseline=found.base,
+        change=found.change,
+        interval=found.interval,
+        rounds_needed=found.rounds_needed,
+    )
+
+
+def _words(found: Comparison, metric: Metric, against: str, status: Status) -> str:
+    if status is Status.PASS:
+        return ""
+    if found.new is None:
+        return f"{found.metric} is unavailable: it was not measured in every round"
+    if found.base is None:
+        return f"{found.metric} was not measured in every round of {against}: there is nothing to compare with"
+    if status is Status.NOISY:
+        needed = f"; {found.rounds_needed} rounds of each side could tell" if found.rounds_needed else ""
+        return f"{_change(found, metric, against)}, which is too noisy to tell: {found.reason}{needed}"
+    return f"{_change(found, metric, against)}, {_rounds(found)}"
+
+
+def _change(found: Comparison, metric: Metric, against: str) -> str:
+    assert found.base is not None
+    assert found.new is not None
+    assert found.change is not None
+    base, new = format_value(found.base, metric.unit), format_value(found.new, metric.unit)
+    by = f" ({found.ratio:+.2%})" if found.ratio is not None else ""
+    worse = (found.change > 0) == (metric.better is Better.LOWER)
+    size = format_value(abs(found.change), metric.unit)
+    return f"{found.metric} is {'worse' if worse else 'better'} than at {against} by {size}{by}: {base} -> {new}"
+
+
+def _rounds(found: Comparison) -> str:
+    base, new = found.rounds
+    return f"{new} rounds of each side" if base == new else f"{new} rounds against {base}"
