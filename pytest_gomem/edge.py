@@ -15,7 +15,7 @@ import pytest
 
 from pytest_gomem import option_values
 from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
-from pytest_gomem.items import MATRIX_FIXTURE, combinations, is_measured, plan_item
+from pytest_gomem.items import MATRIX_FIXTURE, combinations, is_measured, plan_item, shares_services
 from pytest_gomem.options import BadOption, said
 from pytest_gomem.stash import MEASURED, PLAN
 
@@ -159,6 +159,9 @@ class Edge:
                 item.stash[PLAN] = plan_item(item, self.run)
             except ConfigErrors as several:
                 errors += several.errors
+        shared = [item for item in measured if shares_services(item) and PLAN in item.stash]
+        if shared:
+            self.run.sharing = tuple((item.nodeid, item.stash[PLAN].budgets) for item in shared)
         errors += self._stale_budgets(items)
         if errors:
             self._refuse(session, items, list(dict.fromkeys(map(str, errors))))
@@ -216,6 +219,7 @@ class Edge:
                 self.run,
                 schedule=schedule_of(item, plan, self.options),
                 report_only=bool(self.options["report-only"]),
+                strict=bool(self.options["strict"]),
                 artifacts=self._config.invocation_params.dir / str(artifacts) if artifacts else None,
             )
         return item.stash[MEASURED]

@@ -40,6 +40,11 @@ def is_measured(item: pytest.Item) -> bool:
     return not FIXTURES.isdisjoint(_fixture_names(item)) or any(item.get_closest_marker(name) for name in MARKERS)
 
 
+def shares_services(item: pytest.Item) -> bool:
+    """Whether the item may measure a process that serves other tests too."""
+    return not {SESSION_FIXTURE, "gomem"}.isdisjoint(_fixture_names(item))
+
+
 def _fixture_names(item: pytest.Item) -> list[str]:
     return list(getattr(item, "fixturenames", ()))
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gomem.config.file import BudgetTable
+from pytest_gomem.edge import GomemWarning
 from pytest_gomem.errors import GomemError
 from pytest_gomem.items import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
 from pytest_gomem.judge.decide import failed
+from pytest_gomem.judge.functions import no_match
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.json_report import test_to_dict
@@ -60,6 +62,7 @@ class MeasuredItem:
         *,
         schedule: Schedule | None = None,
         report_only: bool = False,
+        strict: bool = False,
         artifacts: Path | None = None,
     ) -> None:
         self._item = item
@@ -68,7 +71,7 @@ class MeasuredItem:
         self._schedule = schedule or Schedule()
         self.plan = plan
         table = run.settings.config.budgets if run.settings.config else BudgetTable()
-        self._judging = Judging(item.nodeid, plan.budgets, table, report_only)
+        self._judging = Judging(item.nodeid, plan.budgets, table, report_only, strict)
         self._rounds: list[Round] = []
         self._troubles: list[str] = []
         self._merged: tuple[WindowRecord, ...] | None = None
@@ -136,6 +139,7 @@ class MeasuredItem:
     def judge(self) -> None:
         """Judge all rounds together; raises pytest's own failure with the text of everything that is wrong."""
         self._merge()
+        self._warn_of_globs()
         texts = [*self._troubles, *self._verdict_texts()]
         if texts:
             self._save_artifacts()
@@ -166,11 +170,11 @@ class MeasuredItem:
         for service, _ in windows:
             service.window = None
 
-    def _close(self, windows: list[tuple[Service, OpenWindow]]) -> None:
+    def _close(self, windows: list[tuple[Service, OpenWindow]], *, failing: bool = False) -> None:
         """Close the windows; no error of ours is lost on the way."""
         for service, window in windows:
             try:
-                self._own.close_window(service, window)
+                self._own.close_window(service, window, failing=failing)
                 service.check_alive()
             except GomemError as error:
                 self._troubles.append(str(error))
@@ -179,13 +183,20 @@ class MeasuredItem:
         """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""
         return self._merged or tuple(m.record for m in self._round.measurements())
 
+    def _warn_of_globs(self) -> None:
+        """Budgets on functions that match none: under --gomem-strict their verdicts say so."""
+        values = [] if self._judging.strict else [value for window in self.windows() for value in window.functions]
+        for value in values:
+            if not value.matched:
+                self._item.warn(GomemWarning(no_match(value)))
+
     def _verdict_texts(self) -> list[str]:
         if self._judging.report_only:
             return []
         return [failure_text(one, self._item.nodeid)[1] for one in self.windows() if failed(one.verdicts)]
 
     def _close_beside(self, windows: list[tuple[Service, OpenWindow]]) -> None:
-        self._close(windows)
+        self._close(windows, failing=True)
         which = f"round {len(self._rounds)} of {len(self._schedule)} failed; the figures are this round's alone"
         for text in [*([which] if len(self._schedule) > 1 else []), *self._troubles, *self._verdict_texts()]:
             self._item.add_report_section("call", "gomem", text)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pytest_gomem.config.fields import Fields, Mistakes, members, quantity
+from pytest_gomem.config.fields import Fields, Mistakes, flag, members, quantity
 from pytest_gomem.config.located import Located, located
 from pytest_gomem.errors import Place
 from pytest_gomem.globs import nearest
@@ -51,6 +51,7 @@ class Budget:
     """Limits of one metric: each is inclusive (equal to the limit passes); None where not set.
 
     function: a glob over function names for a per-function budget of the profile metrics, "" otherwise.
+    cum: whether what these functions call counts for them too.
     regression: the largest allowed relative worsening against the baseline, a ratio.
     scope: what declared it, such as "marker on function" or "tests glob". place: file, line and key.
     """
@@ -63,6 +64,7 @@ class Budget:
     function: str
     scope: str
     place: Place
+    cum: bool = False
 
 
 def parse_budget(
@@ -104,13 +106,14 @@ def _by_function(metric: str, node: Located) -> Mapping[str, Located]:
     if not isinstance(node.value, Mapping) or not node.value:
         raise node.error(f"a budget on {metric} is per function, not {node.shown}", hint)
     for name, member in node.value.items():
-        if not name or name in _LIMITS:
+        if not name or name in (*_LIMITS, "cum"):
             raise member.error(f"'{name}' stands where a function glob belongs", hint)
     return node.value
 
 
 def _budget(metric: str, unit: Unit, function: str, scope: str, node: Located) -> Budget:
-    limits = _mapped(node, unit) if isinstance(node.value, Mapping) else _bound(node, unit)
+    is_mapping = isinstance(node.value, Mapping)
+    limits, cum = _mapped(node, unit, bool(function)) if is_mapping else (_bound(node, unit), False)
     return Budget(
         metric=metric,
         max=limits.get("max"),
@@ -120,6 +123,7 @@ def _budget(metric: str, unit: Unit, function: str, scope: str, node: Located) -
         function=function,
         scope=scope,
         place=node.place,
+        cum=cum,
     )
 
 
@@ -132,16 +136,18 @@ def _bound(node: Located, unit: Unit) -> dict[str, Quantity]:
     return {"min" if sign == ">=" else "max": quantity(unit)(Located(written.strip(), node.place, written.strip()))}
 
 
-def _mapped(node: Located, unit: Unit) -> dict[str, Quantity]:
+def _mapped(node: Located, unit: Unit, per_function: bool) -> tuple[dict[str, Quantity], bool]:
+    """The limits, and whether they are on cumulative values."""
     mistakes = Mistakes()
-    fields = Fields(node, _LIMITS, mistakes)
+    fields = Fields(node, (*_LIMITS, *(("cum",) if per_function else ())), mistakes)
+    cum = fields.read("cum", flag, False)
     read = {key: fields.read(key, quantity(RATIO if key == "regression" else unit), None) for key in _LIMITS}
     mistakes.raise_all()
     limits = {key: limit for key, limit in read.items() if limit is not None}
     if not limits:
         raise node.error("sets no limit", f"one of {', '.join(_LIMITS)} is needed")
     _check_order(limits, fields)
-    return limits
+    return limits, cum
 
 
 def _check_order(limits: Mapping[str, Quantity], fields: Fields) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.judge.origin import Site
-from pytest_gomem.judge.sampling import Line, counts_made, counts_objects, lines
+from pytest_gomem.judge.sampling import SIGMAS, Line, counts_made, counts_objects, lines
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.quantity import BYTES, COUNT, format_value
 
@@ -18,10 +19,10 @@ SAMPLE_OF: Mapping[str, str] = MappingProxyType(
         "heap_objects": "inuse_objects",
         **dict.fromkeys(("total_alloc", "alloc_bytes_per_op", "alloc_rate"), "alloc_space"),
         **dict.fromkeys(("allocs", "allocs_per_op"), "alloc_objects"),
+        **{name: name for name in sorted(PER_FUNCTION)},
     }
 )
 _RESIDENT = ("peak_rss", "end_rss")
-_SIGMAS = 2  # of the interval, and what a change must reach to be named
 _LEAST = 0.01  # of the first culprit's change; one that is smaller explains nothing
 
 
@@ -76,19 +77,27 @@ class Findings:
         return sum(culprit.share for culprit in self.culprits)
 
 
-def find_culprits(metric: str, after: Profile, before: Profile | None, module: str, limit: int = 5) -> Findings:
+def find_culprits(
+    metric: str,
+    after: Profile,
+    before: Profile | None,
+    module: str,
+    limit: int = 5,
+    counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
+) -> Findings:
     """The lines that hold, or made, more than before by at least 2 sigma, and by 1% of what the first of them does.
 
     metric: a key of SAMPLE_OF. before: an earlier heap profile of the same process; without one everything is new.
     module: the user's module path. Each stack counts for the line of the user's own module nearest to the allocation,
     so that what a library allocates counts for whoever called it; without such a line it counts for its leaf.
+    counts: whether the samples of a profile's stack are looked at, such as those of a budget's functions.
     Raises ProfileError when one of the two is no heap profile.
     """
-    found = lines(after, before, SAMPLE_OF[metric], module)
+    found = lines(after, before, SAMPLE_OF[metric], module, counts)
     grown = sorted((line for line in found if line.change > 0), key=lambda line: (-line.change, line.site))
     growth = sum(line.change for line in grown)
     functions = len({line.site.function for line in grown})
-    sure = [line for line in grown if line.change >= _SIGMAS * line.sigma]
+    sure = [line for line in grown if line.change >= SIGMAS * line.sigma]
     named = [line for line in sure if line.change >= _LEAST * sure[0].change][:limit]
     culprits = tuple(_culprit(metric, line, growth, before is not None) for line in named)
     return Findings(metric, culprits, functions, growth, "" if culprits else _nothing(metric, after, functions, growth))
@@ -101,7 +110,7 @@ def _culprit(metric: str, line: Line, growth: int, has_base: bool) -> Culprit:
         metric,
         line.before if has_base else None,
         line.after,
-        math.ceil(_SIGMAS * line.sigma),
+        math.ceil(SIGMAS * line.sigma),
         line.change / growth,
         _reason(line, has_base),
         grew_most[1:],

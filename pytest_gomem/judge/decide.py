@@ -20,7 +20,6 @@ _WORST_FIRST = (
     Status.PASS,
     Status.IMPROVED,
 )
-_NO_PROFILE = "a budget on functions needs allocation profiles, which this version does not capture"
 _NO_BASELINE = "there is no baseline yet to compare with"
 # "4.35GB" is 4.35 * 1e9 in floating point, which may miss the whole number by its last digit: equal must still pass.
 _EQUAL = 1e-12
@@ -32,8 +31,6 @@ def judge(budget: Budget, result: Reading | Unavailable) -> tuple[Verdict, ...]:
     Limits are inclusive. `warn` watches the side of `max`; of `min` where that is the only other limit. Without a
     value every limit is UNAVAILABLE with the reason, which fails: unmeasured is not passed.
     """
-    if budget.function:
-        result = Unavailable(_NO_PROFILE)
     if isinstance(result, Unavailable):
         reason = f"{budget.metric} is unavailable: {result.reason}"
         return tuple(_without_value(budget, kind, limit, reason) for kind, limit in _limits(budget))

@@ -23,7 +23,7 @@ class Site(NamedTuple):
 
 
 Chain = tuple[Site, ...]  # the line to charge, then its nearest callers in the user's own module
-_UNKNOWN = Site("<unknown>", "", 0)
+UNKNOWN = Site("<unknown>", "", 0)
 
 
 class _Place(NamedTuple):
@@ -75,7 +75,7 @@ class Origins:
                 break
         if own:
             return tuple(own)
-        return None if is_profiling else (leaf or _UNKNOWN,)
+        return None if is_profiling else (leaf or UNKNOWN,)
 
     def _places(self, location: Location) -> Iterator[_Place]:
         for _, frame in frames_of(location, "line"):

@@ -16,12 +16,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pytest_gomem.judge.origin import Chain, Origins, Site
+from pytest_gomem.judge.origin import UNKNOWN, Chain, Origins, Site
 from pytest_gomem.pprof.model import Label, Profile
+
+SIGMAS = 2  # of every interval: the truth lies in it 19 times in 20
+SMALLEST = 8  # bytes, the runtime's smallest size class
 
 
 class _Weight(NamedTuple):
@@ -48,19 +51,16 @@ class _Sampled:
 
 
 @dataclass
-class Line:
-    """The samples of one line in two profiles of one process, or in one alone: then `before` is 0 and all is new.
+class Tally:
+    """Samples of two profiles of one process, or of one alone: then `before` is 0 and all is new.
 
     before, after: sums as `go tool pprof` shows them, of the sample type: bytes, or objects.
-    stacks: the change of each chain of callers.
     """
 
-    site: Site
     sample_type: str
     rate: int
     before: int = 0
     after: int = 0
-    stacks: Counter[Chain] = field(default_factory=Counter)
     _sizes: defaultdict[int, _Sampled] = field(default_factory=lambda: defaultdict(_Sampled))
 
     @property
@@ -87,12 +87,19 @@ class Line:
         held = sum(value * (sampled.after - sampled.before) for value, sampled in sizes)
         return min(max(held / made, 0.0), 1.0) if made > 0 else 0.0
 
-    def add(self, chain: Chain, sample: _Sample, is_before: bool) -> None:
+    @property
+    def unseen(self) -> float:
+        """What may be there although no sample tells of it, with the probability of 1 in 20: -ln(0.05) samples."""
+        if self.rate <= 1:
+            return 0.0
+        size = min((size for size in self._sizes if size), default=SMALLEST)
+        return -math.log(0.05) * (self.rate / size if counts_objects(self.sample_type) else self.rate)
+
+    def add(self, sample: Sample, is_before: bool) -> None:
         """Count a sample of the later or the earlier profile."""
         sampled = self._sizes[sample.size]
         sign = -1 if is_before else 1
         sampled.made += sign * sample.made
-        self.stacks[chain] += sign * sample.value
         if is_before:
             self.before += sample.value
             sampled.before += sample.held
@@ -105,6 +112,19 @@ class Line:
         return _Weight(probability, (1 if counts_objects(self.sample_type) else size) / probability)
 
 
+@dataclass
+class Line(Tally):
+    """The samples of one line; stacks: the change of each chain of callers."""
+
+    site: Site = UNKNOWN
+    stacks: Counter[Chain] = field(default_factory=Counter)
+
+    def add_from(self, chain: Chain, sample: Sample, is_before: bool) -> None:
+        """Count a sample that came this way."""
+        self.add(sample, is_before)
+        self.stacks[chain] += -sample.value if is_before else sample.value
+
+
 def counts_made(sample_type: str) -> bool:
     """Whether these samples are of what was allocated (churn), not of what is held (retention)."""
     return sample_type.startswith("alloc_")
@@ -115,20 +135,33 @@ def counts_objects(sample_type: str) -> bool:
     return sample_type.endswith("_objects")
 
 
-def lines(after: Profile, before: Profile | None, sample_type: str, module: str) -> list[Line]:
-    """Each line that samples are charged to, in no order; raises ProfileError for what is no heap profile."""
+def lines(
+    after: Profile, before: Profile | None, sample_type: str, module: str, counts: Callable[[Profile, bytes], bool]
+) -> list[Line]:
+    """Each line that samples are charged to, in no order; raises ProfileError for what is no heap profile.
+
+    counts: whether the samples of this stack are looked at.
+    """
     profiles = (after,) if before is None else (after, before)
     origins = Origins(module, profiles)
     found: dict[Site, Line] = {}
     for profile in profiles:
-        for chain, sample in zip(origins.chains(profile), _samples(profile, sample_type), strict=True):
-            if chain is not None and sample.size:  # the runtime also writes records of nothing, whose size is unknown
-                line = found.setdefault(chain[0], Line(chain[0], sample_type, after.period))
-                line.add(chain, sample, is_before=profile is before)
+        rows = zip(profile.stacks, origins.chains(profile), samples_of(profile, sample_type), strict=True)
+        for stack, chain, sample in rows:
+            if chain is None or not sample.size or not counts(profile, stack):
+                continue  # size 0: the runtime also writes records of nothing
+            line = found.setdefault(chain[0], Line(sample_type, after.period, site=chain[0]))
+            line.add_from(chain, sample, is_before=profile is before)
     return list(found.values())
 
 
-class _Sample(NamedTuple):
+def samples_taken(after: Profile, before: Profile) -> float:
+    """How many samples the runtime has taken between two heap profiles of one process."""
+    later, earlier = (sum(s.made for s in samples_of(profile, "alloc_space")) for profile in (after, before))
+    return later - earlier
+
+
+class Sample(NamedTuple):
     """A sample's value, its objects' size in bytes, and how many were sampled: of all made, of those held."""
 
     value: int
@@ -137,11 +170,12 @@ class _Sample(NamedTuple):
     held: float
 
 
-def _samples(profile: Profile, sample_type: str) -> Iterator[_Sample]:
+def samples_of(profile: Profile, sample_type: str) -> Iterator[Sample]:
+    """Each sample of a heap profile, in its order; raises ProfileError for what is no heap profile."""
     columns = (profile.values[profile.sample_index(name)] for name in (sample_type, "alloc_space", "inuse_space"))
     for value, made, held, size in zip(*columns, _sizes(profile), strict=True):
         once = _probability(size, profile.period) / size if size else 0.0
-        yield _Sample(value, size, made * once, held * once)
+        yield Sample(value, size, made * once, held * once)
 
 
 def _sizes(profile: Profile) -> Iterator[int]:

@@ -32,12 +32,16 @@ AGENT_VARIABLE = "PYTEST_GOMEM_AGENT"
 
 @dataclass(frozen=True)
 class Overrides:
-    """What a test or fixture changes in a service's settings: args replace, env, gc and build are laid over."""
+    """What a test or fixture changes in a service's settings: args replace, env, gc and build are laid over.
+
+    rate_of_budgets: the profile rate that budgets on functions ask for, where the user has set none.
+    """
 
     args: tuple[str, ...] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     gc: GcSettings = field(default_factory=GcSettings)
     build: BuildAxes = field(default_factory=BuildAxes)
+    rate_of_budgets: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Launched:
     """A running program and all that is known of how it was started.
 
     socket: where the agent in it listens; None without one, for the reason `no_agent`.
+    rate_of_budgets: the profile rate, where it was budgets on functions that set it.
     """
 
     config: ServiceConfig
@@ -59,6 +64,7 @@ class Launched:
     socket: Path | None
     no_agent: str
     source: Source
+    rate_of_budgets: int | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,8 @@ class Launcher:
         )
         ports = free_ports(dict.fromkeys((*named, *waited_for)))
         info = self._binary_info(Path(command.words[0]))
+        user_says = config.profile_rate is not None or "memprofilerate" in gc.godebug
+        rate_of_budgets = None if user_says else overrides.rate_of_budgets
         tmp = self._private_folder(config.name)
         socket = self._private_folder("agent") / "socket" if for_agent else None
 
@@ -160,7 +168,7 @@ class Launcher:
             full_env = {
                 **{name: value for name, value in os.environ.items() if name not in gc_config.PINNED},
                 **{name: expanded(value) for name, value in env.items()},
-                **gc_config.environment(gc, config.profile_rate, gctrace=True),
+                **gc_config.environment(gc, rate_of_budgets or config.profile_rate, gctrace=True),
                 **({AGENT_VARIABLE: str(socket)} if socket else {}),
             }
             argv = [command.words[0], *(expanded(part) for part in (*command.words[1:], *args))]
@@ -186,6 +194,7 @@ class Launcher:
             socket=socket,
             no_agent=command.no_agent,
             source=command.source,
+            rate_of_budgets=rate_of_budgets,
         )
 
     def _launch(self, config: ServiceConfig, request: LaunchRequest) -> KeptChild:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterable
 
-from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.drive.client import Bounds, HttpClient
 from pytest_gomem.errors import LoadError, ObserveError
 from pytest_gomem.observe.memstats import parse_goroutine_total, parse_memstats
 from pytest_gomem.observe.quantities import Observed, quantities_of
@@ -15,6 +15,7 @@ from pytest_gomem.observe.records import MemStats
 
 _LOOK_TIMEOUT = 5.0
 _READ_TIMEOUT = 60.0
+_MOST_BYTES = 1 << 30  # of one answer; a heap profile of 200 000 samples has some 2 MB
 
 
 class PprofEndpoint:
@@ -28,8 +29,9 @@ class PprofEndpoint:
         self._client = HttpClient(self.url, timeout=timeout)
 
     def _get(self, path: str, extra_time: float = 0.0) -> bytes:
+        limit = self._timeout + extra_time
         try:
-            response = self._client.request("GET", path, timeout=self._timeout + extra_time)
+            response = self._client.request("GET", path, timeout=limit, bounds=Bounds(limit, _MOST_BYTES))
         except LoadError as error:
             raise ObserveError(str(error)) from None
         if response.status != 200:
@@ -72,6 +74,10 @@ class PprofEndpoint:
         """The heap profile after two forced collections, unchanged: gzipped profile.proto with all four samples."""
         self._get("/heap?gc=1")
         return self._get("/heap?gc=1")
+
+    def goroutine_profile(self) -> bytes:
+        """The stacks of all goroutines, unchanged: gzipped profile.proto that counts equal ones."""
+        return self._get("/goroutine")
 
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile since the start, or of the next `seconds`, rounded up to whole ones, unchanged.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Protocol
 
-from pytest_gomem.errors import ObserveError
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.quantities import Observed, quantities_of
 from pytest_gomem.observe.records import MemStats
@@ -33,6 +33,9 @@ class Inside(Protocol):
 
     def heap_profile(self) -> bytes:
         """The heap profile after two forced collections: gzipped profile.proto with all four samples."""
+
+    def goroutine_profile(self) -> bytes:
+        """The stacks of all goroutines: gzipped profile.proto that counts equal ones."""
 
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile since the start, or of the next `seconds`."""
@@ -81,11 +84,22 @@ class AgentInside:
         """The heap profile after two forced collections."""
         return self.client.profile("heap", gc=True)
 
+    def goroutine_profile(self) -> bytes:
+        """The stacks of all goroutines, the agent's among them."""
+        return self.client.profile("goroutine")
+
     def allocs_profile(self, seconds: float | None = None) -> bytes:
-        """The allocs profile since the start; raises ObserveError for a span of time, which only the endpoint knows."""
-        if seconds is not None:
-            raise ObserveError("allocs_profile(seconds=) needs the pprof endpoint: the agent knows no span of time")
-        return self.client.profile("allocs")
+        """The allocs profile since the start; of a span of time the difference of two, each after forced collections.
+
+        Those publish what was allocated before them, so that nothing of the span is left out.
+        """
+        if seconds is None:
+            return self.client.profile("allocs")
+        from pytest_gomem.pprof.delta import delta
+
+        before = self.client.profile("allocs", gc=True)
+        time.sleep(seconds)
+        return delta(before, self.client.profile("allocs", gc=True))
 
     def close(self) -> None:
         """Drop the connection."""

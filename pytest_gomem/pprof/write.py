@@ -14,10 +14,14 @@ from pytest_gomem.pprof.profile_pb2 import Profile as Encoded
 def write_profile(profile: Profile, path: str | Path) -> None:
     """Write a profile, gzipped; raises ProfileError when the file cannot be written."""
     try:
-        # Without a time in its header the same profile always gives the same bytes.
-        Path(path).write_bytes(gzip.compress(encode(profile), mtime=0))
+        Path(path).write_bytes(compressed(profile))
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror or error}") from None
+
+
+def compressed(profile: Profile) -> bytes:
+    """The profile as a gzipped message; the same one always gives the same bytes."""
+    return gzip.compress(encode(profile), mtime=0)  # without a time in its header
 
 
 def encode(profile: Profile) -> bytes:

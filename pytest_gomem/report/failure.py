@@ -10,6 +10,7 @@ from pytest_gomem.measure.metric import Reading
 from pytest_gomem.quantity import BYTES, format_value, parse_quantity
 from pytest_gomem.report.bill import bill_lines
 from pytest_gomem.report.culprits import culprit_lines
+from pytest_gomem.report.functions import function_detail
 from pytest_gomem.report.model import LoadSummary, PeakMoment, WindowRecord
 from pytest_gomem.report.text import BROKEN, budget_name, columns, limit_text, printable, readings, value_text, wrapped
 
@@ -85,6 +86,8 @@ def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
     yield _DETAIL + printable(_declared(verdict))
     if verdict.budget.metric in _PEAKS and verdict.actual is not None and window.peak_moment:
         yield _DETAIL + _peak_text(window.peak_moment, window.duration)
+    if verdict.budget.function:
+        yield from wrapped(printable(function_detail(verdict.budget, window.functions)), _WIDTH, _DETAIL)
     reading = readings(window).get(verdict.budget.metric)
     if isinstance(reading, Reading):
         origin = (f"read from {reading.source}" if reading.source else "", reading.precision, reading.note)

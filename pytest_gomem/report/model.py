@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_gomem.judge.culprits import Culprit
+from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.metric import Reading, Unavailable
@@ -134,6 +135,7 @@ class WindowRecord:
     culprit_summaries: Mapping[str, str] = field(default_factory=dict)
     rounds: tuple[Mapping[str, float], ...] = ()
     cross_checks: tuple[CrossCheck, ...] = ()
+    functions: tuple[FunctionValue, ...] = ()
 
 
 @dataclass(frozen=True)

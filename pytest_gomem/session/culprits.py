@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
-from pytest_gomem.config.budgets import Budget
+from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.judge.culprits import SAMPLE_OF, Findings, find_culprits
+from pytest_gomem.judge.functions import asked_by, counting
+from pytest_gomem.judge.sampling import counts_made
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.window import Missing
-from pytest_gomem.observe.agent.records import PeakProfile
-from pytest_gomem.pprof.read import parse_profile
+from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import summary
 from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.session.capture import Profiles
 
 _PEAKS = ("peak_rss", "peak_heap")
 
 
-@dataclass(frozen=True)
-class Profiles:
-    """Heap profiles of a window as they came: at its opening, after its close, and of its peak."""
-
-    before: bytes | Missing
-    after: bytes | Missing
-    peak: PeakProfile | Missing
-
-
-def wants_profile(budgets: Iterable[Budget]) -> bool:
-    """Whether one of these budgets, broken, would ask who holds or made the memory."""
-    return any(budget.metric in SAMPLE_OF for budget in budgets)
-
-
 def accusable(record: WindowRecord) -> list[str]:
-    """The broken metrics that a heap profile can explain, one for each sample type."""
+    """The broken metrics that a heap profile can explain: those on functions, and one for each sample type else."""
     broken = [v.budget.metric for v in record.verdicts if v.status is Status.FAIL and v.budget.metric in SAMPLE_OF]
-    return list({SAMPLE_OF[metric]: metric for metric in reversed(broken)}.values())[::-1]
+    whole = {SAMPLE_OF[metric]: metric for metric in reversed(broken) if metric not in PER_FUNCTION}
+    on_functions = dict.fromkeys(metric for metric in broken if metric in PER_FUNCTION)
+    return [*on_functions, *list(whole.values())[::-1]]
 
 
 def with_culprits(record: WindowRecord, profiles: Profiles, module: str) -> WindowRecord:
     """The record with the culprits of its broken metrics, or the reason why nobody can be named."""
-    metrics = accusable(record)
-    found = {metric: _found(metric, profiles, module) for metric in metrics}
+    found = {metric: _found(metric, record, profiles, module) for metric in accusable(record)}
     return replace(
         record,
         culprits=tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits),
@@ -49,13 +38,22 @@ def with_culprits(record: WindowRecord, profiles: Profiles, module: str) -> Wind
     )
 
 
-def _found(metric: str, profiles: Profiles, module: str) -> Findings | str:
-    at_peak = metric in _PEAKS and isinstance(profiles.peak, PeakProfile)
-    after = profiles.peak.profile if at_peak and isinstance(profiles.peak, PeakProfile) else profiles.after
+def _found(metric: str, record: WindowRecord, profiles: Profiles, module: str) -> Findings | str:
+    at_peak = metric in _PEAKS and not isinstance(profiles.peak.profile, Missing)
+    after = (profiles.peak if at_peak else profiles.heap).profile
     if isinstance(after, Missing):
         return f"nobody can be named: {after.reason}"
+    # What functions hold is judged whole, not by how much it grew.
+    whole = metric in PER_FUNCTION and not counts_made(metric)
+    before = None if whole or isinstance(profiles.base.profile, Missing) else profiles.base.profile
     try:
-        before = None if isinstance(profiles.before, Missing) else parse_profile(profiles.before)
-        return find_culprits(metric, parse_profile(after), before, module)
+        return find_culprits(metric, after, before, module, counts=_counts(metric, record))
     except ObserveError as error:
         return f"nobody can be named: {error}"
+
+
+def _counts(metric: str, record: WindowRecord) -> Callable[[Profile, bytes], bool]:
+    """Every stack, or those of the functions whose budgets on this metric are broken."""
+    broken = [v.budget for v in record.verdicts if v.budget.metric == metric and v.status is Status.FAIL]
+    takers = [counting(asked_by(budget)) for budget in broken if budget.function]
+    return lambda profile, stack: not takers or any(takes(profile, stack) for takes in takers)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.errors import GomemError, LaunchError, MeasureError, Place, ServiceDied
+from pytest_gomem.judge.decide import failed
+from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import evaluate
 from pytest_gomem.measure.window import Window
-from pytest_gomem.session.culprits import Profiles, accusable, wants_profile
+from pytest_gomem.session.capture import Profiles, wants_profile
 from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.records import window_record
@@ -40,7 +43,13 @@ class Launchpad:
 
         Also a context manager that stops it. Raises BuildError, LaunchError, ServiceDied, ConfigError(s).
         """
-        return self._keep(self._run.launch(service or self._default, self._overrides(options, "launch()")))
+        name = self._run.service_config(service or self._default).name
+        said = self._overrides(options, "launch()")
+        return self._keep(self._run.launch(name, replace(said, rate_of_budgets=self._rate(name))))
+
+    def _rate(self, service: str) -> int | None:
+        """The profile rate that budgets on functions ask for: of all tests, since its services serve many."""
+        return self._run.shared_rate(service)
 
     def attach(self, pid: int | None = None, pprof: str | None = None, reset_peak: bool = False) -> Service:
         """Watch a process that is not ours; it is never signalled, and its VmHWM is reset only on request."""
@@ -80,6 +89,10 @@ class Gomem(Launchpad):
         self.judging = judging
         self.side = side
         self.measurements: list[Measurement] = []
+
+    def _rate(self, service: str) -> int | None:
+        """The profile rate that the test's own budgets on functions ask for."""
+        return rate_for(self.judging.budgets(service))
 
     def run(
         self,
@@ -143,7 +156,7 @@ class Gomem(Launchpad):
             yield measurement
         except Exception:
             with contextlib.suppress(GomemError):  # the body's own error is the one to tell
-                self.close_window(service, window, measurement)
+                self.close_window(service, window, measurement, failing=True)
             raise
         finally:
             service.window = None
@@ -166,14 +179,20 @@ class Gomem(Launchpad):
         service.windows_opened += 1
         return service.window
 
-    def close_window(self, service: Service, window: OpenWindow, measurement: Measurement | None = None) -> Measurement:
-        """Close a window and judge it."""
+    def close_window(
+        self,
+        service: Service,
+        window: OpenWindow,
+        measurement: Measurement | None = None,
+        *,
+        failing: bool = False,
+    ) -> Measurement:
+        """Close a window and judge it; failing: its test has failed already, so that profiles are kept in any case."""
         service.window = None
         measurement = measurement or self._measurement(service, window.name)
-        self._fill(measurement, service, window.close())
-        if accusable(measurement.record):
-            profiles = Profiles(window.base_profile, window.heap_profile(), window.peak_profile())
-            measurement.accuse(profiles, service.module)
+        self._fill(measurement, service, window.close(), window.profiles)
+        if failing or failed(measurement.record.verdicts):
+            measurement.accuse()
         return measurement
 
     def _measurement(self, service: Service, name: str) -> Measurement:
@@ -181,7 +200,9 @@ class Gomem(Launchpad):
         self.measurements.append(measurement)
         return measurement
 
-    def _fill(self, measurement: Measurement, service: Service, window: Window) -> None:
+    def _fill(
+        self, measurement: Measurement, service: Service, window: Window, profiles: Profiles | None = None
+    ) -> None:
         registry = self._run.settings.registry
         results = evaluate(window, registry)
-        measurement.fill(results, window_record(service, window, results, registry))
+        measurement.fill(results, window_record(service, window, results, registry), profiles)

@@ -11,24 +11,19 @@ from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError, MeasureError, Place
 from pytest_gomem.judge.decide import failed, judge
+from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
 from pytest_gomem.judge.rank import resolve
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
-from pytest_gomem.measure.window import Missing
-from pytest_gomem.observe.agent.records import PeakProfile
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.model import WindowRecord
-from pytest_gomem.session.culprits import Profiles, with_culprits
+from pytest_gomem.session.capture import Profiles
+from pytest_gomem.session.culprits import with_culprits
+from pytest_gomem.session.functions import cost_note, known_values, measured_functions
 from pytest_gomem.session.service import Service
 
 CHECK_SCOPE = "check()"
-
-
-def judged(budgets: Sequence[Budget], results: Mapping[str, Reading | Unavailable]) -> tuple[Verdict, ...]:
-    """The verdicts of all limits of these budgets."""
-    unknown = Unavailable("this version does not measure it yet")
-    return tuple(verdict for budget in budgets for verdict in judge(budget, results.get(budget.metric, unknown)))
 
 
 class BudgetBroken(GomemError, AssertionError):
@@ -39,21 +34,36 @@ class BudgetBroken(GomemError, AssertionError):
 class Judging:
     """What budgets apply to the windows of one test: its markers' (closest first) and gomem.yaml's.
 
-    report_only: broken budgets are shown and do not fail the test.
+    report_only: broken budgets are shown and do not fail the test. strict: a glob over functions must match some.
     """
 
     nodeid: str
     markers: tuple[tuple[Budget, ...], ...] = ()
     table: BudgetTable = field(default_factory=BudgetTable)
     report_only: bool = False
+    strict: bool = False
 
     def budgets(self, service: str) -> tuple[Budget, ...]:
         """The declared budgets of the test's windows on that service; raises ConfigErrors for rivals of equal rank."""
         return resolve(self.nodeid, service, self.markers, self.table)
 
-    def verdicts(self, service: str, results: Mapping[str, Reading | Unavailable]) -> tuple[Verdict, ...]:
-        """The verdicts on one window's results by the declared budgets."""
-        return judged(self.budgets(service), results)
+    def verdicts(
+        self,
+        budgets: Sequence[Budget],
+        results: Mapping[str, Reading | Unavailable],
+        functions: Mapping[Asked, FunctionValue | Unavailable],
+    ) -> tuple[Verdict, ...]:
+        """The verdicts of these budgets, in their order, on a window's results and what its functions hold or made."""
+        unknown = Unavailable("this version does not measure it yet")
+        return tuple(
+            verdict
+            for budget in budgets
+            for verdict in (
+                judge_function(budget, functions[asked_by(budget)], strict=self.strict)
+                if budget.function
+                else judge(budget, results.get(budget.metric, unknown))
+            )
+        )
 
 
 class Measurement:
@@ -69,10 +79,19 @@ class Measurement:
         self._why_open = f"window '{name}' is still open: its figures are there after the with block"
         self._profiles: Profiles | None = None
 
-    def fill(self, results: Mapping[str, Reading | Unavailable], record: WindowRecord) -> None:
-        """Take the results of the closed window, and judge them by the declared budgets."""
+    def fill(
+        self, results: Mapping[str, Reading | Unavailable], record: WindowRecord, profiles: Profiles | None = None
+    ) -> None:
+        """Take the results of the closed window, and judge them by the declared budgets.
+
+        profiles: of the window, from which budgets on functions are judged.
+        """
         self._results = results
-        self._record = replace(record, verdicts=self._judging.verdicts(self.service.name, results))
+        self._record = record
+        self._profiles = profiles
+        self._add_verdicts(self._judging.budgets(self.service.name))
+        if profiles is not None and self.record.functions:
+            self._record = replace(self.record, notes=(*record.notes, *cost_note(self.service, profiles)))
 
     def skip(self, why: str) -> None:
         """Say why there will be no figures."""
@@ -113,15 +132,18 @@ class Measurement:
 
     def check(self, **budgets: object) -> None:
         """Judge by further budgets, written as in the marker; raises BudgetBroken with the whole failure text."""
-        verdicts = judged(self._parsed(budgets), self.results)
-        self._record = replace(self.record, verdicts=(*self.record.verdicts, *verdicts))
+        before = self.record
+        verdicts = self._add_verdicts(self._parsed(budgets))
         if failed(verdicts) and not self._judging.report_only:
-            raise BudgetBroken(failure_text(replace(self._record, verdicts=verdicts), self._judging.nodeid)[1])
+            raise BudgetBroken(failure_text(replace(before, verdicts=verdicts), self._judging.nodeid)[1])
 
-    def accuse(self, profiles: Profiles, module: str) -> None:
-        """Name the culprits of the broken limits; the profiles become artifacts."""
-        self._profiles = profiles
-        self._record = with_culprits(self.record, profiles, module)
+    def accuse(self) -> None:
+        """Keep the profiles of a failed window, and name the culprits of its broken limits."""
+        if self._profiles is None:
+            return
+        notes = self._profiles.on_failure()
+        record = replace(self.record, notes=(*self.record.notes, *notes))
+        self._record = with_culprits(record, self._profiles, self.service.module)
 
     def save_artifacts(self, folder: Path, nodeid: str) -> None:
         """Write the service's log and the profiles below `folder`; raises GomemError when that fails."""
@@ -131,7 +153,8 @@ class Measurement:
         contents: dict[str, tuple[str, bytes]] = {}
         if self.service.has_log():
             contents["log"] = (f"{stem}.log", self.service.log().encode())
-        for kind, profile in self._kept_profiles().items():
+        profiles = self._profiles.artifacts() if self._profiles else {}
+        for kind, profile in profiles.items():
             contents[kind] = (f"{stem}-{kind}.pb.gz", profile)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -141,17 +164,6 @@ class Measurement:
             raise GomemError(f"--gomem-artifacts: {error}") from None
         paths = {kind: name for kind, (name, _) in contents.items()}
         self._record = replace(self._record, artifacts={**self._record.artifacts, **paths})
-
-    def _kept_profiles(self) -> dict[str, bytes]:
-        if self._profiles is None:
-            return {}
-        peak = self._profiles.peak
-        found = {
-            "base_profile": self._profiles.before,
-            "heap_profile": self._profiles.after,
-            "peak_profile": peak.profile if isinstance(peak, PeakProfile) else peak,
-        }
-        return {kind: profile for kind, profile in found.items() if not isinstance(profile, Missing)}
 
     def _parsed(self, written: Mapping[str, object]) -> list[Budget]:
         budgets: list[Budget] = []
@@ -167,3 +179,10 @@ class Measurement:
         if errors:
             raise ConfigErrors(errors)
         return budgets
+
+    def _add_verdicts(self, budgets: Sequence[Budget]) -> tuple[Verdict, ...]:
+        values = measured_functions(budgets, self._profiles, self.service.module)
+        verdicts = self._judging.verdicts(budgets, self.results, values)
+        functions = dict.fromkeys((*self.record.functions, *known_values(values)))
+        self._record = replace(self.record, verdicts=(*self.record.verdicts, *verdicts), functions=tuple(functions))
+        return verdicts

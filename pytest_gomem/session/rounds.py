@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
+from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, median_of
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.sources import joined
 from pytest_gomem.report.model import MetricValue, WindowRecord
 from pytest_gomem.report.text import value_text
+from pytest_gomem.session.functions import known_values
 from pytest_gomem.session.measurement import CHECK_SCOPE, Judging
 
 Key = tuple[str, str, int]  # service, window, and which of the windows of that name in its round
@@ -42,8 +44,10 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
     last = rounds[-1]
     metrics = tuple(_median(name, [_metric(window, name) for window in rounds]) for name in _names(rounds))
     results = {metric.name: metric.result for metric in metrics}
+    budgets = judging.budgets(last.service)
+    functions = {asked: _function(asked, rounds) for asked in (asked_by(b) for b in budgets if b.function)}
     verdicts = (
-        *judging.verdicts(last.service, results),
+        *judging.verdicts(budgets, results, functions),
         *(verdict for verdict in last.verdicts if verdict.budget.scope == CHECK_SCOPE),
     )
     accused = next((window for window in reversed(rounds) if window.culprits), last)
@@ -51,6 +55,7 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
         last,
         metrics=metrics,
         verdicts=verdicts,
+        functions=known_values(functions),
         rounds=tuple(values(window) for window in rounds),
         notes=tuple(dict.fromkeys([*_doubts(rounds, asked), *(note for window in rounds for note in window.notes)])),
         culprits=accused.culprits,
@@ -87,6 +92,18 @@ def _median(name: str, rounds: Sequence[MetricValue]) -> MetricValue:
     nearest = min(readings, key=lambda reading: abs(reading.value - middle))
     note = joined(spread_text([reading.value for reading in readings], rounds[0].unit), nearest.note)
     return replace(rounds[-1], result=replace(nearest, value=middle, note=note))
+
+
+def _function(asked: Asked, rounds: Sequence[WindowRecord]) -> FunctionValue | Unavailable:
+    """What a budget on functions asks for; without a value in one round there is none, as for any metric."""
+    found = []
+    for number, window in enumerate(rounds, 1):
+        value = next((v for v in window.functions if (v.metric, v.function, v.cum) == asked), None)
+        if value is None:
+            own = (v.reason for v in window.verdicts if v.budget.function and asked_by(v.budget) == asked)
+            return Unavailable(f"in round {number} of {len(rounds)}: {next(own, 'it was not measured')}")
+        found.append(value)
+    return median_of(found)
 
 
 def spread_text(found: Sequence[float], unit: str) -> str:

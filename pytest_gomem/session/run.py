@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import psutil
 
+from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.drive.load import LoadDriver
 from pytest_gomem.errors import ConfigError, LaunchError, Place
 from pytest_gomem.globs import did_you_mean
+from pytest_gomem.judge.rank import resolve
+from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.keeper.client import KeeperClient, Watched
 from pytest_gomem.launch.launcher import Launched, Launcher, Overrides
 from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
@@ -27,6 +31,8 @@ class Run:
 
     def __init__(self, settings: RunSettings) -> None:
         self.settings = settings
+        # The tests that may share a process, which has one profile rate for all: their ids, and their markers' budgets.
+        self.sharing: tuple[tuple[str, tuple[tuple[Budget, ...], ...]], ...] = ()
 
     @cached_property
     def keeper(self) -> KeeperClient:
@@ -55,6 +61,13 @@ class Run:
         if name not in config.services:
             raise ConfigError(f"{config.path} has no service '{name}'", hint=did_you_mean(name, config.services))
         return config.services[name]
+
+    def shared_rate(self, service: str) -> int | None:
+        """The finest profile rate that budgets on functions ask of a process which serves many tests."""
+        if self.settings.config is None:
+            return None
+        table = self.settings.config.budgets
+        return rate_for(b for nodeid, markers in self.sharing for b in resolve(nodeid, service, markers, table))
 
     def launch(self, name: str | None, overrides: Overrides) -> Service:
         """Start a service and wait until it is ready; raises as Launcher.launch and service_config do."""
@@ -119,11 +132,12 @@ def overlaid(
     build: BuildAxes | None = None,
 ) -> Overrides:
     """`base` with further overrides on top: args replace, env, gc and build are laid over."""
-    return Overrides(
-        base.args if args is None else args,
-        {**base.env, **(env or {})},
-        merged(base.gc, gc or GcSettings()),
-        (build or BuildAxes()).over(base.build),
+    return replace(
+        base,
+        args=base.args if args is None else args,
+        env={**base.env, **(env or {})},
+        gc=merged(base.gc, gc or GcSettings()),
+        build=(build or BuildAxes()).over(base.build),
     )
 
 

@@ -11,10 +11,9 @@ from dataclasses import replace
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Phase, Window
 from pytest_gomem.observe import kernel
-from pytest_gomem.observe.agent.peak import read_peak
-from pytest_gomem.observe.agent.records import PeakProfile
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats
 from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
+from pytest_gomem.session.capture import NOT_ASKED, Profiles, heap_profile
 from pytest_gomem.session.operations import Operations
 from pytest_gomem.session.readers import Beside
 from pytest_gomem.session.subject import Subject
@@ -50,7 +49,8 @@ class OpenWindow:
         self.phases: list[Phase] = []
         self._free()
         self._look_for_peaks()
-        self.base_profile = self.heap_profile() if self._profile else Missing("no budget asked for a heap profile")
+        base = heap_profile(self.subject) if self._profile else NOT_ASKED
+        self.profiles = Profiles(self.subject, base)
         self._beside = Beside(self.subject.readers)
         self._memstats = self._calibrate()
         pid = self.subject.pid
@@ -70,26 +70,9 @@ class OpenWindow:
         agent, path = self.subject.agent(), self.subject.peak_file
         if agent is None or path is None:
             return
-        with contextlib.suppress(ObserveError):  # peak_profile() says what became of it
+        with contextlib.suppress(ObserveError):  # profiles.peak says what became of it
             agent.start_peak(path)
             agent.reset_peak()
-
-    def heap_profile(self) -> bytes | Missing:
-        """A heap profile after two forced collections, which holds all four sample types."""
-        try:
-            return self.subject.inside().heap_profile()
-        except ObserveError as error:
-            return Missing(str(error))
-
-    def peak_profile(self) -> PeakProfile | Missing:
-        """The heap profile of the window's highest GC cycle, also of a service that has died."""
-        path = self.subject.peak_file
-        if path is None:
-            return Missing("gomem.yaml does not say peak_profile: true for this service, or it has no agent")
-        try:
-            return read_peak(path)
-        except ObserveError as error:
-            return Missing(str(error))
 
     def _reset_peak(self, pid: int) -> bool:
         try:

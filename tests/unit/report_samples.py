@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
+from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.metric import Reading, Unavailable
@@ -227,7 +228,8 @@ def _verdicts(draw) -> Verdict:
     limit = Quantity(draw(_finite), draw(st.sampled_from(list(UNITS.values()))), draw(_text))
     place = draw(st.builds(Place, _text, _count, _text))
     limits = {each: limit if each == kind else None for each in ("max", "min", "warn", "regression")}
-    budget = Budget(draw(_names), **limits, function=draw(_text), scope=draw(_text), place=place)
+    cum = draw(st.booleans())
+    budget = Budget(draw(_names), **limits, function=draw(_text), scope=draw(_text), place=place, cum=cum)
     status = draw(st.sampled_from(Status))
     actual = None if status is Status.UNAVAILABLE else draw(_number)
     share = st.none() | _number
@@ -245,6 +247,9 @@ _loads = st.builds(
 )  # fmt: skip
 _points = st.lists(st.tuples(_number, _number), max_size=4)
 _series = _points.map(lambda points: Series(tuple(t for t, _ in points), tuple(v for _, v in points)))
+_functions = st.builds(
+    FunctionValue, _text, _text, st.booleans(), _count, _count, st.integers(1, 1 << 30), _count, _text
+)
 _windows = st.builds(
     WindowRecord,
     name=_text,
@@ -267,6 +272,7 @@ _windows = st.builds(
     ).map(tuple),
     phases=st.lists(st.builds(PhaseRecord, _text, _number, _number, st.none() | _count), max_size=2).map(tuple),
     rounds=st.lists(st.dictionaries(_names, _number, max_size=3), max_size=3).map(tuple),
+    functions=st.lists(_functions, max_size=2).map(tuple),
 )
 windows = _windows
 tests = st.builds(

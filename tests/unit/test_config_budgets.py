@@ -58,6 +58,9 @@ def test_a_budget_per_function_gives_one_for_each_glob() -> None:
     small, large = read("alloc_space", {"main.encode*": "10MB", "main.Map[...]": {"max": "1GB", "regression": "5%"}})
     assert (small.function, limits(small)) == ("main.encode*", {"max": 1e7})
     assert (large.function, limits(large)) == ("main.Map[...]", {"max": 1e9, "regression": 0.05})
+    assert not small.cum
+    (whole,) = read("alloc_space", {"main.encode*": {"max": "10MB", "cum": True}})
+    assert (whole.cum, limits(whole)) == (True, {"max": 1e7})
     assert small.place.key == "budgets.defaults.m['main.encode*']"
     assert "alloc_space" in PER_FUNCTION
 
@@ -95,7 +98,10 @@ def test_a_budget_per_function_gives_one_for_each_glob() -> None:
         ("alloc_space", {}, "per function"),
         ("alloc_space", {"max": "10MB"}, "where a function glob belongs"),
         ("alloc_space", {"": "10MB"}, "where a function glob belongs"),
-        ("alloc_space", {"main.*": {"max": 1, "cum": True}}, "unknown key 'cum'"),
+        ("alloc_space", {"main.*": {"cum": True}}, "sets no limit"),
+        ("alloc_space", {"main.*": {"max": 1, "cum": 1}}, "m['main.*'].cum: expected true or false"),
+        ("alloc_space", {"cum": True}, "where a function glob belongs"),
+        ("peak_rss", {"max": 1, "cum": True}, "unknown key 'cum'"),
         ("alloc_space", {"main.*": "10ms"}, "m['main.*']: '10ms'"),
     ],
 )

@@ -117,13 +117,6 @@ def test_missing_baseline_does_not_fail():
     assert failed([verdict]) == ()
 
 
-def test_budget_on_functions_is_unavailable():
-    """Without profiles a budget on functions fails with that reason, whatever else was measured."""
-    (verdict,) = judge(budget("alloc_space", max=100, function="main.encode*"), Reading(5, "test"))
-    assert verdict.status is Status.UNAVAILABLE
-    assert "does not capture" in verdict.reason
-
-
 def test_worst_and_failed_of_several():
     """The gravest status wins; no verdicts have none."""
     verdicts = [*judge(budget(max=100, warn=80), Reading(90, "test")), *judge(budget(max=50), Reading(90, "test"))]

@@ -22,6 +22,7 @@ def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
     return {
         "metric": budget.metric,
         "function": budget.function,
+        "cum": budget.cum,
         "scope": budget.scope,
         "declared_at": str(budget.place),
         "place": {"file": budget.place.file, "line": budget.place.line, "key": budget.place.key},
@@ -47,7 +48,12 @@ def verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
     limit = Quantity(data["limit"], unit, data["written"])
     limits = {kind: limit if kind == data["kind"] else None for kind in _LIMITS}
     budget = Budget(
-        metric=data["metric"], **limits, function=data["function"], scope=data["scope"], place=Place(**data["place"])
+        metric=data["metric"],
+        **limits,
+        function=data["function"],
+        scope=data["scope"],
+        place=Place(**data["place"]),
+        cum=data["cum"],
     )
     return Verdict(
         budget=budget,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.report.model import BuildRecord, GcRecord, PeakMoment, PhaseRecord, Series, WindowRecord
 from pytest_gomem.report.wire.bill import bill_from_dict, bill_to_dict
 from pytest_gomem.report.wire.cross_checks import cross_check_from_dict, cross_check_to_dict
@@ -36,6 +38,7 @@ def window_to_dict(window: WindowRecord) -> dict[str, Any]:
         "verdicts": [verdict_to_dict(verdict) for verdict in window.verdicts],
         "culprits": [culprit_to_dict(culprit) for culprit in window.culprits],
         "culprit_summaries": window.culprit_summaries,
+        "functions": [asdict(function) for function in window.functions],
         "load": load_total(window.loads),
         "loads": [load_to_dict(load) for load in window.loads],
         "series": {name: series_to_dict(series) for name, series in window.series.items()},
@@ -72,6 +75,7 @@ def window_from_dict(data: Mapping[str, Any]) -> WindowRecord:
         culprit_summaries=data["culprit_summaries"],
         rounds=tuple(data["rounds"]),
         cross_checks=tuple(cross_check_from_dict(check) for check in data["cross_checks"]),
+        functions=tuple(FunctionValue(**function) for function in data["functions"]),
     )
 
 

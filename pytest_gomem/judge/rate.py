@@ -1,0 +1,39 @@
+"""Owns how finely a heap profile must sample, so that a budget on functions can be judged.
+
+Of objects of s bytes the runtime samples each with p = 1 - exp(-s / rate), which leaves an estimate of B bytes a sigma
+of sqrt(s B (1 - p) / p), at most sqrt(rate B) whatever the size; of N objects it is sqrt(N (1 - p) / p), worst for the
+smallest ones (judge/sampling.py says why).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.judge.sampling import SMALLEST, counts_objects
+
+DEFAULT_RATE = 512 << 10  # runtime.MemProfileRate
+SIGMA_AT_LIMIT = 0.03
+
+
+def rate_for(budgets: Iterable[Budget]) -> int | None:
+    """Bytes per sample that leave each limit on functions a sigma of at most 3%; None where Go's default will do.
+
+    A power of two, at least 1: then every allocation is sampled, and nothing is uncertain.
+    """
+    rates = [_rate(budget.metric, value) for budget in budgets if budget.function for value in _values(budget)]
+    finest = min(rates, default=DEFAULT_RATE)
+    return 1 << int(math.log2(finest)) if finest < DEFAULT_RATE else None
+
+
+def _values(budget: Budget) -> Iterable[float]:
+    return (limit.value for limit in (budget.max, budget.min, budget.warn) if limit is not None)
+
+
+def _rate(metric: str, limit: float) -> float:
+    """The coarsest rate at which sigma is 3% of the limit, not below 1."""
+    samples = SIGMA_AT_LIMIT**2 * limit  # what (1 - p) / p may be for objects, and the rate for bytes
+    if not counts_objects(metric):
+        return max(samples, 1.0)
+    return max(SMALLEST / math.log1p(1 / samples), 1.0) if samples else 1.0

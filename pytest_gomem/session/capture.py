@@ -1,0 +1,134 @@
+"""Owns the profiles of a window: when they are taken, as they came, and each parsed at most once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.judge.culprits import SAMPLE_OF
+from pytest_gomem.measure.window import Missing
+from pytest_gomem.observe.agent.peak import read_peak
+from pytest_gomem.observe.agent.records import Peak
+from pytest_gomem.observe.inside import Inside
+
+if TYPE_CHECKING:
+    from pytest_gomem.pprof.model import Profile
+    from pytest_gomem.session.subject import Subject
+
+_LOOKS, _LOOK_SECONDS = 5, 0.02
+NOT_ASKED = Missing("no heap profile was taken: declare the budget on the test or in gomem.yaml")
+
+
+def wants_profile(budgets: Iterable[Budget]) -> bool:
+    """Whether one of these budgets needs a heap profile, or would, broken, ask who holds or made the memory."""
+    return any(budget.metric in SAMPLE_OF for budget in budgets)
+
+
+class Captured:
+    """A profile as it came, or why there is none."""
+
+    def __init__(self, raw: bytes | Missing) -> None:
+        self.raw = raw
+
+    @cached_property
+    def profile(self) -> Profile | Missing:
+        """What it holds; Missing also for bytes that are no profile."""
+        if isinstance(self.raw, Missing):
+            return self.raw
+        from pytest_gomem.pprof.read import parse_profile
+
+        try:
+            return parse_profile(self.raw)
+        except ObserveError as error:
+            return Missing(f"what the service sent is no profile: {error}")
+
+
+class Profiles:
+    """The profiles of one window on a process: `base` from its opening, the others once it has closed, when needed."""
+
+    def __init__(self, subject: Subject, base: bytes | Missing = NOT_ASKED) -> None:
+        self._subject = subject
+        self.base = Captured(base)
+
+    @cached_property
+    def heap(self) -> Captured:
+        """After the close; taken when it is first asked for."""
+        return Captured(heap_profile(self._subject))
+
+    @property
+    def has_heap(self) -> bool:
+        """Whether the one after the close was taken."""
+        return "heap" in self.__dict__
+
+    @cached_property
+    def goroutine(self) -> Captured:
+        """After the close; taken when it is first asked for."""
+        return Captured(_taken(self._subject, lambda inside: inside.goroutine_profile()))
+
+    @cached_property
+    def _kept_peak(self) -> tuple[Peak | None, Captured]:
+        path = self._subject.peak_file
+        if path is None:
+            return None, Captured(Missing("gomem.yaml does not say peak_profile: true, or there is no agent"))
+        try:
+            kept = read_peak(path)
+        except ObserveError as error:
+            return None, Captured(Missing(str(error)))
+        return kept.peak, Captured(kept.profile)
+
+    @property
+    def peak(self) -> Captured:
+        """Of the window's highest GC cycle, also of a service that has died."""
+        return self._kept_peak[1]
+
+    @property
+    def peak_cycle(self) -> int | None:
+        """The number of that GC cycle."""
+        return self._kept_peak[0].cycle if self._kept_peak[0] else None
+
+    def on_failure(self) -> list[str]:
+        """Take what a failed window is to leave behind, where the service can still be asked; notes of what failed."""
+        try:
+            self._subject.inside()
+        except ObserveError:  # nobody to ask; a verdict that needs a profile says so
+            return []
+        if self._subject.ending() is not None:
+            return []
+        taken = {"first heap": self.base, "heap": self.heap, "goroutine": self.goroutine}
+        reasons: dict[str, list[str]] = {}
+        for kind, captured in taken.items():
+            if isinstance(captured.profile, Missing) and captured.raw is not NOT_ASKED:
+                reasons.setdefault(captured.profile.reason, []).append(kind)
+        return [f"no {' and no '.join(kinds)} profile: {reason}" for reason, kinds in reasons.items()]
+
+    def artifacts(self) -> Mapping[str, bytes]:
+        """What was taken and is a profile, unchanged, by the names of the report."""
+        names = {"base_profile": "base", "heap_profile": "heap", "goroutine_profile": "goroutine"}
+        taken = {kind: self.__dict__[name] for kind, name in names.items() if name in self.__dict__}
+        taken["peak_profile"] = self.peak
+        return {
+            kind: captured.raw
+            for kind, captured in taken.items()
+            if not isinstance(captured.raw, Missing) and not isinstance(captured.profile, Missing)
+        }
+
+
+def heap_profile(subject: Subject) -> bytes | Missing:
+    """A heap profile after two forced collections, which holds all four sample types."""
+    return _taken(subject, lambda inside: inside.heap_profile())
+
+
+def _taken(subject: Subject, take: Callable[[Inside], bytes]) -> bytes | Missing:
+    try:
+        return take(subject.inside())
+    except ObserveError as error:
+        # Its connections close a moment before the keeper hears of its end.
+        for _ in range(_LOOKS):
+            if subject.ending() is not None:
+                return Missing(f"the process {subject.ending_words()}")
+            time.sleep(_LOOK_SECONDS)
+        return Missing(str(error))

@@ -1,0 +1,63 @@
+"""Owns budgets on functions from a window's profiles to its verdicts, and the profile rate that they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, function_values
+from pytest_gomem.judge.sampling import samples_taken
+from pytest_gomem.measure.metric import Unavailable
+from pytest_gomem.measure.window import Missing
+from pytest_gomem.quantity import BYTES, COUNT, SECONDS, format_value
+from pytest_gomem.session.capture import NOT_ASKED, Profiles
+from pytest_gomem.session.processes import LaunchedProcess
+from pytest_gomem.session.service import Service
+
+# A stack is walked and looked up; measured by benchmarks/function_budgets.py on Go 1.26.
+SECONDS_PER_SAMPLE = 1.5e-6
+
+
+def measured_functions(
+    budgets: Iterable[Budget], profiles: Profiles | None, module: str
+) -> dict[Asked, FunctionValue | Unavailable]:
+    """What the budgets on functions ask for, from the profiles of a window that closes now.
+
+    profiles: None for a program that was measured whole.
+    """
+    asked = dict.fromkeys(asked_by(budget) for budget in budgets if budget.function)
+    if not asked:
+        return {}
+    if profiles is None:
+        return dict.fromkeys(asked, Unavailable("a program that ended by itself can no longer be asked for a profile"))
+    if profiles.base.raw is NOT_ASKED and not profiles.has_heap:
+        return dict.fromkeys(asked, Unavailable(NOT_ASKED.reason))
+    after, base = profiles.heap.profile, profiles.base.profile
+    if isinstance(after, Missing):
+        return dict.fromkeys(asked, Unavailable(after.reason))
+    try:
+        return function_values(asked, after, None if isinstance(base, Missing) else base, module)
+    except ObserveError as error:
+        return dict.fromkeys(asked, Unavailable(str(error)))
+
+
+def known_values(values: Mapping[Asked, FunctionValue | Unavailable]) -> tuple[FunctionValue, ...]:
+    """Those that could be measured."""
+    return tuple(value for value in values.values() if isinstance(value, FunctionValue))
+
+
+def cost_note(service: Service, profiles: Profiles) -> Iterator[str]:
+    """Which rate the budgets have set, and what the samples of the window cost; nothing where they have set none."""
+    process = service.process
+    rate = process.launched.rate_of_budgets if isinstance(process, LaunchedProcess) else None
+    after, base = profiles.heap.profile, profiles.base.profile
+    if rate is None or isinstance(after, Missing) or isinstance(base, Missing):
+        return
+    taken = samples_taken(after, base)
+    cost = f"about {format_value(round(taken), COUNT)} samples in this window"
+    time = format_value(taken * SECONDS_PER_SAMPLE, SECONDS)
+    yield (
+        f"the budgets on functions set the profile rate to one sample in {format_value(rate, BYTES)}: {cost}, "
+        f"some {time} of CPU time"
+    )

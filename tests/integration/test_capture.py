@@ -1,0 +1,45 @@
+"""Profiles of a service that does not answer as it should: bounded in time, and told in words."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from pytest_gomem.config.services import BuildSpec
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.launch.build import build_once
+from pytest_gomem.observe.endpoint import PprofEndpoint
+from pytest_gomem.pprof.read import parse_profile
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+LISTEN = ["--listen", "127.0.0.1:{port}", "--admin", "127.0.0.1:{port:admin}"]
+
+
+@pytest.fixture(scope="module")
+def profiled(tmp_path_factory):
+    return build_once("profiled", BuildSpec("./profiled"), PROGRAMS, tmp_path_factory.mktemp("profiled"))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [("slow", "nothing came within 0.5 s"), ("endless", "does not end within 0.5 s"), ("cut", "answer cut off")],
+)
+def test_an_answer_that_does_not_come_whole(profiled, launch, how, words):
+    """Silence, a trickle without end and a cut connection each end in an error, and the endpoint stays usable."""
+    service = launch(binary=str(profiled), args=[*LISTEN, "--broken", how], ready={"http": "/healthz"})
+    url = f"http://127.0.0.1:{service.ports['admin']}/debug/pprof"
+    with contextlib.closing(PprofEndpoint(url, timeout=0.5)) as pprof:
+        with pytest.raises(ObserveError, match=words):
+            pprof.heap_profile()
+        assert pprof.memstats().num_gc >= 0
+
+
+def test_a_whole_answer_comes_unchanged(profiled, launch):
+    """Heap and goroutine profiles are what the service sent, and parse."""
+    service = launch(binary=str(profiled), args=LISTEN, ready={"http": "/healthz"})
+    url = f"http://127.0.0.1:{service.ports['admin']}/debug/pprof"
+    with contextlib.closing(PprofEndpoint(url)) as pprof:
+        assert [kind.type for kind in parse_profile(pprof.goroutine_profile()).sample_types] == ["goroutine"]
+        assert len(parse_profile(pprof.heap_profile()).sample_types) == 4

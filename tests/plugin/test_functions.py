@@ -1,0 +1,238 @@
+"""Budgets on functions and the profiles behind them, on a real service whose functions allocate to the byte."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+HEAP_TYPES = ("alloc_objects", "alloc_space", "inuse_objects", "inuse_space")
+
+
+@pytest.fixture
+def profiled(binaries):
+    """Services of tests/programs/profiled: `plain` by its endpoint, `built` by the agent, others by their flags."""
+
+    def profiled(**flags):
+        start = f"binary: {binaries('profiled')}"
+        services = {"plain": "", **flags}
+        written = [_service(name, start, more) for name, more in services.items()]
+        return "".join([*written, _service("built", f"build: {PROGRAMS}/profiled", "", admin=False)])
+
+    return profiled
+
+
+def _service(name, start, more, admin=True):
+    ports = ["--listen", "127.0.0.1:{port}", *(["--admin", "127.0.0.1:{port:admin}"] if admin else [])]
+    args = ", ".join(f'"{arg}"' for arg in [*ports, *more.split()])
+    return f"{name}:\n  {start}\n  args: [{args}]\n  ready: {{http: /healthz}}\n"
+
+
+def test_budgets_on_functions(scenario, profiled):
+    """Marker and YAML, flat and cumulative, made and held: verdict, interval, rate and culprit of each."""
+    outcome = scenario(
+        """
+        MADE = "/allocate?size=1024&count=11718"  # 12.0 MB
+
+        @pytest.mark.gomem(service="built", alloc_space={"main.lean": "10MB", "main.fat": 0})
+        def test_over(go_service):
+            go_service.get(MADE)
+
+        @pytest.mark.gomem(service="plain", alloc_space={"main.fat": {"max": "10MB", "cum": True}, "main.lean": "1MB"})
+        @pytest.mark.gomem_gc(gogc=[50, 100])
+        def test_cum(go_service):
+            go_service.get("/allocate?fat=true&size=1024&count=11718")
+
+        @pytest.mark.gomem(service="built", alloc_space={"main.l*n": "14.5MB"}, inuse_objects={"main.lean": "2k"})
+        def test_kept(go_service):
+            go_service.get(MADE)
+            go_service.get("/allocate?size=512&count=1000&keep=true")
+
+        @pytest.mark.gomem(service="built", alloc_space={"main.laen": "10MB"})
+        def test_misspelt(go_service):
+            go_service.get(MADE)
+
+        def test_late(gomem):
+            with gomem.launch("built") as svc, gomem.measure(svc) as m:
+                svc.get(MADE)
+            m.check(alloc_space={"main.lean": "10MB"})
+        """,
+        more_services=profiled(),
+        budgets="""\
+        budgets:
+          tests:
+            "*test_late": {threads: 50}
+            "*test_kept": {alloc_objects: {"main.lean": ">= 100"}}
+        """,
+    ).run("--gomem-artifacts=artifacts")
+    assert "4 failed, 2 passed" in outcome.text
+    over = outcome.window("test_over")
+    verdict, fat = over["verdicts"][1], over["verdicts"][0]
+    assert (verdict["status"], verdict["function"], verdict["cum"]) == ("fail", "main.lean", False)
+    assert (fat["status"], fat["function"]) == ("pass", "main.fat")
+    (value,) = [f for f in over["functions"] if f["function"] == "main.lean"]
+    assert value["rate"] == 1
+    assert (value["value"], value["interval"]) == (11718 * 1024, 0)
+    assert over["culprits"][0]["function"] == "main.lean"
+    assert over["culprits"][0]["metric"] == "alloc_space"
+    assert "alloc_space[main.lean]: alloc_space is 12.0 MB, 2.00 MB" in outcome.text
+    assert any("the budgets on functions set the profile rate" in note for note in over["notes"])
+    for gogc in (50, 100):
+        cum = outcome.window(f"[gogc={gogc}]")
+        assert {v["function"]: v["status"] for v in cum["verdicts"]} == {"main.fat": "fail", "main.lean": "pass"}
+        (value,) = [f for f in cum["functions"] if f["cum"]]
+        assert value["rate"] == 512
+        assert abs(value["value"] - 11718 * 1024) <= 2 * value["interval"]
+        assert [c["function"] for c in cum["culprits"]] == ["main.fatter"]
+    kept = outcome.window("test_kept")
+    assert {v["status"] for v in kept["verdicts"]} == {"pass"}
+    assert {f["metric"] for f in kept["functions"]} == {"alloc_space", "alloc_objects", "inuse_objects"}
+    assert "GomemWarning: the budget on alloc_space of 'main.laen' matches no function" in outcome.text
+    assert "did you mean main.lean?" in outcome.text
+    assert "no heap profile was taken: declare the budget" in outcome.text
+
+
+def test_a_glob_without_a_function_is_an_error_under_strict(scenario, profiled):
+    """--gomem-strict: unmeasured is not passed."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(service="plain", alloc_space={"main.laen": "10MB"})
+        def test_misspelt(go_service):
+            go_service.get("/allocate?size=1024&count=100")
+        """,
+        more_services=profiled(),
+    ).run("--gomem-strict")
+    assert outcome.status == 1
+    assert "alloc_space is unavailable: the budget on alloc_space of 'main.laen' matches no function" in outcome.text
+
+
+def test_a_shared_service_has_the_finest_rate_that_a_test_needs(scenario, profiled):
+    """One process, one rate; a rate of the user's own is left alone, and its wider interval is told."""
+    outcome = scenario(
+        """
+        @pytest.fixture(scope="session")
+        def shared(gomem_session):
+            return gomem_session.launch("plain")
+
+        @pytest.mark.gomem(alloc_space={"main.lean": "10MB"})
+        def test_coarse(shared, gomem):
+            with gomem.measure(shared):
+                shared.get("/allocate?size=1024&count=1000")
+
+        @pytest.mark.gomem(alloc_space={"main.lean": "1MB"})
+        def test_fine(shared, gomem):
+            with gomem.measure(shared):
+                shared.get("/allocate?size=1024&count=400")
+
+        @pytest.mark.gomem(service="plain", alloc_space={"main.lean": "1MB"})
+        def test_own_rate(gomem):
+            with gomem.launch("plain", gc={"godebug": {"memprofilerate": 65536}}) as svc, gomem.measure(svc):
+                svc.get("/allocate?size=1024&count=1000")
+        """,
+        more_services=profiled(),
+    ).run()
+    assert outcome.status == 0, outcome.text
+    assert [outcome.window(t)["functions"][0]["rate"] for t in ("test_coarse", "test_fine")] == [512, 512]
+    own = outcome.window("test_own_rate")
+    assert own["functions"][0]["rate"] == 65536
+    assert own["verdicts"][0]["status"] == "noisy"
+    assert "too close to its limit of 1MB to tell" in own["verdicts"][0]["reason"]
+
+
+BROKEN = {
+    "html": "an HTML page, not a profile",
+    "status": "answered 403: profiling is switched off",
+    "truncated": "gzip data that is cut short",
+    "cut": "answer cut off",
+    "die": "ended with exit status 7",
+}
+
+
+def test_broken_profiles_cost_only_what_they_hold(scenario, profiled):
+    """Whatever comes in place of a profile is told and is no artifact, and the other metrics are kept."""
+    tests = "".join(
+        f"""
+@pytest.mark.gomem(service="{how}", alloc_space={{"main.lean": "10MB"}}, threads=500)
+def test_{how}(go_service):
+    go_service.get("/allocate?size=1024&count=1000")
+"""
+        for how in BROKEN
+    )
+    flags = {how: f"--broken {how} --after {4 if how == 'die' else 0}" for how in BROKEN}
+    outcome = scenario(tests, more_services=profiled(**flags)).run("--gomem-artifacts=artifacts", "-n", "2")
+    assert f"{len(BROKEN)} failed" in outcome.text
+    assert "Traceback" not in outcome.text
+    for how, words in BROKEN.items():
+        window = outcome.window(f"test_{how}")
+        verdicts = {v["metric"]: v for v in window["verdicts"]}
+        assert verdicts["alloc_space"]["status"] == "unavailable"
+        assert words in verdicts["alloc_space"]["reason"], how
+        assert verdicts["threads"]["status"] == "pass"
+        assert window["metrics"]["peak_rss"]["value"] > 1e6
+        assert not {"heap_profile", "goroutine_profile"} & set(window["artifacts"])
+
+
+def test_a_failed_test_leaves_profiles_that_pprof_opens(scenario, profiled):
+    """Also where only its body failed; a test that passes without such budgets is never asked for a profile."""
+    project = scenario(
+        """
+        @pytest.mark.gomem(service="plain")
+        def test_body(go_service):
+            go_service.get("/allocate?size=1024&count=1000&keep=true")
+            assert 1 == 2
+
+        @pytest.mark.gomem(service="html", peak_rss="200MB", threads=1)
+        def test_verdict(go_service):
+            pass
+
+        @pytest.mark.gomem(service="dies", threads=500)
+        def test_never_asked(go_service):
+            pass
+        """,
+        more_services=profiled(html="--broken html", dies="--broken die --after 2"),
+    )
+    outcome = project.run("--gomem-artifacts=artifacts")
+    assert "2 failed, 1 passed" in outcome.text
+    artifacts = outcome.window("test_body")["artifacts"]
+    assert {"log", "heap_profile", "goroutine_profile"} <= set(artifacts)
+    heap = project.folder / "artifacts" / artifacts["heap_profile"]
+    for sample in HEAP_TYPES:
+        assert "main.lean" in _pprof(heap, f"-sample_index={sample}")
+    assert "main.main" in _pprof(project.folder / "artifacts" / artifacts["goroutine_profile"])
+    notes = outcome.window("test_verdict")["notes"]
+    assert any("no first heap and no heap and no goroutine profile" in note and "HTML page" in note for note in notes)
+
+
+def _pprof(profile, *flags):
+    command = ["go", "tool", "pprof", "-top", "-symbolize=none", *flags, str(profile)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_allocs_profile_of_a_span_of_time(scenario, profiled):
+    """By the agent and by the endpoint: what was allocated meanwhile, not what was before."""
+    outcome = scenario(
+        """
+        import threading
+        from pytest_gomem.pprof.aggregate import aggregate
+        from pytest_gomem.pprof.read import parse_profile
+
+        @pytest.mark.parametrize("name", ["built", "plain"])
+        def test_span(gomem, name):
+            with gomem.launch(name, gc={"godebug": {"memprofilerate": 1}}) as svc:
+                svc.get("/allocate?size=1024&count=50")
+                later = threading.Timer(0.2, svc.get, ["/allocate?size=1024&count=7&fat=true"])
+                later.start()
+                profile = parse_profile(svc.allocs_profile(seconds=0.6))
+                later.join()
+            made = {row.frame.function: row.flat for row in aggregate(profile, "alloc_objects").rows}
+            assert made.get("main.fatter", 0) in ((7,) if name == "built" else (0, 7))
+            assert "main.lean" not in made
+            assert 0.5e9 < profile.duration_nanos < 60e9
+        """,
+        more_services=profiled(),
+    ).run()
+    assert outcome.status == 0, outcome.text
