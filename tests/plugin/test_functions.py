@@ -126,19 +126,19 @@ def test_a_shared_service_has_the_finest_rate_that_a_test_needs(scenario, profil
             with gomem.measure(shared):
                 shared.get("/allocate?size=1024&count=400")
 
-        @pytest.mark.gomem(service="plain", alloc_space={"main.lean": "100kB"})
+        @pytest.mark.gomem(service="plain", alloc_space={"main.lean": "1MB"})
         def test_own_rate(gomem):
-            with gomem.launch("plain", gc={"godebug": {"memprofilerate": 65536}}) as svc, gomem.measure(svc):
-                pass  # whether 100 kB were allocated without one sample among them nobody can tell
+            with gomem.launch("plain", gc={"godebug": {"memprofilerate": 524288}}) as svc, gomem.measure(svc):
+                pass  # whether 1 MB was allocated without one sample among them nobody can tell
         """,
         more_services=profiled(),
     ).run()
     assert outcome.status == 0, outcome.text
     assert [outcome.window(t)["functions"][0]["rate"] for t in ("test_coarse", "test_fine")] == [512, 512]
     own = outcome.window("test_own_rate")
-    assert own["functions"][0]["rate"] == 65536
+    assert own["functions"][0]["rate"] == 524288
     assert own["verdicts"][0]["status"] == "noisy"
-    assert "too close to its limit of 100kB to tell" in own["verdicts"][0]["reason"]
+    assert "too close to its limit of 1MB to tell" in own["verdicts"][0]["reason"]
 
 
 BROKEN = {
