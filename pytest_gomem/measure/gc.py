@@ -98,6 +98,14 @@ def gc_pause_p99(window: Window) -> Reading | Unavailable:
 
 
 @_pause_metric()
+def gc_pause_p50(window: Window) -> Reading | Unavailable:
+    """Median stop-the-world time per cycle, by nearest rank."""
+    pauses = pauses_of(window)
+    value = nearest_rank(sorted(pauses.seconds), 50) if pauses.seconds else 0.0
+    return Reading(value, pauses.source, pauses.precision, pauses.note)
+
+
+@_pause_metric()
 def gc_pause_mean(window: Window) -> Reading | Unavailable:
     """Mean stop-the-world time per cycle."""
     pauses = pauses_of(window)
@@ -180,6 +188,7 @@ METRICS = (
     gc_interval,
     gc_pause_max,
     gc_pause_p99,
+    gc_pause_p50,
     gc_pause_mean,
     gc_pause_total,
     gc_stop_max,

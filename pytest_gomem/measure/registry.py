@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_gomem.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.globs import did_you_mean
-from pytest_gomem.measure import allocation, bill_metrics, gc, heap, memory, work
+from pytest_gomem.measure import allocation, bill_metrics, gc, heap, memory, overhead, runtime_metrics, work
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
 from pytest_gomem.measure.window import Window
 from pytest_gomem.quantity import Unit
@@ -58,7 +58,8 @@ def _origin(metric: Metric) -> str:
 
 def builtin_metrics() -> tuple[Metric, ...]:
     """The metrics that come with the package, grouped as in the documentation."""
-    return (*memory.METRICS, *heap.METRICS, *bill_metrics.METRICS, *allocation.METRICS, *gc.METRICS, *work.METRICS)
+    memory_metrics = (*memory.METRICS, *heap.METRICS, *overhead.METRICS, *bill_metrics.METRICS, *allocation.METRICS)
+    return (*memory_metrics, *gc.METRICS, *runtime_metrics.METRICS, *work.METRICS, *runtime_metrics.WORK_METRICS)
 
 
 def evaluate(window: Window, registry: Iterable[Metric]) -> dict[str, Reading | Unavailable]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.quantities import Observed
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
@@ -65,6 +66,14 @@ class MemStatsPair:
 
 
 @dataclass(frozen=True)
+class RuntimeMetrics:
+    """Values of Go's runtime/metrics at the window's edges, by name; what this Go release does not have is missing."""
+
+    start: Mapping[str, int | float | Histogram]
+    end: Mapping[str, int | float | Histogram]
+
+
+@dataclass(frozen=True)
 class SourceEdges:
     """What a source beside MemStats and the kernel told at both edges, or why it did not.
 
@@ -99,6 +108,7 @@ class Window:
     gc_records: the window's GC cycles as the agent recorded them; () without an agent.
     smaps: the process's mappings, read at the close next to MemStats, before the collections that are forced.
     sources: the sources read beside MemStats and the kernel. after: the kernel's reading after theirs at the close.
+    runtime: runtime/metrics at both edges, by the agent.
     """
 
     name: str
@@ -123,6 +133,7 @@ class Window:
     gc_records: tuple[GcRecord, ...] = ()
     smaps: SmapsTotals | Missing = Missing("the mappings of the process were not read")
     sources: tuple[SourceEdges, ...] = ()
+    runtime: RuntimeMetrics | Missing = Missing("runtime/metrics need the agent")
     after: KernelReading | Missing = Missing("no further source was read")
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_gomem.observe.records import MemStats
+from pytest_gomem.observe.records import MemStats, SizeClass
 
 _RING = 256  # len(runtime.MemStats.PauseNs)
 
@@ -39,6 +39,9 @@ def common_memstats(fields: Mapping[str, Any], t: float, goroutines: int | None)
         gc_cpu_fraction=float(fields["GCCPUFraction"]),
         pauses=_pauses(_count(fields, "NumGC"), fields["PauseNs"], fields["PauseEnd"]),
         goroutines=goroutines,
+        by_size=tuple(
+            SizeClass(_count(row, "Size"), _count(row, "Mallocs"), _count(row, "Frees")) for row in fields["BySize"]
+        ),
     )
 
 

@@ -9,7 +9,8 @@ from pytest_gomem.observe.records import MemStats
 
 # The counters and gauges of runtime.MemStats by the names of our record, the sum of all pauses, and goroutines.
 RUNTIME_QUANTITIES = frozenset(
-    {field.name for field in fields(MemStats)} - {"t", "pauses", "gc_cpu_fraction"} | {"pause_total", "goroutines"}
+    {field.name for field in fields(MemStats)} - {"t", "pauses", "by_size", "gc_cpu_fraction"}
+    | {"pause_total", "goroutines"}
 )
 # Of the process: resident bytes, user + system CPU seconds since its start, open descriptors.
 PROCESS_QUANTITIES = frozenset({"rss", "cpu", "fds"})

@@ -81,11 +81,20 @@ class GcRecord:
 
 
 @dataclass(frozen=True)
+class SizeClass:
+    """One entry of runtime.MemStats.BySize: objects up to `size` bytes, counted since the program's start."""
+
+    size: int
+    mallocs: int
+    frees: int
+
+
+@dataclass(frozen=True)
 class MemStats:
     """runtime.MemStats as far as `/debug/pprof/heap?debug=1` prints it; bytes, counts and seconds.
 
     pauses: the last 256 cycles at most, newest last, as (cycle number, pause seconds, end in seconds since the epoch).
-    goroutines: from the goroutine profile read beside it; None where that failed.
+    goroutines: from the goroutine profile read beside it; None where that failed. by_size: by agent and expvar alone.
     """
 
     t: float
@@ -114,3 +123,4 @@ class MemStats:
     gc_cpu_fraction: float
     pauses: tuple[tuple[int, float, float], ...]
     goroutines: int | None = None
+    by_size: tuple[SizeClass, ...] = ()

@@ -12,9 +12,11 @@ from pytest_gomem.report.bill import bill_lines
 from pytest_gomem.report.culprits import culprit_lines
 from pytest_gomem.report.functions import function_detail
 from pytest_gomem.report.model import LoadSummary, PeakMoment, WindowRecord
+from pytest_gomem.report.size_classes import size_class_text
 from pytest_gomem.report.text import BROKEN, budget_name, columns, limit_text, printable, readings, value_text, wrapped
 
 LOG_LINES = 20
+_ALLOCATION = frozenset({"total_alloc", "allocs", "alloc_rate", "alloc_bytes_per_op", "allocs_per_op"})
 _WIDTH = 110
 _DETAIL = " " * 8
 _PEAKS = ("peak_rss", "peak_heap")
@@ -42,7 +44,7 @@ def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
         *([*_verdict_lines(verdict, window)] for verdict in broken + warned),
         [f"  {line}" for line in culprit_lines(window.culprits, window.culprit_summaries, _WIDTH - 2)],
         [*_settings_lines(window.gc.requested, window.gc.effective)],
-        [*_metric_lines(window)],
+        [*_metric_lines(window, [verdict.budget.metric for verdict in broken])],
         [f"  {line}" for line in bill_lines(window.bill, _WIDTH)] if window.bill else [],
         [*_section("notes", window.notes)],
         [*_section("artifacts", [f"{name}: {path}" for name, path in window.artifacts.items()])],
@@ -129,7 +131,7 @@ def _same_setting(asked: str, found: str) -> bool:
         return False
 
 
-def _metric_lines(window: WindowRecord) -> Iterator[str]:
+def _metric_lines(window: WindowRecord, broken: Sequence[str]) -> Iterator[str]:
     results, units = readings(window), {metric.name: metric.unit for metric in window.metrics}
     rows = []
     for group, names in _KEY_METRICS:
@@ -138,6 +140,8 @@ def _metric_lines(window: WindowRecord) -> Iterator[str]:
         if texts:
             rows.append((group, *texts, *[""] * (4 - len(texts))))
     yield from (f"  {line}" for line in columns(rows, gap=3))
+    if by_size := size_class_text(window.size_classes) if _ALLOCATION.intersection(broken) else "":
+        yield from wrapped(by_size, _WIDTH, "  ")
     yield from (f"  load: {_load_text(load)}" for load in window.loads)
 
 

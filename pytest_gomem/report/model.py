@@ -9,7 +9,10 @@ from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
+from pytest_gomem.measure.histograms import Bucket
+from pytest_gomem.measure.joined_cycles import JoinedCycle
 from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.size_classes import SizeClassGrowth
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ class WindowRecord:
 
     culprit_summaries: by metric what its culprits explain together, or why nobody is named.
     rounds: what each round measured, by metric, where the test ran in several; the metrics are their medians then.
-    cross_checks: sources of one quantity that were held against each other.
+    cross_checks: sources of one quantity that were held against each other. cycles: its GC cycles, one by one.
+    size_classes: what was allocated by size. histograms: of stops of the world and waits for a processor.
     """
 
     name: str
@@ -136,6 +140,9 @@ class WindowRecord:
     rounds: tuple[Mapping[str, float], ...] = ()
     cross_checks: tuple[CrossCheck, ...] = ()
     functions: tuple[FunctionValue, ...] = ()
+    cycles: tuple[JoinedCycle, ...] = ()
+    size_classes: tuple[SizeClassGrowth, ...] = ()
+    histograms: Mapping[str, tuple[Bucket, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,13 @@ from pytest_gomem.errors import ObserveError
 from pytest_gomem.launch.launcher import last_lines
 from pytest_gomem.measure.bill import window_bill
 from pytest_gomem.measure.cross_checks import cross_checks, disagreement
+from pytest_gomem.measure.joined_cycles import joined_cycles
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
 from pytest_gomem.measure.peak import peak_moment
 from pytest_gomem.measure.registry import Registry
+from pytest_gomem.measure.runtime_metrics import histograms
 from pytest_gomem.measure.series import series_of
+from pytest_gomem.measure.size_classes import size_classes
 from pytest_gomem.measure.window import LoadRecord, Missing, Window
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
 from pytest_gomem.report.bill import bill_record
@@ -59,6 +62,9 @@ def window_record(
         log_tail=last_lines(service.log()) if service.has_log() else "",
         bill=_bill(window),
         cross_checks=checks,
+        cycles=joined_cycles(window),
+        size_classes=size_classes(window),
+        histograms=histograms(window),
     )
 
 

@@ -23,6 +23,7 @@ class Subject(Protocol):
     gctrace: bool
     peak_file: Path | None
     readers: Readers
+    no_agent: str
 
     @property
     def pid(self) -> int | None:

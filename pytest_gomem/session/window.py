@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Phase, Window
+from pytest_gomem.measure.runtime_metrics import NAMES
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Phase, RuntimeMetrics, Window
 from pytest_gomem.observe import kernel
+from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats
 from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
 from pytest_gomem.session.capture import NOT_ASKED, Profiles, heap_profile
 from pytest_gomem.session.operations import Operations
 from pytest_gomem.session.readers import Beside
 from pytest_gomem.session.subject import Subject
+
+_RuntimeValues = Mapping[str, int | float | Histogram]
 
 
 class OpenWindow:
@@ -52,6 +56,7 @@ class OpenWindow:
         base = heap_profile(self.subject) if self._profile else NOT_ASKED
         self.profiles = Profiles(self.subject, base)
         self._beside = Beside(self.subject.readers)
+        self._runtime: _RuntimeValues | Missing = Missing("MemStats could not be read when the window opened")
         self._memstats = self._calibrate()
         pid = self.subject.pid
         self._peak_reset = pid is not None and self.subject.may_reset_peak and self._reset_peak(pid)
@@ -88,10 +93,26 @@ class OpenWindow:
             inside = self.subject.inside()
             with contextlib.suppress(ObserveError):  # expvar forces none; whoever is dead says so below
                 inside.settled()
+            self._runtime = self._read_runtime()
             first, second = inside.memstats(), inside.memstats()
         except ObserveError as error:
             return Missing(str(error))
         return second, second.total_alloc - first.total_alloc, second.mallocs - first.mallocs
+
+    def _read_runtime(self) -> _RuntimeValues | Missing:
+        agent = self.subject.agent()
+        if agent is None:
+            return Missing(f"runtime/metrics need the agent: {self.subject.no_agent}")
+        try:
+            return agent.metrics(*NAMES)
+        except ObserveError as error:
+            return Missing(str(error))
+
+    def _end_runtime(self) -> RuntimeMetrics | Missing:
+        if isinstance(self._runtime, Missing):
+            return self._runtime
+        end = self._read_runtime()
+        return end if isinstance(end, Missing) else RuntimeMetrics(self._runtime, end)
 
     def _read_kernel(self) -> KernelReading | Missing:
         pid = self.subject.pid
@@ -109,6 +130,7 @@ class OpenWindow:
         closed = time.monotonic()
         smaps = self._read_smaps()
         memstats = self._end_memstats()
+        runtime = self._end_runtime()
         sources = self._beside.close()
         after = self._read_kernel() if sources else Missing("no further source was read")
         if isinstance(memstats, MemStatsPair):
@@ -140,6 +162,7 @@ class OpenWindow:
             smaps=smaps,
             sources=sources,
             after=after,
+            runtime=runtime,
         )
 
     def _read_smaps(self) -> SmapsTotals | Missing:

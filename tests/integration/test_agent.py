@@ -104,8 +104,8 @@ def test_memstats_are_complete(obedient):
     assert stats.last_gc == pytest.approx(stats.common.pauses[-1][2])
     assert abs(time.time() - stats.last_gc) < PATIENCE
     assert stats.enable_gc
-    assert 0 < sum(row.mallocs for row in stats.by_size) <= stats.common.mallocs
-    assert [row.size for row in stats.by_size] == sorted(row.size for row in stats.by_size)
+    assert 0 < sum(row.mallocs for row in stats.common.by_size) <= stats.common.mallocs
+    assert [row.size for row in stats.common.by_size] == sorted(row.size for row in stats.common.by_size)
 
 
 def test_held_memory_shows(binaries, folder):

@@ -39,9 +39,27 @@ def test_figures_without_an_endpoint(scenario):
     assert outcome.status == 0, outcome.text
     assert outcome.value("test_agent", "live_heap") > 5e6
     assert outcome.window("test_agent")["gc"]["effective"]["gogc"] == "50"
+    assert_seen_inside(outcome.window("test_agent"))
     reason = outcome.window("test_plain")["metrics"]["live_heap"]["reason"]
     assert "no pprof endpoint found" in reason
     assert "gomem.yaml says agent: false" in reason
+
+
+def assert_seen_inside(window) -> None:
+    """What runtime/metrics, BySize and both records of each GC cycle tell."""
+    values = {name: metric["value"] for name, metric in window["metrics"].items()}
+    assert values["scan_total"] == sum(values[f"scan_{part}"] for part in ("heap", "stack", "globals"))
+    assert values["sched_latency_p99"] > 0
+    parts = ("mspan_sys", "mcache_sys", "profile_buckets", "gc_sys", "other_sys")
+    assert values["runtime_overhead"] == sum(values[part] for part in parts)
+    assert 0 <= values["runtime_free"] < values["mspan_sys"] + values["mcache_sys"]
+    allocated = sum(growth["bytes"] for growth in window["size_classes"])
+    assert allocated - 20_000 < values["total_alloc"] <= allocated
+    cycles = window["cycles"]
+    assert values["gc_cycles"] == len(cycles) >= 1
+    assert all(None not in cycle.values() for cycle in cycles), cycles
+    assert sum(bucket["count"] for bucket in window["histograms"]["gc_stops"]) == 2 * len(cycles)
+    assert all(check["agrees"] for check in window["cross_checks"])
 
 
 def test_each_test_on_a_shared_service_has_its_own_peak(scenario):

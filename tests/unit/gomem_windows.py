@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
-from pytest_gomem.measure.window import GcTrace, LoadRecord, MemStatsPair, Window
+from pytest_gomem.measure.window import GcTrace, LoadRecord, MemStatsPair, RuntimeMetrics, Window
+from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcCycle, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import Resident, SmapsTotals
 
@@ -78,6 +80,23 @@ def smaps() -> SmapsTotals:
     return SmapsTotals(t=CLOSED, **{kind: Resident(size) for kind, size in sizes.items()})
 
 
+def runtime() -> RuntimeMetrics:
+    """Values of runtime/metrics: 80 stops of 16 to 20 us, 20 of 64 to 80 us and 1000 waits below 1 us are gained."""
+    scans = {f"/gc/scan/{part}:bytes": 1000 * n for n, part in enumerate(("heap", "stack", "globals", "total"), 1)}
+    stops = (-math.inf, 16e-6, 20e-6, 64e-6, 80e-6, math.inf)
+    waits = (0.0, 1e-6, 2e-6)
+
+    def told(first: int, second: int, wait: int) -> dict[str, Any]:
+        pauses = Histogram((0, first, 0, second, 0), stops)
+        return {
+            **scans,
+            "/sched/pauses/total/gc:seconds": pauses,
+            "/sched/latencies:seconds": Histogram((wait, 0), waits),
+        }
+
+    return RuntimeMetrics(told(5, 1, 3), told(85, 21, 1003))
+
+
 def window(**other: Any) -> Window:
     """The whole window: nothing missing, 40 GC cycles, a peak of 40 MiB between 5 s and 6 s on a floor of 20 MiB."""
     facts: dict[str, Any] = {
@@ -86,6 +105,7 @@ def window(**other: Any) -> Window:
         "peak_reset": True, "fresh": True, "timeline": timeline(20, 21, 22, 24, 28, 30, 40, 35, 31, 30),
         "sample_rate": 1.0, "gctrace": trace(*range(11, 53)), "memstats": pair(), "gomaxprocs": 2, "ops": 1000,
         "loads": (LoadRecord(1000, 10, 9.0, tuple(n * 1e-5 for n in range(1, 1001))),), "cpus": 2, "smaps": smaps(),
+        "runtime": runtime(),
     }  # fmt: skip
     return Window(**{**facts, **other})
 

@@ -17,7 +17,10 @@ from pytest_gomem.errors import Place
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
+from pytest_gomem.measure.histograms import Bucket
+from pytest_gomem.measure.joined_cycles import JoinedCycle
 from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.size_classes import SizeClassGrowth
 from pytest_gomem.quantity import UNITS, Quantity, parse_quantity
 from pytest_gomem.report.model import (
     BuildRecord,
@@ -266,6 +269,21 @@ _windows = st.builds(
     artifacts=_texts,
     notes=st.lists(_text, max_size=2).map(tuple),
     log_tail=_text,
+    cycles=st.lists(
+        st.builds(
+            JoinedCycle,
+            _count,
+            *[st.none() | _number] * 2,
+            *[st.none() | _count] * 4,
+            st.none() | _number,
+            st.none() | st.booleans(),
+        ),
+        max_size=2,
+    ).map(tuple),
+    size_classes=st.lists(st.builds(SizeClassGrowth, *[st.none() | _count] * 3, _count), max_size=2).map(tuple),
+    histograms=st.dictionaries(
+        _text, st.lists(st.builds(Bucket, _finite, _finite, _count), max_size=2).map(tuple), max_size=2
+    ),
     cross_checks=st.lists(
         st.builds(CrossCheck, _text, st.tuples(_text, _text), st.tuples(_number, _number), _text, st.booleans()),
         max_size=2,

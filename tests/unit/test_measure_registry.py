@@ -50,7 +50,16 @@ def test_empty_window_gives_a_reason_for_every_builtin():
     """Where nothing was read, no metric has a value and each says why."""
     gone = Missing("nothing was read")
     empty = window(
-        start=gone, end=gone, timeline=(), gctrace=gone, memstats=gone, ops=None, loads=(), gomaxprocs=None, smaps=gone
+        start=gone,
+        end=gone,
+        timeline=(),
+        gctrace=gone,
+        memstats=gone,
+        ops=None,
+        loads=(),
+        gomaxprocs=None,
+        smaps=gone,
+        runtime=gone,
     )
     results = evaluate(empty, builtin_metrics())
     assert all(isinstance(result, Unavailable) and result.reason for result in results.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_gomem.observe.agent.records import AgentMemStats, SizeClass
+from pytest_gomem.observe.agent.records import AgentMemStats
 from pytest_gomem.observe.memstats_json import common_memstats
 
 
@@ -18,6 +18,5 @@ def memstats_of(fields: Mapping[str, Any], t: float) -> AgentMemStats:
         last_gc=fields["LastGC"] / 1e9,
         pause_total=fields["PauseTotalNs"] / 1e9,
         enable_gc=fields["EnableGC"],
-        by_size=tuple(SizeClass(row["Size"], row["Mallocs"], row["Frees"]) for row in fields["BySize"]),
         goroutines=goroutines,
     )

@@ -19,15 +19,6 @@ class AgentInfo:
 
 
 @dataclass(frozen=True)
-class SizeClass:
-    """One entry of runtime.MemStats.BySize: objects up to `size` bytes, counted since the program's start."""
-
-    size: int
-    mallocs: int
-    frees: int
-
-
-@dataclass(frozen=True)
 class AgentMemStats:
     """runtime.ReadMemStats, complete: what `/debug/pprof/heap?debug=1` prints as `common`, and what it leaves out.
 
@@ -39,7 +30,6 @@ class AgentMemStats:
     last_gc: float
     pause_total: float
     enable_gc: bool
-    by_size: tuple[SizeClass, ...]
     goroutines: int
 
 

@@ -12,6 +12,14 @@ from pytest_gomem.report.model import BuildRecord, GcRecord, PeakMoment, PhaseRe
 from pytest_gomem.report.wire.bill import bill_from_dict, bill_to_dict
 from pytest_gomem.report.wire.cross_checks import cross_check_from_dict, cross_check_to_dict
 from pytest_gomem.report.wire.culprits import culprit_from_dict, culprit_to_dict
+from pytest_gomem.report.wire.details import (
+    bucket_from_dict,
+    bucket_to_dict,
+    cycle_from_dict,
+    cycle_to_dict,
+    size_class_from_dict,
+    size_class_to_dict,
+)
 from pytest_gomem.report.wire.loads import load_from_dict, load_to_dict, load_total
 from pytest_gomem.report.wire.metrics import metric_from_dict, metric_to_dict, series_to_dict
 from pytest_gomem.report.wire.plain import finite_only, number
@@ -47,6 +55,9 @@ def window_to_dict(window: WindowRecord) -> dict[str, Any]:
         "notes": window.notes,
         "log_tail": window.log_tail,
         "bill": bill_to_dict(window.bill),
+        "cycles": [cycle_to_dict(cycle) for cycle in window.cycles],
+        "size_classes": [size_class_to_dict(growth) for growth in window.size_classes],
+        "histograms": {n: [bucket_to_dict(bucket) for bucket in b] for n, b in window.histograms.items()},
         "cross_checks": [cross_check_to_dict(check) for check in window.cross_checks],
     }
 
@@ -74,6 +85,9 @@ def window_from_dict(data: Mapping[str, Any]) -> WindowRecord:
         culprits=tuple(culprit_from_dict(culprit) for culprit in data["culprits"]),
         culprit_summaries=data["culprit_summaries"],
         rounds=tuple(data["rounds"]),
+        cycles=tuple(cycle_from_dict(cycle) for cycle in data["cycles"]),
+        size_classes=tuple(size_class_from_dict(growth) for growth in data["size_classes"]),
+        histograms={n: tuple(bucket_from_dict(bucket) for bucket in b) for n, b in data["histograms"].items()},
         cross_checks=tuple(cross_check_from_dict(check) for check in data["cross_checks"]),
         functions=tuple(FunctionValue(**function) for function in data["functions"]),
     )

@@ -1,0 +1,121 @@
+"""Owns the metrics of Go's runtime/metrics: what a cycle scans, each stop of the world, waiting for a processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.measure.histograms import BUCKETS, Bucket, gained, quantile, total
+from pytest_gomem.measure.metric import Better, Compute, Metric, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.quantiles import p99_note
+from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.observe.agent.records import Histogram
+from pytest_gomem.quantity import BYTES, SECONDS
+
+_SCANS = {part: f"/gc/scan/{part}:bytes" for part in ("heap", "stack", "globals", "total")}  # Go 1.21
+_LATENCIES = "/sched/latencies:seconds"
+_STOPS = ("/sched/pauses/total/gc:seconds", "/gc/pauses:seconds")  # from Go 1.22 on; before
+NAMES = (*_SCANS.values(), _LATENCIES, *_STOPS)
+
+_histogram_metric = partial(metric, unit=SECONDS, better=Better.LOWER, noise=Noise.NOISY, precision=BUCKETS)
+
+
+def _at_close(window: Window, name: str) -> float:
+    if isinstance(window.runtime, Missing):
+        raise ObserveError(window.runtime.reason)
+    value = window.runtime.end.get(name)
+    if value is None or isinstance(value, Histogram):
+        raise ObserveError(f"this Go release has no {name}")
+    return value
+
+
+def _gained(window: Window, *names: str) -> tuple[str, tuple[Bucket, ...]]:
+    """The first of these histograms that this Go has, and what it gained in the window."""
+    if isinstance(window.runtime, Missing):
+        raise ObserveError(window.runtime.reason)
+    for name in names:
+        start, end = window.runtime.start.get(name), window.runtime.end.get(name)
+        if isinstance(start, Histogram) and isinstance(end, Histogram):
+            return name, gained(start, end)
+    raise ObserveError(f"this Go release has no {names[0]}")
+
+
+def histograms(window: Window) -> Mapping[str, tuple[Bucket, ...]]:
+    """The window's histograms by name: gc_stops (each stop of the world for the collector) and sched_latency."""
+    found = {}
+    for name, sources in {"gc_stops": _STOPS, "sched_latency": (_LATENCIES,)}.items():
+        try:
+            found[name] = _gained(window, *sources)[1]
+        except ObserveError:  # the metrics of these say why
+            continue
+    return found
+
+
+def _scan_metric(part: str) -> Callable[[Compute], Metric]:
+    return metric(
+        group="gc",
+        unit=BYTES,
+        better=Better.LOWER,
+        noise=Noise.MODERATE,
+        sources=(f"{_SCANS[part]} by the agent",),
+        precision="as the last cycle before the close left it",
+    )
+
+
+@_scan_metric("heap")
+def scan_heap(window: Window) -> Reading | Unavailable:
+    """Heap that a GC cycle has to scan: what may hold pointers of the live objects, at the window's close."""
+    return Reading(_at_close(window, _SCANS["heap"]), f"{_SCANS['heap']} by the agent")
+
+
+@_scan_metric("stack")
+def scan_stack(window: Window) -> Reading | Unavailable:
+    """Stacks that the last GC cycle scanned, at the window's close."""
+    return Reading(_at_close(window, _SCANS["stack"]), f"{_SCANS['stack']} by the agent")
+
+
+@_scan_metric("globals")
+def scan_globals(window: Window) -> Reading | Unavailable:
+    """Global variables that a GC cycle has to scan."""
+    return Reading(_at_close(window, _SCANS["globals"]), f"{_SCANS['globals']} by the agent")
+
+
+@_scan_metric("total")
+def scan_total(window: Window) -> Reading | Unavailable:
+    """All that a GC cycle has to scan, heap, stacks and globals, at the window's close."""
+    return Reading(_at_close(window, _SCANS["total"]), f"{_SCANS['total']} by the agent")
+
+
+@_histogram_metric(group="gc", sources=_STOPS)
+def gc_stop_p50(window: Window) -> Reading | Unavailable:
+    """Median time of one stop of the world for the collector; each cycle has two."""
+    return _stop_quantile(window, 50)
+
+
+@_histogram_metric(group="gc", sources=_STOPS)
+def gc_stop_p99(window: Window) -> Reading | Unavailable:
+    """99th percentile of the time of one stop of the world for the collector, by nearest rank."""
+    return _stop_quantile(window, 99)
+
+
+def _stop_quantile(window: Window, percent: int) -> Reading:
+    name, stops = _gained(window, *_STOPS)
+    source = f"{name} by the agent"
+    if not stops:
+        return Reading(0.0, source, "exact", "no GC cycle stopped the world in the window")
+    return Reading(quantile(stops, percent), source, note=p99_note(total(stops), "stops") if percent == 99 else "")
+
+
+@_histogram_metric(group="work", sources=(_LATENCIES,))
+def sched_latency_p99(window: Window) -> Reading | Unavailable:
+    """99th percentile of the time that goroutines waited for a processor once they could run, by nearest rank."""
+    name, waits = _gained(window, _LATENCIES)
+    if not waits:
+        raise ObserveError("no goroutine became ready to run in the window")
+    note = p99_note(total(waits), "waits")
+    return Reading(quantile(waits, 99), f"{name} by the agent", note=note)
+
+
+METRICS = (scan_heap, scan_stack, scan_globals, scan_total, gc_stop_p50, gc_stop_p99)
+WORK_METRICS = (sched_latency_p99,)
