@@ -30,6 +30,8 @@ COMMANDS = {
     ),
     "top": ("pytest_gomem.pprof.commands", "top", "what a profile holds, by function, line, file or package"),
     "diff": ("pytest_gomem.pprof.commands", "diff", "what changed between two profiles"),
+    "flame": ("pytest_gomem.commands.flame", "flame", "a profile, or what changed between two, as a flame graph"),
+    "capture": ("pytest_gomem.commands.capture", "capture", "save a profile of a running service: URL or process id"),
 }
 
 

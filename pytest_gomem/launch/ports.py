@@ -32,6 +32,19 @@ def accepts(port: int, timeout: float = 1.0) -> bool:
         return False
 
 
+def addresses(pid: int) -> list[str]:
+    """HOST:PORT of each TCP socket the process listens on; a wildcard is reached over the loopback interface.
+
+    Raises psutil.Error when there is no such process, or it may not be looked at.
+    """
+    found = []
+    for connection in psutil.Process(pid).net_connections(kind="tcp"):
+        if connection.status == psutil.CONN_LISTEN:
+            host = {"0.0.0.0": HOST, "::": HOST}.get(connection.laddr.ip, connection.laddr.ip)
+            found.append(f"[{host}]:{connection.laddr.port}" if ":" in host else f"{host}:{connection.laddr.port}")
+    return sorted(set(found))
+
+
 def listens(pids: Iterable[int], port: int) -> bool:
     """Whether one of these processes has that port open for listening."""
     for pid in pids:

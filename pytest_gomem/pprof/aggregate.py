@@ -10,12 +10,13 @@ from itertools import compress, pairwise, starmap
 from operator import xor
 from typing import NamedTuple
 
+from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.group import Frame, frames_of
 from pytest_gomem.pprof.model import Profile, location_ids
 from pytest_gomem.pprof.prune import prune, select
 
 # An id of a stack that stands on its head: the byte without the high bit, its last, has become its first.
-_REVERSED_ID = re.compile(b"[\x00-\x7f][\x80-\xff]*")
+REVERSED_ID = re.compile(b"[\x00-\x7f][\x80-\xff]*")
 _COMPARED = 4096  # bytes of two stacks; they may share more, but one endless stack must not make all others as wide
 
 
@@ -105,7 +106,7 @@ class _Tree:
         opened: list[int] = []  # rows of the path that is open
         ends: list[int] = []  # where in the stack each of them ends
         stacks = sorted(sums)
-        for stack, shared in zip(stacks, _shared(stacks), strict=True):
+        for stack, shared in zip(stacks, shared_prefixes(stacks), strict=True):
             value, leaf = sums[stack], -1
             if shared > start:
                 piece = stack[start:shared]
@@ -136,7 +137,7 @@ class _Tree:
     def _resolve(self, piece: bytes) -> _Piece:
         ends: dict[int, int] = {}
         row = -1
-        for match in _REVERSED_ID.finditer(piece):
+        for match in REVERSED_ID.finditer(piece):
             for row in self._rows_of_id.get(match[0]) or self._rows_of(match[0]):
                 ends.setdefault(row, match.end())
         resolved = self._pieces[piece] = (tuple(ends), tuple(ends.values()), row)
@@ -159,8 +160,13 @@ class _Tree:
         return row
 
 
-def _shared(stacks: list[bytes]) -> Iterator[int]:
-    """How many bytes, of whole ids, each of the sorted stacks shares with the next one, and the last with none."""
+def shared_prefixes(stacks: list[bytes]) -> Iterator[int]:
+    """How many bytes, of whole ids, each of these stacks shares with the next one, and the last with none.
+
+    They stand on their heads, the root first, and are sorted. Raises ProfileError when one ends within an id.
+    """
+    if stacks and stacks[-1][:1] > b"\x7f":
+        raise ProfileError("a sample's list of locations ends in the middle of a number")
     width = min(max(map(len, stacks), default=0), _COMPARED)
     # As numbers of one width, two stacks differ first where their exclusive or has its highest bit.
     numbers = (int.from_bytes(stack[:width].ljust(width, b"\0"), "big") for stack in stacks)

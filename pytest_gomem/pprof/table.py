@@ -19,7 +19,7 @@ def table_lines(table: Table, shown: Sequence[Row], by: str, cum: bool = False, 
         return
     cells = [("flat", "flat%", "cum", "cum%", by)]
     for row in shown:
-        values = [_value(value, table.unit, signed) for value in (row.flat, row.cum)]
+        values = [value_text(value, table.unit, signed) for value in (row.flat, row.cum)]
         shares = [_share(value, table.total) for value in (row.flat, row.cum)]
         cells.append((values[0], shares[0], values[1], shares[1], str(row.frame)))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -30,9 +30,9 @@ def table_lines(table: Table, shown: Sequence[Row], by: str, cum: bool = False, 
 
 
 def _headline(table: Table, shown: Sequence[Row], by: str, cum: bool, signed: bool) -> str:
-    total = _value(table.total, table.unit, False)
+    total = value_text(table.total, table.unit)
     if signed:
-        net = _value(sum(row.flat for row in table.rows), table.unit, True)
+        net = value_text(sum(row.flat for row in table.rows), table.unit, True)
         text = f"{net} on a base of {total}: "
     else:
         text = f"total {total}: "
@@ -44,7 +44,8 @@ def _headline(table: Table, shown: Sequence[Row], by: str, cum: bool, signed: bo
     return f"{text}, {format_value(part, UNITS['ratio'])} of the " + ("changes" if signed else "total")
 
 
-def _value(value: int, unit: str, signed: bool) -> str:
+def value_text(value: int, unit: str, signed: bool = False) -> str:
+    """A value of a profile in words: "41.0 MB", "1204", "5.00 ms"; `signed` puts a + before what has grown."""
     number, known = _base_unit(value, unit)
     # Counts are whole; three digits of 15 432 objects would hide what changed.
     text = format_value(abs(number), known)

@@ -81,7 +81,7 @@ def test_a_captured_profile_by_line(captured):
 
 
 @pytest.mark.parametrize(
-    ("focus", "ignore"), [("go/types", ""), ("", r"^runtime\."), (r"Checker\)\.expr", r"scanner\.go$|importer")]
+    ("focus", "ignore"), [("go/types", ""), ("", r"^runtime\."), (r"Checker\)\.expr", r"scanner\.go$|\.stmt$")]
 )
 def test_focus_and_ignore_on_captured_profiles(captured, focus, ignore):
     """So are the values of the samples that -focus and -ignore choose; the total stays that of all samples."""

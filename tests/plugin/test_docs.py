@@ -11,6 +11,7 @@ How a block is completed:
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import json
 import os
@@ -33,6 +34,7 @@ from pytest_gomem.config.file import load_config
 from pytest_gomem.errors import ConfigErrors
 from pytest_gomem.items import MARKERS
 from pytest_gomem.judge.verdict import Status
+from pytest_gomem.launch.ports import accepts, free_ports
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.quantity import UNITS
 from pytest_gomem.report.history.entry import VERSION, Entry, to_line
@@ -225,6 +227,7 @@ def readme_folder(tmp_path_factory, binaries) -> Path:
     write_project(folder, yaml)
     (folder / "job").write_text(f"#!/bin/sh\nexec {binaries('hold')} --mb 10 --for 50ms\n")
     (folder / "job").chmod(0o755)
+    shutil.copy(binaries("server"), folder / "served")
     (folder / "test_profiles.py").write_text(profiles_block().text)
     assert shell(folder, f"{sys.executable} -m pytest -p no:cacheprovider").returncode == 0
     (folder / "test_profiles.py").unlink()
@@ -267,6 +270,23 @@ def shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@contextlib.contextmanager
+def served(folder: Path, command: str) -> Iterator[str]:
+    """The command, with the service that it calls localhost:6060 where it needs one."""
+    if "localhost:6060" not in command:
+        yield command
+        return
+    (port,) = free_ports(["pprof"]).values()
+    service = subprocess.Popen([folder / "served", "--pprof", "--listen", f"127.0.0.1:{port}"])
+    try:
+        while not accepts(port):
+            assert service.poll() is None
+        yield command.replace("localhost:6060", f"127.0.0.1:{port}")
+    finally:
+        service.kill()
+        service.wait()
+
+
 def commands() -> list[str]:
     lines = [line for block in every_block("sh") for line in block.text.splitlines()]
     return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
@@ -281,7 +301,8 @@ def test_sh_blocks_run(readme_folder, command):
     elif words[0] == "make":
         assert re.search(rf"^{command}\b", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     else:
-        done = shell(readme_folder, command)
+        with served(readme_folder, command) as runnable:
+            done = shell(readme_folder, runnable)
         assert done.returncode == EXIT_STATUS.get(command, 0), done.stdout
 
 

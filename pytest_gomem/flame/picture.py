@@ -1,0 +1,146 @@
+"""Owns what a flame graph shows and says, in whatever form it is drawn: its views, one for each sample type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_gomem.flame.change import Change, Vanished, change, vanished
+from pytest_gomem.flame.kind import Kind, kind_of
+from pytest_gomem.flame.layout import Layout, lay_out
+from pytest_gomem.flame.tree import DEEPEST, CallTree, Values
+from pytest_gomem.pprof.group import Frame
+from pytest_gomem.pprof.model import Profile, ValueType
+from pytest_gomem.pprof.table import value_text
+from pytest_gomem.quantity import BYTES, SECONDS, format_value
+from pytest_gomem.report.text import percent, printable
+
+# Meanings by runtime/pprof; {since} is the process's start, or the seconds of a delta.
+_MEANINGS = {
+    "inuse_space": "bytes held when the profile was taken",
+    "inuse_objects": "objects held when the profile was taken",
+    "alloc_space": "bytes allocated {since}",
+    "alloc_objects": "objects allocated {since}",
+    "goroutine": "goroutines when the profile was taken",
+    "cpu": "CPU time {since}",
+    "contentions": "contentions {since}",
+    "delay": "time spent waiting {since}",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user wanted: titles of the profiles, the choice of samples, and what is too narrow to draw."""
+
+    title: str
+    base_title: str = ""
+    focus: str = ""
+    ignore: str = ""
+    hide_below: float = 0.001
+
+
+@dataclass(frozen=True)
+class View:
+    """One sample type: where its frames lie, their values now and before, and all that is to be said of them."""
+
+    kind: ValueType
+    meaning: str
+    layout: Layout
+    now: Values
+    before: Values | None
+    vanished: tuple[Vanished, ...]
+    summary: str
+    notes: tuple[str, ...]
+
+    def category(self, node: int, frame: Frame) -> Kind | Change:
+        """What gives a frame its colour."""
+        return change(self.before.cum[node], self.now.cum[node]) if self.before else kind_of(frame)
+
+    def share(self, value: int) -> str:
+        """A value's part of the whole profile."""
+        return percent(value / self.now.total) if self.now.total else "-"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A flame graph, or a differential one."""
+
+    asked: Asked
+    tree: CallTree
+    views: tuple[View, ...]
+    default: int
+
+    @property
+    def is_differential(self) -> bool:
+        """Whether colours tell changes rather than whose code it is."""
+        return bool(self.tree.before)
+
+
+def picture(new: Profile, tree: CallTree, asked: Asked) -> Picture:
+    """All views of the tree of `new`."""
+    return Picture(asked, tree, tuple(_views(new, tree, asked)), tree.default)
+
+
+def name_of(frame: Frame) -> str:
+    """A frame's name on one line, with control characters and marks of writing direction as escapes."""
+    return printable(str(frame))
+
+
+def short_name(frame: Frame) -> str:
+    """The name without the path before its package, and with type arguments as [...], where room is short."""
+    plain, bracket, rest = name_of(frame).partition("[")
+    arguments = f"[...]{rest.rpartition(']')[2]}" if plain and bracket else bracket + rest
+    return plain.rpartition("/")[2] + arguments
+
+
+def _views(new: Profile, tree: CallTree, asked: Asked) -> Iterator[View]:
+    for at, kind in enumerate(tree.sample_types):
+        now, before = tree.now[at], tree.before[at] if tree.before else None
+        layout = lay_out(tree, now.flat, asked.hide_below)
+        gone = vanished(tree, before, now) if before else ()
+        notes = (*_what_is_shown(asked, kind, now, layout), *_doubts(new, tree, kind, layout))
+        summary = _summary(kind, now, before)
+        yield View(kind, _meaning(new, kind), layout, now, before, gone, summary, tuple(notes))
+
+
+def _meaning(profile: Profile, kind: ValueType) -> str:
+    seconds = profile.duration_nanos / 1e9
+    since = f"within {format_value(seconds, SECONDS)}" if seconds else "since the process started"
+    return _MEANINGS.get(kind.type, printable(kind.unit)).format(since=since)
+
+
+def _summary(kind: ValueType, now: Values, before: Values | None) -> str:
+    if before is None:
+        return f"total {value_text(now.total, kind.unit)}"
+    totals = f"{value_text(before.total, kind.unit)} before, {value_text(now.total, kind.unit)} now"
+    return f"{totals}: {value_text(now.total - before.total, kind.unit, signed=True)}"
+
+
+def _what_is_shown(asked: Asked, kind: ValueType, now: Values, layout: Layout) -> Iterator[str]:
+    said = {"focus": asked.focus, "ignore": asked.ignore}
+    chosen = [f"{word} '{printable(pattern)}'" for word, pattern in said.items() if pattern]
+    if chosen and now.total:
+        part = f"{value_text(layout.width, kind.unit)}, {percent(layout.width / now.total)} of the total"
+        yield f"Chosen by {' and '.join(chosen)}: {part}; shares are of the total."
+    if not layout.width:
+        yield f"Nothing to draw: no stack has any {printable(kind.type)}."
+    elif layout.hidden:
+        threshold = f"below {percent(asked.hide_below)} ({value_text(layout.smallest, kind.unit)})"
+        together = f"{value_text(layout.hidden_width, kind.unit)}, {percent(layout.hidden_width / layout.width)}"
+        yield f"Not drawn: {_count(layout.hidden, 'frame')} {threshold}, together {together}."
+    else:
+        yield "No frame is hidden."
+
+
+def _doubts(profile: Profile, tree: CallTree, kind: ValueType, layout: Layout) -> Iterator[str]:
+    if profile.period_type.type == "space" and profile.period > 1:
+        rate = format_value(profile.period, BYTES)
+        yield f"Estimated from samples: one for each {rate} allocated, on average."
+    if layout.negative:
+        yield f"Values below 0, together -{value_text(layout.negative, kind.unit)}, have no width and are not drawn."
+    if tree.cut:
+        yield f"{_count(tree.cut, 'stack')} cut at {DEEPEST} frames; what lies deeper counts there."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
