@@ -22,6 +22,11 @@ class Command(Protocol):
 # Name -> (module, function, help): a module is loaded only when its command is asked for.
 COMMANDS = {
     "run": ("pytest_gomem.commands.run", "run", "run a program to its end and measure it: gomem run -- ./job --flag"),
+    "compare": (
+        "pytest_gomem.commands.compare",
+        "compare",
+        "run the tests on another commit or binary as well: gomem compare REF|BINARY [pytest args]",
+    ),
     "doctor": ("pytest_gomem.commands.doctor", "doctor", "say what this machine can measure, and check gomem.yaml"),
     "history": (
         "pytest_gomem.commands.history",

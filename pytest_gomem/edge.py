@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gomem import option_values
+from pytest_gomem import against, option_values
 from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
 from pytest_gomem.items import MATRIX_FIXTURE, combinations, is_measured, plan_item, shares_services
 from pytest_gomem.options import BadOption, said
@@ -43,6 +44,7 @@ class Edge:
         self._collection_errors: list[ConfigError] = []
         self._records: dict[str, TestRecord] = {}
         self.gomem_config: GomemConfig | None = None
+        self.against: against.Asked | None = None
 
     @classmethod
     def configured(cls, config: pytest.Config) -> Edge:
@@ -50,12 +52,15 @@ class Edge:
         from pytest_gomem import builtin
 
         config.pluginmanager.register(builtin, "gomem-builtin")
-        try:
-            edge = cls(config, said(config))
-            config.pluginmanager.register(edge, "gomem-edge")
-            edge.load_config()
-        except (GomemError, BadOption) as error:
-            raise pytest.UsageError(str(error)) from None
+        with contextlib.ExitStack() as undone:
+            try:
+                edge = cls(config, said(config))
+                undone.callback(edge.close)
+                config.pluginmanager.register(edge, "gomem-edge")
+                edge.load_config()
+            except (GomemError, BadOption) as error:
+                raise pytest.UsageError(str(error)) from None
+            undone.pop_all()
         return edge
 
     def load_config(self) -> None:
@@ -67,6 +72,10 @@ class Edge:
             from pytest_gomem.config.file import load_config
 
             self.gomem_config = load_config(Path(os.path.relpath(path)), self.registry.units())
+        if against.is_asked(self.options):
+            self.against = against.Asked.judged(
+                self.options, self.gomem_config, self._config.invocation_params.dir, self.run_dir()
+            )
 
     def _default_config(self) -> Path | None:
         folders = [self._config.rootpath, *([self._config.inipath.parent] if self._config.inipath else [])]
@@ -93,6 +102,7 @@ class Edge:
                 run_dir=self.run_dir(),
                 sample_rate=option_values.sample_rate(self.options),
                 measure=not self.options["no-measure"],
+                against=self.against.base if self.against else None,
                 sources=tuple(source for given in sources for source in given),
             )
         )
@@ -123,7 +133,8 @@ class Edge:
             go = str(find_toolchain())
         except GomemError as error:
             go = str(error)
-        return f"gomem: {go}, services: {', '.join(self.gomem_config.services) or 'none'}"
+        lines = [f"gomem: {go}, services: {', '.join(self.gomem_config.services) or 'none'}"]
+        return "\n".join([*lines, *(self.against.lines() if self.against else ())])
 
     def print_metrics(self) -> int:
         """List the metrics on stdout."""
@@ -263,7 +274,8 @@ class Edge:
         if not self._records:
             return []
         from pytest_gomem.report.matrix import matrix_lines
+        from pytest_gomem.report.sides import sides_lines
         from pytest_gomem.report.terminal import summary_lines
 
         tests = tuple(self._records.values())
-        return [*summary_lines(tests, width), *matrix_lines(tests, width)]
+        return [*summary_lines(tests, width), *matrix_lines(tests, width), *sides_lines(tests, width)]

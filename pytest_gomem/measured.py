@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_gomem.body_errors import hide_our_frames, in_one_line, is_timeout
 from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.edge import GomemWarning
 from pytest_gomem.errors import GomemError
@@ -27,6 +27,7 @@ from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.rounds import merged
 from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.service import Service
+from pytest_gomem.session.sides import ONE_PROCESS, compared, without_base
 from pytest_gomem.session.window import OpenWindow
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class MeasuredItem:
         self.plan = plan
         table = run.settings.config.budgets if run.settings.config else BudgetTable()
         self._judging = Judging(item.nodeid, plan.budgets, table, report_only, strict)
+        self._base_lost = ""
+        self._turn = 0
         self._rounds: list[Round] = []
         self._troubles: list[str] = []
         self._merged: tuple[WindowRecord, ...] | None = None
@@ -80,12 +83,32 @@ class MeasuredItem:
 
     def begin_round(self) -> bool:
         """Begin the next round; False when there is none, when one went wrong, or when what is known decides."""
-        done = len(self._rounds)
-        if self._troubles or done == len(self._schedule):
+        while self._base_lost and self._schedule.sides[self._turn : self._turn + 1] == ("base",):
+            self._turn += 1
+        if self._troubles or self._turn == len(self._schedule):
             return False
-        side = self._schedule.sides[done]
-        self._rounds.append(Round(side, [Gomem(self._run, self._judging, side=side)]))
+        side = self._schedule.sides[self._turn]
+        self._turn += 1
+        self._rounds.append(Round(side, [Gomem(self._run, self._judging_of(side), side=side)]))
         return True
+
+    def _judging_of(self, side: Side) -> Judging:
+        return replace(self._judging, is_base=True) if side == "base" else self._judging
+
+    @contextlib.contextmanager
+    def base_may_fail(self) -> Iterator[None]:
+        """What goes wrong inside on the base side alone costs the comparison, not the test."""
+        try:
+            yield
+        except _LEAVING:
+            raise
+        except BaseException as error:
+            if self._round.side != "base" or is_timeout(error):
+                raise
+            self._lose_base(in_one_line(error))
+
+    def _lose_base(self, why: str) -> None:
+        self._base_lost = self._base_lost or why
 
     @contextlib.contextmanager
     def between_rounds(self) -> Iterator[None]:
@@ -106,12 +129,17 @@ class MeasuredItem:
         return self._rounds[-1]
 
     @property
+    def _last_new(self) -> Round:
+        return next(one for one in reversed(self._rounds) if one.side == "new")
+
+    @property
     def _own(self) -> Gomem:
         return self._round.gomems[0]
 
     def gomem(self, base: Overrides) -> Gomem:
         """A new factory whose windows belong to this round."""
-        gomem = Gomem(self._run, self._judging, base, self.plan.service, self._round.side)
+        side = self._round.side
+        gomem = Gomem(self._run, self._judging_of(side), base, self.plan.service, side)
         self._round.gomems.append(gomem)
         return gomem
 
@@ -130,8 +158,11 @@ class MeasuredItem:
             self._drop(windows)
             raise
         except BaseException as error:
-            _hide_our_frames(error)
-            self._close_beside(windows)
+            hide_our_frames(error)
+            if self._round.side == "base":
+                self._drop(windows)
+            else:
+                self._close_beside(windows)
             raise
         self._close(windows)
         return result
@@ -140,16 +171,27 @@ class MeasuredItem:
         """Judge all rounds together; raises pytest's own failure with the text of everything that is wrong."""
         self._merge()
         self._warn_of_globs()
-        texts = [*self._troubles, *self._verdict_texts()]
+        texts = [*self._troubles, *self._verdict_texts(), *self._uncompared()]
         if texts:
             self._save_artifacts()
             self._merge()
             pytest.fail("\n\n".join(texts), pytrace=False)
 
     def _merge(self) -> None:
-        if not self._troubles and self.in_further_round:
-            rounds = [[m.record for m in one.measurements()] for one in self._rounds if one.side == "new"]
-            self._merged = merged(rounds, self._judging)
+        if self._troubles:
+            return
+        is_compared = self._run.settings.against is not None
+        if not self.in_further_round:
+            if is_compared and SESSION_FIXTURE in getattr(self._item, "fixturenames", ()):
+                self._merged = without_base(self.windows(), ONE_PROCESS)
+            return
+        measured: dict[Side, list[list[Measurement]]] = {"new": [], "base": []}
+        for one in self._rounds:
+            measured[one.side].append(one.measurements())
+        self._merged = merged([[m.record for m in one] for one in measured["new"]], self._judging)
+        if is_compared:
+            registry, looks = self._run.settings.registry, max(len(self._schedule.looks), 1)
+            self._merged = compared(self._merged, measured, self._base_lost, self._judging, registry, looks)
 
     def _services(self) -> list[Service]:
         """The services whose window is the body of the test."""
@@ -177,11 +219,14 @@ class MeasuredItem:
                 self._own.close_window(service, window, failing=failing)
                 service.check_alive()
             except GomemError as error:
-                self._troubles.append(str(error))
+                if self._round.side == "base":
+                    self._lose_base(in_one_line(error))
+                else:
+                    self._troubles.append(str(error))
 
     def windows(self) -> tuple[WindowRecord, ...]:
         """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""
-        return self._merged or tuple(m.record for m in self._round.measurements())
+        return self._merged or tuple(m.record for m in self._last_new.measurements())
 
     def _warn_of_globs(self) -> None:
         """Budgets on functions that match none: under --gomem-strict their verdicts say so."""
@@ -195,6 +240,11 @@ class MeasuredItem:
             return []
         return [failure_text(one, self._item.nodeid)[1] for one in self.windows() if failed(one.verdicts)]
 
+    def _uncompared(self) -> list[str]:
+        """Under --gomem-strict a comparison that was asked for and could not be made fails the test."""
+        reasons = dict.fromkeys(window.no_base for window in self.windows() if self._judging.strict and window.no_base)
+        return [f"{self._item.nodeid}: it was not compared: {reason}" for reason in reasons]
+
     def _close_beside(self, windows: list[tuple[Service, OpenWindow]]) -> None:
         self._close(windows, failing=True)
         which = f"round {len(self._rounds)} of {len(self._schedule)} failed; the figures are this round's alone"
@@ -206,7 +256,7 @@ class MeasuredItem:
         """What is kept of each measured service of a failed test, for --gomem-artifacts."""
         if self._artifacts is None:
             return
-        for gomem in self._round.gomems:
+        for gomem in self._last_new.gomems:
             for measurement in gomem.measurements:
                 measurement.save_artifacts(self._artifacts, self._item.nodeid)
 
@@ -230,18 +280,3 @@ def _outcome(report: pytest.TestReport) -> str:
     if hasattr(report, "wasxfail"):
         return "xpassed" if report.passed else "xfailed"
     return "error" if report.when == "setup" and report.failed else report.outcome
-
-
-def _hide_our_frames(error: BaseException) -> None:
-    """End the traceback of an error of ours at the user's own line."""
-    if not isinstance(error, GomemError) or error.__traceback__ is None:
-        return
-    last: TracebackType | None = None
-    frame: TracebackType | None = error.__traceback__
-    while frame is not None:
-        name = frame.tb_frame.f_globals.get("__name__", "")
-        if not name.startswith(("pytest_gomem", "contextlib")):
-            last = frame
-        frame = frame.tb_next
-    if last is not None:
-        last.tb_next = None

@@ -34,6 +34,10 @@ OPTIONS = (
     Option("history", "PATH", "append what each window measured to this file, for `gomem history`"),
     Option("artifacts", "DIR", "save the service log and the heap profiles of each failed test there"),
     Option("rounds", "N", 'run each test N times, or "auto": as often as its comparisons need (default 1)'),
+    Option("against", "REF", "run each test on that commit, or binary, as well and compare (rounds: 3 of each side)"),
+    Option(
+        "against-go", "GO", "as --gomem-against, built by another Go: a version such as 1.26, or a toolchain's path"
+    ),
     Option("sample-rate", "HZ", "RSS samples a second (default 50)"),
     Option("strict", "flag", "YAML budgets that match no test are errors"),
     Option("report-only", "flag", "report broken budgets without failing their tests"),

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_gomem import option_values
+from pytest_gomem import against, option_values
 from pytest_gomem.items import SESSION_FIXTURE
-from pytest_gomem.session.schedule import Schedule, automatic, fixed
+from pytest_gomem.session.schedule import FEWEST, LOOKS, Schedule, automatic, fixed, paired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 
 
 def schedule_of(item: pytest.Item, plan: Plan, options: Mapping[str, str | bool | None]) -> Schedule:
-    """The rounds that the marker asks for, else the option; one for a service that other tests use as well."""
-    rounds = plan.rounds or option_values.rounds(options) or 1
+    """The rounds that the marker asks for, else the option; one for a service that other tests use as well.
+
+    Of a comparison so many of each side, and where nothing is said as few as can tell.
+    """
+    rounds = plan.rounds or option_values.rounds(options) or (FEWEST if against.is_asked(options) else 1)
     if options["no-measure"] or SESSION_FIXTURE in getattr(item, "fixturenames", ()):
         return fixed(1)
+    if against.is_asked(options):
+        return paired(LOOKS[-1], LOOKS) if rounds == "auto" else paired(rounds)
     return automatic() if rounds == "auto" else fixed(rounds)
 
 
@@ -40,9 +45,10 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
         return (yield from measured.body())
     result = yield from measured.body()
     while not _has_failed_subtests(item) and measured.begin_round():
-        with measured.between_rounds():
-            _set_up_anew(item)
-        item.ihook.pytest_runtest_call(item=item)
+        with measured.base_may_fail():
+            with measured.between_rounds():
+                _set_up_anew(item)
+            item.ihook.pytest_runtest_call(item=item)
     measured.judge()
     return result
 

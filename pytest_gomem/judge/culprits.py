@@ -34,6 +34,7 @@ class Culprit:
     interval: half the width of the 2 sigma interval of the change, rounded up; the truth lies in it 19 times in 20.
     share: the change as a share of what all lines that grew have grown by.
     callers: in the stack that grew most, the nearest lines of the user's own module that called this one, at most 3.
+    is_between: `before` is of the other side of a comparison, not of an earlier moment.
     """
 
     function: str
@@ -46,6 +47,7 @@ class Culprit:
     share: float
     reason: str
     callers: tuple[Site, ...] = ()
+    is_between: bool = False
 
     @property
     def change(self) -> int:

@@ -22,7 +22,7 @@ from pytest_gomem.keeper.protocol import LaunchRequest
 from pytest_gomem.launch import ending, ready
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
 from pytest_gomem.launch.ports import free_ports
-from pytest_gomem.launch.sides import NewSide, Side, Source
+from pytest_gomem.launch.sides import NewSide, Origin, Source
 
 MAX_PORT_TRIES = 5
 LOG_BYTES = 4 << 20
@@ -90,14 +90,14 @@ class Launcher:
         self._binaries: dict[Path, BinaryInfo] = {}
 
     def launch(
-        self, config: ServiceConfig, overrides: Overrides, *, until_ready: bool = True, side: Side | None = None
+        self, config: ServiceConfig, overrides: Overrides, *, until_ready: bool = True, origin: Origin | None = None
     ) -> Launched:
-        """Build if needed, start, and wait until ready. side: of a comparison; None = there is none.
+        """Build if needed, start, and wait until ready. origin: of the side; None = no comparison.
 
         Raises BuildError, ToolchainError, ConfigError, LaunchError (not startable, or not ready in time) and
         ServiceDied (ended before it was ready).
         """
-        command = self._command(config, overrides.build, side or NewSide())
+        command = self._command(config, overrides.build, origin or NewSide())
         for_agent = until_ready and not command.no_agent
         for port_try in range(1, MAX_PORT_TRIES + 1):
             launched = self._start(config, overrides, command, port_try, for_agent=for_agent)
@@ -117,8 +117,8 @@ class Launcher:
             return launched
         raise AssertionError("the last try returns or raises")
 
-    def _command(self, config: ServiceConfig, axes: BuildAxes, side: Side) -> _Command:
-        with side.source(config) as source:
+    def _command(self, config: ServiceConfig, axes: BuildAxes, origin: Origin) -> _Command:
+        with origin.source(config) as source:
             if source.build is None:
                 return _Command((self._program(config, source.command[0]), *source.command[1:]), source)
             binary = build_once(

@@ -35,8 +35,8 @@ class Source:
     agent: bool = True
 
 
-class Side(Protocol):
-    """One side of a comparison."""
+class Origin(Protocol):
+    """Where one side of a comparison gets its services from."""
 
     def source(self, config: ServiceConfig) -> AbstractContextManager[Source]:
         """What the service is started from; its files are there inside of the block."""
@@ -49,6 +49,10 @@ class Against:
     ref: str = ""
     binary: Path | None = None
     toolchain: Toolchain | None = None
+
+    def __str__(self) -> str:
+        what = str(self.binary or self.ref)
+        return what if self.toolchain is None else f"{what}{', ' * bool(what)}built by {self.toolchain}"
 
 
 class NewSide:

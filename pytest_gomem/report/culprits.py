@@ -53,14 +53,15 @@ def _spellings(function: str) -> tuple[str, str]:
 def _figures(culprit: Culprit) -> str:
     """Such as "holds 235 MB more (+- 2.00 MB), 98% of the growth"."""
     sample_type = SAMPLE_OF[culprit.metric]
-    more = "" if culprit.before is None or _is_made(culprit.metric) else " more"
+    is_total = culprit.before is None or (_is_made(culprit.metric) and not culprit.is_between)
+    more = "" if is_total else " more"
     verb = "allocated" if _is_made(culprit.metric) else "holds"
     interval = amount_text(culprit.interval, sample_type).removesuffix(" objects")
     return f"{verb} {amount_text(culprit.change, sample_type)}{more} (+- {interval}), {_share(culprit.share, culprit)}"
 
 
 def _share(share: float, culprit: Culprit) -> str:
-    if _is_made(culprit.metric):
+    if _is_made(culprit.metric) and not culprit.is_between:
         return f"{percent(share)} of the total"
     return f"{percent(share)} of " + ("the heap" if culprit.before is None else "the growth")
 

@@ -40,7 +40,7 @@ def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
     broken = [verdict for verdict in window.verdicts if verdict.status in BROKEN]
     warned = [v for v in window.verdicts if v.status is Status.WARN and not _is_broken(v, broken)]
     blocks = [
-        [_title(window, nodeid, len(broken))],
+        [_title(window, nodeid, len(broken)), *_go_versions(window)],
         *([*_verdict_lines(verdict, window)] for verdict in broken + warned),
         [f"  {line}" for line in culprit_lines(window.culprits, window.culprit_summaries, _WIDTH - 2)],
         [*_settings_lines(window.gc.requested, window.gc.effective)],
@@ -71,6 +71,13 @@ def _title(window: WindowRecord, nodeid: str, broken: int) -> str:
     ops = "" if window.ops is None else f", {window.ops} ops"
     name = f"window '{window.name}' of " if window.name else ""
     return printable(f"{nodeid}: {judged}  ({name}{window.service}, {window.duration:.1f} s{ops})")
+
+
+def _go_versions(window: WindowRecord) -> Iterator[str]:
+    """Sides of different Go releases differ in more than the code: that comes before any verdict."""
+    base, now = window.base.build.go_version if window.base else "", window.build.go_version
+    if base and now and base != now:
+        yield printable(f"  the two sides were built by different Go versions: {base}, and now {now}")
 
 
 def _statement(verdict: Verdict) -> str:

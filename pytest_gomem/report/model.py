@@ -114,6 +114,8 @@ class WindowRecord:
     """One measured window of a test with its verdicts.
 
     culprit_summaries: by metric what its culprits explain together, or why nobody is named.
+    base: the window of the side that it is compared with, None where there is none; no_base: why a comparison that was
+    asked for has none.
     rounds: what each round measured, by metric, where the test ran in several; the metrics are their medians then.
     cross_checks: sources of one quantity that were held against each other. cycles: its GC cycles, one by one.
     size_classes: what was allocated by size. histograms: of stops of the world and waits for a processor.
@@ -143,6 +145,8 @@ class WindowRecord:
     cycles: tuple[JoinedCycle, ...] = ()
     size_classes: tuple[SizeClassGrowth, ...] = ()
     histograms: Mapping[str, tuple[Bucket, ...]] = field(default_factory=dict)
+    base: WindowRecord | None = None
+    no_base: str = ""
 
 
 @dataclass(frozen=True)

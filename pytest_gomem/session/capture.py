@@ -59,6 +59,10 @@ class Profiles:
         """After the close; taken when it is first asked for."""
         return Captured(heap_profile(self._subject))
 
+    def keep_heap(self) -> None:
+        """Take the one after the close now, since the process may end before it is needed."""
+        _ = self.heap
+
     @property
     def has_heap(self) -> bool:
         """Whether the one after the close was taken."""

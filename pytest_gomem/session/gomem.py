@@ -32,6 +32,8 @@ class Launchpad:
     service: the one to launch where none is named; None = the only one of gomem.yaml.
     """
 
+    side: Side = "new"
+
     def __init__(self, run: Run, base: Overrides | None = None, service: str | None = None) -> None:
         self._run = run
         self._default = service
@@ -45,7 +47,7 @@ class Launchpad:
         """
         name = self._run.service_config(service or self._default).name
         said = self._overrides(options, "launch()")
-        return self._keep(self._run.launch(name, replace(said, rate_of_budgets=self._rate(name))))
+        return self._keep(self._run.launch(name, replace(said, rate_of_budgets=self._rate(name)), self.side))
 
     def _rate(self, service: str) -> int | None:
         """The profile rate that budgets on functions ask for: of all tests, since its services serve many."""
@@ -124,7 +126,7 @@ class Gomem(Launchpad):
         said: Overrides | None = None,
     ) -> Measurement:
         """`run` for a program that stands in no gomem.yaml."""
-        program = self._keep(self._run.start(config, said or Overrides()))
+        program = self._keep(self._run.start(config, said or Overrides(), self.side))
         assert isinstance(program.process, LaunchedProcess)
         child = program.process.kept
         ended = child.wait(timeout).exit
@@ -191,6 +193,8 @@ class Gomem(Launchpad):
         service.window = None
         measurement = measurement or self._measurement(service, window.name)
         self._fill(measurement, service, window.close(), window.profiles)
+        if self._run.settings.against is not None:
+            window.profiles.keep_heap()
         if failing or failed(measurement.record.verdicts):
             measurement.accuse()
         return measurement

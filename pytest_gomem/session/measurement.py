@@ -35,6 +35,7 @@ class Judging:
     """What budgets apply to the windows of one test: its markers' (closest first) and gomem.yaml's.
 
     report_only: broken budgets are shown and do not fail the test. strict: a glob over functions must match some.
+    is_base: the windows are of the side that is compared with: measured in the same way, and judged by no budget.
     """
 
     nodeid: str
@@ -42,6 +43,7 @@ class Judging:
     table: BudgetTable = field(default_factory=BudgetTable)
     report_only: bool = False
     strict: bool = False
+    is_base: bool = False
 
     def budgets(self, service: str) -> tuple[Budget, ...]:
         """The declared budgets of the test's windows on that service; raises ConfigErrors for rivals of equal rank."""
@@ -54,6 +56,8 @@ class Judging:
         functions: Mapping[Asked, FunctionValue | Unavailable],
     ) -> tuple[Verdict, ...]:
         """The verdicts of these budgets, in their order, on a window's results and what its functions hold or made."""
+        if self.is_base:
+            return ()
         unknown = Unavailable("this version does not measure it yet")
         return tuple(
             verdict
@@ -77,7 +81,7 @@ class Measurement:
         self._results: Mapping[str, Reading | Unavailable] | None = None
         self._record: WindowRecord | None = None
         self._why_open = f"window '{name}' is still open: its figures are there after the with block"
-        self._profiles: Profiles | None = None
+        self.profiles: Profiles | None = None
 
     def fill(
         self, results: Mapping[str, Reading | Unavailable], record: WindowRecord, profiles: Profiles | None = None
@@ -88,7 +92,7 @@ class Measurement:
         """
         self._results = results
         self._record = record
-        self._profiles = profiles
+        self.profiles = profiles
         self._add_verdicts(self._judging.budgets(self.service.name))
         if profiles is not None and self.record.functions:
             self._record = replace(self.record, notes=(*record.notes, *cost_note(self.service, profiles)))
@@ -139,11 +143,11 @@ class Measurement:
 
     def accuse(self) -> None:
         """Keep the profiles of a failed window, and name the culprits of its broken limits."""
-        if self._profiles is None:
+        if self.profiles is None:
             return
-        notes = self._profiles.on_failure()
+        notes = self.profiles.on_failure()
         record = replace(self.record, notes=(*self.record.notes, *notes))
-        self._record = with_culprits(record, self._profiles, self.service.module)
+        self._record = with_culprits(record, self.profiles, self.service.module)
 
     def save_artifacts(self, folder: Path, nodeid: str) -> None:
         """Write the service's log and the profiles below `folder`; raises GomemError when that fails."""
@@ -153,7 +157,7 @@ class Measurement:
         contents: dict[str, tuple[str, bytes]] = {}
         if self.service.has_log():
             contents["log"] = (f"{stem}.log", self.service.log().encode())
-        profiles = self._profiles.artifacts() if self._profiles else {}
+        profiles = self.profiles.artifacts() if self.profiles else {}
         for kind, profile in profiles.items():
             contents[kind] = (f"{stem}-{kind}.pb.gz", profile)
         try:
@@ -181,7 +185,7 @@ class Measurement:
         return budgets
 
     def _add_verdicts(self, budgets: Sequence[Budget]) -> tuple[Verdict, ...]:
-        values = measured_functions(budgets, self._profiles, self.service.module)
+        values = measured_functions(budgets, self.profiles, self.service.module)
         verdicts = self._judging.verdicts(budgets, self.results, values)
         functions = dict.fromkeys((*self.record.functions, *known_values(values)))
         self._record = replace(self.record, verdicts=(*self.record.verdicts, *verdicts), functions=tuple(functions))

@@ -21,7 +21,9 @@ from pytest_gomem.judge.rank import resolve
 from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.keeper.client import KeeperClient, Watched
 from pytest_gomem.launch.launcher import Launched, Launcher, Overrides
+from pytest_gomem.launch.sides import BaseSide, NewSide, Origin
 from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
+from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.settings import RunSettings
 
@@ -48,6 +50,12 @@ class Run:
     def _launcher(self) -> Launcher:
         return Launcher(lambda: self.keeper, self.settings.run_dir, self.settings.sample_rate)
 
+    @cached_property
+    def _origins(self) -> Mapping[Side, Origin]:
+        against = self.settings.against
+        new = NewSide(against)
+        return {"new": new, "base": BaseSide(against, self.settings.run_dir) if against else new}
+
     def service_config(self, name: str | None) -> ServiceConfig:
         """The service of that name, or the only one; raises ConfigError."""
         config = self.settings.config
@@ -69,15 +77,15 @@ class Run:
         table = self.settings.config.budgets
         return rate_for(b for nodeid, markers in self.sharing for b in resolve(nodeid, service, markers, table))
 
-    def launch(self, name: str | None, overrides: Overrides) -> Service:
+    def launch(self, name: str | None, overrides: Overrides, side: Side = "new") -> Service:
         """Start a service and wait until it is ready; raises as Launcher.launch and service_config do."""
-        launched = self._launcher.launch(self.service_config(name), overrides)
+        launched = self._launcher.launch(self.service_config(name), overrides, origin=self._origins[side])
         self.load_driver.prepare()
         return self._service(launched)
 
-    def start(self, config: ServiceConfig, overrides: Overrides) -> Service:
+    def start(self, config: ServiceConfig, overrides: Overrides, side: Side = "new") -> Service:
         """Start a program that is to end by itself, without waiting for anything."""
-        return self._service(self._launcher.launch(config, overrides, until_ready=False))
+        return self._service(self._launcher.launch(config, overrides, until_ready=False, origin=self._origins[side]))
 
     def _service(self, launched: Launched) -> Service:
         process = LaunchedProcess(launched, self.settings.sample_rate, os.environ, self.settings.sources)

@@ -9,6 +9,7 @@ Side = Literal["new", "base"]
 
 # Fixed before the first figure is seen, so that the error of stopping early is bounded: see judge/compare.py.
 LOOKS = (1, 3, 5, 8)
+FEWEST = 3  # rounds of each side that can tell a change from scatter
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ def automatic(looks: tuple[int, ...] = LOOKS) -> Schedule:
 def paired(rounds: int, looks: tuple[int, ...] = ()) -> Schedule:
     """So many rounds of either side, as A B B A A B B A: a drift of the machine bears on both alike.
 
+    The first is of the new side: a test that fails there fails as it does without a base.
     looks: in rounds of each side.
     """
-    turns: tuple[tuple[Side, Side], ...] = (("base", "new"), ("new", "base"))
+    turns: tuple[tuple[Side, Side], ...] = (("new", "base"), ("base", "new"))
     sides = tuple(side for at in range(rounds) for side in turns[at % 2])
     return Schedule(sides, frozenset(2 * look for look in looks))

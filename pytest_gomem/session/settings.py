@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_gomem.config.file import GomemConfig
+from pytest_gomem.launch.sides import Against
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.observe.builtin_sources import SOURCES
 from pytest_gomem.observe.source import Source
@@ -20,6 +21,7 @@ class RunSettings:
     config: the loaded gomem.yaml, or None where there is none. run_dir: a private folder shared by all processes of
     the run. sample_rate: timeline points a second. measure: False launches services without measuring them.
     sources: who tells quantities of processes.
+    against: what the base side of each test is, None where nothing is compared.
     """
 
     config: GomemConfig | None
@@ -28,3 +30,4 @@ class RunSettings:
     sample_rate: float = DEFAULT_SAMPLE_RATE
     measure: bool = True
     sources: tuple[Source, ...] = SOURCES
+    against: Against | None = None

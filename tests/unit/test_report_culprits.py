@@ -158,6 +158,7 @@ def test_json_has_the_change_as_an_interval():
                 {"function": "main.logTo.func1", "file": "logs.go", "line": 30},
                 {"function": "main.main", "file": "main.go", "line": 20},
             ],
+            "is_between": False,
         }
     ]  # fmt: skip
     assert data["culprit_summaries"] == {"live_heap": "all"}

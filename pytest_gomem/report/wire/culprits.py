@@ -22,6 +22,7 @@ def culprit_to_dict(culprit: Culprit) -> dict[str, Any]:
         "share": culprit.share,
         "reason": culprit.reason,
         "callers": [caller._asdict() for caller in culprit.callers],
+        "is_between": culprit.is_between,
     }
 
 

@@ -59,6 +59,8 @@ def window_to_dict(window: WindowRecord) -> dict[str, Any]:
         "size_classes": [size_class_to_dict(growth) for growth in window.size_classes],
         "histograms": {n: [bucket_to_dict(bucket) for bucket in b] for n, b in window.histograms.items()},
         "cross_checks": [cross_check_to_dict(check) for check in window.cross_checks],
+        "base": window_to_dict(window.base) if window.base else None,
+        "no_base": window.no_base,
     }
 
 
@@ -90,6 +92,8 @@ def window_from_dict(data: Mapping[str, Any]) -> WindowRecord:
         histograms={n: tuple(bucket_from_dict(bucket) for bucket in b) for n, b in data["histograms"].items()},
         cross_checks=tuple(cross_check_from_dict(check) for check in data["cross_checks"]),
         functions=tuple(FunctionValue(**function) for function in data["functions"]),
+        base=window_from_dict(data["base"]) if data["base"] else None,
+        no_base=data["no_base"],
     )
 
 

@@ -1,0 +1,74 @@
+"""Owns what --gomem-against and --gomem-against-go say: read, and refused, before any test runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_gomem.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pytest_gomem.config.file import GomemConfig
+    from pytest_gomem.launch.sides import Against
+
+Options = Mapping[str, "str | bool | None"]
+_PATH_STARTS = ("/", "./", "../", "~")
+
+
+class Asked(NamedTuple):
+    """The base side as it was asked for, and remarks on it that a reader should see before the tests."""
+
+    base: Against
+    remarks: tuple[str, ...]
+
+    @classmethod
+    def judged(cls, options: Options, config: GomemConfig | None, started_in: Path, otherwise: Path) -> Asked:
+        """Read the options; raises ConfigError or ToolchainError, also where there is nothing to compare.
+
+        otherwise: where files go when the user's cache cannot be written.
+        """
+        from pytest_gomem.launch.sides import BaseSide
+
+        if config is None:
+            raise ConfigError(
+                "there is no gomem.yaml, and so no service to compare", hint="name one: --gomem-config PATH"
+            )
+        base = _base(options, started_in, otherwise)
+        return cls(base, BaseSide(base, otherwise).check(config.services.values()))
+
+    def lines(self) -> tuple[str, ...]:
+        """For the header of the run."""
+        return (f"gomem: compared with {self.base}", *(f"gomem: {remark}" for remark in self.remarks))
+
+
+def is_asked(options: Options) -> bool:
+    """Whether tests are to be compared with another side."""
+    return bool(options["against"] or options["against-go"])
+
+
+def _base(options: Options, started_in: Path, otherwise: Path) -> Against:
+    from pytest_gomem.launch.go_versions import named_toolchain
+    from pytest_gomem.launch.sides import Against
+
+    ref, go = str(options["against"] or ""), str(options["against-go"] or "")
+    binary = _binary(ref, started_in)
+    if binary and go:
+        raise ConfigError(
+            "--gomem-against-go builds the base side, and --gomem-against names a binary", hint="keep one"
+        )
+    toolchain = named_toolchain(go, otherwise) if go else None
+    return Against("" if binary else ref, binary, toolchain)
+
+
+def _binary(written: str, started_in: Path) -> Path | None:
+    """The program that the option names, None where it names a commit."""
+    path = started_in / Path(written).expanduser()
+    if written and path.is_file():
+        if os.access(path, os.X_OK):
+            return path.resolve()
+        raise ConfigError(f"--gomem-against: {written} is a file that cannot be executed")
+    if written.startswith(_PATH_STARTS):
+        raise ConfigError(f"--gomem-against: there is no program {written}")
+    return None

@@ -1,0 +1,131 @@
+"""Owns the culprits between two sides of a comparison: heap profiles of two processes, of two versions of the code.
+
+Line numbers move between versions, so lines are matched within their function, in order, so that what they hold differs
+as little as possible. The samples of the two processes are independent of each other: their variances add.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_gomem.judge.culprits import SAMPLE_OF, Culprit, Findings, amount_text
+from pytest_gomem.judge.sampling import Line, counts_made, lines
+from pytest_gomem.pprof.model import Profile
+from pytest_gomem.quantity import BYTES, format_value
+
+_SIGMAS = 2  # of the interval, and what a change must reach to be named
+_LEAST = 0.01  # of the first culprit's change
+_MISMATCH = 1.01  # above 1: of two ways to explain the same difference, the one that leaves equal lines equal
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A line of the new side with its like on the base side, if it has one."""
+
+    new: Line
+    base: Line | None
+
+    @property
+    def before(self) -> int:
+        return self.base.after if self.base else 0
+
+    @property
+    def change(self) -> int:
+        return self.new.after - self.before
+
+    @property
+    def sigma(self) -> float:
+        return math.hypot(self.new.sigma, self.base.sigma if self.base else 0.0)
+
+
+def culprits_between(metric: str, new: Profile, base: Profile, module: str, limit: int = 5) -> Findings:
+    """The lines that hold, or made, more on the new side by at least 2 sigma, and 1% of what the first of them does.
+
+    metric: a key of SAMPLE_OF. new, base: profiles of the same work. module: the user's module path.
+    Raises ProfileError when one of the two is no heap profile.
+    """
+    sample_type = SAMPLE_OF[metric]
+    found = [lines(profile, None, sample_type, module, lambda *_: True) for profile in (new, base)]
+    pairs = _pairs(*found)
+    grown = sorted((pair for pair in pairs if pair.change > 0), key=lambda pair: (-pair.change, pair.new.site))
+    growth = sum(pair.change for pair in grown)
+    sure = [pair for pair in grown if pair.change >= _SIGMAS * pair.sigma]
+    named = [pair for pair in sure if pair.change >= _LEAST * sure[0].change][:limit]
+    culprits = tuple(_culprit(metric, pair, growth) for pair in named)
+    functions = len({pair.new.site.function for pair in grown})
+    nothing = "" if culprits else _nothing(sample_type, new, functions, growth)
+    return Findings(metric, culprits, functions, growth, nothing)
+
+
+def _pairs(new: Iterable[Line], base: Iterable[Line]) -> Iterator[_Pair]:
+    before = _by_function(base)
+    for function, found in _by_function(new).items():
+        yield from _matched(found, before.get(function, []))
+
+
+def _by_function(found: Iterable[Line]) -> dict[str, list[Line]]:
+    functions: dict[str, list[Line]] = defaultdict(list)
+    for line in sorted(found, key=lambda line: line.site):
+        functions[line.site.function].append(line)
+    return functions
+
+
+def _matched(new: Sequence[Line], base: Sequence[Line]) -> Iterator[_Pair]:
+    """Lines of one function in order, each with its like: the alignment of least total difference."""
+    # costs[i][j]: of the first i new and the first j base lines.
+    costs = [[0.0] * (len(base) + 1) for _ in range(len(new) + 1)]
+    for i in range(len(new) + 1):
+        for j in range(len(base) + 1):
+            if i or j:
+                costs[i][j] = min(cost for cost, _, _ in _steps(costs, new, base, i, j))
+    found: list[_Pair] = []
+    i, j = len(new), len(base)
+    while i:
+        _, before_i, before_j = min(_steps(costs, new, base, i, j))
+        if before_i < i:
+            found.append(_Pair(new[i - 1], base[j - 1] if before_j < j else None))
+        i, j = before_i, before_j
+    yield from reversed(found)
+
+
+def _steps(
+    costs: Sequence[Sequence[float]], new: Sequence[Line], base: Sequence[Line], i: int, j: int
+) -> Iterator[tuple[float, int, int]]:
+    """The ways to have come to (i, j), each with its total cost: a match, a line that is new, one that is gone."""
+    if i and j:
+        yield costs[i - 1][j - 1] + _MISMATCH * abs(new[i - 1].after - base[j - 1].after), i - 1, j - 1
+    if i:
+        yield costs[i - 1][j] + abs(new[i - 1].after), i - 1, j
+    if j:
+        yield costs[i][j - 1] + abs(base[j - 1].after), i, j - 1
+
+
+def _culprit(metric: str, pair: _Pair, growth: int) -> Culprit:
+    line = pair.new
+    largest = max(line.stacks, key=lambda chain: (line.stacks[chain], chain))
+    amount = amount_text(pair.change, line.sample_type)
+    where = "which the base side does not do" if pair.base is None else "than on the base side"
+    verb = "allocates" if counts_made(line.sample_type) else "holds"
+    return Culprit(
+        *line.site,
+        metric,
+        pair.before,
+        line.after,
+        math.ceil(_SIGMAS * pair.sigma),
+        pair.change / growth,
+        f"{verb} {amount}, {where}" if pair.base is None else f"{verb} {amount} more {where}",
+        largest[1:],
+        is_between=True,
+    )
+
+
+def _nothing(sample_type: str, new: Profile, functions: int, growth: int) -> str:
+    if not functions:
+        return "no line holds or makes more than on the base side, as far as the profiles tell"
+    where = "1 function" if functions == 1 else f"{functions} functions"
+    rate = f"one sample in {format_value(new.period, BYTES)}"
+    grown = amount_text(growth, sample_type)
+    return f"the growth of {grown}, in {where}, is within the noise of two profiles that take {rate}"

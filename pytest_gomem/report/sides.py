@@ -1,0 +1,121 @@
+"""Owns the table of a comparison: test, metric, base, now, change and verdict, and what was not compared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.report.model import TestRecord, WindowRecord
+from pytest_gomem.report.text import (
+    Line,
+    Style,
+    clip,
+    columns,
+    display_width,
+    known,
+    pad,
+    printable,
+    short_name,
+    short_names,
+    value_text,
+    window_labels,
+    wrapped,
+)
+
+_FEWEST_CELLS = 12  # of a test's name, however narrow the terminal
+_HEAD = ("test", "metric", "base", "now", "change", "verdict")
+_WORDS = {Status.FAIL: "worse", Status.IMPROVED: "better", Status.PASS: "same", Status.NOISY: "noisy"}
+_STYLES: dict[Status, Style] = {Status.FAIL: "red", Status.UNAVAILABLE: "red", Status.NOISY: "yellow"}
+
+
+class _Row(NamedTuple):
+    name: str
+    verdict: Verdict
+    window: WindowRecord
+
+
+def sides_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
+    """A line for each metric that was compared, those that are worse first of their test; nothing without a comparison.
+
+    No line is wider than `width` cells.
+    """
+    entries = [
+        (f"{test.nodeid}{' / ' * bool(label)}{label}", window)
+        for test in run_tests
+        for label, window in zip(window_labels(test), test.windows, strict=True)
+        if window.base is not None or window.no_base
+    ]
+    if not entries:
+        return
+    bases = dict.fromkeys(window.base.build.ref for _, window in entries if window.base is not None)
+    yield clip(f"gomem: compared with {printable(', '.join(bases) or 'nothing')}", width), "bold"
+    yield from ((line, "yellow") for line in _go_versions([window for _, window in entries], width))
+    yield from _table([row for name, window in entries for row in _rows(name, window)], width)
+    for name, window in entries:
+        if window.no_base:
+            text = f"{short_name(short_names(name), width)} was not compared: {printable(window.no_base)}"
+            yield from ((line, "yellow") for line in wrapped(text, width, "  "))
+    yield from ((line, "") for line in wrapped(_totals([window for _, window in entries]), width))
+
+
+def _go_versions(windows: Sequence[WindowRecord], width: int) -> Iterator[str]:
+    """Sides of different Go releases differ in more than the code: that comes before any figure."""
+    pairs = dict.fromkeys((window.base.build.go_version, window.build.go_version) for window in windows if window.base)
+    for base, new in pairs:
+        if base and new and base != new:
+            yield from wrapped(f"base and now were built by different Go versions: {base} and {new}", width, "  ")
+
+
+def _rows(name: str, window: WindowRecord) -> list[_Row]:
+    compared = [verdict for verdict in window.verdicts if verdict.kind == "regression" and not verdict.budget.function]
+    order = [Status.FAIL, Status.UNAVAILABLE, Status.NOISY]
+    compared.sort(key=lambda verdict: order.index(verdict.status) if verdict.status in order else len(order))
+    return [_Row(name, verdict, window) for verdict in compared]
+
+
+def _table(rows: Sequence[_Row], width: int) -> Iterator[Line]:
+    if not rows:
+        return
+    figures = columns([("", *_HEAD[1:]), *(("", *_cells(row)) for row in rows)], right=(2, 3, 4))
+    room = max(width - max(map(display_width, figures)), _FEWEST_CELLS)
+    names, last = ["test"], ""
+    for row in rows:
+        names.append("" if row.name == last else short_name(short_names(row.name), room))
+        last = row.name
+    styles: list[Style] = ["bold", *(_STYLES.get(row.verdict.status, "") for row in rows)]
+    widest = max(map(display_width, names))
+    for name, line, style in zip(names, figures, styles, strict=True):
+        yield clip(pad(name, widest) + line, width), style
+
+
+def _cells(row: _Row) -> tuple[str, ...]:
+    verdict = row.verdict
+    unit = next((metric.unit for metric in row.window.metrics if metric.name == verdict.budget.metric), "")
+    base, now, change = known(verdict.baseline), known(verdict.actual), known(verdict.change)
+    return (
+        printable(verdict.budget.metric),
+        "-" if base is None else value_text(base, unit),
+        "-" if now is None else value_text(now, unit),
+        _change_text(base, change, unit),
+        _WORDS.get(verdict.status, verdict.status.value.replace("_", " ")),
+    )
+
+
+def _change_text(base: float | None, change: float | None, unit: str) -> str:
+    """As a share of the base; in the metric's unit where that is 0."""
+    if base is None or change is None:
+        return "-"
+    if base:
+        return f"{change / abs(base):+.2%}"
+    return f"{'-' if change < 0 else '+'}{value_text(abs(change), unit)}"
+
+
+def _totals(windows: Sequence[WindowRecord]) -> str:
+    count = Counter(v.status for window in windows for v in window.verdicts if v.kind == "regression")
+    said = {"worse": Status.FAIL, "better": Status.IMPROVED, "too noisy to tell": Status.NOISY, "same": Status.PASS}
+    parts = [f"{count[status]} {word}" for word, status in said.items() if count[status]]
+    lost = sum(bool(window.no_base) for window in windows)
+    not_compared = [f"{lost} window{'s' * (lost > 1)} not compared"] if lost else []
+    return f"compared: {', '.join([*parts, *not_compared]) or 'nothing'}"

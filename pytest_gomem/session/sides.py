@@ -1,0 +1,179 @@
+"""Owns the comparison of a test's two sides: their windows put beside each other, verdicts, and whose line it was."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.judge.between import culprits_between
+from pytest_gomem.judge.culprits import Findings
+from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
+from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.registry import Registry
+from pytest_gomem.measure.window import Missing
+from pytest_gomem.pprof.model import Profile
+from pytest_gomem.report.culprits import summary
+from pytest_gomem.report.model import BuildRecord, WindowRecord
+from pytest_gomem.report.text import readings
+from pytest_gomem.session.capture import NOT_ASKED
+from pytest_gomem.session.culprits import accusable
+from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.rounds import Key, merged
+from pytest_gomem.session.schedule import Side
+
+Rounds = Sequence[Sequence[Measurement]]
+ONE_PROCESS = "its process is shared by many tests (go_service_session), and runs on one side alone: use go_service"
+
+
+def compared(
+    windows: Sequence[WindowRecord],
+    rounds: Mapping[Side, Rounds],
+    lost: str,
+    judging: Judging,
+    registry: Registry,
+    looks: int = 1,
+) -> tuple[WindowRecord, ...]:
+    """The merged windows of the new side with those of the base beside them, judged by the comparison.
+
+    lost: why the base side came to nothing, "" where it did not: then nothing is compared. looks: how often the rounds
+    may be looked at before they end.
+    """
+    base_rounds = [[m.record for m in one] for one in rounds["base"]]
+    base = (
+        {}
+        if lost
+        else dict(zip(_last(rounds["base"]), merged(base_rounds, replace(judging, is_base=True)), strict=True))
+    )
+    comparing = _Comparing(judging, registry, looks, _last(rounds["new"]), _last(rounds["base"]))
+    keys = list(_last(rounds["new"]))
+    return tuple(
+        comparing.beside(window, key, base[key])
+        if key in base
+        else replace(window, no_base=lost or _not_opened(window))
+        for key, window in zip(keys, windows, strict=True)
+    )
+
+
+def without_base(windows: Sequence[WindowRecord], why: str) -> tuple[WindowRecord, ...]:
+    """Windows of a test that was to be compared and ran on one side alone."""
+    return tuple(replace(window, no_base=why) for window in windows)
+
+
+def _not_opened(window: WindowRecord) -> str:
+    return f"window '{window.name}' of {window.service} was not opened on the base side"
+
+
+def _last(rounds: Rounds) -> dict[Key, Measurement]:
+    """The last measurement of each window, by what is the same in all rounds; in the order of first appearance."""
+    found: dict[Key, Measurement] = {}
+    for one in rounds:
+        seen: Counter[tuple[str, str]] = Counter()
+        for measurement in one:
+            name = (measurement.record.service, measurement.record.name)
+            found[(name[0], name[1], seen[name])] = measurement
+            seen[name] += 1
+    return found
+
+
+class _Comparing:
+    """What the comparison of each window of one test needs to know."""
+
+    def __init__(
+        self,
+        judging: Judging,
+        registry: Registry,
+        looks: int,
+        new: Mapping[Key, Measurement],
+        base: Mapping[Key, Measurement],
+    ) -> None:
+        self._judging = judging
+        self._metrics = {metric.name: metric for metric in registry}
+        self._looks = looks
+        self._new = new
+        self._base = base
+
+    def beside(self, new: WindowRecord, key: Key, base: WindowRecord) -> WindowRecord:
+        """The window with its base and the verdicts of their comparison."""
+        unlike = _unlike(new, base)
+        if unlike:
+            return replace(new, base=_lean(base), no_base=unlike)
+        verdicts = self._verdicts(new, base)
+        both = replace(new, base=_lean(base), verdicts=(*_absolute(new.verdicts), *verdicts))
+        named = accusable(replace(both, verdicts=verdicts))
+        found = {metric: self._found(metric, key) for metric in named}
+        return replace(
+            both,
+            culprits=(
+                *both.culprits,
+                *(c for one in found.values() if isinstance(one, Findings) for c in one.culprits),
+            ),
+            culprit_summaries={
+                **both.culprit_summaries,
+                **{metric: summary(one) if isinstance(one, Findings) else one for metric, one in found.items()},
+            },
+        )
+
+    def _verdicts(self, new: WindowRecord, base: WindowRecord) -> tuple[Verdict, ...]:
+        budgets = self._judging.budgets(new.service)
+        return regression_verdicts(
+            budgets,
+            self._metrics,
+            base.rounds,
+            new.rounds,
+            against=side_name(base.build, new.build),
+            ops=new.ops,
+            looks=self._looks,
+        )
+
+    def _found(self, metric: str, key: Key) -> Findings | str:
+        new, base = self._new[key], self._base[key]
+        try:
+            profiles = [_parsed(one) for one in (new, base)]
+            return culprits_between(metric, profiles[0], profiles[1], new.service.module)
+        except ObserveError as error:
+            return f"nobody can be named: {error}"
+
+
+def _parsed(measurement: Measurement) -> Profile:
+    profiles = measurement.profiles
+    profile = NOT_ASKED if profiles is None else profiles.heap.profile
+    if isinstance(profile, Missing):
+        raise ObserveError(profile.reason)
+    return profile
+
+
+def _absolute(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """The verdicts without those on `regression` limits, which the comparison answers."""
+    return tuple(v for v in verdicts if v.kind != REGRESSION or v.budget.function)
+
+
+def _lean(base: WindowRecord) -> WindowRecord:
+    """The base window without what only the failure of a window shows."""
+    return replace(
+        base, series={}, log_tail="", verdicts=(), culprits=(), culprit_summaries={}, cycles=(), histograms={}
+    )
+
+
+def _unlike(new: WindowRecord, base: WindowRecord) -> str:
+    """Why the figures of the two sides do not compare, "" where they do."""
+    for name in ("live_heap", "alloc_bytes_per_op"):
+        ours, theirs = _source(new, name), _source(base, name)
+        if ours and theirs and ours != theirs:
+            return f"the sides were measured in different ways: {name} from {ours}, and on the base side from {theirs}"
+    return ""
+
+
+def _source(window: WindowRecord, name: str) -> str:
+    result = readings(window).get(name)
+    return result.source if isinstance(result, Reading) else ""
+
+
+def side_name(build: BuildRecord, other: BuildRecord) -> str:
+    """What a side is called in a verdict; where the two were built by different Go versions that is said first."""
+    if not build.go_version or not other.go_version or build.go_version == other.go_version:
+        return build.ref
+    versions = f"{build.go_version} (now {other.go_version})"
+    return versions if build.ref in ("", build.go_version) else f"{versions}, {build.ref}"

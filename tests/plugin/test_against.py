@@ -1,0 +1,149 @@
+"""The same test on another commit, binary or Go in the same run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from pytest_gomem.launch.toolchain import find_toolchain
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
+from git_repository import GO_MOD, GitRepository
+
+# Keeps what each request asks for. Small: net/http alone takes long to build with other flags.
+MAIN = """package main
+
+import (
+	"flag"
+	"net/http"
+)
+
+var kept [][]byte
+
+func handle(w http.ResponseWriter, r *http.Request) {
+	kept = append(kept, make([]byte, 64<<10))
+	grow()
+}
+
+func main() {
+	listen := flag.String("listen", "", "")
+	flag.Parse()
+	http.HandleFunc("/keep", handle)
+	http.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
+	http.ListenAndServe(*listen, nil)
+}
+"""
+SAME = "package main\n\nfunc grow() {}\n"
+LEAK = "package main\n\nfunc grow() {\n\tkept = append(kept, make([]byte, 16<<10))\n}\n"
+YAML = """version: 1
+services:
+  app:
+    build: .
+    args: ["--listen", "127.0.0.1:{port}"]
+    ready: {http: /healthz}
+"""
+TEST = """
+def test_keep(go_service):
+    go_service.load("/keep", requests=200)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """A cache of the module's own; what Go has compiled is used again."""
+    before = dict(os.environ)
+    os.environ["GOCACHE"] = subprocess.check_output([find_toolchain().go, "env", "GOCACHE"], text=True).strip()
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def project(scenario):
+    """A repository of the program with a test; `commit` changes it."""
+    made = scenario(TEST)
+    (made.folder / "gomem.yaml").write_text(YAML)
+    repository = GitRepository.made(made.folder)
+    repository.commit(
+        **{".gitignore": "report.json\n__pycache__\n", "go.mod": GO_MOD, "main.go": MAIN, "grow.go": SAME}
+    )
+    return made, repository
+
+
+def comparisons(outcome, test: str) -> dict[str, str]:
+    """How each compared metric of a test came out."""
+    verdicts = outcome.window(test)["verdicts"]
+    return {verdict["metric"]: verdict["status"] for verdict in verdicts if verdict["kind"] == "regression"}
+
+
+def write_tests(made, text: str) -> None:
+    (made.folder / "test_it.py").write_text("import pytest\n" + textwrap.dedent(text))
+
+
+def test_a_regression_between_two_commits_names_its_line(project):
+    """More is kept per request than at the commit before: metric, both medians, Go's function and line; one table."""
+    made, repository = project
+    base = repository.git("rev-parse", "HEAD")
+    repository.commit(**{"grow.go": LEAK})
+    state = repository.state()
+    outcome = made.run("--gomem-against=HEAD~1")
+    assert outcome.status == 1
+    assert repository.state() == state
+    window = outcome.window("test_keep")
+    verdicts = {verdict["metric"]: verdict for verdict in window["verdicts"]}
+    heap = verdicts["live_heap"]
+    assert (heap["status"], verdicts["alloc_bytes_per_op"]["status"]) == ("fail", "fail")
+    assert heap["baseline"] == window["base"]["metrics"]["live_heap"]["value"]
+    assert heap["change"] == heap["actual"] - heap["baseline"] > 200 * 14e3
+    assert heap["interval"][0] < heap["change"] < heap["interval"][1]
+    assert (len(window["rounds"]), len(window["base"]["rounds"])) == (3, 3)
+    assert (window["base"]["build"]["revision"], window["base"]["build"]["ref"]) == (base, f"HEAD~1 ({base[:12]})")
+    assert window["build"]["ref"].startswith("working tree at ")
+    assert f"live_heap is worse than at HEAD~1 ({base[:12]}) by 3.28 MB" in outcome.text
+    culprit = next(c for c in window["culprits"] if c["metric"] == "live_heap")
+    assert (culprit["function"], culprit["file"], culprit["line"]) == ("main.grow", "grow.go", 4)
+    assert (culprit["before"], culprit["is_between"]) == (0, True)
+    assert re.search(r"test_keep +live_heap +13\.3 MB +16\.6 MB +\+24\.\d+% +worse", outcome.text)
+
+
+def test_sides_that_are_the_same(project):
+    """The same commit on both sides passes: by fixture, by hand, in a matrix; a shared process is not compared.
+
+    It is said that nothing but the commit's own noise is compared, and what was not compared.
+    """
+    made, _ = project
+    write_tests(
+        made,
+        """
+        def test_fixture(go_service):
+            go_service.load("/keep", requests=100)
+
+        @pytest.mark.gomem(live_heap="1GB", rounds=3)
+        @pytest.mark.gomem_gc(gogc=[50, 200])
+        def test_hand(gomem):
+            with gomem.launch() as app, gomem.measure(app, name="steady") as m:
+                app.load("/keep", requests=100)
+            m.check(peak_rss="1GB")
+
+        def test_shared(go_service_session):
+            go_service_session.load("/keep", requests=10)
+        """,
+    )
+    outcome = made.run("--gomem-against=main", "-n", "2")
+    assert outcome.status == 0, outcome.text
+    for test in ("test_fixture", "test_hand[gogc=50]", "test_hand[gogc=200]"):
+        found = comparisons(outcome, test)
+        assert {"live_heap", "alloc_bytes_per_op", "peak_rss"} <= set(found)
+        assert "fail" not in found.values(), outcome.text
+    assert outcome.window("test_hand[gogc=50]")["base"]["gc"]["requested"]["gogc"] == "50"
+    assert {v["kind"] for v in outcome.window("test_hand[gogc=50]")["verdicts"]} == {"max", "regression"}
+    assert outcome.window("test_hand[gogc=50]")["base"]["verdicts"] == []
+    assert "go_service_session" in outcome.window("test_shared")["no_base"]
+    assert "1 window not compared" in outcome.text
