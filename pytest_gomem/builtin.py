@@ -34,16 +34,31 @@ def pytest_gomem_sources() -> Sequence[Source]:
 
 @pytest.hookimpl
 def pytest_gomem_report(run: RunRecord, config: pytest.Config) -> None:
-    """--gomem-json=PATH and --gomem-history=PATH."""
+    """--gomem-json=PATH, --gomem-history=PATH, and what `gomem accept` needs to know."""
     options = said(config)
     if options["json"]:
         from pytest_gomem.report.json_report import write_json
 
         write_json(run, Path(str(options["json"])))
     if options["history"]:
-        from pytest_gomem import clock
-        from pytest_gomem.report.history.entry import entries_of
-        from pytest_gomem.report.history.file import append
-        from pytest_gomem.revision import revision_of
+        _add_to_history(run, Path(str(options["history"])), config)
+    _remember_broken(run, config)
 
-        append(Path(str(options["history"])), entries_of(run, revision_of(config.rootpath), clock.now()))
+
+def _add_to_history(run: RunRecord, path: Path, config: pytest.Config) -> None:
+    from pytest_gomem import clock
+    from pytest_gomem.report.history.entry import entries_of
+    from pytest_gomem.report.history.file import append
+    from pytest_gomem.revision import revision_of
+
+    append(path, entries_of(run, revision_of(config.rootpath), clock.now()))
+
+
+def _remember_broken(run: RunRecord, config: pytest.Config) -> None:
+    """In pytest's cache, which -p no:cacheprovider takes away."""
+    from pytest_gomem.report.broken import CACHE_KEY, broken_tests
+
+    cache = getattr(config, "cache", None)
+    broken = broken_tests(run)
+    if cache is not None and broken:
+        cache.set(CACHE_KEY, broken)

@@ -28,6 +28,11 @@ COMMANDS = {
         "run the tests on another commit or binary as well: gomem compare REF|BINARY [pytest args]",
     ),
     "doctor": ("pytest_gomem.commands.doctor", "doctor", "say what this machine can measure, and check gomem.yaml"),
+    "accept": (
+        "pytest_gomem.commands.accept",
+        "accept",
+        "accept a broken limit for a time, with a reason and an owner",
+    ),
     "history": (
         "pytest_gomem.commands.history",
         "history",

@@ -21,6 +21,7 @@ from pytest_gomem.options import BadOption, said
 from pytest_gomem.stash import MEASURED, PLAN
 
 if TYPE_CHECKING:
+    from pytest_gomem.config.accepted import Acceptance
     from pytest_gomem.config.file import GomemConfig
     from pytest_gomem.measure.registry import Registry
     from pytest_gomem.measured import MeasuredItem
@@ -173,7 +174,7 @@ class Edge:
         shared = [item for item in measured if shares_services(item) and PLAN in item.stash]
         if shared:
             self.run.sharing = tuple((item.nodeid, item.stash[PLAN].budgets) for item in shared)
-        errors += self._stale_budgets(items)
+        errors += self._stale(items)
         if errors:
             self._refuse(session, items, list(dict.fromkeys(map(str, errors))))
 
@@ -186,13 +187,12 @@ class Edge:
         self._config.hook.pytest_collectreport(report=report)
         items.clear()
 
-    def _stale_budgets(self, items: Iterable[pytest.Item]) -> list[ConfigError]:
+    def _stale(self, items: Iterable[pytest.Item]) -> list[ConfigError]:
         if self.gomem_config is None or not self._is_full_run():
             return []
-        from pytest_gomem.judge.rank import unmatched
+        from pytest_gomem.stale import without_a_test
 
-        stale = unmatched(self.gomem_config.budgets, [item.nodeid for item in items])
-        errors = [ConfigError(f"the budget of '{glob}' matches no test", place) for glob, place in stale]
+        errors = without_a_test(self.gomem_config, [item.nodeid for item in items])
         if self.options["strict"]:
             return errors
         for error in errors:
@@ -257,10 +257,10 @@ class Edge:
 
             self._records[report.nodeid] = test_from_dict(data)
 
-    def finish(self) -> None:
-        """Hand the run's record to the reporters, in the controlling process."""
+    def finish(self) -> bool:
+        """Hand the run's record to the reporters, in the controlling process; True for what fails the whole run."""
         if hasattr(self._config, "workerinput") or not (self._records or self.options["json"]):
-            return
+            return False
         from pytest_gomem.environment import run_record
 
         try:
@@ -268,14 +268,25 @@ class Edge:
             self._config.hook.pytest_gomem_report(run=record, config=self._config)
         except GomemError as error:
             raise pytest.UsageError(str(error)) from None
+        return bool(self.options["strict"] and self._vanished)
+
+    @cached_property
+    def _vanished(self) -> tuple[tuple[Acceptance, str], ...]:
+        """What is accepted with nothing left to accept."""
+        from pytest_gomem.stale import nothing_to_accept
+
+        return nothing_to_accept(self.gomem_config, self._records.values(), whole=self._is_full_run())
 
     def summary(self, width: int) -> list[Line]:
         """The lines of the tables; [] when nothing was measured."""
         if not self._records:
             return []
         from pytest_gomem.report.matrix import matrix_lines
+        from pytest_gomem.report.ratchet import accepted_lines, vanished_lines
         from pytest_gomem.report.sides import sides_lines
         from pytest_gomem.report.terminal import summary_lines
 
         tests = tuple(self._records.values())
-        return [*summary_lines(tests, width), *matrix_lines(tests, width), *sides_lines(tests, width)]
+        vanished = vanished_lines(self._vanished, width, bool(self.options["strict"]))
+        ratchet = (*accepted_lines(tests, width), *vanished)
+        return [*summary_lines(tests, width), *ratchet, *matrix_lines(tests, width), *sides_lines(tests, width)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gomem.body_errors import hide_our_frames, in_one_line, is_timeout
-from pytest_gomem.config.file import BudgetTable
+from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.edge import GomemWarning
 from pytest_gomem.errors import GomemError
 from pytest_gomem.items import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
@@ -71,8 +71,10 @@ class MeasuredItem:
         self._artifacts = artifacts
         self._schedule = schedule or Schedule()
         self.plan = plan
-        table = run.settings.config.budgets if run.settings.config else BudgetTable()
-        self._judging = Judging(item.nodeid, plan.budgets, table, report_only, strict)
+        config = run.settings.config or GomemConfig(Path(), {}, BudgetTable())
+        self._judging = Judging(
+            item.nodeid, plan.budgets, config.budgets, report_only, strict, accepted=config.accepted
+        )
         self._base_lost = ""
         self._turn = 0
         self._rounds: list[Round] = []

@@ -11,6 +11,10 @@ from pytest_gomem.judge.rank import applies
 _SHOWN = 5
 
 
+class SeveralTests(ConfigError):
+    """What was to be the end of one test's id is that of several."""
+
+
 def find_tests(wanted: str, known: Iterable[str]) -> tuple[str, ...]:
     """The ids that `wanted` means, in alphabetical order: itself, those of a glob, or the only one that ends so.
 
@@ -28,7 +32,9 @@ def find_tests(wanted: str, known: Iterable[str]) -> tuple[str, ...]:
     if len(functions) == 1:
         return tuple(ending)
     if ending:
-        raise ConfigError(f"'{wanted}' is the end of {len(functions)} tests: {_listed(ending)}", hint="say more of one")
+        raise SeveralTests(
+            f"'{wanted}' is the end of {len(functions)} tests: {_listed(ending)}", hint="say more of one"
+        )
     raise ConfigError(f"no test '{wanted}'", hint=_nearest(wanted, ids))
 
 

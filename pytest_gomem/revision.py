@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-_PATIENCE = 10.0  # seconds; a repository on a slow disk costs a run no more than this
+from pytest_gomem.launch.git import GitError, git
 
 
 @dataclass(frozen=True)
@@ -19,26 +18,17 @@ class Revision:
 
 
 def revision_of(folder: Path) -> Revision:
-    """The revision that is checked out around a folder; never raises: without git nothing is known."""
-    commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-    if not commit:
-        return Revision()
-    status = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    branch = _git(folder, "symbolic-ref", "--short", "--quiet", "HEAD")
-    return Revision(commit, branch or "", None if status is None else bool(status))
+    """The revision that is checked out around a folder; never raises: without git nothing is known.
 
-
-def _git(folder: Path, *args: str) -> str | None:
-    """The answer of a git command, None when it fails."""
+    Files that git does not know, such as what a run writes, make no tree dirty.
+    """
     try:
-        done = subprocess.run(
-            ["git", "--no-optional-locks", "-C", str(folder), *args],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PATIENCE,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        commit = git(folder, "rev-parse", "--verify", "HEAD").strip()
+        dirty = bool(git(folder, "status", "--porcelain", "--untracked-files=no").strip())
+    except GitError:
+        return Revision()
+    try:
+        branch = git(folder, "symbolic-ref", "--short", "HEAD").strip()
+    except GitError:
+        branch = ""
+    return Revision(commit, branch, dirty)

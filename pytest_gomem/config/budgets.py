@@ -78,7 +78,7 @@ def parse_budget(
     """
     node, mistakes, found = located(value, place), Mistakes(), list[Budget]()
     with mistakes.kept():
-        unit = units.get(metric) or _LATER.get(metric)
+        unit = unit_of(metric, units)
         if unit is None:
             near = nearest(metric, units)
             raise node.error(f"unknown metric '{metric}'", (f"did you mean {near}?  " if near else "") + _ALL_NAMES)
@@ -87,6 +87,11 @@ def parse_budget(
                 found.append(_budget(metric, unit, function, scope, member))
     mistakes.raise_all()
     return tuple(found)
+
+
+def unit_of(metric: str, units: Mapping[str, Unit]) -> Unit | None:
+    """The unit of a metric's limits, None where there is no such metric; units: of those measured, by name."""
+    return units.get(metric) or _LATER.get(metric)
 
 
 def parse_budgets(node: Located, units: Mapping[str, Unit], scope: str) -> tuple[Budget, ...]:

@@ -126,6 +126,18 @@ def whole(minimum: int, maximum: int | None = None) -> Callable[[Located], int]:
     return read
 
 
+def version(expected: int) -> Callable[[Located], None]:
+    """A check of a file's version."""
+
+    def check(node: Located) -> None:
+        if isinstance(node.value, bool) or not isinstance(node.value, int) or node.value != expected:
+            raise node.error(
+                f"expected version {expected}, not {node.shown}", "a newer file needs a newer pytest-gomem"
+            )
+
+    return check
+
+
 def quantity(unit: Unit) -> Callable[[Located], Quantity]:
     """A reader of quantities in this unit."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pytest_gomem.config.accepted import Acceptance, accepted_file, load_accepted
 from pytest_gomem.config.budgets import Budget, parse_budgets
-from pytest_gomem.config.fields import Fields, Mistakes, members
+from pytest_gomem.config.fields import Fields, Mistakes, members, version
 from pytest_gomem.config.located import Located
 from pytest_gomem.config.services import ServiceConfig, parse_service
 from pytest_gomem.config.yaml12 import read_yaml
@@ -28,22 +29,25 @@ class BudgetTable:
 
 @dataclass(frozen=True)
 class GomemConfig:
-    """A gomem.yaml that holds no mistakes."""
+    """A gomem.yaml that holds no mistakes, and what the gomem_accepted.yaml beside it accepts."""
 
     path: Path
     services: Mapping[str, ServiceConfig]
     budgets: BudgetTable
+    accepted: tuple[Acceptance, ...] = ()
 
 
 def load_config(path: Path, units: Mapping[str, Unit]) -> GomemConfig:
-    """Read and check the file; units: every metric's unit, by name.
+    """Read and check the file, and gomem_accepted.yaml beside it; units: every metric's unit, by name.
 
-    Raises ConfigErrors with all mistakes of the file in one.
+    Raises ConfigErrors with all mistakes of both in one.
     """
     mistakes = Mistakes()
     config = GomemConfig(path, {}, BudgetTable())
     with mistakes.kept():
         config = _config(path, read_yaml(path, mistakes), units)
+    with mistakes.kept():
+        config = replace(config, accepted=load_accepted(accepted_file(path), units))
     mistakes.raise_all()
     return config
 
@@ -53,7 +57,7 @@ def _config(path: Path, root: Located, units: Mapping[str, Unit]) -> GomemConfig
     fields = Fields(root, ("version", "services", "budgets"), mistakes)
     if "version" not in fields.said:
         mistakes.add(root.error("says no version", f"it begins with  version: {VERSION}"))
-    fields.read("version", _check_version, None)
+    fields.read("version", version(VERSION), None)
     base_dir = path.absolute().parent
     services = fields.read("services", lambda node: _services(node, base_dir), {})
     budgets = fields.read("budgets", lambda node: _budgets(node, _names(fields), units), BudgetTable())
@@ -65,11 +69,6 @@ def _names(fields: Fields) -> tuple[str, ...]:
     """The services that are declared, also those with mistakes, so that one mistake is not told twice."""
     node = fields.said.get("services")
     return tuple(node.value) if node and isinstance(node.value, Mapping) else ()
-
-
-def _check_version(node: Located) -> None:
-    if isinstance(node.value, bool) or not isinstance(node.value, int) or node.value != VERSION:
-        raise node.error(f"expected version {VERSION}, not {node.shown}", "a newer file needs a newer pytest-gomem")
 
 
 def _services(node: Located, base_dir: Path) -> dict[str, ServiceConfig]:

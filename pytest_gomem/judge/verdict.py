@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
 
 from pytest_gomem.config.budgets import Budget
@@ -22,6 +23,19 @@ class Status(Enum):
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """Why a broken limit does not fail its test, and for how long; amount as written, "" where the metric is muted.
+
+    expires: the last day, in UTC.
+    """
+
+    reason: str
+    owner: str
+    expires: date
+    amount: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The outcome of one budget in one window; `actual` is None exactly when the status is UNAVAILABLE.
 
@@ -30,6 +44,7 @@ class Verdict:
     baseline, change, interval, rounds_needed: of a comparison (kind "regression") alone: the median compared with, how
     far the actual one lies from it and the 95% interval of that, in the metric's unit, and how many rounds of each side
     would tell what these could not. `limit` is a ratio of the baseline then, and so is `over`, the worsening.
+    accepted: set where the limit is broken and gomem_accepted.yaml accepts it; the status is WARN then.
     """
 
     budget: Budget
@@ -44,3 +59,4 @@ class Verdict:
     change: float | None = None
     interval: tuple[float, float] | None = None
     rounds_needed: int | None = None
+    accepted: Accepted | None = None

@@ -12,6 +12,7 @@ from pytest_gomem.report.bill import bill_lines
 from pytest_gomem.report.culprits import culprit_lines
 from pytest_gomem.report.functions import function_detail
 from pytest_gomem.report.model import LoadSummary, PeakMoment, WindowRecord
+from pytest_gomem.report.ratchet import accepted_text
 from pytest_gomem.report.size_classes import size_class_text
 from pytest_gomem.report.text import BROKEN, budget_name, columns, limit_text, printable, readings, value_text, wrapped
 
@@ -90,6 +91,8 @@ def _statement(verdict: Verdict) -> str:
 def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
     mark = "warn" if verdict.status is Status.WARN else "FAIL"
     yield f"  {mark}  {_statement(verdict)}"
+    if verdict.accepted:
+        yield from wrapped(accepted_text(verdict.accepted), _WIDTH, _DETAIL)
     if verdict.status is Status.UNAVAILABLE:
         yield f"{_DETAIL}its limit of {limit_text(verdict)} fails, because unmeasured is not passed"
     yield _DETAIL + printable(_declared(verdict))

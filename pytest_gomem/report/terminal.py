@@ -178,7 +178,9 @@ def _tightness(verdict: Verdict) -> tuple[int, float, float]:
 
 
 def _standing(verdict: Verdict) -> str:
-    """Where a measured window stands: 12% left, over by 8%, short by 8%, worse by 8%, no baseline."""
+    """Where a measured window stands: 12% left, over by 8%, short by 8%, worse by 8%, accepted, no baseline."""
+    if verdict.accepted:
+        return "accepted" if verdict.accepted.amount else "muted"
     left, actual = known(verdict.headroom), known(verdict.actual)
     if verdict.kind == "regression" and verdict.status is Status.FAIL:
         over = known(verdict.over)
@@ -201,7 +203,8 @@ def _style(window: WindowRecord) -> Style:
 
 def _totals(entries: Sequence[_Entry]) -> str:
     tests = len({entry.nodeid for entry in entries})
-    count = Counter(verdict.status for entry in entries for verdict in entry.window.verdicts)
-    judged = ", ".join(f"{count[status]} {words}" for status, words in _TOTALS.items() if count[status])
+    verdicts = [verdict for entry in entries for verdict in entry.window.verdicts]
+    count = Counter("accepted" if verdict.accepted else _TOTALS[verdict.status] for verdict in verdicts)
+    judged = ", ".join(f"{count[words]} {words}" for words in (*_TOTALS.values(), "accepted") if count[words])
     windows = f"{len(entries)} window{'s' * (len(entries) != 1)} in {tests} test{'s' * (tests != 1)}"
     return f"{windows}; limits: {judged or 'none'}"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
+from pytest_gomem import clock
+from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError, MeasureError, Place
 from pytest_gomem.judge.decide import failed, judge
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
 from pytest_gomem.judge.rank import resolve
+from pytest_gomem.judge.ratchet import ratchet
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
@@ -36,6 +40,7 @@ class Judging:
 
     report_only: broken budgets are shown and do not fail the test. strict: a glob over functions must match some.
     is_base: the windows are of the side that is compared with: measured in the same way, and judged by no budget.
+    accepted: what gomem_accepted.yaml accepts, on the day `today`.
     """
 
     nodeid: str
@@ -44,6 +49,8 @@ class Judging:
     report_only: bool = False
     strict: bool = False
     is_base: bool = False
+    accepted: tuple[Acceptance, ...] = ()
+    today: date = field(default_factory=clock.today)
 
     def budgets(self, service: str) -> tuple[Budget, ...]:
         """The declared budgets of the test's windows on that service; raises ConfigErrors for rivals of equal rank."""
@@ -55,11 +62,14 @@ class Judging:
         results: Mapping[str, Reading | Unavailable],
         functions: Mapping[Asked, FunctionValue | Unavailable],
     ) -> tuple[Verdict, ...]:
-        """The verdicts of these budgets, in their order, on a window's results and what its functions hold or made."""
+        """The verdicts of these budgets, in their order, on a window's results and what its functions hold or made.
+
+        What is accepted is a warning; the base side is judged by nothing.
+        """
         if self.is_base:
             return ()
         unknown = Unavailable("this version does not measure it yet")
-        return tuple(
+        found = (
             verdict
             for budget in budgets
             for verdict in (
@@ -68,6 +78,11 @@ class Judging:
                 else judge(budget, results.get(budget.metric, unknown))
             )
         )
+        return self.ratcheted(found)
+
+    def ratcheted(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+        """The verdicts with those that are accepted as warnings."""
+        return ratchet(verdicts, self.nodeid, self.accepted, self.today)
 
 
 class Measurement:

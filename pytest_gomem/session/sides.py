@@ -118,7 +118,7 @@ class _Comparing:
 
     def _verdicts(self, new: WindowRecord, base: WindowRecord) -> tuple[Verdict, ...]:
         budgets = self._judging.budgets(new.service)
-        return regression_verdicts(
+        verdicts = regression_verdicts(
             budgets,
             self._metrics,
             base.rounds,
@@ -127,6 +127,7 @@ class _Comparing:
             ops=new.ops,
             looks=self._looks,
         )
+        return self._judging.ratcheted(verdicts)
 
     def _found(self, metric: str, key: Key) -> Findings | str:
         new, base = self._new[key], self._base[key]

@@ -29,7 +29,7 @@ from pathlib import Path
 import pytest
 
 from pytest_gomem import cli, fixtures, hookspecs, options
-from pytest_gomem.config import budgets, file, gc, services
+from pytest_gomem.config import accepted, budgets, file, gc, services
 from pytest_gomem.config.file import load_config
 from pytest_gomem.errors import ConfigErrors
 from pytest_gomem.items import MARKERS
@@ -83,7 +83,7 @@ class Block:
 
     @property
     def is_project(self) -> bool:
-        return self.language == "yaml" and "version:" in self.text
+        return self.language == "yaml" and "version:" in self.text and not self.text.startswith(f"# {accepted.FILE}")
 
 
 def blocks(page: Path, language: str = "") -> list[Block]:
@@ -189,8 +189,12 @@ def test_python_blocks_run(project, page_project):
 
 @pytest.mark.parametrize("block", every_block("yaml"), ids=lambda b: b.name)
 def test_yaml_blocks_load(tmp_path, block):
-    """Every yaml block is a gomem.yaml without mistakes."""
-    load_config(written(tmp_path, block.text), UNITS_OF)
+    """Every yaml block is a gomem.yaml, or the file that its first line names, without mistakes."""
+    if block.text.startswith(f"# {accepted.FILE}"):
+        (tmp_path / accepted.FILE).write_text(block.text)
+        assert accepted.load_accepted(tmp_path / accepted.FILE, UNITS_OF)
+    else:
+        load_config(written(tmp_path, block.text), UNITS_OF)
 
 
 @pytest.mark.parametrize("row", table("docs/configuration.md", "What is refused"), ids=lambda row: row[0].strip("`"))
@@ -360,7 +364,7 @@ def test_fixtures_markers_and_hooks():
     assert set(re.findall(r"pytest\.mark\.(gomem\w*)", text)) == set(MARKERS)
     known = every_fixture | set(MARKERS) | hooks | {o.ini for o in options.OPTIONS}
     found = set(re.findall(r"(?<![\w.-])((?:pytest_)?gomem_[a-z_]+)(?![\w-])", text))
-    assert found <= known | {"pytest_gomem"}, found - known
+    assert found <= known | {"pytest_gomem", Path(accepted.FILE).stem}, found - known
 
 
 def test_metrics():
@@ -384,6 +388,11 @@ def test_configuration_keys(section, keys):
     """Every key of gomem.yaml stands in its table."""
     assert names("docs/configuration.md", section) == keys
     assert file.VERSION == 1
+
+
+def test_accepted_keys():
+    """Every key of gomem_accepted.yaml's entries stands in its table."""
+    assert names("docs/accepted.md", "An entry") == set(accepted._KEYS)
 
 
 def test_units():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
 from pytest_gomem.judge.functions import FunctionValue
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Accepted, Status, Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.histograms import Bucket
 from pytest_gomem.measure.joined_cycles import JoinedCycle
@@ -236,11 +236,14 @@ def _verdicts(draw) -> Verdict:
     status = draw(st.sampled_from(Status))
     actual = None if status is Status.UNAVAILABLE else draw(_number)
     share = st.none() | _number
+    accepted = draw(st.none() | st.builds(Accepted, _text, _text, st.dates(), _text)) if status is Status.WARN else None
     compared = {} if kind != "regression" else {
         "baseline": draw(share), "change": draw(share), "interval": draw(st.none() | st.tuples(_number, _number)),
         "rounds_needed": draw(st.none() | _count),
     }  # fmt: skip
-    return Verdict(budget, limit, kind, actual, status, draw(share), draw(share), draw(_text), **compared)
+    return Verdict(
+        budget, limit, kind, actual, status, draw(share), draw(share), draw(_text), accepted=accepted, **compared
+    )
 
 
 _latency = st.none() | _number

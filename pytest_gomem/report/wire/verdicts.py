@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Accepted, Status, Verdict
 from pytest_gomem.quantity import UNITS, Quantity, Unit
 
 _LIMITS = ("max", "min", "warn", "regression")
@@ -39,6 +40,7 @@ def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
         "change": verdict.change,
         "interval": verdict.interval if verdict.interval and all(map(math.isfinite, verdict.interval)) else None,
         "rounds_needed": verdict.rounds_needed,
+        "accepted": accepted_to_dict(verdict.accepted),
     }
 
 
@@ -68,4 +70,22 @@ def verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
         change=data["change"],
         interval=tuple(data["interval"]) if data["interval"] else None,
         rounds_needed=data["rounds_needed"],
+        accepted=accepted_from_dict(data["accepted"]) if data["accepted"] else None,
     )
+
+
+def accepted_to_dict(accepted: Accepted | None) -> dict[str, Any] | None:
+    """Why it is accepted, None where it is not; the amount is None where the metric is muted."""
+    if accepted is None:
+        return None
+    return {
+        "reason": accepted.reason,
+        "owner": accepted.owner,
+        "expires": accepted.expires.isoformat(),
+        "amount": accepted.amount or None,
+    }
+
+
+def accepted_from_dict(data: Mapping[str, Any]) -> Accepted:
+    """The acceptance that was sent."""
+    return Accepted(data["reason"], data["owner"], date.fromisoformat(data["expires"]), data["amount"] or "")

@@ -1,0 +1,171 @@
+"""Owns `gomem accept`: a broken limit of one test is accepted for a time, with a reason and an owner."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TextIO
+
+from pytest_gomem import clock
+from pytest_gomem.config.accepted import Acceptance, Amount, accepted_file, amount, day, metric_name
+from pytest_gomem.config.accepting import add
+from pytest_gomem.config.budgets import unit_of
+from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.launch.git import GitError, git
+from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.nodeids import SeveralTests, find_tests
+from pytest_gomem.quantity import UNITS, Unit
+from pytest_gomem.report.broken import CACHE_FILE, Broken, broken_limits, read_report
+from pytest_gomem.report.model import TestRecord
+
+_HEADROOM = 1.1  # the next run's figure is not this one's to the byte
+
+
+def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
+    """Add an entry to gomem_accepted.yaml beside gomem.yaml."""
+    parser = _parser()
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            given = parser.parse_args(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    gomem_yaml = Path(given.config)
+    if not gomem_yaml.exists():
+        raise ConfigError(f"there is no {gomem_yaml}", hint="name one: --config PATH")
+    tests = _report(given)
+    units = _units(tests)
+    metric = metric_name(given.metric, units, Place(key="METRIC"))
+    test = _test(given.test, tests)
+    broken = () if given.mute or given.amount else _broken(test, metric, tests)
+    kinds = {limit.kind for limit in broken}
+    entry = Acceptance(
+        test=test,
+        metric=metric,
+        amount=None if given.mute else _said(given.amount, metric, units) if given.amount else _widest(broken),
+        reason=_words("--reason", given.reason),
+        owner=_words("--owner", given.owner or _git_user(gomem_yaml.absolute().parent)),
+        expires=_expires(given.expires),
+        place=Place(),
+        limit=kinds.pop() if len(kinds) == 1 else "",
+    )
+    added = add(accepted_file(gomem_yaml), entry, units)
+    what = "muted" if added.amount is None else f"accepted up to {added.amount}"
+    at = f"{added.place.file}:{added.place.line}"
+    out.write(f"{added.metric} of {added.test} is {what} until {added.expires} by {added.owner}  ({at})\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gomem accept", description="Accept a broken limit for a time: an entry of gomem_accepted.yaml."
+    )
+    parser.add_argument("test", metavar="TEST", help="a test's id, the end of one, or a glob")
+    parser.add_argument("metric", metavar="METRIC", help="such as live_heap")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why it is accepted")
+    parser.add_argument("--owner", metavar="NAME", help="who answers for it (default: git's user.name)")
+    parser.add_argument("--expires", default="90d", metavar="DATE", help="2027-01-31 or 30d (default: 90d)")
+    how_much = parser.add_mutually_exclusive_group()
+    how_much.add_argument(
+        "--amount", help="how far past the limit: 5%% of it, or in the metric's unit (default: as the report has it)"
+    )
+    how_much.add_argument("--mute", action="store_true", help="the metric is flaky there: judge it, and never fail")
+    parser.add_argument("--report", metavar="PATH", help="a JSON report (default: the last run that broke a limit)")
+    parser.add_argument("--config", default="gomem.yaml", metavar="PATH", help="default: gomem.yaml")
+    return parser
+
+
+def _report(given: argparse.Namespace) -> tuple[TestRecord, ...]:
+    """The tests of the report; () where the last run kept none and nothing is needed of it."""
+    path = Path(given.report) if given.report else CACHE_FILE
+    if given.report or path.exists() or not (given.amount or given.mute):
+        return read_report(path)
+    return ()
+
+
+def _units(tests: Sequence[TestRecord]) -> dict[str, Unit]:
+    """Those of the report too: a metric of the user's own is known from there alone."""
+    measured = {metric.name: metric.unit for test in tests for window in test.windows for metric in window.metrics}
+    known = {name: UNITS[unit] for name, unit in measured.items() if unit in UNITS}
+    return {**known, **Registry(builtin_metrics()).units()}
+
+
+def _test(wanted: str, tests: Sequence[TestRecord]) -> str:
+    """The whole id for the end of one, without its parameters where several combinations broke a limit.
+
+    A glob stays as it is, and so does an id of which the report knows nothing.
+    """
+    if re.search(r"[*?]", wanted):
+        return wanted
+    try:
+        found = find_tests(wanted, {test.nodeid for test in tests})
+    except SeveralTests:
+        raise
+    except ConfigError:
+        if "::" in wanted:
+            return wanted
+        raise
+    return found[0] if len(found) == 1 else found[0].partition("[")[0]
+
+
+def _said(written: str, metric: str, units: Mapping[str, Unit]) -> Amount:
+    unit = unit_of(metric.partition("[")[0], units)
+    assert unit is not None
+    return amount(written, unit, Place(key="--amount"))
+
+
+def _broken(test: str, metric: str, tests: tuple[TestRecord, ...]) -> tuple[Broken, ...]:
+    """The limits on the metric that the tests broke; raises ConfigError where there is none."""
+    meant = set(find_tests(test, {test.nodeid for test in tests}))
+    limits = [limit for limit in broken_limits(tests) if limit.nodeid in meant]
+    found = tuple(limit for limit in limits if limit.metric == metric)
+    if not found:
+        others = sorted({limit.metric for limit in limits})
+        hint = f"broken there: {', '.join(others)}" if others else "nothing was broken there; say --amount"
+        raise ConfigError(f"the report has no broken limit on {metric} of '{test}'", hint=hint)
+    return found
+
+
+def _widest(broken: Sequence[Broken]) -> Amount:
+    """The largest excess and a tenth more, rounded up to two digits, as a share of the limit wherever there is one."""
+    shares = [limit.share for limit in broken if limit.share is not None]
+    if len(shares) == len(broken):
+        written = f"{_rounded_up(max(shares) * _HEADROOM * 100):.12g}%"
+    else:
+        written = f"{_rounded_up(max(limit.by for limit in broken) * _HEADROOM):.12g}"
+    return amount(written, broken[0].unit, Place(key="--amount"))
+
+
+def _rounded_up(value: float) -> float:
+    if value <= 0:
+        return 0.0
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{math.ceil(value / step) * step:.3g}")
+
+
+def _words(option: str, written: str) -> str:
+    if not written.strip():
+        raise ConfigError(f"{option} must not be empty")
+    if not written.isprintable():
+        raise ConfigError(f"{option} must be one line of printable text, not {written!r}")
+    return written.strip()
+
+
+def _git_user(folder: Path) -> str:
+    try:
+        return git(folder, "config", "user.name").strip()
+    except GitError:
+        raise ConfigError("who answers for it?", hint="say --owner NAME: git has no user.name here") from None
+
+
+def _expires(written: str) -> date:
+    today, place = clock.today(), Place(key="--expires")
+    days = re.fullmatch(r"([0-9]{1,4})d", written.strip())
+    last = today + timedelta(days=int(days[1])) if days else day(written, place)
+    if last < today:
+        raise ConfigError(f"{last} is over already", place)
+    return last

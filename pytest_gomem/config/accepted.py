@@ -1,0 +1,156 @@
+"""Owns gomem_accepted.yaml: what a team has accepted for a time, who answers for it, and until when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pytest_gomem.config.budgets import unit_of
+from pytest_gomem.config.fields import Fields, Mistakes, filled, flag, items, text, version
+from pytest_gomem.config.located import Located
+from pytest_gomem.config.yaml12 import read_yaml
+from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.globs import nearest
+from pytest_gomem.quantity import RATIO, Quantity, Unit, parse_quantity
+
+FILE = "gomem_accepted.yaml"
+VERSION = 1
+LIMITS = ("max", "min", "regression")
+_KEYS = ("test", "metric", "limit", "amount", "muted", "reason", "owner", "expires")
+_NAME = re.compile(r"(\w+)(\[.+\])?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How far past a limit, or worse than a baseline, is accepted: a share of it, or in its unit; inclusive."""
+
+    quantity: Quantity
+    relative: bool
+
+    def __str__(self) -> str:
+        return self.quantity.written
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """One entry: for the tests of an id or glob and one metric, until the end of the day `expires` in UTC.
+
+    metric: a name, with the function glob behind it for a limit on functions: alloc_space[main.encode*].
+    amount: None where the metric is muted, that is, judged but never failing. limit: which kind is meant, "" for any.
+    """
+
+    test: str
+    metric: str
+    amount: Amount | None
+    reason: str
+    owner: str
+    expires: date
+    place: Place
+    limit: str = ""
+
+    @property
+    def muted(self) -> bool:
+        """Whether the metric is known to be flaky there."""
+        return self.amount is None
+
+    def has_expired(self, today: date) -> bool:
+        """Whether its last day is over."""
+        return today > self.expires
+
+
+def accepted_file(gomem_yaml: Path) -> Path:
+    """Where the file of a gomem.yaml is: beside it."""
+    return gomem_yaml.with_name(FILE)
+
+
+def load_accepted(path: Path, units: Mapping[str, Unit]) -> tuple[Acceptance, ...]:
+    """Read and check the file, () where there is none; raises ConfigErrors with all mistakes of the file in one."""
+    if not path.exists():
+        return ()
+    mistakes = Mistakes()
+    found: tuple[Acceptance, ...] = ()
+    with mistakes.kept():
+        root = read_yaml(path, mistakes)
+        fields = Fields(root, ("version", "accepted"), mistakes)
+        if "version" not in fields.said:
+            mistakes.add(root.error("says no version", f"it begins with  version: {VERSION}"))
+        fields.read("version", version(VERSION), None)
+        found = fields.read("accepted", lambda node: _entries(node, units, mistakes), ())
+    mistakes.raise_all()
+    return found
+
+
+def _entries(node: Located, units: Mapping[str, Unit], mistakes: Mistakes) -> tuple[Acceptance, ...]:
+    found: dict[tuple[str, str], Acceptance] = {}
+    for item in items(node) if node.value is not None else ():
+        with mistakes.kept():
+            entry = _entry(item, units)
+            first = found.setdefault((entry.test, entry.metric), entry)
+            if first is not entry:
+                raise item.error(f"{entry.metric} of '{entry.test}' is accepted in line {first.place.line} already")
+    return tuple(found.values())
+
+
+def _entry(node: Located, units: Mapping[str, Unit]) -> Acceptance:
+    mistakes = Mistakes()
+    fields = Fields(node, _KEYS, mistakes)
+    for key in ("test", "metric", "reason", "owner", "expires"):
+        if key not in fields.said:
+            mistakes.add(node.error(f"says no {key}"))
+    metric = fields.read("metric", lambda member: metric_name(filled(member), units, member.place), "")
+    unit = unit_of(metric.partition("[")[0], units)
+    read_amount = (lambda member: amount(text(member), unit, member.place)) if unit else (lambda member: None)
+    entry = Acceptance(
+        test=fields.read("test", filled, ""),
+        metric=metric,
+        amount=fields.read("amount", read_amount, None),
+        reason=fields.read("reason", filled, ""),
+        owner=fields.read("owner", filled, ""),
+        expires=fields.read("expires", lambda member: day(text(member), member.place), date.min),
+        place=node.place,
+        limit=fields.read("limit", _limit, ""),
+    )
+    muted = fields.read("muted", flag, False)
+    if ("amount" in fields.said) == muted:
+        mistakes.add(node.error("needs either an amount or  muted: true"))
+    mistakes.raise_all()
+    return entry
+
+
+def _limit(node: Located) -> str:
+    if node.value not in LIMITS:
+        raise node.error(f"{node.shown} is no limit", f"one of {', '.join(LIMITS)}; without it any is meant")
+    return text(node)
+
+
+def metric_name(written: str, units: Mapping[str, Unit], place: Place) -> str:
+    """The name of a metric, with or without a function glob behind it; raises ConfigError for one that there is not."""
+    match = _NAME.fullmatch(written)
+    if match is None or unit_of(match[1], units) is None:
+        near = nearest(match[1] if match else written, units)
+        hint = (f"did you mean {near}?  " if near else "") + "all names: pytest --gomem-metrics"
+        raise ConfigError(f"unknown metric '{written}'", place, hint)
+    return written
+
+
+def amount(written: str, unit: Unit, place: Place) -> Amount:
+    """ "5%" is a share of the limit or baseline, anything else is in the metric's unit; raises ConfigError."""
+    relative = written.rstrip().endswith("%")
+    try:
+        return Amount(parse_quantity(written, RATIO if relative else unit), relative)
+    except ValueError as error:
+        hint = f'a share of the limit such as "5%", or an amount in {unit}'
+        raise ConfigError(str(error), place, hint) from None
+
+
+def day(written: str, place: Place) -> date:
+    """A date such as 2027-01-31; raises ConfigError."""
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", written.strip()):
+            return date.fromisoformat(written.strip())
+    except ValueError:
+        pass
+    raise ConfigError(f"'{written}' is no date", place, "a date is written 2027-01-31")

@@ -1,0 +1,106 @@
+"""Owns adding an entry to gomem_accepted.yaml: behind what humans wrote, of which no byte is changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_gomem.config.accepted import VERSION, Acceptance, load_accepted
+from pytest_gomem.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.files import locked
+from pytest_gomem.quantity import Unit
+
+_HEAD = f"""\
+# What is accepted for a time, with a reason and someone who answers for it; `gomem accept` adds to it.
+version: {VERSION}
+accepted:
+"""
+
+
+def add(path: Path, entry: Acceptance, units: Mapping[str, Unit]) -> Acceptance:
+    """Append an entry to the file, which is made where there is none; returns it as it was read back.
+
+    One writer at a time, the file whole or untouched. Raises ConfigErrors for a file that has mistakes, and ConfigError
+    where the entry is there already, where the end of the file is no place for it, or where it cannot be written.
+    """
+    try:
+        with locked(path.parent):
+            known = load_accepted(path, units)
+            _refuse_twice(entry, known)
+            written = path.read_bytes() if path.exists() else _HEAD.encode()
+            return _appended(path, written, entry, known, units)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror or error}", Place(str(path))) from None
+
+
+def _refuse_twice(entry: Acceptance, known: tuple[Acceptance, ...]) -> None:
+    for other in known:
+        if (other.test, other.metric) == (entry.test, entry.metric):
+            what = f"{entry.metric} of '{entry.test}' is accepted already, until {other.expires} by {other.owner}"
+            raise ConfigError(what, other.place, "change that entry, or remove it")
+
+
+def _appended(
+    path: Path, written: bytes, entry: Acceptance, known: tuple[Acceptance, ...], units: Mapping[str, Unit]
+) -> Acceptance:
+    text = entry_text(entry, _indent(written.decode("utf-8-sig")))
+    line_end = b"\r\n" if b"\r\n" in written else b"\n"
+    gap = b"" if written.endswith(b"\n") else line_end
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(written + gap + text.encode().replace(b"\n", line_end))
+        found = _read_back(part, units)
+        if _without_places(found) != _without_places((*known, entry)):
+            raise ConfigError(
+                "the entry cannot stand at the end of the file",
+                Place(str(path)),
+                f"write it under accepted: yourself\n{text}",
+            )
+        part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        part.replace(path.resolve())
+    finally:
+        part.unlink(missing_ok=True)
+    return replace(found[-1], place=found[-1].place._replace(file=str(path)))
+
+
+def _read_back(part: Path, units: Mapping[str, Unit]) -> tuple[Acceptance, ...]:
+    try:
+        return load_accepted(part, units)
+    except ConfigErrors:
+        return ()
+
+
+def _without_places(entries: tuple[Acceptance, ...]) -> list[Acceptance]:
+    return [replace(entry, place=Place()) for entry in entries]
+
+
+def _indent(text: str) -> str:
+    """Of the file's last list item, or ours."""
+    found = re.findall(r"^( *)- ", text, re.MULTILINE)
+    return found[-1] if found else "  "
+
+
+def entry_text(entry: Acceptance, indent: str) -> str:
+    """The entry as YAML. Texts are quoted as in JSON, which YAML reads alike."""
+    amount = "muted: true" if entry.amount is None else f"amount: {entry.amount}"
+    rows = (
+        f"- test: {_quoted(entry.test)}",
+        f"  metric: {_quoted(entry.metric) if '[' in entry.metric else entry.metric}",
+        *([f"  limit: {entry.limit}"] if entry.limit else []),
+        f"  {amount}",
+        f"  reason: {_quoted(entry.reason)}",
+        f"  owner: {_quoted(entry.owner)}",
+        f"  expires: {entry.expires}",
+    )
+    return "".join(f"{indent}{row}\n" for row in rows)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

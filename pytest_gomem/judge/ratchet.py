@@ -1,0 +1,126 @@
+"""Owns the ratchet: which broken limits are accepted for a time, and which acceptances have nothing left to accept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from pytest_gomem.config.accepted import Acceptance
+from pytest_gomem.globs import literal_prefix
+from pytest_gomem.judge.rank import applies
+from pytest_gomem.judge.verdict import Accepted, Status, Verdict
+
+# An amount is written with a few digits and a share is a quotient: equal must still pass.
+_EQUAL = 1e-9
+_KEPT = (Status.PASS, Status.IMPROVED)
+
+
+def ratchet(
+    verdicts: Iterable[Verdict], nodeid: str, acceptances: Sequence[Acceptance], today: date
+) -> tuple[Verdict, ...]:
+    """The verdicts of a test, those that are accepted as warnings that say by whom and why.
+
+    A broken limit is accepted up to the amount, inclusive; one that is broken by more fails, and so does one whose
+    acceptance has expired, both saying so. A muted metric fails neither by its limits nor by being unmeasured.
+    Of several entries for a metric the one with more text before its first * or ? counts.
+    """
+    return tuple(_ratcheted(verdict, _entry_for(verdict, nodeid, acceptances), today) for verdict in verdicts)
+
+
+def metric_of(verdict: Verdict) -> str:
+    """The metric as acceptances name it: with the function glob where the limit is on functions."""
+    function = verdict.budget.function
+    return f"{verdict.budget.metric}[{function}]" if function else verdict.budget.metric
+
+
+def excess(verdict: Verdict) -> tuple[float | None, float] | None:
+    """How far a limit is broken, as a share of it (None of a limit of 0) and in the metric's unit; None without.
+
+    Of a comparison: how much worse than the baseline it is, not than what the limit on regressions allows.
+    """
+    if verdict.actual is None or verdict.status is not Status.FAIL:
+        return None
+    if verdict.kind == "regression":
+        return verdict.over, abs(verdict.change or 0.0)
+    return verdict.over, abs(verdict.actual - verdict.limit.value)
+
+
+def _entry_for(verdict: Verdict, nodeid: str, acceptances: Sequence[Acceptance]) -> Acceptance | None:
+    if verdict.status not in (Status.FAIL, Status.UNAVAILABLE):
+        return None
+    matching = [entry for entry in acceptances if _means(entry, verdict) and applies(entry.test, nodeid)]
+    return max(matching, key=lambda entry: len(literal_prefix(entry.test)), default=None)
+
+
+def _means(entry: Acceptance, verdict: Verdict) -> bool:
+    return entry.metric == metric_of(verdict) and entry.limit in ("", verdict.kind)
+
+
+def _ratcheted(verdict: Verdict, entry: Acceptance | None, today: date) -> Verdict:
+    if entry is None:
+        return verdict
+    by_whom = f"{entry.owner}: {entry.reason}"
+    if entry.has_expired(today):
+        return _with_words(verdict, f"it was accepted until {entry.expires} ({by_whom}), and that is over")
+    if not _covers(entry, verdict):
+        if entry.amount is None or verdict.status is Status.UNAVAILABLE:
+            return verdict
+        return _with_words(verdict, f"more than the {entry.amount} accepted until {entry.expires} ({by_whom})")
+    written = "" if entry.amount is None else str(entry.amount)
+    accepted = Accepted(entry.reason, entry.owner, entry.expires, written)
+    return replace(verdict, status=Status.WARN, accepted=accepted)
+
+
+def _with_words(verdict: Verdict, words: str) -> Verdict:
+    return replace(verdict, reason=f"{verdict.reason}; {words}" if verdict.reason else words)
+
+
+def _covers(entry: Acceptance, verdict: Verdict) -> bool:
+    if entry.amount is None:
+        return True
+    by = excess(verdict)
+    if by is None:
+        return False
+    found, most = by[0] if entry.amount.relative else by[1], entry.amount.quantity.value
+    return found is not None and (found <= most or math.isclose(found, most, rel_tol=_EQUAL))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of one test in a run. complete: its body ran to the end, so that its verdicts are all there."""
+
+    nodeid: str
+    complete: bool
+    verdicts: tuple[Verdict, ...]
+
+
+def vanished(
+    acceptances: Iterable[Acceptance], tests: Sequence[Judged], *, whole: bool
+) -> tuple[tuple[Acceptance, str], ...]:
+    """The acceptances that have nothing left to accept, each with the reason to remove it.
+
+    Nothing is said of one whose test did not run to its end here. whole: all tests were asked for, so that those that
+    ran are all that an entry of several tests (a glob, an id without its parameters) means; else only an entry that
+    names one test in full is judged. Nothing is said where nothing was judged either, as in a run without a comparison.
+    A muted metric is flaky: that its limits were kept once proves nothing.
+    """
+    found = []
+    for entry in acceptances:
+        meant = [test for test in tests if applies(entry.test, test.nodeid)]
+        known = whole or all(test.nodeid == entry.test for test in meant)
+        if meant and known and all(test.complete for test in meant):
+            judged = [verdict for test in meant for verdict in test.verdicts if _means(entry, verdict)]
+            if (
+                judged
+                and not entry.muted
+                and all(verdict.status in _KEPT and not verdict.accepted for verdict in judged)
+            ):
+                found.append((entry, f"{entry.metric} is within its limits again"))
+    return tuple(found)
+
+
+def gone(acceptances: Iterable[Acceptance], nodeids: Sequence[str]) -> tuple[Acceptance, ...]:
+    """The acceptances that mean none of the tests that there are."""
+    return tuple(entry for entry in acceptances if not any(applies(entry.test, nodeid) for nodeid in nodeids))

@@ -1,0 +1,41 @@
+"""Owns finding what is declared and has no effect: budgets without a test, acceptances with nothing left to accept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pytest_gomem.config.accepted import Acceptance
+from pytest_gomem.config.file import GomemConfig
+from pytest_gomem.errors import ConfigError
+from pytest_gomem.judge.rank import unmatched
+from pytest_gomem.judge.ratchet import Judged, gone, vanished
+from pytest_gomem.report.model import TestRecord
+from pytest_gomem.report.text import BROKEN
+
+
+def without_a_test(config: GomemConfig, nodeids: Sequence[str]) -> list[ConfigError]:
+    """What gomem.yaml and gomem_accepted.yaml say of tests that are not among all there are."""
+    budgets = [
+        ConfigError(f"the budget of '{glob}' matches no test", place)
+        for glob, place in unmatched(config.budgets, nodeids)
+    ]
+    accepted = [
+        ConfigError(f"the test '{entry.test}' is gone: remove what is accepted of its {entry.metric}", entry.place)
+        for entry in gone(config.accepted, nodeids)
+    ]
+    return budgets + accepted
+
+
+def nothing_to_accept(
+    config: GomemConfig | None, tests: Iterable[TestRecord], *, whole: bool
+) -> tuple[tuple[Acceptance, str], ...]:
+    """The acceptances to remove, each with the reason; whole: all tests were asked for."""
+    if config is None or not config.accepted:
+        return ()
+    return vanished(config.accepted, [_judged(test) for test in tests], whole=whole)
+
+
+def _judged(test: TestRecord) -> Judged:
+    verdicts = tuple(verdict for window in test.windows for verdict in window.verdicts)
+    # A test fails for its budgets too, and its verdicts are whole then; failed otherwise, it broke off somewhere.
+    return Judged(test.nodeid, test.outcome == "passed" or any(v.status in BROKEN for v in verdicts), verdicts)
