@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pytest_gomem.config.budgets import PER_FUNCTION
+from pytest_gomem.judge.cause import Cause
 from pytest_gomem.judge.origin import Site
 from pytest_gomem.judge.sampling import SIGMAS, Line, counts_made, counts_objects, lines
 from pytest_gomem.pprof.model import Profile
@@ -23,6 +24,7 @@ SAMPLE_OF: Mapping[str, str] = MappingProxyType(
     }
 )
 _RESIDENT = ("peak_rss", "end_rss")
+_NONE = 0.0005  # what is still held of what was made, below which it is as good as nothing
 _LEAST = 0.01  # of the first culprit's change; one that is smaller explains nothing
 
 
@@ -35,6 +37,8 @@ class Culprit:
     share: the change as a share of what all lines that grew have grown by.
     callers: in the stack that grew most, the nearest lines of the user's own module that called this one, at most 3.
     is_between: `before` is of the other side of a comparison, not of an earlier moment.
+    causes: what is known of why, each of which stands in `reason` too. leaf: the function that allocates, where it is
+    another one.
     """
 
     function: str
@@ -48,6 +52,14 @@ class Culprit:
     reason: str
     callers: tuple[Site, ...] = ()
     is_between: bool = False
+    causes: tuple[Cause, ...] = ()
+    leaf: str = ""
+
+    def because(self, causes: Iterable[Cause]) -> Culprit:
+        """With further causes, which stand in its reason too."""
+        more = tuple(causes)
+        words = "; ".join([self.reason, *(cause.text for cause in more)])
+        return replace(self, reason=words, causes=(*self.causes, *more))
 
     @property
     def change(self) -> int:
@@ -86,6 +98,7 @@ def find_culprits(
     module: str,
     limit: int = 5,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
+    cycles: int | None = None,
 ) -> Findings:
     """The lines that hold, or made, more than before by at least 2 sigma, and by 1% of what the first of them does.
 
@@ -93,6 +106,7 @@ def find_culprits(
     module: the user's module path. Each stack counts for the line of the user's own module nearest to the allocation,
     so that what a library allocates counts for whoever called it; without such a line it counts for its leaf.
     counts: whether the samples of a profile's stack are looked at, such as those of a budget's functions.
+    cycles: the GC cycles between the two profiles, where they are known.
     Raises ProfileError when one of the two is no heap profile.
     """
     found = lines(after, before, SAMPLE_OF[metric], module, counts)
@@ -101,13 +115,13 @@ def find_culprits(
     functions = len({line.site.function for line in grown})
     sure = [line for line in grown if line.change >= SIGMAS * line.sigma]
     named = [line for line in sure if line.change >= _LEAST * sure[0].change][:limit]
-    culprits = tuple(_culprit(metric, line, growth, before is not None) for line in named)
+    culprits = tuple(_culprit(metric, line, growth, before is not None, cycles) for line in named)
     return Findings(metric, culprits, functions, growth, "" if culprits else _nothing(metric, after, functions, growth))
 
 
-def _culprit(metric: str, line: Line, growth: int, has_base: bool) -> Culprit:
+def _culprit(metric: str, line: Line, growth: int, has_base: bool, cycles: int | None) -> Culprit:
     grew_most = max(line.stacks, key=lambda chain: (line.stacks[chain], chain))
-    return Culprit(
+    plain = Culprit(
         *line.site,
         metric,
         line.before if has_base else None,
@@ -115,8 +129,28 @@ def _culprit(metric: str, line: Line, growth: int, has_base: bool) -> Culprit:
         math.ceil(SIGMAS * line.sigma),
         line.change / growth,
         _reason(line, has_base),
-        grew_most[1:],
+        grew_most.sites[1:],
+        leaf=grew_most.leaf.function if grew_most.leaf.function != line.site.function else "",
     )
+    return plain.because([*_age(line, has_base, cycles), *_callee(line.site, grew_most.leaf)])
+
+
+def _age(line: Line, has_base: bool, cycles: int | None) -> Iterator[Cause]:
+    """How old the objects are, as far as two profiles tell: those that came in between are no older than that."""
+    if not has_base or not cycles:
+        return
+    span = f"{cycles} GC cycle{'s' * (cycles > 1)}"
+    if not counts_made(line.sample_type):
+        still = f"{_portion(line.still_held)} of what the line allocated meanwhile is still held"
+        yield Cause("age", f"what came is at most {span} old, and {still}")
+    elif line.still_held < _NONE:
+        yield Cause("age", f"all of it was garbage within {span}")
+
+
+def _callee(site: Site, leaf: Site) -> Iterator[Cause]:
+    if leaf.function != site.function:
+        place = f" ({leaf.file}:{leaf.line})" if leaf.file else ""
+        yield Cause("callee", f"{leaf.function}{place} allocates it on its behalf")
 
 
 def _reason(line: Line, has_base: bool) -> str:
@@ -125,10 +159,15 @@ def _reason(line: Line, has_base: bool) -> str:
     if not counts_made(line.sample_type):
         return f"holds {amount}" + (" that were not there when the window opened" if has_base else "")
     since = "in the window" if has_base else "since the process started"
-    held = line.still_held
-    share = "none" if held == 0 else "less than 0.1%" if held < 0.0005 else f"{held:.1%}"
+    share = _portion(line.still_held)
     verb = "are" if counts_objects(line.sample_type) else "is"
     return f"allocated {amount} {since}, of which {share} {verb} still held"
+
+
+def _portion(share: float) -> str:
+    if share < _NONE:
+        return "less than 0.1%" if share else "none"
+    return "all" if share > 1 - _NONE else f"{share:.1%}"
 
 
 def amount_text(value: float, sample_type: str) -> str:

@@ -22,7 +22,13 @@ class Site(NamedTuple):
     line: int
 
 
-Chain = tuple[Site, ...]  # the line to charge, then its nearest callers in the user's own module
+class Chain(NamedTuple):
+    """The line to charge, its nearest callers in the user's own module behind it, and where the stack begins."""
+
+    sites: tuple[Site, ...]
+    leaf: Site
+
+
 UNKNOWN = Site("<unknown>", "", 0)
 
 
@@ -73,9 +79,10 @@ class Origins:
                 own.append(place.site)
             if len(own) > MOST_CALLERS:
                 break
+        leaf = leaf or UNKNOWN
         if own:
-            return tuple(own)
-        return None if is_profiling else (leaf or UNKNOWN,)
+            return Chain(tuple(own), leaf)
+        return None if is_profiling else Chain((leaf,), leaf)
 
     def _places(self, location: Location) -> Iterator[_Place]:
         for _, frame in frames_of(location, "line"):

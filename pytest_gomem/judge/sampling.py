@@ -150,7 +150,7 @@ def lines(
         for stack, chain, sample in rows:
             if chain is None or not sample.size or not counts(profile, stack):
                 continue  # size 0: the runtime also writes records of nothing
-            line = found.setdefault(chain[0], Line(sample_type, after.period, site=chain[0]))
+            line = found.setdefault(chain.sites[0], Line(sample_type, after.period, site=chain.sites[0]))
             line.add_from(chain, sample, is_before=profile is before)
     return list(found.values())
 

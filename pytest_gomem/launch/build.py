@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -24,12 +24,16 @@ _NO_AGENT_ASKED = "gomem.yaml says agent: false"
 
 @dataclass(frozen=True)
 class BinaryInfo:
-    """What `go version -m` prints of a binary; empty where it is not a Go binary or no Go command is there to ask."""
+    """What `go version -m` prints of a binary; empty where it is not a Go binary or no Go command is there to ask.
+
+    modules: the modules it was linked from, path and version; a replaced one as "v1.0.0 => ./fork (devel)".
+    """
 
     go_version: str = ""
     module: str = ""
     revision: str = ""
     settings: tuple[tuple[str, str], ...] = ()
+    modules: tuple[tuple[str, str], ...] = ()
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -157,4 +161,17 @@ def binary_info(binary: Path) -> BinaryInfo:
         module=next((row[1] for row in rows if row[0] == "mod"), ""),
         revision=dict(settings).get("vcs.revision", ""),
         settings=settings,
+        modules=tuple(_modules(rows)),
     )
+
+
+def _modules(rows: Iterable[list[str]]) -> Iterator[tuple[str, str]]:
+    path = ""
+    found: dict[str, str] = {}
+    for row in rows:
+        if row[0] in ("mod", "dep") and len(row) > 2:
+            path = row[1]
+            found[path] = row[2]
+        elif row[0] == "=>" and len(row) > 1:
+            found[path] = f"{found[path]} => {' '.join(row[1:3])}"
+    yield from found.items()

@@ -10,6 +10,7 @@ from pytest_gomem.judge.sampling import counts_made
 from pytest_gomem.report.text import clip, columns, display_width, percent, printable, short_name, wrapped
 
 _WIDEST_PLACE = 30
+_OF_THE_LINE = ("escape", "inlining", "module", "git")  # causes that differ from one culprit to the next
 
 
 def summary(findings: Findings) -> str:
@@ -29,6 +30,9 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
         yield from wrapped(printable(words), width, "  ")
         if named:
             yield from wrapped(printable(_story(named[0])), width, "  ")
+        for culprit in named[1:]:
+            if told := "; ".join(cause.text for cause in culprit.causes if cause.kind in _OF_THE_LINE):
+                yield from wrapped(printable(f"{culprit.function} ({_place(culprit)}): {told}"), width, "  ")
 
 
 def _table(culprits: Sequence[Culprit], width: int) -> list[str]:

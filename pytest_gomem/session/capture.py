@@ -53,6 +53,7 @@ class Profiles:
     def __init__(self, subject: Subject, base: bytes | Missing = NOT_ASKED) -> None:
         self._subject = subject
         self.base = Captured(base)
+        self.opening_cycle: int | None = None  # MemStats.NumGC, where it was read
 
     @cached_property
     def heap(self) -> Captured:
@@ -90,9 +91,10 @@ class Profiles:
         return self._kept_peak[1]
 
     @property
-    def peak_cycle(self) -> int | None:
-        """The number of that GC cycle."""
-        return self._kept_peak[0].cycle if self._kept_peak[0] else None
+    def cycles_to_peak(self) -> int | None:
+        """How many GC cycles after the opening that one came; None where either is not known."""
+        peak, opening = self._kept_peak[0], self.opening_cycle
+        return peak.cycle - opening if peak is not None and opening is not None else None
 
     def on_failure(self) -> list[str]:
         """Take what a failed window is to leave behind, where the service can still be asked; notes of what failed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,11 +12,13 @@ from pytest_gomem.judge.culprits import SAMPLE_OF, Findings, find_culprits
 from pytest_gomem.judge.functions import asked_by, counting
 from pytest_gomem.judge.sampling import counts_made
 from pytest_gomem.judge.verdict import Status
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import summary
 from pytest_gomem.report.model import WindowRecord
 from pytest_gomem.session.capture import Profiles
+from pytest_gomem.session.reasons import Built, Reasons
 
 _PEAKS = ("peak_rss", "peak_heap")
 
@@ -28,12 +31,22 @@ def accusable(record: WindowRecord) -> list[str]:
     return [*on_functions, *list(whole.values())[::-1]]
 
 
-def with_culprits(record: WindowRecord, profiles: Profiles, module: str) -> WindowRecord:
-    """The record with the culprits of its broken metrics, or the reason why nobody can be named."""
+def with_culprits(
+    record: WindowRecord, profiles: Profiles, module: str, reasons: Reasons, built: Built | None
+) -> WindowRecord:
+    """The record with the culprits of its broken metrics and why they do it, or why nobody can be named.
+
+    built: what the service was built from; None where that is not known.
+    """
     found = {metric: _found(metric, record, profiles, module) for metric in accusable(record)}
+    culprits = tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits)
+    notes: tuple[str, ...] = ()
+    if built is not None and culprits:
+        culprits, notes = reasons.explained(culprits, built)
     return replace(
         record,
-        culprits=tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits),
+        culprits=culprits,
+        notes=(*record.notes, *notes),
         culprit_summaries={m: summary(one) if isinstance(one, Findings) else one for m, one in found.items()},
     )
 
@@ -47,9 +60,15 @@ def _found(metric: str, record: WindowRecord, profiles: Profiles, module: str) -
     whole = metric in PER_FUNCTION and not counts_made(metric)
     before = None if whole or isinstance(profiles.base.profile, Missing) else profiles.base.profile
     try:
-        return find_culprits(metric, after, before, module, counts=_counts(metric, record))
+        cycles = profiles.cycles_to_peak if at_peak else _cycles(record)
+        return find_culprits(metric, after, before, module, counts=_counts(metric, record), cycles=cycles)
     except ObserveError as error:
         return f"nobody can be named: {error}"
+
+
+def _cycles(record: WindowRecord) -> int | None:
+    found = next((metric.result for metric in record.metrics if metric.name == "gc_cycles"), None)
+    return round(found.value) if isinstance(found, Reading) and math.isfinite(found.value) else None
 
 
 def _counts(metric: str, record: WindowRecord) -> Callable[[Profile, bytes], bool]:

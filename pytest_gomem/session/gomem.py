@@ -196,7 +196,7 @@ class Gomem(Launchpad):
         if self._run.settings.against is not None:
             window.profiles.keep_heap()
         if failing or failed(measurement.record.verdicts):
-            measurement.accuse()
+            measurement.accuse(self._run.reasons)
         return measurement
 
     def _measurement(self, service: Service, name: str) -> Measurement:

@@ -22,9 +22,11 @@ from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.session.built import built_from
 from pytest_gomem.session.capture import Profiles
 from pytest_gomem.session.culprits import with_culprits
 from pytest_gomem.session.functions import cost_note, known_values, measured_functions
+from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.service import Service
 
 CHECK_SCOPE = "check()"
@@ -156,13 +158,13 @@ class Measurement:
         if failed(verdicts) and not self._judging.report_only:
             raise BudgetBroken(failure_text(replace(before, verdicts=verdicts), self._judging.nodeid)[1])
 
-    def accuse(self) -> None:
-        """Keep the profiles of a failed window, and name the culprits of its broken limits."""
+    def accuse(self, reasons: Reasons) -> None:
+        """Keep the profiles of a failed window, and name the culprits of its broken limits with their reasons."""
         if self.profiles is None:
             return
         notes = self.profiles.on_failure()
         record = replace(self.record, notes=(*self.record.notes, *notes))
-        self._record = with_culprits(record, self.profiles, self.service.module)
+        self._record = with_culprits(record, self.profiles, self.service.module, reasons, built_from(self.service))
 
     def save_artifacts(self, folder: Path, nodeid: str) -> None:
         """Write the service's log and the profiles below `folder`; raises GomemError when that fails."""

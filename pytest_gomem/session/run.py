@@ -23,6 +23,7 @@ from pytest_gomem.keeper.client import KeeperClient, Watched
 from pytest_gomem.launch.launcher import Launched, Launcher, Overrides
 from pytest_gomem.launch.sides import BaseSide, NewSide, Origin
 from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
+from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.settings import RunSettings
@@ -40,6 +41,11 @@ class Run:
     def keeper(self) -> KeeperClient:
         """The helper process, started when the first service needs it."""
         return KeeperClient()
+
+    @cached_property
+    def reasons(self) -> Reasons:
+        """Why culprits do what they do, asked once for all tests."""
+        return Reasons()
 
     @cached_property
     def load_driver(self) -> LoadDriver:

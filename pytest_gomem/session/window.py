@@ -58,6 +58,8 @@ class OpenWindow:
         self._beside = Beside(self.subject.readers)
         self._runtime: _RuntimeValues | Missing = Missing("MemStats could not be read when the window opened")
         self._memstats = self._calibrate()
+        if not isinstance(self._memstats, Missing):
+            self.profiles.opening_cycle = self._memstats[0].num_gc
         pid = self.subject.pid
         self._peak_reset = pid is not None and self.subject.may_reset_peak and self._reset_peak(pid)
         self._start = self._read_kernel()

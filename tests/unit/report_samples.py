@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
+from pytest_gomem.judge.cause import KINDS, Cause
+from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.functions import FunctionValue
+from pytest_gomem.judge.origin import Site
 from pytest_gomem.judge.verdict import Accepted, Status, Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.histograms import Bucket
@@ -253,6 +256,14 @@ _loads = st.builds(
 )  # fmt: skip
 _points = st.lists(st.tuples(_number, _number), max_size=4)
 _series = _points.map(lambda points: Series(tuple(t for t, _ in points), tuple(v for _, v in points)))
+_sites = st.builds(Site, _text, _text, _count)
+_culprits = st.builds(
+    Culprit,
+    _text, _text, _count, _names, st.none() | _count, _count, _count, st.floats(0, 1), _text,
+    callers=st.lists(_sites, max_size=2).map(tuple),
+    causes=st.lists(st.builds(Cause, st.sampled_from(KINDS), _text), max_size=3).map(tuple),
+    leaf=_text,
+)  # fmt: skip
 _functions = st.builds(
     FunctionValue, _text, _text, st.booleans(), _count, _count, st.integers(1, 1 << 30), _count, _text
 )
@@ -294,6 +305,7 @@ _windows = st.builds(
     phases=st.lists(st.builds(PhaseRecord, _text, _number, _number, st.none() | _count), max_size=2).map(tuple),
     rounds=st.lists(st.dictionaries(_names, _number, max_size=3), max_size=3).map(tuple),
     functions=st.lists(_functions, max_size=2).map(tuple),
+    culprits=st.lists(_culprits, max_size=2).map(tuple),
 )
 windows = _windows
 tests = st.builds(

@@ -159,6 +159,7 @@ def test_json_has_the_change_as_an_interval():
                 {"function": "main.main", "file": "main.go", "line": 20},
             ],
             "is_between": False,
+            "leaf": "", "causes": [],
         }
     ]  # fmt: skip
     assert data["culprit_summaries"] == {"live_heap": "all"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_gomem.judge.cause import Cause
 from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.origin import Site
 
@@ -23,6 +24,8 @@ def culprit_to_dict(culprit: Culprit) -> dict[str, Any]:
         "reason": culprit.reason,
         "callers": [caller._asdict() for caller in culprit.callers],
         "is_between": culprit.is_between,
+        "leaf": culprit.leaf,
+        "causes": [cause._asdict() for cause in culprit.causes],
     }
 
 
@@ -30,4 +33,5 @@ def culprit_from_dict(data: Mapping[str, Any]) -> Culprit:
     """The culprit that was sent."""
     low, high = data["interval"]
     callers = tuple(Site(**caller) for caller in data["callers"])
-    return Culprit(**{**data, "interval": (high - low) // 2, "callers": callers})
+    causes = tuple(Cause(**cause) for cause in data["causes"])
+    return Culprit(**{**data, "interval": (high - low) // 2, "callers": callers, "causes": causes})

@@ -1,0 +1,170 @@
+"""Owns what the compiler notes on a line: what escapes to the heap from it and why, and what is not inlined.
+
+The notes are those of `-gcflags=-m=2` (cmd/compile/internal/escape and inline): a line "X escapes to heap in F:", the
+steps that X takes to the heap below it, indented, and "can inline F ..." or "cannot inline F: why".
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pytest_gomem.judge.cause import Cause
+from pytest_gomem.judge.origin import Site
+from pytest_gomem.pprof.group import package_of
+
+_NOTE = re.compile(r"(\S.*?\.\w+):(\d+):\d+: (.*)")
+_ESCAPES = re.compile(r"(.+) escapes to heap(?: in (.+):)?")
+_MOVED = re.compile(r"moved to heap: (.+)")
+_STEP = re.compile(r"\s+from (.*) \(([^()]+)\) at .*")
+_CAN_INLINE = re.compile(r"can inline (.+?)(?: with cost .*)?")
+_CANNOT_INLINE = re.compile(r"cannot inline (.+?): (.*)")
+# What a step only reaches through; what it comes to is told by the steps around it.
+_ON_THE_WAY = ("spill", "slice", "address-of", "dot", "dot of pointer", "interface-converted")
+_MOST_ESCAPES = 2
+_LONGEST = 60
+_ARGUMENTS = "... argument"  # how the compiler calls the slice behind a variadic parameter
+
+
+class Step(NamedTuple):
+    """One step of a value to the heap: an expression, and what it does to the value, in the compiler's words."""
+
+    expression: str
+    does: str
+
+
+@dataclass(frozen=True)
+class Escape:
+    """A value that lives on the heap: what it is, in which function, and its way there (empty where not told)."""
+
+    file: str
+    line: int
+    value: str
+    function: str
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Notes:
+    """The notes of one package. not_inlined: function -> why, as the compiler puts it."""
+
+    escapes: tuple[Escape, ...] = ()
+    inlined: frozenset[str] = frozenset()
+    not_inlined: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, file: str, line: int) -> list[Escape]:
+        """What escapes from a line, each value once, what allocates by its own words before what is only boxed."""
+        here = [e for e in self.escapes if e.line == line and posixpath.basename(e.file) == posixpath.basename(file)]
+        once = {escape.value: escape for escape in reversed(here)}
+        in_order = [escape for escape in here if once[escape.value] is escape]
+        return sorted(in_order, key=lambda escape: not _allocates(escape.value))
+
+
+def parse_notes(text: str) -> Notes:
+    """The notes in what `go list -export -gcflags=-m=2` or `go build -gcflags=-m` printed; all else is skipped."""
+    found: dict[tuple[str, int, str], tuple[str, list[Step]]] = {}
+    inlined, not_inlined = set[str](), dict[str, str]()
+    steps: list[Step] = []  # of the value that was named last
+    for note in filter(None, map(_NOTE.fullmatch, text.splitlines())):
+        words = note[3]
+        if step := _STEP.fullmatch(words):
+            steps.append(Step(step[1], step[2]))
+        elif not words.startswith(" "):
+            steps = []
+        if cannot := _CANNOT_INLINE.fullmatch(words):
+            not_inlined[cannot[1]] = cannot[2]
+        elif can := _CAN_INLINE.fullmatch(words):
+            inlined.add(can[1])
+        elif escape := _ESCAPES.fullmatch(words) or _MOVED.fullmatch(words):
+            function = (escape[2] or "") if escape.re is _ESCAPES else ""
+            key = note[1], int(note[2]), "append" if escape[1].startswith("append(") else escape[1]
+            if function and not found.get(key, ("", []))[1]:
+                found[key] = function, steps
+            found.setdefault(key, (function, steps))
+    escapes = (Escape(*key, function, tuple(way)) for key, (function, way) in found.items())
+    return Notes(tuple(escapes), frozenset(inlined), not_inlined)
+
+
+def explain(site: Site, new: Notes, base: Notes | None = None) -> Iterator[Cause]:
+    """What the notes say of a line; with those of an earlier build, what is new in it.
+
+    Lines move from build to build: an escape is the same where the function and the value's own words are.
+    """
+    function = short_function(site.function)
+    escapes = new.at(site.file, site.line)[:_MOST_ESCAPES]
+    before = {(e.function, e.value) for e in base.escapes} if base else set()
+    for escape in escapes:
+        now = "now " if base and (escape.function, escape.value) not in before else ""
+        does = "makes its larger arrays on the heap" if escape.value == "append" else "escapes to the heap"
+        yield Cause("escape", f"{_shown(escape.value)} {now}{does}{_since(escape)}")
+    why = new.not_inlined.get(function)
+    if why and base and function in base.inlined:
+        yield Cause("inlining", f"{function} is no longer inlined: {why}")
+    elif why and any(_final(escape).does == "return" for escape in escapes):
+        yield Cause("inlining", f"{function} cannot be inlined into its caller: {why}")
+
+
+def short_function(function: str) -> str:
+    """A function as the compiler's notes on its own package call it: (*leakyLog).add of main.(*leakyLog).add."""
+    package = package_of(function)
+    return function[len(package) + 1 :] if function.startswith(f"{package}.") else function.rpartition("/")[2]
+
+
+def _allocates(value: str) -> bool:
+    return value.startswith(("make(", "new(", "append", "&", "[]", "string(", "map[", "func literal")) or "{" in value
+
+
+def _since(escape: Escape) -> str:
+    final = _final(escape)
+    boxed = any(s.does == "interface-converted" or s.expression == _ARGUMENTS for s in escape.steps)
+    box = " as an interface" if boxed else ""
+    expression = _shown(final.expression)
+    if final.does == "return":
+        return f", since it is returned{box}"
+    if final.does == "call parameter":
+        return f", since it is passed to {_callee(final.expression)}{box}"
+    if final.does.startswith("assign"):
+        return f", since {expression} keeps it"
+    if final.does.endswith("element") or "literal" in final.does:
+        return f", since it is part of {expression}"
+    words = {
+        "interface-converted": "it is converted to an interface",
+        "captured by a closure": "a closure captures it",
+        "non-constant size": "its size is not constant",
+        "too large for stack": "it is too large for the stack",
+        "spill": "it outlives the call",
+    }
+    said = words.get(final.does, final.does)
+    return f", since {said}" if said else ""
+
+
+def _final(escape: Escape) -> Step:
+    """The step that brings the value to the heap, or out of its function."""
+    telling = [step for step in escape.steps if not _is_on_the_way(step)]
+    return (telling or list(escape.steps) or [Step("", "")])[-1]
+
+
+def _is_on_the_way(step: Step) -> bool:
+    """Whether a step only reaches through, to a variable of the function or to the compiler's own (~r0)."""
+    local = step.does.startswith("assign") and (" := " in step.expression or step.expression.startswith("~"))
+    return local or step.does in _ON_THE_WAY
+
+
+def _callee(call: str) -> str:
+    """The function of a call: fmt.Appendf of fmt.Appendf(make([]byte, 0, 1024), ...)."""
+    depth = 0
+    for at in range(len(call) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(call[at], 0)
+        if call[at] == "(" and depth == 0:
+            return call[:at]
+    return _shown(call)
+
+
+def _shown(expression: str) -> str:
+    """Go code in a sentence, the middle of a long one left out."""
+    if len(expression) > _LONGEST:
+        expression = f"{expression[: _LONGEST // 2]}...{expression[-_LONGEST // 4 :]}"
+    return f"`{expression}`"

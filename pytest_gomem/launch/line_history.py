@@ -1,0 +1,58 @@
+"""Owns which commit of this branch touched a line of the source last."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.launch.git import environment_without_hook, short
+from pytest_gomem.launch.limited import output_within
+
+_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+_NOT_COMMITTED = "0" * 40
+
+
+class _Git:
+    """Reading commands in one folder, all together within a time limit."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        executable = shutil.which("git")
+        if executable is None:
+            raise ObserveError("git is not on PATH")
+        self._git, self._folder, self._deadline = executable, folder, time.monotonic() + seconds
+
+    def ask(self, *words: str) -> str | None:
+        """What it prints; None where it refuses."""
+        command = [self._git, "--no-optional-locks", *words]
+        try:
+            left = self._deadline - time.monotonic()
+            status, out, _ = output_within(left, command, self._folder, environment_without_hook())
+        except OSError as error:  # TimeoutError is one
+            raise ObserveError(f"git gave no answer: {error}") from None
+        return out if status == 0 else None
+
+
+def line_change(file: Path, line: int, seconds: float) -> str:
+    """What changed a line since this branch left the default one: "changed by 1a2b3c4 (Grow the buffer) on branch x".
+
+    "" where nothing did, and where that cannot be known: no repository, a file that git does not know, a shallow
+    clone, no default branch, or on it. Raises ObserveError where git is missing or takes longer than `seconds`.
+    """
+    git = _Git(file.parent, seconds)
+    if (git.ask("rev-parse", "--is-shallow-repository") or "true").strip() == "true":
+        return ""
+    base = next((base for name in _BRANCHES if (base := git.ask("merge-base", "HEAD", name))), None)
+    blamed = git.ask("blame", "--porcelain", "-L", f"{line},{line}", "--", file.name)
+    if base is None or not blamed:
+        return ""
+    commit = blamed.split(maxsplit=1)[0]
+    if commit == _NOT_COMMITTED:
+        return "it is changed in the working tree, and not committed"
+    if git.ask("merge-base", "--is-ancestor", commit, base.strip()) is not None:
+        return ""
+    summary = next((row.partition(" ")[2] for row in blamed.splitlines() if row.startswith("summary ")), "")
+    branch = (git.ask("rev-parse", "--abbrev-ref", "HEAD") or "").strip()
+    where = f" on branch {branch}" if branch not in ("", "HEAD") else " since the default branch"
+    return f"it was changed by {short(commit)} ({summary}){where}"

@@ -1,0 +1,119 @@
+"""Owns why the culprits of a failed window do what they do: compiler notes, modules and commits, in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_gomem.errors import GomemError, ObserveError
+from pytest_gomem.judge.cause import Cause
+from pytest_gomem.judge.culprits import Culprit
+from pytest_gomem.judge.escape import Notes, explain, parse_notes
+from pytest_gomem.judge.modules import module_changes
+from pytest_gomem.judge.origin import Site
+from pytest_gomem.launch.build import BinaryInfo, locate
+from pytest_gomem.launch.compiler_notes import compiler_notes
+from pytest_gomem.launch.line_history import line_change
+from pytest_gomem.launch.sides import Source
+from pytest_gomem.pprof.group import package_of
+
+SECONDS = 20.0  # for all culprits of a window; a package compiles in some tenths of one
+
+
+@dataclass(frozen=True)
+class Built:
+    """A binary with its build information, and what it was built from."""
+
+    binary: Path
+    info: BinaryInfo
+    source: Source
+
+
+class Reasons:
+    """The reasons of one run: each package of each binary is compiled at most once for its notes, failing or not."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._notes: dict[tuple[Path, str], Notes | str] = {}
+
+    def explained(
+        self, culprits: Iterable[Culprit], new: Built, base: Built | None = None
+    ) -> tuple[tuple[Culprit, ...], tuple[str, ...]]:
+        """The culprits with their causes, and notes on what could not be asked.
+
+        base: the other side of a comparison, whose sources must still be there: then it is told what is new.
+        """
+        asked = _Asked(self, new, base, time.monotonic() + self._seconds)
+        found = tuple(culprit.because(asked.causes(culprit)) for culprit in culprits)
+        return found, tuple(dict.fromkeys(asked.troubles))
+
+    def notes(self, built: Built, package: str, seconds: float) -> Notes | str:
+        """The notes on a package, or why there are none."""
+        key = built.binary, package
+        if key not in self._notes:
+            try:
+                self._notes[key] = parse_notes(compiler_notes(built.source, package, seconds))
+            except GomemError as error:
+                self._notes[key] = str(error)
+        return self._notes[key]
+
+
+@dataclass
+class _Asked:
+    """One window's questions, all of them before the deadline."""
+
+    reasons: Reasons
+    new: Built
+    base: Built | None
+    deadline: float
+
+    def __post_init__(self) -> None:
+        self.troubles: list[str] = []
+        self._known: dict[Site, tuple[Cause, ...]] = {}
+
+    def causes(self, culprit: Culprit) -> tuple[Cause, ...]:
+        """What is known of the culprit's line; the same for each metric that names it."""
+        site = Site(culprit.function, culprit.file, culprit.line)
+        if site not in self._known:
+            self._known[site] = (*self._compiler(site), *self._modules(culprit), *self._git(site))
+        return self._known[site]
+
+    def _compiler(self, site: Site) -> Iterator[Cause]:
+        if self.new.source.build is None:
+            return
+        package = package_of(site.function)
+        notes = self.reasons.notes(self.new, package, self._left())
+        before = self.reasons.notes(self.base, package, self._left()) if self.base else None
+        self.troubles += [trouble for trouble in (notes, before) if isinstance(trouble, str)]
+        if isinstance(notes, Notes):
+            yield from explain(site, notes, before if isinstance(before, Notes) else None)
+
+    def _modules(self, culprit: Culprit) -> list[Cause]:
+        if self.base is None:
+            return []
+        return module_changes([culprit.leaf or culprit.function, culprit.function], self.new.info, self.base.info)
+
+    def _git(self, site: Site) -> Iterator[Cause]:
+        file = self._file(site)
+        if file is None or not site.line:
+            return
+        try:
+            change = line_change(file, site.line, self._left())
+        except ObserveError:  # git is a courtesy: a machine without it lacks nothing else
+            return
+        if change:
+            yield Cause("git", change)
+
+    def _file(self, site: Site) -> Path | None:
+        """The source of a line: relative to the module, or, of package main, to the folder of that package."""
+        build = self.new.source.build
+        if build is None or not site.file:
+            return None
+        cwd, package = locate(build.package, self.new.source.base_dir)
+        candidates = (cwd / site.file, cwd / package / site.file)
+        return next((path for path in candidates if path.is_file()), None)
+
+    def _left(self) -> float:
+        return self.deadline - time.monotonic()

@@ -1,0 +1,232 @@
+"""Why a line allocates: notes of the compiler on real programs, modules of real binaries, commits of repositories."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pytest_gomem.config.services import BuildSpec
+from pytest_gomem.judge.culprits import Culprit
+from pytest_gomem.judge.modules import module_changes
+from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once
+from pytest_gomem.launch.line_history import line_change
+from pytest_gomem.launch.sides import Source
+from pytest_gomem.launch.toolchain import Toolchain
+from pytest_gomem.session.reasons import Built, Reasons
+
+BEFORE = """package main
+
+import "os"
+
+type page struct{ bytes [256]byte }
+
+func fill(p *page) { p.bytes[0] = byte(len(os.Args)) }
+
+func render(n int) int {
+	var p page
+	fill(&p)
+	return n + int(p.bytes[0])
+}
+
+func main() { os.Exit(render(len(os.Args)) & 1) }
+"""
+# The page is handed on through an interface, whose methods the compiler cannot see into; and defer ends the inlining.
+AFTER = """package main
+
+import "os"
+
+type page struct{ bytes [256]byte }
+
+type filler interface{ fill(*page) }
+
+type byArgs struct{}
+
+func (byArgs) fill(p *page) { p.bytes[0] = byte(len(os.Args)) }
+
+var with filler = byArgs{}
+
+func render(n int) int {
+	defer func() { n++ }()
+	var p page
+	with.fill(&p)
+	return n + int(p.bytes[0])
+}
+
+func main() { os.Exit(render(len(os.Args)) & 1) }
+"""
+
+
+def built(folder, source, info=None, **more):
+    """A module of one main.go, as a service is built from it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "go.mod").write_text("module example.com/app\n\ngo 1.21\n")
+    (folder / "main.go").write_text(source)
+    return Built(folder / "app", info or BinaryInfo(), Source(BuildSpec(".", **more), (), folder))
+
+
+def culprit(line, function="main.render", leaf=""):
+    return Culprit(function, "main.go", line, "live_heap", 0, 10, 1, 1.0, "holds 10 B", leaf=leaf)
+
+
+def line_of(source, code):
+    (number,) = [n for n, line in enumerate(source.splitlines(), 1) if code in line]
+    return number
+
+
+def texts(kind, found):
+    return [cause.text for cause in found.causes if cause.kind == kind]
+
+
+def test_what_escapes_now_and_is_no_longer_inlined(tmp_path):
+    """Two versions of a program: one side tells that it escapes and why, two sides what is new; both in the reason."""
+    new, base = built(tmp_path / "new", AFTER), built(tmp_path / "base", BEFORE)
+    line = line_of(AFTER, "var p page")
+    reasons = Reasons()
+    (alone,), troubles = reasons.explained([culprit(line)], new)
+    assert troubles == ()
+    assert texts("escape", alone) == ["`p` escapes to the heap, since it is passed to with.fill"]
+    assert texts("inlining", alone) == []
+    (found,), _ = reasons.explained([culprit(line)], new, base)
+    assert texts("escape", found) == ["`p` now escapes to the heap, since it is passed to with.fill"]
+    (inlining,) = texts("inlining", found)
+    assert inlining.startswith("render is no longer inlined: ")
+    assert found.reason == "; ".join(["holds 10 B", *(cause.text for cause in found.causes)])
+    (other_way,), _ = reasons.explained([culprit(line_of(BEFORE, "var p page"))], base, new)
+    assert other_way.causes == ()
+
+
+def test_the_builds_own_flags_decide(tmp_path):
+    """With the user's -gcflags=-l nothing is inlined, and the notes say so; a tag chooses the file."""
+    plain = BEFORE.replace("return n", "kept = &p\n\treturn n").replace("func fill", "var kept *page\n\nfunc fill")
+    line = line_of(plain, "var p page")
+    (found,), troubles = Reasons().explained(
+        [culprit(line)], built(tmp_path, plain, flags=("-gcflags=all=-l", "-trimpath"), tags=("none",))
+    )
+    assert troubles == ()
+    assert texts("escape", found) == ["`p` escapes to the heap, since `kept = &p` keeps it"]
+
+
+def test_a_slow_compiler_holds_nothing_up(tmp_path):
+    """It is ended with its children when the time is over, asked once for all, and a note says so."""
+    go = tmp_path / "slow-go"
+    go.write_text(f"#!/bin/sh\nsleep 98 &\necho $! > {tmp_path}/child\nsleep 99\n")
+    go.chmod(0o755)
+    one = built(tmp_path / "app", BEFORE)
+    slow = Built(one.binary, one.info, Source(BuildSpec("."), (), tmp_path / "app", Toolchain(str(go), "", "", "", "")))
+    reasons = Reasons(seconds=1.0)
+    started = time.monotonic()
+    for _ in range(3):
+        (found,), troubles = reasons.explained([culprit(9)], slow)
+        assert found == culprit(9)
+        assert "took longer than" in troubles[0]
+    assert time.monotonic() - started < 90  # far from 3 times 99 s
+    assert not _lives(int((tmp_path / "child").read_text()))
+
+
+def _lives(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_source_that_does_not_compile(tmp_path):
+    """The compiler's own last word, and the culprit as it was."""
+    broken = built(tmp_path, "package main\n\nfunc main() { nothing() }\n")
+    (found,), troubles = Reasons().explained([culprit(3)], broken)
+    assert found.causes == ()
+    assert "undefined: nothing" in troubles[0]
+
+
+@pytest.fixture(scope="module")
+def two_versions(tmp_path_factory):
+    """Build information of a program linked with two versions of a module."""
+    folder = tmp_path_factory.mktemp("modules")
+    for version in ("v1.0.0", "v1.1.0"):
+        dep = folder / version
+        dep.mkdir()
+        (dep / "go.mod").write_text("module example.com/dep\n\ngo 1.21\n")
+        (dep / "dep.go").write_text("package dep\n\nfunc Make() []byte { return make([]byte, 10) }\n")
+        app = folder / f"app-{version}"
+        app.mkdir()
+        (app / "go.mod").write_text(
+            f"module example.com/app\n\ngo 1.21\n\nrequire example.com/dep {version}\n\n"
+            f"replace example.com/dep => ../{version}\n"
+        )
+        (app / "main.go").write_text(
+            'package main\n\nimport "example.com/dep"\n\nfunc main() { println(dep.Make()) }\n'
+        )
+    return [
+        binary_info(build_once("app", BuildSpec("."), folder / f"app-{version}", folder / "bin"))
+        for version in ("v1.0.0", "v1.1.0")
+    ]
+
+
+def test_the_module_whose_version_changed(two_versions):
+    """Named for a frame that lies in it; not for one of the application, nor of a standard library that is the same."""
+    base, new = two_versions
+    (cause,) = module_changes(["example.com/dep.Make", "main.main", "io.ReadAll"], new, base)
+    assert cause.kind == "module"
+    assert cause.text.startswith("example.com/dep changed from v1.0.0")
+    assert "to v1.1.0" in cause.text
+    assert module_changes(["example.com/dep/sub.(*T).Get", "example.com/deputy.F"], new, new) == []
+    older = BinaryInfo("go1.21.0", new.module, modules=new.modules)
+    (cause,) = module_changes(["io.ReadAll"], new, older)
+    assert cause.text == f"Go changed from go1.21.0 to {new.go_version}"
+
+
+class Repository:
+    """A git repository of one file, on branch `wider` of main."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.git("init", "-q", "-b", "main")
+        self.commit("one\ntwo\nthree\n", "Begin")
+        self.git("checkout", "-q", "-b", "wider")
+
+    def git(self, *words: str) -> str:
+        env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        command = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *words]
+        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def commit(self, text: str, subject: str) -> str:
+        (self.folder / "main.go").write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", subject)
+        return self.git("rev-parse", "HEAD")
+
+
+def test_the_commit_of_this_branch_that_touched_the_line(tmp_path):
+    """Nothing for a line that the default branch has too, and for what git does not know."""
+    repository = Repository(tmp_path / "app")
+    commit = repository.commit("one\nTWO\nthree\n", "Grow the buffer")
+    file = repository.folder / "main.go"
+    assert line_change(file, 2, 20) == f"it was changed by {commit[:12]} (Grow the buffer) on branch wider"
+    assert line_change(file, 1, 20) == ""
+    file.write_text("ONE\nTWO\nthree\n")
+    assert line_change(file, 1, 20) == "it is changed in the working tree, and not committed"
+    assert line_change(file, 99, 20) == ""
+    untracked = repository.folder / "new.go"
+    untracked.write_text("package main\n")
+    assert line_change(untracked, 1, 20) == ""
+    alone = tmp_path / "alone.go"
+    alone.write_text("package main\n")
+    assert line_change(alone, 1, 20) == ""
+    shallow = tmp_path / "shallow"
+    repository.git("clone", "-q", "--depth=1", f"file://{repository.folder}", str(shallow))
+    assert line_change(shallow / "main.go", 2, 20) == ""
+
+
+def test_the_change_of_a_line_stands_in_its_reason(tmp_path):
+    """The file of a culprit is found below the module, or beside its package main."""
+    repository = Repository(tmp_path / "app")
+    commit = repository.commit(BEFORE, "Render pages")
+    (found,), _ = Reasons().explained([culprit(line_of(BEFORE, "var p page"))], built(repository.folder, BEFORE))
+    assert texts("git", found) == [f"it was changed by {commit[:12]} (Render pages) on branch wider"]
