@@ -193,7 +193,9 @@ class MeasuredItem:
         self._merged = merged([[m.record for m in one] for one in measured["new"]], self._judging)
         if is_compared:
             registry, looks = self._run.settings.registry, max(len(self._schedule.looks), 1)
-            self._merged = compared(self._merged, measured, self._base_lost, self._judging, registry, looks)
+            self._merged = compared(
+                self._merged, measured, self._base_lost, self._judging, registry, looks, self._run.reasons
+            )
 
     def _services(self) -> list[Service]:
         """The services whose window is the body of the test."""

@@ -36,6 +36,13 @@ class Scenario:
     good: str
 
 
+# The line that each bad version is guilty by, by the code that stands there.
+GUILTY = {
+    "test_logs": ("logs.go", "make([]byte, 0, lineSize)"),
+    "test_buffers": ("buffers.go", "return new(buffer)"),
+    "test_upload": ("upload.go", "io.ReadAll(body)"),
+    "test_encode_fresh": ("encode.go", "uint64(s.Time)"),
+}
 SCENARIOS = (
     Scenario("logs", "test_logs", "test_logs"),
     Scenario("buffers", "test_buffers", "test_buffers"),
@@ -97,14 +104,29 @@ def wrong_with_bad(run: Run) -> Iterator[str]:
             yield f"{name} was to fail, and its outcome is '{test['outcome']}'"
         elif not any(v["status"] == "fail" for window in test["windows"] for v in window["verdicts"]):
             yield f"{name} failed, but not by a budget"
+        elif name in GUILTY and (accused := first_culprit(test)) != at(*GUILTY[name]):
+            yield f"{name} names {accused} as its first culprit, not {at(*GUILTY[name])}"
+
+
+def first_culprit(test: Json) -> str:
+    culprits = test["windows"][0]["culprits"]
+    return f"{culprits[0]['file']}:{culprits[0]['line']}" if culprits else "nobody"
+
+
+def at(file: str, code: str) -> str:
+    """The line of a source file that holds this code."""
+    lines = (HERE / file).read_text().splitlines()
+    return f"{file}:{next(number for number, line in enumerate(lines, 1) if code in line)}"
 
 
 def show(good: Run, bad: Run) -> None:
     for scenario in SCENARIOS:
+        guilty = bad.tests[scenario.bad]["windows"][0]["culprits"][0]
         before, after = bad.tests[scenario.bad]["windows"][0], good.tests[scenario.good]["windows"][0]
         say(f"\n{scenario.name}", BOLD)
         for line in (*table(before["metrics"], after["metrics"]), *folklore(before["metrics"], after["metrics"])):
             say(line)
+        say(f"  guilty: {guilty['file']}:{guilty['line']} {guilty['function']} {guilty['reason']}")
         say(picture(scenario, before, after))
 
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_gomem.judge.culprits import SAMPLE_OF, Culprit, Findings, amount_text
+from pytest_gomem.judge.culprits import SAMPLE_OF, Culprit, Findings, amount_text, callee, leaf_of
 from pytest_gomem.judge.sampling import Line, counts_made, lines
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.quantity import BYTES, format_value
@@ -109,7 +109,7 @@ def _culprit(metric: str, pair: _Pair, growth: int) -> Culprit:
     amount = amount_text(pair.change, line.sample_type)
     where = "which the base side does not do" if pair.base is None else "than on the base side"
     verb = "allocates" if counts_made(line.sample_type) else "holds"
-    return Culprit(
+    plain = Culprit(
         *line.site,
         metric,
         pair.before,
@@ -117,9 +117,11 @@ def _culprit(metric: str, pair: _Pair, growth: int) -> Culprit:
         math.ceil(_SIGMAS * pair.sigma),
         pair.change / growth,
         f"{verb} {amount}, {where}" if pair.base is None else f"{verb} {amount} more {where}",
-        largest[1:],
+        largest.sites[1:],
         is_between=True,
+        leaf=leaf_of(line.site, largest.leaf),
     )
+    return plain.because(callee(line.site, largest.leaf))
 
 
 def _nothing(sample_type: str, new: Profile, functions: int, growth: int) -> str:

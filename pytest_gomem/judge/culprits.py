@@ -130,9 +130,9 @@ def _culprit(metric: str, line: Line, growth: int, has_base: bool, cycles: int |
         line.change / growth,
         _reason(line, has_base),
         grew_most.sites[1:],
-        leaf=grew_most.leaf.function if grew_most.leaf.function != line.site.function else "",
+        leaf=leaf_of(line.site, grew_most.leaf),
     )
-    return plain.because([*_age(line, has_base, cycles), *_callee(line.site, grew_most.leaf)])
+    return plain.because([*_age(line, has_base, cycles), *callee(line.site, grew_most.leaf)])
 
 
 def _age(line: Line, has_base: bool, cycles: int | None) -> Iterator[Cause]:
@@ -147,8 +147,14 @@ def _age(line: Line, has_base: bool, cycles: int | None) -> Iterator[Cause]:
         yield Cause("age", f"all of it was garbage within {span}")
 
 
-def _callee(site: Site, leaf: Site) -> Iterator[Cause]:
-    if leaf.function != site.function:
+def leaf_of(site: Site, leaf: Site) -> str:
+    """The function that allocates, "" where the line itself does."""
+    return leaf.function if leaf.function != site.function else ""
+
+
+def callee(site: Site, leaf: Site) -> Iterator[Cause]:
+    """Who allocates, where the line itself does not."""
+    if leaf_of(site, leaf):
         place = f" ({leaf.file}:{leaf.line})" if leaf.file else ""
         yield Cause("callee", f"{leaf.function}{place} allocates it on its behalf")
 

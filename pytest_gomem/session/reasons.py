@@ -85,10 +85,14 @@ class _Asked:
             return
         package = package_of(site.function)
         notes = self.reasons.notes(self.new, package, self._left())
-        before = self.reasons.notes(self.base, package, self._left()) if self.base else None
+        before = self.reasons.notes(self.base, package, self._left()) if self.base and self._has_sources() else None
         self.troubles += [trouble for trouble in (notes, before) if isinstance(trouble, str)]
         if isinstance(notes, Notes):
             yield from explain(site, notes, before if isinstance(before, Notes) else None)
+
+    def _has_sources(self) -> bool:
+        """Whether the other side's sources are still there: a checkout may have been cleared away."""
+        return self.base is not None and self.base.source.build is not None and self.base.source.base_dir.is_dir()
 
     def _modules(self, culprit: Culprit) -> list[Cause]:
         if self.base is None:

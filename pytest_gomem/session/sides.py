@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.judge.between import culprits_between
-from pytest_gomem.judge.culprits import Findings
+from pytest_gomem.judge.culprits import Culprit, Findings
 from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
@@ -18,9 +18,11 @@ from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import summary
 from pytest_gomem.report.model import BuildRecord, WindowRecord
 from pytest_gomem.report.text import readings
+from pytest_gomem.session.built import built_from
 from pytest_gomem.session.capture import NOT_ASKED
 from pytest_gomem.session.culprits import accusable
 from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import Key, merged
 from pytest_gomem.session.schedule import Side
 
@@ -35,11 +37,12 @@ def compared(
     judging: Judging,
     registry: Registry,
     looks: int = 1,
+    reasons: Reasons | None = None,
 ) -> tuple[WindowRecord, ...]:
     """The merged windows of the new side with those of the base beside them, judged by the comparison.
 
     lost: why the base side came to nothing, "" where it did not: then nothing is compared. looks: how often the rounds
-    may be looked at before they end.
+    may be looked at before they end. reasons: asked why culprits do what they do; None = nobody asks.
     """
     base_rounds = [[m.record for m in one] for one in rounds["base"]]
     base = (
@@ -47,7 +50,7 @@ def compared(
         if lost
         else dict(zip(_last(rounds["base"]), merged(base_rounds, replace(judging, is_base=True)), strict=True))
     )
-    comparing = _Comparing(judging, registry, looks, _last(rounds["new"]), _last(rounds["base"]))
+    comparing = _Comparing(judging, registry, looks, _last(rounds["new"]), _last(rounds["base"]), reasons)
     keys = list(_last(rounds["new"]))
     return tuple(
         comparing.beside(window, key, base[key])
@@ -88,12 +91,14 @@ class _Comparing:
         looks: int,
         new: Mapping[Key, Measurement],
         base: Mapping[Key, Measurement],
+        reasons: Reasons | None,
     ) -> None:
         self._judging = judging
         self._metrics = {metric.name: metric for metric in registry}
         self._looks = looks
         self._new = new
         self._base = base
+        self._reasons = reasons
 
     def beside(self, new: WindowRecord, key: Key, base: WindowRecord) -> WindowRecord:
         """The window with its base and the verdicts of their comparison."""
@@ -104,17 +109,23 @@ class _Comparing:
         both = replace(new, base=_lean(base), verdicts=(*_absolute(new.verdicts), *verdicts))
         named = accusable(replace(both, verdicts=verdicts))
         found = {metric: self._found(metric, key) for metric in named}
+        culprits = tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits)
+        culprits, notes = self._explained(culprits, key)
         return replace(
             both,
-            culprits=(
-                *both.culprits,
-                *(c for one in found.values() if isinstance(one, Findings) for c in one.culprits),
-            ),
+            culprits=(*both.culprits, *culprits),
+            notes=(*both.notes, *notes),
             culprit_summaries={
                 **both.culprit_summaries,
                 **{metric: summary(one) if isinstance(one, Findings) else one for metric, one in found.items()},
             },
         )
+
+    def _explained(self, culprits: tuple[Culprit, ...], key: Key) -> tuple[tuple[Culprit, ...], tuple[str, ...]]:
+        built = built_from(self._new[key].service)
+        if self._reasons is None or built is None or not culprits:
+            return culprits, ()
+        return self._reasons.explained(culprits, built, built_from(self._base[key].service))
 
     def _verdicts(self, new: WindowRecord, base: WindowRecord) -> tuple[Verdict, ...]:
         budgets = self._judging.budgets(new.service)

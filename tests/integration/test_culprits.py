@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -68,6 +70,16 @@ func main() {
 	runtime.KeepAlive(kept)
 }
 """
+
+
+# What the first culprit's reason says in the failure of each test of the example's test_bad.py; the compiler's notes
+# on an append, which /encode/fresh has too, came with Go 1.25.
+REASONS = {
+    "test_logs": ("logs.go", "make([]byte, 0, lineSize)", "`make([]byte, 0, 1024)` escapes to the heap"),
+    "test_buffers": ("buffers.go", "return new(buffer)", "`new(buffer)` escapes to the heap, since it is returned"),
+    "test_upload": ("upload.go", "io.ReadAll(body)", "io.ReadAll (io/io.go:"),
+    "test_encode_fresh": ("encode.go", "uint64(s.Time)", "allocates it on its behalf"),
+}
 
 
 class Guilty(NamedTuple):
@@ -151,6 +163,25 @@ def test_a_good_version_names_nobody(findings, path, requests, body):
     found = findings(path, "live_heap", requests, body)
     assert found.culprits == ()
     assert found.nothing
+
+
+def test_each_bad_version_fails_with_its_line_and_reason(tmp_path):
+    """The failure and the JSON of the example's own tests name the line, and why it allocates."""
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--gomem-json={report}", "tests/test_bad.py"]
+    done = subprocess.run(command, cwd=GO_SERVICE, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout
+    text = " ".join(done.stdout.split())
+    windows = {
+        test["nodeid"].rpartition("::")[2]: test["windows"][0] for test in json.loads(report.read_text())["tests"]
+    }
+    for name, (file, code, reason) in REASONS.items():
+        first = windows[name]["culprits"][0]
+        assert (first["file"], first["line"]) == (file, line_of((GO_SERVICE / file).read_text(), code)), name
+        assert reason in first["reason"], name
+        assert reason in "; ".join(cause["text"] for cause in first["causes"]), name
+        assert f"{first['function']} {first['reason']}" in text, name
+        assert not any("no notes" in note for note in windows[name]["notes"])
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -12,6 +13,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from pytest_gomem.config.services import BuildSpec
+from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.launch.build import build_once
+from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.diff import diff
 from pytest_gomem.pprof.merge import merge
@@ -19,6 +24,7 @@ from pytest_gomem.pprof.model import Binary, Function, Label, Line, Location, Pr
 from pytest_gomem.pprof.read import read_profile
 from pytest_gomem.pprof.write import write_profile
 
+GO_SERVICE = Path(__file__).parents[2] / "examples" / "go_service"
 PROGRAM = Path(__file__).parents[2] / "benchmarks" / "typecheck"
 HEAP_TYPES = ("alloc_objects", "alloc_space", "inuse_objects", "inuse_space")
 ROW = re.compile(r"^\s*(\S+)\s+\S+%\s+\S+%\s+(\S+)\s+\S+%  (.*?)(?: \((?:partial-)?inline\))?$")
@@ -68,6 +74,28 @@ def test_the_difference_of_captured_profiles(captured, sample):
     """So are the differences to a base."""
     table = diff(read_profile(captured / "base"), read_profile(captured / "new"), sample)
     assert ours(table) == peer(f"-sample_index={sample}", "-diff_base", captured / "base", captured / "new")
+
+
+def test_profiles_of_the_example(launch, tmp_path):
+    """Heap profiles that a service sent, in every sample type: flat, cum, total, and the difference of the two."""
+    binary = build_once("go_service", BuildSpec("."), GO_SERVICE, tmp_path)
+    listen = ["--listen", "127.0.0.1:{port}", "--admin", "127.0.0.1:{port:admin}"]
+    service = launch(binary=str(binary), args=listen, ready={"http": "/healthz"}, profile_rate=4096)
+    with (
+        contextlib.closing(HttpClient(f"http://127.0.0.1:{service.ports['']}")) as client,
+        contextlib.closing(PprofEndpoint(f"http://127.0.0.1:{service.ports['admin']}/debug/pprof")) as pprof,
+    ):
+        for name, paths in (("before", ["/idle"]), ("after", ["/logs/leaky", "/buffers/leaky", "/encode/fresh"])):
+            for path in paths:
+                assert client.request("GET", path).ok
+            (tmp_path / name).write_bytes(pprof.heap_profile())
+    before, after = (read_profile(tmp_path / name) for name in ("before", "after"))
+    for sample in HEAP_TYPES:
+        rows, total = ours(aggregate(after, sample))
+        assert any(name.startswith("main.") for name in rows)
+        assert (rows, total) == peer(f"-sample_index={sample}", tmp_path / "after")
+        differences = peer(f"-sample_index={sample}", "-diff_base", tmp_path / "before", tmp_path / "after")
+        assert ours(diff(before, after, sample)) == differences
 
 
 def test_the_default_sample_type_of_a_captured_profile(captured):
