@@ -74,7 +74,9 @@ def test_budgets_on_functions(scenario, profiled):
     assert (fat["status"], fat["function"]) == ("pass", "main.fat")
     (value,) = [f for f in over["functions"] if f["function"] == "main.lean"]
     assert value["rate"] == 1
-    assert (value["value"], value["interval"]) == (11718 * 1024, 0)
+    # The runtime allocates a little of its own inside of an allocation, when that has to wait for the collector.
+    assert 0 <= value["value"] - 11718 * 1024 < 4096
+    assert value["interval"] == 0
     assert over["culprits"][0]["function"] == "main.lean"
     assert over["culprits"][0]["metric"] == "alloc_space"
     assert "alloc_space[main.lean]: alloc_space is 12.0 MB, 2.00 MB" in outcome.text
