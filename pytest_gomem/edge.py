@@ -17,6 +17,7 @@ import pytest
 from pytest_gomem import against, option_values
 from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
 from pytest_gomem.items import MATRIX_FIXTURE, combinations, is_measured, plan_item, shares_services
+from pytest_gomem.keeping import Keeping
 from pytest_gomem.options import BadOption, said
 from pytest_gomem.stash import MEASURED, PLAN
 
@@ -46,6 +47,7 @@ class Edge:
         self._records: dict[str, TestRecord] = {}
         self.gomem_config: GomemConfig | None = None
         self.against: against.Asked | None = None
+        self.keeping = Keeping(config, options)
 
     @classmethod
     def configured(cls, config: pytest.Config) -> Edge:
@@ -58,6 +60,7 @@ class Edge:
                 edge = cls(config, said(config))
                 undone.callback(edge.close)
                 config.pluginmanager.register(edge, "gomem-edge")
+                config.pluginmanager.register(edge.keeping, "gomem-baselines")
                 edge.load_config()
             except (GomemError, BadOption) as error:
                 raise pytest.UsageError(str(error)) from None
@@ -188,7 +191,7 @@ class Edge:
         items.clear()
 
     def _stale(self, items: Iterable[pytest.Item]) -> list[ConfigError]:
-        if self.gomem_config is None or not self._is_full_run():
+        if self.gomem_config is None or not self.is_full_run():
             return []
         from pytest_gomem.stale import without_a_test
 
@@ -207,7 +210,8 @@ class Edge:
         except GomemWarning:
             raise pytest.UsageError(str(error)) from None
 
-    def _is_full_run(self) -> bool:
+    def is_full_run(self) -> bool:
+        """Whether no test is left out by what the user said."""
         # Whatever narrows a run may leave out the very test that a budget is for.
         narrowed = any(self._config.getoption(name, None) for name in ("keyword", "markexpr", "lf", "deselect"))
         return not narrowed and self._config.args_source is not pytest.Config.ArgsSource.ARGS
@@ -223,12 +227,13 @@ class Edge:
             from pytest_gomem.measured import MeasuredItem
             from pytest_gomem.rounds import schedule_of
 
-            artifacts = self.options["artifacts"]
+            artifacts, references = self.options["artifacts"], self.keeping.references()
             item.stash[MEASURED] = MeasuredItem(
                 item,
                 plan,
                 self.run,
-                schedule=schedule_of(item, plan, self.options),
+                schedule=schedule_of(item, plan, self.options, references),
+                references=references,
                 report_only=bool(self.options["report-only"]),
                 strict=bool(self.options["strict"]),
                 artifacts=self._config.invocation_params.dir / str(artifacts) if artifacts else None,
@@ -275,7 +280,7 @@ class Edge:
         """What is accepted with nothing left to accept."""
         from pytest_gomem.stale import nothing_to_accept
 
-        return nothing_to_accept(self.gomem_config, self._records.values(), whole=self._is_full_run())
+        return nothing_to_accept(self.gomem_config, self._records.values(), whole=self.is_full_run())
 
     def summary(self, width: int) -> list[Line]:
         """The lines of the tables; [] when nothing was measured."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
-from pathlib import Path
 
 from pytest_gomem import __version__
 from pytest_gomem.errors import ToolchainError
 from pytest_gomem.launch.toolchain import find_toolchain
+from pytest_gomem.observe.kernel import thp_mode
 from pytest_gomem.report.model import RunRecord, TestRecord
-
-_THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def run_record(tests: Sequence[TestRecord]) -> RunRecord:
@@ -33,15 +31,6 @@ def environment() -> dict[str, str | int | float | None]:
         "kernel": platform.release(),
         "cpus": os.cpu_count(),
         "page_size": os.sysconf("SC_PAGE_SIZE"),
-        "thp": _thp(),
+        "thp": thp_mode(),
         "python": platform.python_version(),
     }
-
-
-def _thp() -> str | None:
-    """The chosen word of "always [madvise] never"."""
-    try:
-        words = _THP.read_text().split()
-    except OSError:
-        return None
-    return next((word.strip("[]") for word in words if word.startswith("[")), None)

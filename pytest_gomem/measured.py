@@ -22,10 +22,11 @@ from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.json_report import test_to_dict
 from pytest_gomem.report.junit import properties
 from pytest_gomem.report.model import TestRecord, WindowRecord
+from pytest_gomem.session.comparing import Comparing, References, is_decided
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.rounds import merged
-from pytest_gomem.session.schedule import Schedule, Side
+from pytest_gomem.session.schedule import FEWEST, Schedule, Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.sides import ONE_PROCESS, compared, without_base
 from pytest_gomem.session.window import OpenWindow
@@ -62,6 +63,7 @@ class MeasuredItem:
         run: Run,
         *,
         schedule: Schedule | None = None,
+        references: References | None = None,
         report_only: bool = False,
         strict: bool = False,
         artifacts: Path | None = None,
@@ -75,6 +77,10 @@ class MeasuredItem:
         self._judging = Judging(
             item.nodeid, plan.budgets, config.budgets, report_only, strict, accepted=config.accepted
         )
+        self._looks = sum(look >= FEWEST for look in self._schedule.looks) or 1
+        self._comparing: Comparing | None = None
+        if references is not None:
+            self._comparing = Comparing(references, self._judging, run.settings.registry, self._looks)
         self._base_lost = ""
         self._turn = 0
         self._rounds: list[Round] = []
@@ -89,10 +95,24 @@ class MeasuredItem:
             self._turn += 1
         if self._troubles or self._turn == len(self._schedule):
             return False
+        if self._turn in self._schedule.looks and self._is_decided():
+            return False
         side = self._schedule.sides[self._turn]
         self._turn += 1
         self._rounds.append(Round(side, [Gomem(self._run, self._judging_of(side), side=side)]))
         return True
+
+    def _is_decided(self) -> bool:
+        """Whether more rounds could tell no more: nothing that is compared is open."""
+        try:
+            windows = self._judged()
+        except GomemError:  # what is kept cannot be read: judge() says so
+            return True
+        metrics = {metric.name: metric for metric in self._run.settings.registry}
+        is_compared = any(window.base or window.no_base for window in windows)
+        if not is_compared:
+            return len(self._rounds) >= FEWEST  # with nothing to compare, the scatter is all that there is to know
+        return is_decided(windows, metrics, len(self._schedule))
 
     def _judging_of(self, side: Side) -> Judging:
         return replace(self._judging, is_base=True) if side == "base" else self._judging
@@ -182,20 +202,29 @@ class MeasuredItem:
     def _merge(self) -> None:
         if self._troubles:
             return
-        is_compared = self._run.settings.against is not None
+        try:
+            self._merged = self._judged()
+        except GomemError as error:
+            self._troubles.append(str(error))
+
+    def _judged(self) -> tuple[WindowRecord, ...]:
+        """The windows of all rounds as one, judged with what they are compared with."""
+        rounds = self._measured("new")
+        windows = tuple(m.record for m in rounds[0])
+        if self.in_further_round:
+            windows = merged([[m.record for m in one] for one in rounds], self._judging)
+        if self._run.settings.against is None:
+            return self._comparing.compared(windows) if self._comparing else windows
         if not self.in_further_round:
-            if is_compared and SESSION_FIXTURE in getattr(self._item, "fixturenames", ()):
-                self._merged = without_base(self.windows(), ONE_PROCESS)
-            return
-        measured: dict[Side, list[list[Measurement]]] = {"new": [], "base": []}
-        for one in self._rounds:
-            measured[one.side].append(one.measurements())
-        self._merged = merged([[m.record for m in one] for one in measured["new"]], self._judging)
-        if is_compared:
-            registry, looks = self._run.settings.registry, max(len(self._schedule.looks), 1)
-            self._merged = compared(
-                self._merged, measured, self._base_lost, self._judging, registry, looks, self._run.reasons
-            )
+            shared = SESSION_FIXTURE in getattr(self._item, "fixturenames", ())
+            return without_base(windows, ONE_PROCESS) if shared else windows
+        sides: dict[Side, list[list[Measurement]]] = {"new": rounds, "base": self._measured("base")}
+        run = self._run
+        return compared(windows, sides, self._base_lost, self._judging, run.settings.registry, self._looks, run.reasons)
+
+    def _measured(self, side: Side) -> list[list[Measurement]]:
+        """The measurements of each round of a side."""
+        return [one.measurements() for one in self._rounds if one.side == side]
 
     def _services(self) -> list[Service]:
         """The services whose window is the body of the test."""

@@ -38,8 +38,11 @@ OPTIONS = (
     Option(
         "against-go", "GO", "as --gomem-against, built by another Go: a version such as 1.26, or a toolchain's path"
     ),
+    Option("update", "flag", "record what this run measures as the baselines, 5 rounds of each test unless said"),
+    Option("force", "flag", "with --gomem-update: record failing and noisy tests too"),
+    Option("baseline-dir", "DIR", "where the baselines are (default: gomem_baselines beside gomem.yaml)"),
     Option("sample-rate", "HZ", "RSS samples a second (default 50)"),
-    Option("strict", "flag", "YAML budgets that match no test are errors"),
+    Option("strict", "flag", "YAML budgets that match no test, and baselines of other conditions, are errors"),
     Option("report-only", "flag", "report broken budgets without failing their tests"),
     Option("no-measure", "flag", "launch services, but measure and judge nothing"),
 )

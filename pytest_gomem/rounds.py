@@ -14,26 +14,34 @@ import pytest
 
 from pytest_gomem import against, option_values
 from pytest_gomem.items import SESSION_FIXTURE
-from pytest_gomem.session.schedule import FEWEST, LOOKS, Schedule, automatic, fixed, paired
+from pytest_gomem.session.schedule import FEWEST, LOOKS, RECORDED, Schedule, automatic, fixed, paired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_gomem.items import Plan
     from pytest_gomem.measured import MeasuredItem
+    from pytest_gomem.option_values import Said
+    from pytest_gomem.session.comparing import References
 
 
-def schedule_of(item: pytest.Item, plan: Plan, options: Mapping[str, str | bool | None]) -> Schedule:
+def schedule_of(item: pytest.Item, plan: Plan, options: Said, references: References | None) -> Schedule:
     """The rounds that the marker asks for, else the option; one for a service that other tests use as well.
 
-    Of a comparison so many of each side, and where nothing is said as few as can tell.
+    Where nobody says: of a comparison with another side as few as can tell, of a test with a baseline as many as its
+    comparisons need, of a test that is recorded as many as a baseline should have; else one.
     """
-    rounds = plan.rounds or option_values.rounds(options) or (FEWEST if against.is_asked(options) else 1)
+    rounds = plan.rounds or option_values.rounds(options)
     if options["no-measure"] or SESSION_FIXTURE in getattr(item, "fixturenames", ()):
         return fixed(1)
     if against.is_asked(options):
-        return paired(LOOKS[-1], LOOKS) if rounds == "auto" else paired(rounds)
-    return automatic() if rounds == "auto" else fixed(rounds)
+        return paired(LOOKS[-1], LOOKS) if rounds == "auto" else paired(rounds or FEWEST)
+    if options["update"]:
+        return fixed(rounds if isinstance(rounds, int) else RECORDED)
+    if isinstance(rounds, int):
+        return fixed(rounds)
+    is_kept = references is not None and references.exists(item.nodeid)
+    return automatic() if rounds == "auto" or is_kept else fixed(1)
 
 
 def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:

@@ -84,6 +84,8 @@ def verdict_of(found: Comparison, metric: Metric, budget: Budget, against: str) 
         change=found.change,
         interval=found.interval,
         rounds_needed=found.rounds_needed,
+        rounds=found.rounds,
+        smallest_visible=found.smallest_visible,
     )
 
 
@@ -113,4 +115,28 @@ def _change(found: Comparison, metric: Metric, against: str) -> str:
 
 def _rounds(found: Comparison) -> str:
     base, new = found.rounds
-    return f"{new} rounds of each side" if base == new else f"{new} rounds against {base}"
+    rounds = f"{new} rounds of each side" if base == new else f"{new} rounds against {base}"
+    return rounds + (f", 95% sure of {interval}" if (interval := interval_text(found.base, found.interval)) else "")
+
+
+def change_text(found: Comparison) -> str:
+    """The change as a share of the base, with its interval: "+1.00% (+0.98% to +1.02%)"."""
+    change = "from nothing" if found.ratio is None else signed(found.ratio)
+    interval = interval_text(found.base, found.interval)
+    return f"{change} ({interval})" if interval else change
+
+
+def interval_text(base: float | None, interval: tuple[float, float] | None) -> str:
+    """The interval of a change as shares of the base: "+0.98% to +1.02%"; "" where there is none."""
+    if interval is None or not base:
+        return ""
+    low, high = (signed(bound / abs(base)) for bound in interval)
+    return low if low == high else f"{low} to {high}"
+
+
+def signed(ratio: float) -> str:
+    """A ratio as a signed percentage of two digits behind the point, of one from 10% on, of none from 100%."""
+    points = ratio * 100
+    digits = 2 if abs(points) < 10 else 1 if abs(points) < 100 else 0
+    text = f"{points:+.{digits}f}%"
+    return "0%" if float(text[:-1]) == 0 else text

@@ -45,6 +45,7 @@ class Verdict:
     far the actual one lies from it and the 95% interval of that, in the metric's unit, and how many rounds of each side
     would tell what these could not. `limit` is a ratio of the baseline then, and so is `over`, the worsening.
     accepted: set where the limit is broken and gomem_accepted.yaml accepts it; the status is WARN then.
+    rounds, smallest_visible: of the base and of this run, and the worsening that they would have found 98 times in 100.
     """
 
     budget: Budget
@@ -60,3 +61,5 @@ class Verdict:
     interval: tuple[float, float] | None = None
     rounds_needed: int | None = None
     accepted: Accepted | None = None
+    rounds: tuple[int, int] | None = None
+    smallest_visible: float | None = None

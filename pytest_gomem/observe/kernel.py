@@ -188,3 +188,15 @@ class Sampler:
             return Sample(t, rss, hwm, process.num_threads(), fds)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return None
+
+
+_THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+def thp_mode() -> str | None:
+    """The mode of transparent huge pages, None where unknown: the chosen word of "always [madvise] never"."""
+    try:
+        words = _THP.read_text().split()
+    except OSError:
+        return None
+    return next((word.strip("[]") for word in words if word.startswith("[")), None)

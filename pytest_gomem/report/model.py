@@ -118,6 +118,7 @@ class WindowRecord:
     asked for has none.
     rounds: what each round measured, by metric, where the test ran in several; the metrics are their medians then.
     cross_checks: sources of one quantity that were held against each other. cycles: its GC cycles, one by one.
+    conditions: what must be the same for two windows to compare, besides the code.
     size_classes: what was allocated by size. histograms: of stops of the world and waits for a processor.
     """
 
@@ -147,6 +148,7 @@ class WindowRecord:
     histograms: Mapping[str, tuple[Bucket, ...]] = field(default_factory=dict)
     base: WindowRecord | None = None
     no_base: str = ""
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from pytest_gomem.judge.regressions import interval_text
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.report.text import (
@@ -25,7 +26,10 @@ from pytest_gomem.report.text import (
 )
 
 _FEWEST_CELLS = 12  # of a test's name, however narrow the terminal
-_HEAD = ("test", "metric", "base", "now", "change", "verdict")
+# Where the terminal is narrow, columns are dropped from the end.
+_HEAD = ("test", "metric", "base", "now", "change", "verdict", "95% interval", "would see", "rounds")
+_RIGHT = {2, 3, 4, 6, 7, 8}
+_NEEDED = 6  # columns that are never dropped
 _WORDS = {Status.FAIL: "worse", Status.IMPROVED: "better", Status.PASS: "same", Status.NOISY: "noisy"}
 _STYLES: dict[Status, Style] = {Status.FAIL: "red", Status.UNAVAILABLE: "red", Status.NOISY: "yellow"}
 
@@ -57,6 +61,7 @@ def sides_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
         if window.no_base:
             text = f"{short_name(short_names(name), width)} was not compared: {printable(window.no_base)}"
             yield from ((line, "yellow") for line in wrapped(text, width, "  "))
+    yield from _doubts(entries, width)
     yield from ((line, "") for line in wrapped(_totals([window for _, window in entries]), width))
 
 
@@ -78,8 +83,12 @@ def _rows(name: str, window: WindowRecord) -> list[_Row]:
 def _table(rows: Sequence[_Row], width: int) -> Iterator[Line]:
     if not rows:
         return
-    figures = columns([("", *_HEAD[1:]), *(("", *_cells(row)) for row in rows)], right=(2, 3, 4))
-    room = max(width - max(map(display_width, figures)), _FEWEST_CELLS)
+    every = [("", *_HEAD[1:]), *(("", *_cells(row)) for row in rows)]
+    for shown in range(len(_HEAD), _NEEDED - 1, -1):
+        figures = columns([row[:shown] for row in every], right=_RIGHT & set(range(shown)))
+        room = max(width - max(map(display_width, figures)), _FEWEST_CELLS)
+        if room >= width // 4:
+            break
     names, last = ["test"], ""
     for row in rows:
         names.append("" if row.name == last else short_name(short_names(row.name), room))
@@ -90,16 +99,29 @@ def _table(rows: Sequence[_Row], width: int) -> Iterator[Line]:
         yield clip(pad(name, widest) + line, width), style
 
 
+def _doubts(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iterator[Line]:
+    """Why something is too noisy to tell, and what would help."""
+    for name, window in entries:
+        for row in _rows(name, window):
+            if row.verdict.status is Status.NOISY:
+                text = f"{short_name(short_names(name), width)}: {printable(row.verdict.reason)}"
+                yield from ((line, "") for line in wrapped(text, width, "  "))
+
+
 def _cells(row: _Row) -> tuple[str, ...]:
     verdict = row.verdict
     unit = next((metric.unit for metric in row.window.metrics if metric.name == verdict.budget.metric), "")
     base, now, change = known(verdict.baseline), known(verdict.actual), known(verdict.change)
+    visible = known(verdict.smallest_visible)
     return (
         printable(verdict.budget.metric),
         "-" if base is None else value_text(base, unit),
         "-" if now is None else value_text(now, unit),
         _change_text(base, change, unit),
         _WORDS.get(verdict.status, verdict.status.value.replace("_", " ")),
+        interval_text(base, verdict.interval) or "-",
+        "-" if visible is None else f"+{value_text(visible, unit)}",
+        f"{verdict.rounds[0]} v {verdict.rounds[1]}" if verdict.rounds else "-",
     )
 
 

@@ -32,6 +32,7 @@ from pytest_gomem.report.model import (
     Series,
     WindowRecord,
 )
+from pytest_gomem.session.conditions import conditions
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
 
@@ -42,12 +43,12 @@ def window_record(
     service: Service, window: Window, results: Mapping[str, Reading | Unavailable], registry: Registry
 ) -> WindowRecord:
     """The window for the report, without verdicts."""
-    checks = cross_checks(window)
+    checks, effective = cross_checks(window), _effective(service, window)
     return WindowRecord(
         name=window.name,
         service=service.name,
         build=_build(service),
-        gc=GcRecord(service.requested(), _effective(service, window)),
+        gc=GcRecord(service.requested(), effective),
         ops=window.ops,
         duration=window.duration,
         metrics=tuple(_value(metric, results) for metric in registry),
@@ -61,6 +62,7 @@ def window_record(
         notes=(*_notes(service), *_gaps(window), *(disagreement(check) for check in checks if not check.agrees)),
         log_tail=last_lines(service.log()) if service.has_log() else "",
         bill=_bill(window),
+        conditions=conditions(service, effective),
         cross_checks=checks,
         cycles=joined_cycles(window),
         size_classes=size_classes(window),

@@ -10,6 +10,7 @@ Side = Literal["new", "base"]
 # Fixed before the first figure is seen, so that the error of stopping early is bounded: see judge/compare.py.
 LOOKS = (1, 3, 5, 8)
 FEWEST = 3  # rounds of each side that can tell a change from scatter
+RECORDED = 5  # of a run that records a baseline and does not say how many: eight degrees of freedom against as many
 
 
 @dataclass(frozen=True)

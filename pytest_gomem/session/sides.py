@@ -106,7 +106,7 @@ class _Comparing:
         if unlike:
             return replace(new, base=_lean(base), no_base=unlike)
         verdicts = self._verdicts(new, base)
-        both = replace(new, base=_lean(base), verdicts=(*_absolute(new.verdicts), *verdicts))
+        both = replace(new, base=_lean(base), verdicts=(*without_regressions(new.verdicts), *verdicts))
         named = accusable(replace(both, verdicts=verdicts))
         found = {metric: self._found(metric, key) for metric in named}
         culprits = tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits)
@@ -157,7 +157,7 @@ def _parsed(measurement: Measurement) -> Profile:
     return profile
 
 
-def _absolute(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+def without_regressions(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """The verdicts without those on `regression` limits, which the comparison answers."""
     return tuple(v for v in verdicts if v.kind != REGRESSION or v.budget.function)
 

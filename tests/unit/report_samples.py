@@ -242,7 +242,8 @@ def _verdicts(draw) -> Verdict:
     accepted = draw(st.none() | st.builds(Accepted, _text, _text, st.dates(), _text)) if status is Status.WARN else None
     compared = {} if kind != "regression" else {
         "baseline": draw(share), "change": draw(share), "interval": draw(st.none() | st.tuples(_number, _number)),
-        "rounds_needed": draw(st.none() | _count),
+        "rounds_needed": draw(st.none() | _count), "rounds": draw(st.none() | st.tuples(_count, _count)),
+        "smallest_visible": draw(share),
     }  # fmt: skip
     return Verdict(
         budget, limit, kind, actual, status, draw(share), draw(share), draw(_text), accepted=accepted, **compared
@@ -304,6 +305,7 @@ _windows = st.builds(
     ).map(tuple),
     phases=st.lists(st.builds(PhaseRecord, _text, _number, _number, st.none() | _count), max_size=2).map(tuple),
     rounds=st.lists(st.dictionaries(_names, _number, max_size=3), max_size=3).map(tuple),
+    conditions=_texts,
     functions=st.lists(_functions, max_size=2).map(tuple),
     culprits=st.lists(_culprits, max_size=2).map(tuple),
 )

@@ -49,7 +49,8 @@ def test_a_worsening_says_by_how_much_against_what_and_in_how_many_rounds() -> N
     assert verdict.interval is not None
     assert verdict.interval[0] < 1.2e6 < verdict.interval[1]
     assert verdict.reason == (
-        "live_heap is worse than at main (1a2b3c) by 1.20 MB (+2.00%): 60.0 MB -> 61.2 MB, 3 rounds of each side"
+        "live_heap is worse than at main (1a2b3c) by 1.20 MB (+2.00%): 60.0 MB -> 61.2 MB, 3 rounds of each side, "
+        "95% sure of +1.96% to +2.04%"
     )
     better = judged(rounds(live_heap=0.9))["live_heap"]
     assert better.status is Status.IMPROVED

@@ -11,6 +11,7 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
 from pytest_gomem.judge.verdict import Accepted, Status, Verdict
 from pytest_gomem.quantity import UNITS, Quantity, Unit
+from pytest_gomem.report.text import known
 
 _LIMITS = ("max", "min", "warn", "regression")
 
@@ -41,6 +42,8 @@ def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
         "interval": verdict.interval if verdict.interval and all(map(math.isfinite, verdict.interval)) else None,
         "rounds_needed": verdict.rounds_needed,
         "accepted": accepted_to_dict(verdict.accepted),
+        "rounds": verdict.rounds,
+        "smallest_visible": known(verdict.smallest_visible),
     }
 
 
@@ -71,6 +74,8 @@ def verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
         interval=tuple(data["interval"]) if data["interval"] else None,
         rounds_needed=data["rounds_needed"],
         accepted=accepted_from_dict(data["accepted"]) if data["accepted"] else None,
+        rounds=tuple(data["rounds"]) if data["rounds"] else None,
+        smallest_visible=data["smallest_visible"],
     )
 
 

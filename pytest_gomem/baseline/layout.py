@@ -1,0 +1,168 @@
+"""Owns how a module's baselines are written and read: JSON laid by hand, one line for each metric and condition."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_gomem.baseline.snapshot import Snapshot, Tests
+from pytest_gomem.errors import ConfigError, Place
+
+VERSION = 1
+_DIGITS = 7  # significant ones of a fraction: a hundredth of the finest scatter that is ever judged
+_CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
+_FIELDS = {"recorded", "conditions", "ops", "metrics"}
+
+
+def written(tests: Tests) -> str:
+    """The text of a module's file: tests and windows in alphabetical order, whatever order they were run in."""
+    lines = ["{", f' "gomem_baselines": {VERSION},', ' "tests": {', *_indented(_tests(tests), 2), " }", "}"]
+    return "\n".join(lines) + "\n"
+
+
+def _tests(tests: Tests) -> Iterator[str]:
+    yield from _joined([f"{_text(test)}: {{", *_indented(_windows(tests[test])), "}"] for test in sorted(tests))
+
+
+def _windows(windows: Mapping[str, Sequence[Snapshot]]) -> Iterator[str]:
+    for block in _separated(
+        [f"{_text(window)}: [", *_indented(_joined(map(_snapshot, _in_order(windows[window])))), "]"]
+        for window in sorted(windows)
+    ):
+        yield from block
+
+
+def _in_order(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    return sorted(snapshots, key=lambda snapshot: sorted(snapshot.conditions.items()))
+
+
+def _snapshot(snapshot: Snapshot) -> list[str]:
+    recorded = json.dumps({"commit": snapshot.commit, "date": snapshot.date})
+    metrics = snapshot.metrics
+    return [
+        "{",
+        f' "recorded": {recorded},',
+        f' "ops": {json.dumps(snapshot.ops)},',
+        ' "conditions": {',
+        *_indented(_joined([f"{_text(k)}: {_text(v)}"] for k, v in sorted(snapshot.conditions.items())), 2),
+        " },",
+        ' "metrics": {',
+        *_indented(_joined([f"{_text(k)}: [{', '.join(map(_number, metrics[k]))}]"] for k in metrics), 2),
+        " }",
+        "}",
+    ]
+
+
+def _joined(blocks: Iterable[Sequence[str]]) -> Iterator[str]:
+    for block in _separated(blocks):
+        yield from block
+
+
+def _separated(blocks: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
+    """The blocks with a comma behind each but the last."""
+    listed = list(blocks)
+    for at, block in enumerate(listed, 1):
+        yield block if at == len(listed) else [*block[:-1], block[-1] + ","]
+
+
+def _indented(lines: Iterable[str], by: int = 1) -> Iterator[str]:
+    return (" " * by + line for line in lines)
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _number(value: float) -> str:
+    """Whole numbers to the last digit; fractions rounded."""
+    if not float(value).is_integer():
+        value = float(f"{value:.{_DIGITS}g}")
+    return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(value)
+
+
+def read(path: Path, text: str) -> Tests:
+    """The tests of a module's file; raises ConfigError that names file and line of what is wrong with it."""
+    conflict = _CONFLICT.search(text)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        hint = "resolve it, or take one side's file and record again: gomem baseline update"
+        raise ConfigError("a merge conflict is not resolved", Place(str(path), line), hint)
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise ConfigError(f"this is no baseline file: {error}", Place(str(path), line), _MEND) from None
+    return _Reader(path, text).module(data)
+
+
+_MEND = "restore it from git, or remove it and record again: gomem baseline update"
+
+
+class _Reader:
+    """Takes plain data apart, and knows where in the text a key stands."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path, self._text = path, text
+
+    def module(self, data: Any) -> Tests:
+        keys: tuple[str, ...] = ()
+        top = self._mapping(data, keys)
+        if top.get("gomem_baselines") != VERSION:
+            found = top.get("gomem_baselines")
+            raise self._error(f'expected "gomem_baselines": {VERSION}, not {found!r}', ("gomem_baselines",))
+        tests = self._mapping(top.get("tests"), ("tests",))
+        return {
+            test: {
+                window: self._snapshots(snapshots, ("tests", test, window))
+                for window, snapshots in self._mapping(windows, ("tests", test)).items()
+            }
+            for test, windows in tests.items()
+        }
+
+    def _snapshots(self, data: Any, keys: tuple[str, ...]) -> tuple[Snapshot, ...]:
+        if not isinstance(data, list):
+            raise self._error("expected a list of snapshots", keys)
+        return tuple(self._snapshot(item, keys) for item in data)
+
+    def _snapshot(self, data: Any, keys: tuple[str, ...]) -> Snapshot:
+        fields = self._mapping(data, keys)
+        if set(fields) != _FIELDS:
+            raise self._error(f"expected {', '.join(sorted(_FIELDS))}, not {', '.join(sorted(fields))}", keys)
+        recorded = self._mapping(fields["recorded"], (*keys, "recorded"))
+        conditions = self._mapping(fields["conditions"], (*keys, "conditions"))
+        metrics = self._mapping(fields["metrics"], (*keys, "metrics"))
+        if not (fields["ops"] is None or _is_number(fields["ops"])):
+            raise self._error("expected a number of operations or null", (*keys, "ops"))
+        for name, value in conditions.items():
+            if not isinstance(value, str):
+                raise self._error("expected text", (*keys, "conditions", name))
+        return Snapshot(
+            conditions=conditions,
+            metrics={name: self._values(values, (*keys, "metrics", name)) for name, values in metrics.items()},
+            ops=fields["ops"],
+            commit=str(recorded.get("commit", "")),
+            date=str(recorded.get("date", "")),
+        )
+
+    def _values(self, data: Any, keys: tuple[str, ...]) -> tuple[float, ...]:
+        if not isinstance(data, list) or not data or not all(map(_is_number, data)):
+            raise self._error("expected a list of numbers, one for each round", keys)
+        return tuple(data)
+
+    def _mapping(self, data: Any, keys: tuple[str, ...]) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise self._error("expected a mapping", keys)
+        return data
+
+    def _error(self, message: str, keys: tuple[str, ...]) -> ConfigError:
+        at = 0
+        for key in keys:  # each key stands behind the one that it belongs to
+            at = max(self._text.find(f"{_text(key)}:", at), at)
+        return ConfigError(message, Place(str(self._path), self._text.count("\n", 0, at) + 1, ".".join(keys)), _MEND)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

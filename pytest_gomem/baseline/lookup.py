@@ -1,0 +1,45 @@
+"""Owns finding the baseline that a window is held against: of the same test, window and conditions."""
+
+from __future__ import annotations
+
+from pytest_gomem.baseline.snapshot import Snapshot, differences
+from pytest_gomem.baseline.store import Store
+from pytest_gomem.errors import ConfigError
+from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.session.comparing import NoReference, Reference
+from pytest_gomem.session.rounds import Key
+
+
+def window_name(key: Key) -> str:
+    """As a baseline file calls a window: "api/test", and "api/test#2" for the second of that name."""
+    service, name, at = key
+    return f"{service}/{name}" + (f"#{at + 1}" if at else "")
+
+
+class Baselines:
+    """The kept baselines as what a run's windows are compared with."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def exists(self, nodeid: str) -> bool:
+        """Whether the test has a baseline; a file that cannot be read counts as one, so that it is spoken of."""
+        try:
+            return bool(self._store.windows(nodeid))
+        except ConfigError:
+            return True
+
+    def find(self, nodeid: str, key: Key, window: WindowRecord) -> Reference | NoReference | None:
+        """The snapshot of these conditions, None for a new test or window; raises ConfigError for a damaged file."""
+        kept = self._store.windows(nodeid).get(window_name(key), ())
+        same = [snapshot for snapshot in kept if not differences(snapshot.conditions, window.conditions)]
+        if same:
+            return Reference(same[0].label, same[0].rounds)
+        if not kept:
+            return None
+        nearest = min(kept, key=lambda snapshot: len(differences(snapshot.conditions, window.conditions)))
+        return NoReference(f"no comparable baseline: {_named(nearest, window)}")
+
+
+def _named(nearest: Snapshot, window: WindowRecord) -> str:
+    return "; ".join(differences(nearest.conditions, window.conditions))

@@ -1,0 +1,56 @@
+"""Owns a baseline as data: the rounds of one window of a test, under which conditions, and when it was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pytest_gomem.judge.regressions import Figures
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the rounds of one window measured: values by metric, as many as rounds, in base units.
+
+    conditions: as session.conditions gives them. commit: abbreviated, "" outside of git; date: ISO, in UTC.
+    """
+
+    conditions: Mapping[str, str]
+    metrics: Mapping[str, tuple[float, ...]]
+    ops: int | None
+    commit: str
+    date: str
+
+    @property
+    def rounds(self) -> tuple[Figures, ...]:
+        """The values by round; a metric that one round lacks is in none of them."""
+        count = max(map(len, self.metrics.values()), default=0)
+        whole = {name: values for name, values in self.metrics.items() if len(values) == count}
+        return tuple({name: values[at] for name, values in whole.items()} for at in range(count))
+
+    @property
+    def label(self) -> str:
+        """As reports call it: "the baseline of 0a1b2c3"."""
+        return f"the baseline of {self.commit or self.date}"
+
+
+# Window (service/name, and #2 for the second of that name) -> its snapshots, one for each set of conditions.
+Windows = Mapping[str, tuple[Snapshot, ...]]
+Tests = Mapping[str, Windows]  # by id within the module, such as "TestUpload::test_large[gogc=25]"
+
+
+def by_metric(rounds: Iterable[Figures]) -> dict[str, tuple[float, ...]]:
+    """Rounds turned over: the values of each metric that every round has."""
+    listed = list(rounds)
+    names = [name for name in (listed[0] if listed else ()) if all(name in one for one in listed)]
+    return {name: tuple(one[name] for one in listed) for name in names}
+
+
+def differences(kept: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """Which conditions are not the same: "go is go1.27, was go1.26"."""
+    names = sorted({*kept, *now})
+    return tuple(
+        f"{name} is {now.get(name, 'not said')}, was {kept.get(name, 'not said')}"
+        for name in names
+        if kept.get(name) != now.get(name)
+    )

@@ -1,0 +1,77 @@
+"""Owns the folder of baselines: one file for each test module, read once, and changed whole, locked, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pytest_gomem.baseline.layout import read, written
+from pytest_gomem.baseline.snapshot import Tests, Windows
+from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.files import locked, write_whole
+
+FOLDER = "gomem_baselines"
+_SUFFIX = ".json"
+
+
+class Store:
+    """The baselines below one folder, which need not exist."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._read: dict[str, Tests] = {}
+
+    def exists(self) -> bool:
+        """Whether anything was ever recorded here."""
+        return self.folder.is_dir()
+
+    def path(self, module: str) -> Path:
+        """The file of a test module, which is the part of a test's id before its first "::"."""
+        return self.folder / f"{module.removesuffix('.py')}{_SUFFIX}"
+
+    def modules(self) -> Iterator[str]:
+        """The test modules that have a file, in alphabetical order."""
+        for path in sorted(self.folder.rglob(f"*{_SUFFIX}")):
+            yield f"{path.relative_to(self.folder).as_posix().removesuffix(_SUFFIX)}.py"
+
+    def tests(self, module: str) -> Tests:
+        """The baselines of a module, {} where there are none; raises ConfigError for a file that cannot be read."""
+        if module not in self._read:
+            self._read[module] = self._load(module)
+        return self._read[module]
+
+    def windows(self, nodeid: str) -> Windows:
+        """The baselines of a test; raises as `tests` does."""
+        module, _, test = nodeid.partition("::")
+        return self.tests(module).get(test, {})
+
+    def _load(self, module: str) -> Tests:
+        path = self.path(module)
+        try:
+            text = path.read_text("utf-8")
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"the baselines cannot be read: {error}", Place(str(path))) from None
+        return read(path, text)
+
+    def change(self, module: str, changed: Callable[[Tests], Tests]) -> None:
+        """Replace a module's baselines by what `changed` makes of them; a file without tests is removed.
+
+        Other writers are waited for, and their changes kept. Raises ConfigError, and leaves the file as it is, where it
+        cannot be read or written.
+        """
+        path = self.path(module)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with locked(path.parent):
+                tests = changed(self._load(module))
+                if tests:
+                    write_whole(path, written(tests))
+                else:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigError(f"the baselines cannot be written: {error}", Place(str(path))) from None
+        with contextlib.suppress(KeyError):
+            del self._read[module]

@@ -1,0 +1,151 @@
+"""Owns recording a run as the new baseline: what is new and what changed, and what is refused, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from pytest_gomem.baseline.lookup import window_name
+from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences
+from pytest_gomem.baseline.store import Store
+from pytest_gomem.judge.compare import PRIMARY, compare
+from pytest_gomem.judge.regressions import change_text
+from pytest_gomem.judge.verdict import Status
+from pytest_gomem.measure.metric import Metric
+from pytest_gomem.quantity import format_value
+from pytest_gomem.report.model import TestRecord, WindowRecord
+from pytest_gomem.session.comparing import rounds_of
+from pytest_gomem.session.rounds import by_window
+
+_TOO_NOISY = 0.25  # of the median: rounds that could not show a change of a quarter are no baseline
+_WIDE = 10  # sigmas of the prior: what scatters less is as quiet as can be, however small the service
+
+
+@dataclass(frozen=True)
+class Update:
+    """What became of one test. kind: "new", "changed", "unchanged" or "refused"; details: a line for each metric."""
+
+    nodeid: str
+    kind: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Records tests into a store. metrics: by name, those that are compared; force: also failing and noisy runs."""
+
+    store: Store
+    metrics: Mapping[str, Metric]
+    commit: str
+    date: str
+    force: bool = False
+
+    def record(self, tests: Sequence[TestRecord]) -> list[Update]:
+        """Write the baselines of these tests, and leave all others as they are; raises ConfigError."""
+        updates: list[Update] = []
+        for module in dict.fromkeys(test.nodeid.partition("::")[0] for test in tests):
+            mine = [test for test in tests if test.nodeid.partition("::")[0] == module and test.windows]
+            updates += self._module(module, mine)
+        return updates
+
+    def _module(self, module: str, tests: Sequence[TestRecord]) -> list[Update]:
+        before = self.store.tests(module)
+        updates, recorded = [], dict[str, Windows]()
+        for test in tests:
+            name = test.nodeid.partition("::")[2]
+            windows = self._windows(test)
+            reasons = () if self.force else tuple(self._refusals(test))
+            if reasons:
+                updates.append(Update(test.nodeid, "refused", reasons))
+                continue
+            recorded[name] = windows
+            updates.append(self._update(test.nodeid, before.get(name, {}), windows))
+        if recorded:
+            self.store.change(module, lambda kept: _merged(kept, recorded))
+        return updates
+
+    def _windows(self, test: TestRecord) -> Windows:
+        return {
+            window_name(key): (
+                Snapshot(
+                    conditions=dict(window.conditions),
+                    metrics=by_metric(rounds_of(window)),
+                    ops=window.ops,
+                    commit=self.commit,
+                    date=self.date,
+                ),
+            )
+            for key, (window,) in by_window([test.windows]).items()
+        }
+
+    def _refusals(self, test: TestRecord) -> Iterator[str]:
+        if test.outcome != "passed":
+            yield f"the test {test.outcome}"
+        for window in test.windows:
+            yield from self._noise(window)
+
+    def _noise(self, window: WindowRecord) -> Iterator[str]:
+        """The metrics judged by default that these rounds are too noisy for."""
+        values = by_metric(rounds_of(window))
+        for name in PRIMARY:
+            if name not in values or not median(values[name]):
+                continue
+            found = compare(self.metrics[name], values[name], values[name], PRIMARY[name], ops=window.ops)
+            prior = self.metrics[name].scatter.sigma(found.base or 0.0, window.ops)
+            visible = found.smallest_visible
+            scatters = visible is not None and visible > _TOO_NOISY * abs(found.base or 0.0)
+            if scatters and max(values[name]) - min(values[name]) > _WIDE * prior:
+                low, high = (
+                    format_value(end, self.metrics[name].unit) for end in (min(values[name]), max(values[name]))
+                )
+                yield f"{name} scatters from {low} to {high}: only a change beyond 25% would be seen"
+
+    def _update(self, nodeid: str, before: Windows, now: Windows) -> Update:
+        details, compared = [], 0
+        for name, (snapshot,) in now.items():
+            same = [kept for kept in before.get(name, ()) if not differences(kept.conditions, snapshot.conditions)]
+            for kept in same:
+                compared += 1
+                details += [f"{name}: {line}" for line in self._changes(kept, snapshot)]
+        kind = "new" if not compared else "changed" if details else "unchanged"
+        return Update(nodeid, kind, tuple(details))
+
+    def _changes(self, kept: Snapshot, now: Snapshot) -> Iterator[str]:
+        """What moved by more than its scatter, and what moved too much to tell."""
+        for name, values in now.metrics.items():
+            if name not in PRIMARY or name not in kept.metrics:
+                continue
+            found = compare(self.metrics[name], kept.metrics[name], values, PRIMARY[name], ops=now.ops)
+            if found.status is not Status.PASS and found.base is not None and found.new is not None:
+                old, new = (format_value(value, self.metrics[name].unit) for value in (found.base, found.new))
+                doubt = ", too noisy to tell" if found.status is Status.NOISY else ""
+                yield f"{name} {old} -> {new}, {change_text(found)}{doubt}"
+
+
+def _merged(kept: Tests, recorded: Tests) -> Tests:
+    """The kept baselines with the recorded ones in place of those of the same test, window and conditions."""
+    tests = dict(kept)
+    for test, windows in recorded.items():
+        mine = dict(tests.get(test, {}))
+        for name, (snapshot,) in windows.items():
+            others = [one for one in mine.get(name, ()) if differences(one.conditions, snapshot.conditions)]
+            mine[name] = (*others, snapshot)
+        tests[test] = mine
+    return tests
+
+
+def stale(store: Store, collected: Iterable[str]) -> list[str]:
+    """The tests that have a baseline and are not among the collected ones; raises ConfigError."""
+    known = set(collected)
+    every = [f"{module}::{test}" for module in store.modules() for test in store.tests(module)]
+    return [nodeid for nodeid in every if nodeid not in known]
+
+
+def prune(store: Store, nodeids: Iterable[str]) -> None:
+    """Remove the baselines of these tests; raises ConfigError."""
+    gone = set(nodeids)
+    for module in list(store.modules()):
+        names = {nodeid.partition("::")[2] for nodeid in gone if nodeid.startswith(f"{module}::")}
+        if names:
+            store.change(module, lambda kept, names=names: {t: w for t, w in kept.items() if t not in names})  # type: ignore[misc]

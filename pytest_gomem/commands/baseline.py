@@ -1,0 +1,185 @@
+"""Owns `gomem baseline`: recording baselines, and looking at what is kept."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from statistics import median
+from typing import TextIO
+
+from pytest_gomem.baseline.layout import read
+from pytest_gomem.baseline.snapshot import Snapshot, Tests, differences
+from pytest_gomem.baseline.store import FOLDER, Store
+from pytest_gomem.baseline.update import prune, stale
+from pytest_gomem.errors import ConfigError, GomemError
+from pytest_gomem.judge.compare import compare
+from pytest_gomem.judge.regressions import change_text
+from pytest_gomem.judge.verdict import Status
+from pytest_gomem.launch.git import Repository, git
+from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.nodeids import find_tests
+from pytest_gomem.quantity import format_value
+from pytest_gomem.report.text import columns
+
+Lines = Iterator[str]
+
+
+def baseline(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
+    """Run one of update, show, list, diff and prune; 1 where pytest failed, or prune found what is no more."""
+    if argv[:1] == ["update"]:
+        return subprocess.run([sys.executable, "-m", "pytest", "--gomem-update", *argv[1:]]).returncode
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            given = _parser().parse_args(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    store = Store(Path(given.dir))
+    if not store.exists():
+        raise ConfigError(f"there are no baselines in {given.dir}", hint="record them: gomem baseline update")
+    verbs: dict[str, Callable[[argparse.Namespace, Store, TextIO], int]]
+    verbs = {"show": _show, "list": _list, "diff": _diff, "prune": _prune}
+    return verbs[given.verb](given, store, out)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gomem baseline", description="Kept baselines of memory tests.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs.add_parser("update", help="record this run: pytest --gomem-update, with further arguments for pytest")
+    for verb, words in (
+        ("list", "the tests that have a baseline"),
+        ("show", "what the rounds of a test measured"),
+        ("diff", "what has changed since a commit"),
+        ("prune", "the baselines of tests that are no more"),
+    ):
+        parsed = verbs.add_parser(verb, help=words, description=words)
+        parsed.add_argument("--dir", default=FOLDER, metavar="DIR", help=f"default: {FOLDER}")
+        if verb == "show":
+            parsed.add_argument("test", nargs="?", default="*", metavar="TEST", help="an id, the end of one, or a glob")
+        if verb == "diff":
+            parsed.add_argument("ref", nargs="?", default="HEAD", metavar="REF", help="a commit; default: HEAD")
+        if verb == "prune":
+            parsed.add_argument("--delete", action="store_true", help="remove them; otherwise they are listed")
+            parsed.add_argument("pytest", nargs="*", metavar="PYTEST_ARG", help="as for the run that has all tests")
+    return parser
+
+
+def _every(store: Store) -> dict[str, dict[str, tuple[Snapshot, ...]]]:
+    return {f"{module}::{test}": dict(kept) for module in store.modules() for test, kept in store.tests(module).items()}
+
+
+def _list(given: argparse.Namespace, store: Store, out: TextIO) -> int:
+    rows = [("test", "window", "rounds", "conditions", "recorded")]
+    for nodeid, windows in _every(store).items():
+        for window, snapshots in windows.items():
+            newest = max(snapshots, key=lambda snapshot: snapshot.date)
+            counts = "/".join(str(len(snapshot.rounds)) for snapshot in snapshots)
+            rows.append((nodeid, window, counts, str(len(snapshots)), f"{newest.date} {newest.commit}".strip()))
+    out.write("\n".join(columns(rows, right=(2, 3))) + "\n")
+    return 0
+
+
+def _show(given: argparse.Namespace, store: Store, out: TextIO) -> int:
+    every = _every(store)
+    for nodeid in find_tests(given.test, every):
+        for window, snapshots in every[nodeid].items():
+            for snapshot in snapshots:
+                out.write("\n".join(_shown(f"{nodeid}  {window}", snapshot)) + "\n\n")
+    return 0
+
+
+def _shown(title: str, snapshot: Snapshot) -> Lines:
+    units = Registry(builtin_metrics()).units()
+    yield f"{title}  {snapshot.date} {snapshot.commit}".rstrip()
+    yield "  " + ", ".join(f"{name} {value}" for name, value in sorted(snapshot.conditions.items()))
+    rows = [("  metric", "median", "lowest", "highest", "rounds")]
+    for name, values in snapshot.metrics.items():
+        figures = (median(values), min(values), max(values))
+        texts = (format_value(value, units[name]) if name in units else f"{value:g}" for value in figures)
+        rows.append((f"  {name}", *texts, str(len(values))))  # type: ignore[arg-type]
+    yield from columns(rows, right=range(1, 5))
+
+
+def _diff(given: argparse.Namespace, store: Store, out: TextIO) -> int:
+    """What was added, removed and moved since the commit, by the rules of a comparison without a tolerance."""
+    repository = Repository.around(store.folder.resolve())
+    commit = repository.commit(given.ref)
+    kept = {path for path in git(repository.top, "ls-tree", "-r", "--name-only", "-z", commit).split("\0") if path}
+    modules = {module: _path(repository, store, module) for module in store.modules()}
+    folder = os.path.relpath(store.folder.resolve(), repository.top)
+    gone = {path for path in kept if path.startswith(f"{folder}/") and path.endswith(".json")} - set(modules.values())
+    lines = [f"removed: {path}" for path in sorted(gone)]
+    for module, path in modules.items():
+        before = read(Path(path), git(repository.top, "show", f"{commit}:{path}")) if path in kept else {}
+        lines += _changes(module, before, store.tests(module))
+    out.write("\n".join(lines or [f"no baseline has changed since {given.ref}"]) + "\n")
+    return 0
+
+
+def _path(repository: Repository, store: Store, module: str) -> str:
+    return os.path.relpath(store.path(module).resolve(), repository.top)
+
+
+def _changes(module: str, before: Tests, now: Tests) -> Lines:
+    for test in sorted({*before, *now}):
+        if test not in now or test not in before:
+            yield f"{'new' if test in now else 'removed'}: {module}::{test}"
+            continue
+        for window, snapshots in now[test].items():
+            for snapshot in snapshots:
+                old = _same_conditions(before[test].get(window, ()), snapshot)
+                if old is None:
+                    yield f"new conditions: {module}::{test}  {window}"
+                elif old.metrics != snapshot.metrics:
+                    yield f"changed: {module}::{test}  {window}"
+                    yield from (f"  {line}" for line in _moves(old, snapshot))
+
+
+def _same_conditions(kept: Sequence[Snapshot], snapshot: Snapshot) -> Snapshot | None:
+    return next((old for old in kept if not differences(old.conditions, snapshot.conditions)), None)
+
+
+def _moves(old: Snapshot, new: Snapshot) -> Lines:
+    """The metrics that moved by more than their scatter; without any the rounds alone are others."""
+    moved = False
+    for metric in builtin_metrics():
+        if metric.name in old.metrics and metric.name in new.metrics:
+            found = compare(metric, old.metrics[metric.name], new.metrics[metric.name], 0.0, ops=new.ops)
+            if found.status in (Status.FAIL, Status.IMPROVED) and found.base is not None and found.new is not None:
+                moved = True
+                texts = [format_value(value, metric.unit) for value in (found.base, found.new)]
+                yield f"{metric.name} {' -> '.join(texts)}, {change_text(found)}"
+    if not moved:
+        yield "nothing beyond its scatter"
+
+
+def _prune(given: argparse.Namespace, store: Store, out: TextIO) -> int:
+    gone = stale(store, _collected(given.pytest))
+    if not gone:
+        out.write("every baseline is of a test that there is\n")
+        return 0
+    out.write("".join(f"{nodeid}\n" for nodeid in gone))
+    if not given.delete:
+        out.write(f"{len(gone)} baselines of tests that are no more; --delete removes them\n")
+        return 1
+    prune(store, gone)
+    out.write(f"{len(gone)} baselines removed\n")
+    return 0
+
+
+def _collected(args: Sequence[str]) -> list[str]:
+    """The ids of all tests that pytest collects; raises GomemError where it collects none or fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        ids = Path(folder) / "ids"
+        env = {**os.environ, "PYTEST_GOMEM_COLLECTED": str(ids)}
+        plugin = ["-p", "pytest_gomem.commands.collected"]
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *plugin, *args]
+        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode or not ids.exists():
+            raise GomemError(f"pytest could not collect the tests:\n{done.stdout.rstrip()}\n{done.stderr.rstrip()}")
+        return ids.read_text().split("\0")

@@ -1,0 +1,131 @@
+"""Owns baselines in a pytest run: where they are, when they are compared with, and recording them at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_gomem import against
+from pytest_gomem.errors import GomemError
+from pytest_gomem.stash import edge_of
+
+if TYPE_CHECKING:
+    from pytest_gomem.baseline.store import Store
+    from pytest_gomem.baseline.update import Update
+    from pytest_gomem.option_values import Said
+    from pytest_gomem.report.model import RunRecord
+    from pytest_gomem.session.comparing import References
+
+_KINDS = ("new", "changed", "unchanged", "refused")
+_STYLES = {"new": "green", "changed": "yellow", "refused": "red"}
+
+
+class Keeping:
+    """The baselines of one pytest run, registered as a plugin of its own."""
+
+    def __init__(self, config: pytest.Config, options: Said) -> None:
+        self._config = config
+        self._options = options
+        self._updates: list[Update] = []
+        self._stale: list[str] = []
+        self._new: list[str] = []
+        self._trouble = ""
+
+    @cached_property
+    def store(self) -> Store:
+        """The folder of --gomem-baseline-dir, else gomem_baselines beside gomem.yaml, else in the rootdir."""
+        from pytest_gomem.baseline.store import FOLDER, Store
+
+        said, loaded = self._options["baseline-dir"], edge_of(self._config).gomem_config
+        if said:
+            return Store(self._config.invocation_params.dir / str(said))
+        return Store((Path(loaded.path).resolve().parent if loaded else self._config.rootpath) / FOLDER)
+
+    def references(self) -> References | None:
+        """What this run's windows are compared with; None where nothing was ever recorded, or this run records."""
+        never = self._options["update"] or self._options["no-measure"] or against.is_asked(self._options)
+        if never or not self.store.exists():
+            return None
+        from pytest_gomem.baseline.lookup import Baselines
+
+        return Baselines(self.store)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Which baselines are of tests that are no more, in a run that leaves no test out."""
+        if hasattr(self._config, "workerinput") or not edge_of(self._config).is_full_run() or not self.store.exists():
+            return
+        from pytest_gomem.baseline.update import stale
+
+        try:
+            self._stale = stale(self.store, (item.nodeid for item in session.items))
+        except GomemError as error:
+            self._trouble = str(error)
+
+    def pytest_gomem_report(self, run: RunRecord) -> None:
+        """Record the run, where --gomem-update asks for it; else see which tests are new."""
+        if not self._options["update"]:
+            self._look_for_new(run)
+            return
+        from pytest_gomem import clock
+        from pytest_gomem.baseline.update import Recorder
+        from pytest_gomem.revision import revision_of
+
+        metrics = {metric.name: metric for metric in edge_of(self._config).registry}
+        commit = revision_of(self._config.rootpath).commit[:12]
+        force = bool(self._options["force"])
+        recorder = Recorder(self.store, metrics, commit, clock.today().isoformat(), force)
+        try:
+            self._updates = recorder.record(run.tests)
+        except GomemError as error:
+            self._trouble = str(error)
+
+    def _look_for_new(self, run: RunRecord) -> None:
+        references = self.references()
+        if references is not None:
+            self._new = [test.nodeid for test in run.tests if test.windows and not references.exists(test.nodeid)]
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """A baseline that could not be recorded fails the run."""
+        yield
+        if self._trouble or any(update.kind == "refused" for update in self._updates):
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """What was recorded, and what is in the way."""
+        quiet = self._config.get_verbosity() < 0
+        lines = [*self._recorded(quiet), *(() if quiet else self._left_over())]
+        if lines:
+            terminalreporter.section("gomem baselines", "=")
+        for text, style in lines:
+            terminalreporter.write_line(text, **({style: True} if style else {}))
+
+    def _recorded(self, quiet: bool) -> Generator[tuple[str, str], None, None]:
+        if self._trouble:
+            yield self._trouble, "red"
+        for update in self._updates:
+            if update.kind == "refused" or (update.kind != "unchanged" and not quiet):
+                yield f"{update.kind}: {update.nodeid}", _STYLES[update.kind]
+                for detail in update.details:
+                    yield f"  {detail}", ""
+        if self._updates and not quiet:
+            counts = [(kind, sum(update.kind == kind for update in self._updates)) for kind in _KINDS]
+            summed = ", ".join(f"{count} {kind}" for kind, count in counts if count)
+            yield f"{summed}; in {os.path.relpath(self.store.folder)}", ""
+            if any(update.kind == "refused" for update in self._updates):
+                yield "  --gomem-force records what was refused", ""
+            if os.environ.get("CI"):
+                yield "  this is CI: only this checkout has the new files; commit them, or keep them as artifacts", ""
+
+    def _left_over(self) -> Generator[tuple[str, str], None, None]:
+        if self._new:
+            yield f"no baseline yet: {', '.join(self._new)}", "yellow"
+            yield "  gomem baseline update records it", ""
+        if self._stale:
+            tests = "1 test that is" if len(self._stale) == 1 else f"{len(self._stale)} tests that are"
+            yield f"baselines of {tests} no more: gomem baseline prune lists and removes them", "yellow"

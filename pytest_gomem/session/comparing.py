@@ -1,0 +1,120 @@
+"""Owns holding a test's windows against kept figures, and knowing when more rounds could tell no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Protocol
+
+from pytest_gomem.judge import ranks
+from pytest_gomem.judge.compare import FEWEST
+from pytest_gomem.judge.regressions import REGRESSION, Figures, regression_verdicts
+from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.measure.metric import Metric, Noise, Reading
+from pytest_gomem.measure.registry import Registry
+from pytest_gomem.report.model import BuildRecord, GcRecord, MetricValue, WindowRecord
+from pytest_gomem.session.measurement import Judging
+from pytest_gomem.session.rounds import Key, by_window, values
+from pytest_gomem.session.sides import without_regressions
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Kept rounds that a window is held against. label: as reports call them, "the baseline of 0a1b2c3"."""
+
+    label: str
+    rounds: tuple[Figures, ...]
+
+
+@dataclass(frozen=True)
+class NoReference:
+    """Why what is kept does not compare: it is of other conditions."""
+
+    reason: str
+
+
+class References(Protocol):
+    """Knows what the windows of a test are held against."""
+
+    def exists(self, nodeid: str) -> bool:
+        """Whether there is anything to compare this test with, so that more rounds of it may tell something."""
+
+    def find(self, nodeid: str, key: Key, window: WindowRecord) -> Reference | NoReference | None:
+        """What a window is held against, or why it cannot be; None where nothing is kept of it."""
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """The comparisons of one test. looks: how many times its rounds are looked at before they end."""
+
+    references: References
+    judging: Judging
+    registry: Registry
+    looks: int = 1
+
+    def compared(self, windows: Sequence[WindowRecord]) -> tuple[WindowRecord, ...]:
+        """The windows of all rounds as one, each with its base and the verdicts of their comparison."""
+        keyed = {key: like[0] for key, like in by_window([windows]).items()}
+        return tuple(self._compared(key, window) for key, window in keyed.items())
+
+    def _compared(self, key: Key, window: WindowRecord) -> WindowRecord:
+        reference = self.references.find(self.judging.nodeid, key, window)
+        if reference is None:
+            return window
+        if isinstance(reference, NoReference):
+            return replace(window, no_base=reference.reason)
+        verdicts = regression_verdicts(
+            self.judging.budgets(window.service),
+            {metric.name: metric for metric in self.registry},
+            reference.rounds,
+            rounds_of(window),
+            against=reference.label,
+            ops=window.ops,
+            looks=self.looks,
+        )
+        base = _base(window, reference)
+        return replace(
+            window, base=base, verdicts=(*without_regressions(window.verdicts), *self.judging.ratcheted(verdicts))
+        )
+
+
+def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:
+    """What each round of the window measured; of a test that ran once that is its one round."""
+    return window.rounds or (values(window),)
+
+
+def _base(window: WindowRecord, reference: Reference) -> WindowRecord:
+    """The kept rounds as the window that they were: their medians, and nothing else that is known."""
+    every = [
+        (metric, [one[metric.name] for one in reference.rounds if metric.name in one]) for metric in window.metrics
+    ]
+    return WindowRecord(
+        name=window.name,
+        service=window.service,
+        build=BuildRecord(reference.label),
+        gc=GcRecord(),
+        ops=window.ops,
+        duration=0.0,
+        metrics=tuple(
+            MetricValue(metric.name, metric.unit, Reading(median(kept), reference.label))
+            for metric, kept in every
+            if kept
+        ),
+        rounds=reference.rounds,
+    )
+
+
+def is_decided(windows: Sequence[WindowRecord], metrics: Mapping[str, Metric], most: int) -> bool:
+    """Whether up to `most` rounds could change no comparison of the test: what has failed has failed."""
+    found = [v for window in windows for v in window.verdicts if v.kind == REGRESSION and v.rounds is not None]
+    return any(v.status is Status.FAIL for v in found) or not any(_is_open(v, metrics, most) for v in found)
+
+
+def _is_open(verdict: Verdict, metrics: Mapping[str, Metric], most: int) -> bool:
+    """Whether that many rounds may tell what is too noisy to tell as yet, against a base that has enough of its own."""
+    assert verdict.rounds is not None
+    noise = metrics[verdict.budget.metric].noise
+    least = ranks.FEWEST if noise is Noise.NOISY else FEWEST
+    needed = verdict.rounds_needed
+    return verdict.status is Status.NOISY and needed is not None and needed <= most and verdict.rounds[0] >= least

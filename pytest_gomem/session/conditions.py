@@ -1,0 +1,64 @@
+"""Owns the conditions of a window: what must be the same for its figures to compare with others, besides the code."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator, Mapping
+
+from pytest_gomem.launch.build import BinaryInfo
+from pytest_gomem.observe.kernel import thp_mode
+from pytest_gomem.session.processes import LaunchedProcess
+from pytest_gomem.session.service import Service
+
+_ARCH_LEVELS = ("GOAMD64", "GOARM64", "GOARM", "GO386", "GOPPC64", "GORISCV64", "GOMIPS", "GOMIPS64", "GOWASM")
+_NAMED = {"GOOS", "GOARCH", "GOEXPERIMENT", *_ARCH_LEVELS}
+# Linker flags stamp versions and dates into the binary; the overlay is our agent, which has its own condition.
+_WITHOUT_EFFECT = {"-ldflags", "-overlay", "-compiler", "DefaultGODEBUG"}
+
+_USUAL = {("-buildmode", "exe"), ("CGO_ENABLED", "1")}
+
+
+def conditions(service: Service, effective: Mapping[str, str]) -> dict[str, str]:
+    """By name; of a process that is not ours only the machine's page settings are known.
+
+    GC settings are those in force where the agent read them back, else those asked for.
+    """
+    machine = {"page_size": str(mmap.PAGESIZE), "thp": thp_mode() or "unknown"}
+    process = service.process
+    if not isinstance(process, LaunchedProcess):
+        return {"process": "attached", **machine}
+    has_agent = not process.launched.no_agent
+    in_force = {name: value.partition(",")[0] for name, value in effective.items()} if has_agent else {}
+    rate = process.launched.config.profile_rate
+    return {
+        "gogc": "default",
+        "gomemlimit": "default",
+        **service.requested(),
+        **in_force,
+        **dict(_binary(process.binary)),
+        "agent": "yes" if has_agent else "no",
+        "profile_rate": "default" if rate is None else str(rate),
+        **machine,
+    }
+
+
+def _binary(binary: BinaryInfo) -> Iterator[tuple[str, str]]:
+    settings = dict(binary.settings)
+    minor = re.match(r"go\d+\.\d+", binary.go_version)
+    yield "go", minor[0] if minor else binary.go_version or "unknown"
+    experiment = settings.get("GOEXPERIMENT") or binary.go_version.partition("X:")[2].strip()
+    if experiment:
+        yield "goexperiment", experiment
+    for name in ("GOOS", "GOARCH", *_ARCH_LEVELS):
+        if name in settings:
+            yield name.lower(), settings[name]
+    yield "build", " ".join(sorted(_flags(binary))) or "plain"
+
+
+def _flags(binary: BinaryInfo) -> Iterator[str]:
+    for name, value in binary.settings:
+        said = value and (name, value) not in _USUAL and not name.startswith("vcs")
+        if said and name not in _NAMED | _WITHOUT_EFFECT:
+            # A profile for PGO lies in a folder that differs from machine to machine.
+            yield f"{name}={value.rpartition('/')[2] if name == '-pgo' else value}"

@@ -1,0 +1,188 @@
+"""Baselines: recorded, compared with, refused, damaged, and left to the controller under xdist."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+TESTS = """
+    from pathlib import Path
+
+    def kept():
+        return int(Path("kept").read_text())
+
+    @pytest.mark.gomem(rounds=3)
+    def test_keeps(go_service):
+        go_service.get(f"/alloc?bytes={kept()}&keep=true")
+
+    five = {"regression": "5%"}
+
+    @pytest.mark.gomem(rounds=3, live_heap=five, alloc_bytes_per_op=five, gc_pause_max={"regression": "10%"})
+    def test_tolerates(go_service):
+        go_service.get(f"/alloc?bytes={kept()}&keep=true")
+"""
+
+
+@pytest.fixture
+def project(scenario, monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    written = scenario(TESTS)
+    keep(written, 10_000_000)
+    return written
+
+
+def keep(project, size: int) -> None:
+    (project.folder / "kept").write_text(str(size))
+
+
+def path(project) -> Path:
+    return project.folder / "gomem_baselines" / "test_it.json"
+
+
+def statuses(outcome, test: str) -> dict[str, str]:
+    return {v["metric"]: v["status"] for v in outcome.window(test)["verdicts"] if v["kind"] == "regression"}
+
+
+def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
+    """Record, compare, worsen, record again: each step says what it did, and touches only what it must."""
+    first = project.run("--gomem-update", env={"CI": "true"})
+    assert first.status == 0, first.text
+    assert "new: test_it.py::test_keeps" in first.text
+    assert "2 new; in gomem_baselines" in first.text
+    assert "this is CI" in first.text
+    text = path(project).read_text()
+    data = json.loads(text)
+    (snapshot,) = data["tests"]["test_keeps"]["api/test"]
+    assert len(snapshot["metrics"]["live_heap"]) == 3
+    assert {"go", "goos", "goarch", "gomaxprocs", "agent", "thp", "build"} <= set(snapshot["conditions"])
+
+    same = project.run("-n2")
+    assert same.status == 0, same.text
+    assert "gomem: compared with the baseline of " in same.text
+    assert statuses(same, "test_keeps")["live_heap"] == "pass"
+    assert statuses(same, "test_tolerates")["gc_pause_max"] == "noisy"
+    assert "a noisy metric needs 8 rounds of each side" in " ".join(same.text.split())
+    assert path(project).read_text() == text
+
+    keep(project, 10_200_000)
+    worse = project.run()
+    assert worse.status == 1
+    assert "1 failed, 1 passed" in worse.text
+    verdict = next(v for v in worse.window("test_keeps")["verdicts"] if v["metric"] == "live_heap")
+    assert (verdict["status"], verdict["rounds"]) == ("fail", [3, 3])
+    assert verdict["smallest_visible"] < 190_000
+    assert 190_000 < verdict["change"] < 210_000
+    assert verdict["interval"][0] < verdict["change"] < verdict["interval"][1]
+    assert verdict["baseline"] + verdict["change"] == verdict["actual"]
+    assert "live_heap is worse than at the baseline of " in worse.text
+    assert "10.2 MB -> 10.4 MB, 3 rounds of each side, 95% sure of +" in worse.text
+    assert len(worse.window("test_keeps")["base"]["rounds"]) == 3
+
+    again = project.run("--gomem-update", "-k", "keeps")
+    assert again.status == 0, again.text
+    assert "changed: test_it.py::test_keeps" in again.text
+    assert "api/test: live_heap 10.2 MB -> 10.4 MB, +" in again.text
+    now = json.loads(path(project).read_text())["tests"]
+    assert now["test_tolerates"] == data["tests"]["test_tolerates"]
+    assert now["test_keeps"] != data["tests"]["test_keeps"]
+
+
+def test_other_conditions_are_no_comparable_baseline(project):
+    """What differs is said, counted, and fails under --gomem-strict; recorded, both sets of conditions are kept."""
+    assert project.run("--gomem-update").status == 0
+    yaml = project.folder / "gomem.yaml"
+    yaml.write_text(yaml.read_text().replace("ready:", "gc: {gogc: 50}\n    ready:"))
+    other = project.run()
+    assert other.status == 0, other.text
+    assert "no comparable baseline: gogc is 50, was default" in " ".join(other.text.split())
+    assert "compared: 2 windows not compared" in other.text
+    strict = project.run("--gomem-strict")
+    assert strict.status == 1
+    assert "2 failed" in strict.text
+    assert project.run("--gomem-update").status == 0
+    snapshots = json.loads(path(project).read_text())["tests"]["test_keeps"]["api/test"]
+    assert [snapshot["conditions"].get("gogc") for snapshot in snapshots] == ["50", "default"]
+
+
+def test_a_failing_or_scattering_run_is_not_recorded(scenario):
+    """Refused with the reason and exit status 1, unless it is forced; the other tests are recorded all the same."""
+    project = scenario(
+        """
+        from pathlib import Path
+
+        def test_fails(go_service):
+            go_service.get("/alloc?bytes=1000&keep=true")
+            assert not Path("now").exists()
+
+        def test_scatters(go_service):
+            at = Path("at")
+            at.write_text(at.read_text() + "x" if at.exists() else "x")
+            go_service.get(f"/alloc?bytes={len(at.read_text()) * 1_000_000}&keep=true")
+
+        @pytest.mark.gomem(rounds=1)
+        def test_fine(go_service):
+            pass
+        """
+    )
+    (project.folder / "now").touch()
+    refused = project.run("--gomem-update")
+    assert refused.status == 1
+    assert "refused: test_it.py::test_fails\n  the test failed" in refused.text
+    assert "refused: test_it.py::test_scatters\n  live_heap scatters from 1." in refused.text
+    assert set(json.loads(path(project).read_text())["tests"]) == {"test_fine"}
+    (project.folder / "now").unlink()
+    forced = project.run("--gomem-update", "--gomem-force", "-n2")
+    assert forced.status == 0, forced.text
+    tests = json.loads(path(project).read_text())["tests"]
+    assert set(tests) == {"test_fails", "test_scatters", "test_fine"}
+    assert len(tests["test_scatters"]["api/test"][0]["metrics"]["live_heap"]) == 5
+
+
+def test_a_damaged_file_is_named_and_never_overwritten(project):
+    """File and line are named; neither a comparison nor an update touches it."""
+    assert project.run("--gomem-update", "-k", "keeps").status == 0
+    good = path(project).read_text()
+    conflict = good.replace(' "tests": {', '<<<<<<< HEAD\n "tests": {')
+    for text, says, args in (
+        (conflict, ":3: a merge conflict is not resolved", ()),
+        (conflict, ":3: a merge conflict is not resolved", ("--gomem-update",)),
+        (good[: len(good) // 2], ": this is no baseline file", ()),
+    ):
+        path(project).write_text(text)
+        outcome = project.run("-k", "keeps", *args)
+        assert outcome.status == 1, outcome.text
+        assert f"gomem_baselines{os.sep}test_it.json" in outcome.text
+        assert says in outcome.text
+        assert "Traceback" not in outcome.text
+        assert path(project).read_text() == text
+
+
+def test_rounds_of_their_own_until_the_comparison_is_decided(scenario, monkeypatch):
+    """With a baseline of 5 rounds one more is enough where nothing moved; what moved is run until it is sure."""
+    monkeypatch.delenv("CI", raising=False)
+    project = scenario(
+        """
+        from pathlib import Path
+
+        def test_keeps(go_service):
+            go_service.get(f"/alloc?bytes={Path('kept').read_text()}&keep=true")
+            go_service.load("/alloc?bytes=1000&keep=false", requests=100)
+        """
+    )
+    keep(project, 30_000_000)
+    assert project.run("--gomem-update").status == 0
+    calm = project.run("--gomem-baseline-dir=gomem_baselines")
+    assert calm.status == 0, calm.text
+    assert len(calm.window("test_keeps")["rounds"]) in (0, 3)
+    keep(project, 30_600_000)
+    worse = project.run()
+    assert worse.status == 1, worse.text
+    assert len(worse.window("test_keeps")["rounds"]) == 3
+    assert "too few rounds" in " ".join(project.run("--gomem-rounds=1").text.split())
+    (project.folder / "test_it.py").write_text("def test_new(go_service):\n    pass\n")
+    renamed = project.run()
+    assert "no baseline yet: test_it.py::test_new" in renamed.text
+    assert "baselines of 1 test that is no more: gomem baseline prune" in renamed.text

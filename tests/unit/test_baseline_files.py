@@ -1,0 +1,150 @@
+"""Baseline files: laid by hand, read back, merged by conditions, and damaged in ways that are named."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import window as record
+
+from pytest_gomem.baseline.layout import read, written
+from pytest_gomem.baseline.lookup import Baselines
+from pytest_gomem.baseline.snapshot import Snapshot, by_metric, differences
+from pytest_gomem.baseline.store import Store
+from pytest_gomem.baseline.update import prune, stale
+from pytest_gomem.errors import ConfigError
+from pytest_gomem.session.comparing import NoReference, Reference
+
+PLACE = Path("gomem_baselines/test_it.json")
+GO26 = {"go": "go1.26", "gogc": "100"}
+
+
+def snapshot(*live_heap: float, **conditions: str) -> Snapshot:
+    return Snapshot({**GO26, **conditions}, {"live_heap": live_heap, "gc_cycles": (3,) * len(live_heap)}, 10, "0a1", "")
+
+
+texts = st.text(max_size=8)
+values = st.lists(st.floats(-1e15, 1e15) | st.integers(0, 2**53).map(float), min_size=1, max_size=4).map(tuple)
+snapshots = st.builds(
+    Snapshot,
+    st.dictionaries(texts, texts, max_size=3),
+    st.dictionaries(texts, values, max_size=3),
+    st.none() | st.integers(0, 10**9),
+    texts,
+    texts,
+)
+tests = st.dictionaries(
+    texts, st.dictionaries(texts, st.lists(snapshots, max_size=2).map(tuple), max_size=2), max_size=2
+)
+
+
+@given(tests)
+def test_what_is_written_is_read_back(found):
+    """Everything survives but digits beyond the seventh of a fraction; a second writing changes nothing."""
+    text = written(found)
+    back = read(PLACE, text)
+    assert written(back) == text
+    assert back.keys() == found.keys()
+    for test, windows in found.items():
+        for name, kept in windows.items():
+            for one, other in zip(
+                sorted(kept, key=lambda s: sorted(s.conditions.items())), back[test][name], strict=True
+            ):
+                assert (one.conditions, one.ops, one.commit, one.date) == (
+                    other.conditions, other.ops, other.commit, other.date,
+                )  # fmt: skip
+                for metric, before in one.metrics.items():
+                    assert all(
+                        math.isclose(a, b, rel_tol=1e-6) for a, b in zip(before, other.metrics[metric], strict=True)
+                    )
+
+
+def test_a_change_of_one_test_touches_its_lines_alone():
+    """One line for each metric, tests in alphabetical order: what merges and reviews want."""
+    before = {"test_b": {"api/test": (snapshot(1e6, 2e6),)}, "test_a": {"api/test": (snapshot(5e6),)}}
+    after = {**before, "test_b": {"api/test": (snapshot(1e6, 3e6),)}}
+    old, new = written(before).splitlines(), written(after).splitlines()
+    assert [(a.strip(), b.strip()) for a, b in zip(old, new, strict=True) if a != b] == [
+        ('"live_heap": [1000000, 2000000],', '"live_heap": [1000000, 3000000],')
+    ]
+    assert [line.strip() for line in old if "test_" in line] == ['"test_a": {', '"test_b": {']
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t: t.replace(' "tests"', "=======\n" + ' "tests"'), "test_it.json:3: a merge conflict is not resolved"),
+        (lambda t: t.replace("[1000000", "[1000000,,"), "test_it.json:14: this is no baseline file: "),
+        (
+            lambda t: t.replace("[1000000", '["1"'),
+            "test_it.json:14 tests.test_a.api/test.metrics.live_heap: ",
+        ),
+        (lambda t: t.replace("[1000000]", "[]"), "test_it.json:14 tests.test_a.api/test.metrics.live_heap: "),
+        (lambda t: t.replace('"go": "go1.26"', '"go": 1.26'), "test_it.json:10 tests.test_a.api/test.conditions.go: "),
+        (lambda t: t.replace('"ops": 10', '"ops": "x"'), "test_it.json:8 tests.test_a.api/test.ops: expected a number"),
+        (lambda t: t.replace('"ops": 10', '"opps": 10'), "expected conditions, metrics, ops, recorded, not"),
+        (lambda t: t.replace('"gomem_baselines": 1', '"gomem_baselines": 2'), ":2 gomem_baselines: expected "),
+        (lambda t: "[]", "test_it.json:1: expected a mapping"),
+    ],
+)
+def test_damage_is_named_with_its_line(change, says):
+    """File, line and key, and what to do."""
+    text = change(written({"test_a": {"api/test": (snapshot(1e6),)}}))
+    with pytest.raises(ConfigError) as caught:
+        read(PLACE, text)
+    assert says in str(caught.value)
+    assert "gomem baseline update" in str(caught.value)
+
+
+def test_a_store_changes_whole_files_and_keeps_those_it_cannot_read(tmp_path):
+    """Tests by module; the last test that goes takes the file along; a damaged file stays as it is."""
+    store = Store(tmp_path / "kept")
+    assert not store.exists()
+    assert store.windows("tests/test_a.py::test_x") == {}
+    store.change("tests/test_a.py", lambda kept: {**kept, "test_x": {"api/test": (snapshot(1e6),)}})
+    store.change("tests/test_a.py", lambda kept: {**kept, "TestB::test_y[a::b]": {"api/test": (snapshot(2e6),)}})
+    assert list(store.modules()) == ["tests/test_a.py"]
+    assert json.loads((tmp_path / "kept/tests/test_a.json").read_text())["gomem_baselines"] == 1
+    assert store.windows("tests/test_a.py::TestB::test_y[a::b]")["api/test"][0].metrics["live_heap"] == (2e6,)
+    assert stale(store, ["tests/test_a.py::test_x"]) == ["tests/test_a.py::TestB::test_y[a::b]"]
+    prune(store, ["tests/test_a.py::TestB::test_y[a::b]"])
+    assert set(store.tests("tests/test_a.py")) == {"test_x"}
+    (tmp_path / "kept/tests/test_a.json").write_text("<<<<<<< HEAD\n")
+    with pytest.raises(ConfigError, match="merge conflict"):
+        Store(tmp_path / "kept").change("tests/test_a.py", lambda kept: {})
+    assert (tmp_path / "kept/tests/test_a.json").read_text() == "<<<<<<< HEAD\n"
+    assert sorted(path.name for path in (tmp_path / "kept/tests").iterdir()) == ["test_a.json"]
+
+
+def test_a_window_finds_the_baseline_of_its_conditions(tmp_path):
+    """Of several sets of conditions the same one; else the nearest says what differs."""
+    store = Store(tmp_path)
+    kept = (snapshot(1e6, 2e6), snapshot(5e6, go="go1.27"))
+    store.change("t.py", lambda _: {"test_a": {"api/test": kept}})
+    baselines = Baselines(store)
+    assert (baselines.exists("t.py::test_a"), baselines.exists("t.py::test_b")) == (True, False)
+
+    def found(nodeid="t.py::test_a", key=("api", "test", 0), **conditions):
+        return baselines.find(nodeid, key, record(conditions={**GO26, **conditions}))
+
+    same = found()
+    assert isinstance(same, Reference)
+    assert [one["live_heap"] for one in same.rounds] == [1e6, 2e6]
+    assert found(go="go1.27").rounds[0]["live_heap"] == 5e6
+    other = found(gogc="50")
+    assert other == NoReference("no comparable baseline: gogc is 50, was 100")
+    assert found("t.py::test_b") is None, "a new test"
+    assert found(key=("api", "test", 1)) is None
+
+
+def test_rounds_and_metrics_turn_over():
+    """A metric that one round lacks has no values: half of a metric is not compared."""
+    rounds = [{"live_heap": 1.0, "ops": 5.0}, {"live_heap": 2.0}]
+    assert by_metric(rounds) == {"live_heap": (1.0, 2.0)}
+    assert by_metric([]) == {}
+    assert snapshot(1.0, 2.0).rounds == ({"live_heap": 1.0, "gc_cycles": 3}, {"live_heap": 2.0, "gc_cycles": 3})
+    assert differences({"a": "1"}, {"b": "2"}) == ("a is not said, was 1", "b is 2, was not said")
