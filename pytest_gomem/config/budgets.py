@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pytest_gomem.config.fields import Fields, Mistakes, flag, members, quantity
@@ -42,6 +42,8 @@ _LATER: Mapping[str, Unit] = MappingProxyType(
 )
 PER_FUNCTION = frozenset({"inuse_space", "inuse_objects", "alloc_space", "alloc_objects"})
 
+PHASES = "phases"
+
 _LIMITS = ("max", "min", "warn", "regression")
 _ALL_NAMES = "all names: pytest --gomem-metrics"
 
@@ -53,6 +55,7 @@ class Budget:
     function: a glob over function names for a per-function budget of the profile metrics, "" otherwise.
     cum: whether what these functions call counts for them too.
     regression: the largest allowed relative worsening against the baseline, a ratio.
+    phase: the phase it is on, "" for the whole window; once judged, the very one, as "login#2".
     scope: what declared it, such as "marker on function" or "tests glob". place: file, line and key.
     """
 
@@ -65,6 +68,7 @@ class Budget:
     scope: str
     place: Place
     cum: bool = False
+    phase: str = ""
 
 
 def parse_budget(
@@ -73,10 +77,13 @@ def parse_budget(
     """Read "1.8GB", "<= 1.8GB" or a number in base units (a ceiling), ">= 24h" (a floor), {max, min, warn, regression}.
 
     units: every metric's unit, by name. A per-function metric takes a mapping of function glob to any of these and
-    gives one budget for each. `warn` belongs to the ceiling where there is one, else to the floor.
+    gives one budget for each; `phases` takes a mapping of phase to budgets. `warn` belongs to the ceiling where there
+    is one, else to the floor.
     Raises ConfigErrors with every mistake in the value.
     """
     node, mistakes, found = located(value, place), Mistakes(), list[Budget]()
+    if metric == PHASES:
+        return _of_phases(node, units, scope)
     with mistakes.kept():
         unit = unit_of(metric, units)
         if unit is None:
@@ -102,6 +109,28 @@ def parse_budgets(node: Located, units: Mapping[str, Unit], scope: str) -> tuple
             found += parse_budget(metric, member, units=units, scope=scope, place=member.place)
     mistakes.raise_all()
     return tuple(found)
+
+
+def _of_phases(node: Located, units: Mapping[str, Unit], scope: str) -> tuple[Budget, ...]:
+    mistakes, found = Mistakes(), list[Budget]()
+    with mistakes.kept():
+        for phase, member in members(node).items():
+            with mistakes.kept():
+                found += _of_phase(phase, member, units, scope)
+    mistakes.raise_all()
+    return tuple(found)
+
+
+def _of_phase(phase: str, node: Located, units: Mapping[str, Unit], scope: str) -> list[Budget]:
+    if not phase or "#" in phase:
+        raise node.error(f"{phase!r} is no name of a phase", "give the name that the test gives to phase()")
+    for metric, limits in members(node).items():
+        if metric == PHASES or metric in PER_FUNCTION:
+            raise limits.error(f"{metric} cannot be budgeted in a phase", "put it on the whole window")
+    budgets = parse_budgets(node, units, scope)
+    if any(budget.regression is not None for budget in budgets):
+        raise node.error("a phase has no baseline to regress from", "leave `regression` out")
+    return [replace(budget, phase=phase) for budget in budgets]
 
 
 def _by_function(metric: str, node: Located) -> Mapping[str, Located]:

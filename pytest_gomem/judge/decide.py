@@ -32,7 +32,7 @@ def judge(budget: Budget, result: Reading | Unavailable) -> tuple[Verdict, ...]:
     value every limit is UNAVAILABLE with the reason, which fails: unmeasured is not passed.
     """
     if isinstance(result, Unavailable):
-        reason = f"{budget.metric} is unavailable: {result.reason}"
+        reason = f"{_name(budget)} is unavailable: {result.reason}"
         return tuple(_without_value(budget, kind, limit, reason) for kind, limit in _limits(budget))
     return tuple(_judged(budget, kind, limit, result.value) for kind, limit in _limits(budget))
 
@@ -72,7 +72,11 @@ def _broken(budget: Budget, kind: str, limit: Quantity, actual: float, floor: bo
     name = {"max": "limit", "min": "floor", "warn": "warning level"}[kind]
     side = "below" if floor else "over"
     found, distance = format_value(actual, unit), f"{format_value(by, unit)}{percent}"
-    return f"{budget.metric} is {found}, {distance} {side} its {name} of {limit.written}"
+    return f"{_name(budget)} is {found}, {distance} {side} its {name} of {limit.written}"
+
+
+def _name(budget: Budget) -> str:
+    return f"{budget.metric} of phase '{budget.phase}'" if budget.phase else budget.metric
 
 
 def failed(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:

@@ -9,7 +9,7 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.globs import literal_prefix, matches
 
-Key = tuple[str, str]  # metric and, for profile metrics, the glob over function names
+Key = tuple[str, str, str]  # phase, metric and, for profile metrics, the glob over function names
 
 
 class BudgetTable(Protocol):
@@ -56,7 +56,7 @@ def _fill(chosen: dict[Key, Budget], budgets: Iterable[Budget]) -> None:
 
 
 def _key(budget: Budget) -> Key:
-    return budget.metric, budget.function
+    return budget.phase, budget.metric, budget.function
 
 
 def _levels(nodeid: str, tests: Mapping[str, Sequence[Budget]]) -> list[dict[str, Sequence[Budget]]]:

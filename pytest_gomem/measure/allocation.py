@@ -24,7 +24,7 @@ _allocation_metric = partial(
 
 def _own(told: Told, cost: str, source: str) -> Reading:
     """What the service itself allocated: the window's difference without what reading it costs."""
-    precision = f"{cost} for one reading is subtracted; the scatter of that cost stays"
+    precision = f"{cost} for our own readings is subtracted; the scatter of that cost stays"
     if told.value < told.cost:
         return Reading(0, f"{source} {told.by}", precision, _LITTLE)
     return Reading(told.value - told.cost, f"{source} {told.by}", precision)

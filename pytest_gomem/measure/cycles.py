@@ -49,25 +49,26 @@ class Cycles:
 def cycles_of(window: Window) -> Cycles:
     """The window's cycles; raises ObserveError when neither MemStats nor gctrace was to be had.
 
-    With MemStats they are those numbered (start.num_gc, end.num_gc]: the collections that our own later readings
-    force have higher numbers.
+    With MemStats they are those numbered (start.num_gc, end.num_gc], without those that our own readings forced within
+    the window; the collections that our own later readings force have higher numbers.
     """
     trace = window.gctrace
     if not isinstance(window.memstats, Missing):
-        return _numbered(memstats(window), trace, window.gc_records)
+        return _numbered(memstats(window), trace, window.gc_records, window.own_cycles)
     if isinstance(trace, Missing):
         raise ObserveError(_both(window.memstats.reason, trace.reason))
     return _arrived(window, trace)
 
 
-def _numbered(pair: MemStatsPair, trace: GcTrace | Missing, records: Sequence[GcRecord]) -> Cycles:
+def _numbered(pair: MemStatsPair, trace: GcTrace | Missing, records: Sequence[GcRecord], own: frozenset[int]) -> Cycles:
     first, last = pair.start.num_gc + 1, pair.end.num_gc
-    traced = () if isinstance(trace, Missing) else tuple(c for c in trace.cycles if first <= c.number <= last)
+    counted = frozenset(range(first, last + 1)) - own
+    traced = () if isinstance(trace, Missing) else tuple(c for c in trace.cycles if c.number in counted)
     known = [*((number, pause) for number, pause, _ in pair.end.pauses), *((r.number, r.pause) for r in records)]
-    exact = {number: pause for number, pause in known if first <= number <= last}
+    exact = {number: pause for number, pause in known if number in counted}
     untraced = trace.reason if isinstance(trace, Missing) else ""
     source = "debug.ReadGCStats by the agent" if records else f"{MEMSTATS}.PauseNs {by(pair.reader)}"
-    return Cycles(last - first + 1, traced, exact, untraced, by_number=True, exact_source=source, reader=pair.reader)
+    return Cycles(len(counted), traced, exact, untraced, by_number=True, exact_source=source, reader=pair.reader)
 
 
 def _arrived(window: Window, trace: GcTrace) -> Cycles:

@@ -47,7 +47,7 @@ def peak_rss(window: Window) -> Reading | Unavailable:
         return Reading(window.lifetime_peak, _MAXRSS, _drift_words(window), "of its whole life, start-up included")
     peak = kernel_peak(window)
     reading = _sampled_peak(window) if peak is None else _recorded_peak(window, peak)
-    floor = at_start(window).rss
+    floor = at_start(window).rss if window.floor is None else window.floor
     drift = 0 if peak is None else rss_drift(window.cpus)
     if window.fresh:
         return reading
@@ -56,7 +56,7 @@ def peak_rss(window: Window) -> Reading | Unavailable:
             f"the peak of {_bytes(reading.value)} never rose above what was resident at the start: the service still "
             f"holds {_bytes(floor)} from earlier; {_FRESH}"
         )
-    held = _free_pages(window)
+    held = _free_pages(window) if window.floor is None else 0  # a phase's may well be its window's own
     if held > _FREE_SHARE * reading.value:
         return Unavailable(
             f"the peak of {_bytes(reading.value)} is not this window's own: the service still holds {_bytes(held)} of "

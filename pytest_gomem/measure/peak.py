@@ -36,7 +36,8 @@ def kernel_peak(window: Window) -> int | None:
     if window.tree:
         # A child that ended before the close is in the sums of the timeline alone.
         peak = max([peak, *(sample.hwm for sample in samples(window) if sample.hwm is not None)])
-    return peak if window.peak_reset or window.fresh or _rose_above_start(window, peak) else None
+    own = window.peak_reset or (window.fresh and window.floor is None)
+    return peak if own or _rose_above_start(window, peak) else None
 
 
 def _rose_above_start(window: Window, peak: int) -> bool:

@@ -9,6 +9,7 @@ from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.histograms import BUCKETS, Bucket, gained, quantile, total
 from pytest_gomem.measure.metric import Better, Compute, Metric, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.quantiles import p99_note
+from pytest_gomem.measure.sources import joined
 from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.quantity import BYTES, SECONDS
@@ -104,7 +105,12 @@ def _stop_quantile(window: Window, percent: int) -> Reading:
     source = f"{name} by the agent"
     if not stops:
         return Reading(0.0, source, "exact", "no GC cycle stopped the world in the window")
-    return Reading(quantile(stops, percent), source, note=p99_note(total(stops), "stops") if percent == 99 else "")
+    forced = len(window.own_cycles)
+    note = joined(
+        p99_note(total(stops), "stops") if percent == 99 else "",
+        f"the stops of {forced} cycles that phases forced are in it" if forced else "",
+    )
+    return Reading(quantile(stops, percent), source, note=note)
 
 
 @_histogram_metric(group="work", sources=(_LATENCIES,))

@@ -15,7 +15,7 @@ _READER_TRUST = {"agent": 10, "pprof": 30, "expvar": 40}
 
 @dataclass(frozen=True)
 class Told:
-    """A quantity of the window. by: who told it, as in "by the agent". cost: what one reading itself adds to it."""
+    """A quantity of the window. by: who told it, as in "by the agent". cost: what our own readings added to it."""
 
     value: float
     by: str
@@ -37,7 +37,10 @@ def edges_of(window: Window) -> list[SourceEdges]:
 
 def _edges_of_memstats(pair: MemStatsPair) -> SourceEdges:
     start, end = (Observed(stats.t, quantities_of(stats)) for stats in (pair.start, pair.end))
-    cost = {"total_alloc": pair.read_bytes, "mallocs": pair.read_objects}
+    cost = {
+        "total_alloc": pair.read_bytes * pair.readings + pair.own_bytes,
+        "mallocs": pair.read_objects * pair.readings + pair.own_objects,
+    }
     return SourceEdges(pair.reader, _READER_TRUST.get(pair.reader, 0), start, end, cost)
 
 

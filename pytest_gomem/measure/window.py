@@ -52,7 +52,8 @@ class GcTrace:
 class MemStatsPair:
     """MemStats at the window's edges and once more after two forced GCs; `read_*` is what one reading itself costs.
 
-    The costs are calibrated by two readings back to back before the window opened. reader: who read them. later: once
+    The costs are calibrated by two readings back to back before the window opened. reader: who read them. readings: how
+    many of them are in the difference. own_*: what was allocated while phases forced collections in it. later: once
     more, after the sources beside, where no collection can be forced.
     """
 
@@ -62,6 +63,9 @@ class MemStatsPair:
     read_bytes: int
     read_objects: int
     reader: str = "pprof"
+    readings: int = 1
+    own_bytes: int = 0
+    own_objects: int = 0
     later: MemStats | None = None
 
 
@@ -89,12 +93,16 @@ class SourceEdges:
 
 @dataclass(frozen=True)
 class Phase:
-    """A named part of a window, CLOCK_MONOTONIC seconds, with its operations where they were counted."""
+    """A named part of a window, CLOCK_MONOTONIC seconds, with its operations where they were counted.
+
+    window: the same as a window of its own, evaluated by the same metrics.
+    """
 
     name: str
     start: float
     end: float
     ops: int | None
+    window: Window | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,8 @@ class Window:
     gc_records: the window's GC cycles as the agent recorded them; () without an agent.
     smaps: the process's mappings, read at the close next to MemStats, before the collections that are forced.
     sources: the sources read beside MemStats and the kernel. after: the kernel's reading after theirs at the close.
-    runtime: runtime/metrics at both edges, by the agent.
+    runtime: runtime/metrics at both edges, by the agent. own_cycles: numbers of GC cycles that our own readings forced
+    within the window. floor: of a phase alone, the RSS in bytes from which the whole window started.
     """
 
     name: str
@@ -133,6 +142,8 @@ class Window:
     gc_records: tuple[GcRecord, ...] = ()
     smaps: SmapsTotals | Missing = Missing("the mappings of the process were not read")
     sources: tuple[SourceEdges, ...] = ()
+    own_cycles: frozenset[int] = frozenset()
+    floor: int | None = None
     runtime: RuntimeMetrics | Missing = Missing("runtime/metrics need the agent")
     after: KernelReading | Missing = Missing("no further source was read")
 

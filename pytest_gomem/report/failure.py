@@ -14,7 +14,17 @@ from pytest_gomem.report.functions import function_detail
 from pytest_gomem.report.model import LoadSummary, PeakMoment, WindowRecord
 from pytest_gomem.report.ratchet import accepted_text
 from pytest_gomem.report.size_classes import size_class_text
-from pytest_gomem.report.text import BROKEN, budget_name, columns, limit_text, printable, readings, value_text, wrapped
+from pytest_gomem.report.text import (
+    BROKEN,
+    budget_name,
+    columns,
+    judged_reading,
+    limit_text,
+    printable,
+    readings,
+    value_text,
+    wrapped,
+)
 
 LOG_LINES = 20
 _ALLOCATION = frozenset({"total_alloc", "allocs", "alloc_rate", "alloc_bytes_per_op", "allocs_per_op"})
@@ -96,11 +106,11 @@ def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
     if verdict.status is Status.UNAVAILABLE:
         yield f"{_DETAIL}its limit of {limit_text(verdict)} fails, because unmeasured is not passed"
     yield _DETAIL + printable(_declared(verdict))
-    if verdict.budget.metric in _PEAKS and verdict.actual is not None and window.peak_moment:
+    if _has_moment(verdict) and window.peak_moment:
         yield _DETAIL + _peak_text(window.peak_moment, window.duration)
     if verdict.budget.function:
         yield from wrapped(printable(function_detail(verdict.budget, window.functions)), _WIDTH, _DETAIL)
-    reading = readings(window).get(verdict.budget.metric)
+    reading = judged_reading(window, verdict)
     if isinstance(reading, Reading):
         origin = (f"read from {reading.source}" if reading.source else "", reading.precision, reading.note)
         yield from wrapped(printable("; ".join(part for part in origin if part)), _WIDTH, _DETAIL)
@@ -110,6 +120,11 @@ def _declared(verdict: Verdict) -> str:
     if verdict.budget.scope == BY_DEFAULT:
         return f"{BY_DEFAULT}; more than {verdict.limit.written} counts, if it stands out of the rounds' scatter"
     return f"declared at {verdict.budget.place} ({verdict.budget.scope})"
+
+
+def _has_moment(verdict: Verdict) -> bool:
+    """Whether the verdict is about the peak whose moment the window knows: that of the whole window."""
+    return verdict.budget.metric in _PEAKS and verdict.actual is not None and not verdict.budget.phase
 
 
 def _peak_text(moment: PeakMoment, duration: float) -> str:

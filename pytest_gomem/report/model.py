@@ -74,12 +74,16 @@ class LoadSummary:
 
 @dataclass(frozen=True)
 class PhaseRecord:
-    """A named part of a window, in seconds after it opened, with its operations where they were counted."""
+    """A named part of a window, in seconds after it opened, with its operations where they were counted.
+
+    name: as the test gave it; the second of that name is "login#2". metrics: every metric, of this part alone.
+    """
 
     name: str
     start: float
     end: float
     ops: int | None
+    metrics: tuple[MetricValue, ...] = ()
 
 
 @dataclass(frozen=True)

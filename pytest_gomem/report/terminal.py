@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Unavailable
@@ -18,12 +18,12 @@ from pytest_gomem.report.text import (
     columns,
     display_width,
     finite,
+    judged_reading,
     known,
     limit_text,
     pad,
     percent,
     printable,
-    readings,
     short_name,
     short_names,
     value_text,
@@ -81,6 +81,7 @@ class _Entry:
     nodeid: str
     label: str
     window: WindowRecord
+    is_phase: bool = False
 
     @property
     def suffix(self) -> str:
@@ -98,9 +99,10 @@ def summary_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]
     An unavailable metric is "-" with the number of the footnote that gives the reason.
     """
     entries = [
-        _Entry(test.nodeid, label, window)
+        entry
         for test in run_tests
         for label, window in zip(window_labels(test), test.windows, strict=True)
+        for entry in _with_phases(_Entry(test.nodeid, label, window))
     ]
     if not entries:
         return
@@ -112,6 +114,22 @@ def summary_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]
         yield from ((line, "") for line in wrapped(f"no room here for {', '.join(hidden)}", width, "  "))
     yield from notes.lines(width)
     yield from ((line, "") for line in wrapped(_totals(entries), width))
+
+
+def _with_phases(entry: _Entry) -> Iterator[_Entry]:
+    """The window, and each of its phases as one, each with its own verdicts."""
+    window = entry.window
+    names = {phase.name for phase in window.phases}
+    yield replace(
+        entry, window=replace(window, verdicts=tuple(v for v in window.verdicts if v.budget.phase not in names))
+    )
+    for phase in (phase for phase in window.phases if phase.metrics):
+        verdicts = tuple(v for v in window.verdicts if v.budget.phase == phase.name)
+        label = f"{entry.label} / {phase.name}" if entry.label else phase.name
+        # phases stay, for it is there that a verdict on one finds its reading
+        yield replace(
+            entry, label=label, window=replace(window, metrics=phase.metrics, verdicts=verdicts), is_phase=True
+        )
 
 
 def _fitting(entries: Sequence[_Entry], wanted: Sequence[str], width: int) -> tuple[int, _Footnotes, list[Line]]:
@@ -149,7 +167,7 @@ def _cells(window: WindowRecord, names: Sequence[str], notes: _Footnotes, budget
     budget = clip(f"{budget_name(verdict)} {limit_text(verdict)}", budget_width)
     if verdict.status is not Status.UNAVAILABLE:
         return ("", *figures, budget, _standing(verdict))
-    result = readings(window).get(verdict.budget.metric)
+    result = judged_reading(window, verdict)
     reason = result.reason if isinstance(result, Unavailable) else verdict.reason or "no reason was given"
     return ("", *figures, budget, "unmeasured" + notes.mark(reason))
 
@@ -206,5 +224,6 @@ def _totals(entries: Sequence[_Entry]) -> str:
     verdicts = [verdict for entry in entries for verdict in entry.window.verdicts]
     count = Counter("accepted" if verdict.accepted else _TOTALS[verdict.status] for verdict in verdicts)
     judged = ", ".join(f"{count[words]} {words}" for words in (*_TOTALS.values(), "accepted") if count[words])
-    windows = f"{len(entries)} window{'s' * (len(entries) != 1)} in {tests} test{'s' * (tests != 1)}"
+    number = sum(not entry.is_phase for entry in entries)
+    windows = f"{number} window{'s' * (number != 1)} in {tests} test{'s' * (tests != 1)}"
     return f"{windows}; limits: {judged or 'none'}"

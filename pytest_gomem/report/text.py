@@ -39,6 +39,13 @@ def readings(window: WindowRecord) -> dict[str, Reading | Unavailable]:
     return {metric.name: finite(metric.result) for metric in window.metrics}
 
 
+def judged_reading(window: WindowRecord, verdict: Verdict) -> Reading | Unavailable | None:
+    """What a verdict judged: the metric of the window, or of the phase that its budget is on."""
+    phases = {phase.name: phase.metrics for phase in window.phases}
+    metrics = phases.get(verdict.budget.phase, ()) if verdict.budget.phase else window.metrics
+    return next((finite(metric.result) for metric in metrics if metric.name == verdict.budget.metric), None)
+
+
 def value_text(value: float, unit: str) -> str:
     """A value with its unit, in the prefixes of quantity.format_value; a unit unknown there is printed as it is."""
     if not math.isfinite(value):
@@ -57,7 +64,8 @@ def percent(ratio: float) -> str:
 def budget_name(verdict: Verdict) -> str:
     """The metric a verdict is about, with the function glob where the budget has one: alloc_space[main.encode*]."""
     function = verdict.budget.function
-    return printable(f"{verdict.budget.metric}[{function}]" if function else verdict.budget.metric)
+    metric = f"{verdict.budget.phase}.{verdict.budget.metric}" if verdict.budget.phase else verdict.budget.metric
+    return printable(f"{metric}[{function}]" if function else metric)
 
 
 def limit_text(verdict: Verdict) -> str:

@@ -15,6 +15,7 @@ from pytest_gomem.measure.registry import evaluate
 from pytest_gomem.measure.window import Window
 from pytest_gomem.session.capture import Profiles, wants_profile
 from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.phases import COLLECTED
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.records import window_record
 from pytest_gomem.session.run import Run, overlaid, overrides
@@ -177,6 +178,7 @@ class Gomem(Launchpad):
             fresh=service.is_unmeasured(),
             pss=pss or any(budget.metric == "peak_pss" for budget in budgets),
             profile=wants_profile(budgets),
+            collecting=frozenset(b.phase for b in budgets if b.metric in COLLECTED),
         )
         service.windows_opened += 1
         return service.window

@@ -15,13 +15,14 @@ from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError, MeasureError, Place
 from pytest_gomem.judge.decide import failed, judge
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
+from pytest_gomem.judge.phases import judge_phase
 from pytest_gomem.judge.rank import resolve
 from pytest_gomem.judge.ratchet import ratchet
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.failure import failure_text
-from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.report.model import PhaseRecord, WindowRecord
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.capture import Profiles
 from pytest_gomem.session.culprits import with_culprits
@@ -63,13 +64,16 @@ class Judging:
         budgets: Sequence[Budget],
         results: Mapping[str, Reading | Unavailable],
         functions: Mapping[Asked, FunctionValue | Unavailable],
+        phases: Sequence[PhaseRecord] = (),
     ) -> tuple[Verdict, ...]:
-        """The verdicts of these budgets, in their order, on a window's results and what its functions hold or made.
+        """The verdicts of these budgets, in their order, on a window's results, on what its functions hold or made, and
+        on its phases.
 
         What is accepted is a warning; the base side is judged by nothing.
         """
         if self.is_base:
             return ()
+        by_phase = {phase.name: {metric.name: metric.result for metric in phase.metrics} for phase in phases}
         unknown = Unavailable("this version does not measure it yet")
         found = (
             verdict
@@ -77,6 +81,8 @@ class Judging:
             for verdict in (
                 judge_function(budget, functions[asked_by(budget)], strict=self.strict)
                 if budget.function
+                else judge_phase(budget, by_phase)
+                if budget.phase
                 else judge(budget, results.get(budget.metric, unknown))
             )
         )
@@ -203,7 +209,7 @@ class Measurement:
 
     def _add_verdicts(self, budgets: Sequence[Budget]) -> tuple[Verdict, ...]:
         values = measured_functions(budgets, self.profiles, self.service.module)
-        verdicts = self._judging.verdicts(budgets, self.results, values)
+        verdicts = self._judging.verdicts(budgets, self.results, values, self.record.phases)
         functions = dict.fromkeys((*self.record.functions, *known_values(values)))
         self._record = replace(self.record, verdicts=(*self.record.verdicts, *verdicts), functions=tuple(functions))
         return verdicts

@@ -14,11 +14,11 @@ from pytest_gomem.measure.cross_checks import cross_checks, disagreement
 from pytest_gomem.measure.joined_cycles import joined_cycles
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
 from pytest_gomem.measure.peak import peak_moment
-from pytest_gomem.measure.registry import Registry
+from pytest_gomem.measure.registry import Registry, evaluate
 from pytest_gomem.measure.runtime_metrics import histograms
 from pytest_gomem.measure.series import series_of
 from pytest_gomem.measure.size_classes import size_classes
-from pytest_gomem.measure.window import LoadRecord, Missing, Window
+from pytest_gomem.measure.window import LoadRecord, Missing, Phase, Window
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
 from pytest_gomem.report.bill import bill_record
 from pytest_gomem.report.model import (
@@ -54,10 +54,7 @@ def window_record(
         metrics=tuple(_value(metric, results) for metric in registry),
         peak_moment=_moment(window),
         loads=tuple(_load(load) for load in window.loads),
-        phases=tuple(
-            PhaseRecord(phase.name, phase.start - window.opened, phase.end - window.opened, phase.ops)
-            for phase in window.phases
-        ),
+        phases=tuple(_phase(phase, window, registry) for phase in window.phases),
         series={name: Series(t, v) for name, (t, v) in series_of(window).items()},
         notes=(*_notes(service), *_gaps(window), *(disagreement(check) for check in checks if not check.agrees)),
         log_tail=last_lines(service.log()) if service.has_log() else "",
@@ -72,6 +69,12 @@ def window_record(
 
 def _value(metric: Metric, results: Mapping[str, Reading | Unavailable]) -> MetricValue:
     return MetricValue(metric.name, metric.unit.name, results[metric.name])
+
+
+def _phase(phase: Phase, window: Window, registry: Registry) -> PhaseRecord:
+    results = {} if phase.window is None else evaluate(phase.window, registry)
+    metrics = tuple(_value(metric, results) for metric in registry if metric.name in results)
+    return PhaseRecord(phase.name, phase.start - window.opened, phase.end - window.opened, phase.ops, metrics)
 
 
 def _build(service: Service) -> BuildRecord:

@@ -11,7 +11,7 @@ from statistics import median
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, median_of
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.sources import joined
-from pytest_gomem.report.model import MetricValue, WindowRecord
+from pytest_gomem.report.model import MetricValue, PhaseRecord, WindowRecord
 from pytest_gomem.report.text import value_text
 from pytest_gomem.session.functions import known_values
 from pytest_gomem.session.measurement import CHECK_SCOPE, Judging
@@ -46,8 +46,9 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
     results = {metric.name: metric.result for metric in metrics}
     budgets = judging.budgets(last.service)
     functions = {asked: _function(asked, rounds) for asked in (asked_by(b) for b in budgets if b.function)}
+    phases = tuple(_merged_phase(phase, rounds) for phase in last.phases)
     verdicts = (
-        *judging.verdicts(budgets, results, functions),
+        *judging.verdicts(budgets, results, functions, phases),
         *(verdict for verdict in last.verdicts if verdict.budget.scope == CHECK_SCOPE),
     )
     accused = next((window for window in reversed(rounds) if window.culprits), last)
@@ -55,12 +56,21 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
         last,
         metrics=metrics,
         verdicts=verdicts,
+        phases=phases,
         functions=known_values(functions),
         rounds=tuple(values(window) for window in rounds),
         notes=tuple(dict.fromkeys([*_doubts(rounds, asked), *(note for window in rounds for note in window.notes)])),
         culprits=accused.culprits,
         culprit_summaries=accused.culprit_summaries,
     )
+
+
+def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRecord:
+    """The phase with the medians of its metrics; one that is missing in a round has none."""
+    missing = PhaseRecord(last.name, 0.0, 0.0, None)
+    like = [next((p for p in window.phases if p.name == last.name), missing) for window in rounds]
+    metrics = tuple(_median(name, [_metric(phase, name) for phase in like]) for name in _names(like))
+    return replace(last, metrics=metrics)
 
 
 def values(window: WindowRecord) -> dict[str, float]:
@@ -71,11 +81,11 @@ def values(window: WindowRecord) -> dict[str, float]:
     }
 
 
-def _names(rounds: Sequence[WindowRecord]) -> Mapping[str, None]:
+def _names(rounds: Sequence[WindowRecord | PhaseRecord]) -> Mapping[str, None]:
     return dict.fromkeys(metric.name for window in rounds for metric in window.metrics)
 
 
-def _metric(window: WindowRecord, name: str) -> MetricValue:
+def _metric(window: WindowRecord | PhaseRecord, name: str) -> MetricValue:
     missing = MetricValue(name, "", Unavailable("it is not among the metrics of this round"))
     return next((metric for metric in window.metrics if metric.name == name), missing)
 

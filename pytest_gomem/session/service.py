@@ -12,7 +12,7 @@ from pytest_gomem.errors import LoadError, MeasureError, ObserveError, ServiceDi
 from pytest_gomem.launch.launcher import last_lines
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.bill import Bill, bill
-from pytest_gomem.measure.window import LoadRecord, Phase
+from pytest_gomem.measure.window import LoadRecord
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import read_smaps
@@ -150,6 +150,8 @@ class Service:
     def _operations(self, change: Callable[[Any], None]) -> None:
         if self.window is not None:
             change(self.window.operations)
+            if self.window.phases.operations is not None:
+                change(self.window.phases.operations)
 
     @contextlib.contextmanager
     def warmup(self) -> Iterator[None]:
@@ -159,12 +161,23 @@ class Service:
             self.window.restart()
 
     @contextlib.contextmanager
-    def phase(self, name: str, ops: int | None = None) -> Iterator[None]:
-        """Name a part of the window; it stands in the report with its times and operations."""
-        start = time.monotonic()
-        yield
-        if self.window is not None:
-            self.window.phases.append(Phase(name, start, time.monotonic(), ops))
+    def phase(self, name: str, ops: int | None = None, *, collect: bool = False) -> Iterator[None]:
+        """Measure a part of the window, with every metric of its own; entered again, it is another one, `name#2`.
+
+        collect: force collections at its end for what needs them, as a budget on such a metric of the phase does by
+        itself. Raises MeasureError within another phase.
+        """
+        window = self.window
+        if window is None:
+            yield
+            return
+        window.phases.enter(name, ops)
+        try:
+            yield
+        except BaseException:
+            window.phases.abandon()
+            raise
+        window.phases.leave(collect=collect)
 
     def gc_now(self) -> None:
         """Force two collections; raises ObserveError without an agent or a pprof endpoint."""

@@ -5,29 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.measure.runtime_metrics import NAMES
-from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Phase, RuntimeMetrics, Window
-from pytest_gomem.observe import kernel
-from pytest_gomem.observe.agent.records import Histogram
-from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats
-from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, RuntimeMetrics, Window
+from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.session.capture import NOT_ASKED, Profiles, heap_profile
 from pytest_gomem.session.operations import Operations
+from pytest_gomem.session.phases import Phases
 from pytest_gomem.session.readers import Beside
+from pytest_gomem.session.readings import Readings, RuntimeValues
 from pytest_gomem.session.subject import Subject
-
-_RuntimeValues = Mapping[str, int | float | Histogram]
 
 
 class OpenWindow:
     """A window that is being measured. Reading order: MemStats first and the kernel last when it opens, reversed
     when it closes, so that neither the garbage nor the peak of our own readings is inside.
 
-    profile: take a heap profile when it opens, against which one at the close can be held."""
+    profile: take a heap profile when it opens, against which one at the close can be held. collecting: the phases that
+    are to force collections when they end."""
 
     def __init__(
         self,
@@ -38,31 +35,31 @@ class OpenWindow:
         fresh: bool,
         pss: bool = False,
         profile: bool = False,
+        collecting: frozenset[str] = frozenset(),
     ) -> None:
         self.subject = subject
         self.name = name
         self.declared_ops = ops
         self.fresh = fresh
-        self._pss = pss
+        self._readings = Readings(subject, pss=pss)
+        self._collecting = collecting
         self._profile = profile
         self.restart()
 
     def restart(self) -> None:
         """Open, or open anew: what was recorded before is no longer inside."""
         self.operations = Operations()
-        self.phases: list[Phase] = []
+        self.phases = Phases(self._readings, self._collecting)
         self._free()
         self._look_for_peaks()
         base = heap_profile(self.subject) if self._profile else NOT_ASKED
         self.profiles = Profiles(self.subject, base)
         self._beside = Beside(self.subject.readers)
-        self._runtime: _RuntimeValues | Missing = Missing("MemStats could not be read when the window opened")
-        self._memstats = self._calibrate()
+        self._runtime, self._memstats = self._calibrate()
         if not isinstance(self._memstats, Missing):
             self.profiles.opening_cycle = self._memstats[0].num_gc
-        pid = self.subject.pid
-        self._peak_reset = pid is not None and self.subject.may_reset_peak and self._reset_peak(pid)
-        self._start = self._read_kernel()
+        self._peak_reset = self._readings.reset_peak()
+        self._start = self._readings.kernel()
         self.opened = time.monotonic()
 
     def _free(self) -> None:
@@ -81,126 +78,96 @@ class OpenWindow:
             agent.start_peak(path)
             agent.reset_peak()
 
-    def _reset_peak(self, pid: int) -> bool:
-        try:
-            members = kernel.family(pid, self.subject.tree)
-        except ObserveError:
-            return False
-        resets = [kernel.reset_peak(member.pid) for member in members]
-        return all(resets)
-
-    def _calibrate(self) -> tuple[MemStats, int, int] | Missing:
-        """The starting MemStats, and what one reading allocates in bytes and objects: the second of two in a row."""
-        try:
-            inside = self.subject.inside()
-            with contextlib.suppress(ObserveError):  # expvar forces none; whoever is dead says so below
-                inside.settled()
-            self._runtime = self._read_runtime()
-            first, second = inside.memstats(), inside.memstats()
-        except ObserveError as error:
-            return Missing(str(error))
-        return second, second.total_alloc - first.total_alloc, second.mallocs - first.mallocs
-
-    def _read_runtime(self) -> _RuntimeValues | Missing:
-        agent = self.subject.agent()
-        if agent is None:
-            return Missing(f"runtime/metrics need the agent: {self.subject.no_agent}")
-        try:
-            return agent.metrics(*NAMES)
-        except ObserveError as error:
-            return Missing(str(error))
-
-    def _end_runtime(self) -> RuntimeMetrics | Missing:
-        if isinstance(self._runtime, Missing):
-            return self._runtime
-        end = self._read_runtime()
-        return end if isinstance(end, Missing) else RuntimeMetrics(self._runtime, end)
-
-    def _read_kernel(self) -> KernelReading | Missing:
-        pid = self.subject.pid
-        if pid is None:
-            return Missing("only a pprof URL is known, no process id to read RSS from")
-        try:
-            return kernel.read(pid, tree=self.subject.tree, pss=self._pss)
-        except ObserveError as error:
-            ended = self.subject.ending() is not None
-            return Missing(f"the process {self.subject.ending_words()}" if ended else str(error))
+    def _calibrate(self) -> tuple[RuntimeValues | Missing, tuple[MemStats, int, int] | Missing]:
+        """What the inside tells at the opening, and what one reading of it allocates in bytes and objects: the second
+        of two in a row."""
+        self._readings.settled()  # whoever cannot, or is dead, says so below
+        first, (runtime, second) = self._readings.inside()[1], self._readings.inside()
+        for stats in (first, second):
+            if isinstance(stats, Missing):
+                return runtime, stats
+        assert not isinstance(first, Missing)
+        assert not isinstance(second, Missing)
+        return runtime, (second, second.total_alloc - first.total_alloc, second.mallocs - first.mallocs)
 
     def close(self) -> Window:
         """Take the closing readings and gather what was recorded; a dead process costs only what it took along."""
-        end = self._read_kernel()
+        self.phases.abandon()
+        end = self._readings.kernel()
         closed = time.monotonic()
-        smaps = self._read_smaps()
-        memstats = self._end_memstats()
-        runtime = self._end_runtime()
+        smaps = self._readings.smaps()
+        runtime, memstats = self._end_inside()
         sources = self._beside.close()
-        after = self._read_kernel() if sources else Missing("no further source was read")
-        if isinstance(memstats, MemStatsPair):
-            after_gc = self._after_collection()
-            later = self._later() if sources and isinstance(after_gc, Missing) else None
-            memstats = replace(memstats, after_gc=after_gc, later=later)
+        after = self._readings.kernel() if sources else Missing("no further source was read")
+        memstats = self._settled(memstats, compared=bool(sources))
         subject = self.subject
         ending = subject.ending()
-        return Window(
+        peak = self.phases.peak()
+        window = Window(
             name=self.name,
             opened=self.opened,
             closed=closed,
             start=self._start,
-            end=end,
+            end=_raised(end, peak),
             peak_reset=self._peak_reset,
             fresh=self.fresh,
-            timeline=subject.timeline.samples(self.opened, closed) if subject.timeline else (),
+            timeline=self._timeline(closed),
             sample_rate=subject.sample_rate,
             gctrace=self._gctrace(memstats, closed),
             memstats=memstats,
             gomaxprocs=subject.gomaxprocs,
             ops=self.operations.total(self.declared_ops),
             loads=self.operations.records(),
-            lifetime_peak=ending.max_rss if ending else None,
+            lifetime_peak=max(ending.max_rss or 0, peak or 0) or None if ending else None,
             tree=subject.tree,
             cpus=os.cpu_count() or 1,
-            phases=tuple(self.phases),
             gc_records=self._gc_records(memstats),
             smaps=smaps,
             sources=sources,
             after=after,
             runtime=runtime,
+            own_cycles=frozenset(self.phases.own_cycles),
         )
+        return replace(window, phases=self.phases.finished(window))
 
-    def _read_smaps(self) -> SmapsTotals | Missing:
-        pid = self.subject.pid
-        if pid is None:
-            return Missing("only a pprof URL is known, no process id to read mappings from")
-        try:
-            return read_smaps(pid)
-        except ObserveError as error:
-            return Missing(str(error))
+    def _settled(self, memstats: MemStatsPair | Missing, *, compared: bool) -> MemStatsPair | Missing:
+        """The pair with what two forced collections leave; where none can be forced and sources were compared with it,
+        with one more reading."""
+        if isinstance(memstats, Missing):
+            return memstats
+        after_gc = self._readings.settled()
+        later = self._readings.memstats() if compared and isinstance(after_gc, Missing) else None
+        return replace(memstats, after_gc=after_gc, later=later)
 
-    def _end_memstats(self) -> MemStatsPair | Missing:
-        """The pair without what the forced collections will leave: whoever is compared with it is read before them."""
+    def _timeline(self, closed: float) -> tuple[Sample, ...]:
+        """The samples, and what was read at the phases' edges: the highest before each reset is among these."""
+        if self.subject.timeline is None:
+            return ()
+        samples = self.subject.timeline.samples(self.opened, closed)
+        own = self.phases.samples()
+        return tuple(sorted((*samples, *own), key=lambda sample: sample.t)) if own else samples
+
+    def _end_inside(self) -> tuple[RuntimeMetrics | Missing, MemStatsPair | Missing]:
+        """The pairs without what the forced collections will leave: who is compared with it is read before them."""
         if isinstance(self._memstats, Missing):
-            return self._memstats
+            return Missing(self._memstats.reason), self._memstats
         start, read_bytes, read_objects = self._memstats
-        try:
-            inside = self.subject.inside()
-            end = inside.memstats()
-        except ObserveError as error:
-            died = self.subject.ending() is not None
-            return Missing(f"the process {self.subject.ending_words()}" if died else str(error))
-        return MemStatsPair(start, end, Missing("not read yet"), read_bytes, read_objects, inside.reader)
-
-    def _later(self) -> MemStats | None:
-        with contextlib.suppress(ObserveError):
-            return self.subject.inside().memstats()
-        return None
-
-    def _after_collection(self) -> MemStats | Missing:
-        try:
-            inside = self.subject.inside()
-            stats = inside.settled()
-            return stats if stats.goroutines is not None else replace(stats, goroutines=inside.goroutines())
-        except ObserveError as error:
-            return Missing(str(error))
+        runtime, end = self._readings.inside()
+        both = _both(self._runtime, runtime)
+        if isinstance(end, Missing):
+            return both, end
+        reader, readings = self.subject.inside().reader, 1 + self.phases.inside_readings
+        return both, MemStatsPair(
+            start,
+            end,
+            Missing("not read yet"),
+            read_bytes,
+            read_objects,
+            reader,
+            readings=readings,
+            own_bytes=self.phases.own_bytes,
+            own_objects=self.phases.own_objects,
+        )
 
     def _gc_records(self, memstats: MemStatsPair | Missing) -> tuple[GcRecord, ...]:
         agent = self.subject.agent()
@@ -223,8 +190,9 @@ class OpenWindow:
             return GcTrace(cycles, _gaps(cycles), rejected)
         first, last = memstats.start.num_gc, memstats.end.num_gc
         cycles, rejected = kept.gc_cycles(self.opened - 1.0)
-        inside = tuple(cycle for cycle in cycles if first < cycle.number <= last)
-        return GcTrace(inside, last - first - len(inside), rejected)
+        own = self.phases.own_cycles
+        inside = tuple(cycle for cycle in cycles if first < cycle.number <= last and cycle.number not in own)
+        return GcTrace(inside, last - first - len(own) - len(inside), rejected)
 
 
 def whole_life(subject: Subject, name: str, started: float, ops: int | None) -> Window:
@@ -255,6 +223,19 @@ def whole_life(subject: Subject, name: str, started: float, ops: int | None) -> 
         tree=subject.tree,
         cpus=os.cpu_count() or 1,
     )
+
+
+def _raised(end: KernelReading | Missing, peak: int | None) -> KernelReading | Missing:
+    """The reading at the close with the window's own peak: the last reset within it has forgotten what was before."""
+    if peak is None or isinstance(end, Missing) or end.hwm is None:
+        return end
+    return replace(end, hwm=max(end.hwm, peak))
+
+
+def _both(start: RuntimeValues | Missing, end: RuntimeValues | Missing) -> RuntimeMetrics | Missing:
+    if isinstance(start, Missing):
+        return start
+    return end if isinstance(end, Missing) else RuntimeMetrics(start, end)
 
 
 def _gaps(cycles: Sequence[GcCycle]) -> int | None:

@@ -10,13 +10,17 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NAMED = {
+    "agent_cpu": ("extra CPU per request", "streaming"),
+    "bill": ("guilty row", "garbage under GOGC=400", "most unexplained"),
+    "peak_profile": ("guilty line named first", "killed at its peak"),
+    "split_stderr": ("with the split", "without a whole line"),
     "a_a": ("peak_rss", "live_heap", "alloc_bytes_per_op", "allocs_per_op", "of stated noise"),
     "broken_input": ("clear messages", "pytest -n 2"),
     "gctrace_under_logging": ("accepted gctrace lines", "lost", "misread"),
     "no_process_left": ("SIGKILL", "SIGTERM", "SIGINT", "none left"),
     "peak_of_small_program": ("go_service", "gomem.run", "own VmHWM", "of the limit"),
     "sampler_rate": ("pure Python", "GIL held", "of 50 Hz"),
-    "shared_service": ("test_small_after_release", "test_small_after_kept", "unavailable"),
+    "shared_service": ("test_small_after_release", "test_small_after_kept", "unavailable", "with the agent"),
     "spike": ("seen whole", "of the spike"),
     "startup": ("of 10 ms", "of 150 ms"),
 }

@@ -268,6 +268,7 @@ _culprits = st.builds(
 _functions = st.builds(
     FunctionValue, _text, _text, st.booleans(), _count, _count, st.integers(1, 1 << 30), _count, _text
 )
+_phases = st.builds(PhaseRecord, _text, _number, _number, st.none() | _count, _metrics)
 _windows = st.builds(
     WindowRecord,
     name=_text,
@@ -303,7 +304,9 @@ _windows = st.builds(
         st.builds(CrossCheck, _text, st.tuples(_text, _text), st.tuples(_number, _number), _text, st.booleans()),
         max_size=2,
     ).map(tuple),
-    phases=st.lists(st.builds(PhaseRecord, _text, _number, _number, st.none() | _count), max_size=2).map(tuple),
+    phases=st.lists(st.builds(PhaseRecord, _text, _number, _number, st.none() | _count, _metrics), max_size=2).map(
+        tuple
+    ),
     rounds=st.lists(st.dictionaries(_names, _number, max_size=3), max_size=3).map(tuple),
     conditions=_texts,
     functions=st.lists(_functions, max_size=2).map(tuple),

@@ -25,6 +25,7 @@ def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
         "metric": budget.metric,
         "function": budget.function,
         "cum": budget.cum,
+        "phase": budget.phase,
         "scope": budget.scope,
         "declared_at": str(budget.place),
         "place": {"file": budget.place.file, "line": budget.place.line, "key": budget.place.key},
@@ -54,11 +55,15 @@ def verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
     limits = {kind: limit if kind == data["kind"] else None for kind in _LIMITS}
     budget = Budget(
         metric=data["metric"],
-        **limits,
+        max=limits["max"],
+        min=limits["min"],
+        warn=limits["warn"],
+        regression=limits["regression"],
         function=data["function"],
         scope=data["scope"],
         place=Place(**data["place"]),
         cum=data["cum"],
+        phase=data["phase"],
     )
     return Verdict(
         budget=budget,

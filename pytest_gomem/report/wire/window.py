@@ -101,12 +101,14 @@ def window_from_dict(data: Mapping[str, Any]) -> WindowRecord:
 
 def phase_to_dict(phase: PhaseRecord) -> dict[str, Any]:
     """A phase."""
-    return {"name": phase.name, "start": phase.start, "end": phase.end, "ops": phase.ops}
+    metrics = {metric.name: metric_to_dict(metric) for metric in phase.metrics}
+    return {"name": phase.name, "start": phase.start, "end": phase.end, "ops": phase.ops, "metrics": metrics}
 
 
 def phase_from_dict(data: Mapping[str, Any]) -> PhaseRecord:
     """The phase that was sent."""
-    return PhaseRecord(data["name"], number(data["start"]), number(data["end"]), data["ops"])
+    metrics = tuple(metric_from_dict(name, metric) for name, metric in data["metrics"].items())
+    return PhaseRecord(data["name"], number(data["start"]), number(data["end"]), data["ops"], metrics)
 
 
 def moment_to_dict(moment: PeakMoment | None) -> dict[str, Any] | None:

@@ -32,6 +32,8 @@ func main() {
 	mapped := flag.Int("mmap", 0, "MiB of anonymous memory by mmap")
 	file := flag.Int("file", 0, "MiB of a mapped file")
 	inC := flag.Int("malloc", 0, "MiB by malloc in C")
+	gogc := flag.Int("gogc", -1, "GOGC; -1: no collection but those of the other options")
+	churn := flag.Int("churn", 0, "MiB to allocate and drop, collected as GOGC says")
 	record := flag.String("record", "", "folder to write smaps, exe and MemStats to")
 	flag.Parse()
 
@@ -50,6 +52,13 @@ func main() {
 		runtime.GC()
 	}
 	allocate(*garbage)
+	if *churn > 0 {
+		debug.SetGCPercent(*gogc)
+		runtime.GC()
+		for i := 0; i < *churn; i++ {
+			touch(make([]byte, mib))
+		}
+	}
 
 	if *record != "" {
 		recordTo(*record)

@@ -1,0 +1,188 @@
+"""Owns the phases of an open window: windows within it, whose own readings leave its figures as they are."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from pytest_gomem.errors import MeasureError
+from pytest_gomem.judge.phases import base_name
+from pytest_gomem.measure.window import (
+    GcTrace,
+    MemStatsPair,
+    Missing,
+    Phase,
+    RuntimeMetrics,
+    Window,
+)
+from pytest_gomem.observe.records import KernelReading, MemStats, Sample
+from pytest_gomem.observe.smaps import SmapsTotals
+from pytest_gomem.session.operations import Operations
+from pytest_gomem.session.readings import Readings, RuntimeValues
+
+# The metrics that are read after forced collections.
+COLLECTED = frozenset({"live_heap", "heap_objects", "heap_fragmentation", "rss_live_heap", "rss_garbage"})
+UNCOLLECTED = Missing(
+    "a phase forces no collection, which would disturb the window: put a budget on this metric under the phase, or say "
+    "phase(..., collect=True)"
+)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One edge of a phase: the process as the kernel and the runtime saw it; `t` is CLOCK_MONOTONIC seconds."""
+
+    t: float
+    kernel: KernelReading | Missing
+    runtime: RuntimeValues | Missing
+    memstats: MemStats | Missing
+
+
+@dataclass(frozen=True)
+class _Closed:
+    name: str
+    start: Edge
+    end: Edge
+    peak_reset: bool
+    operations: Operations
+    ops: int | None
+    smaps: SmapsTotals | Missing
+    after_gc: MemStats | Missing
+
+
+class Phases:
+    """The phases of one window. `collecting`: names of those that a budget makes force collections."""
+
+    def __init__(self, readings: Readings, collecting: frozenset[str] = frozenset()) -> None:
+        self._readings = readings
+        self._collecting = collecting
+        self._closed: list[_Closed] = []
+        self._seen: Counter[str] = Counter()
+        self._open: tuple[str, Edge, bool, int | None] | None = None
+        self.operations: Operations | None = None
+        self.highest: list[KernelReading] = []
+        self.inside_readings = 0
+        self.own_cycles: set[int] = set()
+        self.own_bytes = self.own_objects = 0
+
+    def enter(self, name: str, ops: int | None) -> None:
+        """Open a phase; raises MeasureError where one is open. The window keeps the peak that the reset forgets."""
+        if self._open is not None:
+            raise MeasureError(f"phase '{self._open[0]}' is open: phases do not nest")
+        if not name or "#" in name:
+            raise MeasureError(f"{name!r} is no name of a phase: it must not be empty, nor hold a #")
+        self._seen[name] += 1
+        shown = name if self._seen[name] == 1 else f"{name}#{self._seen[name]}"
+        runtime, memstats = self._inside()
+        self._note(self._readings.kernel())
+        reset = self._readings.reset_peak()
+        kernel = self._readings.kernel()
+        self._open = (shown, Edge(time.monotonic(), kernel, runtime, memstats), reset, ops)
+        self.operations = Operations()
+
+    def leave(self, *, collect: bool = False) -> None:
+        """Close the phase."""
+        if self._open is None or self.operations is None:  # the window was opened anew meanwhile
+            return
+        name, start, reset, ops = self._open
+        kernel = self._readings.kernel()
+        t = time.monotonic()
+        self._note(kernel)
+        smaps = self._readings.smaps()
+        runtime, memstats = self._inside()
+        wanted = collect or base_name(name) in self._collecting
+        after_gc = self._collect(memstats) if wanted else UNCOLLECTED
+        end = Edge(t, kernel, runtime, memstats)
+        self._closed.append(_Closed(name, start, end, reset, self.operations, ops, smaps, after_gc))
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Forget the open phase, as when its body failed."""
+        self._open = self.operations = None
+
+    def _note(self, reading: KernelReading | Missing) -> None:
+        if not isinstance(reading, Missing):
+            self.highest.append(reading)
+
+    def _inside(self) -> tuple[RuntimeValues | Missing, MemStats | Missing]:
+        self.inside_readings += 1
+        return self._readings.inside()
+
+    def _collect(self, before: MemStats | Missing) -> MemStats | Missing:
+        """MemStats after forced collections; whatever is allocated meanwhile is taken for theirs."""
+        after = self._readings.settled()
+        if not isinstance(before, Missing) and not isinstance(after, Missing):
+            self.own_cycles.update(range(before.num_gc + 1, after.num_gc + 1))
+            self.own_bytes += after.total_alloc - before.total_alloc
+            self.own_objects += after.mallocs - before.mallocs
+        return after
+
+    def peak(self) -> int | None:
+        """The highest RSS that the kernel kept before each reset, bytes; None where no phase reset it."""
+        return max((reading.hwm for reading in self.highest if reading.hwm is not None), default=None)
+
+    def samples(self) -> list[Sample]:
+        """What was read at the phases' edges, as points of the timeline."""
+        return [Sample(r.t, r.rss, r.hwm, r.threads, r.fds) for r in self.highest]
+
+    def finished(self, window: Window) -> tuple[Phase, ...]:
+        """Each phase with a window of its own, out of what the whole window recorded in it."""
+        return tuple(_phase(closed, window) for closed in self._closed)
+
+
+def _phase(closed: _Closed, window: Window) -> Phase:
+    start, end, operations = closed.start, closed.end, closed.operations
+    memstats = _pair(closed, window)
+    runtime = start.runtime if isinstance(start.runtime, Missing) else _runtime(start.runtime, end.runtime)
+    own = replace(
+        window,
+        name=closed.name,
+        opened=start.t,
+        closed=end.t,
+        start=start.kernel,
+        end=end.kernel,
+        peak_reset=closed.peak_reset,
+        timeline=tuple(sample for sample in window.timeline if start.t <= sample.t <= end.t),
+        gctrace=_gctrace(window.gctrace, memstats, start.t, end.t),
+        memstats=memstats,
+        ops=operations.total(None) if closed.ops is None else closed.ops,
+        loads=operations.records(),
+        lifetime_peak=None,
+        phases=(),
+        gc_records=tuple(record for record in window.gc_records if _within(record.number, memstats)),
+        smaps=closed.smaps,
+        sources=(),
+        runtime=runtime,
+        floor=0 if isinstance(window.start, Missing) else window.start.rss,
+    )
+    return Phase(closed.name, start.t, end.t, own.ops, own)
+
+
+def _pair(closed: _Closed, window: Window) -> MemStatsPair | Missing:
+    start, end, whole = closed.start.memstats, closed.end.memstats, window.memstats
+    if isinstance(start, Missing):
+        return start
+    if isinstance(end, Missing):
+        return end
+    if isinstance(whole, Missing):
+        return whole
+    return MemStatsPair(start, end, closed.after_gc, whole.read_bytes, whole.read_objects, whole.reader)
+
+
+def _runtime(start: RuntimeValues, end: RuntimeValues | Missing) -> RuntimeMetrics | Missing:
+    return end if isinstance(end, Missing) else RuntimeMetrics(start, end)
+
+
+def _within(number: int, memstats: MemStatsPair | Missing) -> bool:
+    return not isinstance(memstats, Missing) and memstats.start.num_gc < number <= memstats.end.num_gc
+
+
+def _gctrace(trace: GcTrace | Missing, memstats: MemStatsPair | Missing, start: float, end: float) -> GcTrace | Missing:
+    if isinstance(trace, Missing):
+        return trace
+    if isinstance(memstats, Missing):
+        arrived = tuple(cycle for cycle in trace.cycles if cycle.t is not None and start <= cycle.t <= end)
+        return GcTrace(arrived, None, 0)
+    cycles = tuple(cycle for cycle in trace.cycles if _within(cycle.number, memstats))
+    return GcTrace(cycles, memstats.end.num_gc - memstats.start.num_gc - len(cycles), 0)
