@@ -32,6 +32,8 @@ def ratchet(
 def metric_of(verdict: Verdict) -> str:
     """The metric as acceptances name it: with the function glob where the limit is on functions."""
     function = verdict.budget.function
+    if verdict.budget.phase:  # no acceptance names it: what is accepted of the window is not of its phases
+        return f"{verdict.budget.phase}.{verdict.budget.metric}"
     return f"{verdict.budget.metric}[{function}]" if function else verdict.budget.metric
 
 
