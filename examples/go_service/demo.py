@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_gomem.cli import main as gomem
 from pytest_gomem.quantity import UNITS, format_value
 from pytest_gomem.report.chart import Axis, Curve, draw
 
@@ -29,11 +31,15 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Scenario:
-    """The same work twice: a test of test_bad.py and one of test_good.py."""
+    """The same work twice: a test of test_bad.py and one of test_good.py.
+
+    sample: the sample type of heap profiles in which the difference shows.
+    """
 
     name: str
     bad: str
     good: str
+    sample: str
 
 
 # The line that each bad version is guilty by, by the code that stands there.
@@ -44,11 +50,11 @@ GUILTY = {
     "test_encode_fresh": ("encode.go", "uint64(s.Time)"),
 }
 SCENARIOS = (
-    Scenario("logs", "test_logs", "test_logs"),
-    Scenario("buffers", "test_buffers", "test_buffers"),
-    Scenario("upload", "test_upload", "test_upload"),
-    Scenario("encode-pool", "test_encode_fresh", "test_encode_pool"),
-    Scenario("encode-unsafe", "test_encode_fresh", "test_encode_unsafe"),
+    Scenario("logs", "test_logs", "test_logs", "inuse_space"),
+    Scenario("buffers", "test_buffers", "test_buffers", "inuse_space"),
+    Scenario("upload", "test_upload", "test_upload", "alloc_space"),
+    Scenario("encode-pool", "test_encode_fresh", "test_encode_pool", "alloc_space"),
+    Scenario("encode-unsafe", "test_encode_fresh", "test_encode_unsafe", "alloc_space"),
 )
 
 
@@ -78,8 +84,9 @@ def run_pytest(title: str, name: str, paths: list[str]) -> Run:
     say(f"\n{title}", BOLD)
     report = OUT / f"{name}.json"
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", f"--gomem-json={report}", *paths]
-    status = subprocess.run(command, cwd=HERE).returncode
+    command = [sys.executable, "-m", "pytest", f"--gomem-json={report}", f"--gomem-artifacts={OUT}"]
+    env = {**os.environ, "GOMEM_DEMO_PROFILES": str(OUT / name)}
+    status = subprocess.run([*command, "-p", "keep_profiles", *paths], cwd=HERE, env=env).returncode
     tests = json.loads(report.read_text())["tests"] if report.exists() else []
     return Run(status, {test["nodeid"].rpartition("::")[2]: test for test in tests})
 
@@ -128,6 +135,8 @@ def show(good: Run, bad: Run) -> None:
             say(line)
         say(f"  guilty: {guilty['file']}:{guilty['line']} {guilty['function']} {guilty['reason']}")
         say(picture(scenario, before, after))
+        for line in flame_graphs(scenario, before):
+            say(line)
 
 
 def table(bad: Json, good: Json) -> Iterator[str]:
@@ -182,6 +191,22 @@ def picture(scenario: Scenario, before: Json, after: Json) -> str:
     axes = Axis("time since the window opened (s)"), Axis("resident memory, RSS (MB)", 1e6)
     path.write_text(draw(f"{scenario.name}: resident memory, bad against good", curves, *axes))
     return f"  picture: {os.path.relpath(path)}"
+
+
+def flame_graphs(scenario: Scenario, before: Json) -> Iterator[str]:
+    """What bad holds or makes more than good, as a page and as a picture."""
+    kept = before["artifacts"].get("heap_profile")
+    bad, good = OUT / str(kept), OUT / "good" / f"{scenario.good}.pb.gz"
+    if kept is None or not good.exists():
+        yield "  no flame graph: a heap profile is missing"
+        return
+    for ending in ("html", "svg"):
+        path = OUT / f"{scenario.name}-flame.{ending}"
+        title = f"{scenario.name}: {scenario.bad} (bad) against {scenario.good} (good)"
+        options = ["--sample", scenario.sample, "--title", title, "-o", str(path)]
+        out, err = io.StringIO(), io.StringIO()
+        drawn = gomem(["flame", str(bad), str(good), *options], out, err) == 0
+        yield f"  flame graph: {os.path.relpath(path)}" if drawn else f"  no flame graph: {err.getvalue().strip()}"
 
 
 def say(line: str, colour: str = "") -> None:

@@ -278,7 +278,7 @@
     by("vanished").hidden = view.vanished.count === 0;
     const more = view.vanished.count - view.vanished.rows.length;
     by("vanished-sum").textContent =
-      `${valueText(view.vanished.sum, view.unit)} of before, in ${view.vanished.count} places` +
+      `${valueText(view.vanished.sum, view.unit)} of before, in ${view.vanished.count} place${view.vanished.count === 1 ? "" : "s"}` +
       (more ? `; the ${view.vanished.rows.length} largest:` : ":");
     by("vanished-rows").replaceChildren(...view.vanished.rows.map(([before, what, caller]) => {
       const row = element("tr");

@@ -86,6 +86,11 @@ def name_of(frame: Frame) -> str:
     return printable(str(frame))
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things, with an s where there is not one."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def short_name(frame: Frame) -> str:
     """The name without the path before its package, and with type arguments as [...], where room is short."""
     plain, bracket, rest = name_of(frame).partition("[")
@@ -127,7 +132,7 @@ def _what_is_shown(asked: Asked, kind: ValueType, now: Values, layout: Layout) -
     elif layout.hidden:
         threshold = f"below {percent(asked.hide_below)} ({value_text(layout.smallest, kind.unit)})"
         together = f"{value_text(layout.hidden_width, kind.unit)}, {percent(layout.hidden_width / layout.width)}"
-        yield f"Not drawn: {_count(layout.hidden, 'frame')} {threshold}, together {together}."
+        yield f"Not drawn: {counted(layout.hidden, 'frame')} {threshold}, together {together}."
     else:
         yield "No frame is hidden."
 
@@ -139,8 +144,4 @@ def _doubts(profile: Profile, tree: CallTree, kind: ValueType, layout: Layout) -
     if layout.negative:
         yield f"Values below 0, together -{value_text(layout.negative, kind.unit)}, have no width and are not drawn."
     if tree.cut:
-        yield f"{_count(tree.cut, 'stack')} cut at {DEEPEST} frames; what lies deeper counts there."
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
+        yield f"{counted(tree.cut, 'stack')} cut at {DEEPEST} frames; what lies deeper counts there."

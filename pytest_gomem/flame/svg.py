@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from pytest_gomem.flame.colours import CHANGES, KINDS, ROOT, TEXT
 from pytest_gomem.flame.layout import Box
-from pytest_gomem.flame.picture import Picture, View, name_of, short_name
+from pytest_gomem.flame.picture import Picture, View, counted, name_of, short_name
 from pytest_gomem.pprof.table import value_text
 from pytest_gomem.report.text import clip, printable
 from pytest_gomem.report.text import short_name as shortest
@@ -130,7 +130,7 @@ def vanished_lines(picture: Picture, view: View, most: int) -> Iterator[str]:
         return
     unit = view.kind.unit
     total = value_text(sum(one.before for one in view.vanished), unit)
-    yield f"Vanished, and so not drawn: {total} of before, in {len(view.vanished)} places"
+    yield f"Vanished, and so not drawn: {total} of before, in {counted(len(view.vanished), 'place')}"
     for one in view.vanished[:most]:
         parent = picture.tree.parents[one.node]
         below = f", called by {name_of(picture.tree.frames[parent])}" if parent > 0 else ""

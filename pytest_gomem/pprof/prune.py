@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 
 from pytest_gomem.pprof.errors import ProfileError
@@ -61,7 +62,9 @@ def select(profile: Profile, focus: str = "", ignore: str = "") -> Profile:
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     try:
-        return re.compile(pattern)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own plans for "[[" are no concern of who reads a profile
+            return re.compile(pattern)
     except re.error as error:
         raise ProfileError(f"'{pattern}' is no regular expression: {error}") from None
 

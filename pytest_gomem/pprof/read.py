@@ -7,6 +7,7 @@ from os import PathLike
 
 from google.protobuf.message import DecodeError
 
+from pytest_gomem.pprof.bounds import check_bytes, check_counts, most_unpacked, too_large
 from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import Label, Profile, ValueType
 from pytest_gomem.pprof.profile_pb2 import Label as EncodedLabel
@@ -14,7 +15,6 @@ from pytest_gomem.pprof.profile_pb2 import ProfileView
 from pytest_gomem.pprof.samples import Samples
 from pytest_gomem.pprof.tables import Strings, binaries, functions, locations
 
-MAX_BYTES = 1 << 30  # of an unpacked profile; 200 000 samples take some 15 MB
 _GZIP = b"\x1f\x8b"
 _HTML = (b"<!doctype", b"<html", b"<?xml", b"<head")
 
@@ -54,9 +54,10 @@ def parse_profile(data: bytes, labels: bool = True) -> Profile:
 
 
 def _unpack(data: bytes) -> bytes:
-    """The content of all gzip members; raises ProfileError for one that is torn, damaged or beyond MAX_BYTES."""
+    """The content of all gzip members; raises ProfileError for one that is torn, damaged or unpacks to too much."""
     parts = []
-    left = MAX_BYTES
+    packed = len(data)
+    left = most_unpacked(packed)
     while data:
         member = zlib.decompressobj(wbits=31)
         try:
@@ -65,7 +66,7 @@ def _unpack(data: bytes) -> bytes:
             raise ProfileError(f"damaged gzip data: {error}") from None
         left -= len(parts[-1])
         if left < 0:
-            raise ProfileError(f"larger than {MAX_BYTES >> 20} MiB when unpacked")
+            raise too_large(packed)
         if not member.eof:
             raise ProfileError("gzip data that is cut short; was the profile still being written?")
         data = member.unused_data
@@ -73,7 +74,9 @@ def _unpack(data: bytes) -> bytes:
 
 
 def _decode(data: bytes, with_labels: bool) -> Profile:
+    check_bytes(data)
     view = ProfileView.FromString(data)
+    check_counts(view)
     text = Strings(view.string_table)
     profile = _without_samples(view, text)
     samples = Samples(len(profile.sample_types), with_labels)

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator
 
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from pytest_gomem.pprof.bounds import MAX_STACK
 from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import pack, varint
 from pytest_gomem.pprof.profile_pb2 import Sample, SampleColumns
 
 BATCH = 4096  # samples; bounds the memory that decoding takes on top of its result
+_SUSPICIOUS = 1 << 20  # bytes of a batch, most of which have some 400 000
 _MARK_VALUE = 0x5B1E_C7A3_94D6_E285  # arbitrary; should a sample hold it all the same, its batch just takes longer
 _MARK = b"\x0a\x00" + b"\x10" + varint(_MARK_VALUE) + b"\x1a\x00"
 _MARK_IN_MEMORY = array("q", [_MARK_VALUE]).tobytes()
@@ -36,6 +38,8 @@ class Samples:
             batch = encoded[start : start + BATCH]
             if not self._add_columns(batch):
                 self._add_one_by_one(batch)
+            if sum(map(len, batch)) > _SUSPICIOUS and max(map(len, self.stacks[start:])) > MAX_STACK:
+                raise ProfileError(f"a stack of more than {MAX_STACK} bytes")
 
     def _add_columns(self, batch: list[bytes]) -> bool:
         """Decode a batch at once; False, and nothing added, when it is not the plain case."""

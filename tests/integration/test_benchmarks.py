@@ -16,6 +16,7 @@ NAMED = {
     "split_stderr": ("with the split", "without a whole line"),
     "a_a": ("peak_rss", "live_heap", "alloc_bytes_per_op", "allocs_per_op", "of stated noise"),
     "broken_input": ("clear messages", "pytest -n 2"),
+    "fuzz_profiles": ("cases", "accepted", "refused in our words", "peak of a process"),
     "gctrace_under_logging": ("accepted gctrace lines", "lost", "misread"),
     "no_process_left": ("SIGKILL", "SIGTERM", "SIGINT", "none left"),
     "peak_of_small_program": ("go_service", "gomem.run", "own VmHWM", "of the limit"),

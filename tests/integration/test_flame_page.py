@@ -201,7 +201,7 @@ def test_a_difference_tells_changes_and_what_has_vanished(show):
     shown = browser.evaluate(script)
     assert ["main.leak  +5.00 kB", "main.leak", "box k6"] in shown
     assert [SHOWN, "box k3"] in [row[1:] for row in shown]
-    assert text(browser, "#vanished-sum") == "3.00 kB of before, in 1 places:"
+    assert text(browser, "#vanished-sum") == "3.00 kB of before, in 1 place:"
     assert text(browser, "#vanished-rows").split("\t") == ["3.00 kB", "main.work", "main.main"]
     browser.hover(".box[aria-level='4']")
     assert "6.00 kB 75% 6 000 B 1.00 kB +5.00 kB" in " ".join(text(browser, "#tip").split())

@@ -47,6 +47,15 @@ def test_aggregating_equals_looking_at_every_frame(made, index, by, drop):
     assert table.total == sum(map(abs, made.values[index]))
 
 
+def test_stacks_that_share_more_than_is_compared():
+    """Two stacks with thousands of frames in common are summed as any other."""
+    common = [3] * 5000
+    places = {1: location("main.a"), 2: location("main.b"), 3: location("main.r"), 2**20: location("main.c")}
+    made = profile([([1, *common], (1,)), ([2, *common], (2,)), ([2**20, *common[:4097]], (4,)), ([1], (8,))], places)
+    assert by_key(aggregate(made), "function") == one_by_one(made, 0, "function")
+    assert by_key(aggregate(made), "function")["main.r"] == (0, 7)
+
+
 @given(profiles(), profiles(), st.sampled_from(GRANULARITIES))
 def test_a_difference_is_that_of_the_two_tables(base, new, by):
     """Each row of the difference is the new value less the old one; equal rows are left out."""

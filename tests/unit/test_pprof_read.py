@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pprof_profiles import HEAP, location, profile, profiles
 
 from pytest_gomem.errors import GomemError
+from pytest_gomem.pprof import bounds, samples
 from pytest_gomem.pprof import profile_pb2 as pb
-from pytest_gomem.pprof import read, samples
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import location_ids, pack, varint
@@ -202,11 +202,44 @@ def test_gzip_members_are_joined():
     assert parse_profile(gzip.compress(data[:20]) + gzip.compress(data[20:])) == SMALL
 
 
-def test_a_small_file_cannot_take_all_memory(monkeypatch):
-    """Unpacking stops at a limit, however well the file was packed."""
-    monkeypatch.setattr(read, "MAX_BYTES", 1 << 20)
-    with pytest.raises(ProfileError, match="larger than 1 MiB"):
-        parse_profile(gzip.compress(bytes(2 << 20)))
+def field(tag, body):
+    return bytes([tag]) + varint(len(body)) + body
+
+
+def numbered(tag, count):
+    return b"".join(field(tag, b"\x08" + varint(number)) for number in range(1, count + 1))
+
+
+TYPE = field(0x0A, b"")
+BOMBS = {
+    "zeros that unpack a thousandfold": (lambda: gzip.compress(bytes(9 << 20)), "unpack to more than 8 MiB"),
+    "a large file": (lambda: bytes(bounds.MAX_BYTES + 1), "larger than 128 MiB"),
+    "samples without content": (lambda: TYPE + b"\x12\x00" * (9 << 20), "more than 2000000 samples"),
+    "too many locations": (lambda: TYPE + numbered(0x22, 400_001), "more than 400000 strings"),
+    "too many lines": (lambda: TYPE + field(0x22, b"\x08\x01" + b"\x22\x00" * 400_001), "more than 400000 strings"),
+    "too many types": (lambda: TYPE * 65, "65 sample types"),
+    "an endless stack": (
+        lambda: TYPE + numbered(0x22, 1) + field(0x12, field(0x0A, b"\x01" * (1 << 20)) + field(0x12, b"\x01")),
+        "a stack of more than 65536 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_is_refused(bomb):
+    """Sizes and counts that no profile has are told, before they take memory."""
+    make, says = BOMBS[bomb]
+    with pytest.raises(ProfileError, match=says):
+        parse_profile(make())
+
+
+def test_bounds_leave_room_for_large_profiles():
+    """What is above real sizes and below the bounds is read: a million samples, a deep stack."""
+    sample = field(0x12, field(0x0A, b"\x01") + field(0x12, b"\x01"))
+    data = TYPE + numbered(0x22, 1) + sample * 1_000_000
+    assert len(parse_profile(data, labels=False).stacks) == 1_000_000
+    deep = TYPE + numbered(0x22, 1) + field(0x12, field(0x0A, b"\x01" * 60_000) + field(0x12, b"\x01")) * 20
+    assert {len(stack) for stack in parse_profile(deep).stacks} == {60_000}
 
 
 def test_the_file_is_named(tmp_path):

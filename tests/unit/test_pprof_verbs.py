@@ -154,6 +154,12 @@ def test_focus_does_not_look_at_dropped_frames():
     assert len(select(made, ignore="leaf").stacks) == 1
 
 
+def test_an_odd_expression_warns_nobody():
+    """What Python may read differently one day is taken as it reads it now."""
+    made = profile([([1, 2], (1,))], PLACES, drop_frames="[[a]x")
+    assert list(select(made, focus="[[m]ain").values[0]) == [1]
+
+
 def test_an_expression_that_is_none_is_refused():
     """The error shows it."""
     with pytest.raises(ProfileError, match=r"'\(' is no regular expression"):
