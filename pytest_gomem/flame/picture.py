@@ -130,7 +130,7 @@ def _what_is_shown(asked: Asked, kind: ValueType, now: Values, layout: Layout) -
     if not layout.width:
         yield f"Nothing to draw: no stack has any {printable(kind.type)}."
     elif layout.hidden:
-        threshold = f"below {percent(asked.hide_below)} ({value_text(layout.smallest, kind.unit)})"
+        threshold = f"below {100 * asked.hide_below:.3g}% ({value_text(layout.smallest, kind.unit)})"
         together = f"{value_text(layout.hidden_width, kind.unit)}, {percent(layout.hidden_width / layout.width)}"
         yield f"Not drawn: {counted(layout.hidden, 'frame')} {threshold}, together {together}."
     else:

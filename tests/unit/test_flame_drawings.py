@@ -189,6 +189,12 @@ def test_what_is_measured_and_hidden_is_said():
     assert made.views[0].notes[0] == "Nothing to draw: no stack has any alloc_objects."
 
 
+def test_a_small_threshold_is_said_as_it_is():
+    """Not as "less than 0.1%"."""
+    made = drawn([([1], (10**6 - 9,)), ([2], (9,))], asked=Asked("x", hide_below=0.00012))
+    assert "1 frame below 0.012% (120 B)" in notes(made)
+
+
 def test_doubts_are_said():
     """Values below 0, stacks cut for their depth, and the part that was chosen."""
     assert "Values below 0, together -3.00 B, have no width" in notes(drawn([([1], (5,)), ([2], (-3,))]))
