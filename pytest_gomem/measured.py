@@ -99,7 +99,8 @@ class MeasuredItem:
             return False
         side = self._schedule.sides[self._turn]
         self._turn += 1
-        self._rounds.append(Round(side, [Gomem(self._run, self._judging_of(side), side=side)]))
+        self._rounds.append(Round(side, []))
+        self._round.gomems.append(self._factory(None, None))
         return True
 
     def _is_decided(self) -> bool:
@@ -113,6 +114,11 @@ class MeasuredItem:
         if not is_compared:
             return len(self._rounds) >= FEWEST  # with nothing to compare, the scatter is all that there is to know
         return is_decided(windows, metrics, len(self._schedule))
+
+    def _factory(self, base: Overrides | None, service: str | None) -> Gomem:
+        is_compared = self._run.settings.against is not None
+        side, keeps_heap = self._round.side, is_compared and self._schedule.may_be_last(self._turn - 1)
+        return Gomem(self._run, self._judging_of(side), base, service, side, keeps_heap=keeps_heap)
 
     def _judging_of(self, side: Side) -> Judging:
         return replace(self._judging, is_base=True) if side == "base" else self._judging
@@ -160,8 +166,7 @@ class MeasuredItem:
 
     def gomem(self, base: Overrides) -> Gomem:
         """A new factory whose windows belong to this round."""
-        side = self._round.side
-        gomem = Gomem(self._run, self._judging_of(side), base, self.plan.service, side)
+        gomem = self._factory(base, self.plan.service)
         self._round.gomems.append(gomem)
         return gomem
 

@@ -107,8 +107,8 @@ class BaseSide:
         if commit != repository.commit("HEAD") or self._against.toolchain:
             return ""
         if repository.changes():
-            return f"{self._against.ref} is HEAD: what is compared are the changes of the working tree"
-        return f"{self._against.ref} is HEAD, and no file differs: it is compared with itself"
+            return "the working tree is compared with the commit it is at: only its changes make a difference"
+        return "the working tree is that very commit: it is compared with itself"
 
     @contextlib.contextmanager
     def source(self, config: ServiceConfig) -> Iterator[Source]:

@@ -77,7 +77,8 @@ class Launchpad:
 class Gomem(Launchpad):
     """A launchpad that measures windows, and judges them by the budgets of its test.
 
-    side: which side of a comparison its services belong to.
+    side: which side of a comparison its services belong to. keeps_heap: take the heap profile of each window that
+    closes, since the services may have ended before the sides are compared.
     """
 
     def __init__(
@@ -87,10 +88,13 @@ class Gomem(Launchpad):
         base: Overrides | None = None,
         service: str | None = None,
         side: Side = "new",
+        *,
+        keeps_heap: bool = False,
     ) -> None:
         super().__init__(run, base, service)
         self.judging = judging
         self.side = side
+        self.keeps_heap = keeps_heap
         self.measurements: list[Measurement] = []
 
     def _rate(self, service: str) -> int | None:
@@ -195,7 +199,7 @@ class Gomem(Launchpad):
         service.window = None
         measurement = measurement or self._measurement(service, window.name)
         self._fill(measurement, service, window.close(), window.profiles)
-        if self._run.settings.against is not None:
+        if self.keeps_heap:
             window.profiles.keep_heap()
         if failing or failed(measurement.record.verdicts):
             measurement.accuse(self._run.reasons)

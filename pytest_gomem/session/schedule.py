@@ -27,6 +27,11 @@ class Schedule:
     def __len__(self) -> int:
         return len(self.sides)
 
+    def may_be_last(self, at: int) -> bool:
+        """Whether round `at`, counted from 0, is the last of its side if the test ends after all, or after a look."""
+        ends = (*self.looks, len(self))
+        return any(at < end and self.sides[at] not in self.sides[at + 1 : end] for end in ends)
+
 
 def fixed(rounds: int) -> Schedule:
     """So many rounds of the new side."""

@@ -93,9 +93,9 @@ class TestCommit:
     def test_remarks_when_the_commit_is_head(self, repository, tmp_path):
         """Compared with HEAD: either the changes of the working tree are judged, or nothing but noise is."""
         config, base = service(repository.folder), BaseSide(Against("main"), tmp_path)
-        assert base.check([config]) == ("main is HEAD, and no file differs: it is compared with itself",)
+        assert base.check([config]) == ("the working tree is that very commit: it is compared with itself",)
         (repository.folder / "main.go").write_text(MAIN.format("three"))
-        assert "changes of the working tree" in base.check([config])[0]
+        assert "only its changes make a difference" in base.check([config])[0]
 
     def test_monorepo(self, tmp_path):
         """gomem.yaml stands below the top, and the service in a module of its own beside it."""

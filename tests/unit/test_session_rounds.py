@@ -79,6 +79,9 @@ def test_schedules():
     assert fixed(3).sides == ("new",) * 3
     assert "".join(side[0] for side in paired(4).sides) == "nbbnnbbn"
     assert paired(3, looks=(3,)).looks == {6}
+    last = [paired(3).may_be_last(at) for at in range(6)]
+    assert last == [False, False, False, False, True, True]
+    assert [at for at in range(10) if paired(5, looks=(1, 3)).may_be_last(at)] == [0, 1, 4, 5, 8, 9]
     assert (len(automatic()), automatic().looks) == (LOOKS[-1], frozenset(LOOKS))
     drift = [at if side == "new" else -at for at, side in enumerate(paired(4).sides)]
     assert sum(drift) == 0

@@ -1,0 +1,183 @@
+"""Shows that a comparison with another commit raises no false alarm, and sees 1%: each one live, from git to verdict.
+
+A small service keeps 200 objects of 512 bytes per request and makes as many that it drops; a test is 500 requests,
+200 with --small.
+same: the commit against itself. heap: 2 objects more are kept per request. churn: 4 objects more are made. Each
+comparison is one test of its own, three rounds of fresh processes a side, in one pytest run for each of the three.
+cost: what a test takes longer than six rounds of the same load without a comparison, median against median; the first
+test of a run, which builds both sides, is left out.
+
+COMPARISONS in the environment sets their number, 40 unless said.
+
+    python benchmarks/against.py [--small]
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from common import Project, small_asked, table, verdict, workshop
+
+MAIN = """package main
+
+import (
+	"flag"
+	"net/http"
+	"sync"
+)
+
+type object struct {
+	next *object
+	rest [504]byte
+}
+
+var (
+	mutex         sync.Mutex
+	kept, dropped *object
+)
+
+func handle(w http.ResponseWriter, r *http.Request) {
+	mutex.Lock()
+	defer mutex.Unlock()
+	for range keptObjects {
+		kept = &object{next: kept}
+	}
+	for range madeObjects {
+		dropped = &object{}
+	}
+}
+
+func main() {
+	listen := flag.String("listen", "", "")
+	flag.Parse()
+	http.HandleFunc("/work", handle)
+	http.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
+	http.ListenAndServe(*listen, nil)
+}
+"""
+YAML = """version: 1
+services:
+  api:
+    build: .
+    args: ["--listen", "127.0.0.1:{port}"]
+    ready: {http: /healthz, timeout: 30s}
+"""
+TESTS = """
+    import json
+    from pathlib import Path
+
+    import pytest
+
+    given = json.loads(Path("given.json").read_text())
+
+
+    @pytest.mark.parametrize("at", range(given["comparisons"]))
+    def test_work(go_service, at):
+        go_service.load("/work", requests=given["requests"], connections=2)
+"""
+CONFTEST = """
+    import json
+    from pathlib import Path
+
+    TAKEN = []
+
+
+    def pytest_runtest_logreport(report):
+        if report.when == "call":
+            TAKEN.append(report.duration)
+
+
+    def pytest_sessionfinish():
+        Path("figures.json").write_text(json.dumps(TAKEN))
+"""
+SEEN_IN = {"same": None, "heap": "live_heap", "churn": "alloc_bytes_per_op"}
+COST = 0.5  # seconds
+
+
+def sizes(kept: int, made: int) -> str:
+    """The file of the service that the commits differ in."""
+    return f"package main\n\nconst (\n\tkeptObjects = {kept}\n\tmadeObjects = {made}\n)\n"
+
+
+CHANGED = {"same": sizes(200, 200), "heap": sizes(202, 198), "churn": sizes(200, 204)}
+
+
+def project(folder: Path, given: Mapping[str, int]) -> Project:
+    """A git repository with one commit: the service, its gomem.yaml and the tests."""
+    made = Project(folder, TESTS, YAML, given, CONFTEST)
+    files = {"go.mod": "module example.com/api\n\ngo 1.22\n", "main.go": MAIN, "sizes.go": CHANGED["same"]}
+    for name, text in {**files, ".gitignore": "*.json\n__pycache__/\n"}.items():
+        (folder / name).write_text(text)
+    for words in ("init --quiet", "add --all", "commit --quiet --message=base"):
+        me = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+        subprocess.run(["git", *me, *words.split()], cwd=folder, check=True, stdin=subprocess.DEVNULL)
+    return made
+
+
+def compared(windows: Sequence[Mapping[str, Any]], metric: str | None) -> tuple[int, int, list[float]]:
+    """How many windows have that metric among their regressions, and any other; the changes of the metric."""
+    worse = [
+        {v["metric"] for v in window["verdicts"] if v["kind"] == "regression" and v["status"] == "fail"}
+        for window in windows
+    ]
+    found = [
+        v["change"] / v["baseline"]
+        for window in windows
+        for v in window["verdicts"]
+        if v["kind"] == "regression" and v["metric"] == metric
+    ]
+    return sum(metric in metrics for metrics in worse), sum(bool(metrics) for metrics in worse), found
+
+
+def beyond_the_load(folder: Path, given: Mapping[str, int], took: Sequence[float]) -> float:
+    """Seconds that the comparisons which took so long cost beyond as many rounds of the same load."""
+    alone = project(folder / "alone", given)
+    alone.passed("--gomem-rounds=6")
+    load = median(alone.figures()[1:])
+    cost = median(took) - load
+    print(f"cost of a comparison: {cost:.2f} s beyond six rounds of the load, which take {load:.2f} s")
+    return cost
+
+
+def main() -> int:
+    """Measure and print."""
+    is_small = small_asked(__doc__)
+    comparisons, variants = (2, ("heap",)) if is_small else (int(os.environ.get("COMPARISONS", "40")), tuple(SEEN_IN))
+    given = {"comparisons": comparisons, "requests": 200 if is_small else 500}
+    rows, missed, took = [], [], []
+    with workshop() as folder:
+        os.environ["XDG_CACHE_HOME"], goes_on = str(folder / "cache"), os.environ.get("XDG_CACHE_HOME")
+        os.environ.setdefault("GOCACHE", str(Path(goes_on or "~/.cache").expanduser() / "go-build"))
+        for name in variants:
+            work = project(folder / name, given)
+            (work.folder / "sizes.go").write_text(CHANGED[name])
+            began = time.monotonic()
+            outcome = work.run("--gomem-against=HEAD")
+            wall = time.monotonic() - began
+            windows = outcome.windows("test_work")
+            if len(windows) != comparisons or any(window["no_base"] for window in windows):
+                raise SystemExit(f"the benchmark's own tests failed:\n{outcome.text}")
+            seen, worse, changes = compared(windows, SEEN_IN[name])
+            took += work.figures()[1:]
+            change = f"{median(changes):+.2%}" if changes else "none"
+            rows.append((name, change, comparisons, f"{seen if changes else worse}", f"{wall:.0f} s"))
+            if changes and seen < comparisons:
+                missed.append(f"{name}: {seen} of {comparisons} seen")
+            if not changes and worse:
+                missed.append(f"{name}: {worse} false alarms")
+        cost = None if is_small else beyond_the_load(folder, given, took)
+    table("comparisons with a commit", ("variant", "change", "compared", "judged worse", "wall time"), rows)
+    if cost is not None and cost > COST:
+        missed.append(f"a comparison costs {cost:.2f} s, more than {COST} s")
+    return verdict(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Culprits between two versions of the code: lines move, and the samples of two processes are independent."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+from test_judge_culprits import HANDLE, KIB, MODULE, heap, retained
+
+from pytest_gomem.judge.between import culprits_between
+
+
+def line(number: int, function: str = "main.add") -> tuple[str, str, int]:
+    return function, "/srv/app/logs.go", number
+
+
+def held(*lines: tuple[int, int], function: str = "main.add", rate: int = 1):
+    """A profile in which these lines (number, objects of 1 KiB) hold memory."""
+    return heap(*(retained(KIB, count, line(number, function), HANDLE) for number, count in lines), rate=rate)
+
+
+def found(new, base) -> list[tuple[str, int, int]]:
+    """Function, line and growth in KiB of each culprit."""
+    culprits = culprits_between("live_heap", new, base, MODULE).culprits
+    return [(c.function, c.line, c.change // KIB) for c in culprits]
+
+
+def test_lines_that_moved_are_not_new():
+    """An edit further up moves every line; what holds as much as before holds no more."""
+    base = held((10, 500), (12, 300))
+    assert found(held((20, 500), (22, 300)), base) == []
+    assert found(held((20, 500), (22, 300), (25, 40)), base) == [("main.add", 25, 40)]
+    assert found(held((15, 40), (20, 500), (22, 300)), base) == [("main.add", 15, 40)]
+
+
+def test_a_line_that_grew_is_told_from_its_neighbours():
+    """The growth belongs to the line whose like on the base side held less, wherever it stands now."""
+    base = held((10, 500), (12, 300), (14, 20))
+    assert found(held((11, 500), (13, 700), (15, 20)), base) == [("main.add", 13, 400)]
+
+
+def test_a_line_that_went_takes_no_growth_away():
+    """Memory that moved into another function is that function's growth; what shrank is nobody's."""
+    base = heap(retained(KIB, 800, line(10), HANDLE), rate=1)
+    new = heap(retained(KIB, 900, line(10, "main.cache"), HANDLE), rate=1)
+    culprit = culprits_between("live_heap", new, base, MODULE).culprits[0]
+    assert (culprit.function, culprit.before, culprit.is_between) == ("main.cache", 0, True)
+    assert culprit.reason == "holds 922 kB, which the base side does not do"
+    assert culprit.callers[0].function == "main.handle"
+
+
+def test_the_uncertainty_is_of_both_sides():
+    """Two processes are sampled independently: the variance of the difference is the sum, and decides who is named."""
+    rate = 512 * KIB
+    new, base = held((10, 400), rate=rate), held((10, 300), rate=rate)
+    culprit = culprits_between("live_heap", new, base, MODULE).culprits[0]
+    sigmas = [math.sqrt((count + 1) * rate * rate) for count in (400, 300)]
+    assert math.isclose(culprit.interval, 2 * math.hypot(*sigmas), rel_tol=0.01)
+    close = culprits_between("live_heap", held((10, 320), rate=rate), base, MODULE)
+    assert close.culprits == ()
+    assert "within the noise of two profiles that take one sample in 524 kB" in close.nothing
+
+
+def test_equal_sides_accuse_nobody():
+    """Without growth the reason says so."""
+    same = held((10, 300))
+    assert "no line holds or makes more" in culprits_between("live_heap", same, same, MODULE).nothing
+
+
+_counts = st.lists(st.integers(1, 500), min_size=0, max_size=5)
+
+
+@given(_counts, _counts)
+def test_growth_balances(new, base):
+    """However lines are matched, all that grew less all that shrank is the difference of the two sides."""
+    after, before = (held(*((10 + at, count) for at, count in enumerate(side)), (99, 1)) for side in (new, base))
+    findings = culprits_between("live_heap", after, before, MODULE, limit=100)
+    assert findings.growth >= max(sum(new) - sum(base), 0) * KIB
+    assert findings.growth <= sum(new) * KIB

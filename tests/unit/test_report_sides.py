@@ -1,0 +1,79 @@
+"""The table of a comparison with another side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import assert_golden, calmly, metric, tests, usual_metrics, window
+
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.errors import Place
+from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.quantity import RATIO, Quantity
+from pytest_gomem.report.failure import failure_text
+from pytest_gomem.report.model import BuildRecord, TestRecord
+from pytest_gomem.report.sides import sides_lines
+from pytest_gomem.report.text import display_width
+
+
+def compared(name: str, base: float | None, now: float | None, status: Status) -> Verdict:
+    limit = Quantity(0.005, RATIO, "0.5%")
+    budget = Budget(name, None, None, None, limit, "", "compared by default", Place(key=name))
+    change = None if base is None or now is None else now - base
+    return Verdict(budget, limit, "regression", now, status, None, None, "why", baseline=base, change=change)
+
+
+def side(ref: str, go: str = "go1.27.0"):
+    return window(build=BuildRecord(ref, go, "0a1b2c3d"), metrics=usual_metrics())
+
+
+def records(go: str = "go1.27.0") -> tuple[TestRecord, ...]:
+    base = side("origin/main (0a1b2c3d4e5f)", go)
+    worse = (
+        compared("goroutines", 0.0, 3.0, Status.FAIL),
+        compared("peak_rss", 1.58e9, 1.59e9, Status.NOISY),
+        compared("live_heap", 60e6, 63e6, Status.FAIL),
+        compared("alloc_bytes_per_op", 30_100.0, 21_070.0, Status.IMPROVED),
+    )
+    same = (compared("live_heap", 60e6, 60e6, Status.PASS), compared("peak_rss", None, 1.58e9, Status.NO_BASELINE))
+    new = side("working tree at 1b2c3d4e5f60 with 2 changes")
+    return (
+        TestRecord("tests/memory/test_mem.py::test_upload", "failed", (replace(new, base=base, verdicts=worse),)),
+        TestRecord(
+            "tests/memory/test_mem.py::test_download[large]", "passed", (replace(new, base=base, verdicts=same),)
+        ),
+        TestRecord("tests/memory/test_mem.py::test_new", "passed", (replace(new, no_base="test_mem.py:12: 404"),)),
+        TestRecord("tests/memory/test_mem.py::test_other", "passed", (new,)),
+    )
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_table(width):
+    """Worse metrics first, each test named once, what was not compared with its reason, and the count."""
+    lines = sides_lines(records(), width)
+    assert_golden(f"sides_{width}.txt", "\n".join(f"{style or '-':6} |{text}" for text, style in lines))
+
+
+def test_go_versions_come_before_any_figure():
+    """In the table and in the failure, sides built by different releases are told first."""
+    lines = [text for text, _ in sides_lines(records("go1.26.8"), 120)]
+    assert lines[1] == "  base and now were built by different Go versions: go1.26.8 and go1.27.0"
+    failure = failure_text(records("go1.26.8")[0].windows[0], "test_a")[1].splitlines()
+    assert failure[1] == "  the two sides were built by different Go versions: go1.26.8, and now go1.27.0"
+    assert "different Go versions" not in failure_text(records()[0].windows[0], "test_a")[1]
+
+
+def test_nothing_without_a_comparison():
+    """A run that compared nothing has no table."""
+    assert list(sides_lines((TestRecord("a", "passed", (window(metrics=(metric("peak_rss", 1.0),)),)),), 80)) == []
+
+
+@calmly
+@given(st.lists(tests, max_size=3), st.integers(40, 160))
+def test_no_line_is_wider_than_the_terminal(run_tests, width):
+    """Whatever the records hold, each line fits."""
+    for text, _ in sides_lines(run_tests, width):
+        assert display_width(text) <= width
