@@ -85,7 +85,7 @@ def _make(folder: Path, repository: Repository, commit: str) -> None:
         (admin / name).write_text(f"{text}\n")
     (tree / ".git").write_text(f"gitdir: {admin}\n")
     try:
-        git(tree, "-c", "core.sparseCheckout=false", "read-tree", "-u", "--reset", "HEAD")
+        git(tree, "read-tree", "-u", "--reset", "HEAD")
         notes = [*_submodules(tree), *_lfs_pointers(tree)]
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -181,21 +181,8 @@ class Launcher:
         except BaseException:
             shutil.rmtree(tmp, ignore_errors=True)
             raise
-        return Launched(
-            config,
-            child,
-            tuple(argv),
-            full_env,
-            ports,
-            tmp,
-            gc,
-            info,
-            port_try,
-            socket=socket,
-            no_agent=command.no_agent,
-            source=command.source,
-            rate_of_budgets=rate_of_budgets,
-        )
+        known = (info, port_try, socket, command.no_agent, command.source, rate_of_budgets)
+        return Launched(config, child, tuple(argv), full_env, ports, tmp, gc, *known)
 
     def _launch(self, config: ServiceConfig, request: LaunchRequest) -> KeptChild:
         try:

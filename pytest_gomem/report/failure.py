@@ -56,7 +56,9 @@ def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
         [f"  {line}" for line in culprit_lines(window.culprits, window.culprit_summaries, _WIDTH - 2)],
         [*_settings_lines(window.gc.requested, window.gc.effective)],
         [*_metric_lines(window, [verdict.budget.metric for verdict in broken])],
-        [f"  {line}" for line in bill_lines(window.bill, _WIDTH)] if window.bill else [],
+        [f"  {line}" for line in bill_lines(window.bill, _WIDTH, window.base.bill if window.base else None)]
+        if window.bill
+        else [],
         [*_section("notes", window.notes)],
         [*_section("artifacts", [f"{name}: {path}" for name, path in window.artifacts.items()])],
         [*_log_lines(window.log_tail)],

@@ -15,6 +15,7 @@ from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.pprof.model import Profile
+from pytest_gomem.report.bill import against
 from pytest_gomem.report.culprits import summary
 from pytest_gomem.report.model import BuildRecord, WindowRecord
 from pytest_gomem.report.text import readings
@@ -102,11 +103,12 @@ class _Comparing:
 
     def beside(self, new: WindowRecord, key: Key, base: WindowRecord) -> WindowRecord:
         """The window with its base and the verdicts of their comparison."""
-        unlike = _unlike(new, base)
-        if unlike:
-            return replace(new, base=_lean(base), no_base=unlike)
+        why_not = unlike(new, base)
+        if why_not:
+            return replace(new, base=_lean(base), no_base=why_not)
         verdicts = self._verdicts(new, base)
-        both = replace(new, base=_lean(base), verdicts=(*without_regressions(new.verdicts), *verdicts))
+        bill = against(new.bill, base.bill) if new.bill and base.bill else new.bill
+        both = replace(new, base=_lean(base), verdicts=(*without_regressions(new.verdicts), *verdicts), bill=bill)
         named = accusable(replace(both, verdicts=verdicts))
         found = {metric: self._found(metric, key) for metric in named}
         culprits = tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits)
@@ -169,7 +171,7 @@ def _lean(base: WindowRecord) -> WindowRecord:
     )
 
 
-def _unlike(new: WindowRecord, base: WindowRecord) -> str:
+def unlike(new: WindowRecord, base: WindowRecord) -> str:
     """Why the figures of the two sides do not compare, "" where they do."""
     for name in ("live_heap", "alloc_bytes_per_op"):
         ours, theirs = _source(new, name), _source(base, name)

@@ -124,6 +124,13 @@ class TestCommit:
         with pytest.raises(BuildError, match=rf"(?s)service 'app at {broken[:12]}'.*undefined: missing"):
             base_says(service(repository.folder), Against(broken), tmp_path)
 
+    def test_sparse_checkout(self, repository, tmp_path):
+        """What the user's own checkout leaves out is there all the same."""
+        repository.commit(**{"docs/readme": "", "api/main.go": MAIN.format("sparse")})
+        repository.git("sparse-checkout", "set", "docs")
+        assert not (repository.folder / "api").exists()
+        assert base_says(service(repository.folder, "./api"), Against("HEAD"), tmp_path) == "sparse"
+
     def test_submodules_are_said(self, repository, tmp_path):
         """A submodule is an empty folder in the checkout; the source says so."""
         other = GitRepository.made(tmp_path / "other")

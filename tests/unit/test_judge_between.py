@@ -34,6 +34,11 @@ def test_lines_that_moved_are_not_new():
     assert found(held((15, 40), (20, 500), (22, 300)), base) == [("main.add", 15, 40)]
 
 
+def test_a_line_beside_an_equal_one_is_all_new():
+    """Of two explanations of the same size, the one that leaves equal lines equal."""
+    assert found(held((10, 300), (12, 500)), held((10, 300))) == [("main.add", 12, 500)]
+
+
 def test_a_line_that_grew_is_told_from_its_neighbours():
     """The growth belongs to the line whose like on the base side held less, wherever it stands now."""
     base = held((10, 500), (12, 300), (14, 20))

@@ -12,7 +12,7 @@ from report_samples import calmly, failing_window, window
 
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row
 from pytest_gomem.report import json_report
-from pytest_gomem.report.bill import bill_lines, bill_record
+from pytest_gomem.report.bill import against, bill_lines, bill_record
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.model import BillRecord, BillRow, RunRecord, TestRecord
 
@@ -103,3 +103,13 @@ def test_json_shape():
 def test_any_bill_is_printable(bill):
     """Names and sentences of any origin leave the terminal alone."""
     assert all(line.isprintable() for line in bill_lines(bill, 60))
+
+
+def test_the_base_side_stands_beside():
+    """Each row with its size on the other side, also one that has gone; the sentence tells the largest change."""
+    now = BillRecord((BillRow("live_heap", 30_000_000, 0.75), BillRow("stacks", 0, 0.0)), 40_000_000, 0, "as it was")
+    base = BillRecord((BillRow("live_heap", 10_000_000, 0.5), BillRow("stacks", 1_000_000, 0.05)), 20_000_000, 0, "")
+    lines = list(bill_lines(against(now, base), 200, base))
+    assert lines[0] == "resident memory: 40.0 MB; on the base side 20.0 MB"
+    assert [line.split("   ")[-1] for line in lines[1:3]] == ["base 10.0 MB", "base 1.00 MB"]
+    assert "the largest change is live heap, 20.0 MB more" in lines[3]

@@ -1,0 +1,37 @@
+"""What is said of two sides before they are compared."""
+
+from __future__ import annotations
+
+import pytest
+from report_samples import window
+
+from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.report.model import BuildRecord, MetricValue
+from pytest_gomem.session.sides import side_name, unlike
+
+
+def measured(source: str | None):
+    result = Unavailable("no agent") if source is None else Reading(1.0, source)
+    return window(metrics=(MetricValue("live_heap", "bytes", result),))
+
+
+def test_sides_measured_in_different_ways_do_not_compare():
+    """An agent on one side and an endpoint on the other see different heaps; what one side lacks is another matter."""
+    words = unlike(measured("MemStats by the agent"), measured("MemStats by pprof"))
+    assert words.endswith("live_heap from MemStats by the agent, and on the base side from MemStats by pprof")
+    assert unlike(measured("MemStats by the agent"), measured("MemStats by the agent")) == ""
+    assert unlike(measured("MemStats by the agent"), measured(None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("ref", "go", "name"),
+    [
+        ("main (1a2b)", "go1.27.0", "main (1a2b)"),
+        ("main (1a2b)", "", "main (1a2b)"),
+        ("main (1a2b)", "go1.26.8", "go1.26.8 (now go1.27.0), main (1a2b)"),
+        ("go1.26.8", "go1.26.8", "go1.26.8 (now go1.27.0)"),
+    ],
+)
+def test_another_go_is_said_first(ref, go, name):
+    """A verdict names the base side; two Go releases come before anything else."""
+    assert side_name(BuildRecord(ref, go), BuildRecord("working tree", "go1.27.0")) == name
