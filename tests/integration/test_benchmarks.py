@@ -15,7 +15,7 @@ NAMED = {
     "peak_profile": ("guilty line named first", "killed at its peak"),
     "split_stderr": ("with the split", "without a whole line"),
     "a_a": ("peak_rss", "live_heap", "alloc_bytes_per_op", "allocs_per_op", "of stated noise"),
-    "against": ("heap", "judged worse"),
+    "against": ("heap", "judged worse", "cost of a comparison"),
     "broken_input": ("clear messages", "pytest -n 2"),
     "fuzz_profiles": ("cases", "accepted", "refused in our words", "peak of a process"),
     "gctrace_under_logging": ("accepted gctrace lines", "lost", "misread"),
