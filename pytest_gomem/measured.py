@@ -113,7 +113,9 @@ class MeasuredItem:
         is_compared = any(window.base or window.no_base for window in windows)
         if not is_compared:
             return len(self._rounds) >= FEWEST  # with nothing to compare, the scatter is all that there is to know
-        return is_decided(windows, metrics, len(self._schedule))
+        two_sides = self._run.settings.against is not None
+        most = len(self._schedule) // (2 if two_sides else 1)
+        return is_decided(windows, metrics, most, base_grows=two_sides)
 
     def _factory(self, base: Overrides | None, service: str | None) -> Gomem:
         is_compared = self._run.settings.against is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from pytest_gomem.judge.regressions import interval_text
@@ -89,14 +89,22 @@ def _table(rows: Sequence[_Row], width: int) -> Iterator[Line]:
         room = max(width - max(map(display_width, figures)), _FEWEST_CELLS)
         if room >= width // 4:
             break
+    spelled = _spelled({row.name for row in rows}, room)
     names, last = ["test"], ""
     for row in rows:
-        names.append("" if row.name == last else short_name(short_names(row.name), room))
+        names.append("" if row.name == last else spelled[row.name])
         last = row.name
     styles: list[Style] = ["bold", *(_STYLES.get(row.verdict.status, "") for row in rows)]
     widest = max(map(display_width, names))
     for name, line, style in zip(names, figures, styles, strict=True):
         yield clip(pad(name, widest) + line, width), style
+
+
+def _spelled(names: Collection[str], room: int) -> dict[str, str]:
+    """All whole, or all without their folders: a mixture would look like a difference between the tests."""
+    if all(display_width(printable(name)) <= room for name in names):
+        return {name: printable(name) for name in names}
+    return {name: short_name(short_names(name)[1:], room) for name in names}
 
 
 def _doubts(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iterator[Line]:

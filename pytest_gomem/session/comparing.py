@@ -105,16 +105,22 @@ def _base(window: WindowRecord, reference: Reference) -> WindowRecord:
     )
 
 
-def is_decided(windows: Sequence[WindowRecord], metrics: Mapping[str, Metric], most: int) -> bool:
-    """Whether up to `most` rounds could change no comparison of the test: what has failed has failed."""
+def is_decided(
+    windows: Sequence[WindowRecord], metrics: Mapping[str, Metric], most: int, *, base_grows: bool = False
+) -> bool:
+    """Whether up to `most` rounds could change no comparison of the test: what has failed has failed.
+
+    base_grows: the base side runs rounds too, `most` of each side.
+    """
     found = [v for window in windows for v in window.verdicts if v.kind == REGRESSION and v.rounds is not None]
-    return any(v.status is Status.FAIL for v in found) or not any(_is_open(v, metrics, most) for v in found)
+    return any(v.status is Status.FAIL for v in found) or not any(_is_open(v, metrics, most, base_grows) for v in found)
 
 
-def _is_open(verdict: Verdict, metrics: Mapping[str, Metric], most: int) -> bool:
+def _is_open(verdict: Verdict, metrics: Mapping[str, Metric], most: int, base_grows: bool) -> bool:
     """Whether that many rounds may tell what is too noisy to tell as yet, against a base that has enough of its own."""
     assert verdict.rounds is not None
     noise = metrics[verdict.budget.metric].noise
     least = ranks.FEWEST if noise is Noise.NOISY else FEWEST
     needed = verdict.rounds_needed
-    return verdict.status is Status.NOISY and needed is not None and needed <= most and verdict.rounds[0] >= least
+    has_base = base_grows or verdict.rounds[0] >= least
+    return verdict.status is Status.NOISY and needed is not None and needed <= most and has_base

@@ -50,6 +50,7 @@ services:
     build: .
     args: ["--listen", "127.0.0.1:{port}"]
     ready: {http: /healthz}
+    profile_rate: 4096
 """
 TEST = """
 def test_keep(go_service):
@@ -114,6 +115,9 @@ def test_a_regression_between_two_commits_names_its_line(project):
     assert (culprit["function"], culprit["file"], culprit["line"]) == ("main.grow", "grow.go", 4)
     assert (culprit["before"], culprit["is_between"]) == (0, True)
     assert "`make([]byte, 16384)` now escapes to the heap" in culprit["reason"]
+    auto = made.run("--gomem-against=HEAD~1", "--gomem-rounds=auto").window("test_keep")
+    assert (len(auto["rounds"]), len(auto["base"]["rounds"])) == (3, 3)
+    assert "fail" in {verdict["status"] for verdict in auto["verdicts"]}
     assert re.search(r"test_keep +live_heap +13\.3 MB +16\.6 MB +\+24\.\d+% +worse", outcome.text)
 
 
