@@ -68,9 +68,12 @@ class Keeping:
 
     def pytest_gomem_report(self, run: RunRecord) -> None:
         """Record the run, where --gomem-update asks for it; else see which tests are new."""
-        if not self._options["update"]:
+        if self._options["update"]:
+            self._record(run)
+        else:
             self._look_for_new(run)
-            return
+
+    def _record(self, run: RunRecord) -> None:
         from pytest_gomem import clock
         from pytest_gomem.baseline.update import Recorder
         from pytest_gomem.revision import revision_of

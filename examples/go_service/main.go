@@ -69,6 +69,7 @@ func routes() *http.ServeMux {
 	routeUpload(mux)
 	routeEncode(mux)
 	routeMemory(mux)
+	routeWork(mux)
 	return mux
 }
 

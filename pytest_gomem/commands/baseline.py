@@ -165,10 +165,10 @@ def _prune(given: argparse.Namespace, store: Store, out: TextIO) -> int:
         return 0
     out.write("".join(f"{nodeid}\n" for nodeid in gone))
     if not given.delete:
-        out.write(f"{len(gone)} baselines of tests that are no more; --delete removes them\n")
+        out.write(f"baselines of tests that are no more: {len(gone)}; --delete removes them\n")
         return 1
     prune(store, gone)
-    out.write(f"{len(gone)} baselines removed\n")
+    out.write(f"baselines removed: {len(gone)}\n")
     return 0
 
 

@@ -1,0 +1,79 @@
+"""`gomem baseline` on kept files of a real git repository."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from git_repository import GitRepository
+
+from pytest_gomem import cli
+from pytest_gomem.baseline.snapshot import Snapshot
+from pytest_gomem.baseline.store import Store
+
+
+def snapshot(*live_heap: float, go: str = "go1.26") -> Snapshot:
+    return Snapshot({"go": go}, {"live_heap": live_heap}, 10, "0a1b2c3", "2026-01-31")
+
+
+def gomem(*args: str) -> tuple[int, str]:
+    out = io.StringIO()
+    status = cli.main(["baseline", *args], out, out)
+    return status, out.getvalue()
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    store = Store(Path("gomem_baselines"))
+    kept = {"test_a": {"api/test": (snapshot(10e6, 10.001e6, 10.002e6),)}, "test_b": {"api/test": (snapshot(5e6),)}}
+    store.change("test_it.py", lambda _: kept)
+    return store
+
+
+def test_list_and_show(store):
+    """What is kept, in one line each; all metrics of a test with its conditions; a wrong name has the nearest."""
+    status, text = gomem("list")
+    assert status == 0
+    assert text.splitlines()[1].split() == ["test_it.py::test_a", "api/test", "3", "1", "2026-01-31", "0a1b2c3"]
+    status, text = gomem("show", "test_a")
+    assert (status, "go go1.26" in text) == (0, True)
+    assert text.splitlines()[3].split() == ["live_heap", "10.0", "MB", "10.0", "MB", "10.0", "MB", "3"]
+    status, text = gomem("show", "test_c")
+    assert status == 2
+    assert "no test 'test_c'" in text
+    assert gomem("list", "--dir", "nowhere")[0] == 2
+    assert gomem("prine")[0] == 2
+
+
+def test_diff_against_a_commit(store, tmp_path):
+    """What moved beyond its scatter, what is new, removed, or of new conditions."""
+    repository = GitRepository(tmp_path)
+    repository.git("init", "-q")
+    repository.commit()
+    assert gomem("diff") == (0, "no baseline has changed since HEAD\n")
+    moved = (snapshot(10.2e6, 10.201e6, 10.202e6), snapshot(1e6, go="go1.27"))
+    store.change("test_it.py", lambda _: {"test_a": {"api/test": moved}, "test_c": {"api/test": (snapshot(1e6),)}})
+    status, text = gomem("diff", "HEAD")
+    assert status == 0
+    assert "changed: test_it.py::test_a  api/test\n  live_heap 10.0 MB -> 10.2 MB, +2.00%" in text
+    assert "new conditions: test_it.py::test_a  api/test" in text
+    assert "removed: test_it.py::test_b" in text
+    assert "new: test_it.py::test_c" in text
+    assert gomem("diff", "nonsense")[0] == 2
+
+
+def test_prune_lists_and_removes_what_pytest_does_not_collect(store, tmp_path):
+    """Listed with status 1; removed on request; nothing to remove is fine."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_it.py").write_text("def test_a():\n    pass\n")
+    status, text = gomem("prune")
+    assert (status, text.splitlines()[0]) == (1, "test_it.py::test_b")
+    assert set(Store(store.folder).tests("test_it.py")) == {"test_a", "test_b"}
+    assert gomem("prune", "--delete")[0] == 0
+    assert set(Store(store.folder).tests("test_it.py")) == {"test_a"}
+    assert gomem("prune") == (0, "every baseline is of a test that there is\n")
+    (tmp_path / "test_it.py").write_text("nonsense(\n")
+    assert gomem("prune")[0] == 2
