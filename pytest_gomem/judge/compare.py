@@ -1,10 +1,11 @@
 """Owns the decision whether one metric's rounds differ between two sides by more than their scatter: one pure function.
 
 Its error. A false alarm needs both of this at once: the medians of two equal sides apart by more than six sigmas of the
-metric's prior, and apart by more than Student's t of the scatter that these very rounds show, at a tail of ALPHA over
-the number of metrics judged together and the number of looks. Where the prior is true the first bounds it by 1e-9;
-where the service scatters more, the second bounds it by ALPHA. With few rounds the sides are then completely separate:
-a round of one side among those of the other would widen the scatter beyond any such change.
+metric's prior, and medians and means both apart by more than Student's t of the scatter that these very rounds show, at
+a tail of ALPHA over the number of metrics judged together and the number of looks. Where the prior is true the first
+bounds it by 1e-9; where the service scatters more, the second bounds it by ALPHA if its rounds scatter normally. With
+few rounds the sides are then completely separate: a round of one side among those of the other would widen the scatter
+beyond any such change.
 """
 
 from __future__ import annotations
@@ -117,6 +118,12 @@ class _Case:
         return self.new_median - self.base_median
 
     @property
+    def sure_change(self) -> float:
+        """The lesser of the changes of median and mean; 0 where they disagree in their direction."""
+        of_means = math.fsum(self.new) / len(self.new) - math.fsum(self.base) / len(self.base)
+        return min(abs(self.change), abs(of_means)) if of_means * self.change > 0 else 0.0
+
+    @property
     def least(self) -> float:
         """The least worsening that counts, in the metric's unit."""
         return self.tolerance * abs(self.base_median)
@@ -170,8 +177,9 @@ class _Scatter:
         return max(self.prior, self.shown)
 
     def threshold(self, alpha: float, base: int, new: int) -> float:
-        """What a change of medians must exceed, with so many rounds, lest it be scatter."""
-        shown = quantile(alpha, base + new - 2) * self.shown * _error(base, new) if self.shown else 0.0
+        """What a change must exceed, with so many rounds, lest it be scatter; of means, Student's t is exact."""
+        error = math.sqrt(1 / base + 1 / new)
+        shown = quantile(alpha, base + new - 2) * self.shown * error if self.shown else 0.0
         return max(PRIOR_SIGMAS * self.prior, shown)
 
 
@@ -200,7 +208,7 @@ def _by_separation(case: _Case, ops: int | None, alpha: float) -> Comparison:
     scatter, change, counts = _scatter(case, ops), case.change, case.counts
     threshold = max(case.least, scatter.threshold(alpha, *counts))
     enough = min(counts) >= FEWEST
-    status = case.status(enough and abs(change) > threshold)
+    status = case.status(enough and case.sure_change > threshold)
     noisy = status is Status.NOISY
     error = scatter.sigma * _error(*counts)
     half = quantile(0.025, max(scatter.freedom, 1)) * error
