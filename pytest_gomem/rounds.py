@@ -49,10 +49,10 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
 
     What a further round raises ends the rounds and is the test's own outcome.
     """
-    if measured.in_further_round:
+    if measured.course.in_further_round:
         return (yield from measured.body())
     result = yield from measured.body()
-    while not _has_failed_subtests(item) and measured.begin_round():
+    while not _has_failed_subtests(item) and measured.course.begin_round():
         with measured.base_may_fail():
             with measured.between_rounds():
                 _set_up_anew(item)

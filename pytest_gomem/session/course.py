@@ -1,0 +1,139 @@
+"""Owns the course of one test's rounds: which comes next, when they are over, and the windows of all of them as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pytest_gomem.errors import GomemError
+from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.session.comparing import Comparing, References, is_decided
+from pytest_gomem.session.gomem import Gomem
+from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.rounds import merged
+from pytest_gomem.session.run import Run
+from pytest_gomem.session.schedule import FEWEST, Schedule, Side
+from pytest_gomem.session.sides import ONE_PROCESS, compared, without_base
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of a test: the side it runs, and the factories whose windows belong to it, the body's own first."""
+
+    side: Side
+    gomems: list[Gomem]
+
+    def measurements(self) -> list[Measurement]:
+        """The measurements whose windows are closed."""
+        return [m for gomem in self.gomems for m in gomem.measurements if m.closed]
+
+
+class Course:
+    """The rounds of one test, in the order of its schedule; the first one has begun.
+
+    shares_process: the test's process is other tests' as well, so that it runs on the new side alone.
+    troubles: what went wrong on the new side and fails the test; with one of them no further round begins.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        judging: Judging,
+        schedule: Schedule,
+        references: References | None,
+        *,
+        shares_process: bool = False,
+    ) -> None:
+        self._run = run
+        self._judging = judging
+        self._schedule = schedule
+        self._shares_process = shares_process
+        self._looks = sum(look >= FEWEST for look in schedule.looks) or 1
+        self._comparing: Comparing | None = None
+        if references is not None:
+            self._comparing = Comparing(references, judging, run.settings.registry, self._looks)
+        self._rounds: list[Round] = []
+        self._turn = 0
+        self._base_lost = ""
+        self.troubles: list[str] = []
+        self.begin_round()
+
+    def begin_round(self) -> bool:
+        """Begin the next round; False when there is none, when one went wrong, or when what is known decides."""
+        while self._base_lost and self._schedule.sides[self._turn : self._turn + 1] == ("base",):
+            self._turn += 1
+        if self.troubles or self._turn == len(self._schedule):
+            return False
+        if self._turn in self._schedule.looks and self._is_decided():
+            return False
+        side = self._schedule.sides[self._turn]
+        self._turn += 1
+        self._rounds.append(Round(side, []))
+        self.factory()
+        return True
+
+    @property
+    def round(self) -> Round:
+        """The round that runs, or the last one."""
+        return self._rounds[-1]
+
+    @property
+    def last_new(self) -> Round:
+        """The last round of the new side."""
+        return next(one for one in reversed(self._rounds) if one.side == "new")
+
+    @property
+    def in_further_round(self) -> bool:
+        """Whether the round that runs is not the first."""
+        return len(self._rounds) > 1
+
+    @property
+    def position(self) -> str:
+        """Which round of how many runs, "" of a test that has one: "round 2 of 3"."""
+        return f"round {len(self._rounds)} of {len(self._schedule)}" if len(self._schedule) > 1 else ""
+
+    def factory(self, base: Overrides | None = None, service: str | None = None) -> Gomem:
+        """A new factory whose windows belong to this round."""
+        is_compared = self._run.settings.against is not None
+        side, keeps_heap = self.round.side, is_compared and self._schedule.may_be_last(self._turn - 1)
+        gomem = Gomem(self._run, self._judging_of(side), base, service, side, keeps_heap=keeps_heap)
+        self.round.gomems.append(gomem)
+        return gomem
+
+    def lose_base(self, why: str) -> None:
+        """Give up the comparison: the base side came to nothing. The first reason is kept."""
+        self._base_lost = self._base_lost or why
+
+    def windows(self) -> tuple[WindowRecord, ...]:
+        """The windows of all rounds as one, judged with what they are compared with; raises GomemError."""
+        rounds = self._measured("new")
+        windows = tuple(m.record for m in rounds[0])
+        if self.in_further_round:
+            windows = merged([[m.record for m in one] for one in rounds], self._judging)
+        run = self._run
+        if run.settings.against is None:
+            return self._comparing.compared(windows) if self._comparing else windows
+        if not self.in_further_round:
+            return without_base(windows, ONE_PROCESS) if self._shares_process else windows
+        sides: dict[Side, list[list[Measurement]]] = {"new": rounds, "base": self._measured("base")}
+        return compared(windows, sides, self._base_lost, self._judging, run.settings.registry, self._looks, run.reasons)
+
+    def _is_decided(self) -> bool:
+        """Whether more rounds could tell no more: nothing that is compared is open."""
+        try:
+            windows = self.windows()
+        except GomemError:  # what is kept cannot be read: the end of the test says so
+            return True
+        if not any(window.base or window.no_base for window in windows):
+            return len(self._rounds) >= FEWEST  # with nothing to compare, the scatter is all that there is to know
+        metrics = {metric.name: metric for metric in self._run.settings.registry}
+        two_sides = self._run.settings.against is not None
+        most = len(self._schedule) // (2 if two_sides else 1)
+        return is_decided(windows, metrics, most, base_grows=two_sides)
+
+    def _judging_of(self, side: Side) -> Judging:
+        return replace(self._judging, is_base=True) if side == "base" else self._judging
+
+    def _measured(self, side: Side) -> list[list[Measurement]]:
+        """The measurements of each round of a side."""
+        return [one.measurements() for one in self._rounds if one.side == side]
