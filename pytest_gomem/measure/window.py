@@ -114,7 +114,8 @@ class Window:
     lifetime_peak, lifetime_cpu: ru_maxrss in bytes and CPU seconds of wait4, for a program that has ended.
     gomaxprocs: the value it was launched with; None where we did not launch it.
     gc_records: the window's GC cycles as the agent recorded them; () without an agent.
-    smaps: the process's mappings, read at the close next to MemStats, before the collections that are forced.
+    smaps: the process's mappings, read at the close next to MemStats, before the collections that are forced;
+    opening_smaps: the same at the opening, after the collections that are forced before it.
     sources: the sources read beside MemStats and the kernel. after: the kernel's reading after theirs at the close.
     runtime: runtime/metrics at both edges, by the agent. own_cycles: numbers of GC cycles that our own readings forced
     within the window. floor: of a phase alone, the RSS in bytes from which the whole window started.
@@ -142,6 +143,7 @@ class Window:
     gc_records: tuple[GcRecord, ...] = ()
     smaps: SmapsTotals | Missing = Missing("the mappings of the process were not read")
     sources: tuple[SourceEdges, ...] = ()
+    opening_smaps: SmapsTotals | Missing = Missing("the mappings of the process were not read when the window opened")
     own_cycles: frozenset[int] = frozenset()
     floor: int | None = None
     runtime: RuntimeMetrics | Missing = Missing("runtime/metrics need the agent")

@@ -96,21 +96,29 @@ class Series:
 
 @dataclass(frozen=True)
 class BillRow:
-    """One row of a bill: its name (a key of measure.bill.ROW_KINDS), bytes, and share of RSS as a ratio."""
+    """One row of a bill: its name (a key of measure.bill.ROW_KINDS), bytes, and share of RSS as a ratio.
+
+    before: bytes of the same row in the bill that this one stands against; None where it is not known.
+    """
 
     name: str
     bytes: int
     share: float
+    before: int | None = None
 
 
 @dataclass(frozen=True)
 class BillRecord:
-    """Where the resident memory was at the window's close, bytes: rows that sum to `rss`, and where to look."""
+    """Where the resident memory was at the window's close, bytes: rows that sum to `rss`, and where to look.
+
+    against: what the rows' `before` is, such as "at the opening"; "" where the bill stands alone.
+    """
 
     rows: tuple[BillRow, ...]
     rss: int
     explained: int
     sentence: str
+    against: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pytest_gomem.drive.summary import percentile
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.launch.launcher import last_lines
-from pytest_gomem.measure.bill import window_bill
+from pytest_gomem.measure.bill import opening_bill, window_bill
 from pytest_gomem.measure.cross_checks import cross_checks, disagreement
 from pytest_gomem.measure.joined_cycles import joined_cycles
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
@@ -20,7 +20,7 @@ from pytest_gomem.measure.series import series_of
 from pytest_gomem.measure.size_classes import size_classes
 from pytest_gomem.measure.window import LoadRecord, Missing, Phase, Window
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
-from pytest_gomem.report.bill import bill_record
+from pytest_gomem.report.bill import window_bill_record
 from pytest_gomem.report.model import (
     BillRecord,
     BuildRecord,
@@ -100,8 +100,11 @@ def _effective(service: Service, window: Window) -> dict[str, str]:
 
 
 def _bill(window: Window) -> BillRecord | None:
+    opening = None
+    with contextlib.suppress(ObserveError):
+        opening = opening_bill(window)
     try:
-        return bill_record(window_bill(window))
+        return window_bill_record(window_bill(window), opening)
     except ObserveError:  # each of its metrics gives the reason
         return None
 

@@ -58,6 +58,7 @@ class OpenWindow:
         self._runtime, self._memstats = self._calibrate()
         if not isinstance(self._memstats, Missing):
             self.profiles.opening_cycle = self._memstats[0].num_gc
+        self._opening_smaps = self._readings.smaps()
         self._peak_reset = self._readings.reset_peak()
         self._start = self._readings.kernel()
         self.opened = time.monotonic()
@@ -123,6 +124,7 @@ class OpenWindow:
             cpus=os.cpu_count() or 1,
             gc_records=self._gc_records(memstats),
             smaps=smaps,
+            opening_smaps=self._opening_smaps,
             sources=sources,
             after=after,
             runtime=runtime,

