@@ -35,7 +35,7 @@ TESTS = """
 
     @pytest.mark.parametrize("at", rounds)
     def test_small_fresh(go_service, at):
-        go_service.load("/logs/batched", requests=100, connections=2)
+        go_service.load("/logs/batched", requests=100, connections=1)
 
 
     @pytest.mark.parametrize("at", rounds)
@@ -49,13 +49,13 @@ TESTS = """
             go_service_session.get("/leak?bytes=200000000")
 
         def test_small_after_release(self, go_service_session, at):
-            go_service_session.load("/logs/batched", requests=100, connections=2)
+            go_service_session.load("/logs/batched", requests=100, connections=1)
 
         def test_big_kept(self, go_service_session, at):
             go_service_session.get("/spike?bytes=200000000&ms=5")
 
         def test_small_after_kept(self, go_service_session, released, at):
-            go_service_session.load("/logs/batched", requests=100, connections=2)
+            go_service_session.load("/logs/batched", requests=100, connections=1)
 """
 
 # pytest would run each method over all its rounds first: the order that matters is big, small, big, small.
