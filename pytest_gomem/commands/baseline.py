@@ -177,7 +177,7 @@ def _collected(args: Sequence[str]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         ids = Path(folder) / "ids"
         env = {**os.environ, "PYTEST_GOMEM_COLLECTED": str(ids)}
-        plugin = ["-p", "pytest_gomem.commands.collected"]
+        plugin = ["-p", "pytest_gomem.collected"]
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *plugin, *args]
         done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode or not ids.exists():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
 from typing import TextIO
 
 _USAGE = """\
@@ -26,8 +27,5 @@ def compare(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         is_help = bool(argv) and argv[0] in ("-h", "--help")
         (out if is_help else err).write(_USAGE)
         return 0 if is_help else 2
-    import pytest
-
-    with redirect_stdout(out), redirect_stderr(err):
-        status = pytest.main([f"--gomem-against={argv[0]}", *argv[1:]])
-    return _STATUS.get(int(status), 2)
+    done = subprocess.run([sys.executable, "-m", "pytest", f"--gomem-against={argv[0]}", *argv[1:]])
+    return _STATUS.get(done.returncode, 2)

@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -150,14 +150,10 @@ class Launcher:
         gc_config.check_env(overrides.env, config.place)
         args = config.args if overrides.args is None else overrides.args
         env = {**config.env, **overrides.env}
-        waited_for = (config.ready.port,) if config.ready.kind in ("http", "tcp") else ()
-        named = ports_named(
-            [*command.words, *args, *env.values(), str(config.cwd), config.pprof or "", config.ready.target]
-        )
-        ports = free_ports(dict.fromkeys((*named, *waited_for)))
+        ports = free_ports(_port_names(config, (*command.words, *args, *env.values())))
         info = self._binary_info(Path(command.words[0]))
-        user_says = config.profile_rate is not None or "memprofilerate" in gc.godebug
-        rate_of_budgets = None if user_says else overrides.rate_of_budgets
+        user_says_rate = config.profile_rate is not None or "memprofilerate" in gc.godebug
+        rate_of_budgets = None if user_says_rate else overrides.rate_of_budgets
         tmp = self._private_folder(config.name)
         socket = self._private_folder("agent") / "socket" if for_agent else None
 
@@ -215,6 +211,13 @@ class Launcher:
         raise LaunchError(
             config.name, f"not ready after {config.ready.timeout:g} s of waiting for {awaited}", last_lines(log)
         )
+
+
+def _port_names(config: ServiceConfig, texts: Iterable[str]) -> dict[str, None]:
+    """The ports that the command and the configuration name, and the one that readiness waits for."""
+    named = ports_named([*texts, str(config.cwd), config.pprof or "", config.ready.target])
+    waited_for = (config.ready.port,) if config.ready.kind in ("http", "tcp") else ()
+    return dict.fromkeys((*named, *waited_for))
 
 
 def discard(launched: Launched) -> None:

@@ -225,7 +225,10 @@ _names = st.sampled_from(sorted(_UNITS)) | _text
 _units = st.sampled_from([*UNITS, "widgets"])
 
 _results = st.builds(Unavailable, _text) | st.builds(Reading, _number, _text, _text, _text)
-_metrics = st.lists(st.builds(MetricValue, _names, _units, _results), max_size=6).map(tuple)
+# A registry refuses two metrics of one name.
+_metrics = st.lists(
+    st.builds(MetricValue, _names, _units, _results), max_size=6, unique_by=lambda metric: metric.name
+).map(tuple)
 
 
 @st.composite
@@ -269,7 +272,7 @@ _functions = st.builds(
     FunctionValue, _text, _text, st.booleans(), _count, _count, st.integers(1, 1 << 30), _count, _text
 )
 _phases = st.builds(PhaseRecord, _text, _number, _number, st.none() | _count, _metrics)
-_windows = st.builds(
+_alone = st.builds(
     WindowRecord,
     name=_text,
     service=_text,
@@ -304,25 +307,22 @@ _windows = st.builds(
         st.builds(CrossCheck, _text, st.tuples(_text, _text), st.tuples(_number, _number), _text, st.booleans()),
         max_size=2,
     ).map(tuple),
-    phases=st.lists(st.builds(PhaseRecord, _text, _number, _number, st.none() | _count, _metrics), max_size=2).map(
-        tuple
-    ),
+    phases=st.lists(_phases, max_size=2).map(tuple),
     rounds=st.lists(st.dictionaries(_names, _number, max_size=3), max_size=3).map(tuple),
     conditions=_texts,
     functions=st.lists(_functions, max_size=2).map(tuple),
     culprits=st.lists(_culprits, max_size=2).map(tuple),
 )
 # One whose base is a window too, as in a comparison.
-_windows = st.one_of(
-    _windows,
-    st.builds(lambda new, base, why: replace(new, base=base, no_base=why), _windows, st.none() | _windows, _text),
+windows = st.one_of(
+    _alone,
+    st.builds(lambda new, base, why: replace(new, base=base, no_base=why), _alone, st.none() | _alone, _text),
 )
-windows = _windows
 tests = st.builds(
     TestRecord,
     nodeid=_text | st.sampled_from(["tests/a/test_b.py::TestC::test_d[gogc=25-x]", "test_b.py::test_d[gogc=50]"]),
     outcome=st.sampled_from(["passed", "failed", "skipped", "error"]),
-    windows=st.lists(_windows, max_size=3).map(tuple),
+    windows=st.lists(windows, max_size=3).map(tuple),
     matrix=_texts | st.sampled_from([{"gogc": "25"}, {"gogc": "50"}]),
 )
 runs = st.builds(
