@@ -17,6 +17,8 @@ NAMED = {
     "a_a": ("peak_rss", "live_heap", "alloc_bytes_per_op", "allocs_per_op", "of stated noise"),
     "against": ("heap", "judged worse", "cost of a comparison"),
     "broken_input": ("clear messages", "pytest -n 2"),
+    "culprits": ("test_logs", "escape: 1 of 1", "callee: 1 of 1"),
+    "function_budgets": ("test_exact", "2 pass", "2 fail", "the price of a sample"),
     "detection/judge": ("false alarms", "benchstat", "one run +5%", "power", "cost of a comparison"),
     "detection/live": ("live runs", "base", "live heap +5%"),
     "detection/record": ("shift of the median", "one more object per op"),
