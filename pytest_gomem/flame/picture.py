@@ -111,7 +111,9 @@ def _views(new: Profile, tree: CallTree, asked: Asked) -> Iterator[View]:
 def _meaning(profile: Profile, kind: ValueType) -> str:
     seconds = profile.duration_nanos / 1e9
     since = f"within {format_value(seconds, SECONDS)}" if seconds else "since the process started"
-    return _MEANINGS.get(kind.type, printable(kind.unit)).format(since=since)
+    if kind.type not in _MEANINGS:
+        return printable(kind.unit)
+    return _MEANINGS[kind.type].format(since=since)
 
 
 def _summary(kind: ValueType, now: Values, before: Values | None) -> str:

@@ -15,7 +15,8 @@ _DENSE_BYTES = 16 << 20  # beyond it entries are counted before they are decoded
 _MAX_ENTRIES = 2_000_000  # all together
 _MAX_TABLES = 400_000  # strings, functions, locations with their lines, mappings, comments
 _MAX_TYPES = 64
-MAX_STACK = 1 << 16  # bytes of a packed stack; 1024 frames, which is Go's limit, take some 3000
+MAX_SAMPLE = 1 << 16  # bytes; a stack of 1024 frames, which is Go's limit, takes some 3000
+MAX_LABELS = 800_000  # of all samples, where they are read; a heap profile has one for each
 
 
 def most_unpacked(packed: int) -> int:

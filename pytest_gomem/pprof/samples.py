@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from pytest_gomem.pprof.bounds import MAX_STACK
+from pytest_gomem.pprof.bounds import MAX_LABELS, MAX_SAMPLE
 from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import pack, varint
 from pytest_gomem.pprof.profile_pb2 import Sample, SampleColumns
@@ -31,15 +31,16 @@ class Samples:
         self.stacks: list[bytes] = []
         self.values = tuple(array("q") for _ in range(types))
         self.labels: list[tuple[bytes, ...]] | None = [] if with_labels else None
+        self._label_count = 0
 
     def add(self, encoded: list[bytes]) -> None:
         """Append samples as they stand in the file; raises ProfileError for one whose values do not fit the types."""
         for start in range(0, len(encoded), BATCH):
             batch = encoded[start : start + BATCH]
+            if sum(map(len, batch)) > _SUSPICIOUS and max(map(len, batch)) > MAX_SAMPLE:
+                raise ProfileError(f"a sample of more than {MAX_SAMPLE} bytes")
             if not self._add_columns(batch):
                 self._add_one_by_one(batch)
-            if sum(map(len, batch)) > _SUSPICIOUS and max(map(len, self.stacks[start:])) > MAX_STACK:
-                raise ProfileError(f"a stack of more than {MAX_STACK} bytes")
 
     def _add_columns(self, batch: list[bytes]) -> bool:
         """Decode a batch at once; False, and nothing added, when it is not the plain case."""
@@ -53,12 +54,14 @@ class Samples:
             return False
         stacks = _whole_stacks(columns, batch)
         labels = columns.label[:] if self.labels is not None else []
+        self._check_labels(len(labels) - len(marks))
         if stacks is None or (self.labels is not None and labels.count(b"") != len(marks)):
             return False
         self.stacks += stacks
         for index, column in enumerate(self.values):
             column.extend(values[index::width])
         if self.labels is not None:
+            self._label_count += len(labels) - len(marks)
             self.labels += _between_marks(labels)
         return True
 
@@ -71,7 +74,13 @@ class Samples:
             for column, value in zip(self.values, sample.value, strict=True):
                 column.append(value)
             if self.labels is not None:
+                self._check_labels(len(sample.label))
+                self._label_count += len(sample.label)
                 self.labels.append(tuple(label.SerializeToString() for label in sample.label))
+
+    def _check_labels(self, more: int) -> None:
+        if self._label_count + more > MAX_LABELS:
+            raise ProfileError(f"more than {MAX_LABELS} labels")
 
 
 def _whole_stacks(columns: SampleColumns, batch: list[bytes]) -> list[bytes] | None:

@@ -210,6 +210,12 @@ def test_a_delta_says_how_long_it_took():
     assert made.views[1].meaning == "bytes allocated within 5.00 s"
 
 
+def test_a_unit_is_not_a_format():
+    """Braces in what the profile calls its unit are text."""
+    (view,) = drawn([([1], (1,))], types=(ValueType("{since}", "} {0} {since.x}"),)).views
+    assert view.meaning == "} {0} {since.x}"
+
+
 def hostile():
     places = {number: location(name) for number, name in enumerate(HOSTILE, 1)}
     samples = [([number, 2], (1000 + number,)) for number in places]

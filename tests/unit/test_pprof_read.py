@@ -220,7 +220,15 @@ BOMBS = {
     "too many types": (lambda: TYPE * 65, "65 sample types"),
     "an endless stack": (
         lambda: TYPE + numbered(0x22, 1) + field(0x12, field(0x0A, b"\x01" * (1 << 20)) + field(0x12, b"\x01")),
-        "a stack of more than 65536 bytes",
+        "a sample of more than 65536 bytes",
+    ),
+    "labels without end": (
+        lambda: TYPE + numbered(0x22, 1) + field(0x12, field(0x12, b"\x01") + b"\x1a\x00" * 30_000) * 27,
+        "more than 800000 labels",
+    ),
+    "labels without end, one by one": (
+        lambda: TYPE + field(0x12, field(0x12, b"\x01") + b"\x1a\x02\x08\x00" * 15_000 + b"\x0a\x00" * 2) * 54,
+        "more than 800000 labels",
     ),
 }
 
