@@ -23,7 +23,6 @@ from pytest_gomem.quantity import (
     Unit,
 )
 
-# The profile's sample types (runtime/pprof); a budget on one is a mapping of function globs to limits.
 # Metrics to come: a budget on one is declared already, and fails as unmeasured until it is measured.
 _LATER: Mapping[str, Unit] = MappingProxyType(
     {
@@ -34,13 +33,13 @@ _LATER: Mapping[str, Unit] = MappingProxyType(
         "goroutine_growth": PER_SECOND,
         "time_to_limit": SECONDS,
         "leaked_goroutines": COUNT,
-        "inuse_space": BYTES,
-        "inuse_objects": COUNT,
-        "alloc_space": BYTES,
-        "alloc_objects": COUNT,
     }
 )
-PER_FUNCTION = frozenset({"inuse_space", "inuse_objects", "alloc_space", "alloc_objects"})
+# The sample types of heap profiles (runtime/pprof); a budget on one is a mapping of function globs to limits.
+_OF_PROFILES: Mapping[str, Unit] = MappingProxyType(
+    {"inuse_space": BYTES, "inuse_objects": COUNT, "alloc_space": BYTES, "alloc_objects": COUNT}
+)
+PER_FUNCTION = frozenset(_OF_PROFILES)
 
 PHASES = "phases"
 
@@ -98,7 +97,7 @@ def parse_budget(
 
 def unit_of(metric: str, units: Mapping[str, Unit]) -> Unit | None:
     """The unit of a metric's limits, None where there is no such metric; units: of those measured, by name."""
-    return units.get(metric) or _LATER.get(metric)
+    return units.get(metric) or _OF_PROFILES.get(metric) or _LATER.get(metric)
 
 
 def parse_budgets(node: Located, units: Mapping[str, Unit], scope: str) -> tuple[Budget, ...]:
