@@ -33,6 +33,7 @@ COMMANDS = {
         "accept",
         "accept a broken limit for a time, with a reason and an owner",
     ),
+    "selftest": ("pytest_gomem.commands.selftest", "selftest", "make services worse on purpose: does the gate ring?"),
     "history": (
         "pytest_gomem.commands.history",
         "history",

@@ -27,6 +27,7 @@ from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.measurement import Judging
 from pytest_gomem.session.schedule import Schedule
 from pytest_gomem.session.service import Service
+from pytest_gomem.session.visible import with_visible
 from pytest_gomem.session.window import OpenWindow
 
 if TYPE_CHECKING:
@@ -167,7 +168,9 @@ class MeasuredItem:
 
     def windows(self) -> tuple[WindowRecord, ...]:
         """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""
-        return self._windows or tuple(m.record for m in self.course.last_new.measurements())
+        found = self._windows or tuple(m.record for m in self.course.last_new.measurements())
+        metrics = {metric.name: metric for metric in self._run.settings.registry}
+        return tuple(with_visible(window, metrics) for window in found)
 
     def _warn_of_globs(self) -> None:
         """Budgets on functions that match none: under --gomem-strict their verdicts say so."""

@@ -108,6 +108,8 @@ def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
     if verdict.status is Status.UNAVAILABLE:
         yield f"{_DETAIL}its limit of {limit_text(verdict)} fails, because unmeasured is not passed"
     yield _DETAIL + printable(_declared(verdict))
+    if verdict.smallest_visible:
+        yield f"{_DETAIL}{_visible_text(verdict, window)}"
     if _has_moment(verdict) and window.peak_moment:
         yield _DETAIL + _peak_text(window.peak_moment, window.duration)
     if verdict.budget.function:
@@ -116,6 +118,12 @@ def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
     if isinstance(reading, Reading):
         origin = (f"read from {reading.source}" if reading.source else "", reading.precision, reading.note)
         yield from wrapped(printable("; ".join(part for part in origin if part)), _WIDTH, _DETAIL)
+
+
+def _visible_text(verdict: Verdict, window: WindowRecord) -> str:
+    units = {metric.name: metric.unit for metric in window.metrics}
+    least = value_text(verdict.smallest_visible or 0.0, units.get(verdict.budget.metric, verdict.limit.unit.name))
+    return f"a change of {least} or more could be told from noise"
 
 
 def _declared(verdict: Verdict) -> str:

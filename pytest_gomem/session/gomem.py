@@ -175,6 +175,7 @@ class Gomem(Launchpad):
         if service.window is not None:
             raise MeasureError(f"window '{service.window.name}' is open on {service.name}: windows do not nest")
         budgets = self.judging.budgets(service.name)
+        self._run.burden.hold(service, self.judging.nodeid, name)
         service.window = OpenWindow(
             service.process,
             name,
@@ -185,6 +186,7 @@ class Gomem(Launchpad):
             collecting=frozenset(b.phase for b in budgets if b.metric in COLLECTED),
         )
         service.windows_opened += 1
+        self._run.burden.begin(service, self.judging.nodeid, name)
         return service.window
 
     def close_window(
@@ -198,7 +200,10 @@ class Gomem(Launchpad):
         """Close a window and judge it; failing: its test has failed already, so that profiles are kept in any case."""
         service.window = None
         measurement = measurement or self._measurement(service, window.name)
+        burdened = self._run.burden.end(service, self.judging.nodeid, window.name)
         self._fill(measurement, service, window.close(), window.profiles)
+        measurement.note(burdened)
+        self._run.burden.lift(service, self.judging.nodeid, window.name)
         if self.keeps_heap:
             window.profiles.keep_heap()
         if failing or failed(measurement.record.verdicts):

@@ -120,6 +120,10 @@ class Measurement:
         if profiles is not None and self.record.functions:
             self._record = replace(self.record, notes=(*record.notes, *cost_note(self.service, profiles)))
 
+    def note(self, notes: Iterable[str]) -> None:
+        """Add notes to the record."""
+        self._record = replace(self.record, notes=(*self.record.notes, *notes))
+
     def skip(self, why: str) -> None:
         """Say why there will be no figures."""
         self._why_open = why

@@ -22,6 +22,7 @@ from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.keeper.client import KeeperClient, Watched
 from pytest_gomem.launch.launcher import Launched, Launcher, Overrides
 from pytest_gomem.launch.sides import BaseSide, NewSide, Origin
+from pytest_gomem.session.burden import Burden, burden_of_environment
 from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.schedule import Side
@@ -46,6 +47,11 @@ class Run:
     def reasons(self) -> Reasons:
         """Why culprits do what they do, asked once for all tests."""
         return Reasons()
+
+    @cached_property
+    def burden(self) -> Burden:
+        """What `gomem selftest` adds to the services of its runs."""
+        return burden_of_environment()
 
     @cached_property
     def load_driver(self) -> LoadDriver:

@@ -246,10 +246,19 @@ def _verdicts(draw) -> Verdict:
     compared = {} if kind != "regression" else {
         "baseline": draw(share), "change": draw(share), "interval": draw(st.none() | st.tuples(_number, _number)),
         "rounds_needed": draw(st.none() | _count), "rounds": draw(st.none() | st.tuples(_count, _count)),
-        "smallest_visible": draw(share),
     }  # fmt: skip
     return Verdict(
-        budget, limit, kind, actual, status, draw(share), draw(share), draw(_text), accepted=accepted, **compared
+        budget,
+        limit,
+        kind,
+        actual,
+        status,
+        draw(share),
+        draw(share),
+        draw(_text),
+        accepted=accepted,
+        smallest_visible=draw(share),
+        **compared,
     )
 
 

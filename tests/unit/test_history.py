@@ -84,6 +84,7 @@ def test_lines_come_back(run):
         assert line.count("\n") == 1
         assert to_line(from_line(line)) == line
         assert all(map(math.isfinite, from_line(line).metrics.values()))
+        assert len(from_line(line).rounds) == len(each.rounds)
 
 
 GOOD = json.loads(to_line(entry()))

@@ -55,7 +55,12 @@ def entries_of(run: RunRecord, revision: Revision, time: datetime) -> Iterator[E
                 facts=_facts(run, window),
                 metrics={name: reading.value for name, reading in measured.items()},
                 units={metric.name: metric.unit for metric in window.metrics if metric.name in measured},
+                rounds=tuple(map(_finite, window.rounds)),
             )
+
+
+def _finite(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
 def _complete(test: TestRecord) -> bool:

@@ -1,0 +1,143 @@
+"""Owns `gomem selftest`: the user's own tests with and without a known burden, and whether their gate rings."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import TextIO
+
+from pytest_gomem.errors import ConfigError
+from pytest_gomem.judge.compare import FEWEST
+from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.quantity import RATIO, format_value, parse_quantity
+from pytest_gomem.report.broken import read_report
+from pytest_gomem.report.model import TestRecord
+from pytest_gomem.report.text import clip, columns, percent, printable, short_name, short_names, wrapped
+from pytest_gomem.session.burden import VARIABLE, write_burden
+from pytest_gomem.session.proof import Proof, burden_for, proofs
+
+# What a run under a burden measures is no figure of the service's: it is kept nowhere, and compared by us alone.
+_ALONE = (
+    *("--gomem-history=", "--gomem-against=", "--gomem-against-go=", "--gomem-artifacts="),
+    *("-o", "gomem_update=false", "-o", "gomem_strict=false"),
+)
+_UPDATE = "--gomem-update"
+_LAST_LINES = 30
+
+
+def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
+    """Two runs of pytest and a table; 0 when every gate rang, 1 when one stayed silent, 2 when nothing can be said."""
+    parser = _parser()
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            given, pytest_args = parser.parse_known_args(argv)
+            share, rounds = _share(given.by), _rounds(given.rounds)
+    except SystemExit as end:
+        return int(end.code or 0)
+    if _UPDATE in pytest_args:
+        raise ConfigError(f"{_UPDATE} would record as baselines what is measured under a burden")
+    with tempfile.TemporaryDirectory(prefix="gomem-selftest-") as name:
+        folder = Path(name)
+        err.write(f"gomem selftest: {rounds} rounds of each test as it is ...\n")
+        plain = _measured(folder / "plain.json", [*pytest_args, f"--gomem-rounds={rounds}"], {})
+        burden = burden_for(plain, share)
+        write_burden(burden, folder / "burden.json")
+        err.write(f"gomem selftest: {rounds} rounds with {percent(share)} more held and allocated ...\n")
+        environment = {VARIABLE: str(folder / "burden.json")}
+        burdened = _measured(folder / "burdened.json", [*pytest_args, f"--gomem-rounds={rounds}"], environment)
+    metrics = {metric.name: metric for metric in Registry(builtin_metrics())}
+    found = list(proofs(plain, burdened, metrics, share))
+    if not found:
+        raise ConfigError("no window could be made worse", hint="the service needs the agent: build: in gomem.yaml")
+    out.write("\n".join(_lines(found, share, get_terminal_size().columns)) + "\n")
+    return 1 if any(proof.is_silent for proof in found) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gomem selftest",
+        usage="gomem selftest [--by 5%] [--rounds N] [pytest args]",
+        description="Prove that the gate rings: the agent makes the services worse during your own tests.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--by", default="5%", metavar="SHARE", help="how much worse: live heap and allocation (5%%)")
+    parser.add_argument("--rounds", default=str(FEWEST), metavar="N", help=f"of each test, at least {FEWEST}")
+    return parser
+
+
+def _share(written: str) -> float:
+    try:
+        share = parse_quantity(written, RATIO).value
+    except ValueError as error:
+        raise ConfigError(f"--by: {error}") from None
+    if not 0 < share <= 10:
+        raise ConfigError(f"--by: expected a share such as 5%, at most 1000%, not {written!r}")
+    return share
+
+
+def _rounds(written: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,3}", written) or int(written) < FEWEST:
+        raise ConfigError(f"--rounds: expected a whole number of at least {FEWEST}, not {written!r}")
+    return int(written)
+
+
+def _measured(report: Path, args: Sequence[str], environment: dict[str, str]) -> tuple[TestRecord, ...]:
+    """The tests of one run, all passed but for their budgets; raises ConfigError with pytest's words otherwise."""
+    command = [sys.executable, "-m", "pytest", *args, *_ALONE, "--gomem-report-only", f"--gomem-json={report}"]
+    done = subprocess.run(
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode not in (0, 1) or not report.exists():
+        raise ConfigError(f"pytest ended with status {done.returncode}", hint=_last_lines(done.stdout))
+    tests = read_report(report)
+    failed = [test.nodeid for test in tests if test.outcome not in ("passed", "skipped", "xfailed")]
+    if failed or done.returncode:
+        named = ", ".join(failed) or "one that uses no gomem fixture"
+        raise ConfigError(f"the tests must pass by themselves first: {named}", hint=_last_lines(done.stdout))
+    if not any(test.windows for test in tests):
+        raise ConfigError("no test measured anything", hint=_last_lines(done.stdout))
+    return tests
+
+
+def _last_lines(text: str) -> str:
+    return "\n  ".join(text.rstrip().splitlines()[-_LAST_LINES:])
+
+
+def _lines(found: Sequence[Proof], share: float, width: int) -> Iterator[str]:
+    rows = [("test", "metric", "level", "sees", f"at +{percent(share)}")]
+    rows += [_row(proof, width // 4) for proof in found]
+    yield from (clip(line, width) for line in columns(rows, right=(2, 3)))
+    yield from wrapped("sees: the smallest worsening that a comparison of so many rounds would find", width, "  ")
+    for proof in found:
+        for words in (*([proof.why] if proof.why else []), *proof.budgets):
+            yield from wrapped(printable(f"{proof.nodeid}: {proof.metric.name}: {words}"), width, "  ")
+    silent = sum(proof.is_silent for proof in found)
+    rang = sum(proof.rang is True for proof in found)
+    yield clip(f"{rang} rang, {silent} stayed silent", width)
+
+
+def _row(proof: Proof, room: int) -> tuple[str, str, str, str, str]:
+    unit, visible = proof.metric.unit, "unknown"
+    if proof.visible is not None:
+        share = f" ({percent(proof.visible / abs(proof.level))})" if proof.level else ""
+        visible = format_value(proof.visible, unit) + share
+    name = short_name(short_names(proof.nodeid), room) + (
+        f" / {printable(proof.window)}" if proof.window != "test" else ""
+    )
+    came = "" if proof.rose is None else f" ({proof.rose:+.1%})"
+    answer = {True: "rang", False: "SILENT", None: "-"}[proof.rang]
+    return name, proof.metric.name, format_value(proof.level, unit), visible, answer + came

@@ -1,0 +1,38 @@
+"""Owns the smallest worsening of a metric that a comparison would see, and whether a limit fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from pytest_gomem.judge.compare import FEWEST, compare
+from pytest_gomem.measure.metric import Metric, Noise
+
+LOOSE = 10  # times the smallest visible change
+
+
+class Fit(Enum):
+    """How a limit lies to what can be seen."""
+
+    TIGHT = "tighter than the noise"
+    GOOD = "fits"
+    LOOSE = "looser than ten times the noise"
+
+
+def smallest_visible(metric: Metric, values: Sequence[float], *, ops: int | None = None) -> float | None:
+    """The worsening, in the metric's unit, that rounds like these on both sides would show 98 times in 100.
+
+    With fewer than three rounds the metric's prior stands in for their scatter, as if there were three. None for a
+    metric that has no prior, because only ranks can tell its changes.
+    """
+    if metric.noise is Noise.NOISY or not values:
+        return None
+    rounds = tuple(values) if len(values) >= FEWEST else (values[-1],) * FEWEST
+    return compare(metric, rounds, rounds, 0.0, ops=ops).smallest_visible
+
+
+def fit(room: float, visible: float) -> Fit:
+    """Of a limit with so much room: less than what can be seen rings by chance; ten times it hides what could be."""
+    if room < visible:
+        return Fit.TIGHT
+    return Fit.LOOSE if room > LOOSE * visible else Fit.GOOD

@@ -1,0 +1,121 @@
+"""Owns the proof of a gate: what it sees at the least, whether it rang under a known burden, how its budgets lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from pytest_gomem.judge.compare import PRIMARY, compare
+from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.visible import Fit, fit
+from pytest_gomem.measure.metric import Metric
+from pytest_gomem.report.model import TestRecord, WindowRecord
+from pytest_gomem.report.text import budget_name, limit_text, percent
+from pytest_gomem.session.burden import NOTE, Burden, Window
+
+RAISED = ("live_heap", "alloc_bytes_per_op", "allocs_per_op")  # by the whole burden; others rise as a consequence
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One metric of one window: its level without the burden, and the smallest worsening that is seen, in its unit.
+
+    rose: what it rose by under the burden, a ratio. rang: whether the comparison failed; None where the burden does not
+    bear on the metric. why: what keeps it silent. budgets: words on limits that do not fit the noise.
+    """
+
+    nodeid: str
+    window: str
+    metric: Metric
+    level: float
+    visible: float | None
+    rose: float | None
+    rang: bool | None
+    why: str
+    budgets: tuple[str, ...]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a gate that was to ring did not."""
+        return self.rang is False
+
+
+def burden_for(tests: Sequence[TestRecord], share: float) -> Burden:
+    """That share of each window's live heap, and of all that it allocates."""
+    retain: dict[Window, int] = {}
+    for test in tests:
+        for window in test.windows:
+            live = _values(window, "live_heap")
+            if live:
+                retain[test.nodeid, window.service, window.name] = math.ceil(share * median(live))
+    return Burden(share, retain)
+
+
+def proofs(
+    plain: Sequence[TestRecord], burdened: Sequence[TestRecord], metrics: Mapping[str, Metric], share: float
+) -> Iterator[Proof]:
+    """A proof for each metric that is compared, in each window that both runs measured."""
+    others = {
+        (test.nodeid, window.service, window.name): window
+        for test in burdened
+        for window in test.windows
+        if NOTE in window.notes
+    }
+    for test in plain:
+        for window in test.windows:
+            other = others.get((test.nodeid, window.service, window.name))
+            if other is not None:
+                yield from _of_window(test.nodeid, window, other, metrics, share)
+
+
+def _of_window(
+    nodeid: str, plain: WindowRecord, burdened: WindowRecord, metrics: Mapping[str, Metric], share: float
+) -> Iterator[Proof]:
+    limits = {v.budget.metric: v.limit.value for v in plain.verdicts if v.kind == "regression"}
+    budgeted = [v.budget.metric for v in plain.verdicts if not v.budget.function]
+    for name in dict.fromkeys([*PRIMARY, *limits, *budgeted]):
+        base, new = _values(plain, name), _values(burdened, name)
+        if name not in metrics or not base or not new:
+            continue
+        tolerance = limits.get(name, PRIMARY.get(name, 0.0))
+        found = compare(metrics[name], base, new, tolerance, ops=plain.ops)
+        level, visible = median(base), found.smallest_visible
+        rang = found.status is Status.FAIL if name in RAISED else None
+        yield Proof(
+            nodeid=nodeid,
+            window=plain.name,
+            metric=metrics[name],
+            level=level,
+            visible=visible,
+            rose=found.ratio,
+            rang=rang,
+            why=_why_silent(level, visible, tolerance, share) if rang is False else "",
+            budgets=tuple(_misfits(plain.verdicts, name, level, visible)),
+        )
+
+
+def _values(window: WindowRecord, name: str) -> tuple[float, ...]:
+    """Of every round; () where one has none."""
+    found = tuple(one[name] for one in window.rounds if name in one)
+    return found if len(found) == len(window.rounds) else ()
+
+
+def _why_silent(level: float, visible: float | None, tolerance: float, share: float) -> str:
+    if tolerance >= share:
+        return f"its limit on regressions allows {percent(tolerance)}"
+    if visible is not None and visible > share * abs(level):
+        return f"a change of {percent(share)} is within the noise: more work in the test, or more rounds, would show it"
+    return "the rounds of the two runs overlap: more rounds would tell"
+
+
+def _misfits(verdicts: Sequence[Verdict], name: str, level: float, visible: float | None) -> Iterator[str]:
+    """Limits of the metric whose room does not fit what can be seen, but for those that are broken already."""
+    for verdict in verdicts:
+        if verdict.budget.metric != name or verdict.kind not in ("max", "min") or visible is None:
+            continue
+        room = verdict.limit.value - level if verdict.kind == "max" else level - verdict.limit.value
+        found = fit(room, visible) if room >= 0 else Fit.GOOD
+        if found is not Fit.GOOD:
+            yield f"{budget_name(verdict)} {limit_text(verdict)} is {found.value}"

@@ -1,0 +1,41 @@
+"""The smallest visible change, and how limits lie to it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_gomem.judge.compare import compare
+from pytest_gomem.judge.verdict import Status
+from pytest_gomem.judge.visible import Fit, fit, smallest_visible
+from pytest_gomem.measure.registry import Registry, builtin_metrics
+
+METRICS = {metric.name: metric for metric in Registry(builtin_metrics())}
+LIVE = METRICS["live_heap"]
+
+
+@given(st.lists(st.floats(50e6, 60e6), min_size=3, max_size=9))
+def test_what_is_called_visible_is_seen(values):
+    """Rounds that are shifted by the smallest visible change and no more fail the comparison, if they are apart."""
+    by = smallest_visible(LIVE, values)
+    found = compare(LIVE, values, [value + by * 1.001 for value in values], 0.0)
+    assert found.status is (Status.FAIL if min(values) + by * 1.001 > max(values) else found.status)
+    assert found.status in (Status.FAIL, Status.NOISY)
+
+
+def test_scatter_hides_and_the_prior_stands_in():
+    """Rounds that scatter see less; one round sees what three alike would; ranks alone tell nothing beforehand."""
+    calm, wild = smallest_visible(LIVE, [60e6] * 3), smallest_visible(LIVE, [58e6, 60e6, 62e6])
+    assert calm < 0.01 * 60e6 < wild
+    assert smallest_visible(LIVE, [60e6]) == calm
+    assert smallest_visible(METRICS["gc_pause_max"], [1e-3] * 9) is None
+    assert smallest_visible(LIVE, []) is None
+
+
+@pytest.mark.parametrize(
+    ("room", "found"), [(0.0, Fit.TIGHT), (0.99, Fit.TIGHT), (1.0, Fit.GOOD), (10.0, Fit.GOOD), (10.1, Fit.LOOSE)]
+)
+def test_fit(room, found):
+    """A limit nearer than what can be seen rings by chance; one ten times as far lets pass what could be seen."""
+    assert fit(room, 1.0) is found
