@@ -331,10 +331,17 @@ def test_failure_in_the_readme_is_real(readme_folder):
 _FIGURE = r"\d+(?:\.\d+)?[kM]?(?: (?:[kMG]?B|[mun]?s)\b)?"
 
 
+_BETWEEN = rf"between\s+{_FIGURE}\s+and\s+{_FIGURE}"
+
+
 def without_figures(line: str) -> str:
-    """A pattern of the line in which each figure with its unit, and the room between words, is free."""
+    """A pattern of the line in which each figure with its unit, and the room between words, is free.
+
+    A moment that a sample hit is told as "at", one between two samples as "between".
+    """
     pieces = re.split(rf"({_FIGURE})", " ".join(line.split()))
-    return "".join(_FIGURE if i % 2 else re.escape(piece).replace(r"\ ", r"\s+") for i, piece in enumerate(pieces))
+    pattern = "".join(_FIGURE if i % 2 else re.escape(piece).replace(r"\ ", r"\s+") for i, piece in enumerate(pieces))
+    return pattern.replace(_BETWEEN, rf"(?:{_BETWEEN}|at\s+{_FIGURE})")
 
 
 # What exists is documented, and the other way round
