@@ -21,7 +21,10 @@ CACHE_FILE = Path(".pytest_cache/v") / CACHE_KEY
 
 @dataclass(frozen=True)
 class Broken:
-    """A limit that was broken: its kind, by which share of it (None of a limit of 0), and by how much in its unit."""
+    """A limit that was broken: its kind, by which share of it (None of a limit of 0), and by how much in its unit.
+
+    visible: the smallest change that could be told from noise there, in the same unit; 0 where that is unknown.
+    """
 
     nodeid: str
     metric: str
@@ -29,6 +32,7 @@ class Broken:
     share: float | None
     by: float
     unit: Unit
+    visible: float = 0.0
 
 
 def is_broken(verdict: Verdict) -> bool:
@@ -72,4 +76,6 @@ def broken_limits(tests: tuple[TestRecord, ...]) -> Iterator[Broken]:
                 if by is not None:
                     name = next((m.unit for m in window.metrics if m.name == verdict.budget.metric), "")
                     unit = UNITS.get(name, verdict.limit.unit)  # a limit on regressions is a ratio itself
-                    yield Broken(test.nodeid, metric_of(verdict), verdict.kind, *by, unit)
+                    yield Broken(
+                        test.nodeid, metric_of(verdict), verdict.kind, *by, unit, verdict.smallest_visible or 0.0
+                    )
