@@ -102,7 +102,7 @@ class Project:
     @property
     def command(self) -> list[str]:
         """The pytest of this interpreter."""
-        return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+        return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
 
     def run(self, *args: str) -> Outcome:
         """Run pytest here, whatever its outcome."""

@@ -205,6 +205,7 @@ def test_free_gives_the_pages_back(server):
 # GC records
 
 
+@pytest.mark.alone
 def test_no_cycle_is_lost_while_they_follow_fast(obedient):
     """2000 cycles back to back, 8 turns of the runtime's ring: a record of each, with the pause that MemStats tell."""
     start = time.monotonic()
@@ -313,6 +314,7 @@ def spiked(obedient, path):
     return top_of_peak(path)
 
 
+@pytest.mark.alone
 def test_a_spike_of_5_ms_is_in_the_peak_profile(obedient):
     """200 MB for 5 ms, then nothing: the peak's profile names the function, the profile at the end does not."""
     path = obedient.folder / "peak"

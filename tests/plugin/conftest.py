@@ -51,7 +51,9 @@ class Scenario:
         from jsonschema import Draft202012Validator
 
         report = self.folder / "report.json"
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--gomem-json", str(report), *args]
+        # Loading hypothesis takes as long as all the rest of a short run.
+        usual = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--gomem-json", str(report)]
+        command = [sys.executable, "-m", "pytest", *usual, *args]
         done = subprocess.run(
             command,
             cwd=self.folder,
