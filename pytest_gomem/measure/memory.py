@@ -51,7 +51,7 @@ def peak_rss(window: Window) -> Reading | Unavailable:
     drift = 0 if peak is None else rss_drift(window.cpus)
     if window.fresh:
         return reading
-    if reading.value <= floor + drift:
+    if reading.value <= floor + drift and not window.freed:
         return Unavailable(
             f"the peak of {_bytes(reading.value)} never rose above what was resident at the start: the service still "
             f"holds {_bytes(floor)} from earlier; {_FRESH}"

@@ -111,6 +111,7 @@ class Window:
 
     peak_reset: the kernel's peak was set to the current RSS at the opening (else VmHWM is the process's lifetime peak).
     fresh: the process was started for this window, so that nothing of an earlier test is in it.
+    freed: the agent returned what earlier work had freed before the opening, so that what stayed is in use.
     lifetime_peak, lifetime_cpu: ru_maxrss in bytes and CPU seconds of wait4, for a program that has ended.
     gomaxprocs: the value it was launched with; None where we did not launch it.
     gc_records: the window's GC cycles as the agent recorded them; () without an agent.
@@ -148,6 +149,7 @@ class Window:
     floor: int | None = None
     runtime: RuntimeMetrics | Missing = Missing("runtime/metrics need the agent")
     after: KernelReading | Missing = Missing("no further source was read")
+    freed: bool = False
 
     @property
     def duration(self) -> float:

@@ -50,7 +50,7 @@ class OpenWindow:
         """Open, or open anew: what was recorded before is no longer inside."""
         self.operations = Operations()
         self.phases = Phases(self._readings, self._collecting)
-        self._free()
+        self._freed = self._free()
         self._look_for_peaks()
         base = heap_profile(self.subject) if self._profile else NOT_ASKED
         self.profiles = Profiles(self.subject, base)
@@ -63,12 +63,16 @@ class OpenWindow:
         self._start = self._readings.kernel()
         self.opened = time.monotonic()
 
-    def _free(self) -> None:
+    def _free(self) -> bool:
         """Have the agent return what earlier work left to the system, so that this window's peak is its own."""
         agent = self.subject.agent()
-        if agent is not None and not self.fresh:
-            with contextlib.suppress(ObserveError):  # the readings that follow say why it does not answer
-                agent.free()
+        if agent is None or self.fresh:
+            return False
+        try:
+            agent.free()
+        except ObserveError:  # the readings that follow say why it does not answer
+            return False
+        return True
 
     def _look_for_peaks(self) -> None:
         """Have the agent keep the heap profile of the highest cycle from now on, if that was asked for."""
@@ -129,6 +133,7 @@ class OpenWindow:
             after=after,
             runtime=runtime,
             own_cycles=frozenset(self.phases.own_cycles),
+            freed=self._freed,
         )
         return replace(window, phases=self.phases.finished(window))
 

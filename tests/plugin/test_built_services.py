@@ -79,10 +79,15 @@ def test_each_test_on_a_shared_service_has_its_own_peak(scenario):
         def test_small(shared, gomem):
             with gomem.measure(shared):
                 shared.get("/alloc?bytes=8000000&keep=false")
+
+        def test_quiet(shared, gomem):
+            with gomem.measure(shared):
+                pass
         """,
         more_services=BUILT,
     ).run()
     assert outcome.status == 0, outcome.text
+    assert 0 < outcome.value("test_quiet", "peak_rss") < 40e6
     assert outcome.value("test_big", "peak_rss") > 80e6
     assert 8e6 < outcome.value("test_small", "peak_rss") < 40e6
 
