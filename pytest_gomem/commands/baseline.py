@@ -17,6 +17,7 @@ from pytest_gomem.baseline.layout import read
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, differences
 from pytest_gomem.baseline.store import FOLDER, Store
 from pytest_gomem.baseline.update import prune, stale
+from pytest_gomem.commands.pytest_run import run_pytest
 from pytest_gomem.errors import ConfigError, GomemError
 from pytest_gomem.judge.compare import compare
 from pytest_gomem.judge.regressions import change_text
@@ -33,7 +34,7 @@ Lines = Iterator[str]
 def baseline(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Run one of update, show, list, diff and prune; 1 where pytest failed, or prune found what is no more."""
     if argv[:1] == ["update"]:
-        return subprocess.run([sys.executable, "-m", "pytest", "--gomem-update", *argv[1:]]).returncode
+        return run_pytest(["--gomem-update", *argv[1:]]).returncode
     try:
         with redirect_stdout(out), redirect_stderr(err):
             given = _parser().parse_args(argv)

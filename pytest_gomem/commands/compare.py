@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import TextIO
+
+from pytest_gomem.commands.pytest_run import run_pytest
 
 _USAGE = """\
 usage: gomem compare REF|BINARY [pytest args]
@@ -27,5 +27,5 @@ def compare(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         is_help = bool(argv) and argv[0] in ("-h", "--help")
         (out if is_help else err).write(_USAGE)
         return 0 if is_help else 2
-    done = subprocess.run([sys.executable, "-m", "pytest", f"--gomem-against={argv[0]}", *argv[1:]])
+    done = run_pytest([f"--gomem-against={argv[0]}", *argv[1:]])
     return _STATUS.get(done.returncode, 2)

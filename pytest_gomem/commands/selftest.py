@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -14,6 +12,7 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TextIO
 
+from pytest_gomem.commands.pytest_run import run_pytest
 from pytest_gomem.errors import ConfigError
 from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.measure.registry import Registry, builtin_metrics
@@ -91,16 +90,8 @@ def _rounds(written: str) -> int:
 
 def _measured(report: Path, args: Sequence[str], environment: dict[str, str]) -> tuple[TestRecord, ...]:
     """The tests of one run, all passed but for their budgets; raises ConfigError with pytest's words otherwise."""
-    command = [sys.executable, "-m", "pytest", *args, *_ALONE, "--gomem-report-only", f"--gomem-json={report}"]
-    done = subprocess.run(
-        command,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
+    command = [*args, *_ALONE, "--gomem-report-only", f"--gomem-json={report}"]
+    done = run_pytest(command, env={**os.environ, **environment}, captured=True)
     if done.returncode not in (0, 1) or not report.exists():
         raise ConfigError(f"pytest ended with status {done.returncode}", hint=_last_lines(done.stdout))
     tests = read_report(report)

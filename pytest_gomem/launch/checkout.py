@@ -44,16 +44,21 @@ def checked_out(repository: Repository, commit: str, otherwise: Path) -> Iterato
     """
     folder = _folder(repository, commit, otherwise)
     lock = folder.with_suffix(".lock")
-    while True:
-        with locked(lock, shared=True):
-            found = _whole(folder, commit)
-            if found is not None:
-                yield found
-                return
-        with locked(lock):
-            if _whole(folder, commit) is None:
-                _make(folder, repository, commit)
-                _remove_old(folder.parents[1])
+    with locked(lock, shared=True):
+        found = _marked(folder, commit)
+        if found is not None and _is_unchanged(folder):
+            yield found
+            return
+    with locked(lock):
+        if _marked(folder, commit) is None or not _is_unchanged(folder):
+            _make(folder, repository, commit)
+            _remove_old(folder.parents[1])
+    with locked(lock, shared=True):
+        # Made just now: whatever git says of it, making it again would give the same.
+        found = _marked(folder, commit)
+        if found is None:
+            raise GitError(f"the files of {short(commit)} did not stay in {folder}: something else removes them")
+        yield found
 
 
 def _folder(repository: Repository, commit: str, otherwise: Path) -> Path:
@@ -63,17 +68,34 @@ def _folder(repository: Repository, commit: str, otherwise: Path) -> Path:
     return parent / short(commit)
 
 
-def _whole(folder: Path, commit: str) -> Checkout | None:
-    """The checkout if it is complete, and nobody has changed a file in it since."""
-    tree, mark = folder / "tree", folder / "whole.json"
+def _marked(folder: Path, commit: str) -> Checkout | None:
+    """The checkout if it was made to its end."""
+    mark = folder / "whole.json"
     try:
         said = json.loads(mark.read_text("utf-8"))
-        if said["commit"] != commit or git(tree, "status", "--porcelain").strip():
+        if said["commit"] != commit:
             return None
-    except (OSError, ValueError, GomemError):
+        os.utime(mark)
+        return Checkout(folder / "tree", commit, tuple(said["notes"]))
+    except (KeyError, OSError, TypeError, ValueError):
         return None
-    os.utime(mark)
-    return Checkout(tree, commit, tuple(said["notes"]))
+
+
+def _is_unchanged(folder: Path) -> bool:
+    """Whether git says of a complete checkout what it said when that was made.
+
+    That need not be nothing: a file with CRLF, committed before a .gitattributes that normalises it, is modified in
+    every fresh working tree.
+    """
+    try:
+        said = json.loads((folder / "whole.json").read_text("utf-8"))
+        return bool(_status(folder / "tree") == said.get("status", ""))
+    except (OSError, ValueError, GomemError):
+        return False
+
+
+def _status(tree: Path) -> str:
+    return git(tree, "status", "--porcelain")
 
 
 def _make(folder: Path, repository: Repository, commit: str) -> None:
@@ -86,12 +108,12 @@ def _make(folder: Path, repository: Repository, commit: str) -> None:
     (tree / ".git").write_text(f"gitdir: {admin}\n")
     try:
         git(tree, "read-tree", "-u", "--reset", "HEAD")
-        notes = [*_submodules(tree), *_lfs_pointers(tree)]
+        made = {"commit": commit, "notes": [*_submodules(tree), *_lfs_pointers(tree)], "status": _status(tree)}
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     # Last: what has no mark was broken off, and is made anew.
-    (folder / "whole.json").write_text(json.dumps({"commit": commit, "notes": notes}), "utf-8")
+    (folder / "whole.json").write_text(json.dumps(made), "utf-8")
 
 
 def _submodules(tree: Path) -> Iterator[str]:

@@ -350,3 +350,28 @@ def test_axes_reach_the_build(tmp_path):
     for axes, fault in ((BuildAxes(pgo="no.pprof"), "no.pprof"), (BuildAxes(goexperiment="wonder"), "wonder")):
         with pytest.raises(BuildError, match=fault):
             build_once("app", axes.laid_over(spec, tmp_path), tmp_path, tmp_path / "out")
+
+
+def test_a_commit_that_is_never_clean_is_made_once(repository, tmp_path, monkeypatch):
+    """CRLF from before a .gitattributes: git calls the file modified in every fresh tree."""
+    repository.commit(**{"words.txt": "one\r\ntwo\r\n"})
+    (repository.folder / ".gitattributes").write_text("*.txt text\n")
+    repository.git("add", ".gitattributes")
+    repository.git("commit", "--quiet", "--message", "normalise")
+    make, made, uses = checkout._make, [], []
+
+    def counted(*args):
+        made.append(args)
+        assert len(made) < 4, "made again and again"
+        make(*args)
+
+    monkeypatch.setattr(checkout, "_make", counted)
+    around = Repository.around(repository.folder)
+    commit = around.commit("HEAD")
+    for expected in (1, 1, 2):
+        with checked_out(around, commit, tmp_path) as found:
+            assert GitRepository(found.tree).git("status", "--porcelain") == "M words.txt"
+            assert len(made) == expected
+            uses.append(found.tree)
+        if len(uses) == 2:
+            (found.tree / "main.go").write_text("changed")
