@@ -11,9 +11,8 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.judge.culprits import SAMPLE_OF
 from pytest_gomem.measure.window import Missing
-from pytest_gomem.observe.agent.peak import read_peak
-from pytest_gomem.observe.agent.records import Peak
 from pytest_gomem.observe.inside import Inside
+from pytest_gomem.session.peaks import Peaks
 
 if TYPE_CHECKING:
     from pytest_gomem.pprof.model import Profile
@@ -50,8 +49,9 @@ class Captured:
 class Profiles:
     """The profiles of one window on a process: `base` from its opening, the others once it has closed, when needed."""
 
-    def __init__(self, subject: Subject, base: bytes | Missing = NOT_ASKED) -> None:
+    def __init__(self, subject: Subject, peaks: Peaks, base: bytes | Missing = NOT_ASKED) -> None:
         self._subject = subject
+        self.peaks = peaks
         self.base = Captured(base)
         self.opening_cycle: int | None = None  # MemStats.NumGC, where it was read
 
@@ -75,26 +75,18 @@ class Profiles:
         return Captured(_taken(self._subject, lambda inside: inside.goroutine_profile()))
 
     @cached_property
-    def _kept_peak(self) -> tuple[Peak | None, Captured]:
-        path = self._subject.peak_file
-        if path is None:
-            return None, Captured(Missing("gomem.yaml does not say peak_profile: true, or there is no agent"))
-        try:
-            kept = read_peak(path)
-        except ObserveError as error:
-            return None, Captured(Missing(str(error)))
-        return kept.peak, Captured(kept.profile)
-
-    @property
     def peak(self) -> Captured:
-        """Of the window's highest GC cycle, also of a service that has died."""
-        return self._kept_peak[1]
+        """Of the window's highest GC cycle, also of a service that has died; asked for once the window has closed."""
+        return Captured(self.peaks.kept.profile)
 
     @property
     def cycles_to_peak(self) -> int | None:
-        """How many GC cycles after the opening that one came; None where either is not known."""
-        peak, opening = self._kept_peak[0], self.opening_cycle
-        return peak.cycle - opening if peak is not None and opening is not None else None
+        """How many GC cycles after the opening that one came; None where either is not known.
+
+        The cycle before the first reading may be looked at late: it is none of the window's.
+        """
+        peak, opening = self.peaks.kept.cycle, self.opening_cycle
+        return peak - opening if peak is not None and opening is not None and peak > opening else None
 
     def on_failure(self) -> list[str]:
         """Take what a failed window is to leave behind, where the service can still be asked; notes of what failed."""

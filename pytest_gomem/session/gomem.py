@@ -202,7 +202,7 @@ class Gomem(Launchpad):
         measurement = measurement or self._measurement(service, window.name)
         burdened = self._run.burden.end(service, self.judging.nodeid, window.name)
         self._fill(measurement, service, window.close(), window.profiles)
-        measurement.note(burdened)
+        measurement.note([*burdened, *window.profiles.peaks.notes()])
         self._run.burden.lift(service, self.judging.nodeid, window.name)
         if self.keeps_heap:
             window.profiles.keep_heap()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, RuntimeM
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.session.capture import NOT_ASKED, Profiles, heap_profile
 from pytest_gomem.session.operations import Operations
+from pytest_gomem.session.peaks import Peaks
 from pytest_gomem.session.phases import Phases
 from pytest_gomem.session.readers import Beside
 from pytest_gomem.session.readings import Readings, RuntimeValues
@@ -51,9 +51,9 @@ class OpenWindow:
         self.operations = Operations()
         self.phases = Phases(self._readings, self._collecting)
         self._freed = self._free()
-        self._look_for_peaks()
+        peaks = Peaks(self.subject)
         base = heap_profile(self.subject) if self._profile else NOT_ASKED
-        self.profiles = Profiles(self.subject, base)
+        self.profiles = Profiles(self.subject, peaks, base)
         self._beside = Beside(self.subject.readers)
         self._runtime, self._memstats = self._calibrate()
         if not isinstance(self._memstats, Missing):
@@ -73,15 +73,6 @@ class OpenWindow:
         except ObserveError:  # the readings that follow say why it does not answer
             return False
         return True
-
-    def _look_for_peaks(self) -> None:
-        """Have the agent keep the heap profile of the highest cycle from now on, if that was asked for."""
-        agent, path = self.subject.agent(), self.subject.peak_file
-        if agent is None or path is None:
-            return
-        with contextlib.suppress(ObserveError):  # profiles.peak says what became of it
-            agent.start_peak(path)
-            agent.reset_peak()
 
     def _calibrate(self) -> tuple[RuntimeValues | Missing, tuple[MemStats, int, int] | Missing]:
         """What the inside tells at the opening, and what one reading of it allocates in bytes and objects: the second
@@ -105,6 +96,7 @@ class OpenWindow:
         sources = self._beside.close()
         after = self._readings.kernel() if sources else Missing("no further source was read")
         memstats = self._settled(memstats, compared=bool(sources))
+        self.profiles.peaks.close()
         subject = self.subject
         ending = subject.ending()
         peak = self.phases.peak()
@@ -160,6 +152,7 @@ class OpenWindow:
             return Missing(self._memstats.reason), self._memstats
         start, read_bytes, read_objects = self._memstats
         runtime, end = self._readings.inside()
+        self.profiles.peaks.count()
         both = _both(self._runtime, runtime)
         if isinstance(end, Missing):
             return both, end

@@ -110,6 +110,37 @@ def test_profile_of_the_peak(scenario):
     assert profile.read_bytes()[:2] == b"\x1f\x8b"
 
 
+def test_each_window_on_a_process_has_its_own_peak_profile(scenario):
+    """A spike before is forgotten: the second window names its own function, and what the looking cost is told."""
+    outcome = scenario(
+        """
+        @pytest.fixture(scope="session")
+        def shared(gomem_session):
+            return gomem_session.launch("built")
+
+        @pytest.mark.gomem(peak_rss="1MB")
+        def test_first(shared, gomem):
+            with gomem.measure(shared, "large"):
+                shared.get("/allocate?size=60000000")
+                shared.gc_now()
+                shared.get("/allocate?size=1")
+            with gomem.measure(shared, "small"):
+                shared.get("/allocate?size=20000000&fat=true")
+                shared.gc_now()
+        """,
+        more_services=BUILT.replace("server", "profiled").replace("plain:", "  peak_profile: true\nplain:"),
+    ).run()
+    assert outcome.status == 1
+    large, small = (outcome.window("test_first", index) for index in range(2))
+    assert large["culprits"][0]["function"] == "main.lean"
+    assert small["culprits"][0]["function"] == "main.fatter"
+    assert "-" not in small["culprits"][0]["reason"]
+    for window in (large, small):
+        (note,) = [note for note in window["notes"] if "peak_profile: true forced" in note]
+        forced = int(note.split("forced ")[1].split()[0])
+        assert 1 <= forced <= window["metrics"]["gc_cycles"]["value"], note
+
+
 def test_a_broken_limit_names_its_line(scenario):
     """The failure of a memory limit names function, file and line of the user's module; so does the JSON."""
     project = scenario(

@@ -1,0 +1,85 @@
+"""Owns the heap profile of a window's highest GC cycle: looked for from its opening on, read at its close."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.measure.window import Missing
+from pytest_gomem.observe.agent.peak import read_peak
+from pytest_gomem.observe.agent.records import Peak
+from pytest_gomem.session.subject import Subject
+
+_NOT_SAID = Missing("gomem.yaml does not say peak_profile: true, or there is no agent")
+_STILL_OPEN = Missing("the profile of the peak is read when the window closes")
+
+
+@dataclass(frozen=True)
+class KeptPeak:
+    """The profile as the agent wrote it, or why there is none; cycle: the number of its GC cycle, where known."""
+
+    profile: bytes | Missing
+    cycle: int | None = None
+
+
+class Peaks:
+    """The peak of one window: what the agent kept for an earlier window on the same process is forgotten here.
+
+    Each new peak forces a GC cycle and may write a profile, both in the service: `notes` says how many.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._failed: Missing | None = None
+        self._forced, self._written = 0, 0
+        self._before = self._begin()
+        self.kept = KeptPeak(_NOT_SAID if subject.peak_file is None else _STILL_OPEN)
+
+    def _begin(self) -> Peak | None:
+        agent, path = self._subject.agent(), self._subject.peak_file
+        if agent is None or path is None:
+            return None
+        with contextlib.suppress(ObserveError):  # refused where an earlier window has started it
+            agent.start_peak(path)
+        try:
+            agent.reset_peak()
+            return agent.peak()
+        except ObserveError as error:  # what is in the file may be an earlier window's
+            self._failed = Missing(f"the profile of the peak was not begun: {error}")
+            return None
+
+    def count(self) -> None:
+        """Count what the looking has cost since the opening; nothing where the agent cannot say."""
+        agent = self._subject.agent()
+        if agent is None or self._before is None:
+            return
+        with contextlib.suppress(ObserveError):
+            now = agent.peak()
+            self._forced, self._written = now.forced - self._before.forced, now.kept - self._before.kept
+
+    def close(self) -> None:
+        """Read the file, before the next window's opening removes it; also of a service that has died."""
+        path = self._subject.peak_file
+        if path is None:
+            return
+        if self._failed is not None:
+            self.kept = KeptPeak(self._failed)
+            return
+        try:
+            found = read_peak(path)
+        except ObserveError as error:
+            self.kept = KeptPeak(Missing(str(error)))
+            return
+        self.kept = KeptPeak(found.profile, found.peak.cycle)
+
+    def notes(self) -> list[str]:
+        """What the looking has added to the window's figures."""
+        if not self._forced and not self._written:
+            return []
+        cycles = f"{self._forced} GC cycle{'s' * (self._forced != 1)}"
+        profiles = f"{self._written} profile{'s' * (self._written != 1)}"
+        return [
+            f"peak_profile: true forced {cycles} and wrote {profiles} in this window: its gc_* figures count the cycles, "
+            "and total_alloc, allocs, alloc_bytes_per_op and the like what the writing allocated"
+        ]
