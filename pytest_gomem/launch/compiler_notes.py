@@ -27,7 +27,7 @@ def compiler_notes(source: Source, package: str, seconds: float) -> str:
     try:
         status, out, err = output_within(seconds, command, cwd, env)
     except OSError as error:  # TimeoutError is one
-        raise ObserveError(f"the compiler gave no notes: {error}") from None
+        raise ObserveError(f"the compiler gave no notes: {error}") from error
     if status:
         said = (err or out).strip().splitlines() or [f"it ended with status {status}"]
         raise ObserveError(f"the compiler gave no notes: {said[-1]}")

@@ -9,9 +9,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_DRAIN_SECONDS = 1.0  # a child in a group of its own is not killed, and may hold a pipe for ever
+
 
 def output_within(seconds: float, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> tuple[int, str, str]:
     """The exit status, stdout and stderr; raises OSError where it cannot run, TimeoutError where it takes longer."""
+    if seconds <= 0:
+        raise TimeoutError("no time was left")
     process = subprocess.Popen(
         command,
         cwd=cwd,
@@ -24,12 +28,21 @@ def output_within(seconds: float, command: Sequence[str], cwd: Path, env: Mappin
         start_new_session=True,  # a group of its own, so that the compilers that go starts end with it
     )
     try:
-        out, err = process.communicate(timeout=max(seconds, 0.0))
-    except subprocess.TimeoutExpired:
-        raise TimeoutError(f"it took longer than {seconds:.3g} s") from None
-    finally:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+        out, err = process.communicate(timeout=seconds)
+    except BaseException as error:
+        _end(process)
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise TimeoutError(f"it took longer than {seconds:.3g} s") from None
+        raise
     return process.returncode, out, err
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kill the group: its children hold the pipes, and live on, also where the command itself has ended."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses where only zombies are left
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=_DRAIN_SECONDS)
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()

@@ -52,12 +52,16 @@ class Reasons:
     def notes(self, built: Built, package: str, seconds: float) -> Notes | str:
         """The notes on a package, or why there are none."""
         key = built.binary, package
-        if key not in self._notes:
-            try:
-                self._notes[key] = parse_notes(compiler_notes(built.source, package, seconds))
-            except GomemError as error:
-                self._notes[key] = str(error)
-        return self._notes[key]
+        if key in self._notes:
+            return self._notes[key]
+        try:
+            found: Notes | str = parse_notes(compiler_notes(built.source, package, seconds))
+        except GomemError as error:
+            found = str(error)
+            if isinstance(error.__cause__, TimeoutError):  # a later window has its own time
+                return found
+        self._notes[key] = found
+        return found
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.judge.culprits import Culprit
+from pytest_gomem.judge.escape import Notes
 from pytest_gomem.judge.modules import module_changes
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once
+from pytest_gomem.launch.limited import output_within
 from pytest_gomem.launch.line_history import line_change
 from pytest_gomem.launch.sides import Source
 from pytest_gomem.launch.toolchain import Toolchain
@@ -112,7 +115,7 @@ def test_the_builds_own_flags_decide(tmp_path):
 
 
 def test_a_slow_compiler_holds_nothing_up(tmp_path):
-    """It is ended with its children when the time is over, asked once for all, and a note says so."""
+    """It is ended with its children when the time is over, and a note says so; a later window asks anew."""
     go = tmp_path / "slow-go"
     go.write_text(f"#!/bin/sh\nsleep 98 &\necho $! > {tmp_path}/child\nsleep 99\n")
     go.chmod(0o755)
@@ -125,6 +128,20 @@ def test_a_slow_compiler_holds_nothing_up(tmp_path):
         assert found == culprit(9)
         assert "took longer than" in troubles[0]
     assert time.monotonic() - started < 90  # far from 3 times 99 s
+    assert not _lives(int((tmp_path / "child").read_text()))
+    go.unlink()
+    go.symlink_to(shutil.which("go"))
+    patient = Reasons(seconds=60)
+    assert "no time was left" in str(patient.notes(slow, "main", -1.0))
+    assert isinstance(patient.notes(slow, "main", 60.0), Notes)
+
+
+@pytest.mark.parametrize("end", ["exit 0", "sleep 99"])
+def test_children_that_outlive_the_command_are_ended_too(tmp_path, end):
+    """They hold its pipes, so that it has not answered whole: the group ends with the time, whoever leads it."""
+    command = ["sh", "-c", f"sleep 97 & echo $! > {tmp_path}/child; {end}"]
+    with pytest.raises(TimeoutError, match="longer than"):
+        output_within(0.5, command, tmp_path, os.environ)
     assert not _lives(int((tmp_path / "child").read_text()))
 
 
