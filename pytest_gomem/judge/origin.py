@@ -11,7 +11,8 @@ from pytest_gomem.pprof.group import Frame, frames_of, package_of
 from pytest_gomem.pprof.model import Location, Profile, location_ids
 
 MOST_CALLERS = 3
-_PROFILERS = ("runtime/pprof", "net/http/pprof")
+_ENDPOINT = "net/http/pprof"
+_PROFILERS = ("runtime/pprof", _ENDPOINT)
 
 
 class Site(NamedTuple):
@@ -36,6 +37,7 @@ class _Place(NamedTuple):
     site: Site
     is_own: bool
     is_profiler: bool
+    is_endpoint: bool
     is_agent: bool
 
 
@@ -73,7 +75,8 @@ class Origins:
         for place in places:
             leaf = leaf or place.site
             is_profiling = is_profiling or place.is_profiler
-            if place.is_agent:
+            # The endpoint answers our own requests, whatever middleware of the user's they came through.
+            if place.is_agent or (place.is_endpoint and not own):
                 return None
             if place.is_own and place.site not in own:  # a function that calls itself says so once
                 own.append(place.site)
@@ -90,7 +93,7 @@ class Origins:
             package = package_of(function)
             site = Site(function, self._short(file, package), frame.line or 0)
             is_agent = posixpath.basename(file) == AGENT_FILE
-            yield _Place(site, self._is_own(package), package in _PROFILERS, is_agent)
+            yield _Place(site, self._is_own(package), package in _PROFILERS, package == _ENDPOINT, is_agent)
 
     def _is_own(self, package: str) -> bool:
         return package == "main" or self._is_named(package)

@@ -80,6 +80,6 @@ class Peaks:
         cycles = f"{self._forced} GC cycle{'s' * (self._forced != 1)}"
         profiles = f"{self._written} profile{'s' * (self._written != 1)}"
         return [
-            f"peak_profile: true forced {cycles} and wrote {profiles} in this window: its gc_* figures count the cycles, "
-            "and total_alloc, allocs, alloc_bytes_per_op and the like what the writing allocated"
+            f"peak_profile: true forced {cycles} and wrote {profiles} in this window: its gc_* figures count the "
+            "cycles, and total_alloc, allocs, alloc_bytes_per_op and the like what the writing allocated"
         ]

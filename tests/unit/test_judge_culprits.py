@@ -135,6 +135,7 @@ def test_a_stack_without_symbols_has_a_name_too():
     "measuring",
     [
         [("compress/flate.NewWriter", "", 1), ("runtime/pprof.writeHeapProto", "", 2), SERVE],
+        [("compress/flate.NewWriter", "", 1), ("net/http/pprof.Index", "", 3), ("main.logging", "", 4), SERVE],
         [("encoding/json.Marshal", "", 1), ("main.pytestGomemReply", "/srv/app/0_pytest_gomem_agent.go", 90)],
     ],
 )
