@@ -9,20 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Replace a file at once: readers never see half of it. Missing folders are made; raises OSError.
 
     A link keeps pointing to its file; a device or pipe (/dev/stdout) is written to directly.
     """
+    data = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
-        path.write_text(text, "utf-8")
+        path.write_bytes(data)
         return
     target = path.resolve()
     if not target.parent.exists():  # a parent that is a file is refused below, in better words
         target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, "utf-8")
+        part.write_bytes(data)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_gomem import against
+from pytest_gomem import against, option_values
 from pytest_gomem.errors import GomemError
 from pytest_gomem.stash import edge_of
 
 if TYPE_CHECKING:
+    from pytest_gomem.baseline.profiles import Handover, ProfileFolder
     from pytest_gomem.baseline.store import Store
     from pytest_gomem.baseline.update import Update
     from pytest_gomem.option_values import Said
@@ -53,7 +54,23 @@ class Keeping:
             return None
         from pytest_gomem.baseline.lookup import Baselines
 
-        return Baselines(self.store)
+        return Baselines(self.store, with_profiles=self._profiles is not None)
+
+    @property
+    def _profiles(self) -> Path | None:
+        """The folder of --gomem-baseline-profiles, else `profiles` below the baselines; None where they are off."""
+        said = self._options["baseline-profiles"]
+        if said == option_values.OFF:
+            return None
+        return self._config.invocation_params.dir / str(said) if said else self.store.folder / "profiles"
+
+    def handover(self, run_dir: Path) -> Handover | None:
+        """Where tests of a run that records leave their heap profiles; None in other runs, or where these are off."""
+        if not self._options["update"] or self._profiles is None:
+            return None
+        from pytest_gomem.baseline.profiles import Handover
+
+        return Handover(run_dir / "heap_profiles", option_values.baseline_profile_size(self._options))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Which baselines are of tests that are no more, in a run that leaves no test out."""
@@ -81,11 +98,19 @@ class Keeping:
         metrics = {metric.name: metric for metric in edge_of(self._config).registry}
         commit = revision_of(self._config.rootpath).commit[:12]
         force = bool(self._options["force"])
-        recorder = Recorder(self.store, metrics, commit, clock.today().isoformat(), force)
+        recorder = Recorder(self.store, metrics, commit, clock.today().isoformat(), force, self._profile_folder())
         try:
             self._updates = recorder.record(run.tests)
         except GomemError as error:
             self._trouble = str(error)
+
+    def _profile_folder(self) -> ProfileFolder | None:
+        handover = self.handover(edge_of(self._config).run_dir())
+        if handover is None or self._profiles is None:
+            return None
+        from pytest_gomem.baseline.profiles import ProfileFolder
+
+        return ProfileFolder(self._profiles, self.store.folder, handover)
 
     def _look_for_new(self, run: RunRecord) -> None:
         references = self.references()

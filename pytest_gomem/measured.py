@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.body_errors import hide_our_frames, in_one_line, is_timeout
 from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.edge import GomemWarning
@@ -31,6 +32,7 @@ from pytest_gomem.session.visible import with_visible
 from pytest_gomem.session.window import OpenWindow
 
 if TYPE_CHECKING:
+    from pytest_gomem.baseline.profiles import Handover
     from pytest_gomem.config.marker import Combination
     from pytest_gomem.items import Plan
     from pytest_gomem.session.run import Run
@@ -51,6 +53,7 @@ class MeasuredItem:
         *,
         schedule: Schedule | None = None,
         references: References | None = None,
+        handover: Handover | None = None,
         report_only: bool = False,
         strict: bool = False,
         artifacts: Path | None = None,
@@ -63,8 +66,18 @@ class MeasuredItem:
         self._judging = Judging(
             item.nodeid, plan.budgets, config.budgets, report_only, strict, accepted=config.accepted
         )
-        shared = SESSION_FIXTURE in getattr(item, "fixturenames", ())
-        self.course = Course(run, self._judging, schedule or Schedule(), references, shares_process=shared)
+        self._handover = handover
+        fixtures = getattr(item, "fixturenames", ())
+        is_kept = handover is not None or (references is not None and references.has_heap(item.nodeid))
+        self.course = Course(
+            run,
+            self._judging,
+            schedule or Schedule(),
+            references,
+            shares_process=SESSION_FIXTURE in fixtures,
+            # What other tests left in a process depends on which of them have run.
+            keeps_heap=is_kept and "gomem_session" not in fixtures,
+        )
         self._windows: tuple[WindowRecord, ...] | None = None
         self.is_between_rounds = False
 
@@ -218,7 +231,14 @@ class MeasuredItem:
         replaced = {name for name, _ in found}  # by an earlier attempt of a test that is run again
         kept = [pair for pair in self._item.user_properties if pair[0] not in replaced]
         self._item.user_properties[:] = [*kept, *found]
+        self._hand_over()
         return test_to_dict(record)
+
+    def _hand_over(self) -> None:
+        """Leave the heap profiles of a run that records for the process that writes the baselines."""
+        if self._handover is not None:
+            heaps = {window_name(key): heap for key, heap in self.course.heaps().items()}
+            self._handover.put(self._item.nodeid, heaps)
 
 
 def _outcome(report: pytest.TestReport) -> str:

@@ -10,6 +10,10 @@ from pytest_gomem.errors import ConfigError
 if TYPE_CHECKING:
     from pytest_gomem.config.rounds import Rounds
 
+OFF = "off"
+PROFILE_SIZE = 64 * 1024  # bytes of a baseline's heap profile at most, unless said
+_LEAST_PROFILE_SIZE = 4096  # leaves room for some lines
+
 Said = Mapping[str, "str | bool | None"]
 
 
@@ -37,7 +41,24 @@ def rounds(options: Said) -> Rounds | None:
     return rounds_option(str(written))
 
 
+def baseline_profile_size(options: Said) -> int:
+    """Bytes of --gomem-baseline-profile-size; raises ConfigError."""
+    written = options["baseline-profile-size"]
+    if written is None:
+        return PROFILE_SIZE
+    from pytest_gomem.quantity import BYTES, parse_quantity
+
+    try:
+        size = parse_quantity(written, BYTES).value
+    except ValueError as error:
+        raise ConfigError(f"--gomem-baseline-profile-size: {error}") from None
+    if size < _LEAST_PROFILE_SIZE:
+        raise ConfigError(f"--gomem-baseline-profile-size: expected at least 4KiB, not {written!r}")
+    return int(size)
+
+
 def check(options: Said) -> None:
     """Raise ConfigError for the first option that cannot be read."""
     sample_rate(options)
     rounds(options)
+    baseline_profile_size(options)

@@ -41,6 +41,10 @@ OPTIONS = (
     Option("update", "flag", "record what this run measures as the baselines, 5 rounds of each test unless said"),
     Option("force", "flag", "with --gomem-update: record failing and noisy tests too"),
     Option("baseline-dir", "DIR", "where the baselines are (default: gomem_baselines beside gomem.yaml)"),
+    Option(
+        "baseline-profiles", "DIR|off", "where heap profiles of the baselines are (default: profiles in baseline-dir)"
+    ),
+    Option("baseline-profile-size", "SIZE", "bytes of each such profile at most (default 64KiB)"),
     Option("sample-rate", "HZ", "RSS samples a second (default 50)"),
     Option("strict", "flag", "YAML budgets that match no test, and baselines of other conditions, are errors"),
     Option("report-only", "flag", "report broken budgets without failing their tests"),
@@ -76,7 +80,8 @@ def _said(config: pytest.Config, option: Option) -> str | bool | None:
     if given is not None:
         return given
     written = str(config.getini(option.ini)).strip()
-    if option.kind in ("PATH", "DIR"):  # as pytest's own ini paths: relative to the ini file's folder
+    # As pytest's own ini paths: relative to the ini file's folder.
+    if option.kind in ("PATH", "DIR") or (option.kind == "DIR|off" and written != "off"):
         return str(config.rootpath / written) if written else None
     if option.kind != "flag":
         return written or None

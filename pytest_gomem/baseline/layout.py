@@ -15,6 +15,7 @@ VERSION = 1
 _DIGITS = 7  # significant ones of a fraction: a hundredth of the finest scatter that is ever judged
 _CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
 _FIELDS = {"recorded", "conditions", "ops", "metrics"}
+_PROFILE = ".pb.gz"
 
 
 def written(tests: Tests) -> str:
@@ -46,6 +47,7 @@ def _snapshot(snapshot: Snapshot) -> list[str]:
         "{",
         f' "recorded": {recorded},',
         f' "ops": {json.dumps(snapshot.ops)},',
+        *([f' "profile": {_text(snapshot.profile)},'] if snapshot.profile else ()),
         ' "conditions": {',
         *_indented(_joined([f"{_text(k)}: {_text(v)}"] for k, v in sorted(snapshot.conditions.items())), 2),
         " },",
@@ -129,13 +131,16 @@ class _Reader:
 
     def _snapshot(self, data: Any, keys: tuple[str, ...]) -> Snapshot:
         fields = self._mapping(data, keys)
-        if set(fields) != _FIELDS:
+        if set(fields) - {"profile"} != _FIELDS:
             raise self._error(f"expected {', '.join(sorted(_FIELDS))}, not {', '.join(sorted(fields))}", keys)
         recorded = self._mapping(fields["recorded"], (*keys, "recorded"))
         conditions = self._mapping(fields["conditions"], (*keys, "conditions"))
         metrics = self._mapping(fields["metrics"], (*keys, "metrics"))
         if not (fields["ops"] is None or _is_number(fields["ops"])):
             raise self._error("expected a number of operations or null", (*keys, "ops"))
+        profile = fields.get("profile", "")
+        if not isinstance(profile, str) or (profile and not profile.endswith(_PROFILE)):
+            raise self._error(f"expected a file name that ends in {_PROFILE}", (*keys, "profile"))
         for name, value in conditions.items():
             if not isinstance(value, str):
                 raise self._error("expected text", (*keys, "conditions", name))
@@ -145,6 +150,7 @@ class _Reader:
             ops=fields["ops"],
             commit=str(recorded.get("commit", "")),
             date=str(recorded.get("date", "")),
+            profile=profile,
         )
 
     def _values(self, data: Any, keys: tuple[str, ...]) -> tuple[float, ...]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, differences
-from pytest_gomem.baseline.store import Store
-from pytest_gomem.errors import ConfigError
+from pytest_gomem.baseline.store import Store, profiles_of
+from pytest_gomem.errors import ConfigError, ObserveError
+from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.model import WindowRecord
-from pytest_gomem.session.comparing import NoReference, Reference
+from pytest_gomem.session.comparing import NoReference, Reference, no_heap
 from pytest_gomem.session.rounds import Key
 
 
@@ -19,8 +23,9 @@ def window_name(key: Key) -> str:
 class Baselines:
     """The kept baselines as what a run's windows are compared with."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, with_profiles: bool = True) -> None:
         self._store = store
+        self._with_profiles = with_profiles
 
     def exists(self, nodeid: str) -> bool:
         """Whether the test has a baseline; a file that cannot be read counts as one, so that it is spoken of."""
@@ -29,16 +34,29 @@ class Baselines:
         except ConfigError:
             return True
 
+    def has_heap(self, nodeid: str) -> bool:
+        """Whether one of the test's baselines has a heap profile, and profiles are wanted."""
+        try:
+            windows = self._store.windows(nodeid)
+        except ConfigError:
+            return False
+        return self._with_profiles and bool(profiles_of({nodeid: windows}))
+
     def find(self, nodeid: str, key: Key, window: WindowRecord) -> Reference | NoReference | None:
         """The snapshot of these conditions, None for a new test or window; raises ConfigError for a damaged file."""
         kept = self._store.windows(nodeid).get(window_name(key), ())
         same = [snapshot for snapshot in kept if not differences(snapshot.conditions, window.conditions)]
         if same:
-            return Reference(same[0].label, same[0].rounds)
+            return Reference(same[0].label, same[0].rounds, same[0].ops, partial(self._heap, same[0]))
         if not kept:
             return None
         nearest = min(kept, key=lambda snapshot: len(differences(snapshot.conditions, window.conditions)))
         return NoReference(f"no comparable baseline: {_named(nearest, window)}")
+
+    def _heap(self, snapshot: Snapshot) -> Profile:
+        if not self._with_profiles:
+            raise ObserveError("the profiles of baselines are off (--gomem-baseline-profiles)")
+        return read_profile(self._store.folder / snapshot.profile) if snapshot.profile else no_heap()
 
 
 def _named(nearest: Snapshot, window: WindowRecord) -> str:

@@ -13,6 +13,7 @@ class Snapshot:
     """What the rounds of one window measured: values by metric, as many as rounds, in base units.
 
     conditions: as session.conditions gives them. commit: abbreviated, "" outside of git; date: ISO, in UTC.
+    profile: the file of its heap profile, relative to the folder of the baselines; "" where none is kept.
     """
 
     conditions: Mapping[str, str]
@@ -20,6 +21,7 @@ class Snapshot:
     ops: int | None
     commit: str
     date: str
+    profile: str = ""
 
     @property
     def rounds(self) -> tuple[Figures, ...]:

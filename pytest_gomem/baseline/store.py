@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pytest_gomem.baseline.layout import read, written
@@ -59,19 +59,37 @@ class Store:
     def change(self, module: str, changed: Callable[[Tests], Tests]) -> None:
         """Replace a module's baselines by what `changed` makes of them; a file without tests is removed.
 
-        Other writers are waited for, and their changes kept. Raises ConfigError, and leaves the file as it is, where it
+        Profiles that no baseline of the module refers to any more go too. Other writers are waited for, and their
+        changes kept. Raises ConfigError, and leaves the file as it is, where it
         cannot be read or written.
         """
         path = self.path(module)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with locked(path.parent):
-                tests = changed(self._load(module))
+                before = self._load(module)
+                tests = changed(before)
                 if tests:
                     write_whole(path, written(tests))
                 else:
                     path.unlink(missing_ok=True)
+                self._remove(profiles_of(before) - profiles_of(tests))
         except OSError as error:
             raise ConfigError(f"the baselines cannot be written: {error}", Place(str(path))) from None
         with contextlib.suppress(KeyError):
             del self._read[module]
+
+    def _remove(self, profiles: Iterable[str]) -> None:
+        """Remove these files, and the folders that they leave empty."""
+        for name in profiles:
+            path = self.folder / name
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the first folder that is not empty
+                for folder in path.parents:
+                    folder.rmdir()
+
+
+def profiles_of(tests: Tests) -> set[str]:
+    """The profiles that these baselines refer to."""
+    snapshots = (one for windows in tests.values() for kept in windows.values() for one in kept)
+    return {snapshot.profile for snapshot in snapshots if snapshot.profile}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from pytest_gomem.baseline.lookup import window_name
+from pytest_gomem.baseline.profiles import ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.judge.compare import PRIMARY, compare
@@ -33,13 +34,17 @@ class Update:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Records tests into a store. metrics: by name, those that are compared; force: also failing and noisy runs."""
+    """Records tests into a store. metrics: by name, those that are compared; force: also failing and noisy runs.
+
+    profiles: where heap profiles are kept beside them; None = none are.
+    """
 
     store: Store
     metrics: Mapping[str, Metric]
     commit: str
     date: str
     force: bool = False
+    profiles: ProfileFolder | None = None
 
     def record(self, tests: Sequence[TestRecord]) -> list[Update]:
         """Write the baselines of these tests, and leave all others as they are; raises ConfigError."""
@@ -59,7 +64,7 @@ class Recorder:
             if reasons:
                 updates.append(Update(test.nodeid, "refused", reasons))
                 continue
-            recorded[name] = windows
+            recorded[name] = self._with_profiles(test.nodeid, windows)
             updates.append(self._update(test.nodeid, before.get(name, {}), windows))
         if recorded:
             self.store.change(module, lambda kept: _merged(kept, recorded))
@@ -77,6 +82,14 @@ class Recorder:
                 ),
             )
             for key, (window,) in by_window([test.windows]).items()
+        }
+
+    def _with_profiles(self, nodeid: str, windows: Windows) -> Windows:
+        if self.profiles is None:
+            return windows
+        return {
+            name: (replace(snapshot, profile=self.profiles.keep(nodeid, name, snapshot)),)
+            for name, (snapshot,) in windows.items()
         }
 
     def _refusals(self, test: TestRecord) -> Iterator[str]:

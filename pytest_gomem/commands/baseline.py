@@ -14,18 +14,19 @@ from statistics import median
 from typing import TextIO
 
 from pytest_gomem.baseline.layout import read
+from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, differences
 from pytest_gomem.baseline.store import FOLDER, Store
 from pytest_gomem.baseline.update import prune, stale
 from pytest_gomem.commands.pytest_run import run_pytest
-from pytest_gomem.errors import ConfigError, GomemError
+from pytest_gomem.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.judge.compare import compare
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.git import Repository, git
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.nodeids import find_tests
-from pytest_gomem.quantity import format_value
+from pytest_gomem.quantity import BYTES, format_value
 from pytest_gomem.report.text import columns
 
 Lines = Iterator[str]
@@ -90,20 +91,31 @@ def _show(given: argparse.Namespace, store: Store, out: TextIO) -> int:
     for nodeid in find_tests(given.test, every):
         for window, snapshots in every[nodeid].items():
             for snapshot in snapshots:
-                out.write("\n".join(_shown(f"{nodeid}  {window}", snapshot)) + "\n\n")
+                out.write("\n".join(_shown(f"{nodeid}  {window}", snapshot, store)) + "\n\n")
     return 0
 
 
-def _shown(title: str, snapshot: Snapshot) -> Lines:
+def _shown(title: str, snapshot: Snapshot, store: Store) -> Lines:
     units = Registry(builtin_metrics()).units()
     yield f"{title}  {snapshot.date} {snapshot.commit}".rstrip()
     yield "  " + ", ".join(f"{name} {value}" for name, value in sorted(snapshot.conditions.items()))
+    if snapshot.profile:
+        yield f"  heap profile {_state(store.folder / snapshot.profile)}"
     rows = [("  metric", "median", "lowest", "highest", "rounds")]
     for name, values in snapshot.metrics.items():
         figures = (median(values), min(values), max(values))
         texts = (format_value(value, units[name]) if name in units else f"{value:g}" for value in figures)
         rows.append((f"  {name}", *texts, str(len(values))))  # type: ignore[arg-type]
     yield from columns(rows, right=range(1, 5))
+
+
+def _state(path: Path) -> str:
+    """A profile's path with its size, or what is the matter with it."""
+    try:
+        read_profile(path)
+    except ObserveError as error:
+        return f"{path}: {error}"
+    return f"{path}, {format_value(path.stat().st_size, BYTES)}"
 
 
 def _diff(given: argparse.Namespace, store: Store, out: TextIO) -> int:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_gomem.judge.compact import left_out
 from pytest_gomem.judge.culprits import SAMPLE_OF, Culprit, Findings, amount_text, callee, leaf_of
 from pytest_gomem.judge.sampling import Line, counts_made, lines
 from pytest_gomem.pprof.model import Profile
@@ -45,18 +46,20 @@ def culprits_between(metric: str, new: Profile, base: Profile, module: str, limi
     """The lines that hold, or made, more on the new side by at least 2 sigma, and 1% of what the first of them does.
 
     metric: a key of SAMPLE_OF. new, base: profiles of the same work. module: the user's module path.
+    base may be compact: a line that it lacks may have had as much there as it says that it left out.
     Raises ProfileError when one of the two is no heap profile.
     """
     sample_type = SAMPLE_OF[metric]
     found = [lines(profile, None, sample_type, module, lambda *_: True) for profile in (new, base)]
-    pairs = _pairs(*found)
-    grown = sorted((pair for pair in pairs if pair.change > 0), key=lambda pair: (-pair.change, pair.new.site))
+    unknown = left_out(base, sample_type)
+    pairs = (pair for pair in _pairs(*found) if pair.change > (0 if pair.base else unknown))
+    grown = sorted(pairs, key=lambda pair: (-pair.change, pair.new.site))
     growth = sum(pair.change for pair in grown)
-    sure = [pair for pair in grown if pair.change >= _SIGMAS * pair.sigma]
+    sure = [pair for pair in grown if pair.change - (0 if pair.base else unknown) >= _SIGMAS * pair.sigma]
     named = [pair for pair in sure if pair.change >= _LEAST * sure[0].change][:limit]
     culprits = tuple(_culprit(metric, pair, growth) for pair in named)
     functions = len({pair.new.site.function for pair in grown})
-    nothing = "" if culprits else _nothing(sample_type, new, functions, growth)
+    nothing = "" if culprits else _nothing(sample_type, new, functions, growth) + _beyond(sample_type, unknown)
     return Findings(metric, culprits, functions, growth, nothing)
 
 
@@ -131,3 +134,9 @@ def _nothing(sample_type: str, new: Profile, functions: int, growth: int) -> str
     rate = f"one sample in {format_value(new.period, BYTES)}"
     grown = amount_text(growth, sample_type)
     return f"the growth of {grown}, in {where}, is within the noise of two profiles that take {rate}"
+
+
+def _beyond(sample_type: str, unknown: int) -> str:
+    """What a compact base side cannot tell."""
+    amount = amount_text(unknown, sample_type)
+    return f"; lines of at most {amount} were left out of the base side's profile, to keep it small" if unknown else ""

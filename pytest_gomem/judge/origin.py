@@ -91,7 +91,7 @@ class Origins:
         for _, frame in frames_of(location, "line"):
             function, file = frame.function or "", frame.file or ""
             package = package_of(function)
-            site = Site(function, self._short(file, package), frame.line or 0)
+            site = Site(function, self.short(file, package), frame.line or 0)
             is_agent = posixpath.basename(file) == AGENT_FILE
             yield _Place(site, self._is_own(package), package in _PROFILERS, package == _ENDPOINT, is_agent)
 
@@ -113,7 +113,7 @@ class Origins:
         if self._is_named(package) and folder.startswith("/") and folder.endswith(below):
             yield folder[: len(folder) - len(below)]
 
-    def _short(self, file: str, package: str) -> str:
+    def short(self, file: str, package: str) -> str:
         """The file relative to the module, or to the standard library's sources; else as it stands.
 
         A binary has one package main, so where its folder cannot be told the bare file name is still no riddle.

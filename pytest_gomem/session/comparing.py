@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from typing import Protocol
 
+from pytest_gomem.errors import ObserveError
 from pytest_gomem.judge import ranks
 from pytest_gomem.judge.compare import FEWEST
+from pytest_gomem.judge.culprits import SAMPLE_OF
 from pytest_gomem.judge.regressions import REGRESSION, Figures, regression_verdicts
+from pytest_gomem.judge.sampling import counts_made
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Metric, Noise, Reading
 from pytest_gomem.measure.registry import Registry
+from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.model import BuildRecord, GcRecord, MetricValue, WindowRecord
-from pytest_gomem.session.measurement import Judging
+from pytest_gomem.session.accusing import accused
+from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import Key, by_window, values
 from pytest_gomem.session.sides import without_regressions
 
 
+def no_heap() -> Profile:
+    """The heap profile of rounds that left none; raises ObserveError."""
+    raise ObserveError("the baseline was recorded without a heap profile: gomem baseline update keeps one")
+
+
 @dataclass(frozen=True)
 class Reference:
-    """Kept rounds that a window is held against. label: as reports call them, "the baseline of 0a1b2c3"."""
+    """Kept rounds that a window is held against. label: as reports call them, "the baseline of 0a1b2c3".
+
+    ops: of each round. heap: gives the heap profile after the last one's close; raises ObserveError with the reason.
+    """
 
     label: str
     rounds: tuple[Figures, ...]
+    ops: int | None = None
+    heap: Callable[[], Profile] = no_heap
 
 
 @dataclass(frozen=True)
@@ -40,25 +57,37 @@ class References(Protocol):
     def exists(self, nodeid: str) -> bool:
         """Whether there is anything to compare this test with, so that more rounds of it may tell something."""
 
+    def has_heap(self, nodeid: str) -> bool:
+        """Whether a heap profile is kept of this test, so that one of each window is worth its cost."""
+
     def find(self, nodeid: str, key: Key, window: WindowRecord) -> Reference | NoReference | None:
         """What a window is held against, or why it cannot be; None where nothing is kept of it."""
 
 
 @dataclass(frozen=True)
 class Comparing:
-    """The comparisons of one test. looks: how many times its rounds are looked at before they end."""
+    """The comparisons of one test. looks: how many times its rounds are looked at before they end.
+
+    reasons: asked why culprits do what they do; None = nobody asks.
+    """
 
     references: References
     judging: Judging
     registry: Registry
     looks: int = 1
+    reasons: Reasons | None = None
 
-    def compared(self, windows: Sequence[WindowRecord]) -> tuple[WindowRecord, ...]:
-        """The windows of all rounds as one, each with its base and the verdicts of their comparison."""
+    def compared(
+        self, windows: Sequence[WindowRecord], measured: Mapping[Key, Measurement]
+    ) -> tuple[WindowRecord, ...]:
+        """The windows of all rounds as one, each with its base, the verdicts of their comparison and whose line it was.
+
+        measured: the last round of each window.
+        """
         keyed = {key: like[0] for key, like in by_window([windows]).items()}
-        return tuple(self._compared(key, window) for key, window in keyed.items())
+        return tuple(self._compared(key, window, measured[key]) for key, window in keyed.items())
 
-    def _compared(self, key: Key, window: WindowRecord) -> WindowRecord:
+    def _compared(self, key: Key, window: WindowRecord, measured: Measurement) -> WindowRecord:
         reference = self.references.find(self.judging.nodeid, key, window)
         if reference is None:
             return window
@@ -73,15 +102,23 @@ class Comparing:
             ops=window.ops,
             looks=self.looks,
         )
-        base = _base(window, reference)
-        return replace(
-            window, base=base, verdicts=(*without_regressions(window.verdicts), *self.judging.ratcheted(verdicts))
+        verdicts = self.judging.ratcheted(verdicts)
+        both = replace(
+            window, base=_base(window, reference), verdicts=(*without_regressions(window.verdicts), *verdicts)
         )
+        return accused(both, verdicts, measured, partial(_heap, reference, window), reasons=self.reasons)
 
 
 def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:
     """What each round of the window measured; of a test that ran once that is its one round."""
     return window.rounds or (values(window),)
+
+
+def _heap(reference: Reference, window: WindowRecord, metric: str) -> Profile:
+    """The kept heap profile; raises ObserveError also where what was allocated is of other work."""
+    if counts_made(SAMPLE_OF[metric]) and reference.ops != window.ops:
+        raise ObserveError(f"the window did {window.ops} operations, and {reference.label} {reference.ops}")
+    return reference.heap()
 
 
 def _base(window: WindowRecord, reference: Reference) -> WindowRecord:

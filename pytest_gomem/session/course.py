@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 
-from pytest_gomem.errors import GomemError
+from pytest_gomem.errors import GomemError, ObserveError
 from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.session.accusing import closing_heap
+from pytest_gomem.session.built import built_from
 from pytest_gomem.session.comparing import Comparing, References, is_decided
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.measurement import Judging, Measurement
-from pytest_gomem.session.rounds import merged
+from pytest_gomem.session.rounds import Key, merged
 from pytest_gomem.session.run import Run
 from pytest_gomem.session.schedule import FEWEST, Schedule, Side
-from pytest_gomem.session.sides import ONE_PROCESS, compared, without_base
+from pytest_gomem.session.sides import ONE_PROCESS, compared, last_measurements, without_base
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Course:
     """The rounds of one test, in the order of its schedule; the first one has begun.
 
     shares_process: the test's process is other tests' as well, so that it runs on the new side alone.
+    keeps_heap: each window's heap profile is taken at its close, in all rounds alike, so that all measure the same.
     troubles: what went wrong on the new side and fails the test; with one of them no further round begins.
     """
 
@@ -43,15 +48,17 @@ class Course:
         references: References | None,
         *,
         shares_process: bool = False,
+        keeps_heap: bool = False,
     ) -> None:
         self._run = run
         self._judging = judging
         self._schedule = schedule
         self._shares_process = shares_process
+        self._keeps_heap = keeps_heap
         self._looks = sum(look >= FEWEST for look in schedule.looks) or 1
         self._comparing: Comparing | None = None
         if references is not None:
-            self._comparing = Comparing(references, judging, run.settings.registry, self._looks)
+            self._comparing = Comparing(references, judging, run.settings.registry, self._looks, run.reasons)
         self._rounds: list[Round] = []
         self._turn = 0
         self._base_lost = ""
@@ -95,7 +102,8 @@ class Course:
     def factory(self, base: Overrides | None = None, service: str | None = None) -> Gomem:
         """A new factory whose windows belong to this round."""
         is_compared = self._run.settings.against is not None
-        side, keeps_heap = self.round.side, is_compared and self._schedule.may_be_last(self._turn - 1)
+        side = self.round.side
+        keeps_heap = self._keeps_heap or (is_compared and self._schedule.may_be_last(self._turn - 1))
         gomem = Gomem(self._run, self._judging_of(side), base, service, side, keeps_heap=keeps_heap)
         self.round.gomems.append(gomem)
         return gomem
@@ -112,11 +120,20 @@ class Course:
             windows = merged([[m.record for m in one] for one in rounds], self._judging)
         run = self._run
         if run.settings.against is None:
-            return self._comparing.compared(windows) if self._comparing else windows
+            return self._comparing.compared(windows, last_measurements(rounds)) if self._comparing else windows
         if not self.in_further_round:
             return without_base(windows, ONE_PROCESS) if self._shares_process else windows
         sides: dict[Side, list[list[Measurement]]] = {"new": rounds, "base": self._measured("base")}
         return compared(windows, sides, self._base_lost, self._judging, run.settings.registry, self._looks, run.reasons)
+
+    def heaps(self) -> dict[Key, tuple[Profile, str]]:
+        """The heap profile of each window of our own processes, with the module of its service, of the last round."""
+        found: dict[Key, tuple[Profile, str]] = {}
+        for key, measurement in last_measurements(self._measured("new")).items():
+            if built_from(measurement.service) is not None:
+                with contextlib.suppress(ObserveError):
+                    found[key] = closing_heap(measurement), measurement.service.module
+        return found
 
     def _is_decided(self) -> bool:
         """Whether more rounds could tell no more: nothing that is compared is open."""

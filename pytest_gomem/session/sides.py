@@ -6,22 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pytest_gomem.errors import ObserveError
-from pytest_gomem.judge.between import culprits_between
-from pytest_gomem.judge.culprits import Culprit, Findings
 from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry
-from pytest_gomem.measure.window import Missing
-from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.bill import against
-from pytest_gomem.report.culprits import summary
 from pytest_gomem.report.model import BuildRecord, WindowRecord
 from pytest_gomem.report.text import readings
+from pytest_gomem.session.accusing import accused, closing_heap
 from pytest_gomem.session.built import built_from
-from pytest_gomem.session.capture import NOT_ASKED
-from pytest_gomem.session.culprits import accusable
 from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import Key, merged
@@ -45,19 +38,15 @@ def compared(
     lost: why the base side came to nothing, "" where it did not: then nothing is compared. looks: how often the rounds
     may be looked at before they end. reasons: asked why culprits do what they do; None = nobody asks.
     """
+    new, base_last = last_measurements(rounds["new"]), last_measurements(rounds["base"])
     base_rounds = [[m.record for m in one] for one in rounds["base"]]
-    base = (
-        {}
-        if lost
-        else dict(zip(_last(rounds["base"]), merged(base_rounds, replace(judging, is_base=True)), strict=True))
-    )
-    comparing = _Comparing(judging, registry, looks, _last(rounds["new"]), _last(rounds["base"]), reasons)
-    keys = list(_last(rounds["new"]))
+    base = {} if lost else dict(zip(base_last, merged(base_rounds, replace(judging, is_base=True)), strict=True))
+    comparing = _Comparing(judging, registry, looks, new, base_last, reasons)
     return tuple(
         comparing.beside(window, key, base[key])
         if key in base
         else replace(window, no_base=lost or _not_opened(window))
-        for key, window in zip(keys, windows, strict=True)
+        for key, window in zip(new, windows, strict=True)
     )
 
 
@@ -70,7 +59,7 @@ def _not_opened(window: WindowRecord) -> str:
     return f"window '{window.name}' of {window.service} was not opened on the base side"
 
 
-def _last(rounds: Rounds) -> dict[Key, Measurement]:
+def last_measurements(rounds: Rounds) -> dict[Key, Measurement]:
     """The last measurement of each window, by what is the same in all rounds; in the order of first appearance."""
     found: dict[Key, Measurement] = {}
     for one in rounds:
@@ -109,25 +98,15 @@ class _Comparing:
         verdicts = self._verdicts(new, base)
         bill = against(new.bill, base.bill) if new.bill and base.bill else new.bill
         both = replace(new, base=_lean(base), verdicts=(*without_regressions(new.verdicts), *verdicts), bill=bill)
-        named = accusable(replace(both, verdicts=verdicts))
-        found = {metric: self._found(metric, key) for metric in named}
-        culprits = tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits)
-        culprits, notes = self._explained(culprits, key)
-        return replace(
+        ours, theirs = self._new[key], self._base[key]
+        return accused(
             both,
-            culprits=(*both.culprits, *culprits),
-            notes=(*both.notes, *notes),
-            culprit_summaries={
-                **both.culprit_summaries,
-                **{metric: summary(one) if isinstance(one, Findings) else one for metric, one in found.items()},
-            },
+            verdicts,
+            ours,
+            lambda _: closing_heap(theirs),
+            reasons=self._reasons,
+            built_base=built_from(theirs.service),
         )
-
-    def _explained(self, culprits: tuple[Culprit, ...], key: Key) -> tuple[tuple[Culprit, ...], tuple[str, ...]]:
-        built = built_from(self._new[key].service)
-        if self._reasons is None or built is None or not culprits:
-            return culprits, ()
-        return self._reasons.explained(culprits, built, built_from(self._base[key].service))
 
     def _verdicts(self, new: WindowRecord, base: WindowRecord) -> tuple[Verdict, ...]:
         budgets = self._judging.budgets(new.service)
@@ -141,22 +120,6 @@ class _Comparing:
             looks=self._looks,
         )
         return self._judging.ratcheted(verdicts)
-
-    def _found(self, metric: str, key: Key) -> Findings | str:
-        new, base = self._new[key], self._base[key]
-        try:
-            profiles = [_parsed(one) for one in (new, base)]
-            return culprits_between(metric, profiles[0], profiles[1], new.service.module)
-        except ObserveError as error:
-            return f"nobody can be named: {error}"
-
-
-def _parsed(measurement: Measurement) -> Profile:
-    profiles = measurement.profiles
-    profile = NOT_ASKED if profiles is None else profiles.heap.profile
-    if isinstance(profile, Missing):
-        raise ObserveError(profile.reason)
-    return profile
 
 
 def without_regressions(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:

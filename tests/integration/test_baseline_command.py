@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from git_repository import GitRepository
 from pytest_gomem import cli
 from pytest_gomem.baseline.snapshot import Snapshot
 from pytest_gomem.baseline.store import Store
+from pytest_gomem.pprof.read import read_profile
+from pytest_gomem.pprof.write import write_profile
+
+RECORDED = Path(__file__).parents[1] / "recorded/go1.26/heap_debug1.txt"
 
 
 def snapshot(*live_heap: float, go: str = "go1.26") -> Snapshot:
@@ -41,6 +46,13 @@ def test_list_and_show(store):
     status, text = gomem("show", "test_a")
     assert (status, "go go1.26" in text) == (0, True)
     assert text.splitlines()[3].split() == ["live_heap", "10.0", "MB", "10.0", "MB", "10.0", "MB", "3"]
+    profile = store.folder / "profiles/kept.pb.gz"
+    profile.parent.mkdir()
+    write_profile(read_profile(RECORDED), profile)
+    for name, says in ("gone.pb.gz", "gone.pb.gz, is missing"), ("kept.pb.gz", "kept.pb.gz, "):
+        kept = {"api/test": (replace(snapshot(1e6), profile=f"profiles/{name}"),)}
+        store.change("test_it.py", lambda tests, kept=kept: {**tests, "test_p": kept})
+        assert says in next(line for line in gomem("show", "test_p")[1].splitlines() if "heap profile" in line)
     status, text = gomem("show", "test_c")
     assert status == 2
     assert "no test 'test_c'" in text

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import window as record
+from test_judge_culprits import MODULE, heap, retained
 
 from pytest_gomem.baseline.layout import read, written
 from pytest_gomem.baseline.lookup import Baselines
+from pytest_gomem.baseline.profiles import Handover, ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, by_metric, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
-from pytest_gomem.errors import ConfigError
+from pytest_gomem.errors import ConfigError, ObserveError
 from pytest_gomem.session.comparing import NoReference, Reference
 
 PLACE = Path("gomem_baselines/test_it.json")
+EMPTY = heap(), MODULE
 GO26 = {"go": "go1.26", "gogc": "100"}
 
 
@@ -36,6 +41,7 @@ snapshots = st.builds(
     st.none() | st.integers(0, 10**9),
     texts,
     texts,
+    st.just("") | texts.map(lambda text: f"profiles/{text}.pb.gz"),
 )
 tests = st.dictionaries(
     texts, st.dictionaries(texts, st.lists(snapshots, max_size=2).map(tuple), max_size=2), max_size=2
@@ -54,9 +60,7 @@ def test_what_is_written_is_read_back(found):
             for one, other in zip(
                 sorted(kept, key=lambda s: sorted(s.conditions.items())), back[test][name], strict=True
             ):
-                assert (one.conditions, one.ops, one.commit, one.date) == (
-                    other.conditions, other.ops, other.commit, other.date,
-                )  # fmt: skip
+                assert replace(one, metrics={}) == replace(other, metrics={})
                 for metric, before in one.metrics.items():
                     assert all(
                         math.isclose(a, b, rel_tol=1e-6) for a, b in zip(before, other.metrics[metric], strict=True)
@@ -88,6 +92,10 @@ def test_a_change_of_one_test_touches_its_lines_alone():
         (lambda t: t.replace('"ops": 10', '"ops": "x"'), "test_it.json:8 tests.test_a.api/test.ops: expected a number"),
         (lambda t: t.replace('"ops": 10', '"opps": 10'), "expected conditions, metrics, ops, recorded, not"),
         (lambda t: t.replace('"gomem_baselines": 1', '"gomem_baselines": 2'), ":2 gomem_baselines: expected "),
+        (
+            lambda t: t.replace('"ops": 10,', '"ops": 10, "profile": "../../x.py",'),
+            "profile: expected a file name that ends in .pb.gz",
+        ),
         (lambda t: "[]", "test_it.json:1: expected a mapping"),
     ],
 )
@@ -139,6 +147,47 @@ def test_a_window_finds_the_baseline_of_its_conditions(tmp_path):
     assert other == NoReference("no comparable baseline: gogc is 50, was 100")
     assert found("t.py::test_b") is None, "a new test"
     assert found(key=("api", "test", 1)) is None
+
+
+def test_profiles_come_and_go_with_their_baselines(tmp_path):
+    """Handed over, kept under a name of test, window and conditions, read by what finds the window, pruned."""
+    store = Store(tmp_path / "kept")
+    handover = Handover(tmp_path / "run", 65536)
+    folder = ProfileFolder(store.folder / "profiles", store.folder, handover)
+    handover.put("t/a.py::test_x[1/2]", {"api/test": (heap(retained(1024, 5000)), MODULE), "api/other": EMPTY})
+    handover.put("t/a.py::test_x[1/2]", {"api/test": (heap(retained(1024, 6000)), MODULE)})
+    assert folder.keep("t/a.py::test_x[1/2]", "api/other", snapshot(1e6)) == "", "of an earlier attempt"
+    kept = replace(snapshot(1e6), profile=folder.keep("t/a.py::test_x[1/2]", "api/test", snapshot(1e6)))
+    assert re.fullmatch(r"profiles/t/a/test_x_1_2_-api_test-[0-9a-f]{8}\.pb\.gz", kept.profile)
+    assert folder.keep("t/a.py::test_x[1/2]", "api/test", snapshot(2e6)) == kept.profile
+    assert folder.keep("t/a.py::test_x[1/2]", "api/test", snapshot(1e6, gogc="50")) not in ("", kept.profile)
+    store.change("t/a.py", lambda _: {"test_x[1/2]": {"api/test": (kept,)}, "test_y": {"api/test": (snapshot(1e6),)}})
+
+    def heap_of(nodeid, **options):
+        return Baselines(store, **options).find(nodeid, ("api", "test", 0), record(conditions=GO26)).heap()
+
+    assert sum(heap_of("t/a.py::test_x[1/2]").values[3]) > 1024 * 6000
+    has_heap = [Baselines(store).has_heap(f"t/a.py::test_{name}") for name in ("x[1/2]", "y", "z")]
+    assert has_heap == [True, False, False]
+    assert not Baselines(store, with_profiles=False).has_heap("t/a.py::test_x[1/2]")
+    for nodeid, options, says in (
+        ("t/a.py::test_y", {}, "recorded without a heap profile"),
+        ("t/a.py::test_x[1/2]", {"with_profiles": False}, "are off"),
+    ):
+        with pytest.raises(ObserveError, match=says):
+            heap_of(nodeid, **options)
+    file = store.folder / kept.profile
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(ObserveError, match=r"api_test-\w+.pb.gz, is damaged .* gomem baseline update records it anew"):
+        heap_of("t/a.py::test_x[1/2]")
+    for other in file.parent.iterdir():
+        if other != file:
+            other.unlink()
+    prune(store, ["t/a.py::test_x[1/2]"])
+    assert not (store.folder / "profiles").exists()
+    store.change("t/a.py", lambda _: {"test_x[1/2]": {"api/test": (kept,)}})
+    with pytest.raises(ObserveError, match=r"api_test-\w+.pb.gz, is missing"):
+        heap_of("t/a.py::test_x[1/2]")
 
 
 def test_rounds_and_metrics_turn_over():

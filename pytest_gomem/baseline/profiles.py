@@ -1,0 +1,95 @@
+"""Owns the heap profiles beside baselines: their files, and how they come from the process that runs a test."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_gomem.baseline.snapshot import Snapshot
+from pytest_gomem.errors import ConfigError, ObserveError, Place
+from pytest_gomem.files import write_whole
+from pytest_gomem.judge.compact import compact
+from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.pprof.model import Profile
+from pytest_gomem.pprof.read import parse_profile
+
+FOLDER = "profiles"  # below that of the baselines
+_UPDATE = "gomem baseline update records it anew"
+
+
+def read_profile(path: Path) -> Profile:
+    """A kept profile; raises ObserveError that says what is the matter with it."""
+    named = f"the baseline's heap profile, {os.path.relpath(path)},"
+    try:
+        return parse_profile(path.read_bytes())
+    except FileNotFoundError:
+        raise ObserveError(f"{named} is missing: {_UPDATE}") from None
+    except OSError as error:
+        raise ObserveError(f"{named} cannot be read: {error.strerror or error}") from None
+    except ProfileError as error:
+        raise ObserveError(f"{named} is damaged ({error}): {_UPDATE}") from None
+
+
+@dataclass(frozen=True)
+class Handover:
+    """Compact profiles of a run's windows, in a folder that its processes share.
+
+    most: bytes of each of them.
+    """
+
+    folder: Path
+    most: int
+
+    def put(self, nodeid: str, heaps: Mapping[str, tuple[Profile, str]]) -> None:
+        """Leave the profiles of a test by window, each with the module of its service; those of an earlier attempt go.
+
+        Raises ObserveError for what is no profile, OSError where nothing can be written.
+        """
+        for old in self.folder.glob(f"{_digest(nodeid)}-*"):
+            old.unlink()
+        for window, (profile, module) in heaps.items():
+            write_whole(self._path(nodeid, window), compact(profile, module, self.most))
+
+    def take(self, nodeid: str, window: str) -> bytes | None:
+        """What was left of a window; None for nothing."""
+        path = self._path(nodeid, window)
+        return path.read_bytes() if path.exists() else None
+
+    def _path(self, nodeid: str, window: str) -> Path:
+        return self.folder / f"{_digest(nodeid)}-{_digest(window)}.pb.gz"
+
+
+@dataclass(frozen=True)
+class ProfileFolder:
+    """Where profiles are kept beside the baselines below `baselines`."""
+
+    folder: Path
+    baselines: Path
+    handover: Handover
+
+    def keep(self, nodeid: str, window: str, snapshot: Snapshot) -> str:
+        """Keep the profile that was handed over of a window; its file, relative to the baselines, "" for none.
+
+        The name is of test, window and conditions, so that a new profile takes the place of the old one. Raises
+        ConfigError where it cannot be written.
+        """
+        data = self.handover.take(nodeid, window)
+        if data is None:
+            return ""
+        module, _, test = nodeid.partition("::")
+        words = re.sub(r"[^\w.-]+", "_", f"{test}-{window}")[:80]
+        identity = _digest(repr((nodeid, window, sorted(snapshot.conditions.items()))))
+        path = self.folder / module.removesuffix(".py") / f"{words}-{identity[:8]}.pb.gz"
+        try:
+            write_whole(path, data)
+        except OSError as error:
+            raise ConfigError(f"the heap profile cannot be written: {error}", Place(str(path))) from None
+        return Path(os.path.relpath(path, self.baselines)).as_posix()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
