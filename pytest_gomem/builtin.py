@@ -35,14 +35,19 @@ def pytest_gomem_sources() -> Sequence[Source]:
 @pytest.hookimpl
 def pytest_gomem_report(run: RunRecord, config: pytest.Config) -> None:
     """--gomem-json=PATH, --gomem-history=PATH, and what `gomem accept` needs to know."""
-    options = said(config)
-    if options["json"]:
-        from pytest_gomem.report.json_report import write_json
+    from pytest_gomem.config.fields import Mistakes
 
-        write_json(run, Path(str(options["json"])))
-    if options["history"]:
-        _add_to_history(run, Path(str(options["history"])), config)
+    options, mistakes = said(config), Mistakes()
     _remember_broken(run, config)
+    with mistakes.kept():  # one that cannot be written is no reason to lose the other
+        if options["json"]:
+            from pytest_gomem.report.json_report import write_json
+
+            write_json(run, Path(str(options["json"])))
+    with mistakes.kept():
+        if options["history"]:
+            _add_to_history(run, Path(str(options["history"])), config)
+    mistakes.raise_all()
 
 
 def _add_to_history(run: RunRecord, path: Path, config: pytest.Config) -> None:

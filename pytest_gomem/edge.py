@@ -1,4 +1,4 @@
-"""Owns the plugin's state of one pytest run: settings from options, the run of the core, the records of tests."""
+"""Owns the plugin's state of one pytest run: settings from options, the run of the core, the plans of tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,15 +19,14 @@ from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
 from pytest_gomem.items import MATRIX_FIXTURE, combinations, is_measured, plan_item, shares_services
 from pytest_gomem.keeping import Keeping
 from pytest_gomem.options import BadOption, said
+from pytest_gomem.reporting import Reporting
+from pytest_gomem.selection import Selection
 from pytest_gomem.stash import MEASURED, PLAN
 
 if TYPE_CHECKING:
-    from pytest_gomem.config.accepted import Acceptance
     from pytest_gomem.config.file import GomemConfig
     from pytest_gomem.measure.registry import Registry
     from pytest_gomem.measured import MeasuredItem
-    from pytest_gomem.report.model import TestRecord
-    from pytest_gomem.report.text import Line
     from pytest_gomem.session.run import Run
 
 CONFIG_NAME = "gomem.yaml"
@@ -44,10 +43,11 @@ class Edge:
         self._config = config
         self.options = options
         self._collection_errors: list[ConfigError] = []
-        self._records: dict[str, TestRecord] = {}
         self.gomem_config: GomemConfig | None = None
         self.against: against.Asked | None = None
         self.keeping = Keeping(config, options)
+        self.selection = Selection(config)
+        self.reporting = Reporting(config, options)
 
     @classmethod
     def configured(cls, config: pytest.Config) -> Edge:
@@ -59,7 +59,8 @@ class Edge:
             try:
                 edge = cls(config, said(config))
                 undone.callback(edge.close)
-                config.pluginmanager.register(edge, "gomem-edge")
+                config.pluginmanager.register(edge.selection, "gomem-selection")
+                config.pluginmanager.register(edge.reporting, "gomem-reporting")
                 config.pluginmanager.register(edge.keeping, "gomem-baselines")
                 edge.load_config()
             except (GomemError, BadOption) as error:
@@ -191,7 +192,7 @@ class Edge:
         items.clear()
 
     def _stale(self, items: Iterable[pytest.Item]) -> list[ConfigError]:
-        if self.gomem_config is None or not self.is_full_run():
+        if self.gomem_config is None or not self.selection.has_all():
             return []
         from pytest_gomem.stale import without_a_test
 
@@ -209,12 +210,6 @@ class Edge:
             warnings.warn_explicit(GomemWarning(error.message), None, error.place.file, error.place.line)
         except GomemWarning:
             raise pytest.UsageError(str(error)) from None
-
-    def is_full_run(self) -> bool:
-        """Whether no test is left out by what the user said."""
-        # Whatever narrows a run may leave out the very test that a budget is for.
-        narrowed = any(self._config.getoption(name, None) for name in ("keyword", "markexpr", "lf", "deselect"))
-        return not narrowed and self._config.args_source is not pytest.Config.ArgsSource.ARGS
 
     # Running
 
@@ -252,47 +247,3 @@ class Edge:
         measured = self.measured(item)
         assert measured is not None
         report.gomem = measured.record(report)  # type: ignore[attr-defined]
-
-    # Reporting
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect the records that reports carry, also from xdist's workers."""
-        data: dict[str, Any] | None = getattr(report, "gomem", None)
-        if data is not None and not hasattr(self._config, "workerinput"):
-            from pytest_gomem.report.json_report import test_from_dict
-
-            self._records[report.nodeid] = test_from_dict(data)
-
-    def finish(self) -> bool:
-        """Hand the run's record to the reporters, in the controlling process; True for what fails the whole run."""
-        if hasattr(self._config, "workerinput") or not (self._records or self.options["json"]):
-            return False
-        from pytest_gomem.environment import run_record
-
-        try:
-            record = run_record(tuple(self._records.values()))
-            self._config.hook.pytest_gomem_report(run=record, config=self._config)
-        except GomemError as error:
-            raise pytest.UsageError(str(error)) from None
-        return bool(self.options["strict"] and self._vanished)
-
-    @cached_property
-    def _vanished(self) -> tuple[tuple[Acceptance, str], ...]:
-        """What is accepted with nothing left to accept."""
-        from pytest_gomem.stale import nothing_to_accept
-
-        return nothing_to_accept(self.gomem_config, self._records.values(), whole=self.is_full_run())
-
-    def summary(self, width: int) -> list[Line]:
-        """The lines of the tables; [] when nothing was measured."""
-        if not self._records:
-            return []
-        from pytest_gomem.report.matrix import matrix_lines
-        from pytest_gomem.report.ratchet import accepted_lines, vanished_lines
-        from pytest_gomem.report.sides import sides_lines
-        from pytest_gomem.report.terminal import summary_lines
-
-        tests = tuple(self._records.values())
-        vanished = vanished_lines(self._vanished, width, bool(self.options["strict"]))
-        ratchet = (*accepted_lines(tests, width), *vanished)
-        return [*summary_lines(tests, width), *ratchet, *matrix_lines(tests, width), *sides_lines(tests, width)]

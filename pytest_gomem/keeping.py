@@ -72,17 +72,6 @@ class Keeping:
 
         return Handover(run_dir / "heap_profiles", option_values.baseline_profile_size(self._options))
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Which baselines are of tests that are no more, in a run that leaves no test out."""
-        if hasattr(self._config, "workerinput") or not edge_of(self._config).is_full_run() or not self.store.exists():
-            return
-        from pytest_gomem.baseline.update import stale
-
-        try:
-            self._stale = stale(self.store, (item.nodeid for item in session.items))
-        except GomemError as error:
-            self._trouble = str(error)
-
     def pytest_gomem_report(self, run: RunRecord) -> None:
         """Record the run, where --gomem-update asks for it; else see which tests are new."""
         if self._options["update"]:
@@ -117,9 +106,24 @@ class Keeping:
         if references is not None:
             self._new = [test.nodeid for test in run.tests if test.windows and not references.exists(test.nodeid)]
 
+    def _look_for_stale(self) -> None:
+        selection = edge_of(self._config).selection
+        known = selection.collected
+        if hasattr(self._config, "workerinput") or not (known and selection.has_all() and self.store.exists()):
+            return
+        from pytest_gomem.baseline.update import stale
+
+        # xdist's --dist=loadgroup puts "@" and the group behind an id.
+        ids = {*known, *(nodeid.rpartition("@")[0] for nodeid in known)}
+        try:
+            self._stale = stale(self.store, ids)
+        except GomemError as error:
+            self._trouble = str(error)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """A baseline that could not be recorded fails the run."""
+        """Which baselines are of tests that are no more; one that could not be recorded or read fails the run."""
+        self._look_for_stale()
         yield
         if self._trouble or any(update.kind == "refused" for update in self._updates):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED

@@ -102,13 +102,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the reports; what fails the run as a whole shows in its exit status."""
-    if edge_of(session.config).finish() and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    status = edge_of(session.config).reporting.finish()
+    session.exitstatus = session.exitstatus or status
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The tables, in pytest's own style."""
-    lines = edge_of(config).summary(terminalreporter._tw.fullwidth) if config.get_verbosity() >= 0 else []
+    lines = edge_of(config).reporting.summary(terminalreporter._tw.fullwidth)
     if lines:
         terminalreporter.section("gomem", "=")
         for text, style in lines:

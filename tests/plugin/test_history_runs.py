@@ -72,7 +72,21 @@ def test_runs_become_a_course(scenario):
 
 def test_a_place_that_cannot_be_written(scenario):
     """The tests keep their results, and the last word names option and path; there is no traceback."""
-    outcome = scenario("def test_it(go_service): pass").run("--gomem-history=gomem.yaml/history.jsonl")
+    project = scenario("""
+        def test_it(go_service): pass
+
+        @pytest.mark.gomem(live_heap="1kB")
+        def test_broken(go_service): pass
+    """)
+    outcome = project.run("--gomem-history=gomem.yaml/history.jsonl", "--gomem-report-only")
     assert outcome.status == 4
     assert "--gomem-history: the history cannot be written to gomem.yaml/history.jsonl" in outcome.text
     assert "Traceback" not in outcome.text
+    assert len(outcome.report["tests"]) == 2
+
+    broken = project.run("-q", "--gomem-history=runs.jsonl", "--gomem-json=/proc/nope/report.json")
+    assert broken.status == 1
+    assert "--gomem-json: the JSON report cannot be written to /proc/nope/report.json" in broken.text
+    assert "live_heap is " in broken.text
+    assert "FAILED test_it.py::test_broken" in broken.text
+    assert len((project.folder / "runs.jsonl").read_text().splitlines()) == 2

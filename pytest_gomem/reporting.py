@@ -1,0 +1,76 @@
+"""Owns the records of a run's tests: collected in the controlling process, handed to the reporters, told at the end."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_gomem.errors import GomemError
+from pytest_gomem.stash import edge_of
+
+if TYPE_CHECKING:
+    from pytest_gomem.config.accepted import Acceptance
+    from pytest_gomem.option_values import Said
+    from pytest_gomem.report.model import TestRecord
+    from pytest_gomem.report.text import Line
+
+
+class Reporting:
+    """The records of one pytest run, registered as a plugin of its own."""
+
+    def __init__(self, config: pytest.Config, options: Said) -> None:
+        self._config = config
+        self._options = options
+        self._records: dict[str, TestRecord] = {}
+        self._trouble = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect the records that reports carry, also from xdist's workers."""
+        data: dict[str, Any] | None = getattr(report, "gomem", None)
+        if data is not None and not hasattr(self._config, "workerinput"):
+            from pytest_gomem.report.json_report import test_from_dict
+
+            self._records[report.nodeid] = test_from_dict(data)
+
+    def finish(self) -> pytest.ExitCode:
+        """Hand the run's record to the reporters, in the controlling process; the status of a run with passing tests.
+
+        What cannot be written is told in the summary: an error raised here would take pytest's own summary with it.
+        """
+        if hasattr(self._config, "workerinput") or not (self._records or self._options["json"]):
+            return pytest.ExitCode.OK
+        from pytest_gomem.environment import run_record
+
+        try:
+            record = run_record(tuple(self._records.values()))
+            self._config.hook.pytest_gomem_report(run=record, config=self._config)
+        except GomemError as error:
+            self._trouble = str(error)
+            return pytest.ExitCode.USAGE_ERROR
+        return pytest.ExitCode.TESTS_FAILED if self._options["strict"] and self._vanished else pytest.ExitCode.OK
+
+    @cached_property
+    def _vanished(self) -> tuple[tuple[Acceptance, str], ...]:
+        """What is accepted with nothing left to accept."""
+        from pytest_gomem.stale import nothing_to_accept
+
+        edge = edge_of(self._config)
+        return nothing_to_accept(edge.gomem_config, self._records.values(), whole=edge.selection.ran_all())
+
+    def summary(self, width: int) -> list[Line]:
+        """What could not be written, and the lines of the tables, without them under -q; [] when there is nothing."""
+        trouble: list[Line] = [(line, "red") for line in self._trouble.splitlines()]
+        if not self._records or self._config.get_verbosity() < 0:
+            return trouble
+        from pytest_gomem.report.matrix import matrix_lines
+        from pytest_gomem.report.ratchet import accepted_lines, vanished_lines
+        from pytest_gomem.report.sides import sides_lines
+        from pytest_gomem.report.terminal import summary_lines
+
+        tests = tuple(self._records.values())
+        vanished = vanished_lines(self._vanished, width, bool(self._options["strict"]))
+        ratchet = (*accepted_lines(tests, width), *vanished)
+        tables = (*summary_lines(tests, width), *ratchet, *matrix_lines(tests, width), *sides_lines(tests, width))
+        return [*tables, *trouble]

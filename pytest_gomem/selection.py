@@ -1,0 +1,77 @@
+"""Owns which tests a run has: what was collected, whether any test was left out, and whether all of them ran."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+_ASKED_FOR_ALL, _LEFT_OUT = "gomem_asked_for_all", "gomem_left_out"
+
+
+class Selection:
+    """The tests of one pytest run, registered as a plugin of its own; under xdist the workers tell the controller."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._left_out = False
+        self._ran: set[str] = set()
+        self.collected: tuple[str, ...] = ()
+
+    def asks_for_all(self) -> bool:
+        """Whether nothing on the command line, nor the folder that it is given in, narrows the run."""
+        told = getattr(self._config, "workerinput", {}).get(_ASKED_FOR_ALL)
+        if told is not None:
+            return bool(told)
+        # What --ignore and --lf skip is never collected, and so never told as deselected.
+        names = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf")
+        narrowed = any(self._config.getoption(name, None) for name in names)
+        named = self._config.args_source is pytest.Config.ArgsSource.ARGS
+        everything_is_below = self._config.rootpath.is_relative_to(self._config.invocation_params.dir)
+        return everything_is_below and not named and not narrowed
+
+    def has_all(self) -> bool:
+        """Whether all tests that there are have been collected, and none of them was left out since."""
+        return self.asks_for_all() and not self._left_out
+
+    def ran_all(self) -> bool:
+        """Whether all tests that there are have run to the end of their teardown."""
+        return self.has_all() and bool(self.collected) and self._ran.issuperset(self.collected)
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """-k, -m, --deselect, or what a plugin decides."""
+        self._left_out |= bool(items)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A module that is broken, or skipped as a whole, has tests that nobody knows."""
+        self._left_out |= not report.passed
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """The tests that are going to run here."""
+        self.collected = tuple(item.nodeid for item in session.items)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test is over with its teardown."""
+        if report.when == "teardown":
+            self._ran.add(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        """A worker tells what it left out."""
+        if hasattr(self._config, "workeroutput"):
+            self._config.workeroutput[_LEFT_OUT] = self._left_out
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """A worker is given the folders as if they had been named."""
+        node.workerinput[_ASKED_FOR_ALL] = self.asks_for_all()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        """Every worker collects the same tests."""
+        self.collected = tuple(ids)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """One that died tells nothing, and the tests that it took with it did not run."""
+        self._left_out |= bool(getattr(node, "workeroutput", {}).get(_LEFT_OUT))
