@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from statistics import median
-from typing import TextIO
+from typing import Any, TextIO
 
 from pytest_gomem.baseline.layout import read
 from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, differences
 from pytest_gomem.baseline.store import FOLDER, Store
 from pytest_gomem.baseline.update import prune, stale
+from pytest_gomem.collected import FILE_VARIABLE
 from pytest_gomem.commands.pytest_run import run_pytest
 from pytest_gomem.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.judge.compare import compare
@@ -30,6 +30,7 @@ from pytest_gomem.quantity import BYTES, format_value
 from pytest_gomem.report.text import columns
 
 Lines = Iterator[str]
+_ALL_DESELECTED = 5  # pytest's status for a run without tests
 
 
 def baseline(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
@@ -172,7 +173,8 @@ def _moves(old: Snapshot, new: Snapshot) -> Lines:
 
 
 def _prune(given: argparse.Namespace, store: Store, out: TextIO) -> int:
-    gone = stale(store, _collected(given.pytest))
+    told = _collected(given.pytest)
+    gone = [nodeid for nodeid in stale(store, told["ids"]) if _is_judged(nodeid, told)]
     if not gone:
         out.write("every baseline is of a test that there is\n")
         return 0
@@ -185,14 +187,26 @@ def _prune(given: argparse.Namespace, store: Store, out: TextIO) -> int:
     return 0
 
 
-def _collected(args: Sequence[str]) -> list[str]:
-    """The ids of all tests that pytest collects; raises GomemError where it collects none or fails."""
+def _is_judged(nodeid: str, told: Mapping[str, Any]) -> bool:
+    """Whether a test was looked for: its module was collected, or is no more, and is of what the arguments name."""
+    module = nodeid.partition("::")[0]
+    exists = (Path(told["root"]) / module).exists()
+    is_named = not told["named"] or any(_is_below(nodeid, name) for name in told["named"])
+    return is_named and (module in told["modules"] or not exists)
+
+
+def _is_below(nodeid: str, name: str) -> bool:
+    return name in (".", nodeid) or nodeid.startswith((f"{name}/", f"{name}::", f"{name}["))
+
+
+def _collected(args: Sequence[str]) -> dict[str, Any]:
+    """What pytest collects, as pytest_gomem.collected tells it; raises GomemError where that is nothing or fails."""
     with tempfile.TemporaryDirectory() as folder:
-        ids = Path(folder) / "ids"
-        env = {**os.environ, "PYTEST_GOMEM_COLLECTED": str(ids)}
-        plugin = ["-p", "pytest_gomem.collected"]
-        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *plugin, *args]
-        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if done.returncode or not ids.exists():
-            raise GomemError(f"pytest could not collect the tests:\n{done.stdout.rstrip()}\n{done.stderr.rstrip()}")
-        return ids.read_text().split("\0")
+        file = Path(folder) / "collected.json"
+        env = {**os.environ, FILE_VARIABLE: str(file)}
+        command = ["--collect-only", "-q", "-p", "pytest_gomem.collected", *args]
+        done = run_pytest(command, env=env, captured=True)
+        told: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"ids": []}
+        if done.returncode not in (0, _ALL_DESELECTED) or not told["ids"]:
+            raise GomemError(f"pytest could not collect the tests:\n{done.stdout.rstrip()}")
+        return told

@@ -89,3 +89,25 @@ def test_prune_lists_and_removes_what_pytest_does_not_collect(store, tmp_path):
     assert gomem("prune") == (0, "every baseline is of a test that there is\n")
     (tmp_path / "test_it.py").write_text("nonsense(\n")
     assert gomem("prune")[0] == 2
+
+
+def test_prune_leaves_what_was_not_looked_for(store, tmp_path):
+    """Deselected, ignored or outside of the arguments: such a test lives; one whose module is no more does not."""
+    kept = {"test_a": {"api/test": (snapshot(1e6),)}}
+    for module in ("slow/test_slow.py", "slow/test_removed.py", "fast/test_fast.py", "fast/test_removed.py"):
+        store.change(module, lambda _: kept)
+    store.change("test_it.py", lambda _: {"test_a": kept["test_a"], "test_b": kept["test_a"]})
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -m 'not mem'\nmarkers = mem\n")
+    marked = "import pytest\npytestmark = pytest.mark.mem\ndef test_a():\n    pass\n"
+    for path in ("slow/test_slow.py", "fast/test_fast.py", "test_it.py"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(marked)
+    for args, gone in (
+        ((), {"test_it.py::test_b", "slow/test_removed.py::test_a", "fast/test_removed.py::test_a"}),
+        (("slow",), {"slow/test_removed.py::test_a"}),
+        (("test_it.py::test_a",), set()),
+        (("--", "--ignore=test_it.py"), {"slow/test_removed.py::test_a", "fast/test_removed.py::test_a"}),
+    ):
+        status, text = gomem("prune", *args)
+        assert {line for line in text.splitlines() if "::" in line} == gone
+        assert status == (1 if gone else 0)
