@@ -7,12 +7,22 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TextIO
 
 from pytest_gomem import clock
-from pytest_gomem.config.accepted import Acceptance, Amount, accepted_file, amount, day, metric_name
+from pytest_gomem.config.accepted import (
+    LIMITS,
+    Acceptance,
+    Amount,
+    accepted_file,
+    amount,
+    day,
+    load_accepted,
+    metric_name,
+)
 from pytest_gomem.config.accepting import add
 from pytest_gomem.config.budgets import unit_of
 from pytest_gomem.errors import ConfigError, Place
@@ -43,22 +53,37 @@ def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     metric = metric_name(given.metric, units, Place(key="METRIC"))
     test = _test(given.test, tests)
     broken = () if given.mute or given.amount else _broken(test, metric, tests)
-    kinds = {limit.kind for limit in broken}
     entry = Acceptance(
         test=test,
         metric=metric,
-        amount=None if given.mute else _said(given.amount, metric, units) if given.amount else _widest(broken),
+        amount=_said(given.amount, metric, units) if given.amount else None,
         reason=_words("--reason", given.reason),
         owner=_words("--owner", given.owner or _git_user(gomem_yaml.absolute().parent)),
         expires=_expires(given.expires),
         place=Place(),
-        limit=kinds.pop() if len(kinds) == 1 else "",
     )
-    added = add(accepted_file(gomem_yaml), entry, units)
-    what = "muted" if added.amount is None else f"accepted up to {added.amount}"
-    at = f"{added.place.file}:{added.place.line}"
-    out.write(f"{added.metric} of {added.test} is {what} until {added.expires} by {added.owner}  ({at})\n")
+    path = accepted_file(gomem_yaml)
+    for each in _fresh(_by_kind(entry, broken), load_accepted(path, units)):
+        added = add(path, each, units)
+        what = "muted" if added.amount is None else f"accepted up to {added.amount}"
+        kind = f" ({added.limit})" if added.limit else ""
+        at = f"{added.place.file}:{added.place.line}"
+        out.write(f"{added.metric}{kind} of {added.test} is {what} until {added.expires} by {added.owner}  ({at})\n")
     return 0
+
+
+def _by_kind(entry: Acceptance, broken: Sequence[Broken]) -> list[Acceptance]:
+    """An entry for each kind of limit that was broken, as wide as that kind needs; without any the entry as it is."""
+    kinds = sorted({limit.kind for limit in broken}, key=LIMITS.index)
+    return [
+        replace(entry, limit=kind, amount=_widest([limit for limit in broken if limit.kind == kind])) for kind in kinds
+    ] or [entry]
+
+
+def _fresh(entries: Sequence[Acceptance], known: Sequence[Acceptance]) -> Sequence[Acceptance]:
+    """Those that are not in the file: what is accepted counts as broken too. All of them, to be refused, if none is."""
+    keys = {entry.key for entry in known}
+    return [entry for entry in entries if entry.key not in keys] or entries
 
 
 def _parser() -> argparse.ArgumentParser:

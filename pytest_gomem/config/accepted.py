@@ -52,6 +52,17 @@ class Acceptance:
     limit: str = ""
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """What there is one entry for."""
+        return self.test, self.metric, self.limit
+
+    @property
+    def subject(self) -> str:
+        """The key in words: "live_heap (regression) of 'test_it.py::test_a'"."""
+        kind = f" ({self.limit})" if self.limit else ""
+        return f"{self.metric}{kind} of '{self.test}'"
+
+    @property
     def muted(self) -> bool:
         """Whether the metric is known to be flaky there."""
         return self.amount is None
@@ -84,13 +95,13 @@ def load_accepted(path: Path, units: Mapping[str, Unit]) -> tuple[Acceptance, ..
 
 
 def _entries(node: Located, units: Mapping[str, Unit], mistakes: Mistakes) -> tuple[Acceptance, ...]:
-    found: dict[tuple[str, str], Acceptance] = {}
+    found: dict[tuple[str, str, str], Acceptance] = {}
     for item in items(node) if node.value is not None else ():
         with mistakes.kept():
             entry = _entry(item, units)
-            first = found.setdefault((entry.test, entry.metric), entry)
+            first = found.setdefault(entry.key, entry)
             if first is not entry:
-                raise item.error(f"{entry.metric} of '{entry.test}' is accepted in line {first.place.line} already")
+                raise item.error(f"{entry.subject} is accepted in line {first.place.line} already")
     return tuple(found.values())
 
 

@@ -40,8 +40,8 @@ def add(path: Path, entry: Acceptance, units: Mapping[str, Unit]) -> Acceptance:
 
 def _refuse_twice(entry: Acceptance, known: tuple[Acceptance, ...]) -> None:
     for other in known:
-        if (other.test, other.metric) == (entry.test, entry.metric):
-            what = f"{entry.metric} of '{entry.test}' is accepted already, until {other.expires} by {other.owner}"
+        if other.key == entry.key:
+            what = f"{entry.subject} is accepted already, until {other.expires} by {other.owner}"
             raise ConfigError(what, other.place, "change that entry, or remove it")
 
 

@@ -24,7 +24,8 @@ def ratchet(
 
     A broken limit is accepted up to the amount, inclusive; one that is broken by more fails, and so does one whose
     acceptance has expired, both saying so. A muted metric fails neither by its limits nor by being unmeasured.
-    Of several entries for a metric the one with more text before its first * or ? counts.
+    Of several entries for a metric the one with more text before its first * or ? counts, and of two for the same tests
+    the one that names the kind of limit.
     """
     return tuple(_ratcheted(verdict, _entry_for(verdict, nodeid, acceptances), today) for verdict in verdicts)
 
@@ -53,7 +54,7 @@ def _entry_for(verdict: Verdict, nodeid: str, acceptances: Sequence[Acceptance])
     if verdict.status not in (Status.FAIL, Status.UNAVAILABLE):
         return None
     matching = [entry for entry in acceptances if _means(entry, verdict) and applies(entry.test, nodeid)]
-    return max(matching, key=lambda entry: len(literal_prefix(entry.test)), default=None)
+    return max(matching, key=lambda entry: (len(literal_prefix(entry.test)), entry.limit != ""), default=None)
 
 
 def _means(entry: Acceptance, verdict: Verdict) -> bool:

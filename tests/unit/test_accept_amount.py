@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
 
-from pytest_gomem.commands.accept import _widest
+from pytest_gomem.commands.accept import _by_kind, _fresh, _widest
+from pytest_gomem.config.accepted import Acceptance
+from pytest_gomem.errors import Place
 from pytest_gomem.quantity import BYTES
 from pytest_gomem.report.broken import Broken
 
@@ -29,3 +34,14 @@ def test_the_excess_with_room_for_the_next_run(limits, written):
     found = _widest(limits)
     assert str(found) == written
     assert all(found.quantity.value > (limit.share if found.relative else limit.by) for limit in limits)
+
+
+def test_an_entry_for_each_kind_that_broke():
+    """Each as wide as its kind needs; what is in the file already is not added again, unless that was all."""
+    asked = Acceptance("t.py::test_a", "live_heap", None, "r", "o", date(2027, 1, 31), Place())
+    limits = [broken(0.02, 2e6), replace(broken(0.4, 40e6), kind="regression"), broken(0.04, 4e6)]
+    entries = _by_kind(asked, limits)
+    assert [(each.limit, str(each.amount)) for each in entries] == [("max", "4.4%"), ("regression", "44%")]
+    assert _fresh(entries, entries[:1]) == entries[1:]
+    assert _fresh(entries, entries) == entries
+    assert _by_kind(asked, []) == [asked]

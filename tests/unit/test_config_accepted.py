@@ -153,6 +153,19 @@ def test_nothing_is_accepted_twice(file):
         add(file, entry(test="tests/test_mem.py::test_upload", metric="live_heap"), KNOWN)
 
 
+def test_each_kind_of_limit_has_an_entry_of_its_own(file):
+    """How far over a maximum is accepted says nothing of how much worse than the baseline."""
+    for kind, share in (("max", "5%"), ("regression", "2%")):
+        added = add(file, entry(test="a.py::test_a", limit=kind, amount=amount(share, BYTES, Place())), KNOWN)
+        assert (added.limit, str(added.amount)) == (kind, share)
+    with pytest.raises(ConfigError, match=r"\(max\) of 'a.py::test_a' is accepted already"):
+        add(file, entry(test="a.py::test_a", limit="max"), KNOWN)
+    twice = file.read_text().replace("limit: regression", "limit: max")
+    file.write_text(twice)
+    with pytest.raises(ConfigErrors, match=r"\(max\) of 'a.py::test_a' is accepted in line"):
+        load_accepted(file, KNOWN)
+
+
 def test_writers_wait_for_each_other(file):
     """Ten at once: every entry is there."""
     threads = [threading.Thread(target=add, args=(file, entry(test=f"t.py::test_{n}"), KNOWN)) for n in range(10)]

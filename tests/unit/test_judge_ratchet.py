@@ -81,6 +81,13 @@ def test_an_entry_may_mean_one_limit():
     assert status(both) == [Status.FAIL, Status.WARN]
 
 
+def test_the_entry_that_names_the_limit_counts():
+    """Beside one for any limit, wherever it stands in the file."""
+    narrow, wide = entry("1%", limit="regression"), entry("99%")
+    for entries in ([narrow, wide], [wide, narrow]):
+        assert status(ratchet([broken(), regressed()], TEST, entries, TODAY)) == [Status.WARN, Status.FAIL]
+
+
 def test_the_last_day_counts_and_the_next_does_not():
     """Expired is over: it fails, saying when it expired and whose it was."""
     assert status(ratchet([broken()], TEST, [entry(days=0)], TODAY)) == [Status.WARN]
