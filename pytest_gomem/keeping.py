@@ -88,10 +88,7 @@ class Keeping:
         commit = revision_of(self._config.rootpath).commit[:12]
         force = bool(self._options["force"])
         recorder = Recorder(self.store, metrics, commit, clock.today().isoformat(), force, self._profile_folder())
-        try:
-            self._updates = recorder.record(run.tests)
-        except GomemError as error:
-            self._trouble = str(error)
+        self._updates = recorder.record(run.tests)
 
     def _profile_folder(self) -> ProfileFolder | None:
         handover = self.handover(edge_of(self._config).run_dir())
@@ -149,7 +146,7 @@ class Keeping:
             counts = [(kind, sum(update.kind == kind for update in self._updates)) for kind in _KINDS]
             summed = ", ".join(f"{count} {kind}" for kind, count in counts if count)
             yield f"{summed}; in {os.path.relpath(self.store.folder)}", ""
-            if any(update.kind == "refused" for update in self._updates):
+            if any(update.kind == "refused" and update.can_be_forced for update in self._updates):
                 yield "  --gomem-force records what was refused", ""
             if os.environ.get("CI"):
                 yield "  this is CI: only this checkout has the new files; commit them, or keep them as artifacts", ""

@@ -10,6 +10,7 @@ from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.baseline.profiles import ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences
 from pytest_gomem.baseline.store import Store
+from pytest_gomem.errors import ConfigError
 from pytest_gomem.judge.compare import PRIMARY, compare
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.judge.verdict import Status
@@ -25,11 +26,16 @@ _WIDE = 10  # sigmas of the prior: what scatters less is as quiet as can be, how
 
 @dataclass(frozen=True)
 class Update:
-    """What became of one test. kind: "new", "changed", "unchanged" or "refused"; details: a line for each metric."""
+    """What became of one test, or of a module whose file is damaged.
+
+    kind: "new", "changed", "unchanged" or "refused"; details: a line for each metric, or the reason.
+    can_be_forced: whether --gomem-force would record what was refused.
+    """
 
     nodeid: str
     kind: str
     details: tuple[str, ...] = ()
+    can_be_forced: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,17 @@ class Recorder:
     profiles: ProfileFolder | None = None
 
     def record(self, tests: Sequence[TestRecord]) -> list[Update]:
-        """Write the baselines of these tests, and leave all others as they are; raises ConfigError."""
+        """Write the baselines of these tests, and leave all others as they are.
+
+        A module whose file cannot be read or written is refused as a whole, and keeps its file.
+        """
         updates: list[Update] = []
         for module in dict.fromkeys(test.nodeid.partition("::")[0] for test in tests):
             mine = [test for test in tests if test.nodeid.partition("::")[0] == module and test.windows]
-            updates += self._module(module, mine)
+            try:
+                updates += self._module(module, mine)
+            except ConfigError as error:
+                updates.append(Update(module, "refused", tuple(str(error).splitlines()), can_be_forced=False))
         return updates
 
     def _module(self, module: str, tests: Sequence[TestRecord]) -> list[Update]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_samples import usual_metrics
 from report_samples import window as record
 from test_judge_culprits import MODULE, heap, retained
 
@@ -19,8 +20,10 @@ from pytest_gomem.baseline.lookup import Baselines
 from pytest_gomem.baseline.profiles import Handover, ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, by_metric, differences
 from pytest_gomem.baseline.store import Store
-from pytest_gomem.baseline.update import prune, stale
+from pytest_gomem.baseline.update import Recorder, prune, stale
 from pytest_gomem.errors import ConfigError, ObserveError
+from pytest_gomem.measure.registry import builtin_metrics
+from pytest_gomem.report.model import TestRecord
 from pytest_gomem.session.comparing import NoReference, Reference
 
 PLACE = Path("gomem_baselines/test_it.json")
@@ -197,3 +200,21 @@ def test_rounds_and_metrics_turn_over():
     assert by_metric([]) == {}
     assert snapshot(1.0, 2.0).rounds == ({"live_heap": 1.0, "gc_cycles": 3}, {"live_heap": 2.0, "gc_cycles": 3})
     assert differences({"a": "1"}, {"b": "2"}) == ("a is not said, was 1", "b is 2, was not said")
+
+
+def test_one_damaged_module_does_not_keep_the_others_from_being_recorded(tmp_path):
+    """It is refused with the reason, and keeps its file; those before and behind it are recorded."""
+    store = Store(tmp_path)
+    damaged = store.path("test_b.py")
+    damaged.write_text("{\n<<<<<<< HEAD\n")
+    tests = [TestRecord(f"test_{m}.py::test_it", "passed", (record(metrics=usual_metrics()),)) for m in "abc"]
+    metrics = {metric.name: metric for metric in builtin_metrics()}
+    updates = Recorder(store, metrics, "0a1b2c3", "2026-01-31").record(tests)
+    assert [(update.nodeid, update.kind, update.can_be_forced) for update in updates] == [
+        ("test_a.py::test_it", "new", True),
+        ("test_b.py", "refused", False),
+        ("test_c.py::test_it", "new", True),
+    ]
+    assert "test_b.json:2: a merge conflict is not resolved" in updates[1].details[0]
+    assert damaged.read_text() == "{\n<<<<<<< HEAD\n"
+    assert [path.name for path in sorted(tmp_path.glob("*.json"))] == ["test_a.json", "test_b.json", "test_c.json"]
