@@ -9,8 +9,8 @@ from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.errors import ConfigError
 from pytest_gomem.judge.rank import unmatched
 from pytest_gomem.judge.ratchet import Judged, gone, vanished
+from pytest_gomem.report.complete import ran_to_its_end
 from pytest_gomem.report.model import TestRecord
-from pytest_gomem.report.text import BROKEN
 
 
 def without_a_test(config: GomemConfig, nodeids: Sequence[str]) -> list[ConfigError]:
@@ -37,5 +37,4 @@ def nothing_to_accept(
 
 def _judged(test: TestRecord) -> Judged:
     verdicts = tuple(verdict for window in test.windows for verdict in window.verdicts)
-    # A test fails for its budgets too, and its verdicts are whole then; failed otherwise, it broke off somewhere.
-    return Judged(test.nodeid, test.outcome == "passed" or any(v.status in BROKEN for v in verdicts), verdicts)
+    return Judged(test.nodeid, ran_to_its_end(test), verdicts)

@@ -11,13 +11,12 @@ from pytest_gomem.errors import ConfigError, ObserveError
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.model import WindowRecord
 from pytest_gomem.session.comparing import NoReference, Reference, no_heap
-from pytest_gomem.session.rounds import Key
+from pytest_gomem.session.rounds import Key, numbered
 
 
 def window_name(key: Key) -> str:
     """As a baseline file calls a window: "api/test", and "api/test#2" for the second of that name."""
-    service, name, at = key
-    return f"{service}/{name}" + (f"#{at + 1}" if at else "")
+    return f"{key[0]}/{numbered(key)}"
 
 
 class Baselines:

@@ -19,6 +19,12 @@ from pytest_gomem.session.measurement import CHECK_SCOPE, Judging
 Key = tuple[str, str, int]  # service, window, and which of the windows of that name in its round
 
 
+def numbered(key: Key) -> str:
+    """The window's name, and "test#2" for the second of that name."""
+    _, name, at = key
+    return name + (f"#{at + 1}" if at else "")
+
+
 def by_window(rounds: Sequence[Sequence[WindowRecord]]) -> dict[Key, list[WindowRecord]]:
     """The windows of each round put together with their like in the others, in the order of their first appearance."""
     found: dict[Key, list[WindowRecord]] = {}

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import calmly, runs
+from report_samples import calmly, metric, runs, window
 
 from pytest_gomem import cli
 from pytest_gomem.errors import ConfigError
@@ -24,6 +24,7 @@ from pytest_gomem.report.history.course import courses
 from pytest_gomem.report.history.entry import Entry, entries_of, from_line, to_line
 from pytest_gomem.report.history.file import append, read
 from pytest_gomem.report.history.plot import course_lines
+from pytest_gomem.report.model import RunRecord, TestRecord
 from pytest_gomem.revision import Revision
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc)
@@ -208,6 +209,14 @@ def test_runs_that_broke_off_are_left_out():
     """A test that failed by itself did not do the whole work: its figures are counted, not shown."""
     (course,) = courses([entry(0), entry(1, complete=False), entry(2)], "live_heap", [TEST])
     assert (len(course.points), course.left_out) == (2, 1)
+
+
+def test_windows_of_one_name_have_a_course_each():
+    """As baselines call them: the second one is not a later run of the first."""
+    twice = tuple(window(metrics=(metric("live_heap", value),)) for value in (1.0, 2.0))
+    run = RunRecord("0.1.0", {}, (TestRecord(TEST, "passed", twice),))
+    found = courses(entries_of(run, Revision("", "", False), NOW), "live_heap", [TEST])
+    assert [(course.window, course.values) for course in found] == [("test", (1.0,)), ("test#2", (2.0,))]
 
 
 def test_runs_come_in_the_order_of_time():

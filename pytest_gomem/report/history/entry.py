@@ -10,10 +10,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.report.model import RunRecord, TestRecord, WindowRecord
-from pytest_gomem.report.text import BROKEN, readings
+from pytest_gomem.report.complete import ran_to_its_end
+from pytest_gomem.report.model import RunRecord, WindowRecord
+from pytest_gomem.report.text import readings
 from pytest_gomem.report.wire.plain import plain_dict
 from pytest_gomem.revision import Revision
+from pytest_gomem.session.rounds import by_window, numbered
 
 VERSION = 1
 _ENVIRONMENT = ("goos", "goarch", "kernel", "cpus", "page_size", "thp")
@@ -23,9 +25,9 @@ _ENVIRONMENT = ("goos", "goarch", "kernel", "cpus", "page_size", "thp")
 class Entry:
     """What one window of one run measured.
 
-    complete: its test ran to its end, so that the figures are of the whole work. facts: what makes figures comparable,
-    such as the Go release of the binary. metrics: medians in base units, and rounds: each round's where there were
-    several.
+    window: its name, and "test#2" for the second of that name in a test. complete: its test ran to its end, so that the
+    figures are of the whole work. facts: what makes figures comparable, such as the Go release of the binary. metrics:
+    medians in base units, and rounds: each round's where there were several.
     """
 
     time: datetime
@@ -43,15 +45,15 @@ class Entry:
 def entries_of(run: RunRecord, revision: Revision, time: datetime) -> Iterator[Entry]:
     """An entry for each window of a run."""
     for test in run.tests:
-        for window in test.windows:
+        for key, (window,) in by_window([test.windows]).items():
             measured = {name: result for name, result in readings(window).items() if isinstance(result, Reading)}
             yield Entry(
                 time=time,
                 revision=revision,
                 nodeid=test.nodeid,
-                window=window.name,
+                window=numbered(key),
                 service=window.service,
-                complete=_complete(test),
+                complete=ran_to_its_end(test),
                 facts=_facts(run, window),
                 metrics={name: reading.value for name, reading in measured.items()},
                 units={metric.name: metric.unit for metric in window.metrics if metric.name in measured},
@@ -61,12 +63,6 @@ def entries_of(run: RunRecord, revision: Revision, time: datetime) -> Iterator[E
 
 def _finite(figures: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in figures.items() if math.isfinite(value)}
-
-
-def _complete(test: TestRecord) -> bool:
-    """A test fails for its budgets too, and its figures are whole then; failed otherwise, it broke off somewhere."""
-    judged = any(verdict.status in BROKEN for window in test.windows for verdict in window.verdicts)
-    return test.outcome == "passed" or judged
 
 
 def _facts(run: RunRecord, window: WindowRecord) -> dict[str, str]:
