@@ -212,6 +212,7 @@ BOMBS: tuple[Callable[[], bytes], ...] = (
     lambda: TYPE + PLACE + entry(0x12, ONE + b"\x1a\x00" * (DENSE // 2)),
     lambda: TYPE + PLACE + entry(0x12, entry(0x0A, b"\x01") + ONE) * (DENSE // 16),
     lambda: TYPE + PLACE + entry(0x12, b"\x12" + varint(2**63)) * 1000,
+    lambda: encode(parse_profile(tiny())._replace(drop_frames="(.|m)*(.|a)*x", keep_frames=".*.*.*.*y")),
     lambda: TYPE + PLACE + entry(0x12, entry(0x0A, b"\xff" * 9 + b"\x7f") + ONE) * 1000,
 )
 

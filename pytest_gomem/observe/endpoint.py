@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterable
 
 from pytest_gomem.drive.client import Bounds, HttpClient
-from pytest_gomem.errors import LoadError, ObserveError
+from pytest_gomem.errors import ObserveError
 from pytest_gomem.observe.memstats import parse_goroutine_total, parse_memstats
+from pytest_gomem.observe.page import read_page
 from pytest_gomem.observe.quantities import Observed, quantities_of
 from pytest_gomem.observe.records import MemStats
 
@@ -30,14 +31,7 @@ class PprofEndpoint:
 
     def _get(self, path: str, extra_time: float = 0.0) -> bytes:
         limit = self._timeout + extra_time
-        try:
-            response = self._client.request("GET", path, timeout=limit, bounds=Bounds(limit, _MOST_BYTES))
-        except LoadError as error:
-            raise ObserveError(str(error)) from None
-        if response.status != 200:
-            text = response.text.strip().splitlines()
-            raise ObserveError(f"{self.url}{path} answered {response.status}: {text[0] if text else ''}")
-        return response.body
+        return read_page(self._client, path, f"{self.url}{path}", Bounds(limit, _MOST_BYTES))
 
     def read(self) -> Observed:
         """All quantities of MemStats; raises ObserveError."""

@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from pytest_gomem.drive.client import HttpClient
-from pytest_gomem.errors import LoadError, ObserveError
+from pytest_gomem.drive.client import Bounds, HttpClient
+from pytest_gomem.errors import ObserveError
 from pytest_gomem.observe.expvar import parse_expvar
+from pytest_gomem.observe.page import read_page
 from pytest_gomem.observe.prometheus import parse_prometheus
 from pytest_gomem.observe.quantities import Observed, quantities_of
 from pytest_gomem.observe.records import MemStats
 
 _LOOK_TIMEOUT = 5.0
 _READ_TIMEOUT = 60.0
+_MOST_BYTES = 1 << 26  # of one page; expvar's has some 10 kB, and a large Prometheus page a few MB
 _R = TypeVar("_R", "ExpvarPage", "PrometheusPage")
 _NO_COLLECTION = "expvar tells MemStats but cannot force a collection: that needs the agent or net/http/pprof"
 
@@ -24,18 +26,14 @@ _NO_COLLECTION = "expvar tells MemStats but cannot force a collection: that need
 class _Page:
     def __init__(self, url: str, timeout: float = _READ_TIMEOUT) -> None:
         self.url = url
+        self._timeout = timeout
         parts = urlsplit(url)
         self._path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
         self._client = HttpClient(f"{parts.scheme}://{parts.netloc}", timeout=timeout)
 
     def _text(self) -> str:
-        try:
-            response = self._client.request("GET", self._path)
-        except LoadError as error:
-            raise ObserveError(str(error)) from None
-        if response.status != 200:
-            raise ObserveError(f"{self.url} answered {response.status}")
-        return response.text
+        body = read_page(self._client, self._path, self.url, Bounds(self._timeout, _MOST_BYTES))
+        return body.decode(errors="replace")
 
     def close(self) -> None:
         """Drop the connection."""

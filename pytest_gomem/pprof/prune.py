@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping
 
+from pytest_gomem.pprof.backtracking import refuse_slow
 from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import Location, Profile, location_ids, pack
 
@@ -17,16 +18,17 @@ def prune(profile: Profile) -> Profile:
     """The profile without the frames that its drop_frames names, and what they call; itself if it names none.
 
     As in `go tool pprof`: the outermost such frame is sought, below at least one other; keep_frames makes
-    exceptions. Raises ProfileError when one of the two is no regular expression.
+    exceptions. Raises ProfileError when one of the two is no regular expression, or one that Python may take long over.
     """
     if not profile.drop_frames:
         return profile
+    names = {line.function.name for place in profile.locations.values() for line in place.lines}
+    for pattern in (profile.drop_frames, profile.keep_frames):
+        refuse_slow(pattern, names)
     drop = _compiled(f"^(?:{profile.drop_frames})$")
     keep = _compiled(f"^(?:{profile.keep_frames})$") if profile.keep_frames else None
     dropped = {
-        name
-        for name in {line.function.name for place in profile.locations.values() for line in place.lines}
-        if name and drop.search(_plain(name)) and not (keep and keep.search(_plain(name)))
+        name for name in names if name and drop.search(_plain(name)) and not (keep and keep.search(_plain(name)))
     }
     actions, locations = {}, {}
     for number, location in profile.locations.items():

@@ -11,6 +11,7 @@ from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.launch.build import build_once
 from pytest_gomem.observe.endpoint import PprofEndpoint
+from pytest_gomem.observe.published import ExpvarPage, PrometheusPage
 from pytest_gomem.pprof.read import parse_profile
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -34,6 +35,15 @@ def test_an_answer_that_does_not_come_whole(profiled, launch, how, words):
         with pytest.raises(ObserveError, match=words):
             pprof.heap_profile()
         assert pprof.memstats().num_gc >= 0
+
+
+@pytest.mark.parametrize("kind", [ExpvarPage, PrometheusPage])
+def test_a_page_that_does_not_end(profiled, launch, kind):
+    """An event stream behind the address of a page costs no more than its time limit."""
+    service = launch(binary=str(profiled), args=[*LISTEN, "--broken", "endless"], ready={"http": "/healthz"})
+    url = f"http://127.0.0.1:{service.ports['admin']}/page"
+    with contextlib.closing(kind(url, 0.5)) as page, pytest.raises(ObserveError, match="does not end within"):
+        page.read()
 
 
 def test_a_whole_answer_comes_unchanged(profiled, launch):

@@ -201,3 +201,38 @@ def test_rows_are_sorted_by_size_and_then_by_name(made):
     assert [abs(row.flat) for row in table.rows] == sorted((abs(row.flat) for row in table.rows), reverse=True)
     cums = [abs(row.cum) for row in sort_rows(table.rows, cum=True)]
     assert cums == sorted(cums, reverse=True)
+
+
+# What `go tool pprof` writes for legacy profiles, shortened.
+LEGACY = r"calloc|cfree|tc_malloc.*|operator new(\[\])?|(?:base::)?RecordLock.*|tcmalloc::.*|.*::allocate|@plt|[^|(*]+x"
+
+
+@pytest.mark.parametrize(
+    "slow",
+    [
+        "(a|a)*b",
+        "(a*)*b",
+        "(?:a+b?)+c",
+        "((a?){3}|b){5}c",
+        "a?" * 40 + "b",
+        "(a|a)" * 40 + "b",
+        ".*.*.*.*.*b",
+        r"(?P<x>[(|]*\))+b",
+        "a" * 20_000,
+    ],
+)
+def test_drop_frames_that_might_take_for_ever_are_refused(slow):
+    """Go matches in linear time, Python tries every way: what repeats within a repetition, and many ways in a row."""
+    made = profile([([1], (1,))], {1: location("a" * 60)}, drop_frames=slow)
+    for one in (made, made._replace(drop_frames="x", keep_frames=slow)):
+        with pytest.raises(ProfileError, match="is refused"):
+            aggregate(one)
+
+
+@pytest.mark.parametrize(
+    "usual", ["", "runtime.*", r"runtime\..*|operator\(\)", LEGACY, "(?:main.a|main.b)", "(abc)*d"]
+)
+def test_usual_drop_frames_are_taken(usual):
+    """However many functions there are."""
+    places = {number: location(f"example.com/app/web.(*Page).function{number}") for number in range(1, 3000)}
+    assert aggregate(profile([([1], (1,))], places, drop_frames=usual)).rows
