@@ -214,9 +214,9 @@ class MeasuredItem:
         """What is kept of each measured service of a failed test, for --gomem-artifacts."""
         if self._artifacts is None:
             return
-        for gomem in self.course.last_new.gomems:
-            for measurement in gomem.measurements:
-                measurement.save_artifacts(self._artifacts, self._item.nodeid)
+        measurements = (one for gomem in self.course.last_new.gomems for one in gomem.measurements)
+        for number, measurement in enumerate(measurements):
+            measurement.save_artifacts(self._artifacts, self._item.nodeid, number)
 
     def record(self, report: pytest.TestReport) -> dict[str, Any]:
         """The test as plain data, for the report and for xdist's controller; also leaves JUnit its properties."""

@@ -14,8 +14,9 @@
   function valueText(value, unit, signed) {
     const sign = value < 0 ? "-" : signed && value > 0 ? "+" : "";
     const size = Math.abs(value);
-    const scale = UNITS[unit] || UNITS.count;
-    const tail = UNITS[unit] ? "" : ` ${unit}`;
+    const known = Object.hasOwn(UNITS, unit);
+    const scale = known ? UNITS[unit] : UNITS.count;
+    const tail = known ? "" : ` ${unit}`;
     if (scale === UNITS.count && size < 1e4) return `${sign}${size}${tail}`;
     const [factor, suffix] = scale.find((step) => size >= step[0] * 0.9995) || scale[scale.length - 1];
     const number = size / factor;

@@ -54,20 +54,39 @@ class Profiles:
         self.peaks = peaks
         self.base = Captured(base)
         self.opening_cycle: int | None = None  # MemStats.NumGC, where it was read
+        self._is_past = False
+        self._heap_is_late = False
 
     @cached_property
     def heap(self) -> Captured:
         """After the close; taken when it is first asked for."""
+        self._heap_is_late = self._is_past
         return Captured(heap_profile(self._subject))
 
     def keep_heap(self) -> None:
         """Take the one after the close now, since the process may end before it is needed."""
         _ = self.heap
 
+    def leave(self) -> None:
+        """The window is judged: what is taken from now on holds what the test does afterwards, too."""
+        self._is_past = True
+
     @property
     def has_heap(self) -> bool:
-        """Whether the one after the close was taken."""
-        return "heap" in self.__dict__
+        """Whether the one after the close was taken then, and not later for a check()."""
+        return "heap" in self.__dict__ and not self._heap_is_late
+
+    @property
+    def answers(self) -> bool:
+        """Whether the one after the close tells of the window alone: it was taken then, or still can be."""
+        return self.has_heap or not self._is_past
+
+    @property
+    def late_notes(self) -> list[str]:
+        """That what culprits allocate may be of later than the window."""
+        if not self._heap_is_late or isinstance(self.heap.profile, Missing):
+            return []
+        return ["the heap profile was taken when check() failed: what the service did after the window is in it too"]
 
     @cached_property
     def goroutine(self) -> Captured:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from pytest_gomem.config.budgets import PER_FUNCTION
+from pytest_gomem.config.budgets import PER_FUNCTION, Budget
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.judge.culprits import SAMPLE_OF, Findings, find_culprits
 from pytest_gomem.judge.functions import asked_by, counting
@@ -24,11 +24,19 @@ _PEAKS = ("peak_rss", "peak_heap")
 
 
 def accusable(record: WindowRecord) -> list[str]:
-    """The broken metrics that a heap profile can explain: those on functions, and one for each sample type else."""
-    broken = [v.budget.metric for v in record.verdicts if v.status is Status.FAIL and v.budget.metric in SAMPLE_OF]
+    """The broken metrics that a heap profile can explain: those on functions, and one for each sample type else.
+
+    Not those of phases: the profiles are of the whole window.
+    """
+    broken = [budget.metric for budget in _broken(record) if not budget.phase]
     whole = {SAMPLE_OF[metric]: metric for metric in reversed(broken) if metric not in PER_FUNCTION}
     on_functions = dict.fromkeys(metric for metric in broken if metric in PER_FUNCTION)
     return [*on_functions, *list(whole.values())[::-1]]
+
+
+def _broken(record: WindowRecord) -> list[Budget]:
+    """The budgets that are broken, of metrics that a heap profile can explain."""
+    return [v.budget for v in record.verdicts if v.status is Status.FAIL and v.budget.metric in SAMPLE_OF]
 
 
 def with_culprits(
@@ -38,7 +46,12 @@ def with_culprits(
 
     built: what the service was built from; None where that is not known.
     """
-    found = {metric: _found(metric, record, profiles, module) for metric in accusable(record)}
+    found: dict[str, Findings | str] = {
+        budget.metric: f"nobody is named for phase '{budget.phase}': the profiles are of the whole window"
+        for budget in _broken(record)
+        if budget.phase
+    }
+    found |= {metric: _found(metric, record, profiles, module) for metric in accusable(record)}
     culprits = tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits)
     notes: tuple[str, ...] = ()
     if built is not None and culprits:

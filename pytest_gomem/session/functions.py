@@ -32,7 +32,7 @@ def measured_functions(
         return {}
     if profiles is None:
         return dict.fromkeys(asked, Unavailable("a program that ended by itself can no longer be asked for a profile"))
-    if profiles.base.raw is NOT_ASKED and not profiles.has_heap:
+    if not profiles.answers:
         return dict.fromkeys(asked, Unavailable(NOT_ASKED.reason))
     after, base = profiles.heap.profile, profiles.base.profile
     if isinstance(after, Missing):

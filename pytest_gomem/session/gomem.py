@@ -207,11 +207,12 @@ class Gomem(Launchpad):
         if self.keeps_heap:
             window.profiles.keep_heap()
         if failing or failed(measurement.record.verdicts):
-            measurement.accuse(self._run.reasons)
+            measurement.accuse()
+        window.profiles.leave()
         return measurement
 
     def _measurement(self, service: Service, name: str) -> Measurement:
-        measurement = Measurement(name, service, self._run.settings.registry, self.judging)
+        measurement = Measurement(name, service, self._run.settings.registry, self.judging, self._run.reasons)
         self.measurements.append(measurement)
         return measurement
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,15 @@ from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.service import Service
 
 CHECK_SCOPE = "check()"
+
+_LONGEST_STEM = 150  # a file name may have 255 bytes
+
+
+def artifact_stem(nodeid: str, service: str, window: str, number: int) -> str:
+    """What the files of a window begin with: readable, and no other window's, however long or alike their names."""
+    whole = "\0".join((nodeid, service, window, str(number)))
+    digest = hashlib.sha256(whole.encode(errors="surrogateescape")).hexdigest()[:8]
+    return re.sub(r"[^\w.-]+", "_", f"{nodeid}-{window}", flags=re.ASCII)[-_LONGEST_STEM:] + f"-{digest}"
 
 
 class BudgetBroken(GomemError, AssertionError):
@@ -96,11 +106,12 @@ class Judging:
 class Measurement:
     """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes."""
 
-    def __init__(self, name: str, service: Service, registry: Registry, judging: Judging) -> None:
+    def __init__(self, name: str, service: Service, registry: Registry, judging: Judging, reasons: Reasons) -> None:
         self.name = name
         self.service = service
         self._registry = registry
         self._judging = judging
+        self._reasons = reasons
         self._results: Mapping[str, Reading | Unavailable] | None = None
         self._record: WindowRecord | None = None
         self._why_open = f"window '{name}' is still open: its figures are there after the with block"
@@ -163,24 +174,30 @@ class Measurement:
 
     def check(self, **budgets: object) -> None:
         """Judge by further budgets, written as in the marker; raises BudgetBroken with the whole failure text."""
-        before = self.record
         verdicts = self._add_verdicts(self._parsed(budgets))
-        if failed(verdicts) and not self._judging.report_only:
-            raise BudgetBroken(failure_text(replace(before, verdicts=verdicts), self._judging.nodeid)[1])
-
-    def accuse(self, reasons: Reasons) -> None:
-        """Keep the profiles of a failed window, and name the culprits of its broken limits with their reasons."""
-        if self.profiles is None:
+        if not failed(verdicts):
             return
-        notes = self.profiles.on_failure()
-        record = replace(self.record, notes=(*self.record.notes, *notes))
-        self._record = with_culprits(record, self.profiles, self.service.module, reasons, built_from(self.service))
+        self.accuse()
+        if not self._judging.report_only:
+            raise BudgetBroken(failure_text(replace(self.record, verdicts=verdicts), self._judging.nodeid)[1])
 
-    def save_artifacts(self, folder: Path, nodeid: str) -> None:
-        """Write the service's log and the profiles below `folder`; raises GomemError when that fails."""
+    def accuse(self) -> None:
+        """Keep the profiles of a failed window, and name the culprits of its broken limits with their reasons."""
+        profiles = self.profiles
+        if profiles is None:
+            return
+        notes = [*profiles.on_failure(), *profiles.late_notes]
+        record = replace(self.record, notes=tuple(dict.fromkeys((*self.record.notes, *notes))))
+        self._record = with_culprits(record, profiles, self.service.module, self._reasons, built_from(self.service))
+
+    def save_artifacts(self, folder: Path, nodeid: str, number: int) -> None:
+        """Write the service's log and the profiles below `folder`; raises GomemError when that fails.
+
+        number: of the window in its test.
+        """
         if self._record is None:
             return
-        stem = re.sub(r"[^\w.-]+", "_", f"{nodeid}-{self.name}")[-150:]
+        stem = artifact_stem(nodeid, self.service.name, self.name, number)
         contents: dict[str, tuple[str, bytes]] = {}
         if self.service.has_log():
             contents["log"] = (f"{stem}.log", self.service.log().encode())

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 
+import psutil
 import pytest
 
 from pytest_gomem.cli import main
@@ -123,6 +124,12 @@ def test_the_bytes_are_kept_as_they_came(answering, tmp_path):
     assert (tmp_path / "p").read_bytes() == PROFILE
 
 
+def connected(service):
+    """Whether somebody of this process is connected with its admin port."""
+    port = service.ports["admin"]
+    return any(c.raddr and c.raddr.port == port for c in psutil.Process().net_connections("tcp"))
+
+
 def test_a_service_that_hangs_or_dies_meanwhile(service, answering, tmp_path):
     """A timeout is told as one, and so is the end of the process; nothing is written."""
     gate = threading.Event()
@@ -133,7 +140,8 @@ def test_a_service_that_hangs_or_dies_meanwhile(service, answering, tmp_path):
     assert "nothing came within 0.2 s" in err
 
     def kill():
-        time.sleep(0.3)
+        while not connected(service):
+            time.sleep(0.01)
         os.kill(service.child.pid, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)

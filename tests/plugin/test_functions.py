@@ -58,6 +58,20 @@ def test_budgets_on_functions(scenario, profiled):
             with gomem.launch("built") as svc, gomem.measure(svc) as m:
                 svc.get(MADE)
             m.check(alloc_space={"main.lean": "10MB"})
+
+        @pytest.mark.gomem(total_alloc="1GB")
+        def test_after(gomem):
+            with gomem.launch("built") as svc:
+                with gomem.measure(svc) as m:
+                    svc.get("/allocate?size=1024")
+                svc.get(MADE)
+                with pytest.raises(AssertionError, match="no heap profile was taken: declare the budget"):
+                    m.check(alloc_space={"main.lean": "10MB"})
+                with pytest.raises(AssertionError, match=r"who allocated it[^|]*main.lean[^|]*taken when check"):
+                    m.check(total_alloc="1B")
+                with pytest.raises(AssertionError, match="no heap profile was taken: declare the budget"):
+                    m.check(alloc_space={"main.lean": "10MB"})
+                m.check(total_alloc="1GB")
         """,
         more_services=profiled(),
         budgets="""\
@@ -67,7 +81,7 @@ def test_budgets_on_functions(scenario, profiled):
             "*test_kept": {alloc_objects: {"main.lean": ">= 100"}}
         """,
     ).run("--gomem-artifacts=artifacts")
-    assert "4 failed, 2 passed" in outcome.text
+    assert "5 failed, 2 passed" in outcome.text
     over = outcome.window("test_over")
     verdict, fat = over["verdicts"][1], over["verdicts"][0]
     assert (verdict["status"], verdict["function"], verdict["cum"]) == ("fail", "main.lean", False)
@@ -94,6 +108,11 @@ def test_budgets_on_functions(scenario, profiled):
     assert "GomemWarning: the budget on alloc_space of 'main.laen' matches no function" in outcome.text
     assert "did you mean main.lean?" in outcome.text
     assert "no heap profile was taken: declare the budget" in outcome.text
+    after = outcome.window("test_after")
+    assert [v["status"] for v in after["verdicts"]] == ["pass", "unavailable", "fail", "unavailable", "pass"]
+    assert after["culprits"][0]["function"] == "main.lean"
+    assert len([note for note in after["notes"] if "when check() failed" in note]) == 1
+    assert "heap_profile" in after["artifacts"]
 
 
 def test_a_glob_without_a_function_is_an_error_under_strict(scenario, profiled):

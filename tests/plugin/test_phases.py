@@ -92,6 +92,11 @@ def test_budgets_of_phases(scenario):
     assert "over its limit of 1MB" in outcome.text
     assert "ops of phase 'missing' is unavailable: there was no such phase in the window" in outcome.text
     assert "total_alloc of phase 'again#2' is 1.0" in outcome.text
+    assert outcome.window("test_phases")["culprits"] == []
+    assert outcome.window("test_phases")["culprit_summaries"] == {
+        "live_heap": "nobody is named for phase 'big': the profiles are of the whole window",
+        "total_alloc": "nobody is named for phase 'again#2': the profiles are of the whole window",
+    }
 
 
 def test_by_pprof(scenario):

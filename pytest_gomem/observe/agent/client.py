@@ -25,6 +25,7 @@ from pytest_gomem.observe.records import GcRecord
 
 PROTOCOL = 1
 _NO_LIMIT = (1 << 63) - 1  # math.MaxInt64, what runtime/debug.SetMemoryLimit calls no limit
+_COLLECTING = 60.0  # seconds: two cycles of a large heap on a busy machine take some
 _T = TypeVar("_T")
 _Fields = Mapping[str, Any]
 
@@ -32,12 +33,15 @@ _Fields = Mapping[str, Any]
 class AgentClient:
     """The agent listening on `socket_path`; each method raises ObserveError when there is no answer in `timeout` s.
 
+    Those that force collections are given 60 s at least.
+
     Files that the agent writes (CPU profile, trace, heap dump, peak) are made by the service itself: it must be able to
     write there. All but the peak's are new files: one that exists already is refused.
     """
 
     def __init__(self, socket_path: Path, timeout: float = 10.0) -> None:
         self._channel = Channel(socket_path, timeout)
+        self._collecting = max(timeout, _COLLECTING)
 
     def wait(self, timeout: float) -> AgentInfo:
         """Wait for a service that was just started, at most `timeout` seconds; refuses an agent of another release."""
@@ -73,7 +77,9 @@ class AgentClient:
 
     def profile(self, name: str, *, gc: bool = False) -> bytes:
         """A runtime/pprof profile, gzip-compressed pprof; gc=True forces two cycles first, which empties sync.Pools."""
-        return self._channel.ask("profile", name, *(["gc"] if gc else []))
+        if gc:
+            return self._channel.ask("profile", name, "gc", timeout=self._collecting)
+        return self._channel.ask("profile", name)
 
     def goroutines(self) -> str:
         """The stacks of all goroutines, as a panic prints them; stops the world meanwhile."""
@@ -81,11 +87,11 @@ class AgentClient:
 
     def gc(self) -> None:
         """Force two cycles: a sync.Pool is empty only after the second."""
-        self._channel.ask("gc")
+        self._channel.ask("gc", timeout=self._collecting)
 
     def free(self) -> None:
         """Force two cycles and return what is free to the system (debug.FreeOSMemory)."""
-        self._channel.ask("free")
+        self._channel.ask("free", timeout=self._collecting)
 
     def set_gc_percent(self, percent: int | None) -> int | None:
         """debug.SetGCPercent, None is off; returns what was set before."""
