@@ -60,9 +60,12 @@ def _add_to_history(run: RunRecord, path: Path, config: pytest.Config) -> None:
 
 
 def _remember_broken(run: RunRecord, config: pytest.Config) -> None:
-    """In pytest's cache, which -p no:cacheprovider takes away."""
+    """In pytest's cache, which -p no:cacheprovider takes away; not what `gomem selftest` runs, burdened or not."""
     from pytest_gomem.report.broken import CACHE_KEY, broken_tests
+    from pytest_gomem.session.burden import in_selftest
 
+    if in_selftest():
+        return
     cache = getattr(config, "cache", None)
     broken = broken_tests(run)
     if cache is not None and broken:

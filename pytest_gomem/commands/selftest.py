@@ -20,7 +20,7 @@ from pytest_gomem.quantity import RATIO, format_value, parse_quantity
 from pytest_gomem.report.broken import read_report
 from pytest_gomem.report.model import TestRecord
 from pytest_gomem.report.text import clip, columns, percent, printable, short_name, short_names, wrapped
-from pytest_gomem.session.burden import VARIABLE, write_burden
+from pytest_gomem.session.burden import NO_BURDEN, VARIABLE, Burden, write_burden
 from pytest_gomem.session.proof import Proof, burden_for, proofs
 
 # What a run under a burden measures is no figure of the service's: it is kept nowhere, and compared by us alone.
@@ -46,12 +46,10 @@ def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     with tempfile.TemporaryDirectory(prefix="gomem-selftest-") as name:
         folder = Path(name)
         err.write(f"gomem selftest: {rounds} rounds of each test as it is ...\n")
-        plain = _measured(folder / "plain.json", [*pytest_args, f"--gomem-rounds={rounds}"], {})
-        burden = burden_for(plain, share)
-        write_burden(burden, folder / "burden.json")
+        arguments = [*pytest_args, f"--gomem-rounds={rounds}"]
+        plain = _measured(folder / "plain", arguments, NO_BURDEN)
         err.write(f"gomem selftest: {rounds} rounds with {percent(share)} more held and allocated ...\n")
-        environment = {VARIABLE: str(folder / "burden.json")}
-        burdened = _measured(folder / "burdened.json", [*pytest_args, f"--gomem-rounds={rounds}"], environment)
+        burdened = _measured(folder / "burdened", arguments, burden_for(plain, share))
     metrics = {metric.name: metric for metric in Registry(builtin_metrics())}
     found = list(proofs(plain, burdened, metrics, share))
     if not found:
@@ -88,10 +86,13 @@ def _rounds(written: str) -> int:
     return int(written)
 
 
-def _measured(report: Path, args: Sequence[str], environment: dict[str, str]) -> tuple[TestRecord, ...]:
+def _measured(folder: Path, args: Sequence[str], burden: Burden) -> tuple[TestRecord, ...]:
     """The tests of one run, all passed but for their budgets; raises ConfigError with pytest's words otherwise."""
+    folder.mkdir()
+    report, written = folder / "report.json", folder / "burden.json"
+    write_burden(burden, written)
     command = [*args, *_ALONE, "--gomem-report-only", f"--gomem-json={report}"]
-    done = run_pytest(command, env={**os.environ, **environment}, captured=True)
+    done = run_pytest(command, env={**os.environ, VARIABLE: str(written)}, captured=True)
     if done.returncode not in (0, 1) or not report.exists():
         raise ConfigError(f"pytest ended with status {done.returncode}", hint=_last_lines(done.stdout))
     tests = read_report(report)

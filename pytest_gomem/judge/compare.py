@@ -11,7 +11,7 @@ beyond any such change.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -26,6 +26,8 @@ NOISY_ALPHA = 1e-3  # of the metrics that only ranks can tell, and that only a b
 PRIOR_SIGMAS = 6
 FEWEST = 3  # rounds of each side before anything fails: with fewer nothing is known of these rounds' own scatter
 MOST_NEEDED = 50  # more rounds than this are no advice
+MIXED = "the ranks of the two sides mix"
+TOO_FEW_RANKS = "with so many noisy metrics judged, so few rounds cannot tell however far they lie apart"
 _POWER = 2.0  # sigmas above the threshold at which a change is found 98 times in 100
 
 # What is judged without being asked, and the least worsening that counts, as a ratio of the baseline.
@@ -42,9 +44,10 @@ PRIMARY = {
 class Comparison:
     """How one metric's rounds compare; base and new are medians, change = new - base, all in the metric's unit.
 
-    interval: of the change, 95%. rounds: of the base and of the new side. rounds_needed: of each side, to tell what
-    these cannot; None where they can, or where 50 could not. smallest_visible: a worsening that these rounds would have
-    found 98 times in 100, None where none would be. tolerance: the least worsening that counts, a ratio of the base.
+    interval: of the change, 95%. rounds: of the base and of the new side. rounds_needed: of the new side, to tell what
+    these cannot, and base_needed of the base; None where they can, or where 50 could not. smallest_visible: a worsening
+    that these rounds would have found 98 times in 100, None where none would be. tolerance: the least worsening that
+    counts, a ratio of the base.
     rule: "separation", "ranks", or "" where nothing was decided.
     """
 
@@ -60,6 +63,7 @@ class Comparison:
     tolerance: float
     rule: str
     reason: str
+    base_needed: int | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -74,22 +78,36 @@ def compare(
     tolerance: float,
     *,
     ops: int | None = None,
-    family: int = 1,
-    looks: int = 1,
+    decisions: int = 1,
+    base_grows: bool = True,
 ) -> Comparison:
     """Whether `new` is worse than `base` by more than the tolerance and by more than the scatter of their rounds.
 
-    ops: operations of a round, over which scatter of the whole window spreads. family: how many metrics of the test
-    are judged, looks: how often rounds are looked at before they end; both share the error rate among them.
+    ops: operations of a round, over which scatter of the whole window spreads. decisions: how many share the error
+    rate, this one among them, see `decisions_of`. base_grows: more rounds may be run of the base too; a kept baseline
+    has the rounds that it has, and only those of the new side can become more.
     """
-    case = _Case(metric, base, new, tolerance)
+    case = _Case(metric, base, new, tolerance, base_grows)
     if not new:
         return case.outcome(Status.UNAVAILABLE, reason="there are no figures of the new side")
     if not base:
         return case.outcome(Status.NO_BASELINE, reason="there is nothing to compare with")
     if metric.noise is Noise.NOISY:
-        return _by_ranks(case, NOISY_ALPHA / (family * looks))
-    return _by_separation(case, ops, ALPHA / (family * looks))
+        return _by_ranks(case, NOISY_ALPHA / decisions)
+    return _by_separation(case, ops, ALPHA / decisions)
+
+
+def decisions_of(metric: Metric, judged: Iterable[Metric], looks: Collection[int]) -> int:
+    """How many decisions share the error rate of a metric's class: its metrics that are judged, at each look that can
+    fail them.
+
+    looks: the rounds of each side at each look, () = one look at the end. With fewer rounds than its rule needs nothing
+    fails, so that such a look takes no share.
+    """
+    noisy = metric.noise is Noise.NOISY
+    family = sum((one.noise is Noise.NOISY) == noisy for one in judged)
+    fewest = ranks.FEWEST if noisy else FEWEST
+    return max(family, 1) * max(sum(look >= fewest for look in looks), 1)
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,7 @@ class _Case:
     base: Sequence[float]
     new: Sequence[float]
     tolerance: float
+    base_grows: bool
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -143,7 +162,7 @@ class _Case:
         *,
         rule: str = "",
         interval: tuple[float, float] | None = None,
-        needed: int | None = None,
+        needed: tuple[int, int] | None = None,
         visible: float | None = None,
         reason: str = "",
     ) -> Comparison:
@@ -156,7 +175,8 @@ class _Case:
             change=self.change if both else None,
             interval=interval,
             rounds=self.counts,
-            rounds_needed=needed,
+            rounds_needed=needed[1] if needed else None,
+            base_needed=needed[0] if needed else None,
             smallest_visible=visible,
             tolerance=self.tolerance,
             rule=rule,
@@ -211,12 +231,13 @@ def _by_separation(case: _Case, ops: int | None, alpha: float) -> Comparison:
     status = case.status(enough and case.sure_change > threshold)
     noisy = status is Status.NOISY
     error = scatter.sigma * _error(*counts)
+    wanted = max(abs(change), case.least)
     half = quantile(0.025, max(scatter.freedom, 1)) * error
     return case.outcome(
         status,
         rule="separation",
         interval=(change - half, change + half),
-        needed=_needed(scatter, max(abs(change), case.least), alpha, max(counts)) if noisy else None,
+        needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < wanted) if noisy else None,
         visible=threshold + _POWER * error if enough else None,
         reason=_why_noisy(enough) if noisy else "",
     )
@@ -228,19 +249,36 @@ def _why_noisy(enough: bool) -> str:
     return "the change is within the scatter of its rounds"
 
 
-def _needed(scatter: _Scatter, wanted: float, alpha: float, had: int) -> int | None:
-    """Rounds of each side with which a change of that size would stand out of this scatter."""
-    for rounds in range(FEWEST, MOST_NEEDED + 1):
-        if rounds > had and scatter.threshold(alpha, rounds, rounds) < wanted:
-            return rounds
+def _needed(
+    case: _Case, suffices: Callable[[int, int], bool], fewest: int = FEWEST, at_least: int = 0
+) -> tuple[int, int] | None:
+    """The rounds of base and new with which a change of that size would stand out.
+
+    A base that has enough rounds and cannot grow stays as it is, unless no number of new rounds would do against it:
+    then it is to be recorded again, with as many.
+    """
+    had_base, had_new = case.counts
+    counts = range(max(fewest, had_new + 1, at_least), MOST_NEEDED + 1)
+    if had_base >= fewest and not case.base_grows:
+        for new in counts:
+            if suffices(had_base, new):
+                return had_base, new
+        counts = range(max(counts.start, had_base + 1), MOST_NEEDED + 1)
+    for new in counts:
+        base = max(had_base, new)
+        if suffices(base, new):
+            return base, new
     return None
 
 
 def _by_ranks(case: _Case, alpha: float) -> Comparison:
-    change, most = case.change, max(case.counts)
+    change = case.change
+    attainable = ranks.smallest_p(*case.counts) <= alpha and min(case.counts) >= ranks.FEWEST
+    at_least = 2 * case.counts[1] if attainable else 0
+    needed = _needed(case, lambda *sides: ranks.smallest_p(*sides) <= alpha, ranks.FEWEST, at_least)
     if min(case.counts) < ranks.FEWEST:
         reason = f"a {case.metric.noise.value} metric needs {ranks.FEWEST} rounds of each side"
-        return case.outcome(Status.NOISY, needed=ranks.FEWEST, reason=reason)
+        return case.outcome(Status.NOISY, needed=needed, reason=reason)
     if not ranks.available():
         return case.outcome(Status.NOISY, reason=ranks.MISSING)
     p = ranks.rank_p(case.base, case.new) if change > 0 else ranks.rank_p(case.new, case.base)
@@ -251,7 +289,7 @@ def _by_ranks(case: _Case, alpha: float) -> Comparison:
         status,
         rule="ranks",
         interval=(low, high),
-        needed=2 * most if noisy and 2 * most <= MOST_NEEDED else None,
+        needed=needed if noisy else None,
         visible=max(case.least, (high - low) / 2) + (high - low) / 2,
-        reason="the ranks of the two sides mix" if noisy else "",
+        reason=(MIXED if attainable else TOO_FEW_RANKS) if noisy else "",
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
-from pytest_gomem.judge.compare import PRIMARY, Comparison, compare
+from pytest_gomem.judge.compare import PRIMARY, Comparison, compare, decisions_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Better, Metric
 from pytest_gomem.quantity import RATIO, Quantity, format_value
@@ -25,27 +26,36 @@ def regression_verdicts(
     *,
     against: str,
     ops: int | None = None,
-    looks: int = 1,
+    looks: Collection[int] = (),
+    base_grows: bool = True,
+    missing: Mapping[str, str] = MappingProxyType({}),
+    strict: bool = False,
 ) -> tuple[Verdict, ...]:
     """The verdict of each metric that is compared: those with a `regression` limit, and by default PRIMARY.
 
     base, new: the rounds of either side. against: what the base is, for the words: "origin/main (1a2b3c)".
-    A metric counts as measured on a side if every round has it. One that no budget asked for is left out where neither
-    side measured it; one that the base side alone did not measure is NO_BASELINE, the new side alone UNAVAILABLE.
+    looks: the rounds of each side whenever they are looked at before the end. base_grows: see `compare`.
+    missing: why the new side has no figure of a metric. A metric counts as measured on a side if every round has it.
+    One that no budget asked for is left out where neither side measured it, and NO_BASELINE where one did not;
+    what a budget asked for, or any under `strict`, is UNAVAILABLE if the new side did not measure it, which fails.
     """
     asked = {budget.metric: budget for budget in budgets if budget.regression is not None and not budget.function}
     chosen = {name: asked.get(name) or _by_default(name) for name in (*PRIMARY, *asked) if name in metrics}
     sides = {name: (_values(name, base), _values(name, new)) for name in chosen}
     judged = {name: budget for name, budget in chosen.items() if name in asked or any(sides[name])}
-    return tuple(
-        verdict_of(
-            compare(metrics[name], *sides[name], _limit(budget).value, ops=ops, family=len(judged), looks=looks),
-            metrics[name],
-            budget,
-            against,
-        )
-        for name, budget in judged.items()
-    )
+    family = [metrics[name] for name in judged]
+
+    def verdict(name: str, budget: Budget) -> Verdict:
+        metric, (before, now) = metrics[name], sides[name]
+        decisions = decisions_of(metric, family, looks)
+        tolerance = _limit(budget).value
+        found = compare(metric, before, now, tolerance, ops=ops, decisions=decisions, base_grows=base_grows)
+        if found.new is None:
+            reason = missing.get(name, "it was not measured in every round")
+            return _unmeasured(found, budget, reason, fails=strict or name in asked)
+        return verdict_of(found, metric, budget, against)
+
+    return tuple(verdict(name, budget) for name, budget in judged.items())
 
 
 def _values(name: str, rounds: Sequence[Figures]) -> tuple[float, ...]:
@@ -69,7 +79,7 @@ def verdict_of(found: Comparison, metric: Metric, budget: Budget, against: str) 
 
     over: the worsening as a ratio of the base; None where it is none, or the base is 0.
     """
-    status = Status.UNAVAILABLE if found.new is None else found.status
+    status = found.status
     over = abs(found.ratio) if status is Status.FAIL and found.ratio is not None else None
     return Verdict(
         budget,
@@ -89,17 +99,38 @@ def verdict_of(found: Comparison, metric: Metric, budget: Budget, against: str) 
     )
 
 
+def _unmeasured(found: Comparison, budget: Budget, why: str, *, fails: bool) -> Verdict:
+    """Nobody promised a metric that is compared by default: what a shared service cannot tell breaks no limit."""
+    return Verdict(
+        budget,
+        _limit(budget),
+        REGRESSION,
+        None,
+        Status.UNAVAILABLE if fails else Status.NO_BASELINE,
+        over=None,
+        headroom=None,
+        reason=f"{found.metric} is unavailable: {why}" if fails else f"{found.metric} was not compared: {why}",
+        baseline=found.base,
+        rounds=found.rounds,
+    )
+
+
 def _words(found: Comparison, metric: Metric, against: str, status: Status) -> str:
     if status is Status.PASS:
         return ""
-    if found.new is None:
-        return f"{found.metric} is unavailable: it was not measured in every round"
     if found.base is None:
         return f"{found.metric} was not measured in every round of {against}: there is nothing to compare with"
     if status is Status.NOISY:
-        needed = f"; {found.rounds_needed} rounds of each side could tell" if found.rounds_needed else ""
-        return f"{_change(found, metric, against)}, which is too noisy to tell: {found.reason}{needed}"
+        return f"{_change(found, metric, against)}, which is too noisy to tell: {found.reason}{_needed(found)}"
     return f"{_change(found, metric, against)}, {_rounds(found)}"
+
+
+def _needed(found: Comparison) -> str:
+    if found.rounds_needed is None:
+        return ""
+    if found.base_needed == found.rounds_needed:
+        return f"; {found.rounds_needed} rounds of each side could tell"
+    return f"; {found.rounds_needed} rounds against {found.base_needed} could tell"
 
 
 def _change(found: Comparison, metric: Metric, against: str) -> str:

@@ -37,13 +37,14 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of one budget in one window; `actual` is None exactly when the status is UNAVAILABLE.
+    """The outcome of one budget in one window.
 
+    actual: None where the metric was not measured: the status is UNAVAILABLE, or NO_BASELINE where no budget asked.
     over: (actual - limit) / limit for a broken ceiling, (limit - actual) / limit for a broken floor, else None.
     headroom: the share of the limit that is left, else None.
     baseline, change, interval, rounds_needed: of a comparison (kind "regression") alone: the median compared with, how
-    far the actual one lies from it and the 95% interval of that, in the metric's unit, and how many rounds of each side
-    would tell what these could not. `limit` is a ratio of the baseline then, and so is `over`, the worsening.
+    far the actual one lies from it and the 95% interval of that, in the metric's unit, and how many rounds of this
+    side would tell what these could not. `limit` is a ratio of the baseline then, and so is `over`, the worsening.
     smallest_visible: a worsening that rounds such as these would find 98 times in 100, in the metric's unit; None where
     that is unknown.
     accepted: set where the limit is broken and gomem_accepted.yaml accepts it; the status is WARN then.

@@ -108,10 +108,11 @@ def _spelled(names: Collection[str], room: int) -> dict[str, str]:
 
 
 def _doubts(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iterator[Line]:
-    """Why something is too noisy to tell, and what would help."""
+    """Why something is too noisy to tell, and what would help; why something was not compared."""
     for name, window in entries:
         for row in _rows(name, window):
-            if row.verdict.status is Status.NOISY:
+            unmeasured = row.verdict.status is Status.NO_BASELINE and row.verdict.actual is None
+            if row.verdict.status is Status.NOISY or unmeasured:
                 text = f"{short_name(short_names(name), width)}: {printable(row.verdict.reason)}"
                 yield from ((line, "") for line in wrapped(text, width, "  "))
 

@@ -62,6 +62,11 @@ class Burden:
 NO_BURDEN = Burden(0.0, {})
 
 
+def in_selftest() -> bool:
+    """Whether this run is one of `gomem selftest`, whose figures are for it alone."""
+    return bool(os.environ.get(VARIABLE))
+
+
 def burden_of_environment() -> Burden:
     """The burden that `gomem selftest` wrote for its runs; NO_BURDEN elsewhere. Raises ConfigError."""
     path = os.environ.get(VARIABLE)

@@ -23,7 +23,7 @@ from pytest_gomem.session.accusing import accused
 from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import Key, by_window, values
-from pytest_gomem.session.sides import without_regressions
+from pytest_gomem.session.sides import missing, without_regressions
 
 
 def no_heap() -> Profile:
@@ -66,7 +66,7 @@ class References(Protocol):
 
 @dataclass(frozen=True)
 class Comparing:
-    """The comparisons of one test. looks: how many times its rounds are looked at before they end.
+    """The comparisons of one test. looks: the rounds it has run whenever they are looked at.
 
     reasons: asked why culprits do what they do; None = nobody asks.
     """
@@ -74,7 +74,7 @@ class Comparing:
     references: References
     judging: Judging
     registry: Registry
-    looks: int = 1
+    looks: tuple[int, ...] = ()
     reasons: Reasons | None = None
 
     def compared(
@@ -101,6 +101,9 @@ class Comparing:
             against=reference.label,
             ops=window.ops,
             looks=self.looks,
+            base_grows=False,
+            missing=missing(window),
+            strict=self.judging.strict,
         )
         verdicts = self.judging.ratcheted(verdicts)
         both = replace(

@@ -55,7 +55,7 @@ class Course:
         self._schedule = schedule
         self._shares_process = shares_process
         self._keeps_heap = keeps_heap
-        self._looks = sum(look >= FEWEST for look in schedule.looks) or 1
+        self._looks = schedule.rounds_at_looks()
         self._comparing: Comparing | None = None
         if references is not None:
             self._comparing = Comparing(references, judging, run.settings.registry, self._looks, run.reasons)

@@ -27,6 +27,11 @@ class Schedule:
     def __len__(self) -> int:
         return len(self.sides)
 
+    def rounds_at_looks(self) -> tuple[int, ...]:
+        """The rounds of each side at each look, and at the end."""
+        kinds = set(self.sides)
+        return tuple(min(map(self.sides[:end].count, kinds)) for end in sorted({*self.looks, len(self)}))
+
     def may_be_last(self, at: int) -> bool:
         """Whether round `at`, counted from 0, is the last of its side if the test ends after all, or after a look."""
         ends = (*self.looks, len(self))

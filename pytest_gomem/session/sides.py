@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.bill import against
 from pytest_gomem.report.model import BuildRecord, WindowRecord
@@ -30,13 +30,13 @@ def compared(
     lost: str,
     judging: Judging,
     registry: Registry,
-    looks: int = 1,
+    looks: tuple[int, ...] = (),
     reasons: Reasons | None = None,
 ) -> tuple[WindowRecord, ...]:
     """The merged windows of the new side with those of the base beside them, judged by the comparison.
 
-    lost: why the base side came to nothing, "" where it did not: then nothing is compared. looks: how often the rounds
-    may be looked at before they end. reasons: asked why culprits do what they do; None = nobody asks.
+    lost: why the base side came to nothing, "" where it did not: then nothing is compared. looks: the rounds of each
+    side whenever they are looked at before they end. reasons: asked why culprits do what they do; None = nobody asks.
     """
     new, base_last = last_measurements(rounds["new"]), last_measurements(rounds["base"])
     base_rounds = [[m.record for m in one] for one in rounds["base"]]
@@ -78,7 +78,7 @@ class _Comparing:
         self,
         judging: Judging,
         registry: Registry,
-        looks: int,
+        looks: tuple[int, ...],
         new: Mapping[Key, Measurement],
         base: Mapping[Key, Measurement],
         reasons: Reasons | None,
@@ -118,8 +118,15 @@ class _Comparing:
             against=side_name(base.build, new.build),
             ops=new.ops,
             looks=self._looks,
+            missing=missing(new),
+            strict=self._judging.strict,
         )
         return self._judging.ratcheted(verdicts)
+
+
+def missing(window: WindowRecord) -> dict[str, str]:
+    """Why the window has no figure of a metric."""
+    return {name: one.reason for name, one in readings(window).items() if isinstance(one, Unavailable)}
 
 
 def without_regressions(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_gomem.cli import main
+from pytest_gomem.report.broken import CACHE_FILE
 
 SERVER = Path(__file__).parents[1] / "programs" / "server"
 YAML = f"""\
@@ -27,7 +28,7 @@ def test_sharp(go_service):
     go_service.get("/alloc?bytes=3000000&keep=true")
     go_service.load("/alloc?bytes=20000", requests=100)
 
-@pytest.mark.gomem(live_heap={"regression": "30%"})
+@pytest.mark.gomem(live_heap={"regression": "30%", "max": "1MB"})
 def test_blind(go_service):
     go_service.get("/alloc?bytes=3000000&keep=true")
 """
@@ -51,7 +52,7 @@ def selftest(tmp_path, monkeypatch):
 
 def test_gates_ring_or_say_why_not(selftest, tmp_path):
     """Ten percent more live heap and bytes per op ring; a limit of 30% on regressions stays silent and is named, and so
-    are loose budgets; what a burdened service measured goes into no history and no baseline."""
+    are loose budgets; what a burdened service measured goes into no history, no baseline and no `gomem accept`."""
     status, out, err = selftest(TESTS, "--by", "10%")
     assert status == 1, out + err
     rows = {tuple(line.split()[:2]): line for line in out.splitlines() if line.startswith("test_it.py::")}
@@ -65,6 +66,7 @@ def test_gates_ring_or_say_why_not(selftest, tmp_path):
     assert re.search(r"\d rang, \d stayed silent$", out)
     assert not (tmp_path / "runs.jsonl").exists()
     assert not (tmp_path / "gomem_baselines").exists()
+    assert not (tmp_path / CACHE_FILE).exists()
 
 
 FAILING = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -10,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pytest_gomem.judge import ranks
-from pytest_gomem.judge.compare import ALPHA, FEWEST, PRIMARY, PRIOR_SIGMAS, compare
+from pytest_gomem.judge.compare import ALPHA, FEWEST, NOISY_ALPHA, PRIMARY, PRIOR_SIGMAS, compare, decisions_of
 from pytest_gomem.judge.student import quantile, upper_tail
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
@@ -29,7 +30,7 @@ def grown(values, share):
 
 def test_one_percent_of_live_heap_fails_at_three_rounds_and_the_same_does_not():
     """A change beyond tolerance and scatter fails, with its size and interval; half of the tolerance passes."""
-    found = compare(LIVE, LIVE_BASE, grown(LIVE_BASE, 0.01), PRIMARY["live_heap"], family=5)
+    found = compare(LIVE, LIVE_BASE, grown(LIVE_BASE, 0.01), PRIMARY["live_heap"], decisions=5)
     assert (found.status, found.rule, found.rounds) == (Status.FAIL, "separation", (3, 3))
     assert found.ratio == pytest.approx(0.01)
     low, high = found.interval
@@ -105,6 +106,48 @@ def test_noisy_metrics_want_many_rounds_and_the_extra(monkeypatch):
     assert "pip install 'pytest-gomem[stats]'" in compare(PAUSE, (1e-3,) * 8, (2e-3,) * 8, 0.1).reason
 
 
+def test_noisy_metrics_share_their_error_only_with_their_like_and_at_looks_that_can_fail_them():
+    """Six of them, looked at after 1, 3, 5 and 8 rounds, can each be told at 8 against 8; a dozen and one cannot."""
+    noisy = [metric for metric in METRICS if metric.noise is Noise.NOISY]
+    judged = [LIVE, PEAK, *noisy[:6]]
+    assert len(noisy) >= 6
+    assert (decisions_of(PAUSE, judged, (1, 3, 5, 8)), decisions_of(LIVE, judged, (1, 3, 5, 8))) == (6, 6)
+    assert (decisions_of(PAUSE, judged, (1, 3)), decisions_of(LIVE, judged, ())) == (6, 2)
+    base, new = [1e-3 + at * 1e-5 for at in range(8)], [2e-3 + at * 1e-5 for at in range(8)]
+    assert compare(PAUSE, base, new, 0.1, decisions=6).status is Status.FAIL
+    assert compare(PAUSE, base, [*new[:7], new[0]], 0.1, decisions=6).status is Status.FAIL, "one tie is no other rule"
+    assert compare(PAUSE, [1e-3] * 8, [2e-3] * 8, 0.1, decisions=6).status is Status.FAIL
+    many = compare(PAUSE, base, new, 0.1, decisions=13, base_grows=False)
+    assert (many.status, many.rounds_needed, many.base_needed) == (Status.NOISY, 9, 8)
+    assert "so many noisy metrics" in many.reason
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=5), st.lists(st.integers(0, 4), min_size=2, max_size=5))
+def test_p_with_ties_counts_all_ways_to_deal_the_values(base, new):
+    """The share of all divisions whose rank sum is no smaller; without ties that is the exact p that scipy has."""
+    from scipy.stats import mannwhitneyu, rankdata
+
+    every = rankdata([*base, *new])
+    ours = sum(every[len(base) :])
+    sums = [sum(chosen) for chosen in itertools.combinations(every, len(new))]
+    wanted = sum(one >= ours - 1e-9 for one in sums) / len(sums)
+    assert ranks.tied_p(base, new) == pytest.approx(wanted)
+    apart = [value + at / 100 for at, value in enumerate([*base, *new])]
+    before, after = apart[: len(base)], apart[len(base) :]
+    exact = float(mannwhitneyu(after, before, alternative="greater", method="exact").pvalue)
+    assert ranks.tied_p(before, after) == pytest.approx(exact)
+
+
+def test_noisy_metrics_cry_wolf_no_oftener_than_their_alpha_with_ties_too():
+    """4000 equal sides of 8 coarse rounds each: p lies at or below a level no oftener than that."""
+    draw = random.Random(11)
+    found = [
+        ranks.rank_p([draw.randrange(6) for _ in range(8)], [draw.randrange(6) for _ in range(8)]) for _ in range(4000)
+    ]
+    for level in (0.05, 0.01, NOISY_ALPHA):
+        assert sum(p <= level for p in found) <= level * len(found) + 3 * math.sqrt(level * len(found)) + 1
+
+
 @pytest.mark.parametrize(("freedom", "tail", "t"), [(1, 0.025, 12.706), (4, 0.0005, 8.610), (9, 0.005, 3.250)])
 def test_students_distribution_as_printed_in_tables(freedom, tail, t):
     """Quantiles as every table has them."""
@@ -149,12 +192,12 @@ def test_the_sides_may_be_exchanged(metric, base, new):
 
 
 @given(judged, st.lists(st.floats(1e6, 1.05e6), min_size=3, max_size=7), st.integers(1, 5))
-def test_the_smallest_visible_change_is_seen(metric, base, family):
+def test_the_smallest_visible_change_is_seen(metric, base, decisions):
     """A change as large as the smallest visible one, on rounds that scatter alike, is found."""
-    visible = compare(metric, base, base, 0.0, ops=1, family=family).smallest_visible
+    visible = compare(metric, base, base, 0.0, ops=1, decisions=decisions).smallest_visible
     assume(visible < 1e12)
     new = [value + 1.001 * visible for value in base]
-    assert compare(metric, base, new, 0.0, ops=1, family=family).status is Status.FAIL
+    assert compare(metric, base, new, 0.0, ops=1, decisions=decisions).status is Status.FAIL
 
 
 @pytest.mark.parametrize("spread", ["true to the prior", "ten times the prior", "long tails"])

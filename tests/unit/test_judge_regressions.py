@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from report_samples import window
 
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.errors import Place
 from pytest_gomem.judge.regressions import BY_DEFAULT, regression_verdicts
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.session.comparing import is_decided
 
 METRICS = {metric.name: metric for metric in builtin_metrics()}
 UNITS = Registry(builtin_metrics()).units()
@@ -25,9 +29,9 @@ def budget(metric: str, limit: object) -> tuple[Budget, ...]:
 
 
 def judged(
-    new: list[dict[str, float]], *budgets: Budget, base: list[dict[str, float]] = BASE, ops: int | None = None
+    new: list[dict[str, float]], *budgets: Budget, base: list[dict[str, float]] = BASE, **how: Any
 ) -> dict[str, Verdict]:
-    found = regression_verdicts(budgets, METRICS, base, new, against="main (1a2b3c)", ops=ops)
+    found = regression_verdicts(budgets, METRICS, base, new, against="main (1a2b3c)", **how)
     return {verdict.budget.metric: verdict for verdict in found}
 
 
@@ -69,11 +73,16 @@ def test_a_budget_sets_the_tolerance_and_adds_metrics() -> None:
 
 
 def test_what_one_side_did_not_measure() -> None:
-    """Lost on the new side: unavailable, which fails. Lost on the base: nothing to compare with, which does not."""
+    """Lost on either side: nothing to compare, which fails nothing unless a budget or --gomem-strict asked for it."""
     without = [{name: value for name, value in one.items() if name != "live_heap"} for one in BASE]
-    assert judged(without)["live_heap"].status is Status.UNAVAILABLE
+    found = judged(without, missing={"live_heap": "no full GC ended in the window"})["live_heap"]
+    assert (found.status, found.actual, found.rounds) == (Status.NO_BASELINE, None, (3, 0))
+    assert found.reason == "live_heap was not compared: no full GC ended in the window"
+    strict = judged(without, missing={"live_heap": "no full GC"}, strict=True)["live_heap"]
+    assert (strict.status, strict.reason) == (Status.UNAVAILABLE, "live_heap is unavailable: no full GC")
+    assert judged(without, *budget("live_heap", {"regression": "1%"}))["live_heap"].status is Status.UNAVAILABLE
     assert judged(rounds(), base=without)["live_heap"].status is Status.NO_BASELINE
-    assert judged([BASE[0], *without[1:]])["live_heap"].status is Status.UNAVAILABLE
+    assert judged([BASE[0], *without[1:]])["live_heap"].reason.endswith("it was not measured in every round")
     assert "live_heap" not in judged(without, base=without)
     asked = judged(without, *budget("live_heap", {"regression": "1%"}), base=without)["live_heap"]
     assert (asked.status, asked.actual) == (Status.UNAVAILABLE, None)
@@ -88,3 +97,27 @@ def test_too_noisy_to_tell_says_what_it_would_take() -> None:
     assert verdict.reason.startswith("live_heap is worse than at main (1a2b3c) by 900 kB")
     assert "which is too noisy to tell: " in verdict.reason
     assert f"; {verdict.rounds_needed} rounds of each side could tell" in verdict.reason
+
+
+@pytest.mark.parametrize("kept", [3, 5, 8, 20])
+@pytest.mark.parametrize("grown", [1.5, 1.01])
+def test_a_kept_baseline_of_any_size_leaves_the_first_look_open(kept: int, grown: float) -> None:
+    """Half as much again of live heap after one round: two more tell it, however many rounds the baseline has."""
+    base = [{"live_heap": 60e6 + at * 1e3} for at in range(kept)]
+    new = [{"live_heap": 60e6 * grown + at * 1e3} for at in range(8)]
+
+    def look(rounds: int) -> tuple[Verdict, bool]:
+        found = regression_verdicts(
+            (), METRICS, base, new[:rounds], against="main", looks=(1, 3, 5, 8), base_grows=False
+        )
+        return found[0], is_decided([window(verdicts=found)], METRICS, 8)
+
+    first, decided = look(1)
+    assert (first.status, decided, first.rounds_needed) == (Status.NOISY, False, 3)
+    assert f"; 3 rounds {'of each side' if kept == 3 else f'against {kept}'} could tell" in first.reason
+    second, decided = look(3)
+    assert (second.status, decided) == (Status.FAIL, True)
+    if kept == 20:
+        base[:] = base[:2]
+        first, decided = look(1)
+        assert (first.rounds_needed, decided) == (3, True), "a baseline of two rounds never fails, whatever runs"

@@ -82,6 +82,8 @@ def test_schedules():
     last = [paired(3).may_be_last(at) for at in range(6)]
     assert last == [False, False, False, False, True, True]
     assert [at for at in range(10) if paired(5, looks=(1, 3)).may_be_last(at)] == [0, 1, 4, 5, 8, 9]
+    assert (fixed(3).rounds_at_looks(), automatic().rounds_at_looks()) == ((3,), LOOKS)
+    assert paired(5, looks=(1, 3)).rounds_at_looks() == (1, 3, 5)
     assert (len(automatic()), automatic().looks) == (LOOKS[-1], frozenset(LOOKS))
     drift = [at if side == "new" else -at for at, side in enumerate(paired(4).sides)]
     assert sum(drift) == 0
