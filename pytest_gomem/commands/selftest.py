@@ -21,7 +21,7 @@ from pytest_gomem.report.broken import read_report
 from pytest_gomem.report.model import TestRecord
 from pytest_gomem.report.text import clip, columns, percent, printable, short_name, short_names, wrapped
 from pytest_gomem.session.burden import NO_BURDEN, VARIABLE, Burden, write_burden
-from pytest_gomem.session.proof import Proof, burden_for, proofs
+from pytest_gomem.session.proof import NotTested, Proof, burden_for, proofs
 
 # What a run under a burden measures is no figure of the service's: it is kept nowhere, and compared by us alone.
 _ALONE = (
@@ -33,7 +33,7 @@ _LAST_LINES = 30
 
 
 def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    """Two runs of pytest and a table; 0 when every gate rang, 1 when one stayed silent, 2 when nothing can be said."""
+    """Two runs of pytest and a table; 0 when every gate rang, 1 when one did not, 2 when nothing can be said."""
     parser = _parser()
     try:
         with redirect_stdout(out), redirect_stderr(err):
@@ -51,11 +51,14 @@ def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         err.write(f"gomem selftest: {rounds} rounds with {percent(share)} more held and allocated ...\n")
         burdened = _measured(folder / "burdened", arguments, burden_for(plain, share))
     metrics = {metric.name: metric for metric in Registry(builtin_metrics())}
-    found = list(proofs(plain, burdened, metrics, share))
+    every = list(proofs(plain, burdened, metrics, share))
+    found = [one for one in every if isinstance(one, Proof)]
+    untested = [one for one in every if isinstance(one, NotTested)]
     if not found:
-        raise ConfigError("no window could be made worse", hint="the service needs the agent: build: in gomem.yaml")
-    out.write("\n".join(_lines(found, share, get_terminal_size().columns)) + "\n")
-    return 1 if any(proof.is_silent for proof in found) else 0
+        hint = "\n  ".join(["the service needs the agent: build: in gomem.yaml", *map(_not_tested, untested)])
+        raise ConfigError("no window could be made worse", hint=hint)
+    out.write("\n".join(_lines(found, untested, share, get_terminal_size().columns)) + "\n")
+    return 1 if untested or any(proof.is_silent for proof in found) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,7 +112,12 @@ def _last_lines(text: str) -> str:
     return "\n  ".join(text.rstrip().splitlines()[-_LAST_LINES:])
 
 
-def _lines(found: Sequence[Proof], share: float, width: int) -> Iterator[str]:
+def _not_tested(one: NotTested) -> str:
+    window = "" if one.window == "test" else f" / {one.window}"
+    return printable(f"{one.nodeid}{window}: not tested: {one.why}")
+
+
+def _lines(found: Sequence[Proof], untested: Sequence[NotTested], share: float, width: int) -> Iterator[str]:
     rows = [("test", "metric", "level", "sees", f"at +{percent(share)}")]
     rows += [_row(proof, width // 4) for proof in found]
     yield from (clip(line, width) for line in columns(rows, right=(2, 3)))
@@ -117,9 +125,12 @@ def _lines(found: Sequence[Proof], share: float, width: int) -> Iterator[str]:
     for proof in found:
         for words in (*([proof.why] if proof.why else []), *proof.budgets):
             yield from wrapped(printable(f"{proof.nodeid}: {proof.metric.name}: {words}"), width, "  ")
+    for one in untested:
+        yield from wrapped(_not_tested(one), width, "  ")
     silent = sum(proof.is_silent for proof in found)
     rang = sum(proof.rang is True for proof in found)
-    yield clip(f"{rang} rang, {silent} stayed silent", width)
+    not_tested = f", {len(untested)} not tested" if untested else ""
+    yield clip(f"{rang} rang, {silent} stayed silent{not_tested}", width)
 
 
 def _row(proof: Proof, room: int) -> tuple[str, str, str, str, str]:

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pytest_gomem.judge.compare import PRIMARY, compare
+from pytest_gomem.judge.compare import FEWEST, PRIMARY, compare, decisions_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.judge.visible import Fit, fit
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.report.text import budget_name, limit_text, percent
 from pytest_gomem.session.burden import NOTE, Burden, Window
+from pytest_gomem.session.comparing import rounds_of
+from pytest_gomem.session.schedule import LOOKS
+from pytest_gomem.session.sides import missing
 
 RAISED = ("live_heap", "alloc_bytes_per_op", "allocs_per_op")  # by the whole burden; others rise as a consequence
 
@@ -42,6 +45,15 @@ class Proof:
         return self.rang is False
 
 
+@dataclass(frozen=True)
+class NotTested:
+    """A window whose gate was not put to the proof, and why."""
+
+    nodeid: str
+    window: str
+    why: str
+
+
 def burden_for(tests: Sequence[TestRecord], share: float) -> Burden:
     """That share of each window's live heap, and of all that it allocates."""
     retain: dict[Window, int] = {}
@@ -55,19 +67,30 @@ def burden_for(tests: Sequence[TestRecord], share: float) -> Burden:
 
 def proofs(
     plain: Sequence[TestRecord], burdened: Sequence[TestRecord], metrics: Mapping[str, Metric], share: float
-) -> Iterator[Proof]:
-    """A proof for each metric that is compared, in each window that both runs measured."""
-    others = {
-        (test.nodeid, window.service, window.name): window
-        for test in burdened
-        for window in test.windows
-        if NOTE in window.notes
-    }
+) -> Iterator[Proof | NotTested]:
+    """A proof for each metric that is compared, in each window that was made worse; the others with their reason."""
+    others = {(test.nodeid, window.service, window.name): window for test in burdened for window in test.windows}
     for test in plain:
         for window in test.windows:
             other = others.get((test.nodeid, window.service, window.name))
-            if other is not None:
+            why_not = _why_not_tested(window, other)
+            if other is None or why_not:
+                yield NotTested(test.nodeid, window.name, why_not)
+            else:
                 yield from _of_window(test.nodeid, window, other, metrics, share)
+
+
+def _why_not_tested(plain: WindowRecord, burdened: WindowRecord | None) -> str:
+    rounds = len(rounds_of(plain))
+    if rounds < FEWEST:
+        return f"it was measured in {rounds} rounds, and a comparison fails nothing below {FEWEST}"
+    if not _values(plain, "live_heap"):
+        return missing(plain).get("live_heap", "its live heap was not measured in every round")
+    if burdened is None:
+        return "it was not opened in the run under the burden"
+    if NOTE not in burdened.notes:
+        return "nothing could be held in the service: it has no agent, or it had ended"
+    return ""
 
 
 def _of_window(
@@ -75,12 +98,15 @@ def _of_window(
 ) -> Iterator[Proof]:
     limits = {v.budget.metric: v.limit.value for v in plain.verdicts if v.kind == "regression"}
     budgeted = [v.budget.metric for v in plain.verdicts if not v.budget.function]
+    judged = [metrics[name] for name in dict.fromkeys([*PRIMARY, *limits]) if name in metrics and _values(plain, name)]
     for name in dict.fromkeys([*PRIMARY, *limits, *budgeted]):
         base, new = _values(plain, name), _values(burdened, name)
         if name not in metrics or not base or not new:
             continue
         tolerance = limits.get(name, PRIMARY.get(name, 0.0))
-        found = compare(metrics[name], base, new, tolerance, ops=plain.ops)
+        # As a test is judged that does not say how many rounds it wants: it is looked at most often.
+        decisions = decisions_of(metrics[name], judged, LOOKS)
+        found = compare(metrics[name], base, new, tolerance, ops=plain.ops, decisions=decisions)
         level, visible = median(base), found.smallest_visible
         rang = found.status is Status.FAIL if name in RAISED else None
         yield Proof(

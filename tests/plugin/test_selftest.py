@@ -31,6 +31,10 @@ def test_sharp(go_service):
 @pytest.mark.gomem(live_heap={"regression": "30%", "max": "1MB"})
 def test_blind(go_service):
     go_service.get("/alloc?bytes=3000000&keep=true")
+
+@pytest.mark.gomem(rounds=1)
+def test_once(go_service):
+    pass
 """
 
 
@@ -63,7 +67,8 @@ def test_gates_ring_or_say_why_not(selftest, tmp_path):
     assert re.search(r"test_blind +live_heap .* SILENT \(\+\d", out)
     assert "test_it.py::test_blind: live_heap: its limit on regressions allows 30%" in out
     assert "test_it.py::test_sharp: live_heap: live_heap 40MB is looser than ten times the noise" in out
-    assert re.search(r"\d rang, \d stayed silent$", out)
+    assert "test_it.py::test_once: not tested: it was measured in 1 rounds" in out
+    assert re.search(r"\d rang, \d stayed silent, 1 not tested$", out)
     assert not (tmp_path / "runs.jsonl").exists()
     assert not (tmp_path / "gomem_baselines").exists()
     assert not (tmp_path / CACHE_FILE).exists()

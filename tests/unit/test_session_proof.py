@@ -1,0 +1,59 @@
+"""Whether a gate was put to the proof, and by the decision that a real run makes."""
+
+from __future__ import annotations
+
+import pytest
+from report_samples import window
+
+from pytest_gomem.judge.compare import compare
+from pytest_gomem.judge.verdict import Status
+from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.registry import builtin_metrics
+from pytest_gomem.report.model import MetricValue, TestRecord
+from pytest_gomem.session.burden import NOTE
+from pytest_gomem.session.proof import NotTested, Proof, proofs
+
+METRICS = {metric.name: metric for metric in builtin_metrics()}
+FIGURES = {"live_heap": 60e6, "alloc_bytes_per_op": 1e6, "allocs_per_op": 1e4, "peak_rss": 80e6, "goroutines": 5.0}
+
+
+def record(rounds, *notes):
+    last = tuple(
+        MetricValue(name, METRICS[name].unit, Reading(value, "a source")) for name, value in rounds[-1].items()
+    )
+    measured = window(metrics=last, rounds=rounds, notes=notes)
+    return TestRecord(nodeid="test_it.py::test_a", outcome="passed", windows=(measured,))
+
+
+def rounds_of(*live, count=3, **others):
+    return tuple({**FIGURES, **others, "live_heap": value} for value in (live or (60e6,) * count))
+
+
+def proved(plain, burdened):
+    return list(proofs([plain], [burdened], METRICS, 0.05))
+
+
+def test_a_gate_rings_only_where_that_of_a_run_would():
+    """What fails when judged alone, and not when its error is shared among five metrics and three looks, is silent."""
+    base, new = (60.0e6, 60.05e6, 60.1e6), (61.0e6, 61.05e6, 61.1e6)
+    live = METRICS["live_heap"]
+    assert compare(live, base, new, 0.005).status is Status.FAIL
+    assert compare(live, base, new, 0.005, decisions=15).status is Status.NOISY
+    (found,) = (p for p in proved(record(rounds_of(*base)), record(rounds_of(*new), NOTE)) if p.metric is live)
+    assert isinstance(found, Proof)
+    assert found.is_silent
+
+
+@pytest.mark.parametrize(
+    ("plain", "burdened", "why"),
+    [
+        (rounds_of(count=1), rounds_of(count=1), "measured in 1 rounds"),
+        (({"peak_rss": 8e7},) * 3, rounds_of(), "live heap was not measured"),
+        (rounds_of(), rounds_of(), "no agent"),
+    ],
+)
+def test_what_was_not_made_worse_is_not_tested(plain, burdened, why):
+    """Windows without a burden are told, and never count as gates that rang."""
+    (found,) = proved(record(plain), record(burdened))
+    assert isinstance(found, NotTested)
+    assert why in found.why
