@@ -20,7 +20,7 @@ class Fit(Enum):
 
 
 def smallest_visible(metric: Metric, values: Sequence[float], *, ops: int | None = None) -> float | None:
-    """The worsening, in the metric's unit, that rounds like these on both sides would show 98 times in 100.
+    """The worsening, in the metric's unit, that stands out of the scatter of rounds like these on both sides.
 
     With fewer than three rounds the metric's prior stands in for their scatter, as if there were three. None for a
     metric that has no prior, because only ranks can tell its changes.
