@@ -52,7 +52,7 @@ def test_the_life_of_an_acceptance(scenario, gomem):
         project.folder, "accept", "test_grown", "live_heap", "--reason", "a cache", "--owner", "ann", "--expires", "60d"
     )
     assert status == 0, text
-    assert "live_heap of test_it.py::test_grown is accepted up to" in text
+    assert "live_heap (max) of test_it.py::test_grown is accepted up to" in text
     assert gomem(project.folder, "accept", "test_unmeasured", "alloc_bytes_per_op", "--reason", "x", "--owner", "bob",
                  "--mute", "--report", "report.json")[0] == 2  # fmt: skip
     assert gomem(project.folder, "accept", "test_it.py::test_unmeasured", "alloc_bytes_per_op", "--reason", "flaky",
