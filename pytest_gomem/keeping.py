@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_gomem import against, option_values
+from pytest_gomem.baseline import FOLDER
 from pytest_gomem.errors import GomemError
 from pytest_gomem.stash import edge_of
 
@@ -38,19 +39,24 @@ class Keeping:
         self._trouble = ""
 
     @cached_property
-    def store(self) -> Store:
+    def folder(self) -> Path:
         """The folder of --gomem-baseline-dir, else gomem_baselines beside gomem.yaml, else in the rootdir."""
-        from pytest_gomem.baseline.store import FOLDER, Store
-
         said, loaded = self._options["baseline-dir"], edge_of(self._config).gomem_config
         if said:
-            return Store(self._config.invocation_params.dir / str(said))
-        return Store((Path(loaded.path).resolve().parent if loaded else self._config.rootpath) / FOLDER)
+            return self._config.invocation_params.dir / str(said)
+        return (Path(loaded.path).resolve().parent if loaded else self._config.rootpath) / FOLDER
+
+    @cached_property
+    def store(self) -> Store:
+        """The baselines in it."""
+        from pytest_gomem.baseline.store import Store
+
+        return Store(self.folder)
 
     def references(self) -> References | None:
         """What this run's windows are compared with; None where nothing was ever recorded, or this run records."""
         never = self._options["update"] or self._options["no-measure"] or against.is_asked(self._options)
-        if never or not self.store.exists():
+        if never or not self.folder.is_dir():
             return None
         from pytest_gomem.baseline.lookup import Baselines
 
@@ -62,7 +68,7 @@ class Keeping:
         said = self._options["baseline-profiles"]
         if said == option_values.OFF:
             return None
-        return self._config.invocation_params.dir / str(said) if said else self.store.folder / "profiles"
+        return self._config.invocation_params.dir / str(said) if said else self.folder / "profiles"
 
     def handover(self, run_dir: Path) -> Handover | None:
         """Where tests of a run that records leave their heap profiles; None in other runs, or where these are off."""
@@ -96,7 +102,7 @@ class Keeping:
             return None
         from pytest_gomem.baseline.profiles import ProfileFolder
 
-        return ProfileFolder(self._profiles, self.store.folder, handover)
+        return ProfileFolder(self._profiles, self.folder, handover)
 
     def _look_for_new(self, run: RunRecord) -> None:
         references = self.references()
@@ -106,7 +112,7 @@ class Keeping:
     def _look_for_stale(self) -> None:
         selection = edge_of(self._config).selection
         known = selection.collected
-        if hasattr(self._config, "workerinput") or not (known and selection.has_all() and self.store.exists()):
+        if hasattr(self._config, "workerinput") or not (known and selection.has_all() and self.folder.is_dir()):
             return
         from pytest_gomem.baseline.update import stale
 
@@ -145,7 +151,7 @@ class Keeping:
         if self._updates and not quiet:
             counts = [(kind, sum(update.kind == kind for update in self._updates)) for kind in _KINDS]
             summed = ", ".join(f"{count} {kind}" for kind, count in counts if count)
-            yield f"{summed}; in {os.path.relpath(self.store.folder)}", ""
+            yield f"{summed}; in {os.path.relpath(self.folder)}", ""
             if any(update.kind == "refused" and update.can_be_forced for update in self._updates):
                 yield "  --gomem-force records what was refused", ""
             if os.environ.get("CI"):

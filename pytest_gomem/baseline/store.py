@@ -11,7 +11,6 @@ from pytest_gomem.baseline.snapshot import Tests, Windows
 from pytest_gomem.errors import ConfigError, Place
 from pytest_gomem.files import locked, write_whole
 
-FOLDER = "gomem_baselines"
 _SUFFIX = ".json"
 
 

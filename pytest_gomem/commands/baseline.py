@@ -12,10 +12,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TextIO
 
+from pytest_gomem.baseline import FOLDER
 from pytest_gomem.baseline.layout import read
 from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, differences
-from pytest_gomem.baseline.store import FOLDER, Store
+from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
 from pytest_gomem.collected import FILE_VARIABLE
 from pytest_gomem.commands.pytest_run import run_pytest
