@@ -6,13 +6,13 @@ import argparse
 import math
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TextIO
 
 from pytest_gomem import clock
+from pytest_gomem.commands.arguments import parsed
 from pytest_gomem.config.accepted import (
     LIMITS,
     Acceptance,
@@ -39,12 +39,9 @@ _HEADROOM, _SCATTER = 0.1, 1 / 3
 
 def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Add an entry to gomem_accepted.yaml beside gomem.yaml."""
-    parser = _parser()
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            given = parser.parse_args(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
+    given = parsed(_parser(), argv, out, err)
+    if isinstance(given, int):
+        return given
     gomem_yaml = Path(given.config)
     if not gomem_yaml.exists():
         raise ConfigError(f"there is no {gomem_yaml}", hint="name one: --config PATH")

@@ -6,10 +6,10 @@ import argparse
 import json
 import shutil
 from collections.abc import Iterable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO
 
+from pytest_gomem.commands.arguments import parsed
 from pytest_gomem.errors import ConfigError, GomemError
 from pytest_gomem.files import write_whole
 from pytest_gomem.globs import did_you_mean
@@ -27,12 +27,9 @@ DEFAULT_FILE = "gomem_history.jsonl"
 
 def history(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Print the courses of a metric; 0 also when it changed: a history tells, the tests judge."""
-    parser = _parser()
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            given = parser.parse_args(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
+    given = parsed(_parser(), argv, out, err)
+    if isinstance(given, int):
+        return given
     held = read(Path(given.file))
     for line in held.damaged:
         err.write(f"gomem history: {given.file}:{line.line}: {line.why}; skipped\n")

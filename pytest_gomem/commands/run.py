@@ -6,10 +6,11 @@ import argparse
 import shutil
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TextIO
 
+from pytest_gomem.commands.arguments import parsed
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
 from pytest_gomem.config.services import Ready, ServiceConfig
@@ -32,12 +33,9 @@ _SETTINGS = tuple(key for key in GC_KEYS if key not in ("godebug", "unbounded"))
 
 def run(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Measure a command; 1 when it fails or a budget is broken, 2 for arguments that make no sense."""
-    parser = _parser()
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            given = parser.parse_args(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
+    given = parsed(_parser(), argv, out, err)
+    if isinstance(given, int):
+        return given
     registry = Registry(builtin_metrics())
     run_dir = Path(tempfile.mkdtemp(prefix="gomem-run-"))
     with ExitStack() as stack:
