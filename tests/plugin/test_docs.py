@@ -235,6 +235,8 @@ def readme_folder(tmp_path_factory, binaries) -> Path:
     (folder / "test_profiles.py").write_text(profiles_block().text)
     assert shell(folder, f"{sys.executable} -m pytest -p no:cacheprovider").returncode == 0
     (folder / "test_profiles.py").unlink()
+    # What one command makes for another, which may come first, or on another worker of xdist.
+    shutil.copy(folder / "after.pb.gz", folder / "heap.pb.gz")
     (folder / "test_memory.py").write_text(test)
     append(folder / "gomem_history.jsonl", [history_entry()])
     for words in ("init --quiet", "add go.mod cmd internal", "commit --quiet --message=all"):
