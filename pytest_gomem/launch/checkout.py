@@ -144,10 +144,11 @@ def _begins_with(path: Path, start: bytes) -> bool:
 
 def _remove_old(cache: Path) -> None:
     """Remove the commits of any repository that nobody has used for long; those in use are left alone."""
-    for mark in cache.glob("*/*/whole.json"):
-        folder = mark.parent
+    for folder in cache.glob("*/*/"):
+        mark = folder / "whole.json"
         with contextlib.suppress(OSError):
-            if time.time() - mark.stat().st_mtime < KEPT_FOR:
+            # One without a mark was broken off, by kill -9 say, and nobody may ever ask for that commit again.
+            if time.time() - (mark if mark.exists() else folder).stat().st_mtime < KEPT_FOR:
                 continue
             with locked_if_free(folder.with_suffix(".lock")) as is_free:
                 if is_free:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -50,9 +51,11 @@ def _at_path(path: Path) -> Toolchain:
 def _installed(version: str, cache: Path) -> Toolchain | None:
     for go, origin in _candidates(version, cache):
         if go is not None:
-            found = ask_version(go, origin, _ALONE)
-            if _is(found.version, version):
-                return found
+            # golang.org/dl/go1.26 refuses to answer until it has downloaded: another place may have that version.
+            with contextlib.suppress(ToolchainError):
+                found = ask_version(go, origin, _ALONE)
+                if _is(found.version, version):
+                    return found
     return None
 
 
@@ -61,8 +64,15 @@ def _candidates(version: str, cache: Path) -> Iterator[tuple[str | None, str]]:
     yield shutil.which("go"), "PATH"
     yield shutil.which(f"go{version}"), "PATH"
     for folder in (Path("~/sdk").expanduser(), cache):
-        for go in sorted(folder.glob(f"go{version}*/bin/go"), reverse=True):
+        for go in sorted(folder.glob(f"go{version}*/bin/go"), key=_newest_first):
             yield str(go), str(folder)
+
+
+def _newest_first(go: Path) -> tuple[bool, int]:
+    """Where ".../go1.26.10/bin/go" stands among those of its minor version: 1.26.10, 1.26.9, and then 1.26rc2."""
+    number = re.search(r"\d*$", go.parents[1].name)
+    is_early = re.search(r"rc|beta", go.parents[1].name) is not None
+    return is_early, -int(number[0] or 0) if number else 0
 
 
 def _is(found: str, version: str) -> bool:

@@ -220,8 +220,12 @@ class TestCache:
             with checked_out(found, two, tmp_path):
                 assert (held / "tree").exists()
         three = repository.commit(**{"main.go": MAIN.format("three")})
+        broken = held.with_name("0123456789ab")  # as kill -9 in the middle of a checkout leaves it
+        (broken / "tree").mkdir(parents=True)
+        os.utime(broken, (old, old))
         with checked_out(found, three, tmp_path):
             assert not held.exists()
+            assert not broken.exists()
             assert next((cache / checkout.KIND).glob(f"*/{two[:12]}")).exists()
 
     def test_unwritable_cache(self, repository, tmp_path, monkeypatch):
@@ -321,6 +325,23 @@ class TestGoVersions:
         go.chmod(0o755)
         assert named_toolchain("1.99", tmp_path).go == str(go)
         assert named_toolchain("1.99.3", tmp_path).version == "go1.99.3"
+
+    def test_the_newest_that_answers(self, tmp_path, cache, monkeypatch):
+        """A wrapper of golang.org/dl that has downloaded nothing is passed over; 10 is newer than 9, and than rc1."""
+        wrapper = tmp_path / "bin" / "go1.99"
+        for go, says in (
+            (wrapper, "go1.99: not downloaded. Run 'go1.99 download' to install to ~/sdk/go1.99"),
+            *(
+                (cache / go_versions.KIND / name / "bin" / "go", name)
+                for name in ("go1.99.9", "go1.99.10", "go1.99rc1")
+            ),
+        ):
+            go.parent.mkdir(parents=True)
+            answer = f"echo go version {says} plan9/mips" if go != wrapper else f'echo "{says}" >&2; exit 1'
+            go.write_text(f"#!/bin/sh\n{answer}\n")
+            go.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+        assert named_toolchain("1.99", tmp_path).version == "go1.99.10"
 
     def test_not_to_be_had(self, tmp_path, monkeypatch):
         """Offline, or a release that was never made: what to install, and pip's own last words."""
