@@ -16,12 +16,12 @@ from pytest_gomem.errors import GomemError
 from pytest_gomem.stash import edge_of
 
 if TYPE_CHECKING:
+    from pytest_gomem.baseline.lookup import Baselines
     from pytest_gomem.baseline.profiles import Handover, ProfileFolder
     from pytest_gomem.baseline.store import Store
     from pytest_gomem.baseline.update import Update
     from pytest_gomem.option_values import Said
     from pytest_gomem.report.model import RunRecord
-    from pytest_gomem.session.comparing import References
 
 _KINDS = ("new", "changed", "unchanged", "refused")
 _STYLES = {"new": "green", "changed": "yellow", "refused": "red"}
@@ -36,6 +36,7 @@ class Keeping:
         self._updates: list[Update] = []
         self._stale: list[str] = []
         self._new: list[str] = []
+        self._unopened: list[str] = []
         self._trouble = ""
 
     @cached_property
@@ -53,7 +54,7 @@ class Keeping:
 
         return Store(self.folder)
 
-    def references(self) -> References | None:
+    def references(self) -> Baselines | None:
         """What this run's windows are compared with; None where nothing was ever recorded, or this run records."""
         never = self._options["update"] or self._options["no-measure"] or against.is_asked(self._options)
         if never or not self.folder.is_dir():
@@ -108,6 +109,8 @@ class Keeping:
         references = self.references()
         if references is not None:
             self._new = [test.nodeid for test in run.tests if test.windows and not references.exists(test.nodeid)]
+            whole = [test for test in run.tests if test.windows and test.outcome == "passed"]
+            self._unopened = [f"{test.nodeid} {name}" for test in whole for name in references.opened_no_more(test)]
 
     def _look_for_stale(self) -> None:
         selection = edge_of(self._config).selection
@@ -161,6 +164,9 @@ class Keeping:
         if self._new:
             yield f"no baseline yet: {', '.join(self._new)}", "yellow"
             yield "  gomem baseline update records it", ""
+        if self._unopened:
+            yield f"baselines of windows that their tests do not open any more: {', '.join(self._unopened)}", "yellow"
+            yield "  gomem baseline update removes them", ""
         if self._stale:
             tests = "1 test that is" if len(self._stale) == 1 else f"{len(self._stale)} tests that are"
             yield f"baselines of {tests} no more: gomem baseline prune lists and removes them", "yellow"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from pytest_gomem.errors import ConfigError, Place
 VERSION = 1
 _DIGITS = 7  # significant ones of a fraction: a hundredth of the finest scatter that is ever judged
 _CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
+_BRACES = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]')  # and strings, which may hold some
 _FIELDS = {"recorded", "conditions", "ops", "metrics"}
 _PROFILE = ".pb.gz"
 
@@ -93,14 +96,44 @@ def read(path: Path, text: str) -> Tests:
         hint = "resolve it, or take one side's file and record again: gomem baseline update"
         raise ConfigError("a merge conflict is not resolved", Place(str(path), line), hint)
     try:
-        data = json.loads(text)
-    except ValueError as error:
+        data = json.loads(text, object_pairs_hook=_Objects(path, text))
+    except (RecursionError, ValueError) as error:
         line = getattr(error, "lineno", 1)
         raise ConfigError(f"this is no baseline file: {error}", Place(str(path), line), _MEND) from None
     return _Reader(path, text).module(data)
 
 
 _MEND = "restore it from git, or remove it and record again: gomem baseline update"
+
+
+class _Objects:
+    """Makes the objects of a text, in the order of their ends; of a key that stands twice json would drop one."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path, self._text = path, text
+        self._made = 0
+
+    def __call__(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        self._made += 1
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            (again, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+            line = self._text.count("\n", 0, self._last(again)) + 1
+            raise ConfigError(f"{_text(again)} stands there twice", Place(str(self._path), line), _MEND)
+        return found
+
+    def _last(self, name: str) -> int:
+        """Where a key stands last in the object that has just ended."""
+        begun: list[int] = []
+        left = self._made
+        for token in _BRACES.finditer(self._text):
+            if token[0] == "{":
+                begun.append(token.start())
+            elif token[0] == "}":
+                start, left = begun.pop(), left - 1
+                if not left:
+                    return max(self._text.rfind(f"{_text(name)}:", start, token.end()), start)
+        return 0
 
 
 class _Reader:
@@ -171,4 +204,5 @@ class _Reader:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether it is a finite number: json reads NaN and Infinity too."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

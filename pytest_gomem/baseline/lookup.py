@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from pytest_gomem.baseline.profiles import read_profile
-from pytest_gomem.baseline.snapshot import Snapshot, differences
+from pytest_gomem.baseline.snapshot import Snapshot, differences, opened_no_more
 from pytest_gomem.baseline.store import Store, profiles_of
 from pytest_gomem.errors import ConfigError, ObserveError
 from pytest_gomem.pprof.model import Profile
-from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.session.comparing import NoReference, Reference, no_heap
-from pytest_gomem.session.rounds import Key, numbered
+from pytest_gomem.session.rounds import Key, by_window, numbered
 
 
 def window_name(key: Key) -> str:
@@ -40,6 +40,15 @@ class Baselines:
         except ConfigError:
             return False
         return self._with_profiles and bool(profiles_of({nodeid: windows}))
+
+    def opened_no_more(self, test: TestRecord) -> tuple[str, ...]:
+        """The windows that have a baseline of these conditions, and that the test has not opened."""
+        opened = {window_name(key): window for key, (window,) in by_window([test.windows]).items()}
+        try:
+            kept = self._store.windows(test.nodeid)
+        except ConfigError:
+            return ()
+        return tuple(opened_no_more(kept, opened, [window.conditions for window in opened.values()]))
 
     def find(self, nodeid: str, key: Key, window: WindowRecord) -> Reference | NoReference | None:
         """The snapshot of these conditions, None for a new test or window; raises ConfigError for a damaged file."""

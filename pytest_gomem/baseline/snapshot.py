@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_gomem.judge.regressions import Figures
@@ -46,6 +46,21 @@ def by_metric(rounds: Iterable[Figures]) -> dict[str, tuple[float, ...]]:
     listed = list(rounds)
     names = [name for name in (listed[0] if listed else ()) if all(name in one for one in listed)]
     return {name: tuple(one[name] for one in listed) for name in names}
+
+
+def opened_no_more(
+    kept: Windows, opened: Collection[str], ran: Sequence[Mapping[str, str]]
+) -> dict[str, tuple[Snapshot, ...]]:
+    """The kept windows that a test has not opened though it ran to its end, each with what is of other conditions.
+
+    ran: the conditions of the windows that it opened; under others it may open others.
+    """
+    left = {
+        name: tuple(one for one in snapshots if all(differences(one.conditions, mine) for mine in ran))
+        for name, snapshots in kept.items()
+        if name not in opened
+    }
+    return {name: snapshots for name, snapshots in left.items() if len(snapshots) < len(kept[name])}
 
 
 def differences(kept: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:

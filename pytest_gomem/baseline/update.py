@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.baseline.profiles import ProfileFolder
-from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences
+from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences, opened_no_more
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.errors import ConfigError
 from pytest_gomem.judge.compare import PRIMARY, compare
-from pytest_gomem.judge.regressions import change_text
+from pytest_gomem.judge.regressions import REGRESSION, change_text
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.quantity import format_value
@@ -68,7 +68,7 @@ class Recorder:
 
     def _module(self, module: str, tests: Sequence[TestRecord]) -> list[Update]:
         before = self.store.tests(module)
-        updates, recorded = [], dict[str, Windows]()
+        updates, recorded, whole = [], dict[str, Windows](), set[str]()
         for test in tests:
             name = test.nodeid.partition("::")[2]
             windows = self._windows(test)
@@ -77,9 +77,10 @@ class Recorder:
                 updates.append(Update(test.nodeid, "refused", reasons))
                 continue
             recorded[name] = self._with_profiles(test.nodeid, windows)
-            updates.append(self._update(test.nodeid, before.get(name, {}), windows))
+            whole |= {name} if test.outcome == "passed" else set()
+            updates.append(self._update(test, before.get(name, {}), windows))
         if recorded:
-            self.store.change(module, lambda kept: _merged(kept, recorded))
+            self.store.change(module, lambda kept: _merged(kept, recorded, whole))
         return updates
 
     def _windows(self, test: TestRecord) -> Windows:
@@ -126,33 +127,53 @@ class Recorder:
                 )
                 yield f"{name} scatters from {low} to {high}: only a change beyond 25% would be seen"
 
-    def _update(self, nodeid: str, before: Windows, now: Windows) -> Update:
+    def _update(self, test: TestRecord, before: Windows, now: Windows) -> Update:
         details, compared = [], 0
+        tolerances = {window_name(key): _tolerances(window) for key, (window,) in by_window([test.windows]).items()}
         for name, (snapshot,) in now.items():
             same = [kept for kept in before.get(name, ()) if not differences(kept.conditions, snapshot.conditions)]
             for kept in same:
                 compared += 1
-                details += [f"{name}: {line}" for line in self._changes(kept, snapshot)]
+                details += [f"{name}: {line}" for line in self._changes(kept, snapshot, tolerances[name])]
+        if test.outcome == "passed":
+            details += [f"{name}: the test does not open it any more" for name in _unopened(before, now)]
         kind = "new" if not compared else "changed" if details else "unchanged"
-        return Update(nodeid, kind, tuple(details))
+        return Update(test.nodeid, kind, tuple(details))
 
-    def _changes(self, kept: Snapshot, now: Snapshot) -> Iterator[str]:
+    def _changes(self, kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float]) -> Iterator[str]:
         """What moved by more than its scatter, and what moved too much to tell."""
         for name, values in now.metrics.items():
-            if name not in PRIMARY or name not in kept.metrics:
+            if name not in tolerances or name not in kept.metrics:
                 continue
-            found = compare(self.metrics[name], kept.metrics[name], values, PRIMARY[name], ops=now.ops)
+            found = compare(self.metrics[name], kept.metrics[name], values, tolerances[name], ops=now.ops)
             if found.status is not Status.PASS and found.base is not None and found.new is not None:
                 old, new = (format_value(value, self.metrics[name].unit) for value in (found.base, found.new))
                 doubt = ", too noisy to tell" if found.status is Status.NOISY else ""
                 yield f"{name} {old} -> {new}, {change_text(found)}{doubt}"
 
 
-def _merged(kept: Tests, recorded: Tests) -> Tests:
-    """The kept baselines with the recorded ones in place of those of the same test, window and conditions."""
+def _tolerances(window: WindowRecord) -> dict[str, float]:
+    """What is compared in a window by default and by its limits on regressions, and how much worse it may be."""
+    asked = (v for v in window.verdicts if v.kind == REGRESSION and not (v.budget.function or v.budget.phase))
+    return {**PRIMARY, **{verdict.budget.metric: verdict.limit.value for verdict in asked}}
+
+
+def _unopened(before: Windows, now: Windows) -> dict[str, tuple[Snapshot, ...]]:
+    return opened_no_more(before, now, [snapshot.conditions for (snapshot,) in now.values()])
+
+
+def _merged(kept: Tests, recorded: Tests, whole: Collection[str]) -> Tests:
+    """The kept baselines with the recorded ones in place of those of the same test, window and conditions.
+
+    whole: the tests that ran to their end; what they opened under these conditions is all that there is to keep.
+    """
     tests = dict(kept)
     for test, windows in recorded.items():
-        mine = dict(tests.get(test, {}))
+        before = tests.get(test, {})
+        mine = dict(before)
+        if test in whole:
+            gone = _unopened(before, windows)
+            mine = {name: left for name in before if (left := gone.get(name, before[name]))}
         for name, (snapshot,) in windows.items():
             others = [one for one in mine.get(name, ()) if differences(one.conditions, snapshot.conditions)]
             mine[name] = (*others, snapshot)

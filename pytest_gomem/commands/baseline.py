@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from pytest_gomem.baseline import FOLDER
 from pytest_gomem.baseline.layout import read
 from pytest_gomem.baseline.profiles import read_profile
-from pytest_gomem.baseline.snapshot import Snapshot, Tests, differences
+from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
 from pytest_gomem.collected import FILE_VARIABLE
@@ -153,6 +153,16 @@ def _changes(module: str, before: Tests, now: Tests) -> Lines:
                 elif old.metrics != snapshot.metrics:
                     yield f"changed: {module}::{test}  {window}"
                     yield from (f"  {line}" for line in _moves(old, snapshot))
+        yield from _removed(f"{module}::{test}", before[test], now[test])
+
+
+def _removed(nodeid: str, before: Windows, now: Windows) -> Lines:
+    """The windows of a test that are no more, and of others the conditions."""
+    for window, snapshots in before.items():
+        if window not in now:
+            yield f"removed: {nodeid}  {window}"
+        elif any(_same_conditions(now[window], old) is None for old in snapshots):
+            yield f"removed conditions: {nodeid}  {window}"
 
 
 def _same_conditions(kept: Sequence[Snapshot], snapshot: Snapshot) -> Snapshot | None:

@@ -75,6 +75,13 @@ def test_diff_against_a_commit(store, tmp_path):
     assert "removed: test_it.py::test_b" in text
     assert "new: test_it.py::test_c" in text
     assert gomem("diff", "nonsense")[0] == 2
+    repository.commit()
+    store.change("test_it.py", lambda _: {"test_a": {"api/test": moved[:1]}, "test_c": {"api/late": (snapshot(1e6),)}})
+    assert gomem("diff")[1].splitlines() == [
+        "removed conditions: test_it.py::test_a  api/test",
+        "new conditions: test_it.py::test_c  api/late",
+        "removed: test_it.py::test_c  api/test",
+    ]
 
 
 def test_prune_lists_and_removes_what_pytest_does_not_collect(store, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import usual_metrics
+from report_samples import usual_metrics, verdict
 from report_samples import window as record
 from test_judge_culprits import MODULE, heap, retained
 
@@ -23,6 +23,7 @@ from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import Recorder, prune, stale
 from pytest_gomem.errors import ConfigError, ObserveError
 from pytest_gomem.measure.registry import builtin_metrics
+from pytest_gomem.quantity import RATIO, Quantity
 from pytest_gomem.report.model import TestRecord
 from pytest_gomem.session.comparing import NoReference, Reference
 
@@ -100,6 +101,17 @@ def test_a_change_of_one_test_touches_its_lines_alone():
             "profile: expected a file name that ends in .pb.gz",
         ),
         (lambda t: "[]", "test_it.json:1: expected a mapping"),
+        (lambda t: "[" * 100_000, "test_it.json:1: this is no baseline file: "),
+        (lambda t: t.replace("[1000000]", "[NaN]"), "test_it.json:14 tests.test_a.api/test.metrics.live_heap: "),
+        (lambda t: t.replace("[1000000]", "[1e999]"), "test_it.json:14 tests.test_a.api/test.metrics.live_heap: "),
+        (
+            lambda t: t.replace('"gogc": "100"', '"gogc": "100",\n "go": "go}1.27"'),
+            'test_it.json:12: "go" stands there twice',
+        ),
+        (
+            lambda t: t.replace('  "test_a": {', '  "test_a": {},\n  "test_a": {'),
+            'test_it.json:5: "test_a" stands there twice',
+        ),
     ],
 )
 def test_damage_is_named_with_its_line(change, says):
@@ -218,3 +230,38 @@ def test_one_damaged_module_does_not_keep_the_others_from_being_recorded(tmp_pat
     assert "test_b.json:2: a merge conflict is not resolved" in updates[1].details[0]
     assert damaged.read_text() == "{\n<<<<<<< HEAD\n"
     assert [path.name for path in sorted(tmp_path.glob("*.json"))] == ["test_a.json", "test_b.json", "test_c.json"]
+
+
+def test_an_update_drops_what_a_test_opens_no_more_and_tells_of_every_limit(tmp_path):
+    """A window of these conditions goes with a whole run of its test alone; those of others stay.
+
+    What a limit on regressions names is told as what is compared by default is.
+    """
+    store, metrics = Store(tmp_path), {metric.name: metric for metric in builtin_metrics()}
+    limit = verdict("gc_cycles", "3", 8.0)
+    limit = replace(limit, kind="regression", limit=Quantity(0.1, RATIO, "10%"))
+    old = record(name="old", metrics=usual_metrics(), conditions=GO26)
+
+    def update(*windows, outcome="passed"):
+        recorder = Recorder(store, metrics, "0a1b2c3", "2026-01-31", force=True)
+        (update,) = recorder.record([TestRecord("test_it.py::test_a", outcome, windows)])
+        return update, {name: len(kept) for name, kept in store.windows("test_it.py::test_a").items()}
+
+    def new(cycles: float):
+        rounds = tuple({"gc_cycles": cycles + at / 100} for at in range(8))
+        return record(name="new", rounds=rounds, verdicts=(limit,), conditions=GO26)
+
+    elsewhere = replace(old, conditions={**GO26, "go": "go1.27"})
+    assert update(old)[1] == {"api/old": 1}
+    assert update(elsewhere)[1] == {"api/old": 2}
+    assert update(new(3), outcome="failed")[1] == {"api/old": 2, "api/new": 1}
+    gone = "api/old: the test does not open it any more"
+    unopened = TestRecord("test_it.py::test_a", "passed", (new(3),))
+    assert Baselines(store).opened_no_more(unopened) == ("api/old",)
+    found, kept = update(new(8))
+    assert kept == {"api/old": 1, "api/new": 1}
+    assert found.kind == "changed"
+    assert found.details[0].startswith("api/new: gc_cycles 3.04 -> 8.04, ")
+    assert found.details[1:] == (gone,)
+    assert Baselines(store).opened_no_more(unopened) == ()
+    assert [one.conditions["go"] for one in store.windows("test_it.py::test_a")["api/old"]] == ["go1.27"]
