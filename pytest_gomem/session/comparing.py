@@ -25,6 +25,8 @@ from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import Key, by_window, values
 from pytest_gomem.session.sides import missing, without_regressions
 
+_SHARED = "its process serves other tests too (gomem_session): what is in it depends on which of them have run"
+
 
 def no_heap() -> Profile:
     """The heap profile of rounds that left none; raises ObserveError."""
@@ -93,6 +95,8 @@ class Comparing:
             return window
         if isinstance(reference, NoReference):
             return replace(window, no_base=reference.reason)
+        if measured.service.is_shared and len(window.rounds) > 1:
+            return replace(window, no_base=_SHARED)
         verdicts = regression_verdicts(
             self.judging.budgets(window.service),
             {metric.name: metric for metric in self.registry},
@@ -107,7 +111,10 @@ class Comparing:
         )
         verdicts = self.judging.ratcheted(verdicts)
         both = replace(
-            window, base=_base(window, reference), verdicts=(*without_regressions(window.verdicts), *verdicts)
+            window,
+            base=_base(window, reference),
+            verdicts=(*without_regressions(window.verdicts), *verdicts),
+            notes=(*window.notes, *_other_work(window, reference, verdicts)),
         )
         return accused(both, verdicts, measured, partial(_heap, reference, window), reasons=self.reasons)
 
@@ -115,6 +122,16 @@ class Comparing:
 def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:
     """What each round of the window measured; of a test that ran once that is its one round."""
     return window.rounds or (values(window),)
+
+
+def _other_work(window: WindowRecord, reference: Reference, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """That a test which is worse does not do what it did then: it may be no regression of the service's."""
+    if reference.ops == window.ops or not any(verdict.status is Status.FAIL for verdict in verdicts):
+        return ()
+    did, before = ("none" if ops is None else str(ops) for ops in (window.ops, reference.ops))
+    return (
+        f"the window did {did} operations, and {before} at {reference.label}: if the test has changed, record it anew",
+    )
 
 
 def _heap(reference: Reference, window: WindowRecord, metric: str) -> Profile:

@@ -11,6 +11,7 @@ from pytest_gomem.observe.kernel import thp_mode
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
 
+ATTACHED = "attached"
 _ARCH_LEVELS = ("GOAMD64", "GOARM64", "GOARM", "GO386", "GOPPC64", "GORISCV64", "GOMIPS", "GOMIPS64", "GOWASM")
 _NAMED = {"GOOS", "GOARCH", "GOEXPERIMENT", *_ARCH_LEVELS}
 # Linker flags stamp versions and dates into the binary; the overlay is our agent, which has its own condition.
@@ -27,7 +28,7 @@ def conditions(service: Service, effective: Mapping[str, str]) -> dict[str, str]
     machine = {"page_size": str(mmap.PAGESIZE), "thp": thp_mode() or "unknown"}
     process = service.process
     if not isinstance(process, LaunchedProcess):
-        return {"process": "attached", **machine}
+        return {"process": ATTACHED, **machine}
     has_agent = not process.launched.no_agent
     in_force = {name: value.partition(",")[0] for name, value in effective.items()} if has_agent else {}
     rate = process.launched.config.profile_rate

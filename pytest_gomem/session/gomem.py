@@ -34,6 +34,7 @@ class Launchpad:
     """
 
     side: Side = "new"
+    _of_one_test = False
 
     def __init__(self, run: Run, base: Overrides | None = None, service: str | None = None) -> None:
         self._run = run
@@ -63,6 +64,7 @@ class Launchpad:
         return overlaid(self._base, args=said.args, env=said.env, gc=said.gc)
 
     def _keep(self, service: Service) -> Service:
+        service.is_shared = not self._of_one_test
         self._services.append(service)
         return service
 
@@ -80,6 +82,8 @@ class Gomem(Launchpad):
     side: which side of a comparison its services belong to. keeps_heap: take the heap profile of each window that
     closes, since the services may have ended before the sides are compared.
     """
+
+    _of_one_test = True
 
     def __init__(
         self,

@@ -32,6 +32,7 @@ class Service:
         self.name = process.name
         self.window: OpenWindow | None = None
         self.windows_opened = 0
+        self.is_shared = False  # with other tests: what is in it depends on which of them have run
         self._load_driver = load_driver
         self._stopped = False
         self._clients: dict[str, HttpClient] = {}

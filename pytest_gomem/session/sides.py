@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -16,12 +15,15 @@ from pytest_gomem.report.text import readings
 from pytest_gomem.session.accusing import accused, closing_heap
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.processes import AttachedProcess
 from pytest_gomem.session.reasons import Reasons
-from pytest_gomem.session.rounds import Key, merged
+from pytest_gomem.session.rounds import Key, keys, merged
 from pytest_gomem.session.schedule import Side
+from pytest_gomem.session.service import Service
 
 Rounds = Sequence[Sequence[Measurement]]
 ONE_PROCESS = "its process is shared by many tests (go_service_session), and runs on one side alone: use go_service"
+_SAME_PROCESS = "it is the same process on both sides: launch it by go_service, or by the test's own gomem"
 
 
 def compared(
@@ -63,11 +65,7 @@ def last_measurements(rounds: Rounds) -> dict[Key, Measurement]:
     """The last measurement of each window, by what is the same in all rounds; in the order of first appearance."""
     found: dict[Key, Measurement] = {}
     for one in rounds:
-        seen: Counter[tuple[str, str]] = Counter()
-        for measurement in one:
-            name = (measurement.record.service, measurement.record.name)
-            found[(name[0], name[1], seen[name])] = measurement
-            seen[name] += 1
+        found.update(zip(keys(measurement.record for measurement in one), one, strict=True))
     return found
 
 
@@ -92,13 +90,15 @@ class _Comparing:
 
     def beside(self, new: WindowRecord, key: Key, base: WindowRecord) -> WindowRecord:
         """The window with its base and the verdicts of their comparison."""
+        ours, theirs = self._new[key], self._base[key]
+        if _is_same_process(ours.service, theirs.service):
+            return replace(new, no_base=_SAME_PROCESS)
         why_not = unlike(new, base)
         if why_not:
             return replace(new, base=_lean(base), no_base=why_not)
         verdicts = self._verdicts(new, base)
         bill = against(new.bill, base.bill) if new.bill and base.bill else new.bill
         both = replace(new, base=_lean(base), verdicts=(*without_regressions(new.verdicts), *verdicts), bill=bill)
-        ours, theirs = self._new[key], self._base[key]
         return accused(
             both,
             verdicts,
@@ -141,8 +141,18 @@ def _lean(base: WindowRecord) -> WindowRecord:
     )
 
 
+def _is_same_process(ours: Service, theirs: Service) -> bool:
+    """Whether both sides measured one and the same: launched for many tests, or attached to."""
+    attached = isinstance(ours.process, AttachedProcess) and isinstance(theirs.process, AttachedProcess)
+    return ours is theirs or (attached and ours.name == theirs.name)
+
+
 def unlike(new: WindowRecord, base: WindowRecord) -> str:
     """Why the figures of the two sides do not compare, "" where they do."""
+    agents = [window.conditions.get("agent") for window in (new, base)]
+    if agents[0] != agents[1]:
+        where = "this side" if agents[0] == "yes" else "the base side"
+        return f"the sides were measured in different ways: the agent is built into {where} alone"
     for name in ("live_heap", "alloc_bytes_per_op"):
         ours, theirs = _source(new, name), _source(base, name)
         if ours and theirs and ours != theirs:

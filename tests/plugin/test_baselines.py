@@ -225,3 +225,48 @@ def test_rounds_of_their_own_until_the_comparison_is_decided(scenario, monkeypat
     renamed = project.run()
     assert "no baseline yet: test_it.py::test_new" in renamed.text
     assert "baselines of 1 test that is no more: gomem baseline prune" in renamed.text
+
+
+def test_what_other_tests_left_in_a_process_is_no_regression(scenario, monkeypatch):
+    """A service of gomem_session holds what ran before, and that is another matter in each selection of tests."""
+    monkeypatch.delenv("CI", raising=False)
+    project = scenario(
+        """
+        @pytest.fixture(scope="module")
+        def api(gomem_session):
+            return gomem_session.launch()
+
+        def test_first(api, gomem):
+            api.get("/alloc?bytes=5000000&keep=true")
+
+        @pytest.mark.gomem(rounds=3)
+        def test_second(api, gomem):
+            with gomem.measure(api, name="steady"):
+                api.get("/alloc?bytes=1000&keep=true")
+        """
+    )
+    assert project.run("--gomem-update", "-k", "second").status == 0
+    outcome = project.run()
+    assert outcome.status == 0, outcome.text
+    assert "its process serves other tests too (gomem_session)" in outcome.window("test_second")["no_base"]
+
+
+def test_other_work_than_the_baseline_did_is_said(scenario, monkeypatch):
+    """A test that was changed to do more is worse, and the failure says that it did more."""
+    monkeypatch.delenv("CI", raising=False)
+    project = scenario(
+        """
+        from pathlib import Path
+
+        @pytest.mark.gomem(rounds=3)
+        def test_loads(go_service):
+            for _ in range(int(Path("times").read_text())):
+                go_service.get("/alloc?bytes=1000000&keep=true")
+        """
+    )
+    (project.folder / "times").write_text("2")
+    assert project.run("--gomem-update").status == 0
+    (project.folder / "times").write_text("4")
+    outcome = project.run()
+    assert outcome.status == 1
+    assert "the window did 4 operations, and 2 at the baseline of " in " ".join(outcome.text.split())

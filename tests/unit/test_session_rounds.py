@@ -9,8 +9,9 @@ from report_samples import metric, verdict, window
 
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.session.conditions import ATTACHED
 from pytest_gomem.session.measurement import CHECK_SCOPE, Judging
-from pytest_gomem.session.rounds import merged
+from pytest_gomem.session.rounds import keys, merged
 from pytest_gomem.session.schedule import LOOKS, automatic, fixed, paired
 
 JUDGING = Judging("test_it.py::test_a")
@@ -87,3 +88,14 @@ def test_schedules():
     assert (len(automatic()), automatic().looks) == (LOOKS[-1], frozenset(LOOKS))
     drift = [at if side == "new" else -at for at, side in enumerate(paired(4).sides)]
     assert sum(drift) == 0
+
+
+def test_a_process_that_is_not_ours_is_the_same_window_in_each_round():
+    """Its name is an id of this time, or a URL with a port of this time."""
+    attached = {"conditions": {"process": "attached"}}
+    first = [window(service="pid 11", **attached), window(service="api"), window(service="pid 12", **attached)]
+    second = [window(service="pid 21", **attached), window(service="api"), window(service="pid 22", **attached)]
+    assert list(keys(first)) == list(keys(second)) == [(ATTACHED, "test", 0), ("api", "test", 0), (ATTACHED, "test", 1)]
+    assert [(r.service, len(r.rounds)) for r in merged([first, second], JUDGING)] == [
+        ("pid 21", 2), ("api", 2), ("pid 22", 2),
+    ]  # fmt: skip
