@@ -16,7 +16,7 @@ import pytest
 
 from pytest_gomem import against, option_values
 from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
-from pytest_gomem.items import MATRIX_FIXTURE, combinations, is_measured, plan_item, shares_services
+from pytest_gomem.items import MATRIX_FIXTURE, combinations, is_measured, plan_item, shares_services, test_id
 from pytest_gomem.keeping import Keeping
 from pytest_gomem.options import BadOption, said
 from pytest_gomem.reporting import Reporting
@@ -177,7 +177,7 @@ class Edge:
                 errors += several.errors
         shared = [item for item in measured if shares_services(item) and PLAN in item.stash]
         if shared:
-            self.run.sharing = tuple((item.nodeid, item.stash[PLAN].budgets) for item in shared)
+            self.run.sharing = tuple((test_id(item), item.stash[PLAN].budgets) for item in shared)
         errors += self._stale(items)
         if errors:
             self._refuse(session, items, list(dict.fromkeys(map(str, errors))))
@@ -196,7 +196,7 @@ class Edge:
             return []
         from pytest_gomem.stale import without_a_test
 
-        errors = without_a_test(self.gomem_config, [item.nodeid for item in items])
+        errors = without_a_test(self.gomem_config, [test_id(item) for item in items])
         if self.options["strict"]:
             return errors
         for error in errors:

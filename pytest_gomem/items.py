@@ -45,6 +45,12 @@ def shares_services(item: pytest.Item) -> bool:
     return not {SESSION_FIXTURE, "gomem"}.isdisjoint(_fixture_names(item))
 
 
+def test_id(item: pytest.Item) -> str:
+    """The test's id, without the "@" and groups that xdist's --dist=loadgroup puts behind it on its workers."""
+    groups = [str((*mark.args, *mark.kwargs.values(), "default")[0]) for mark in item.iter_markers("xdist_group")]
+    return item.nodeid.removesuffix(f"@{'_'.join(sorted(set(groups)))}") if groups else item.nodeid
+
+
 def _fixture_names(item: pytest.Item) -> list[str]:
     return list(getattr(item, "fixturenames", ()))
 
@@ -141,7 +147,7 @@ def _rivals(
     if run.settings.config is None:
         return ()
     try:
-        resolve(item.nodeid, service or "", budgets, run.settings.config.budgets)
+        resolve(test_id(item), service or "", budgets, run.settings.config.budgets)
     except ConfigErrors as rivals:
         return rivals.errors
     return ()

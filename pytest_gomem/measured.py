@@ -14,7 +14,7 @@ from pytest_gomem.body_errors import hide_our_frames, in_one_line, is_timeout
 from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.edge import GomemWarning
 from pytest_gomem.errors import GomemError
-from pytest_gomem.items import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
+from pytest_gomem.items import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE, test_id
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
 from pytest_gomem.launch.launcher import Overrides
@@ -26,7 +26,7 @@ from pytest_gomem.session.comparing import References
 from pytest_gomem.session.course import Course
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.measurement import Judging
-from pytest_gomem.session.schedule import Schedule
+from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.visible import with_visible
 from pytest_gomem.session.window import OpenWindow
@@ -59,16 +59,17 @@ class MeasuredItem:
         artifacts: Path | None = None,
     ) -> None:
         self._item = item
+        self._nodeid = test_id(item)
         self._run = run
         self._artifacts = artifacts
         self.plan = plan
         config = run.settings.config or GomemConfig(Path(), {}, BudgetTable())
         self._judging = Judging(
-            item.nodeid, plan.budgets, config.budgets, report_only, strict, accepted=config.accepted
+            self._nodeid, plan.budgets, config.budgets, report_only, strict, accepted=config.accepted
         )
         self._handover = handover
         fixtures = getattr(item, "fixturenames", ())
-        is_kept = handover is not None or (references is not None and references.has_heap(item.nodeid))
+        is_kept = handover is not None or (references is not None and references.has_heap(self._nodeid))
         self.course = Course(
             run,
             self._judging,
@@ -82,14 +83,17 @@ class MeasuredItem:
         self.is_between_rounds = False
 
     @contextlib.contextmanager
-    def base_may_fail(self) -> Iterator[None]:
-        """What goes wrong inside on the base side alone costs the comparison, not the test."""
+    def base_may_fail(self, side: Side | None = None) -> Iterator[None]:
+        """What goes wrong inside on the base side alone costs the comparison, not the test.
+
+        side: that of what is inside; None = of the round that runs.
+        """
         try:
             yield
         except _LEAVING:
             raise
         except BaseException as error:
-            if self.course.round.side != "base" or is_timeout(error):
+            if (side or self.course.round.side) != "base" or is_timeout(error):
                 raise
             self.course.lose_base(in_one_line(error))
 
@@ -195,12 +199,12 @@ class MeasuredItem:
     def _verdict_texts(self) -> list[str]:
         if self._judging.report_only:
             return []
-        return [failure_text(one, self._item.nodeid)[1] for one in self.windows() if failed(one.verdicts)]
+        return [failure_text(one, self._nodeid)[1] for one in self.windows() if failed(one.verdicts)]
 
     def _uncompared(self) -> list[str]:
         """Under --gomem-strict a comparison that was asked for and could not be made fails the test."""
         reasons = dict.fromkeys(window.no_base for window in self.windows() if self._judging.strict and window.no_base)
-        return [f"{self._item.nodeid}: it was not compared: {reason}" for reason in reasons]
+        return [f"{self._nodeid}: it was not compared: {reason}" for reason in reasons]
 
     def _close_beside(self, windows: list[tuple[Service, OpenWindow]]) -> None:
         self._close(windows, failing=True)
@@ -216,13 +220,13 @@ class MeasuredItem:
             return
         measurements = (one for gomem in self.course.last_new.gomems for one in gomem.measurements)
         for number, measurement in enumerate(measurements):
-            measurement.save_artifacts(self._artifacts, self._item.nodeid, number)
+            measurement.save_artifacts(self._artifacts, self._nodeid, number)
 
     def record(self, report: pytest.TestReport) -> dict[str, Any]:
         """The test as plain data, for the report and for xdist's controller; also leaves JUnit its properties."""
         combination = self.combination
         record = TestRecord(
-            nodeid=self._item.nodeid,
+            nodeid=self._nodeid,
             outcome=_outcome(report),
             windows=self.windows(),
             matrix=dict(combination.written) if combination else {},
@@ -231,14 +235,17 @@ class MeasuredItem:
         replaced = {name for name, _ in found}  # by an earlier attempt of a test that is run again
         kept = [pair for pair in self._item.user_properties if pair[0] not in replaced]
         self._item.user_properties[:] = [*kept, *found]
-        self._hand_over()
+        try:
+            self._hand_over()
+        except (GomemError, OSError) as error:  # raised from here it would end the whole run
+            self._item.warn(GomemWarning(f"the baseline is kept without a heap profile: {error}"))
         return test_to_dict(record)
 
     def _hand_over(self) -> None:
         """Leave the heap profiles of a run that records for the process that writes the baselines."""
         if self._handover is not None:
             heaps = {window_name(key): heap for key, heap in self.course.heaps().items()}
-            self._handover.put(self._item.nodeid, heaps)
+            self._handover.put(self._nodeid, heaps)
 
 
 def _outcome(report: pytest.TestReport) -> str:

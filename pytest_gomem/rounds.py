@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_gomem import against, option_values
-from pytest_gomem.items import SESSION_FIXTURE
+from pytest_gomem.items import SESSION_FIXTURE, test_id
 from pytest_gomem.session.schedule import FEWEST, LOOKS, RECORDED, Schedule, automatic, fixed, paired
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def schedule_of(item: pytest.Item, plan: Plan, options: Said, references: Refere
         return fixed(rounds if isinstance(rounds, int) else RECORDED)
     if isinstance(rounds, int):
         return fixed(rounds)
-    is_kept = references is not None and references.exists(item.nodeid)
+    is_kept = references is not None and references.exists(test_id(item))
     return automatic() if rounds == "auto" or is_kept else fixed(1)
 
 
@@ -52,7 +52,13 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
     if measured.course.in_further_round:
         return (yield from measured.body())
     result = yield from measured.body()
-    while not _has_failed_subtests(item) and measured.course.begin_round():
+    while not _has_failed_subtests(item):
+        before = measured.course.round.side
+        if not measured.course.begin_round():
+            break
+        # What the last round's fixtures leave wrong is the fault of its side, not of the one that comes next.
+        with measured.base_may_fail(before), measured.between_rounds():
+            _tear_down(item)
         with measured.base_may_fail():
             with measured.between_rounds():
                 _set_up_anew(item)
@@ -61,12 +67,21 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
     return result
 
 
-def _set_up_anew(item: pytest.Item) -> None:
-    """Tear down what belongs to this function alone, and set it up again; neighbours see a whole test each time."""
+def _tear_down(item: pytest.Item) -> None:
+    """Tear down what belongs to this function alone; neighbours see a whole test each time."""
     _phase(item, "call", lambda: None)  # it has run, and passed
     # A copy is a neighbour that shares every collector: what only the item itself has is torn down, the rest stays.
     neighbour = copy.copy(item)
-    _phase(item, "teardown", lambda: item.ihook.pytest_runtest_teardown(item=item, nextitem=neighbour))
+    kept = dict(item.stash._storage)
+    try:
+        _phase(item, "teardown", lambda: item.ihook.pytest_runtest_teardown(item=item, nextitem=neighbour))
+    except BaseException:
+        # pytest will tear it down once more, for which its logging plugin needs what it has put away just now.
+        item.stash._storage.update({key: kept[key] for key in kept if key not in item.stash})
+        raise
+
+
+def _set_up_anew(item: pytest.Item) -> None:
     item._initrequest()  # type: ignore[attr-defined]
     _phase(item, "setup", lambda: item.ihook.pytest_runtest_setup(item=item))
 

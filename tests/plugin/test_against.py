@@ -196,6 +196,70 @@ def test_what_the_base_side_alone_cannot_do(project):
     assert "test_start: it was not compared: " in strict.text
 
 
+def test_what_is_one_process_on_both_sides_is_not_compared(project):
+    """Launched for all tests, or not ours: it would be held against itself, and called the base side."""
+    made, _ = project
+    write_tests(
+        made,
+        """
+        @pytest.fixture(scope="module")
+        def app(gomem_session):
+            return gomem_session.launch()
+
+        def test_session(app, gomem):
+            with gomem.measure(app, name="steady"):
+                app.load("/keep", requests=10)
+
+        def test_attached(app, gomem):
+            other = gomem.attach(pid=app.pid)
+            with gomem.measure(other, name="steady", ops=1):
+                app.get("/keep")
+
+        def test_own(app, gomem):
+            app.get("/keep")
+            with gomem.launch() as mine, gomem.measure(mine, name="steady"):
+                mine.load("/keep", requests=10)
+        """,
+    )
+    outcome = made.run("--gomem-against=HEAD", "--gomem-rounds=2")
+    assert outcome.status == 0, outcome.text
+    for test in ("test_session", "test_attached"):
+        window = outcome.window(test)
+        assert "the same process on both sides" in window["no_base"]
+        assert (window["base"], comparisons(outcome, test)) == (None, {})
+    assert comparisons(outcome, "test_own")
+    assert "2 windows not compared" in outcome.text
+
+
+def test_a_fixture_that_fails_in_its_teardown_is_the_fault_of_its_own_side(project):
+    """On the new side it fails the test, though the base side is next; on the base side it costs the comparison."""
+    made, repository = project
+    new = 'package main\n\nimport "net/http"\n\nfunc init() {\n\thttp.HandleFunc("/new", handle)\n}\n'
+    repository.commit(**{"new.go": new})
+    write_tests(
+        made,
+        """
+        @pytest.fixture
+        def leaves_nothing(go_service):
+            yield
+            assert go_service.get("/new").ok == (go_service.port != 0) == KNOWN
+
+        KNOWN = True
+        def test_teardown(leaves_nothing, go_service, caplog):
+            go_service.load("/keep", requests=10)
+        """,
+    )
+    outcome = made.run("--gomem-against=HEAD~1", "--gomem-rounds=2")
+    assert outcome.status == 0, outcome.text
+    assert "AssertionError" in outcome.window("test_teardown")["no_base"]
+    write_tests(made, (made.folder / "test_it.py").read_text().replace("KNOWN = True", "KNOWN = False"))
+    outcome = made.run("--gomem-against=HEAD~1", "--gomem-rounds=2")
+    assert outcome.status == 1
+    assert "1 failed in" in outcome.text, outcome.text
+    assert "assert go_service.get" in outcome.text
+    assert "KeyError" not in outcome.text
+
+
 def test_ctrl_c_leaves_nothing_behind(project):
     """Interrupted in a round of the base side: no process, and the repository as it was."""
     made, repository = project

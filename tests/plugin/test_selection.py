@@ -86,3 +86,38 @@ def test_a_run_that_broke_off_has_not_shown_that_all_limits_are_kept(scenario):
     )
     assert "is within its limits again" in " ".join(project.run().text.split())
     assert "is within its limits again" not in " ".join(project.run("-x").text.split())
+
+
+# What xdist 3.8 does to a test on its workers; it knows pytest up to 9.1 alone.
+GROUPED = """
+class Grouped(pytest.Function):
+    @property
+    def nodeid(self):
+        return super().nodeid + "@one"
+
+def pytest_pycollect_makeitem(collector, name, obj):
+    return Grouped.from_parent(collector, name=name) if name == "test_a" else None
+"""
+
+
+def test_groups_of_xdist_change_no_test(scenario):
+    """--dist=loadgroup puts "@" and the group behind an id: budgets, baselines and reports know the test."""
+    project = scenario(
+        """
+        @pytest.mark.gomem(rounds=1)
+        @pytest.mark.xdist_group("one")
+        def test_a(go_service):
+            pass
+        """,
+        budgets=BUDGETS % "test_it.py::test_a",
+    )
+    assert project.run("--gomem-update").status == 0
+    for conftest, args in (("", ("-n1", "--dist=loadgroup")), ("import pytest\n" + GROUPED, ())):
+        (project.folder / "conftest.py").write_text(conftest)
+        outcome = project.run("--gomem-strict", *args)
+        assert outcome.status == 0, outcome.text
+        assert [test["nodeid"] for test in outcome.report["tests"]] == ["test_it.py::test_a"]
+        verdicts = outcome.window("test_a")["verdicts"]
+        assert [v["status"] for v in verdicts if v["kind"] == "max"] == ["pass"]
+        assert outcome.window("test_a")["base"] is not None
+        assert "no baseline yet" not in outcome.text
