@@ -42,10 +42,11 @@ class _Pair:
         return math.hypot(self.new.sigma, self.base.sigma if self.base else 0.0)
 
 
-def culprits_between(metric: str, new: Profile, base: Profile, module: str, limit: int = 5) -> Findings:
+def culprits_between(metric: str, new: Profile, base: Profile, module: str, limit: int = 5, *, there: str) -> Findings:
     """The lines that hold, or made, more on the new side by at least 2 sigma, and 1% of what the first of them does.
 
     metric: a key of SAMPLE_OF. new, base: profiles of the same work. module: the user's module path.
+    there: where the base is, in words: "on the base side".
     base may be compact: a line that it lacks may have had as much there as it says that it left out.
     Raises ProfileError when one of the two is no heap profile.
     """
@@ -57,9 +58,11 @@ def culprits_between(metric: str, new: Profile, base: Profile, module: str, limi
     growth = sum(pair.change for pair in grown)
     sure = [pair for pair in grown if pair.change - (0 if pair.base else unknown) >= _SIGMAS * pair.sigma]
     named = [pair for pair in sure if pair.change >= _LEAST * sure[0].change][:limit]
-    culprits = tuple(_culprit(metric, pair, growth) for pair in named)
+    culprits = tuple(_culprit(metric, pair, growth, there) for pair in named)
     functions = len({pair.new.site.function for pair in grown})
-    nothing = "" if culprits else _nothing(sample_type, new, functions, growth) + _beyond(sample_type, unknown)
+    nothing = ""
+    if not culprits:
+        nothing = _nothing(sample_type, new, functions, growth, there) + _beyond(sample_type, unknown, there)
     return Findings(metric, culprits, functions, growth, nothing)
 
 
@@ -106,11 +109,10 @@ def _steps(
         yield costs[i][j - 1] + abs(base[j - 1].after), i, j - 1
 
 
-def _culprit(metric: str, pair: _Pair, growth: int) -> Culprit:
+def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
     line = pair.new
     largest = max(line.stacks, key=lambda chain: (line.stacks[chain], chain))
     amount = amount_text(pair.change, line.sample_type)
-    where = "which the base side does not do" if pair.base is None else "than on the base side"
     verb = "allocates" if counts_made(line.sample_type) else "holds"
     plain = Culprit(
         *line.site,
@@ -119,7 +121,7 @@ def _culprit(metric: str, pair: _Pair, growth: int) -> Culprit:
         line.after,
         math.ceil(_SIGMAS * pair.sigma),
         pair.change / growth,
-        f"{verb} {amount}, {where}" if pair.base is None else f"{verb} {amount} more {where}",
+        f"{verb} {amount}, and nothing {there}" if pair.base is None else f"{verb} {amount} more than {there}",
         largest.sites[1:],
         is_between=True,
         leaf=leaf_of(line.site, largest.leaf),
@@ -127,16 +129,16 @@ def _culprit(metric: str, pair: _Pair, growth: int) -> Culprit:
     return plain.because(callee(line.site, largest.leaf))
 
 
-def _nothing(sample_type: str, new: Profile, functions: int, growth: int) -> str:
+def _nothing(sample_type: str, new: Profile, functions: int, growth: int, there: str) -> str:
     if not functions:
-        return "no line holds or makes more than on the base side, as far as the profiles tell"
+        return f"no line holds or makes more than {there}, as far as the profiles tell"
     where = "1 function" if functions == 1 else f"{functions} functions"
     rate = f"one sample in {format_value(new.period, BYTES)}"
     grown = amount_text(growth, sample_type)
     return f"the growth of {grown}, in {where}, is within the noise of two profiles that take {rate}"
 
 
-def _beyond(sample_type: str, unknown: int) -> str:
-    """What a compact base side cannot tell."""
+def _beyond(sample_type: str, unknown: int, there: str) -> str:
+    """What a compact base cannot tell."""
     amount = amount_text(unknown, sample_type)
-    return f"; lines of at most {amount} were left out of the base side's profile, to keep it small" if unknown else ""
+    return f"; lines of at most {amount} were left out {there}, to keep its profile small" if unknown else ""

@@ -23,6 +23,7 @@ SAMPLE_OF: Mapping[str, str] = MappingProxyType(
         **{name: name for name in sorted(PER_FUNCTION)},
     }
 )
+AT_PEAK = ("peak_rss", "peak_heap")  # what these count may be gone when the window closes
 _RESIDENT = ("peak_rss", "end_rss")
 _NONE = 0.0005  # what is still held of what was made, below which it is as good as nothing
 _LEAST = 0.01  # of the first culprit's change; one that is smaller explains nothing

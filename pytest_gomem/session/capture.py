@@ -99,6 +99,11 @@ class Profiles:
         return Captured(self.peaks.kept.profile)
 
     @property
+    def keeps_peak(self) -> bool:
+        """Whether one of the window's highest GC cycle came, whole or damaged."""
+        return not isinstance(self.peak.raw, Missing)
+
+    @property
     def cycles_to_peak(self) -> int | None:
         """How many GC cycles after the opening that one came; None where either is not known.
 

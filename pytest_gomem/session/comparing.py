@@ -21,6 +21,7 @@ from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.model import BuildRecord, GcRecord, MetricValue, WindowRecord
 from pytest_gomem.session.accusing import accused
 from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.pairs import WithBaseline
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import Key, by_window, values
 from pytest_gomem.session.sides import missing, without_regressions
@@ -116,7 +117,8 @@ class Comparing:
             verdicts=(*without_regressions(window.verdicts), *verdicts),
             notes=(*window.notes, *_other_work(window, reference, verdicts)),
         )
-        return accused(both, verdicts, measured, partial(_heap, reference, window), reasons=self.reasons)
+        pairs = WithBaseline(measured, partial(_heap, reference, window))
+        return accused(both, verdicts, pairs, reasons=self.reasons)
 
 
 def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.judge.culprits import SAMPLE_OF, Findings, find_culprits
+from pytest_gomem.judge.culprits import AT_PEAK, SAMPLE_OF, Findings, find_culprits
 from pytest_gomem.judge.functions import asked_by, counting
 from pytest_gomem.judge.sampling import counts_made
 from pytest_gomem.judge.verdict import Status
@@ -20,18 +20,20 @@ from pytest_gomem.report.model import WindowRecord
 from pytest_gomem.session.capture import Profiles
 from pytest_gomem.session.reasons import Built, Reasons
 
-_PEAKS = ("peak_rss", "peak_heap")
 
-
-def accusable(record: WindowRecord) -> list[str]:
+def accusable(record: WindowRecord, *, peaks_apart: bool) -> list[str]:
     """The broken metrics that a heap profile can explain: those on functions, and one for each sample type else.
 
-    Not those of phases: the profiles are of the whole window.
+    Not those of phases: the profiles are of the whole window. peaks_apart: those of the peak are asked of a profile of
+    their own, so that one of them is named beside one that is of the close.
     """
     broken = [budget.metric for budget in _broken(record) if not budget.phase]
-    whole = {SAMPLE_OF[metric]: metric for metric in reversed(broken) if metric not in PER_FUNCTION}
+    whole: dict[tuple[str, bool], str] = {}
+    for metric in broken:
+        if metric not in PER_FUNCTION:
+            whole.setdefault((SAMPLE_OF[metric], peaks_apart and metric in AT_PEAK), metric)
     on_functions = dict.fromkeys(metric for metric in broken if metric in PER_FUNCTION)
-    return [*on_functions, *list(whole.values())[::-1]]
+    return [*on_functions, *whole.values()]
 
 
 def _broken(record: WindowRecord) -> list[Budget]:
@@ -51,7 +53,10 @@ def with_culprits(
         for budget in _broken(record)
         if budget.phase
     }
-    found |= {metric: _found(metric, record, profiles, module) for metric in accusable(record)}
+    found |= {
+        metric: _found(metric, record, profiles, module)
+        for metric in accusable(record, peaks_apart=profiles.keeps_peak)
+    }
     culprits = tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits)
     notes: tuple[str, ...] = ()
     if built is not None and culprits:
@@ -65,7 +70,7 @@ def with_culprits(
 
 
 def _found(metric: str, record: WindowRecord, profiles: Profiles, module: str) -> Findings | str:
-    at_peak = metric in _PEAKS and not isinstance(profiles.peak.profile, Missing)
+    at_peak = metric in AT_PEAK and not isinstance(profiles.peak.profile, Missing)
     after = (profiles.peak if at_peak else profiles.heap).profile
     if isinstance(after, Missing):
         return f"nobody can be named: {after.reason}"

@@ -11,7 +11,7 @@ from pytest_gomem.observe.agent.peak import read_peak
 from pytest_gomem.observe.agent.records import Peak
 from pytest_gomem.session.subject import Subject
 
-_NOT_SAID = Missing("gomem.yaml does not say peak_profile: true, or there is no agent")
+_NOT_SAID = Missing("gomem.yaml does not say peak_profile: true, which keeps it")
 _STILL_OPEN = Missing("the profile of the peak is read when the window closes")
 
 
@@ -34,7 +34,7 @@ class Peaks:
         self._failed: Missing | None = None
         self._forced, self._written = 0, 0
         self._before = self._begin()
-        self.kept = KeptPeak(_NOT_SAID if subject.peak_file is None else _STILL_OPEN)
+        self.kept = KeptPeak(_not_looked_for(subject) if subject.peak_file is None else _STILL_OPEN)
 
     def _begin(self) -> Peak | None:
         agent, path = self._subject.agent(), self._subject.peak_file
@@ -83,3 +83,9 @@ class Peaks:
             f"peak_profile: true forced {cycles} and wrote {profiles} in this window: its gc_* figures count the "
             "cycles, and total_alloc, allocs, alloc_bytes_per_op and the like what the writing allocated"
         ]
+
+
+def _not_looked_for(subject: Subject) -> Missing:
+    if subject.agent() is None:
+        return Missing(f"peak_profile: true needs the agent: {subject.no_agent}")
+    return _NOT_SAID

@@ -12,9 +12,10 @@ from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.bill import against
 from pytest_gomem.report.model import BuildRecord, WindowRecord
 from pytest_gomem.report.text import readings
-from pytest_gomem.session.accusing import accused, closing_heap
+from pytest_gomem.session.accusing import accused
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.pairs import TwoSides
 from pytest_gomem.session.processes import AttachedProcess
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import Key, keys, merged
@@ -99,14 +100,8 @@ class _Comparing:
         verdicts = self._verdicts(new, base)
         bill = against(new.bill, base.bill) if new.bill and base.bill else new.bill
         both = replace(new, base=_lean(base), verdicts=(*without_regressions(new.verdicts), *verdicts), bill=bill)
-        return accused(
-            both,
-            verdicts,
-            ours,
-            lambda _: closing_heap(theirs),
-            reasons=self._reasons,
-            built_base=built_from(theirs.service),
-        )
+        pairs = TwoSides(ours, theirs)
+        return accused(both, verdicts, pairs, reasons=self._reasons, built_base=built_from(theirs.service))
 
     def _verdicts(self, new: WindowRecord, base: WindowRecord) -> tuple[Verdict, ...]:
         budgets = self._judging.budgets(new.service)

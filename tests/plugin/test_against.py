@@ -121,6 +121,67 @@ def test_a_regression_between_two_commits_names_its_line(project):
     assert re.search(r"test_keep +live_heap +13\.3 MB +16\.6 MB +\+24\.\d+% +worse", outcome.text)
 
 
+SPIKE = """package main
+
+import "net/http"
+
+var held []byte
+
+func spike() {
+	held = make([]byte, %d<<20)
+	for at := range held {
+		held[at] = 1
+	}
+}
+
+func init() {
+	http.HandleFunc("/hold", func(http.ResponseWriter, *http.Request) { spike() })
+	http.HandleFunc("/drop", func(http.ResponseWriter, *http.Request) { held = nil })
+}
+"""
+NO_LEAK, A_LEAK = (text.removeprefix("package main\n") for text in (SAME, LEAK))
+
+
+def test_a_spike_is_named_by_the_profiles_of_both_peaks(project):
+    """What is gone at the close is named with what each peak held, beside a leak; else it is said why it is not."""
+    made, repository = project
+    repository.commit(**{"grow.go": SPIKE % 8 + NO_LEAK})
+    (made.folder / "grow.go").write_text(SPIKE % 136 + NO_LEAK)
+    write_tests(
+        made,
+        """
+        import time
+
+        def test_spike(go_service):
+            go_service.load("/keep", requests=50)
+            go_service.get("/hold")
+            go_service.gc_now()
+            process = go_service.process
+            while process.peak_file and process.agent().peak().live_heap < 8 << 20:
+                time.sleep(0.01)
+            go_service.get("/drop")
+        """,
+    )
+    blind = made.run("--gomem-against=HEAD").window("test_spike")
+    assert "main.spike" not in [culprit["function"] for culprit in blind["culprits"] if culprit["metric"] == "peak_rss"]
+    assert blind["culprit_summaries"]["peak_rss"].endswith(
+        "; the profiles of the close were compared, because neither side kept one of its peak: gomem.yaml does not say "
+        "peak_profile: true, which keeps it"
+    )
+    (made.folder / "gomem.yaml").write_text(YAML + "    peak_profile: true\n")
+    (made.folder / "grow.go").write_text(SPIKE % 136 + A_LEAK)
+    outcome = made.run("--gomem-against=HEAD")
+    assert outcome.status == 1
+    window = outcome.window("test_spike")
+    (culprit,) = [culprit for culprit in window["culprits"] if culprit["metric"] == "peak_rss"]
+    assert (culprit["function"], culprit["file"], culprit["line"]) == ("main.spike", "grow.go", 8)
+    assert (culprit["before"], culprit["after"]) == (8 << 20, 136 << 20)
+    assert "more than on the base side" in culprit["reason"]
+    assert window["culprit_summaries"]["peak_rss"].endswith("; the profiles of both peaks were compared")
+    assert {c["function"] for c in window["culprits"] if c["metric"] == "live_heap"} >= {"main.grow"}
+    assert "the profiles of both peaks were compared" in " ".join(outcome.text.split())
+
+
 def test_sides_that_are_the_same(project):
     """The same commit on both sides passes: by fixture, by hand, in a matrix; a shared process is not compared.
 

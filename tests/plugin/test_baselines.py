@@ -105,6 +105,9 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     assert 0.95 * TWO_PERCENT < culprit["after"] - culprit["before"] < 1.05 * TWO_PERCENT
     assert re.search(rf"main\.\(\*keeper\)\.alloc  (server/)?handlers\.go:{culprit['line']}  holds .* more", worse.text)
 
+    assert "more than in the baseline" in culprit["reason"]
+    assert "base side" not in worse.text
+
     profile = path(project).parent / snapshot["profile"]
     good = profile.read_bytes()
     profile.write_bytes(good[: len(good) // 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,9 +21,12 @@ def held(*lines: tuple[int, int], function: str = "main.add", rate: int = 1):
     return heap(*(retained(KIB, count, line(number, function), HANDLE) for number, count in lines), rate=rate)
 
 
+between = partial(culprits_between, "live_heap", module=MODULE, there="on the base side")
+
+
 def found(new, base) -> list[tuple[str, int, int]]:
     """Function, line and growth in KiB of each culprit."""
-    culprits = culprits_between("live_heap", new, base, MODULE).culprits
+    culprits = between(new, base).culprits
     return [(c.function, c.line, c.change // KIB) for c in culprits]
 
 
@@ -49,9 +53,9 @@ def test_a_line_that_went_takes_no_growth_away():
     """Memory that moved into another function is that function's growth; what shrank is nobody's."""
     base = heap(retained(KIB, 800, line(10), HANDLE), rate=1)
     new = heap(retained(KIB, 900, line(10, "main.cache"), HANDLE), rate=1)
-    culprit = culprits_between("live_heap", new, base, MODULE).culprits[0]
+    culprit = between(new, base).culprits[0]
     assert (culprit.function, culprit.before, culprit.is_between) == ("main.cache", 0, True)
-    assert culprit.reason == "holds 922 kB, which the base side does not do"
+    assert culprit.reason == "holds 922 kB, and nothing on the base side"
     assert culprit.callers[0].function == "main.handle"
 
 
@@ -59,10 +63,10 @@ def test_the_uncertainty_is_of_both_sides():
     """Two processes are sampled independently: the variance of the difference is the sum, and decides who is named."""
     rate = 512 * KIB
     new, base = held((10, 400), rate=rate), held((10, 300), rate=rate)
-    culprit = culprits_between("live_heap", new, base, MODULE).culprits[0]
+    culprit = between(new, base).culprits[0]
     sigmas = [math.sqrt((count + 1) * rate * rate) for count in (400, 300)]
     assert math.isclose(culprit.interval, 2 * math.hypot(*sigmas), rel_tol=0.01)
-    close = culprits_between("live_heap", held((10, 320), rate=rate), base, MODULE)
+    close = between(held((10, 320), rate=rate), base)
     assert close.culprits == ()
     assert "within the noise of two profiles that take one sample in 524 kB" in close.nothing
 
@@ -70,7 +74,16 @@ def test_the_uncertainty_is_of_both_sides():
 def test_equal_sides_accuse_nobody():
     """Without growth the reason says so."""
     same = held((10, 300))
-    assert "no line holds or makes more" in culprits_between("live_heap", same, same, MODULE).nothing
+    assert "no line holds or makes more" in between(same, same).nothing
+
+
+def test_the_other_side_is_called_what_it_is():
+    """A line that is new, one that grew, and that there is none: all speak of the baseline where it is one."""
+    base, new = held((10, 300)), held((10, 400), (20, 40))
+    grown, fresh = between(new, base, there="in the baseline").culprits
+    assert grown.reason == "holds 102 kB more than in the baseline"
+    assert fresh.reason == "holds 41.0 kB, and nothing in the baseline"
+    assert "no line holds or makes more than in the baseline" in between(base, new, there="in the baseline").nothing
 
 
 _counts = st.lists(st.integers(1, 500), min_size=0, max_size=5)
@@ -80,6 +93,6 @@ _counts = st.lists(st.integers(1, 500), min_size=0, max_size=5)
 def test_growth_balances(new, base):
     """However lines are matched, all that grew less all that shrank is the difference of the two sides."""
     after, before = (held(*((10 + at, count) for at, count in enumerate(side)), (99, 1)) for side in (new, base))
-    findings = culprits_between("live_heap", after, before, MODULE, limit=100)
+    findings = between(after, before, limit=100)
     assert findings.growth >= max(sum(new) - sum(base), 0) * KIB
     assert findings.growth <= sum(new) * KIB

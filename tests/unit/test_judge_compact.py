@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,8 @@ samples = st.tuples(
     st.integers(0, 10_000),
     st.integers(0, 10_000),
 )
+
+between = partial(culprits_between, "live_heap", module=MODULE, there="in the baseline")
 
 
 def packed(profile: Profile, most: int = ROOMY) -> Profile:
@@ -134,7 +137,7 @@ def test_against_a_capped_base_nobody_is_named_for_what_it_may_have_held():
     """Two equal sides name nobody; a line above the bound is named as new; one below is said not to be known."""
     whole = many(400)
     base = packed(whole, 4096)
-    same = culprits_between("live_heap", whole, base, MODULE)
+    same = between(whole, base)
     assert (same.culprits, same.growth) == ((), 0)
     bound = left_out(base, "inuse_space")
     new = ("main.fresh", "/srv/app/fresh.go", 1)
@@ -142,16 +145,16 @@ def test_against_a_capped_base_nobody_is_named_for_what_it_may_have_held():
     def grown(size: int):
         return merge([whole, heap(retained(1 << 20, size >> 20, new, HANDLE))])
 
-    assert [c.function for c in culprits_between("live_heap", grown(3 * bound), base, MODULE).culprits] == [new[0]]
-    hidden = culprits_between("live_heap", grown(bound // 2), base, MODULE)
+    assert [c.function for c in between(grown(3 * bound), base).culprits] == [new[0]]
+    hidden = between(grown(bound // 2), base)
     assert hidden.culprits == ()
-    assert f"lines of at most {format_value(bound, BYTES)} were left out" in hidden.nothing
+    assert f"lines of at most {format_value(bound, BYTES)} were left out in the baseline" in hidden.nothing
 
 
 def test_culprits_are_those_of_the_whole_profile():
     """A line that grew is told with the same figures, and its callers in the new profile."""
     base, new = heap(retained(KIB, 50_000), rate=RATE), heap(retained(KIB, 60_000), rate=RATE)
-    assert culprits_between("live_heap", new, packed(base), MODULE) == culprits_between("live_heap", new, base, MODULE)
+    assert between(new, packed(base)) == between(new, base)
 
 
 def test_a_profile_of_nothing():
