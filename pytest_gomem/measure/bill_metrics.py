@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
-from pytest_gomem.measure.bill import ROW_KINDS, Bill, window_bill
+from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row, window_bill
 from pytest_gomem.measure.metric import Better, Compute, Metric, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.sources import MEMSTATS, after_gc
 from pytest_gomem.measure.window import Missing, Window
@@ -12,6 +12,7 @@ from pytest_gomem.quantity import BYTES, format_value
 
 _SMAPS = "/proc/PID/smaps"
 _BOTH = f"{_SMAPS} and {MEMSTATS} at the close"
+_PREFIX = "rss_"  # of the metric of a row
 
 
 def _bill_metric(row: str, noise: Noise = Noise.MODERATE) -> Callable[[Compute], Metric]:
@@ -115,3 +116,14 @@ METRICS = (
     rss_huge_pages,
     rss_unexplained,
 )
+
+
+def bill_of(figures: Mapping[str, float], rows: Iterable[str]) -> Bill | None:
+    """The bill of these rows that kept figures of the metrics make; None where they lack one of them.
+
+    What is in no row, untouched and swapped out, is not known of it, and given as 0.
+    """
+    names = {row: f"{_PREFIX}{row}" for row in rows}
+    if not figures.keys() >= set(names.values()):
+        return None
+    return Bill(tuple(Row(row, round(figures[name])) for row, name in names.items()), 0, 0)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row, sentence
+from pytest_gomem.measure.bill_metrics import bill_of
 from pytest_gomem.quantity import BYTES, format_value
 from pytest_gomem.report.model import BillRecord, BillRow
 from pytest_gomem.report.text import columns, percent, printable, wrapped
 
 _TELLING = 0.05  # of RSS: less of a change says nothing
 OPENING = "at the opening"
+IN_BASELINE = "in the baseline"
 
 
 def bill_record(bill: Bill, baseline: Bill | None = None, standing: str = "") -> BillRecord:
@@ -33,8 +35,21 @@ def window_bill_record(close: Bill, opening: Bill | None) -> BillRecord:
 
 def against(bill: BillRecord, base: BillRecord) -> BillRecord:
     """The bill with the sentence that says what changed most since the base, where both have the same rows."""
-    both = [Bill(tuple(Row(row.name, row.bytes) for row in one.rows), 0, 0) for one in (bill, base)]
-    return replace(bill, sentence=sentence(*both))
+    return replace(bill, sentence=sentence(_plain(bill), _plain(base)))
+
+
+def next_to_kept(bill: BillRecord, rounds: Iterable[Mapping[str, float]]) -> BillRecord:
+    """The bill next to that of a baseline's round in the middle, by RSS; as it is where its rounds lack a row.
+
+    rounds: what each measured, by metric. The medians of rows, of several rounds, would not sum to an RSS that was.
+    """
+    found = (bill_of(figures, [row.name for row in bill.rows]) for figures in rounds)
+    kept = sorted((one for one in found if one is not None), key=lambda one: one.rss)
+    return bill_record(_plain(bill), kept[(len(kept) - 1) // 2], IN_BASELINE) if kept else bill
+
+
+def _plain(bill: BillRecord) -> Bill:
+    return Bill(tuple(Row(row.name, row.bytes) for row in bill.rows), 0, 0)
 
 
 def bill_lines(bill: BillRecord, width: int, base: BillRecord | None = None) -> Iterator[str]:

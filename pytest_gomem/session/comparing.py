@@ -18,7 +18,8 @@ from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Metric, Noise, Reading
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.pprof.model import Profile
-from pytest_gomem.report.model import BuildRecord, GcRecord, MetricValue, WindowRecord
+from pytest_gomem.report.bill import next_to_kept
+from pytest_gomem.report.model import BillRecord, BuildRecord, GcRecord, MetricValue, WindowRecord
 from pytest_gomem.session.accusing import accused
 from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.pairs import WithBaseline
@@ -27,6 +28,7 @@ from pytest_gomem.session.rounds import Key, by_window, values
 from pytest_gomem.session.sides import missing, without_regressions
 
 _SHARED = "its process serves other tests too (gomem_session): what is in it depends on which of them have run"
+_RESIDENT = ("peak_rss", "end_rss", "start_rss")
 
 
 def no_heap() -> Profile:
@@ -116,6 +118,7 @@ class Comparing:
             base=_base(window, reference),
             verdicts=(*without_regressions(window.verdicts), *verdicts),
             notes=(*window.notes, *_other_work(window, reference, verdicts)),
+            bill=_bill(window, verdicts, reference),
         )
         pairs = WithBaseline(measured, partial(_heap, reference, window))
         return accused(both, verdicts, pairs, reasons=self.reasons)
@@ -134,6 +137,12 @@ def _other_work(window: WindowRecord, reference: Reference, verdicts: Sequence[V
     return (
         f"the window did {did} operations, and {before} at {reference.label}: if the test has changed, record it anew",
     )
+
+
+def _bill(window: WindowRecord, verdicts: Sequence[Verdict], reference: Reference) -> BillRecord | None:
+    """The window's bill, next to the baseline's where it is resident memory that got worse."""
+    worse = any(verdict.status is Status.FAIL and verdict.budget.metric in _RESIDENT for verdict in verdicts)
+    return next_to_kept(window.bill, reference.rounds) if window.bill and worse else window.bill
 
 
 def _heap(reference: Reference, window: WindowRecord, metric: str) -> Profile:

@@ -130,6 +130,30 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     assert parse_profile(profile.read_bytes()).values != parse_profile(good).values
 
 
+def test_a_peak_that_is_worse_than_the_baselines(scenario, monkeypatch):
+    """The bill stands next to that of a kept round; it is said that no baseline keeps the profile of a peak."""
+    monkeypatch.delenv("CI", raising=False)
+    project = scenario(TESTS.replace("&keep=true", "&keep=false"))
+    keep(project, 10_000_000)
+    assert project.run("--gomem-update", "-k", "keeps").status == 0
+    (snapshot,) = json.loads(path(project).read_text())["tests"]["test_keeps"]["api/test"]
+    keep(project, 80_000_000)
+    outcome = project.run("-k", "keeps")
+    assert outcome.status == 1
+    assert statuses(outcome, "test_keeps")["peak_rss"] == "fail"
+    window = outcome.window("test_keeps")
+    bill = window["bill"]
+    assert bill["against"] == "in the baseline"
+    before = {f"rss_{row['name']}": row["before"] for row in bill["rows"]}
+    assert before in [
+        {name: snapshot["metrics"][name][at] for name in before} for at in range(len(snapshot["metrics"]["peak_rss"]))
+    ]
+    assert bill["rss"] - sum(before.values()) > 40e6
+    assert re.search(r"RSS grew by \d\d\.\d MB to ", bill["sentence"])
+    assert re.search(r"binary and file pages +\S+ MB +\S+% +\S+ MB in the baseline", outcome.text)
+    assert "compared: a baseline keeps none of the peak" in window["culprit_summaries"]["peak_rss"]
+
+
 def test_other_conditions_are_no_comparable_baseline(brief):
     """What differs is said, counted, and fails under --gomem-strict; recorded, both sets of conditions are kept."""
     assert brief.run("--gomem-update").status == 0

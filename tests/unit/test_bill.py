@@ -258,12 +258,19 @@ def test_window_bill():
 
 
 def test_each_row_is_a_metric():
-    """There is a metric rss_NAME for each row of a whole bill, with that row's bytes; they sum to RSS."""
+    """There is a metric rss_NAME for each row of a whole bill, with that row's bytes; they sum to RSS, and are the bill
+    again where all of them were kept."""
     full = window()
     results = evaluate(full, bill_metrics.METRICS)
     assert {name: result.value for name, result in results.items()} == {
         f"rss_{name}": size for name, size in sizes_of(window_bill(full)).items()
     }
+    kept = {name: float(result.value) for name, result in results.items()}
+    made = bill_metrics.bill_of(kept, SPLIT)
+    assert made is not None
+    assert sizes_of(made) == sizes_of(window_bill(full))
+    del kept["rss_cgo"]
+    assert bill_metrics.bill_of(kept, SPLIT) is None
 
 
 def test_rows_that_cannot_be_told_apart_are_unavailable_metrics():

@@ -12,7 +12,7 @@ from report_samples import calmly, failing_window, window
 
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row
 from pytest_gomem.report import json_report
-from pytest_gomem.report.bill import against, bill_lines, bill_record, window_bill_record
+from pytest_gomem.report.bill import against, bill_lines, bill_record, next_to_kept, window_bill_record
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.model import BillRecord, BillRow, RunRecord, TestRecord
 
@@ -128,3 +128,17 @@ def test_a_bill_next_to_another():
     assert "10.0 B at the opening" in text
     assert "the largest change is cgo and mmap, 60.0 B more (10.0 B to" in text
     assert window_bill_record(close, close) == window_bill_record(close, None) == bill_record(close)
+
+
+def test_the_baselines_bill_is_that_of_one_round():
+    """Of three rounds the one in the middle by RSS stands next to the window's; rows that were not kept make none."""
+    now = bill_record(Bill((Row("cgo", 70), Row("files", 50)), 0, 0))
+    rounds = [{"rss_cgo": cgo, "rss_files": files, "live_heap": 1.0} for cgo, files in ((40, 60), (90, 0), (20, 60))]
+    beside = next_to_kept(now, rounds)
+    assert ([row.before for row in beside.rows], beside.against) == ([90, 0], "in the baseline")
+    assert beside.sentence.startswith(
+        "RSS grew by 30.0 B to 120 B; the largest change is binary and file pages, 50.0 B"
+    )
+    assert "90.0 B in the baseline" in "\n".join(bill_lines(beside, 110))
+    assert next_to_kept(now, [{"rss_cgo": 40.0}]) == now
+    assert next_to_kept(now, []) == now
