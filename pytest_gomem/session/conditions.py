@@ -31,7 +31,7 @@ def conditions(service: Service, effective: Mapping[str, str]) -> dict[str, str]
         return {"process": ATTACHED, **machine}
     has_agent = not process.launched.no_agent
     in_force = {name: value.partition(",")[0] for name, value in effective.items()} if has_agent else {}
-    rate = process.launched.config.profile_rate
+    rate = process.launched.rate_of_budgets or process.launched.config.profile_rate
     return {
         "gogc": "default",
         "gomemlimit": "default",
@@ -40,6 +40,8 @@ def conditions(service: Service, effective: Mapping[str, str]) -> dict[str, str]
         **dict(_binary(process.binary)),
         "agent": "yes" if has_agent else "no",
         "profile_rate": "default" if rate is None else str(rate),
+        **({"peak_profile": "yes"} if process.peak_file else {}),
+        **({"tree": "yes"} if process.tree else {}),
         **machine,
     }
 

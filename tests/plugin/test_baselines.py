@@ -169,6 +169,13 @@ def test_other_conditions_are_no_comparable_baseline(brief):
     assert brief.run("--gomem-update").status == 0
     snapshots = json.loads(path(brief).read_text())["tests"]["test_keeps"]["api/test"]
     assert [snapshot["conditions"].get("gogc") for snapshot in snapshots] == ["50", "default"]
+    # A fine profile needs memory of its own: 1.4 MB of peak RSS, which is no regression of the service's.
+    yaml.write_text(yaml.read_text().replace("ready:", "tree: true\n    ready:"))
+    with yaml.open("a") as file:
+        file.write('budgets:\n  defaults: {alloc_space: {"main.*": 1MB}}\n')
+    other = brief.run()
+    assert other.status == 0, other.text
+    assert "profile_rate is 512, was default; tree is yes, was not said" in " ".join(other.text.split())
 
 
 def test_a_failing_or_scattering_run_is_not_recorded(scenario):
