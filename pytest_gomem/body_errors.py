@@ -6,7 +6,9 @@ from types import TracebackType
 
 import pytest
 
-from pytest_gomem.errors import GomemError
+from pytest_gomem.errors import BuildError, GomemError, LaunchError
+
+_SHOWN = 3  # lines of a compiler
 
 
 def hide_our_frames(error: BaseException) -> None:
@@ -26,7 +28,7 @@ def hide_our_frames(error: BaseException) -> None:
 
 def in_one_line(error: BaseException) -> str:
     """The error with the user's line that raised it: "test_it.py:12: AssertionError: assert 404 == 200"."""
-    words = " ".join(str(error).split("\n", 1)[0].split())
+    words = _first_words(error)
     text = words if isinstance(error, (GomemError, pytest.fail.Exception)) else f"{type(error).__name__}: {words}"
     if isinstance(error, pytest.skip.Exception):
         text = f"it was skipped there: {words}"
@@ -37,6 +39,22 @@ def in_one_line(error: BaseException) -> str:
             place = f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}: "
         frame = frame.tb_next
     return place + text
+
+
+def _first_words(error: BaseException) -> str:
+    """The first line, and of what a compiler or a service said the words that tell why."""
+    first = " ".join(str(error).split("\n", 1)[0].split())
+    # A fixture raises pytest's own failure in place of ours.
+    ours = error.__context__ if isinstance(error, pytest.fail.Exception) else error
+    if isinstance(ours, BuildError):
+        lines = [line.strip() for line in ours.output.splitlines() if line.strip() and not line.startswith("#")]
+        more = " ..." if len(lines) > _SHOWN else ""
+        return f"building service '{ours.service}' failed: {'; '.join(lines[:_SHOWN])}{more}"
+    if isinstance(ours, LaunchError) and ours.log_tail.strip():
+        # log.Fatal speaks last; a panic and a flag that is not known speak first.
+        lines = ours.log_tail.strip().splitlines()
+        return f"{first}; its log: {' ... '.join(dict.fromkeys((lines[0].strip(), lines[-1].strip())))}"
+    return first
 
 
 def _is_users(frame: TracebackType) -> bool:

@@ -43,9 +43,10 @@ def baseline(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
             given = _parser().parse_args(argv)
     except SystemExit as end:
         return int(end.code or 0)
-    store = Store(Path(given.dir))
+    store = Store(Path(given.dir) if given.dir else _nearest())
     if not store.exists():
-        raise ConfigError(f"there are no baselines in {given.dir}", hint="record them: gomem baseline update")
+        hint = "record them: gomem baseline update; or say where they are: --dir DIR"
+        raise ConfigError(f"there are no baselines in {store.folder}", hint=hint)
     verbs: dict[str, Callable[[argparse.Namespace, Store, TextIO], int]]
     verbs = {"show": _show, "list": _list, "diff": _diff, "prune": _prune}
     return verbs[given.verb](given, store, out)
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         ("prune", "the baselines of tests that are no more"),
     ):
         parsed = verbs.add_parser(verb, help=words, description=words)
-        parsed.add_argument("--dir", default=FOLDER, metavar="DIR", help=f"default: {FOLDER}")
+        parsed.add_argument("--dir", metavar="DIR", help=f"default: {FOLDER} here, or in the nearest folder above")
         if verb == "show":
             parsed.add_argument("test", nargs="?", default="*", metavar="TEST", help="an id, the end of one, or a glob")
         if verb == "diff":
@@ -71,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
             parsed.add_argument("--delete", action="store_true", help="remove them; otherwise they are listed")
             parsed.add_argument("pytest", nargs="*", metavar="PYTEST_ARG", help="as for the run that has all tests")
     return parser
+
+
+def _nearest() -> Path:
+    """The baselines' folder below this folder, or the nearest one above that has it, as git finds its own."""
+    here = Path.cwd()
+    above = (Path(os.path.relpath(parent / FOLDER)) for parent in (here, *here.parents))
+    return next((folder for folder in above if folder.is_dir()), Path(FOLDER))
 
 
 def _every(store: Store) -> dict[str, dict[str, tuple[Snapshot, ...]]]:

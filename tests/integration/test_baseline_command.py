@@ -38,7 +38,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
-def test_list_and_show(store):
+def test_list_and_show(store, tmp_path, monkeypatch):
     """What is kept, in one line each; all metrics of a test with its conditions; a wrong name has the nearest."""
     status, text = gomem("list")
     assert status == 0
@@ -57,6 +57,10 @@ def test_list_and_show(store):
     assert status == 2
     assert "no test 'test_c'" in text
     assert gomem("list", "--dir", "nowhere")[0] == 2
+    below = tmp_path / "cmd" / "api"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert gomem("list")[1].splitlines()[1].startswith("test_it.py::test_a ")
     assert gomem("prine")[0] == 2
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_gomem.body_errors import in_one_line, is_timeout
-from pytest_gomem.errors import LaunchError
+from pytest_gomem.errors import BuildError, LaunchError
 
 
 def fails(error: BaseException) -> None:
@@ -26,6 +26,16 @@ def raised(error: BaseException) -> BaseException:
         (pytest.fail.Exception("by hand"), "by hand"),
         (pytest.skip.Exception("no database"), "it was skipped there: no database"),
         (LaunchError("api", "not ready"), "service 'api': not ready"),
+        (
+            LaunchError("api", "exited with status 2", "flag provided but not defined: -admin\nUsage of api:\n"),
+            "service 'api': exited with status 2; its log: flag provided but not defined: -admin ... Usage of api:",
+        ),
+        (
+            BuildError(
+                "api at HEAD~1", ["go", "build"], "/src", "# example.com/app\n./a.go:1:2: undefined: b\n./a.go:3:4: c\n"
+            ),
+            "building service 'api at HEAD~1' failed: ./a.go:1:2: undefined: b; ./a.go:3:4: c",
+        ),
     ],
 )
 def test_the_line_names_the_place_and_the_fault(error, words):
@@ -33,6 +43,19 @@ def test_the_line_names_the_place_and_the_fault(error, words):
     text = in_one_line(raised(error))
     assert text.startswith("test_body_errors.py:")
     assert text.endswith(f": {words}")
+
+
+def test_a_fixtures_failure_is_told_as_the_error_behind_it():
+    """It is raised as pytest's own; of a long list of the compiler's the first lines are enough."""
+    output = "".join(f"./a.go:{line}:1: wrong\n" for line in range(1, 9))
+    try:
+        try:
+            fails(BuildError("api", ["go", "build"], "/src", output))
+        except BuildError as error:
+            fails(pytest.fail.Exception(str(error)))
+    except pytest.fail.Exception as failure:
+        text = in_one_line(failure)
+    assert text.endswith("building service 'api' failed: ./a.go:1:1: wrong; ./a.go:2:1: wrong; ./a.go:3:1: wrong ...")
 
 
 def test_timeouts_are_told_from_failures():
