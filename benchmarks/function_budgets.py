@@ -6,7 +6,7 @@
 A function allocates exactly 10.0 MiB, 8 MB or 12 MB under a budget of 10 MB, each time in a fresh process. The interval
 must hold the truth in 90% of the windows, at the rate that the budget sets and at Go's own; with few windows each
 estimate must lie within twice its interval instead. The price of a sample is the CPU time that finer sampling takes on
-top of Go's own rate.
+top of Go's own rate. What scatters where every allocation is sampled is the prior that a comparison starts from.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from statistics import median, stdev
 from typing import Any
 
 from common import LISTEN, MB, MIB, Project, mb, program, service_yaml, small_asked, table, verdict, workshop
@@ -27,6 +28,7 @@ import pytest
 GIVEN = json.loads((Path(__file__).parent / "given.json").read_text())
 RUNS = pytest.mark.parametrize("run", range(GIVEN["runs"]))
 BUDGET = pytest.mark.gomem(service="api", alloc_space={"main.lean": "10MB"})
+OF = {"main.lean": {"regression": "5%"}, "net/http.(*conn).serve": {"regression": "5%", "cum": True}}
 COARSE = pytest.mark.gomem(service="coarse", alloc_space={"main.lean": "10MB"})
 
 
@@ -58,6 +60,12 @@ def test_12mb(go_service, run):
     allocate(go_service, 12_000_000)
 
 
+@RUNS
+@pytest.mark.gomem(service="every", alloc_space=OF, alloc_objects=OF)
+def test_scatter(go_service, run):
+    go_service.load("/allocate?size=1024&count=200", requests=GIVEN["requests"])
+
+
 @pytest.mark.parametrize(("size", "rate"), [(1024, 512 << 10), (1024, 512), (64, 512 << 10), (64, 1)])
 def test_price(gomem, size, rate):
     with gomem.launch("api", gc={"godebug": {"memprofilerate": rate}}) as service:
@@ -77,12 +85,12 @@ SORTS = {
 def main() -> int:
     """Measure and print; 1 where an interval or a verdict does not keep its promise."""
     small = small_asked(__doc__)
-    runs, allocations = (2, 30_000) if small else (50, 1_000_000)
+    runs, allocations, requests = (2, 30_000, 10) if small else (50, 1_000_000, 300)
     with workshop() as folder:
         binary = program("profiled", folder)
-        coarse = f"coarse:\n  binary: {binary}\n  args: {json.dumps(LISTEN)}\n  ready: {{http: /healthz}}\n"
-        yaml = service_yaml(binary, more=f"{coarse}  profile_rate: {512 << 10}\n")
-        given = {"runs": runs, "allocations": allocations}
+        start = f"  binary: {binary}\n  args: {json.dumps(LISTEN)}\n  ready: {{http: /healthz}}\n  profile_rate: "
+        yaml = service_yaml(binary, more=f"coarse:\n{start}{512 << 10}\nevery:\n{start}1\n")
+        given = {"runs": runs, "allocations": allocations, "requests": requests}
         outcome = Project(folder / "project", TESTS, yaml, given).run("-n", "2")
     values = {name: [judged(window) for window in outcome.windows(name)] for name in SORTS}
     if any(len(found) != runs for found in values.values()):
@@ -90,6 +98,8 @@ def main() -> int:
     head = ("", "truth", "rate", "estimates", "interval", "covered", "verdicts")
     rows = [row(name, truth, values[name]) for name, truth in SORTS.items()]
     table(f"a budget of 10 MB, {runs} processes each", head, rows)
+    head = ("", "median", "range", "one sigma")
+    table(f"every allocation sampled, {runs} processes", head, scatter(outcome.windows("test_scatter")))
     print_price([window["metrics"]["cpu_time"]["value"] for window in outcome.windows("test_price")], allocations)
     return verdict([line for name, truth in SORTS.items() for line in misses(name, truth, values[name], small=small)])
 
@@ -100,6 +110,18 @@ def print_price(times: list[float], allocations: int) -> None:
         samples = allocations * (-math.expm1(-size / rate) if rate > 1 else 1.0)
         price = f"{(fine - own) / samples * 1e6:.1f} us of CPU time"
         print(f"the price of a sample, {size} B objects at rate {rate}: {price} ({own:.2f} s becomes {fine:.2f} s)")
+
+
+def scatter(windows: list[dict[str, Any]]) -> list[tuple[object, ...]]:
+    """A line for each figure of the windows' functions: how far it lies apart in processes that do the same work."""
+    figures: dict[str, list[int]] = {}
+    for window in windows:
+        for value in window["functions"]:
+            figures.setdefault(f"{value['metric']} {value['function']}", []).append(value["value"])
+    return [
+        (name, f"{median(found):,.0f}", f"{max(found) - min(found):,}", f"{stdev(found):,.0f}")
+        for name, found in sorted(figures.items())
+    ]
 
 
 def judged(window: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, 
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.errors import ConfigError
 from pytest_gomem.judge.compare import PRIMARY, compare
+from pytest_gomem.judge.function_figures import figure_metric, figure_of
 from pytest_gomem.judge.regressions import REGRESSION, change_text
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Metric
@@ -143,19 +144,20 @@ class Recorder:
     def _changes(self, kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float]) -> Iterator[str]:
         """What moved by more than its scatter, and what moved too much to tell."""
         for name, values in now.metrics.items():
-            if name not in tolerances or name not in kept.metrics:
+            metric = self.metrics.get(name) or figure_metric(name, (*kept.rounds, *now.rounds))
+            if metric is None or name not in tolerances or name not in kept.metrics:
                 continue
-            found = compare(self.metrics[name], kept.metrics[name], values, tolerances[name], ops=now.ops)
+            found = compare(metric, kept.metrics[name], values, tolerances[name], ops=now.ops)
             if found.status is not Status.PASS and found.base is not None and found.new is not None:
-                old, new = (format_value(value, self.metrics[name].unit) for value in (found.base, found.new))
+                old, new = (format_value(value, metric.unit) for value in (found.base, found.new))
                 doubt = ", too noisy to tell" if found.status is Status.NOISY else ""
                 yield f"{name} {old} -> {new}, {change_text(found)}{doubt}"
 
 
 def _tolerances(window: WindowRecord) -> dict[str, float]:
     """What is compared in a window by default and by its limits on regressions, and how much worse it may be."""
-    asked = (v for v in window.verdicts if v.kind == REGRESSION and not (v.budget.function or v.budget.phase))
-    return {**PRIMARY, **{verdict.budget.metric: verdict.limit.value for verdict in asked}}
+    asked = (v for v in window.verdicts if v.kind == REGRESSION and not v.budget.phase)
+    return {**PRIMARY, **{figure_of(verdict.budget): verdict.limit.value for verdict in asked}}
 
 
 def _unopened(before: Windows, now: Windows) -> dict[str, tuple[Snapshot, ...]]:

@@ -22,6 +22,7 @@ from pytest_gomem.collected import FILE_VARIABLE
 from pytest_gomem.commands.pytest_run import run_pytest
 from pytest_gomem.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.judge.compare import compare
+from pytest_gomem.judge.function_figures import figure_metric, figure_unit
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.git import Repository, git
@@ -114,7 +115,8 @@ def _shown(title: str, snapshot: Snapshot, store: Store) -> Lines:
     rows = [("  metric", "median", "lowest", "highest", "rounds")]
     for name, values in snapshot.metrics.items():
         figures = (median(values), min(values), max(values))
-        texts = (format_value(value, units[name]) if name in units else f"{value:g}" for value in figures)
+        unit = units.get(name) or figure_unit(name)
+        texts = (format_value(value, unit) if unit else f"{value:g}" for value in figures)
         rows.append((f"  {name}", *texts, str(len(values))))  # type: ignore[arg-type]
     yield from columns(rows, right=range(1, 5))
 
@@ -180,7 +182,8 @@ def _same_conditions(kept: Sequence[Snapshot], snapshot: Snapshot) -> Snapshot |
 def _moves(old: Snapshot, new: Snapshot) -> Lines:
     """The metrics that moved by more than their scatter; without any the rounds alone are others."""
     moved = False
-    for metric in builtin_metrics():
+    functions = (figure_metric(name, (*old.rounds, *new.rounds)) for name in new.metrics)
+    for metric in (*builtin_metrics(), *filter(None, functions)):
         if metric.name in old.metrics and metric.name in new.metrics:
             found = compare(metric, old.metrics[metric.name], new.metrics[metric.name], 0.0, ops=new.ops)
             if found.status in (Status.FAIL, Status.IMPROVED) and found.base is not None and found.new is not None:

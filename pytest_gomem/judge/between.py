@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_gomem.judge.compact import left_out
@@ -42,16 +42,26 @@ class _Pair:
         return math.hypot(self.new.sigma, self.base.sigma if self.base else 0.0)
 
 
-def culprits_between(metric: str, new: Profile, base: Profile, module: str, limit: int = 5, *, there: str) -> Findings:
+def culprits_between(
+    metric: str,
+    new: Profile,
+    base: Profile,
+    module: str,
+    limit: int = 5,
+    *,
+    there: str,
+    counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
+) -> Findings:
     """The lines that hold, or made, more on the new side by at least 2 sigma, and 1% of what the first of them does.
 
     metric: a key of SAMPLE_OF. new, base: profiles of the same work. module: the user's module path.
     there: where the base is, in words: "on the base side".
     base may be compact: a line that it lacks may have had as much there as it says that it left out.
+    counts: whether the samples of a profile's stack are looked at, such as those of a budget's functions.
     Raises ProfileError when one of the two is no heap profile.
     """
     sample_type = SAMPLE_OF[metric]
-    found = [lines(profile, None, sample_type, module, lambda *_: True) for profile in (new, base)]
+    found = [lines(profile, None, sample_type, module, counts) for profile in (new, base)]
     unknown = left_out(base, sample_type)
     pairs = (pair for pair in _pairs(*found) if pair.change > (0 if pair.base else unknown))
     grown = sorted(pairs, key=lambda pair: (-pair.change, pair.new.site))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
 from pytest_gomem.judge.compare import PRIMARY, Comparison, compare, decisions_of
+from pytest_gomem.judge.function_figures import figure_metric, figure_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Better, Metric
 from pytest_gomem.quantity import RATIO, Quantity, format_value
@@ -15,7 +17,7 @@ from pytest_gomem.quantity import RATIO, Quantity, format_value
 REGRESSION = "regression"
 BY_DEFAULT = "compared by default"  # the scope of a comparison that no budget asked for
 
-Figures = Mapping[str, float]  # what one round measured, by metric
+Figures = Mapping[str, float]  # what one round measured, by metric, and what functions hold or made
 
 
 def regression_verdicts(
@@ -31,7 +33,7 @@ def regression_verdicts(
     missing: Mapping[str, str] = MappingProxyType({}),
     strict: bool = False,
 ) -> tuple[Verdict, ...]:
-    """The verdict of each metric that is compared: those with a `regression` limit, and by default PRIMARY.
+    """The verdict of each figure that is compared: those with a `regression` limit, and by default PRIMARY.
 
     base, new: the rounds of either side. against: what the base is, for the words: "origin/main (1a2b3c)".
     looks: the rounds of each side whenever they are looked at before the end. base_grows: see `compare`.
@@ -39,7 +41,8 @@ def regression_verdicts(
     One that no budget asked for is left out where neither side measured it, and NO_BASELINE where one did not;
     what a budget asked for, or any under `strict`, is UNAVAILABLE if the new side did not measure it, which fails.
     """
-    asked = {budget.metric: budget for budget in budgets if budget.regression is not None and not budget.function}
+    asked = {figure_of(budget): budget for budget in budgets if budget.regression is not None}
+    metrics = {**metrics, **_of_functions(asked, [*base, *new])}
     chosen = {name: asked.get(name) or _by_default(name) for name in (*PRIMARY, *asked) if name in metrics}
     sides = {name: (_values(name, base), _values(name, new)) for name in chosen}
     judged = {name: budget for name, budget in chosen.items() if name in asked or any(sides[name])}
@@ -53,9 +56,20 @@ def regression_verdicts(
         if found.new is None:
             reason = missing.get(name, "it was not measured in every round")
             return _unmeasured(found, budget, reason, fails=strict or name in asked)
-        return verdict_of(found, metric, budget, against)
+        return verdict_of(_with_sampling(found, metric) if budget.function else found, metric, budget, against)
 
     return tuple(verdict(name, budget) for name, budget in judged.items())
+
+
+def _of_functions(names: Iterable[str], rounds: Sequence[Figures]) -> dict[str, Metric]:
+    found = ((name, figure_metric(name, rounds)) for name in names)
+    return {name: metric for name, metric in found if metric is not None}
+
+
+def _with_sampling(found: Comparison, metric: Metric) -> Comparison:
+    """What is too noisy to tell may be for want of samples."""
+    precise = not found.reason or not metric.precision
+    return found if precise else replace(found, reason=f"{found.reason}; {metric.precision}")
 
 
 def _values(name: str, rounds: Sequence[Figures]) -> tuple[float, ...]:

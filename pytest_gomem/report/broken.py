@@ -14,6 +14,7 @@ from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.quantity import UNITS, Unit
 from pytest_gomem.report.json_report import test_from_dict, to_dict
 from pytest_gomem.report.model import RunRecord, TestRecord, WindowRecord
+from pytest_gomem.report.text import metric_unit
 
 CACHE_KEY = "gomem/broken"
 CACHE_FILE = Path(".pytest_cache/v") / CACHE_KEY
@@ -74,8 +75,8 @@ def broken_limits(tests: tuple[TestRecord, ...]) -> Iterator[Broken]:
             for verdict in filter(is_broken, window.verdicts):
                 by = excess(replace(verdict, status=Status.FAIL))
                 if by is not None:
-                    name = next((m.unit for m in window.metrics if m.name == verdict.budget.metric), "")
-                    unit = UNITS.get(name, verdict.limit.unit)  # a limit on regressions is a ratio itself
+                    # A limit on regressions is a ratio itself.
+                    unit = UNITS.get(metric_unit(window, verdict.budget.metric), verdict.limit.unit)
                     yield Broken(
                         test.nodeid, metric_of(verdict), verdict.kind, *by, unit, verdict.smallest_visible or 0.0
                     )

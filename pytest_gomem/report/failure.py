@@ -20,6 +20,7 @@ from pytest_gomem.report.text import (
     columns,
     judged_reading,
     limit_text,
+    metric_unit,
     printable,
     readings,
     value_text,
@@ -97,7 +98,8 @@ def _statement(verdict: Verdict) -> str:
     """The verdict's own words, which name the metric, the limit as written and how far it is missed."""
     if not verdict.reason:
         return f"{budget_name(verdict)} misses its limit of {limit_text(verdict)}"
-    return printable(f"{budget_name(verdict)}: {verdict.reason}" if verdict.budget.function else verdict.reason)
+    name, reason = budget_name(verdict), printable(verdict.reason)
+    return f"{name}: {reason}" if verdict.budget.function and not reason.startswith(name) else reason
 
 
 def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
@@ -121,8 +123,8 @@ def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
 
 
 def _visible_text(verdict: Verdict, window: WindowRecord) -> str:
-    units = {metric.name: metric.unit for metric in window.metrics}
-    least = value_text(verdict.smallest_visible or 0.0, units.get(verdict.budget.metric, verdict.limit.unit.name))
+    unit = metric_unit(window, verdict.budget.metric, verdict.limit.unit.name)
+    least = value_text(verdict.smallest_visible or 0.0, unit)
     return f"a change of {least} or more could be told from noise"
 
 

@@ -12,10 +12,12 @@ from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.report.text import (
     Line,
     Style,
+    budget_name,
     clip,
     columns,
     display_width,
     known,
+    metric_unit,
     pad,
     printable,
     short_name,
@@ -74,7 +76,7 @@ def _go_versions(windows: Sequence[WindowRecord], width: int) -> Iterator[str]:
 
 
 def _rows(name: str, window: WindowRecord) -> list[_Row]:
-    compared = [verdict for verdict in window.verdicts if verdict.kind == "regression" and not verdict.budget.function]
+    compared = [verdict for verdict in window.verdicts if verdict.kind == "regression"]
     order = [Status.FAIL, Status.UNAVAILABLE, Status.NOISY]
     compared.sort(key=lambda verdict: order.index(verdict.status) if verdict.status in order else len(order))
     return [_Row(name, verdict, window) for verdict in compared]
@@ -119,11 +121,11 @@ def _doubts(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iterator
 
 def _cells(row: _Row) -> tuple[str, ...]:
     verdict = row.verdict
-    unit = next((metric.unit for metric in row.window.metrics if metric.name == verdict.budget.metric), "")
+    unit = metric_unit(row.window, verdict.budget.metric)
     base, now, change = known(verdict.baseline), known(verdict.actual), known(verdict.change)
     visible = known(verdict.smallest_visible)
     return (
-        printable(verdict.budget.metric),
+        budget_name(verdict),
         "-" if base is None else value_text(base, unit),
         "-" if now is None else value_text(now, unit),
         _change_text(base, change, unit),

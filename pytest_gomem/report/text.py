@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from pytest_gomem.config.budgets import PER_FUNCTION, unit_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.quantity import UNITS, format_value
@@ -66,6 +67,13 @@ def budget_name(verdict: Verdict) -> str:
     function = verdict.budget.function
     metric = f"{verdict.budget.phase}.{verdict.budget.metric}" if verdict.budget.phase else verdict.budget.metric
     return printable(f"{metric}[{function}]" if function else metric)
+
+
+def metric_unit(window: WindowRecord, metric: str, unknown: str = "") -> str:
+    """The unit of a metric of the window, or of what functions hold or make."""
+    known = {measured.name: measured.unit for measured in window.metrics}
+    per_function = unit_of(metric, {}) if metric in PER_FUNCTION else None
+    return known.get(metric, per_function.name if per_function else unknown)
 
 
 def limit_text(verdict: Verdict) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.judge.between import culprits_between
 from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import summary
 from pytest_gomem.report.model import WindowRecord
 from pytest_gomem.session.built import built_from
-from pytest_gomem.session.culprits import accusable
+from pytest_gomem.session.culprits import accusable, counts_for
 from pytest_gomem.session.pairs import Pairs
 from pytest_gomem.session.reasons import Built, Reasons
 
@@ -29,8 +31,9 @@ def accused(
     pairs: of the window with what it is compared with, whose profiles are asked about each metric.
     built_base: what the other side was built from, where its sources are at hand. reasons: None = nobody asks why.
     """
-    named = accusable(replace(window, verdicts=verdicts), peaks_apart=pairs.keep_peaks)
-    found = {metric: _found(metric, pairs) for metric in named}
+    judged = replace(window, verdicts=verdicts)
+    named = accusable(judged, peaks_apart=pairs.keep_peaks)
+    found = {metric: _found(metric, pairs, counts_for(metric, judged)) for metric in named}
     culprits = tuple(culprit for one, _ in found.values() for culprit in one)
     built, notes = built_from(pairs.new.service), tuple[str, ...]()
     if reasons is not None and built is not None and culprits:
@@ -43,11 +46,11 @@ def accused(
     )
 
 
-def _found(metric: str, pairs: Pairs) -> tuple[tuple[Culprit, ...], str]:
+def _found(metric: str, pairs: Pairs, counts: Callable[[Profile, bytes], bool]) -> tuple[tuple[Culprit, ...], str]:
     """The culprits, and the summary that says by which profiles; or nobody, and why."""
     try:
-        pair = pairs.pair(metric)
-        found = culprits_between(metric, pair.new, pair.base, pairs.new.service.module, there=pairs.there)
+        pair, module = pairs.pair(metric), pairs.new.service.module
+        found = culprits_between(metric, pair.new, pair.base, module, there=pairs.there, counts=counts)
     except ObserveError as error:
         return (), f"nobody can be named: {error}"
     return found.culprits, "; ".join(words for words in (summary(found), pair.which) if words)

@@ -25,7 +25,7 @@ from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.pairs import WithBaseline
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import Key, by_window, values
-from pytest_gomem.session.sides import missing, without_regressions
+from pytest_gomem.session.sides import comparable, missing, without_regressions
 
 _SHARED = "its process serves other tests too (gomem_session): what is in it depends on which of them have run"
 _RESIDENT = ("peak_rss", "end_rss", "start_rss")
@@ -101,7 +101,7 @@ class Comparing:
         if measured.service.is_shared and len(window.rounds) > 1:
             return replace(window, no_base=_SHARED)
         verdicts = regression_verdicts(
-            self.judging.budgets(window.service),
+            comparable(self.judging.budgets(window.service), window),
             {metric.name: metric for metric in self.registry},
             reference.rounds,
             rounds_of(window),
@@ -116,7 +116,7 @@ class Comparing:
         both = replace(
             window,
             base=_base(window, reference),
-            verdicts=(*without_regressions(window.verdicts), *verdicts),
+            verdicts=(*without_regressions(window), *verdicts),
             notes=(*window.notes, *_other_work(window, reference, verdicts)),
             bill=_bill(window, verdicts, reference),
         )
@@ -187,8 +187,8 @@ def is_decided(
 def _is_open(verdict: Verdict, metrics: Mapping[str, Metric], most: int, base_grows: bool) -> bool:
     """Whether that many rounds may tell what is too noisy to tell as yet, against a base that has enough of its own."""
     assert verdict.rounds is not None
-    noise = metrics[verdict.budget.metric].noise
-    least = ranks.FEWEST if noise is Noise.NOISY else FEWEST
+    metric = metrics.get(verdict.budget.metric)  # None: of functions, whose figures need no ranks
+    least = ranks.FEWEST if metric is not None and metric.noise is Noise.NOISY else FEWEST
     needed = verdict.rounds_needed
     has_base = base_grows or verdict.rounds[0] >= least
     return verdict.status is Status.NOISY and needed is not None and needed <= most and has_base

@@ -79,7 +79,7 @@ def _found(metric: str, record: WindowRecord, profiles: Profiles, module: str) -
     before = None if whole or isinstance(profiles.base.profile, Missing) else profiles.base.profile
     try:
         cycles = profiles.cycles_to_peak if at_peak else _cycles(record)
-        return find_culprits(metric, after, before, module, counts=_counts(metric, record), cycles=cycles)
+        return find_culprits(metric, after, before, module, counts=counts_for(metric, record), cycles=cycles)
     except ObserveError as error:
         return f"nobody can be named: {error}"
 
@@ -89,8 +89,8 @@ def _cycles(record: WindowRecord) -> int | None:
     return round(found.value) if isinstance(found, Reading) and math.isfinite(found.value) else None
 
 
-def _counts(metric: str, record: WindowRecord) -> Callable[[Profile, bytes], bool]:
-    """Every stack, or those of the functions whose budgets on this metric are broken."""
+def counts_for(metric: str, record: WindowRecord) -> Callable[[Profile, bytes], bool]:
+    """Which stacks count: every one, or those of the functions whose budgets on this metric are broken."""
     broken = [v.budget for v in record.verdicts if v.budget.metric == metric and v.status is Status.FAIL]
     takers = [counting(asked_by(budget)) for budget in broken if budget.function]
     return lambda profile, stack: not takers or any(takes(profile, stack) for takes in takers)

@@ -217,9 +217,8 @@ class Measurement:
         budgets: list[Budget] = []
         errors: list[ConfigError] = []
         for metric, value in written.items():
-            place = Place(key=f"check({metric}=...)")
             try:
-                budgets += parse_budget(metric, value, units=self._registry.units(), scope=CHECK_SCOPE, place=place)
+                budgets += self._checked(metric, value, Place(key=f"check({metric}=...)"))
             except ConfigErrors as several:
                 errors += several.errors
             except ConfigError as error:
@@ -227,6 +226,13 @@ class Measurement:
         if errors:
             raise ConfigErrors(errors)
         return budgets
+
+    def _checked(self, metric: str, value: object, place: Place) -> tuple[Budget, ...]:
+        found = parse_budget(metric, value, units=self._registry.units(), scope=CHECK_SCOPE, place=place)
+        if any(budget.regression is not None for budget in found):
+            hint = "declare `regression` on the test or in gomem.yaml"
+            raise ConfigError("a comparison waits for all rounds of the test", place, hint)
+        return found
 
     def _add_verdicts(self, budgets: Sequence[Budget]) -> tuple[Verdict, ...]:
         values = measured_functions(budgets, self.profiles, self.service.module)

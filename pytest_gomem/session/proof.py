@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from pytest_gomem.judge.compare import FEWEST, PRIMARY, compare, decisions_of
+from pytest_gomem.judge.function_figures import figure_metric, figure_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.judge.visible import Fit, fit
 from pytest_gomem.measure.metric import Metric
@@ -96,9 +97,12 @@ def _why_not_tested(plain: WindowRecord, burdened: WindowRecord | None) -> str:
 def _of_window(
     nodeid: str, plain: WindowRecord, burdened: WindowRecord, metrics: Mapping[str, Metric], share: float
 ) -> Iterator[Proof]:
-    limits = {v.budget.metric: v.limit.value for v in plain.verdicts if v.kind == "regression"}
+    limits = {
+        v.budget.metric: v.limit.value for v in plain.verdicts if v.kind == "regression" and not v.budget.function
+    }
     budgeted = [v.budget.metric for v in plain.verdicts if not v.budget.function]
     judged = [metrics[name] for name in dict.fromkeys([*PRIMARY, *limits]) if name in metrics and _values(plain, name)]
+    judged += _of_functions(plain)
     for name in dict.fromkeys([*PRIMARY, *limits, *budgeted]):
         base, new = _values(plain, name), _values(burdened, name)
         if name not in metrics or not base or not new:
@@ -120,6 +124,12 @@ def _of_window(
             why=_why_silent(level, visible, tolerance, share) if rang is False else "",
             budgets=tuple(_misfits(plain.verdicts, name, level, visible)),
         )
+
+
+def _of_functions(window: WindowRecord) -> list[Metric]:
+    """What functions hold or made shares the error rate too, where its worsening is judged."""
+    names = [figure_of(v.budget) for v in window.verdicts if v.kind == "regression" and v.budget.function]
+    return [metric for name in names if (metric := figure_metric(name, window.rounds)) is not None]
 
 
 def _values(window: WindowRecord, name: str) -> tuple[float, ...]:

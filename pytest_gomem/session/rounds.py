@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
+from pytest_gomem.judge.function_figures import figures_of
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, median_of
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.sources import joined
@@ -90,11 +91,15 @@ def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRec
 
 
 def values(window: WindowRecord) -> dict[str, float]:
-    """What was measured in a window, by metric; a metric that was not, or not as a finite number, is left out."""
+    """What was measured in a window, by metric; a metric that was not, or not as a finite number, is left out.
+
+    Behind the metrics stand the figures of the functions that budgets name.
+    """
     readings = ((metric.name, metric.result) for metric in window.metrics)
-    return {
+    found = {
         name: result.value for name, result in readings if isinstance(result, Reading) and math.isfinite(result.value)
     }
+    return {**found, **figures_of(window.functions)}
 
 
 def _names(rounds: Sequence[WindowRecord | PhaseRecord]) -> Mapping[str, None]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
@@ -99,14 +100,13 @@ class _Comparing:
             return replace(new, base=_lean(base), no_base=why_not)
         verdicts = self._verdicts(new, base)
         bill = against(new.bill, base.bill) if new.bill and base.bill else new.bill
-        both = replace(new, base=_lean(base), verdicts=(*without_regressions(new.verdicts), *verdicts), bill=bill)
+        both = replace(new, base=_lean(base), verdicts=(*without_regressions(new), *verdicts), bill=bill)
         pairs = TwoSides(ours, theirs)
         return accused(both, verdicts, pairs, reasons=self._reasons, built_base=built_from(theirs.service))
 
     def _verdicts(self, new: WindowRecord, base: WindowRecord) -> tuple[Verdict, ...]:
-        budgets = self._judging.budgets(new.service)
         verdicts = regression_verdicts(
-            budgets,
+            comparable(self._judging.budgets(new.service), new),
             self._metrics,
             base.rounds,
             new.rounds,
@@ -124,9 +124,22 @@ def missing(window: WindowRecord) -> dict[str, str]:
     return {name: one.reason for name, one in readings(window).items() if isinstance(one, Unavailable)}
 
 
-def without_regressions(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """The verdicts without those on `regression` limits, which the comparison answers."""
-    return tuple(v for v in verdicts if v.kind != REGRESSION or v.budget.function)
+def without_regressions(window: WindowRecord) -> tuple[Verdict, ...]:
+    """The window's verdicts without those on `regression` limits that a comparison answers."""
+    lost = _lost(window)
+    return tuple(v for v in window.verdicts if v.kind != REGRESSION or v.budget in lost)
+
+
+def comparable(budgets: Iterable[Budget], window: WindowRecord) -> list[Budget]:
+    """The budgets without those that no comparison answers: the window's own verdicts say what it could not measure."""
+    lost = _lost(window)
+    return [budget for budget in budgets if budget not in lost]
+
+
+def _lost(window: WindowRecord) -> list[Budget]:
+    """Of what is none of the window's metrics, such as functions: the budgets that it has no figure for."""
+    known = {metric.name for metric in window.metrics}
+    return [v.budget for v in window.verdicts if v.actual is None and v.budget.metric not in known]
 
 
 def _lean(base: WindowRecord) -> WindowRecord:

@@ -22,6 +22,14 @@ def snapshot(*live_heap: float, go: str = "go1.26") -> Snapshot:
     return Snapshot({"go": go}, {"live_heap": live_heap}, 10, "0a1b2c3", "2026-01-31")
 
 
+def making(bytes_made: float, kept: Snapshot) -> Snapshot:
+    """With what functions made in each round, exactly."""
+    name = "alloc_space[main.encode*] cum"
+    rounds = len(kept.rounds)
+    figures = {name: (bytes_made,) * rounds, f"{name} interval": (0.0,) * rounds}
+    return replace(kept, metrics={**kept.metrics, **figures})
+
+
 def gomem(*args: str) -> tuple[int, str]:
     out = io.StringIO()
     status = cli.main(["baseline", *args], out, out)
@@ -33,7 +41,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     store = Store(Path("gomem_baselines"))
-    kept = {"test_a": {"api/test": (snapshot(10e6, 10.001e6, 10.002e6),)}, "test_b": {"api/test": (snapshot(5e6),)}}
+    made = making(4e6, snapshot(10e6, 10.001e6, 10.002e6))
+    kept = {"test_a": {"api/test": (made,)}, "test_b": {"api/test": (snapshot(5e6),)}}
     store.change("test_it.py", lambda _: kept)
     return store
 
@@ -46,6 +55,7 @@ def test_list_and_show(store, tmp_path, monkeypatch):
     status, text = gomem("show", "test_a")
     assert (status, "go go1.26" in text) == (0, True)
     assert text.splitlines()[3].split() == ["live_heap", "10.0", "MB", "10.0", "MB", "10.0", "MB", "3"]
+    assert text.splitlines()[4].split()[-7:] == ["4.00", "MB", "4.00", "MB", "4.00", "MB", "3"]
     profile = store.folder / "profiles/kept.pb.gz"
     profile.parent.mkdir()
     write_profile(read_profile(RECORDED), profile)
@@ -70,11 +80,12 @@ def test_diff_against_a_commit(store, tmp_path):
     repository.git("init", "-q")
     repository.commit()
     assert gomem("diff") == (0, "no baseline has changed since HEAD\n")
-    moved = (snapshot(10.2e6, 10.201e6, 10.202e6), snapshot(1e6, go="go1.27"))
+    moved = (making(5e6, snapshot(10.2e6, 10.201e6, 10.202e6)), snapshot(1e6, go="go1.27"))
     store.change("test_it.py", lambda _: {"test_a": {"api/test": moved}, "test_c": {"api/test": (snapshot(1e6),)}})
     status, text = gomem("diff", "HEAD")
     assert status == 0
     assert "changed: test_it.py::test_a  api/test\n  live_heap 10.0 MB -> 10.2 MB, +2.00%" in text
+    assert "\n  alloc_space[main.encode*] cum 4.00 MB -> 5.00 MB, +25.0%" in text
     assert "new conditions: test_it.py::test_a  api/test" in text
     assert "removed: test_it.py::test_b" in text
     assert "new: test_it.py::test_c" in text

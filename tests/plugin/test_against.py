@@ -94,6 +94,7 @@ def write_tests(made, text: str) -> None:
 def test_a_regression_between_two_commits_names_its_line(project):
     """More is kept per request than at the commit before: metric, both medians, Go's function and line; one table."""
     made, repository = project
+    write_tests(made, '@pytest.mark.gomem(alloc_space={"main.*": {"regression": "5%"}})' + TEST)
     base = repository.git("rev-parse", "HEAD")
     repository.commit(**{"grow.go": LEAK})
     state = repository.state()
@@ -111,6 +112,10 @@ def test_a_regression_between_two_commits_names_its_line(project):
     assert (window["base"]["build"]["revision"], window["base"]["build"]["ref"]) == (base, f"HEAD~1 ({base[:12]})")
     assert window["build"]["ref"].startswith("working tree at ")
     assert re.search(rf"live_heap is worse than at HEAD~1 \({base[:12]}\) by 3\.\d+ MB \(\+2\d\.", outcome.text)
+    functions = verdicts["alloc_space"]
+    assert (functions["status"], functions["function"]) == ("fail", "main.*")
+    assert functions["change"] == pytest.approx(200 * 16384, rel=0.05)
+    assert re.search(r"alloc_space\[main\.\*\] +13\.\d MB +16\.\d MB +\+2\d\.\d+% +worse", outcome.text)
     culprit = next(c for c in window["culprits"] if c["metric"] == "live_heap")
     assert (culprit["function"], culprit["file"], culprit["line"]) == ("main.grow", "grow.go", 4)
     assert (culprit["before"], culprit["is_between"]) == (0, True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from pytest_gomem.cli import main
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 HEAP_TYPES = ("alloc_objects", "alloc_space", "inuse_objects", "inuse_space")
@@ -160,6 +165,80 @@ def test_a_shared_service_has_the_finest_rate_that_a_test_needs(scenario, profil
     assert own["functions"][0]["rate"] == 524288
     assert own["verdicts"][0]["status"] == "noisy"
     assert "too close to its limit of 1MB to tell" in own["verdicts"][0]["reason"]
+
+
+def test_functions_that_make_more_than_their_baseline(scenario, profiled, monkeypatch):
+    """Unchanged passes; 20% more fails, names them, and can be accepted by that name; an update takes it."""
+    monkeypatch.delenv("CI", raising=False)
+    project = scenario(
+        """
+        from pathlib import Path
+
+        free, five = {"regression": "50%"}, {"regression": "5%"}
+
+        @pytest.mark.gomem(
+            service="plain",
+            rounds=3,
+            **dict.fromkeys(("live_heap", "peak_rss", "alloc_bytes_per_op", "allocs_per_op"), free),
+            alloc_space={"main.l*n": {**five, "max": "2MB"}, "main.fatter": free},
+            inuse_objects={"main.fat": {**free, "cum": True}},
+        )
+        def test_made(go_service):
+            count = int(Path("count").read_text())
+            go_service.get(f"/allocate?size=1024&count={count}")
+            go_service.get(f"/allocate?size=200000&count={count // 10}&keep=true&fat=true")
+        """,
+        more_services=profiled(),
+    )
+    count = project.folder / "count"
+    count.write_text("1000")
+    record = ("--gomem-update", "--gomem-force")  # of so few operations the objects of each scatter
+    assert project.run(*record).status == 0
+    same = project.run()
+    assert same.status == 0, same.text
+    assert _compared(same) == {"main.fat": "pass", "main.l*n": "pass", "main.fatter": "pass"}
+    base = same.window("test_made")["base"]["rounds"]
+    assert [one["alloc_space[main.l*n]"] for one in base] == pytest.approx([1_024_000] * 3, rel=0.02)
+    assert {one["inuse_objects[main.fat] cum"] for one in base} == {100}
+
+    count.write_text("1200")
+    worse = project.run()
+    assert worse.status == 1
+    assert _compared(worse) == {"main.fat": "pass", "main.l*n": "fail", "main.fatter": "pass"}
+    assert "FAIL  alloc_space[main.l*n] is worse than at the baseline of " in worse.text
+    assert re.search(r"by 20\d kB \(\+(19\.[89]|20\.[01])", worse.text)
+    assert "of 1 function, estimated from samples: one in 128 B" in worse.text
+    assert [culprit["function"] for culprit in worse.window("test_made")["culprits"]] == ["main.lean"]
+
+    monkeypatch.chdir(project.folder)
+    words = "accept test_made alloc_space[main.l*n] --reason larger --owner ann --report report.json"
+    assert main(words.split(), io.StringIO(), sys.stderr) == 0
+    accepted = project.run()
+    assert accepted.status == 0, accepted.text
+    assert _compared(accepted)["main.l*n"] == "warn"
+
+    update = project.run(*record)
+    assert update.status == 0, update.text
+    assert re.search(r"plain/test: alloc_space\[main\.l\*n\] 1\.0\d MB -> 1\.2\d MB, \+(19\.9|20\.[01])%", update.text)
+
+
+def _compared(outcome):
+    verdicts = outcome.window("test_made")["verdicts"]
+    return {v["function"]: v["status"] for v in verdicts if v["function"] and v["kind"] == "regression"}
+
+
+def test_a_comparison_by_hand_is_refused(scenario):
+    """check() judges one round, and would never look at what it was told to compare."""
+    outcome = scenario(
+        """
+        def test_checked(gomem):
+            with gomem.launch() as svc, gomem.measure(svc) as m:
+                pass
+            m.check(live_heap={"max": "1GB", "regression": "5%"})
+        """
+    ).run()
+    assert outcome.status == 1
+    assert "check(live_heap=...): a comparison waits for all rounds of the test" in outcome.text
 
 
 BROKEN = {

@@ -6,12 +6,16 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from report_samples import window
 
 from pytest_gomem.commands.accept import _by_kind, _fresh, _widest
 from pytest_gomem.config.accepted import Acceptance
+from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
-from pytest_gomem.quantity import BYTES
-from pytest_gomem.report.broken import Broken
+from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.quantity import BYTES, RATIO, Quantity
+from pytest_gomem.report.broken import Broken, broken_limits
+from pytest_gomem.report.model import TestRecord
 
 
 def broken(share, by, visible=0.0):
@@ -45,3 +49,12 @@ def test_an_entry_for_each_kind_that_broke():
     assert _fresh(entries, entries[:1]) == entries[1:]
     assert _fresh(entries, entries) == entries
     assert _by_kind(asked, []) == [asked]
+
+
+def test_what_functions_make_from_nothing_is_in_bytes():
+    """There is no share of a base of 0, and no metric of the window to tell the unit."""
+    limit = Quantity(0.05, RATIO, "5%")
+    budget = Budget("alloc_space", None, None, None, limit, "main.encode*", "tests glob", Place())
+    worse = Verdict(budget, limit, "regression", 12e6, Status.FAIL, None, None, "", baseline=0.0, change=12e6)
+    (found,) = broken_limits((TestRecord("t.py::test_a", "failed", (window(verdicts=(worse,)),)),))
+    assert (found.metric, found.share, found.by, found.unit) == ("alloc_space[main.encode*]", None, 12e6, BYTES)

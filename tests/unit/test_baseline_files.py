@@ -21,7 +21,9 @@ from pytest_gomem.baseline.profiles import Handover, ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, by_metric, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import Recorder, prune, stale
-from pytest_gomem.errors import ConfigError, ObserveError
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.errors import ConfigError, ObserveError, Place
+from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.quantity import RATIO, Quantity
 from pytest_gomem.report.model import TestRecord
@@ -265,3 +267,22 @@ def test_an_update_drops_what_a_test_opens_no_more_and_tells_of_every_limit(tmp_
     assert found.details[1:] == (gone,)
     assert Baselines(store).opened_no_more(unopened) == ()
     assert [one.conditions["go"] for one in store.windows("test_it.py::test_a")["api/old"]] == ["go1.27"]
+
+
+def test_an_update_says_what_functions_make_more(tmp_path):
+    """Beyond the tolerance and their scatter; within them nothing has changed, and without a limit nothing is told."""
+    name, limit = "alloc_space[main.encode*]", Quantity(0.05, RATIO, "5%")
+    budget = Budget("alloc_space", None, None, None, limit, "main.encode*", "tests glob", Place())
+    asked = Verdict(budget, limit, "regression", 1e6, Status.NO_BASELINE, None, None, "")
+    recorder = Recorder(Store(tmp_path), {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31")
+
+    def update(made, *verdicts):
+        rounds = ({name: made, f"{name} interval": 100e3},) * 3
+        (found,) = recorder.record([TestRecord("t.py::test_a", "passed", (record(rounds=rounds, verdicts=verdicts),))])
+        return found.kind, found.details
+
+    assert update(10e6) == ("new", ())
+    assert update(10.2e6, asked) == ("unchanged", ())
+    kind, (detail,) = update(12.4e6, asked)
+    assert (kind, detail.startswith(f"api/test: {name} 10.2 MB -> 12.4 MB, +21.6%")) == ("changed", True)
+    assert update(20e6) == ("unchanged", ())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from test_judge_culprits import HANDLE, KIB, MODULE, heap, retained
 
 from pytest_gomem.judge.between import culprits_between
+from pytest_gomem.judge.functions import Asked, counting
 
 
 def line(number: int, function: str = "main.add") -> tuple[str, str, int]:
@@ -96,3 +97,13 @@ def test_growth_balances(new, base):
     findings = between(after, before, limit=100)
     assert findings.growth >= max(sum(new) - sum(base), 0) * KIB
     assert findings.growth <= sum(new) * KIB
+
+
+def test_only_the_stacks_of_a_budget_are_looked_at():
+    """A budget on functions accuses nobody else, however much others have grown."""
+    rows = [(KIB, 10, line(1)), (KIB, 900, line(2, "main.other"))]
+    new = heap(*(retained(size, 3 * count, where, HANDLE) for size, count, where in rows), rate=1)
+    base = heap(*(retained(size, count, where, HANDLE) for size, count, where in rows), rate=1)
+    takes = counting(Asked("inuse_space", "main.add", False))
+    found = culprits_between("inuse_space", new, base, MODULE, there="on the base side", counts=takes)
+    assert [(c.function, c.change // KIB, c.share) for c in found.culprits] == [("main.add", 20, 1.0)]

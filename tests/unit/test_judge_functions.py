@@ -11,6 +11,7 @@ from pprof_profiles import HEAP, profile
 
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.errors import Place
+from pytest_gomem.judge.function_figures import figure_metric, figure_unit, figures_of
 from pytest_gomem.judge.functions import (
     Asked,
     FunctionValue,
@@ -26,6 +27,7 @@ from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.model import Function, Label, Line, Location, location_ids
+from pytest_gomem.quantity import BYTES, COUNT
 
 UNITS = Registry(builtin_metrics()).units()
 ENCODE, CALLER, BYTES_GROW = "main.encode", "main.handle", "bytes.growSlice"
@@ -206,3 +208,28 @@ def test_several_rounds_have_a_median():
     rounds = [FunctionValue(*asked, made, width, 8192, 1) for made, width in ((10, 1), (30, 3), (22, 2))]
     assert (median_of(rounds).value, median_of(rounds).interval) == (22, 2)
     assert (median_of(rounds[:2]).value, median_of(rounds[:2]).interval) == (20, 1)
+
+
+def test_a_regression_beside_a_limit_asks_for_a_finer_rate():
+    """A comparison wants six sigmas of what it is to see, and no more than 40 000 samples of the functions."""
+    assert rate_for([budget(limit={"max": "10MB", "regression": "5%"})]) == 512
+    assert rate_for([budget(limit={"max": "10MB", "regression": "50%"})]) == 8192
+    assert rate_for([budget(limit={"max": "10MB", "regression": "0%"})]) == 128
+    assert rate_for([budget(limit={"regression": "5%"})]) == 4096
+
+
+def test_a_figure_of_a_round_has_a_name_of_its_own():
+    """Sample type, glob and cum tell figures apart, each with its interval; all else is none of them."""
+    both = [FunctionValue("alloc_space", "main.Map[*]", cum, 10, 2, 8192, 1) for cum in (False, True)]
+    figures = figures_of(both)
+    assert figures == {
+        "alloc_space[main.Map[*]]": 10,
+        "alloc_space[main.Map[*]] interval": 2,
+        "alloc_space[main.Map[*]] cum": 10,
+        "alloc_space[main.Map[*]] cum interval": 2,
+    }
+    assert [figure_metric(name, ()) is not None for name in figures] == [True, False, True, False]
+    assert [figure_unit(name) for name in figures] == [BYTES] * 4
+    assert figure_unit("inuse_objects[main.*]") is COUNT
+    others = ("live_heap", "live_heap[main.*]", "alloc_space", "alloc_space[]")
+    assert not any(figure_unit(name) for name in others)

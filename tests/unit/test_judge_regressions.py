@@ -121,3 +121,67 @@ def test_a_kept_baseline_of_any_size_leaves_the_first_look_open(kept: int, grown
         base[:] = base[:2]
         first, decided = look(1)
         assert (first.rounds_needed, decided) == (3, True), "a baseline of two rounds never fails, whatever runs"
+
+
+FUNCTION = "alloc_space[main.encode*]"
+
+
+def made(*values: float, interval: float = 0.0, name: str = FUNCTION) -> list[dict[str, float]]:
+    """Rounds of what functions made, each with the interval of its estimate."""
+    return [{name: value, f"{name} interval": interval} for value in values]
+
+
+def on_functions(limit: object) -> tuple[Budget, ...]:
+    return budget("alloc_space", {"main.encode*": limit})
+
+
+FIVE = on_functions({"regression": "5%"})
+TEN_MB = made(10e6, 10.001e6, 10.002e6)
+
+
+def test_what_functions_make_is_compared_where_a_budget_says_regression() -> None:
+    """20% more fails and names the functions, 20% less is better, and without `regression` nothing is compared."""
+    worse = made(12e6, 12.001e6, 12.002e6)
+    (verdict,) = judged(worse, *FIVE, base=TEN_MB).values()
+    assert (verdict.status, verdict.budget.function, verdict.budget.scope) == (
+        Status.FAIL,
+        "main.encode*",
+        "tests glob",
+    )
+    assert verdict.reason.startswith(
+        f"{FUNCTION} is worse than at main (1a2b3c) by 2.00 MB (+20.00%): 10.0 MB -> 12.0 MB, 3 rounds of each side"
+    )
+    assert verdict.over == pytest.approx(0.2, rel=1e-3)
+    assert judged(TEN_MB, *FIVE, base=worse)["alloc_space"].status is Status.IMPROVED
+    assert judged(TEN_MB, *FIVE, base=TEN_MB)["alloc_space"].status is Status.PASS
+    assert judged(worse, *on_functions({"regression": "30%"}), base=TEN_MB)["alloc_space"].status is Status.PASS
+    assert judged(worse, *on_functions("10MB"), base=TEN_MB) == {}
+
+
+@pytest.mark.parametrize("sides", [(600e3, 600e3), (600e3, 0.0), (0.0, 600e3)])
+def test_sampling_is_the_prior_of_an_estimates_scatter(sides: tuple[float, float]) -> None:
+    """Six sigmas of the less sure side, whatever the rounds happen to show; sampled as finely as it takes, it fails."""
+    base, new = (made(value, value, value, interval=width) for value, width in zip((10e6, 11.7e6), sides, strict=True))
+    verdict = judged(new, *FIVE, base=base)["alloc_space"]
+    assert verdict.status is Status.NOISY
+    assert "sampling alone leaves +- 600 kB, which a finer profile_rate narrows" in verdict.reason
+    finer = [made(value, value, value, interval=200e3) for value in (10e6, 11.7e6)]
+    assert judged(finer[1], *FIVE, base=finer[0])["alloc_space"].status is Status.FAIL
+
+
+def test_functions_that_one_side_did_not_measure() -> None:
+    """Flat and cumulative figures are not each other's; a budget asked for them, so that unmeasured is not passed."""
+    cum = on_functions({"regression": "5%", "cum": True})
+    found = judged(made(1e6, 1e6, 1e6, name=f"{FUNCTION} cum"), *cum, base=TEN_MB)["alloc_space"]
+    assert (found.status, found.rounds) == (Status.NO_BASELINE, (0, 3))
+    assert judged(TEN_MB, *cum, base=TEN_MB)["alloc_space"].status is Status.UNAVAILABLE
+    assert judged([*TEN_MB[:2], {}], *FIVE, base=TEN_MB)["alloc_space"].status is Status.UNAVAILABLE
+
+
+def test_functions_share_the_error_rate_with_the_metrics() -> None:
+    """One more figure is judged: the same change must stand out a little further."""
+    both = [{"live_heap": 60e6 + at * 1e6, **other} for at, other in enumerate(TEN_MB)]
+    alone, shared = judged(both, base=both)["live_heap"], judged(both, *FIVE, base=both)["live_heap"]
+    assert alone.smallest_visible is not None
+    assert shared.smallest_visible is not None
+    assert shared.smallest_visible > alone.smallest_visible

@@ -77,3 +77,28 @@ def test_no_line_is_wider_than_the_terminal(run_tests, width):
     """Whatever the records hold, each line fits."""
     for text, _ in sides_lines(run_tests, width):
         assert display_width(text) <= width
+
+
+def test_functions_stand_in_the_table_with_glob_and_unit():
+    """What they make is in bytes, though no metric of the window is called so; their name is said once."""
+    made = compared("alloc_space", 10e6, 12e6, Status.FAIL)
+    reason = "alloc_space[main.encode*] is worse than at main by 2.00 MB"
+    made = replace(made, budget=replace(made.budget, function="main.encode*"), smallest_visible=6e5, reason=reason)
+    record = replace(side("working tree"), base=side("main"), verdicts=(made,))
+    (line,) = [
+        text for text, _ in sides_lines([TestRecord("t.py::test_a", "failed", (record,))], 160) if "main.e" in text
+    ]
+    assert line.split()[1:10] == [
+        "alloc_space[main.encode*]",
+        "10.0",
+        "MB",
+        "12.0",
+        "MB",
+        "+20.00%",
+        "worse",
+        "-",
+        "+600",
+    ]
+    told = failure_text(record, "test_a")[1]
+    assert f"  FAIL  {reason}\n" in told
+    assert "a change of 600 kB or more could be told from noise" in told

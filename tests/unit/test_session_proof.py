@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from report_samples import window
 
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.errors import Place
 from pytest_gomem.judge.compare import compare
-from pytest_gomem.judge.verdict import Status
+from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import builtin_metrics
+from pytest_gomem.quantity import RATIO, Quantity
 from pytest_gomem.report.model import MetricValue, TestRecord
 from pytest_gomem.session.burden import NOTE
 from pytest_gomem.session.proof import NotTested, Proof, proofs
@@ -57,3 +62,18 @@ def test_what_was_not_made_worse_is_not_tested(plain, burdened, why):
     (found,) = proved(record(plain), record(burdened))
     assert isinstance(found, NotTested)
     assert why in found.why
+
+
+def test_functions_that_a_run_judges_share_the_error_of_a_gate():
+    """With them among the judged a run sees a little less, and so says the proof."""
+    limit = Quantity(0.05, RATIO, "5%")
+    budget = Budget("alloc_space", None, None, None, limit, "main.encode*", "tests glob", Place())
+    judged = Verdict(budget, limit, "regression", 1e6, Status.NO_BASELINE, None, None, "")
+    plain, burdened = record(rounds_of(60.0e6, 60.5e6, 61.0e6)), record(rounds_of(66.0e6, 66.5e6, 67.0e6), NOTE)
+
+    def visible(*verdicts):
+        test = replace(plain, windows=(replace(plain.windows[0], verdicts=verdicts),))
+        (found,) = (p for p in proved(test, burdened) if p.metric.name == "live_heap")
+        return found.visible
+
+    assert visible(judged) > visible()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from report_samples import window
 
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.errors import Place
+from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.quantity import RATIO, Quantity
 from pytest_gomem.report.model import BuildRecord, MetricValue
-from pytest_gomem.session.sides import side_name, unlike
+from pytest_gomem.session.sides import comparable, side_name, unlike, without_regressions
 
 
 def measured(source: str | None):
@@ -39,3 +45,18 @@ def test_sides_measured_in_different_ways_do_not_compare():
 def test_another_go_is_said_first(ref, go, name):
     """A verdict names the base side; two Go releases come before anything else."""
     assert side_name(BuildRecord(ref, go), BuildRecord("working tree", "go1.27.0")) == name
+
+
+def test_what_no_comparison_answers_keeps_its_verdict():
+    """Functions without a profile stay unavailable; a metric of the window is the comparison's, measured or not."""
+    lost = unmeasured("alloc_space", function="main.encode*"), unmeasured("rss_growth")
+    answered = unmeasured("live_heap"), replace(unmeasured("alloc_space", function="main.f"), actual=1e6)
+    record = window(metrics=measured(None).metrics, verdicts=(*lost, *answered))
+    assert without_regressions(record) == lost
+    assert comparable([v.budget for v in record.verdicts], record) == [v.budget for v in answered]
+
+
+def unmeasured(name: str, function: str = "") -> Verdict:
+    limit = Quantity(0.05, RATIO, "5%")
+    budget = Budget(name, None, None, None, limit, function, "tests glob", Place())
+    return Verdict(budget, limit, "regression", None, Status.UNAVAILABLE, None, None, "unavailable")
