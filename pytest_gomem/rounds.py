@@ -14,7 +14,15 @@ import pytest
 
 from pytest_gomem import against, option_values
 from pytest_gomem.items import SESSION_FIXTURE, test_id
-from pytest_gomem.session.schedule import FEWEST, LOOKS, RECORDED, Schedule, automatic, fixed, paired
+from pytest_gomem.session.schedule import (
+    RECORDED,
+    Schedule,
+    automatic,
+    automatically_paired,
+    fixed,
+    paired,
+    plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,20 +36,20 @@ if TYPE_CHECKING:
 def schedule_of(item: pytest.Item, plan: Plan, options: Said, references: References | None) -> Schedule:
     """The rounds that the marker asks for, else the option; one for a service that other tests use as well.
 
-    Where nobody says: of a comparison with another side as few as can tell, of a test with a baseline as many as its
-    comparisons need, of a test that is recorded as many as a baseline should have; else one.
+    Where nobody says: of a test that is compared as many as its comparisons need, of a test that is recorded as many as
+    a baseline should have; else one.
     """
     rounds = plan.rounds or option_values.rounds(options)
     if options["no-measure"] or SESSION_FIXTURE in getattr(item, "fixturenames", ()):
-        return fixed(1)
+        return plain(1)
     if against.is_asked(options):
-        return paired(LOOKS[-1], LOOKS) if rounds == "auto" else paired(rounds or FEWEST)
+        return paired(rounds) if isinstance(rounds, int) else automatically_paired()
     if options["update"]:
-        return fixed(rounds if isinstance(rounds, int) else RECORDED)
-    if isinstance(rounds, int):
-        return fixed(rounds)
+        return plain(rounds if isinstance(rounds, int) else RECORDED)
     is_kept = references is not None and references.exists(test_id(item))
-    return automatic() if rounds == "auto" or is_kept else fixed(1)
+    if isinstance(rounds, int):
+        return fixed(rounds) if is_kept else plain(rounds)
+    return automatic() if rounds == "auto" or is_kept else plain(1)
 
 
 def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:

@@ -1,19 +1,21 @@
-"""Judges the recorded pool: how often each rule cries wolf, and what it finds, in comparisons drawn from real rounds.
+"""Judges recorded rounds: how often each rule cries wolf, and what it finds, in comparisons drawn from real rounds.
 
-Each comparison draws the rounds of its two sides from the pool without putting one back: 3 against 3, say, are 6
-different processes. A/A draws both sides from the base. The drawn comparisons share rounds, so that a rate beyond what
-the pool holds cannot be shown; the bound is that of as many independent ones.
+Each comparison draws the rounds of its two sides without putting one back, and goes through them as a run does: it
+looks after as many as were asked for, and takes more, up to 8, where these make a metric seem worse. A/A draws both
+sides from the same workload. The drawn comparisons share rounds, so that a rate beyond what the recording holds cannot
+be shown; the bound is that of as many independent ones.
 
-1. A/A: false alarms of the metrics judged by default, per comparison of a test and per suite of 100 tests.
+1. A/A: false alarms of the metrics judged by default, per comparison of a test and per suite of 100 tests; of the
+   workload of the pool, and of the 16 workloads that scatter.py recorded.
 2. Power at 3 rounds of what changes live heap, bytes or objects per operation by 1%. 3. Of peak RSS +5% at 5 rounds.
 4. The rounds at which each variant is found 95 times in 100.
 5. The same comparisons by benchstat's rule (Mann-Whitney, two-sided, alpha 0.05) and by +5% of one run over one run.
 6. What a comparison costs: judging all metrics of a test, and reading and writing its baseline in a file of 100 tests.
 
-    python benchmarks/detection/judge.py [--pool PATH] [--draws 100000] [--small]
+    python benchmarks/detection/judge.py [--pool PATH] [--workloads PATH] [--draws 300000] [--small]
 
-Exit status 1 when a false alarm was seen, a power misses its limit, or a comparison costs more than 0.5 s.
---small: fewer draws, and a power that misses its limit is told without failing.
+Exit status 1 when false alarms are more frequent than 1e-5, a power misses its limit, or a comparison costs more than
+0.5 s. --small: fewer draws, and a power that misses its limit is told without failing.
 """
 
 from __future__ import annotations
@@ -29,15 +31,19 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import scatter
 from common import table, verdict, workshop
 from pool import BASE, FILE, REQUESTS, VARIANTS, Pool
 
 from pytest_gomem.baseline.snapshot import Snapshot, by_metric
 from pytest_gomem.baseline.store import Store
-from pytest_gomem.judge.compare import PRIMARY
+from pytest_gomem.judge.compare import ENOUGH, PRIMARY
 from pytest_gomem.judge.regressions import regression_verdicts
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.registry import builtin_metrics
+from pytest_gomem.report.model import BuildRecord, GcRecord, WindowRecord
+from pytest_gomem.session.comparing import is_decided
+from pytest_gomem.session.schedule import Schedule, automatic, automatically_paired, paired
 
 Side = Sequence[Mapping[str, float]]
 Rule = Callable[[Side, Side], set[str]]  # the metrics that are found worse
@@ -54,34 +60,75 @@ POWERS = (
     ("one more object per op", "allocs_per_op", 3, 0.99),
     ("peak +5%", "peak_rss", 5, 0.98),
 )
+WAYS = {
+    "a baseline, rounds as needed": automatic(),
+    "a commit, rounds as needed": automatically_paired(),
+    "a commit, 3 rounds": paired(3),
+    "a commit, 5 rounds": paired(5),
+}
 
 
-def ours(base: Side, new: Side) -> set[str]:
-    """As a run judges a test without any setting: the metrics of PRIMARY together."""
-    found = regression_verdicts((), METRICS, base, new, against=BASE, ops=REQUESTS)
-    return {verdict.budget.metric for verdict in found if verdict.status is Status.FAIL}
+@dataclass(frozen=True)
+class Course:
+    """Goes through drawn rounds as a run does. ops: of a round."""
+
+    schedule: Schedule
+    ops: int = REQUESTS
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """The rounds of the base and of the new side, if it runs them all; a baseline that is kept has 8."""
+        base, new = (self.schedule.sides.count(side) for side in ("base", "new"))
+        return base or ENOUGH, new
+
+    def found(self, base: Side, new: Side) -> tuple[set[str], int]:
+        """The metrics that fail, of those that are judged by default, and the rounds of the new side that it took."""
+        ends = sorted({*self.schedule.looks, len(self.schedule)})
+        return next(filter(None, (self._at(end, base, new) for end in ends)))
+
+    def _at(self, end: int, base: Side, new: Side) -> tuple[set[str], int] | None:
+        """What it comes to after so many rounds; None where more are to be run."""
+        of_base, of_new = (self.schedule.sides[:end].count(side) for side in ("base", "new"))
+        grows = "base" in self.schedule.sides
+        kept = base[:of_base] if grows else base
+        verdicts = regression_verdicts((), METRICS, kept, new[:of_new], against=BASE, ops=self.ops, base_grows=grows)
+        window = WindowRecord("", "", BuildRecord(""), GcRecord(), self.ops, 0.0, (), verdicts=verdicts)
+        confirms = self.schedule.confirms_only
+        over = end == len(self.schedule) or is_decided(
+            [window], METRICS, self.most[1], base_grows=grows, confirms_only=confirms
+        )
+        return ({v.budget.metric for v in verdicts if v.status is Status.FAIL}, of_new) if over else None
 
 
-def benchstat(base: Side, new: Side) -> set[str]:
+def ours(rounds: int) -> Rule:
+    """As a run judges a test that is asked for so many rounds of either side."""
+    course = Course(paired(rounds))
+    return lambda base, new: course.found(base, new)[0]
+
+
+def benchstat(rounds: int) -> Rule:
     """Each metric by itself: a two-sided Mann-Whitney p below 0.05, and a greater median."""
     from scipy.stats import mannwhitneyu
 
-    worse = set()
-    for name in PRIMARY:
-        before, after = ([one[name] for one in side] for side in (base, new))
-        tied = len({*before, *after}) < len(before) + len(after)
-        p = mannwhitneyu(before, after, method="asymptotic" if tied else "exact").pvalue
-        if p < 0.05 and median(after) > median(before):
-            worse.add(name)
+    def worse(base: Side, new: Side) -> set[str]:
+        found = set()
+        for name in PRIMARY:
+            before, after = ([one[name] for one in side[:rounds]] for side in (base, new))
+            tied = len({*before, *after}) < len(before) + len(after)
+            p = mannwhitneyu(before, after, method="asymptotic" if tied else "exact").pvalue
+            if p < 0.05 and median(after) > median(before):
+                found.add(name)
+        return found
+
     return worse
 
 
-def plain(base: Side, new: Side) -> set[str]:
+def one_run(_: int) -> Rule:
     """One run against one run: more than 5% above."""
-    return {name for name in PRIMARY if new[0][name] > base[0][name] * (1 + PLAIN)}
+    return lambda base, new: {name for name in PRIMARY if new[0][name] > base[0][name] * (1 + PLAIN)}
 
 
-RULES: dict[str, Rule] = {"ours": ours, "benchstat": benchstat, "one run +5%": plain}
+RULES: dict[str, Callable[[int], Rule]] = {"ours": ours, "benchstat": benchstat, "one run +5%": one_run}
 
 
 @dataclass(frozen=True)
@@ -90,26 +137,35 @@ class Judge:
 
     pool: Pool
 
-    def draws(self, variant: str, rounds: int, count: int) -> Iterator[tuple[Side, Side]]:
-        """So many comparisons of base and variant; nothing where the pool is too small."""
+    def draws(self, variant: str, rounds: tuple[int, int], count: int, base: str = BASE) -> Iterator[tuple[Side, Side]]:
+        """So many comparisons, of so many rounds of base and of variant; nothing where the pool is too small."""
         random_ = random.Random(f"{variant} {rounds}")
-        base, other = self.pool.rounds[BASE], self.pool.rounds[variant]
-        alone = variant == BASE
-        if len(base) < rounds * (1 + alone) or len(other) < rounds:
+        of_base, of_new = rounds
+        before, after = self.pool.rounds[base], self.pool.rounds[variant]
+        alone = variant == base
+        if len(before) < of_base + of_new * alone or len(after) < of_new:
             return
         for _ in range(count):
-            drawn = random_.sample(base, rounds * (1 + alone))
-            yield drawn[:rounds], drawn[rounds:] if alone else random_.sample(other, rounds)
+            drawn = random_.sample(before, of_base + of_new * alone)
+            yield drawn[:of_base], drawn[of_base:] if alone else random_.sample(after, of_new)
 
     def share(self, rule: Rule, variant: str, metric: str, rounds: int, count: int) -> float | None:
         """How often the metric is found worse; None where the pool is too small."""
-        found = [metric in rule(base, new) for base, new in self.draws(variant, rounds, count)]
+        most = max(rounds, ENOUGH)
+        found = [metric in rule(base, new) for base, new in self.draws(variant, (most, most), count)]
         return sum(found) / len(found) if found else None
 
     def alarms(self, rule: Rule, rounds: int, count: int) -> tuple[int, int]:
         """False alarms, and comparisons: of a test, whose metrics are judged together."""
-        found = [bool(rule(base, new)) for base, new in self.draws(BASE, rounds, count)]
+        found = [bool(rule(base, new)) for base, new in self.draws(BASE, (rounds, rounds), count)]
         return sum(found), len(found)
+
+    def course_alarms(self, schedule: Schedule, workload: str, count: int) -> tuple[int, int, int]:
+        """False alarms, comparisons, and the rounds of the new side that they took in all."""
+        ops = int(self.pool.rounds[workload][0].get("ops", REQUESTS))
+        course = Course(schedule, ops)
+        found = [course.found(*sides) for sides in self.draws(workload, course.most, count, workload)]
+        return sum(bool(worse) for worse, _ in found), len(found), sum(rounds for _, rounds in found)
 
 
 def bound(alarms: int, comparisons: int) -> float:
@@ -119,31 +175,37 @@ def bound(alarms: int, comparisons: int) -> float:
     return top / comparisons
 
 
-def judge_alarms(judge: Judge, draws: int, peers: int) -> Iterator[str]:
+def judge_alarms(judge: Judge, workloads: Judge, draws: int, peers: int) -> Iterator[str]:
     """1 and, side by side, 5."""
     rows = []
-    for rounds in (3, 5):
-        for name, rule in RULES.items():
-            alarms, count = judge.alarms(rule, rounds, draws if rule is ours else peers)
+    several = list(workloads.pool.rounds)
+    for way, schedule in WAYS.items():
+        for subject, pool, names in (("the pool", judge, [BASE]), ("16 workloads", workloads, several)):
+            found = [pool.course_alarms(schedule, name, draws // len(names)) for name in names]
+            alarms, count, rounds = (sum(column) for column in zip(*found, strict=True))
             if not count:
                 continue
-            rate, top = alarms / count, bound(alarms, count)
-            suite = 1 - (1 - rate) ** 100
-            rows.append((name, rounds, count, alarms, f"{rate:.2g}", f"{top:.2g}", f"{suite:.2g}"))
-            if rule is ours and alarms > ALARMS * count:
-                yield f"{alarms} false alarms in {count} comparisons at {rounds} rounds"
-    head = ("A/A", "rounds", "comparisons", "false alarms", "rate", "at most", "per suite of 100")
+            rows.append((f"ours, {way}", subject, f"{rounds / count:.2f}", *_rates(alarms, count)))
+            if alarms > ALARMS * count:
+                yield f"{alarms} false alarms in {count} comparisons with {way}, {subject}"
+    for name in ("benchstat", "one run +5%"):
+        for rounds in (3, 5):
+            alarms, count = judge.alarms(RULES[name](rounds), rounds, peers)
+            rows.append((name, "the pool", f"{rounds}", *_rates(alarms, count)))
+    head = ("A/A", "of", "rounds", "comparisons", "false alarms", "rate", "at most", "per suite of 100")
     table("false alarms between equal sides, metrics judged by default", head, rows)
 
 
-def judge_power(judge: Judge, draws: int, peers: int) -> Iterator[str]:
+def _rates(alarms: int, count: int) -> tuple[object, ...]:
+    rate = alarms / count
+    return count, alarms, f"{rate:.2g}", f"{bound(alarms, count):.2g}", f"{1 - (1 - rate) ** 100:.2g}"
+
+
+def judge_power(judge: Judge, draws: int) -> Iterator[str]:
     """2, 3 and, side by side, 5."""
     rows = []
     for variant, metric, rounds, least in POWERS:
-        found = {
-            name: judge.share(rule, variant, metric, rounds, draws if rule is ours else peers)
-            for name, rule in RULES.items()
-        }
+        found = {name: judge.share(rule(rounds), variant, metric, rounds, draws) for name, rule in RULES.items()}
         rows.append((variant, metric, rounds, *(_percent(share) for share in found.values()), f"{least:.0%}"))
         power = found["ours"]
         if power is None:
@@ -158,7 +220,7 @@ def show_curves(judge: Judge, draws: int) -> None:
     rows = []
     for variant in VARIANTS[1:]:
         for metric in [name for name in variant.changes if name in PRIMARY] or ["peak_rss", "live_heap"]:
-            shares = [judge.share(ours, variant.name, metric, rounds, draws) for rounds in ROUNDS]
+            shares = [judge.share(ours(rounds), variant.name, metric, rounds, draws) for rounds in ROUNDS]
             enough = [n for n, share in zip(ROUNDS, shares, strict=True) if share is not None and share >= 0.95]
             rows.append((variant.name, metric, *map(_percent, shares), enough[0] if enough else "-"))
     head = ("found worse by ours", "metric", *(f"{rounds} v {rounds}" for rounds in ROUNDS), "95% from")
@@ -173,7 +235,7 @@ def judge_cost(judge: Judge) -> Iterator[str]:
     """6."""
     base = new = judge.pool.rounds[BASE][:3]
     start = time.perf_counter()
-    ours(base, new)
+    regression_verdicts((), METRICS, base, new, against=BASE, ops=REQUESTS)
     judging = time.perf_counter() - start
     with workshop() as folder:
         store = Store(folder / "kept")
@@ -196,15 +258,16 @@ def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pool", type=Path, default=FILE)
-    parser.add_argument("--draws", type=int, default=100_000)
+    parser.add_argument("--workloads", type=Path, default=scatter.FILE)
+    parser.add_argument("--draws", type=int, default=300_000)
     parser.add_argument("--small", action="store_true", help="fewer draws, for CI")
     given = parser.parse_args()
     draws = 1000 if given.small else given.draws
-    peers = draws // (5 if given.small else 10)  # scipy takes a millisecond for each comparison
-    judge = Judge(Pool.read(given.pool))
+    peers = draws // (5 if given.small else 30)  # scipy takes a millisecond for each comparison
+    judge, workloads = Judge(Pool.read(given.pool)), Judge(Pool.read(given.workloads))
     print(f"the pool: {len(judge.pool.rounds[BASE])} rounds of each variant, {dict(judge.pool.about)}")
-    missed = [*judge_alarms(judge, draws, peers), *judge_cost(judge)]
-    weak = list(judge_power(judge, peers, peers))
+    missed = [*judge_alarms(judge, workloads, draws, peers), *judge_cost(judge)]
+    weak = list(judge_power(judge, peers))
     show_curves(judge, peers // 2)
     print()
     # What a pool shows of the power hangs on the machine that recorded it: in CI it is printed, not enforced.

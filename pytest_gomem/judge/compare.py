@@ -1,17 +1,18 @@
 """Owns the decision whether one metric's rounds differ between two sides by more than their scatter: one pure function.
 
 Its error. A false alarm needs both of this at once: the medians of two equal sides apart by more than six sigmas of the
-metric's prior, and medians and means both apart by more than Student's t of the scatter that these very rounds show, at
-a tail of ALPHA over the number of metrics judged together and the number of looks. Where the prior is true the first
-bounds it by 1e-9; where the service scatters more, the second bounds it by ALPHA if its rounds scatter normally. With
-few rounds the sides are then completely separate: a round of one side among those of the other would widen the scatter
-beyond any such change.
+metric's prior, and their rounds apart in one of two ways. Either medians and means differ by more than Student's t of
+the scatter that these very rounds show, at a tail of ALPHA over the number of metrics judged together. Or each side has
+8 rounds, and a gap lies between the two, of 2 sigmas of the prior and of 0.3 of the wider side's range. Where the prior
+is true the first bounds the error by 1e-9. Where a service scatters more, t bounds it by ALPHA if its rounds scatter
+normally, which a sync.Pool or the timing of collections can spoil: a level that one round in three has, and that none
+of 3 happened to show. Two equal sides of 8 rounds lie apart in 1 of 12 870 orders, however they scatter.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -25,6 +26,8 @@ ALPHA = 1e-5  # false alarms per comparison of a test's metrics: below one a mon
 NOISY_ALPHA = 1e-3  # of the metrics that only ranks can tell, and that only a budget puts among the judged
 PRIOR_SIGMAS = 6
 FEWEST = 3  # rounds of each side before anything fails: with fewer nothing is known of these rounds' own scatter
+ENOUGH = 8  # rounds of each side that are apart by chance in 1 of 12 870 orders: no more are run to be sure
+GAP_SIGMAS, GAP_RANGES = 2, 0.3  # between two sides that are apart: 0 false alarms of 3e6, docs/regressions.md
 MOST_NEEDED = 50  # more rounds than this are no advice
 MIXED = "the ranks of the two sides mix"
 TOO_FEW_RANKS = "with so many noisy metrics judged, so few rounds cannot tell however far they lie apart"
@@ -50,6 +53,7 @@ class Comparison:
     to 77 times in 100 where there are 3 or 5, and 81 to 99 times where there are 8 (simulated). tolerance: the least
     worsening that counts, a ratio of the base.
     rule: "separation", "ranks", or "" where nothing was decided.
+    is_suspect: worse, by fewer rounds than ENOUGH that are all apart: more of them are worth their time.
     """
 
     metric: str
@@ -65,6 +69,7 @@ class Comparison:
     rule: str
     reason: str
     base_needed: int | None = None
+    is_suspect: bool = False
 
     @property
     def ratio(self) -> float | None:
@@ -98,17 +103,13 @@ def compare(
     return _by_separation(case, ops, ALPHA / decisions)
 
 
-def decisions_of(metric: Metric, judged: Iterable[Metric], looks: Collection[int]) -> int:
-    """How many decisions share the error rate of a metric's class: its metrics that are judged, at each look that can
-    fail them.
+def decisions_of(metric: Metric, judged: Iterable[Metric]) -> int:
+    """How many decisions share the error rate of a metric's class: its metrics that are judged together.
 
-    looks: the rounds of each side at each look, () = one look at the end. With fewer rounds than its rule needs nothing
-    fails, so that such a look takes no share.
+    Early looks take no share: after one of them a test may pass, and nothing fails before the last.
     """
     noisy = metric.noise is Noise.NOISY
-    family = sum((one.noise is Noise.NOISY) == noisy for one in judged)
-    fewest = ranks.FEWEST if noisy else FEWEST
-    return max(family, 1) * max(sum(look >= fewest for look in looks), 1)
+    return max(sum((one.noise is Noise.NOISY) == noisy for one in judged), 1)
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,17 @@ class _Case:
         """The least worsening that counts, in the metric's unit."""
         return self.tolerance * abs(self.base_median)
 
+    @property
+    def gap(self) -> float:
+        """Between the rounds of the lower side and those of the higher one; negative where they mix."""
+        low, high = (self.base, self.new) if self.change > 0 else (self.new, self.base)
+        return min(high) - max(low)
+
+    @property
+    def widest(self) -> float:
+        """The range of the side that has the wider one."""
+        return max(max(side) - min(side) for side in (self.base, self.new))
+
     def is_worse(self) -> bool:
         return self.change > 0 if self.metric.better is Better.LOWER else self.change < 0
 
@@ -166,6 +178,7 @@ class _Case:
         needed: tuple[int, int] | None = None,
         visible: float | None = None,
         reason: str = "",
+        is_suspect: bool = False,
     ) -> Comparison:
         both = bool(self.base and self.new)
         return Comparison(
@@ -182,6 +195,7 @@ class _Case:
             tolerance=self.tolerance,
             rule=rule,
             reason=reason,
+            is_suspect=is_suspect,
         )
 
 
@@ -197,11 +211,15 @@ class _Scatter:
     def sigma(self) -> float:
         return max(self.prior, self.shown)
 
+    @property
+    def floor(self) -> float:
+        """What a change must exceed however little these rounds scatter."""
+        return PRIOR_SIGMAS * self.prior
+
     def threshold(self, alpha: float, base: int, new: int) -> float:
         """What a change must exceed, with so many rounds, lest it be scatter; of means, Student's t is exact."""
         error = math.sqrt(1 / base + 1 / new)
-        shown = quantile(alpha, base + new - 2) * self.shown * error if self.shown else 0.0
-        return max(PRIOR_SIGMAS * self.prior, shown)
+        return max(self.floor, quantile(alpha, base + new - 2) * self.shown * error if self.shown else 0.0)
 
 
 def _error(base: int, new: int) -> float:
@@ -229,7 +247,8 @@ def _by_separation(case: _Case, ops: int | None, alpha: float) -> Comparison:
     scatter, change, counts = _scatter(case, ops), case.change, case.counts
     threshold = max(case.least, scatter.threshold(alpha, *counts))
     enough = min(counts) >= FEWEST
-    status = case.status(enough and case.sure_change > threshold)
+    counts_at_all = enough and abs(change) > max(case.least, scatter.floor)
+    status = case.status(counts_at_all and (case.sure_change > threshold or _are_apart(case, scatter.prior)))
     noisy = status is Status.NOISY
     error = scatter.sigma * _error(*counts)
     wanted = max(abs(change), case.least)
@@ -241,7 +260,12 @@ def _by_separation(case: _Case, ops: int | None, alpha: float) -> Comparison:
         needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < wanted) if noisy else None,
         visible=threshold + _POWER * error if enough else None,
         reason=_why_noisy(enough) if noisy else "",
+        is_suspect=counts_at_all and case.is_worse() and case.gap > 0 and min(counts) < ENOUGH,
     )
+
+
+def _are_apart(case: _Case, prior: float) -> bool:
+    return min(case.counts) >= ENOUGH and case.gap > max(GAP_SIGMAS * prior, GAP_RANGES * case.widest)
 
 
 def _why_noisy(enough: bool) -> str:

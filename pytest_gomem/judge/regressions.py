@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -28,7 +28,6 @@ def regression_verdicts(
     *,
     against: str,
     ops: int | None = None,
-    looks: Collection[int] = (),
     base_grows: bool = True,
     missing: Mapping[str, str] = MappingProxyType({}),
     strict: bool = False,
@@ -36,8 +35,8 @@ def regression_verdicts(
     """The verdict of each figure that is compared: those with a `regression` limit, and by default PRIMARY.
 
     base, new: the rounds of either side. against: what the base is, for the words: "origin/main (1a2b3c)".
-    looks: the rounds of each side whenever they are looked at before the end. base_grows: see `compare`.
-    missing: why the new side has no figure of a metric. A metric counts as measured on a side if every round has it.
+    base_grows: see `compare`. missing: why the new side has no figure of a metric.
+    A metric counts as measured on a side if every round has it.
     One that no budget asked for is left out where neither side measured it, and NO_BASELINE where one did not;
     what a budget asked for, or any under `strict`, is UNAVAILABLE if the new side did not measure it, which fails.
     """
@@ -50,7 +49,7 @@ def regression_verdicts(
 
     def verdict(name: str, budget: Budget) -> Verdict:
         metric, (before, now) = metrics[name], sides[name]
-        decisions = decisions_of(metric, family, looks)
+        decisions = decisions_of(metric, family)
         tolerance = _limit(budget).value
         found = compare(metric, before, now, tolerance, ops=ops, decisions=decisions, base_grows=base_grows)
         if found.new is None:
@@ -110,6 +109,7 @@ def verdict_of(found: Comparison, metric: Metric, budget: Budget, against: str) 
         rounds_needed=found.rounds_needed,
         rounds=found.rounds,
         smallest_visible=found.smallest_visible,
+        is_suspect=found.is_suspect,
     )
 
 

@@ -48,7 +48,8 @@ class Verdict:
     smallest_visible: a worsening that stands out of the scatter of rounds such as these, in the metric's unit; None
     where that is unknown.
     accepted: set where the limit is broken and gomem_accepted.yaml accepts it; the status is WARN then.
-    rounds: of the base and of this run, where they were compared.
+    rounds: of the base and of this run, where they were compared. is_suspect: these rounds are worse, and too few to be
+    sure of it: more are worth their time.
     """
 
     budget: Budget
@@ -66,3 +67,4 @@ class Verdict:
     accepted: Accepted | None = None
     rounds: tuple[int, int] | None = None
     smallest_visible: float | None = None
+    is_suspect: bool = False

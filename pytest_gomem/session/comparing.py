@@ -71,15 +71,11 @@ class References(Protocol):
 
 @dataclass(frozen=True)
 class Comparing:
-    """The comparisons of one test. looks: the rounds it has run whenever they are looked at.
-
-    reasons: asked why culprits do what they do; None = nobody asks.
-    """
+    """The comparisons of one test. reasons: asked why culprits do what they do; None = nobody asks."""
 
     references: References
     judging: Judging
     registry: Registry
-    looks: tuple[int, ...] = ()
     reasons: Reasons | None = None
 
     def compared(
@@ -107,7 +103,6 @@ class Comparing:
             rounds_of(window),
             against=reference.label,
             ops=window.ops,
-            looks=self.looks,
             base_grows=False,
             missing=missing(window),
             strict=self.judging.strict,
@@ -174,14 +169,29 @@ def _base(window: WindowRecord, reference: Reference) -> WindowRecord:
 
 
 def is_decided(
-    windows: Sequence[WindowRecord], metrics: Mapping[str, Metric], most: int, *, base_grows: bool = False
+    windows: Sequence[WindowRecord],
+    metrics: Mapping[str, Metric],
+    most: int,
+    *,
+    base_grows: bool = False,
+    confirms_only: bool = False,
 ) -> bool:
-    """Whether up to `most` rounds could change no comparison of the test: what has failed has failed.
+    """Whether up to `most` rounds could change no comparison of the test, or would only bear out what is fine.
 
-    base_grows: the base side runs rounds too, `most` of each side.
+    base_grows: the base side runs rounds too, `most` of each side. confirms_only: more rounds are run of what seems
+    worse, and not of what is too noisy to tell.
     """
     found = [v for window in windows for v in window.verdicts if v.kind == REGRESSION and v.rounds is not None]
-    return any(v.status is Status.FAIL for v in found) or not any(_is_open(v, metrics, most, base_grows) for v in found)
+    return not any(
+        _is_suspect(v, most) or (not confirms_only and _is_open(v, metrics, most, base_grows)) for v in found
+    )
+
+
+def _is_suspect(verdict: Verdict, most: int) -> bool:
+    """Whether the metric seems worse, and more rounds of this side are to bear it out before the test fails."""
+    assert verdict.rounds is not None
+    seems_worse = verdict.status is Status.FAIL or (verdict.status is Status.NOISY and verdict.is_suspect)
+    return seems_worse and verdict.rounds[1] < most
 
 
 def _is_open(verdict: Verdict, metrics: Mapping[str, Metric], most: int, base_grows: bool) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from pytest_gomem.errors import GomemError, ObserveError
+from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.model import WindowRecord
@@ -16,7 +17,7 @@ from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.pairs import closing_heap
 from pytest_gomem.session.rounds import Key, merged
 from pytest_gomem.session.run import Run
-from pytest_gomem.session.schedule import FEWEST, Schedule, Side
+from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.sides import ONE_PROCESS, compared, last_measurements, without_base
 
 
@@ -55,10 +56,9 @@ class Course:
         self._schedule = schedule
         self._shares_process = shares_process
         self._keeps_heap = keeps_heap
-        self._looks = schedule.rounds_at_looks()
         self._comparing: Comparing | None = None
         if references is not None:
-            self._comparing = Comparing(references, judging, run.settings.registry, self._looks, run.reasons)
+            self._comparing = Comparing(references, judging, run.settings.registry, run.reasons)
         self._rounds: list[Round] = []
         self._turn = 0
         self._base_lost = ""
@@ -97,7 +97,8 @@ class Course:
     @property
     def position(self) -> str:
         """Which round of how many runs, "" of a test that has one: "round 2 of 3"."""
-        return f"round {len(self._rounds)} of {len(self._schedule)}" if len(self._schedule) > 1 else ""
+        count = self._schedule.expected(len(self._rounds))
+        return f"round {len(self._rounds)} of {count}" if count > 1 else ""
 
     def factory(self, base: Overrides | None = None, service: str | None = None) -> Gomem:
         """A new factory whose windows belong to this round."""
@@ -124,7 +125,7 @@ class Course:
         if not self.in_further_round:
             return without_base(windows, ONE_PROCESS) if self._shares_process else windows
         sides: dict[Side, list[list[Measurement]]] = {"new": rounds, "base": self._measured("base")}
-        return compared(windows, sides, self._base_lost, self._judging, run.settings.registry, self._looks, run.reasons)
+        return compared(windows, sides, self._base_lost, self._judging, run.settings.registry, run.reasons)
 
     def heaps(self) -> dict[Key, tuple[Profile, str]]:
         """The heap profile of each window of our own processes, with the module of its service, of the last round."""
@@ -146,7 +147,8 @@ class Course:
         metrics = {metric.name: metric for metric in self._run.settings.registry}
         two_sides = self._run.settings.against is not None
         most = len(self._schedule) // (2 if two_sides else 1)
-        return is_decided(windows, metrics, most, base_grows=two_sides)
+        confirms_only = self._schedule.confirms_only
+        return is_decided(windows, metrics, most, base_grows=two_sides, confirms_only=confirms_only)
 
     def _judging_of(self, side: Side) -> Judging:
         return replace(self._judging, is_base=True) if side == "base" else self._judging

@@ -16,7 +16,6 @@ from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.report.text import budget_name, limit_text, percent
 from pytest_gomem.session.burden import NOTE, Burden, Window
 from pytest_gomem.session.comparing import rounds_of
-from pytest_gomem.session.schedule import LOOKS
 from pytest_gomem.session.sides import missing
 
 RAISED = ("live_heap", "alloc_bytes_per_op", "allocs_per_op")  # by the whole burden; others rise as a consequence
@@ -108,8 +107,7 @@ def _of_window(
         if name not in metrics or not base or not new:
             continue
         tolerance = limits.get(name, PRIMARY.get(name, 0.0))
-        # As a test is judged that does not say how many rounds it wants: it is looked at most often.
-        decisions = decisions_of(metrics[name], judged, LOOKS)
+        decisions = decisions_of(metrics[name], judged)
         found = compare(metrics[name], base, new, tolerance, ops=plain.ops, decisions=decisions)
         level, visible = median(base), found.smallest_visible
         rang = found.status is Status.FAIL if name in RAISED else None

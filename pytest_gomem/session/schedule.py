@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
+
+from pytest_gomem.judge.compare import ENOUGH, FEWEST
 
 Side = Literal["new", "base"]
 
-# Fixed before the first figure is seen, so that the error of stopping early is bounded: see judge/compare.py.
-LOOKS = (1, 3, 5, 8)
-FEWEST = 3  # rounds of each side that can tell a change from scatter
-RECORDED = 5  # of a run that records a baseline and does not say how many: eight degrees of freedom against as many
+# Fixed before the first figure is seen. After an early look a test can only pass: what fails has run them all.
+LOOKS = (1, 3, 5, ENOUGH)
+RECORDED = ENOUGH  # of a run that records a baseline and does not say how many
 
 
 @dataclass(frozen=True)
@@ -18,19 +19,21 @@ class Schedule:
     """The rounds of one test, each by the side it runs: "new" is what is tested, "base" what it is compared with.
 
     looks: numbers of finished rounds after which the test may end, if all comparisons are decided; () = run them all.
+    confirms_only: the rounds after the first look are run for what seems worse there, and not for what is unclear.
     A base side differs in how its services are launched alone (`Gomem.side`); its windows are kept apart.
     """
 
     sides: tuple[Side, ...] = ("new",)
-    looks: frozenset[int] = field(default_factory=frozenset)
+    looks: frozenset[int] = frozenset()
+    confirms_only: bool = False
 
     def __len__(self) -> int:
         return len(self.sides)
 
-    def rounds_at_looks(self) -> tuple[int, ...]:
-        """The rounds of each side at each look, and at the end."""
-        kinds = set(self.sides)
-        return tuple(min(map(self.sides[:end].count, kinds)) for end in sorted({*self.looks, len(self)}))
+    def expected(self, at: int) -> int:
+        """How many rounds are run in all, seen from round `at`, counted from 1: those that confirm are not expected."""
+        asked = min(self.looks, default=0) if self.confirms_only else 0
+        return asked if at <= asked else len(self)
 
     def may_be_last(self, at: int) -> bool:
         """Whether round `at`, counted from 0, is the last of its side if the test ends after all, or after a look."""
@@ -38,24 +41,46 @@ class Schedule:
         return any(at < end and self.sides[at] not in self.sides[at + 1 : end] for end in ends)
 
 
+def plain(rounds: int) -> Schedule:
+    """So many rounds of the new side, which are compared with nothing."""
+    return _alone(rounds)
+
+
 def fixed(rounds: int) -> Schedule:
-    """So many rounds of the new side."""
+    """So many rounds of the new side, and up to 8 where these make a metric seem worse than its baseline."""
+    return _alone(max(rounds, ENOUGH), _confirming(rounds), True) if rounds >= FEWEST else _alone(rounds)
+
+
+def automatic() -> Schedule:
+    """As many rounds of the new side as the decision needs: it is looked for at LOOKS, the last of which ends it."""
+    return _alone(ENOUGH, LOOKS)
+
+
+def paired(rounds: int) -> Schedule:
+    """So many rounds of either side, and up to 8 where these make a metric seem worse than on the base side."""
+    return _in_turns(max(rounds, ENOUGH), _confirming(rounds), True) if rounds >= FEWEST else _in_turns(rounds)
+
+
+def automatically_paired() -> Schedule:
+    """As many rounds of either side as the decision needs, 3 at the least."""
+    return _in_turns(ENOUGH, tuple(look for look in LOOKS if look >= FEWEST))
+
+
+def _confirming(rounds: int) -> tuple[int, ...]:
+    return (rounds, *(look for look in LOOKS if look > rounds)) if rounds < ENOUGH else ()
+
+
+def _alone(rounds: int, looks: tuple[int, ...] = (), confirms_only: bool = False) -> Schedule:
     new: Side = "new"
-    return Schedule((new,) * rounds)
+    return Schedule((new,) * rounds, frozenset(looks), confirms_only)
 
 
-def automatic(looks: tuple[int, ...] = LOOKS) -> Schedule:
-    """As many rounds of the new side as the decision needs: it is looked for at `looks`, the last of which ends it."""
-    new: Side = "new"
-    return Schedule((new,) * looks[-1], frozenset(looks))
-
-
-def paired(rounds: int, looks: tuple[int, ...] = ()) -> Schedule:
-    """So many rounds of either side, as A B B A A B B A: a drift of the machine bears on both alike.
+def _in_turns(rounds: int, looks: tuple[int, ...] = (), confirms_only: bool = False) -> Schedule:
+    """As A B B A A B B A: a drift of the machine bears on both alike.
 
     The first is of the new side: a test that fails there fails as it does without a base.
     looks: in rounds of each side.
     """
     turns: tuple[tuple[Side, Side], ...] = (("new", "base"), ("base", "new"))
     sides = tuple(side for at in range(rounds) for side in turns[at % 2])
-    return Schedule(sides, frozenset(2 * look for look in looks))
+    return Schedule(sides, frozenset(2 * look for look in looks), confirms_only)

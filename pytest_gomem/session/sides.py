@@ -34,18 +34,17 @@ def compared(
     lost: str,
     judging: Judging,
     registry: Registry,
-    looks: tuple[int, ...] = (),
     reasons: Reasons | None = None,
 ) -> tuple[WindowRecord, ...]:
     """The merged windows of the new side with those of the base beside them, judged by the comparison.
 
-    lost: why the base side came to nothing, "" where it did not: then nothing is compared. looks: the rounds of each
-    side whenever they are looked at before they end. reasons: asked why culprits do what they do; None = nobody asks.
+    lost: why the base side came to nothing, "" where it did not: then nothing is compared.
+    reasons: asked why culprits do what they do; None = nobody asks.
     """
     new, base_last = last_measurements(rounds["new"]), last_measurements(rounds["base"])
     base_rounds = [[m.record for m in one] for one in rounds["base"]]
     base = {} if lost else dict(zip(base_last, merged(base_rounds, replace(judging, is_base=True)), strict=True))
-    comparing = _Comparing(judging, registry, looks, new, base_last, reasons)
+    comparing = _Comparing(judging, registry, new, base_last, reasons)
     return tuple(
         comparing.beside(window, key, base[key])
         if key in base
@@ -78,14 +77,12 @@ class _Comparing:
         self,
         judging: Judging,
         registry: Registry,
-        looks: tuple[int, ...],
         new: Mapping[Key, Measurement],
         base: Mapping[Key, Measurement],
         reasons: Reasons | None,
     ) -> None:
         self._judging = judging
         self._metrics = {metric.name: metric for metric in registry}
-        self._looks = looks
         self._new = new
         self._base = base
         self._reasons = reasons
@@ -112,7 +109,6 @@ class _Comparing:
             new.rounds,
             against=side_name(base.build, new.build),
             ops=new.ops,
-            looks=self._looks,
             missing=missing(new),
             strict=self._judging.strict,
         )

@@ -12,7 +12,7 @@ from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.session.conditions import ATTACHED
 from pytest_gomem.session.measurement import CHECK_SCOPE, Judging
 from pytest_gomem.session.rounds import keys, merged
-from pytest_gomem.session.schedule import LOOKS, automatic, fixed, paired
+from pytest_gomem.session.schedule import LOOKS, automatic, automatically_paired, fixed, paired, plain
 
 JUDGING = Judging("test_it.py::test_a")
 
@@ -77,17 +77,31 @@ def test_checks_by_hand_are_the_last_rounds_and_other_work_is_noted():
 
 def test_schedules():
     """Rounds of two sides take turns so that a steady drift bears on both alike; looks are fixed beforehand."""
-    assert fixed(3).sides == ("new",) * 3
-    assert "".join(side[0] for side in paired(4).sides) == "nbbnnbbn"
-    assert paired(3, looks=(3,)).looks == {6}
-    last = [paired(3).may_be_last(at) for at in range(6)]
-    assert last == [False, False, False, False, True, True]
-    assert [at for at in range(10) if paired(5, looks=(1, 3)).may_be_last(at)] == [0, 1, 4, 5, 8, 9]
-    assert (fixed(3).rounds_at_looks(), automatic().rounds_at_looks()) == ((3,), LOOKS)
-    assert paired(5, looks=(1, 3)).rounds_at_looks() == (1, 3, 5)
-    assert (len(automatic()), automatic().looks) == (LOOKS[-1], frozenset(LOOKS))
-    drift = [at if side == "new" else -at for at, side in enumerate(paired(4).sides)]
-    assert sum(drift) == 0
+    assert (plain(3).sides, plain(3).looks) == (("new",) * 3, frozenset())
+    assert "".join(side[0] for side in paired(4).sides) == "nbbnnbbn" * 2
+    assert (len(automatic()), automatic().looks, automatic().confirms_only) == (8, frozenset(LOOKS), False)
+    assert (len(automatically_paired()), automatically_paired().looks) == (16, {6, 10, 16})
+    assert [at for at in range(16) if automatically_paired().may_be_last(at)] == [4, 5, 8, 9, 14, 15]
+    for schedule in (automatic(), paired(8), paired(5), paired(11)):
+        drift = [at if side == "new" else -at for at, side in enumerate(schedule.sides)]
+        assert "base" not in schedule.sides or abs(sum(drift)) <= 1
+
+
+def test_a_fixed_number_of_rounds_grows_to_eight_only_to_bear_out_what_seems_worse():
+    """With fewer than 3 nothing seems worse; 8 and more are enough as they are."""
+    assert (len(fixed(3)), fixed(3).looks, fixed(3).confirms_only) == (8, {3, 5, 8}, True)
+    assert (len(fixed(6)), fixed(6).looks) == (8, {6, 8})
+    assert [(len(fixed(rounds)), set(fixed(rounds).looks)) for rounds in (1, 2, 8, 20)] == [
+        (1, set()),
+        (2, set()),
+        (8, set()),
+        (20, set()),
+    ]
+    assert (len(paired(3)), paired(3).looks) == (16, {6, 10, 16})
+    assert [len(paired(rounds)) for rounds in (1, 2, 8, 20)] == [2, 4, 16, 40]
+    assert [fixed(3).expected(at) for at in (1, 3, 4, 8)] == [3, 3, 8, 8]
+    assert [paired(3).expected(at) for at in (6, 7)] == [6, 16]
+    assert (automatic().expected(1), plain(3).expected(1)) == (8, 3)
 
 
 def test_a_process_that_is_not_ours_is_the_same_window_in_each_round():
