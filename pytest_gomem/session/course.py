@@ -67,11 +67,13 @@ class Course:
 
     def begin_round(self) -> bool:
         """Begin the next round; False when there is none, when one went wrong, or when what is known decides."""
+        finished = self._turn
         while self._base_lost and self._schedule.sides[self._turn : self._turn + 1] == ("base",):
             self._turn += 1
         if self.troubles or self._turn == len(self._schedule):
             return False
-        if self._turn in self._schedule.looks and self._is_decided():
+        is_look = any(finished <= look <= self._turn for look in self._schedule.looks)
+        if is_look and self._is_decided():
             return False
         side = self._schedule.sides[self._turn]
         self._turn += 1
