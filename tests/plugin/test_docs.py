@@ -55,6 +55,7 @@ NOT_FOR_TESTS = {
         "name",
         "window",
         "windows_opened",
+        "is_shared",
         "is_unmeasured",
         "has_log",
         "check_alive",
