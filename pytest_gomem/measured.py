@@ -140,7 +140,7 @@ class MeasuredItem:
         self._warn_of_globs()
         texts = [*self.course.troubles, *self._verdict_texts(), *self._uncompared()]
         if texts:
-            self._save_artifacts()
+            texts += self._save_artifacts()
             self._merge()
             pytest.fail("\n\n".join(texts), pytrace=False)
 
@@ -210,17 +210,20 @@ class MeasuredItem:
         self._close(windows, failing=True)
         at = self.course.position
         which = [f"{at} failed; the figures are this round's alone"] if at else []
-        for text in [*which, *self.course.troubles, *self._verdict_texts()]:
+        for text in [*which, *self.course.troubles, *self._verdict_texts(), *self._save_artifacts()]:
             self._item.add_report_section("call", "gomem", text)
-        self._save_artifacts()
 
-    def _save_artifacts(self) -> None:
-        """What is kept of each measured service of a failed test, for --gomem-artifacts."""
+    def _save_artifacts(self) -> list[str]:
+        """Keep the files of each measured service of a failed test, for --gomem-artifacts; why that failed, if so."""
         if self._artifacts is None:
-            return
+            return []
         measurements = (one for gomem in self.course.last_new.gomems for one in gomem.measurements)
-        for number, measurement in enumerate(measurements):
-            measurement.save_artifacts(self._artifacts, self._nodeid, number)
+        try:
+            for number, measurement in enumerate(measurements):
+                measurement.save_artifacts(self._artifacts, self._nodeid, number)
+        except GomemError as error:  # what has failed the test is the one to tell
+            return [str(error)]
+        return []
 
     def record(self, report: pytest.TestReport) -> dict[str, Any]:
         """The test as plain data, for the report and for xdist's controller; also leaves JUnit its properties."""

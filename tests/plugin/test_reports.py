@@ -44,6 +44,27 @@ def test_quiet(scenario):
     assert "peak RSS" not in outcome.text
 
 
+def test_artifacts_that_cannot_be_written_hide_no_verdict(scenario):
+    """The broken budget is told, and the body's own error, with the reason why nothing was kept."""
+    project = scenario(
+        """
+        @pytest.mark.gomem(peak_rss="1kB")
+        def test_budget(go_service):
+            pass
+
+        def test_body(go_service):
+            assert go_service.pid == 0
+        """
+    )
+    (project.folder / "file").touch()
+    outcome = project.run("--gomem-artifacts=file/artifacts")
+    assert "2 failed" in outcome.text
+    assert "over its limit of 1kB" in outcome.text
+    assert "assert go_service.pid == 0" in outcome.text
+    assert outcome.text.count("--gomem-artifacts: ") == 2
+    assert "save_artifacts" not in outcome.text
+
+
 def test_junit_and_artifacts(scenario):
     """JUnit carries the metrics as properties; a failed test leaves its service's log as an artifact."""
     project = scenario(
