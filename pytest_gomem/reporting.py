@@ -60,16 +60,21 @@ class Reporting:
         return nothing_to_accept(edge.gomem_config, self._records.values(), whole=edge.selection.ran_all())
 
     def summary(self, width: int) -> list[Line]:
-        """What could not be written, and the lines of the tables, without them under -q; [] when there is nothing."""
+        """What could not be written, and the lines of the tables; [] when there is nothing.
+
+        Under -q there is of the tables only the count of what was to be compared and was not: it is no pass.
+        """
         trouble: list[Line] = [(line, "red") for line in self._trouble.splitlines()]
-        if not self._records or self._config.get_verbosity() < 0:
+        if not self._records:
             return trouble
         from pytest_gomem.report.matrix import matrix_lines
         from pytest_gomem.report.ratchet import accepted_lines, vanished_lines
-        from pytest_gomem.report.sides import sides_lines
+        from pytest_gomem.report.sides import sides_lines, uncompared_line
         from pytest_gomem.report.terminal import summary_lines
 
         tests = tuple(self._records.values())
+        if self._config.get_verbosity() < 0:
+            return [*uncompared_line(tests), *trouble]
         vanished = vanished_lines(self._vanished, width, bool(self._options["strict"]))
         ratchet = (*accepted_lines(tests, width), *vanished)
         tables = (*summary_lines(tests, width), *ratchet, *matrix_lines(tests, width), *sides_lines(tests, width))

@@ -145,10 +145,19 @@ def _change_text(base: float | None, change: float | None, unit: str) -> str:
     return f"{'-' if change < 0 else '+'}{value_text(abs(change), unit)}"
 
 
+def uncompared_line(run_tests: Sequence[TestRecord]) -> Iterator[Line]:
+    """How many windows were to be compared and were not, for a run that shows no table; nothing where none was."""
+    if lost := _lost([window for test in run_tests for window in test.windows]):
+        yield f"gomem: {lost}; without -q the reasons are shown, and with --gomem-strict they fail the tests", "yellow"
+
+
+def _lost(windows: Sequence[WindowRecord]) -> str:
+    lost = sum(bool(window.no_base) for window in windows)
+    return f"{lost} window{'s' * (lost > 1)} not compared" if lost else ""
+
+
 def _totals(windows: Sequence[WindowRecord]) -> str:
     count = Counter(v.status for window in windows for v in window.verdicts if v.kind == "regression")
     said = {"worse": Status.FAIL, "better": Status.IMPROVED, "too noisy to tell": Status.NOISY, "same": Status.PASS}
     parts = [f"{count[status]} {word}" for word, status in said.items() if count[status]]
-    lost = sum(bool(window.no_base) for window in windows)
-    not_compared = [f"{lost} window{'s' * (lost > 1)} not compared"] if lost else []
-    return f"compared: {', '.join([*parts, *not_compared]) or 'nothing'}"
+    return f"compared: {', '.join(filter(None, [*parts, _lost(windows)])) or 'nothing'}"

@@ -163,6 +163,9 @@ def test_other_conditions_are_no_comparable_baseline(brief):
     assert other.status == 0, other.text
     assert "no comparable baseline: gogc is 50, was default" in " ".join(other.text.split())
     assert "compared: 2 windows not compared" in other.text
+    quiet = brief.run("-q")
+    assert "gomem: 2 windows not compared; " in quiet.text
+    assert "tightest limit" not in quiet.text
     strict = brief.run("--gomem-strict")
     assert strict.status == 1
     assert "2 failed" in strict.text
