@@ -32,7 +32,14 @@ _FEWEST_CELLS = 12  # of a test's name, however narrow the terminal
 _HEAD = ("test", "metric", "base", "now", "change", "verdict", "95% interval", "would see", "rounds")
 _RIGHT = {2, 3, 4, 6, 7, 8}
 _NEEDED = 6  # columns that are never dropped
-_WORDS = {Status.FAIL: "worse", Status.IMPROVED: "better", Status.PASS: "same", Status.NOISY: "noisy"}
+_WORDS = {
+    Status.FAIL: "worse",
+    Status.IMPROVED: "better",
+    Status.PASS: "same",
+    Status.NOISY: "noisy",
+    Status.WARN: "accepted",  # what else a limit on regressions warns of, there is not
+}
+_TOTALS = {**_WORDS, Status.NOISY: "too noisy to tell", Status.UNAVAILABLE: "unmeasured"}
 _STYLES: dict[Status, Style] = {Status.FAIL: "red", Status.UNAVAILABLE: "red", Status.NOISY: "yellow"}
 
 
@@ -158,6 +165,6 @@ def _lost(windows: Sequence[WindowRecord]) -> str:
 
 def _totals(windows: Sequence[WindowRecord]) -> str:
     count = Counter(v.status for window in windows for v in window.verdicts if v.kind == "regression")
-    said = {"worse": Status.FAIL, "better": Status.IMPROVED, "too noisy to tell": Status.NOISY, "same": Status.PASS}
-    parts = [f"{count[status]} {word}" for word, status in said.items() if count[status]]
+    order = (Status.FAIL, Status.UNAVAILABLE, Status.WARN, Status.IMPROVED, Status.NOISY, Status.PASS)
+    parts = [f"{count[status]} {_TOTALS[status]}" for status in order if count[status]]
     return f"compared: {', '.join(filter(None, [*parts, _lost(windows)])) or 'nothing'}"

@@ -66,6 +66,19 @@ def test_go_versions_come_before_any_figure():
     assert "different Go versions" not in failure_text(records()[0].windows[0], "test_a")[1]
 
 
+def test_what_is_accepted_or_unmeasured_is_counted_too():
+    """Each verdict is in the count, in the words of the table."""
+    verdicts = (compared("live_heap", 6e6, 9e6, Status.WARN), compared("peak_rss", 1e9, None, Status.UNAVAILABLE))
+    lines = [
+        text
+        for text, _ in sides_lines(
+            (TestRecord("t.py::test_a", "failed", (replace(side("now"), base=side("main"), verdicts=verdicts),)),), 120
+        )
+    ]
+    assert next(line.split() for line in lines if "live_heap" in line)[-4:] == ["accepted", "-", "-", "-"]
+    assert lines[-1] == "compared: 1 unmeasured, 1 accepted"
+
+
 def test_nothing_without_a_comparison():
     """A run that compared nothing has no table."""
     assert list(sides_lines((TestRecord("a", "passed", (window(metrics=(metric("peak_rss", 1.0),)),)),), 80)) == []
