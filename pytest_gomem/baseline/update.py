@@ -120,8 +120,7 @@ class Recorder:
                 continue
             found = compare(self.metrics[name], values[name], values[name], PRIMARY[name], ops=window.ops)
             prior = self.metrics[name].scatter.sigma(found.base or 0.0, window.ops)
-            visible = found.smallest_visible
-            scatters = visible is not None and visible > _TOO_NOISY * abs(found.base or 0.0)
+            scatters = found.threshold is not None and found.threshold > _TOO_NOISY * abs(found.base or 0.0)
             if scatters and max(values[name]) - min(values[name]) > _WIDE * prior:
                 low, high = (
                     format_value(end, self.metrics[name].unit) for end in (min(values[name]), max(values[name]))

@@ -31,7 +31,9 @@ GAP_SIGMAS, GAP_RANGES = 2, 0.3  # between two sides that are apart: 0 false ala
 MOST_NEEDED = 50  # more rounds than this are no advice
 MIXED = "the ranks of the two sides mix"
 TOO_FEW_RANKS = "with so many noisy metrics judged, so few rounds cannot tell however far they lie apart"
-_POWER = 2.0  # sigmas above the threshold: found for sure if other rounds scattered just as these did
+# Of the smallest visible change, so that other rounds find it 95 times in 100; simulated.
+_POWER_SIGMAS = 1.65 * 1.6  # above what counts at the least: the 95th of 100 medians, of rounds that scatter more
+_POWER_TIMES, _POWER_UNKNOWN = 1.5, 4.3  # times what t asks for, and more where few differences showed the scatter
 
 # What is judged without being asked, and the least worsening that counts, as a ratio of the baseline.
 PRIMARY = {
@@ -48,10 +50,10 @@ class Comparison:
     """How one metric's rounds compare; base and new are medians, change = new - base, all in the metric's unit.
 
     interval: of the change, 95%. rounds: of the base and of the new side. rounds_needed: of the new side, to tell what
-    these cannot, and base_needed of the base; None where they can, or where 50 could not. smallest_visible: a worsening
-    that stands out of this scatter, None where none would; other rounds, whose own scatter is what counts, find it 52
-    to 77 times in 100 where there are 3 or 5, and 81 to 99 times where there are 8 (simulated). tolerance: the least
-    worsening that counts, a ratio of the base.
+    these cannot, and base_needed of the base; None where they can, or where 50 could not. threshold: what a change of
+    these rounds had to exceed. smallest_visible: a worsening that other rounds like these would find 19 times in 20,
+    8 of each side where these are fewer and can become more. Both are None where nothing would do.
+    tolerance: the least worsening that counts, a ratio of the base.
     rule: "separation", "ranks", or "" where nothing was decided.
     is_suspect: worse, by fewer rounds than ENOUGH that are all apart: more of them are worth their time.
     """
@@ -64,6 +66,7 @@ class Comparison:
     interval: tuple[float, float] | None
     rounds: tuple[int, int]
     rounds_needed: int | None
+    threshold: float | None
     smallest_visible: float | None
     tolerance: float
     rule: str
@@ -135,6 +138,12 @@ class _Case:
         return median(self.new)
 
     @property
+    def at_most(self) -> tuple[int, int]:
+        """The rounds of both sides that a run would take before this metric fails."""
+        base, new = self.counts
+        return max(base, ENOUGH) if self.base_grows else base, max(new, ENOUGH)
+
+    @property
     def change(self) -> float:
         return self.new_median - self.base_median
 
@@ -176,6 +185,7 @@ class _Case:
         rule: str = "",
         interval: tuple[float, float] | None = None,
         needed: tuple[int, int] | None = None,
+        threshold: float | None = None,
         visible: float | None = None,
         reason: str = "",
         is_suspect: bool = False,
@@ -191,6 +201,7 @@ class _Case:
             rounds=self.counts,
             rounds_needed=needed[1] if needed else None,
             base_needed=needed[0] if needed else None,
+            threshold=threshold,
             smallest_visible=visible,
             tolerance=self.tolerance,
             rule=rule,
@@ -218,8 +229,17 @@ class _Scatter:
 
     def threshold(self, alpha: float, base: int, new: int) -> float:
         """What a change must exceed, with so many rounds, lest it be scatter; of means, Student's t is exact."""
+        return max(self.floor, self._students(alpha, base, new))
+
+    def visible(self, alpha: float, base: int, new: int, least: float) -> float:
+        """The change that so many other rounds find 95 times in 100, where less than `least` does not count."""
+        above = _POWER_SIGMAS * self.sigma * _error(base, new)
+        times = _POWER_TIMES + _POWER_UNKNOWN / max(self.freedom, 1)
+        return max(max(least, self.floor) + above, times * self._students(alpha, base, new))
+
+    def _students(self, alpha: float, base: int, new: int) -> float:
         error = math.sqrt(1 / base + 1 / new)
-        return max(self.floor, quantile(alpha, base + new - 2) * self.shown * error if self.shown else 0.0)
+        return quantile(alpha, base + new - 2) * self.shown * error if self.shown else 0.0
 
 
 def _error(base: int, new: int) -> float:
@@ -258,7 +278,8 @@ def _by_separation(case: _Case, ops: int | None, alpha: float) -> Comparison:
         rule="separation",
         interval=(change - half, change + half),
         needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < wanted) if noisy else None,
-        visible=threshold + _POWER * error if enough else None,
+        threshold=threshold if enough else None,
+        visible=scatter.visible(alpha, *case.at_most, case.least) if enough else None,
         reason=_why_noisy(enough) if noisy else "",
         is_suspect=counts_at_all and case.is_worse() and case.gap > 0 and min(counts) < ENOUGH,
     )
@@ -315,6 +336,7 @@ def _by_ranks(case: _Case, alpha: float) -> Comparison:
         rule="ranks",
         interval=(low, high),
         needed=needed if noisy else None,
+        threshold=max(case.least, (high - low) / 2),
         visible=max(case.least, (high - low) / 2) + (high - low) / 2,
         reason=(MIXED if attainable else TOO_FEW_RANKS) if noisy else "",
     )

@@ -1,11 +1,11 @@
-"""Owns the smallest worsening of a metric that a comparison would see, and whether a limit fits it."""
+"""Owns the smallest worsening of a metric that a comparison would see, and whether a limit fits the noise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
 
-from pytest_gomem.judge.compare import FEWEST, compare
+from pytest_gomem.judge.compare import FEWEST, PRIMARY, compare
 from pytest_gomem.measure.metric import Metric, Noise
 
 LOOSE = 10  # times the smallest visible change
@@ -28,11 +28,14 @@ def smallest_visible(metric: Metric, values: Sequence[float], *, ops: int | None
     if metric.noise is Noise.NOISY or not values:
         return None
     rounds = tuple(values) if len(values) >= FEWEST else (values[-1],) * FEWEST
-    return compare(metric, rounds, rounds, 0.0, ops=ops).smallest_visible
+    return compare(metric, rounds, rounds, 0.0, ops=ops, decisions=len(PRIMARY)).smallest_visible
 
 
-def fit(room: float, visible: float) -> Fit:
-    """Of a limit with so much room: less than what can be seen rings by chance; ten times it hides what could be."""
-    if room < visible:
+def fit(room: float, threshold: float, visible: float) -> Fit:
+    """Of a limit with so much room: less than what scatter can come to rings by chance; much more hides what is seen.
+
+    threshold: what a change must exceed lest it be scatter; visible: the smallest change that is seen.
+    """
+    if room < threshold:
         return Fit.TIGHT
     return Fit.LOOSE if room > LOOSE * visible else Fit.GOOD

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pytest_gomem.judge.compare import FEWEST, PRIMARY, compare, decisions_of
+from pytest_gomem.judge.compare import FEWEST, PRIMARY, Comparison, compare, decisions_of
 from pytest_gomem.judge.function_figures import figure_metric, figure_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.judge.visible import Fit, fit
@@ -120,7 +120,7 @@ def _of_window(
             rose=found.ratio,
             rang=rang,
             why=_why_silent(level, visible, tolerance, share) if rang is False else "",
-            budgets=tuple(_misfits(plain.verdicts, name, level, visible)),
+            budgets=tuple(_misfits(plain.verdicts, name, level, found)),
         )
 
 
@@ -144,12 +144,14 @@ def _why_silent(level: float, visible: float | None, tolerance: float, share: fl
     return "the rounds of the two runs overlap: more rounds would tell"
 
 
-def _misfits(verdicts: Sequence[Verdict], name: str, level: float, visible: float | None) -> Iterator[str]:
+def _misfits(verdicts: Sequence[Verdict], name: str, level: float, seen: Comparison) -> Iterator[str]:
     """Limits of the metric whose room does not fit what can be seen, but for those that are broken already."""
+    if seen.threshold is None or seen.smallest_visible is None:
+        return
     for verdict in verdicts:
-        if verdict.budget.metric != name or verdict.kind not in ("max", "min") or visible is None:
+        if verdict.budget.metric != name or verdict.kind not in ("max", "min"):
             continue
         room = verdict.limit.value - level if verdict.kind == "max" else level - verdict.limit.value
-        found = fit(room, visible) if room >= 0 else Fit.GOOD
+        found = fit(room, seen.threshold, seen.smallest_visible) if room >= 0 else Fit.GOOD
         if found is not Fit.GOOD:
             yield f"{budget_name(verdict)} {limit_text(verdict)} is {found.value}"

@@ -7,7 +7,7 @@ import math
 import random
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.judge import ranks
@@ -215,13 +215,30 @@ def test_the_sides_may_be_exchanged(metric, base, new):
         assert back.status in (Status.IMPROVED, Status.PASS)
 
 
-@given(judged, st.lists(st.floats(1e6, 1.05e6), min_size=3, max_size=7), st.integers(1, 5))
+@given(judged, st.lists(st.floats(1e6, 1.05e6), min_size=8, max_size=12), st.integers(1, 5))
 def test_the_smallest_visible_change_is_seen(metric, base, decisions):
     """A change as large as the smallest visible one, on rounds that scatter alike, is found."""
-    visible = compare(metric, base, base, 0.0, ops=1, decisions=decisions).smallest_visible
-    assume(visible < 1e12)
-    new = [value + 1.001 * visible for value in base]
+    found = compare(metric, base, base, 0.0, ops=1, decisions=decisions)
+    assert found.threshold < found.smallest_visible
+    new = [value + found.smallest_visible for value in base]
     assert compare(metric, base, new, 0.0, ops=1, decisions=decisions).status is Status.FAIL
+
+
+@pytest.mark.parametrize("rounds", [3, 5, 8])
+@pytest.mark.parametrize("sigmas", [1, 10], ids=["true to the prior", "ten times the prior"])
+def test_other_rounds_find_the_smallest_visible_change_19_times_in_20(rounds, sigmas):
+    """What few rounds say is visible is seen by others, 8 of each side, whose scatter is their own."""
+    draw = random.Random(rounds)
+    sigma = sigmas * PEAK.scatter.sigma(100e6)
+
+    def some(count: int, level: float = 100e6) -> list[float]:
+        return [draw.gauss(level, sigma) for _ in range(count)]
+
+    found = 0
+    for _ in range(1000):
+        visible = compare(PEAK, some(rounds), some(rounds), 0.02, decisions=5).smallest_visible
+        found += compare(PEAK, some(8), some(8, 100e6 + visible), 0.02, decisions=5).status is Status.FAIL
+    assert 930 <= found <= (1000 if sigmas == 1 else 999)
 
 
 @pytest.mark.parametrize("spread", ["true to the prior", "ten times the prior", "long tails"])
