@@ -234,8 +234,8 @@ def show_curves(judge: Judge, draws: int) -> None:
             shares = [judge.share(ours(rounds, asked), variant.name, metric, rounds, count) for rounds in ROUNDS]
             enough = [n for n, share in zip(ROUNDS, shares, strict=True) if share is not None and share >= 0.95]
             rows.append((variant.name, metric, *map(_percent, shares), enough[0] if enough else "-"))
-    head = ("found worse by ours", "metric", *(f"{rounds} v {rounds}" for rounds in ROUNDS), "95% from")
-    table("power by rounds", head, rows)
+    head = ("found worse by ours", "metric", *map(str, ROUNDS), "95% from")
+    table("power by the rounds that are asked for; what seems worse has 8", head, rows)
 
 
 def _percent(share: float | None) -> str:

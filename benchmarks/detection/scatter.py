@@ -131,7 +131,8 @@ def show(pool: Pool) -> None:
         rows.append((workload, *(f"{shares[name]:.2f}" for name in names)))
     table("sigma of the rounds, in sigmas of the prior", ("workload", *names), rows)
     freedom = len(next(iter(pool.rounds.values()))) - 1
-    fits = [(name, *fit([one for one in found[name] if one], freedom)) for name in names]
+    scattering = {name: [one for one in found[name] if one] for name in names}
+    fits = [(name, *fit(shares, freedom)) for name, shares in scattering.items() if len(shares) > 1]
     table("common", ("metric", "scale", "degrees of freedom"), [(n, f"{s:.2f}", f"{d:.1f}") for n, s, d in fits])
 
 

@@ -121,7 +121,7 @@ def _lines(found: Sequence[Proof], untested: Sequence[NotTested], share: float, 
     rows = [("test", "metric", "level", "sees", f"at +{percent(share)}")]
     rows += [_row(proof, width // 4) for proof in found]
     yield from (clip(line, width) for line in columns(rows, right=(2, 3)))
-    yield from wrapped("sees: the smallest worsening that a comparison of so many rounds would find", width, "  ")
+    yield from wrapped("sees: the smallest worsening that a comparison would find 19 times in 20", width, "  ")
     for proof in found:
         for words in (*([proof.why] if proof.why else []), *proof.budgets):
             yield from wrapped(printable(f"{proof.nodeid}: {proof.metric.name}: {words}"), width, "  ")

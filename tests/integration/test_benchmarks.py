@@ -22,6 +22,7 @@ NAMED = {
     "detection/judge": ("false alarms", "benchstat", "one run +5%", "power", "cost of a comparison"),
     "detection/live": ("live runs", "base", "live heap +5%"),
     "detection/record": ("shift of the median", "one more object per op"),
+    "detection/scatter": ("in sigmas of the prior", "kept lines", "degrees of freedom"),
     "fuzz_profiles": ("cases", "accepted", "refused in our words", "peak of a process"),
     "gctrace_under_logging": ("accepted gctrace lines", "lost", "misread"),
     "no_process_left": ("SIGKILL", "SIGTERM", "SIGINT", "none left"),
