@@ -146,6 +146,8 @@ class Keeping:
     def _recorded(self, quiet: bool) -> Generator[tuple[str, str], None, None]:
         if self._trouble:
             yield self._trouble, "red"
+        elif self._options["update"] and not self._updates:
+            yield "nothing was recorded: no test has measured anything", "yellow"
         for update in self._updates:
             if update.kind == "refused" or (update.kind != "unchanged" and not quiet):
                 yield f"{update.kind}: {update.nodeid}", _STYLES[update.kind]

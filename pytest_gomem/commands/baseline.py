@@ -19,7 +19,7 @@ from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
 from pytest_gomem.collected import FILE_VARIABLE
-from pytest_gomem.commands.pytest_run import run_pytest
+from pytest_gomem.commands.pytest_run import run_pytest, status_of
 from pytest_gomem.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.judge.compare import compare
 from pytest_gomem.judge.function_figures import figure_metric, figure_unit
@@ -38,7 +38,7 @@ _ALL_DESELECTED = 5  # pytest's status for a run without tests
 def baseline(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Run one of update, show, list, diff and prune; 1 where pytest failed, or prune found what is no more."""
     if argv[:1] == ["update"]:
-        return run_pytest(["--gomem-update", *argv[1:]]).returncode
+        return status_of(run_pytest(["--gomem-update", *argv[1:]]))
     try:
         with redirect_stdout(out), redirect_stderr(err):
             given = _parser().parse_args(argv)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
-from pytest_gomem.commands.pytest_run import run_pytest
+from pytest_gomem.commands.pytest_run import run_pytest, status_of
 
 _USAGE = """\
 usage: gomem compare REF|BINARY [pytest args]
@@ -17,8 +17,6 @@ test, metric, base, now, change, verdict. Exit status: 0 fine, 1 a test or a com
   gomem compare HEAD                             # what is not committed yet
   gomem compare ./bin/api-1.4 -k upload --gomem-rounds=5
 """
-# pytest's own: interrupted by the user; no test was collected, and usage errors, are bad input.
-_STATUS = {0: 0, 1: 1, 2: 130}
 
 
 def compare(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
@@ -27,5 +25,4 @@ def compare(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         is_help = bool(argv) and argv[0] in ("-h", "--help")
         (out if is_help else err).write(_USAGE)
         return 0 if is_help else 2
-    done = run_pytest([f"--gomem-against={argv[0]}", *argv[1:]])
-    return _STATUS.get(done.returncode, 2)
+    return status_of(run_pytest([f"--gomem-against={argv[0]}", *argv[1:]]))

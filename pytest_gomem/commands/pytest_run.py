@@ -6,6 +6,14 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
+# pytest's own: interrupted by the user; no test was collected, and usage errors, are bad input.
+_STATUS = {0: 0, 1: 1, 2: 130}
+
+
+def status_of(done: subprocess.CompletedProcess[str]) -> int:
+    """The status of a command that is a run of pytest: 0 fine, 1 a test or a comparison failed, 2 bad input."""
+    return _STATUS.get(done.returncode, 2)
+
 
 def run_pytest(
     args: Sequence[str], *, env: Mapping[str, str] | None = None, captured: bool = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -179,6 +181,22 @@ def test_other_conditions_are_no_comparable_baseline(brief):
     other = brief.run()
     assert other.status == 0, other.text
     assert "profile_rate is 512, was default; tree is yes, was not said" in " ".join(other.text.split())
+
+
+def test_update_command(brief):
+    """Statuses of all commands, not pytest's own; a run that records nothing says so."""
+    gomem = Path(sys.executable).with_name("gomem")
+
+    def update(*words: str) -> tuple[int, str]:
+        command = [gomem, "baseline", "update", "-p", "no:cacheprovider", *words]
+        done = subprocess.run(command, cwd=brief.folder, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    status, text = update("--gomem-no-measure")
+    assert (status, "nothing was recorded: no test has measured anything" in text) == (0, True)
+    assert update("-k", "nothing")[0] == update("nowhere.py")[0] == 2
+    status, text = update("-k", "keeps")
+    assert (status, "1 new; in gomem_baselines" in text, "nothing was recorded" in text) == (0, True, False)
 
 
 def test_a_failing_or_scattering_run_is_not_recorded(scenario):
