@@ -99,11 +99,11 @@ def read(path: Path, text: str) -> Tests:
         data = json.loads(text, object_pairs_hook=_Objects(path, text))
     except (RecursionError, ValueError) as error:
         line = getattr(error, "lineno", 1)
-        raise ConfigError(f"this is no baseline file: {error}", Place(str(path), line), _MEND) from None
+        raise ConfigError(f"this is no baseline file: {error}", Place(str(path), line), MEND) from None
     return _Reader(path, text).module(data)
 
 
-_MEND = "restore it from git, or remove it and record again: gomem baseline update"
+MEND = "restore it from git, or remove it and record again: gomem baseline update"
 
 
 class _Objects:
@@ -119,7 +119,7 @@ class _Objects:
         if len(found) < len(pairs):
             (again, _), *_ = Counter(name for name, _ in pairs).most_common(1)
             line = self._text.count("\n", 0, self._last(again)) + 1
-            raise ConfigError(f"{_text(again)} stands there twice", Place(str(self._path), line), _MEND)
+            raise ConfigError(f"{_text(again)} stands there twice", Place(str(self._path), line), MEND)
         return found
 
     def _last(self, name: str) -> int:
@@ -200,7 +200,7 @@ class _Reader:
         at = 0
         for key in keys:  # each key stands behind the one that it belongs to
             at = max(self._text.find(f"{_text(key)}:", at), at)
-        return ConfigError(message, Place(str(self._path), self._text.count("\n", 0, at) + 1, ".".join(keys)), _MEND)
+        return ConfigError(message, Place(str(self._path), self._text.count("\n", 0, at) + 1, ".".join(keys)), MEND)
 
 
 def _is_number(value: object) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pytest_gomem.baseline.layout import read, written
+from pytest_gomem.baseline.layout import MEND, read, written
 from pytest_gomem.baseline.snapshot import Tests, Windows
 from pytest_gomem.errors import ConfigError, Place
 from pytest_gomem.files import locked, write_whole
@@ -51,7 +51,10 @@ class Store:
             text = path.read_text("utf-8")
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise ConfigError(f"the baselines cannot be read: {error.reason}", Place(str(path), line), MEND) from None
+        except OSError as error:
             raise ConfigError(f"the baselines cannot be read: {error}", Place(str(path))) from None
         return read(path, text)
 

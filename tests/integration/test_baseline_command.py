@@ -111,6 +111,10 @@ def test_prune_lists_and_removes_what_pytest_does_not_collect(store, tmp_path):
     assert gomem("prune") == (0, "every baseline is of a test that there is\n")
     (tmp_path / "test_it.py").write_text("nonsense(\n")
     assert gomem("prune")[0] == 2
+    store.path("test_other.py").write_bytes(b"{\n \xff")
+    status, text = gomem("prune")
+    assert (status, "test_other.json:2: the baselines cannot be read: invalid start byte" in text) == (2, True)
+    assert "could not collect" not in text
 
 
 def test_prune_leaves_what_was_not_looked_for(store, tmp_path):
