@@ -1,23 +1,29 @@
-"""Owns the comparison of `gomem top` with `go tool pprof -top` on large heap profiles: time, and memory at its peak.
-
-    python benchmarks/profiles.py            profiles of some 60 000 and 150 000 samples, about three minutes
-    python benchmarks/profiles.py --small    one of some thousand samples, for CI, below 20 s
+"""Shows what `gomem top` costs beside `go tool pprof -top` on large heap profiles: time, and memory at its peak.
 
 Whole processes are measured, start-up included, ours and the peer's in turn, so that whatever else the machine does
-meets both. Time is wall-clock time; memory is ru_maxrss of wait4, exact because a small process forks them.
+meets both. Time is wall-clock time; memory is ru_maxrss of wait4, exact because a small process forks them. Two sample
+types: the one both show by default, and the one no sample of which is 0. Limits, by the medians: 0.25 times the peer's
+time and 0.3 times its memory.
+
+    python benchmarks/profiles.py            three of 45 000 to 150 000 samples, about three minutes
+    python benchmarks/profiles.py --small    one of some 13 000 samples, for CI, below 20 s
+
+--small prints, and enforces no limit: on a small profile Python's start is most of the time.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
+
+from common import mb, ms, small_asked, table, verdict, workshop
+
+from pytest_gomem.launch.toolchain import find_toolchain
 
 PROGRAM = Path(__file__).parent / "typecheck"
 PACKAGES = (
@@ -26,9 +32,11 @@ PACKAGES = (
     "net/smtp,mime/multipart,expvar,runtime/pprof,archive/tar,compress/bzip2,encoding/gob,encoding/asn1,encoding/csv,"
     "index/suffixarray,net/mail,net/textproto,text/tabwriter,go/printer,go/format"
 )
+COUNT = "import sys; from pytest_gomem.pprof.read import read_profile as read; print(len(read(sys.argv[1]).stacks))"
 OURS = [sys.executable, "-c", "import sys; from pytest_gomem.pprof.commands import top; sys.exit(top(sys.argv[1:]))"]
-PEER = ["go", "tool", "pprof", "-top", "-symbolize=none"]
-TARGETS = (0.25, 0.3)  # of the peer's time and of its memory
+PEER = ["tool", "pprof", "-top", "-symbolize=none"]
+SAMPLES = ("inuse_space", "alloc_space")
+TIME_LIMIT, MEMORY_LIMIT = 0.25, 0.3  # of the peer's
 
 
 class Cost(NamedTuple):
@@ -67,63 +75,88 @@ def cost(command: list[str]) -> Cost:
     return Cost(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
 
 
-def capture(subject: Subject, program: Path, profile: Path) -> None:
+class Pair(NamedTuple):
+    """The medians of what both tools took for one sample type of a profile."""
+
+    name: str
+    peer: Cost
+    ours: Cost
+
+    @property
+    def time_ratio(self) -> float:
+        """Our time over the peer's."""
+        return self.ours.wall / self.peer.wall
+
+    @property
+    def memory_ratio(self) -> float:
+        """Our memory over the peer's."""
+        return self.ours.peak / self.peer.peak
+
+    def row(self) -> tuple[str, ...]:
+        """A line of the table."""
+        walls = (ms(self.peer.wall), ms(self.ours.wall), f"{self.time_ratio:.2f}")
+        peaks = (mb(self.peer.peak), mb(self.ours.peak), f"{self.memory_ratio:.2f}")
+        return (self.name, *walls, f"{self.ours.cpu / self.peer.cpu:.2f}", *peaks)
+
+    def missed(self) -> list[str]:
+        """Which limits were missed."""
+        ratios = (("time", self.time_ratio, TIME_LIMIT), ("memory", self.memory_ratio, MEMORY_LIMIT))
+        return [
+            f"{self.name}: {ratio:.2f} of the peer's {what}, at most {limit}"
+            for what, ratio, limit in ratios
+            if ratio > limit
+        ]
+
+
+def capture(go: str, subject: Subject, program: Path, profile: Path) -> None:
     """Have the Go program write a profile of itself."""
-    env = {**os.environ, "CGO_ENABLED": "0", "GODEBUG": f"memprofilerate={subject.rate}"}
+    # It reads the sources of the standard library where its go command, found on PATH, says that they are.
+    path = os.pathsep.join((str(Path(go).parent), os.environ.get("PATH", "")))
+    env = {**os.environ, "PATH": path, "CGO_ENABLED": "0", "GODEBUG": f"memprofilerate={subject.rate}"}
     flags = ["-packages", subject.packages, "-profile", str(profile), f"-keep={str(subject.keep).lower()}"]
     subprocess.run([program, *flags], cwd=PROGRAM, env=env, check=True)
 
 
-def measure(subject: Subject, profile: Path, runs: int) -> None:
-    """Print a line for each of two sample types: the one both show by default, and the one no sample of which is 0."""
-    print(f"rate {subject.rate}, {_samples(profile)} samples, {profile.stat().st_size / 1e6:.2f} MB", end="")
-    print(", garbage kept" if subject.keep else "")
-    for sample in ("inuse_space", "alloc_space"):
-        peer_command = [*PEER, f"-sample_index={sample}", str(profile)]
-        our_command = [*OURS, str(profile), "--sample", sample]
-        cost(peer_command), cost(our_command)  # go builds its pprof on first use; both find the file in memory
-        pairs = [(cost(peer_command), cost(our_command)) for _ in range(runs)]
-        print(f"  {sample:12}", *_columns(pairs), sep="  ")
+def measure(go: str, name: str, profile: Path, runs: int) -> list[Pair]:
+    """Both tools on one profile, in turn."""
+    found = []
+    for sample in SAMPLES:
+        peer, ours = [go, *PEER, f"-sample_index={sample}", str(profile)], [*OURS, str(profile), "--sample", sample]
+        # The first pair has go build its pprof, and brings the file into memory.
+        pairs = [(cost(peer), cost(ours)) for _ in range(runs + 1)][1:]
+        found.append(Pair(f"{name}, {sample}", *map(_medians, zip(*pairs, strict=True))))
+    return found
 
 
-def _columns(pairs: list[tuple[Cost, Cost]]) -> list[str]:
-    peer, ours = (
-        [statistics.median(values) for values in zip(*costs, strict=True)] for costs in zip(*pairs, strict=True)
-    )
-    time_ratio, cpu_ratio, memory_ratio = (mine / theirs for mine, theirs in zip(ours, peer, strict=True))
-    return [
-        f"{ours[0] * 1e3:6.0f} of {peer[0] * 1e3:6.0f} ms = {time_ratio:.2f}x {_mark(time_ratio, TARGETS[0])}",
-        f"CPU {ours[1] * 1e3:6.0f} of {peer[1] * 1e3:6.0f} ms = {cpu_ratio:.2f}x",
-        f"{ours[2] / 1e6:6.1f} of {peer[2] / 1e6:6.1f} MB = {memory_ratio:.2f}x {_mark(memory_ratio, TARGETS[1])}",
-    ]
+def _medians(costs: tuple[Cost, ...]) -> Cost:
+    wall, cpu, peak = map(median, zip(*costs, strict=True))
+    return Cost(wall, cpu, round(peak))
 
 
-def _mark(ratio: float, target: float) -> str:
-    return f"(target {target}{'' if ratio <= target else ', missed'})"
+def named(subject: Subject, profile: Path) -> str:
+    """What tells a profile from the others."""
+    # Not read here: a process that is forked from a large one begins with the memory of that one as its peak.
+    samples = int(subprocess.check_output([sys.executable, "-c", COUNT, profile]))
+    return f"{samples} samples, {mb(profile.stat().st_size)}{', garbage kept' if subject.keep else ''}"
 
 
-def _samples(profile: Path) -> int:
-    from pytest_gomem.pprof.read import read_profile
-
-    return len(read_profile(profile, labels=False).stacks)
-
-
-def main() -> None:
-    """Capture the profiles, measure, print; never fails for being slow."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--small", action="store_true", help="one small profile, for CI")
-    parser.add_argument("--runs", type=int, default=0, help="runs of each command (11, or 3 with --small)")
-    options = parser.parse_args()
-    runs = options.runs or (3 if options.small else 11)
-    with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "typecheck")
+def main() -> int:
+    """Capture the profiles, measure, print."""
+    small = small_asked(__doc__)
+    subjects, runs = (SMALL, 3) if small else (LARGE, 11)
+    go, pairs = find_toolchain().go, []
+    with workshop() as folder:
+        program = folder / "typecheck"
         env = {**os.environ, "CGO_ENABLED": "0"}
-        subprocess.run(["go", "build", "-o", program, "."], cwd=PROGRAM, env=env, check=True)
-        for number, subject in enumerate(SMALL if options.small else LARGE):
-            profile = Path(folder, f"{number}.pb.gz")
-            capture(subject, program, profile)
-            measure(subject, profile, runs)
+        subprocess.run([go, "build", "-o", program, "."], cwd=PROGRAM, env=env, check=True)
+        for number, subject in enumerate(subjects):
+            profile = folder / f"{number}.pb.gz"
+            capture(go, subject, program, profile)
+            pairs += measure(go, named(subject, profile), profile, runs)
+    head = ("profile, sample type", "peer", "ours", "of its time", "of its CPU", "peer", "ours", "of its memory")
+    table(f"gomem top and go tool pprof -top, medians of {runs} turns", head, [pair.row() for pair in pairs])
+    return verdict([line for pair in pairs for line in pair.missed()], enforced=not small)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

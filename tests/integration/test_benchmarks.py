@@ -10,6 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NAMED = {
+    "agent_cost": ("binary", "bytes allocated", "0 lost", "spike of 200 MB and 5 ms: named 3 of 3"),
     "agent_cpu": ("extra CPU per request", "streaming"),
     "bill": ("guilty row", "garbage under GOGC=400", "most unexplained"),
     "peak_profile": ("guilty line named first", "killed at its peak"),
@@ -27,13 +28,29 @@ NAMED = {
     "gctrace_under_logging": ("accepted gctrace lines", "lost", "misread"),
     "no_process_left": ("SIGKILL", "SIGTERM", "SIGINT", "none left"),
     "peak_of_small_program": ("go_service", "gomem.run", "own VmHWM", "of the limit"),
+    "profiles": ("inuse_space", "alloc_space", "of its time", "of its memory"),
     "sampler_rate": ("pure Python", "GIL held", "of 50 Hz"),
     "shared_service": ("test_small_after_release", "test_small_after_kept", "unavailable", "with the agent"),
     "spike": ("seen whole", "of the spike"),
     "startup": ("of 10 ms", "of 150 ms"),
 }
 # Their figures are of moments: what else runs on the machine would be in them.
-TIMED = ("agent_cpu", "gctrace_under_logging", "peak_profile", "sampler_rate", "shared_service", "spike", "startup")
+TIMED = (
+    "agent_cost",
+    "agent_cpu",
+    "gctrace_under_logging",
+    "peak_profile",
+    "sampler_rate",
+    "shared_service",
+    "spike",
+    "startup",
+)
+
+
+def test_all_are_here():
+    """No benchmark is left to be forgotten."""
+    scripts = {path for path in BENCHMARKS.rglob("*.py") if "__main__" in path.read_text()}
+    assert scripts == {BENCHMARKS / f"{name}.py" for name in NAMED}
 
 
 @pytest.mark.parametrize("script", [pytest.param(n, marks=pytest.mark.alone) if n in TIMED else n for n in NAMED])
