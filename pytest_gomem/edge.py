@@ -16,20 +16,19 @@ import pytest
 
 from pytest_gomem import against, option_values
 from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
-from pytest_gomem.items import MATRIX_FIXTURE, combinations, is_measured, plan_item, shares_services, test_id
+from pytest_gomem.items import combinations, plan_item, test_id
 from pytest_gomem.keeping import Keeping
 from pytest_gomem.options import BadOption, said
 from pytest_gomem.reporting import Reporting
 from pytest_gomem.selection import Selection
 from pytest_gomem.stash import MEASURED, PLAN
+from pytest_gomem.use import MATRIX_FIXTURE, default_config, is_measured, shares_services
 
 if TYPE_CHECKING:
     from pytest_gomem.config.file import GomemConfig
     from pytest_gomem.measure.registry import Registry
     from pytest_gomem.measured import MeasuredItem
     from pytest_gomem.session.run import Run
-
-CONFIG_NAME = "gomem.yaml"
 
 
 class GomemWarning(pytest.PytestWarning):
@@ -71,7 +70,7 @@ class Edge:
     def load_config(self) -> None:
         """Load gomem.yaml where there is one; raises ConfigErrors."""
         named = self.options["config"]
-        path = self._config.invocation_params.dir / str(named) if named else self._default_config()
+        path = self._config.invocation_params.dir / str(named) if named else default_config(self._config)
         option_values.check(self.options)
         if path is not None:
             from pytest_gomem.config.file import load_config
@@ -81,10 +80,6 @@ class Edge:
             self.against = against.Asked.judged(
                 self.options, self.gomem_config, self._config.invocation_params.dir, self.run_dir()
             )
-
-    def _default_config(self) -> Path | None:
-        folders = [self._config.rootpath, *([self._config.inipath.parent] if self._config.inipath else [])]
-        return next((path for folder in folders if (path := folder / CONFIG_NAME).exists()), None)
 
     @cached_property
     def registry(self) -> Registry:

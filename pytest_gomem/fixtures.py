@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gomem.errors import GomemError, Place
 from pytest_gomem.stash import edge_of
 
 if TYPE_CHECKING:
@@ -51,10 +51,8 @@ def go_service(
 ) -> Iterator[Service]:
     """A fresh process of the test's service; the test body is its window."""
     factory = _factory(request, gomem_service_options, gomem_gc)
-    try:
+    with _failing_plainly():
         service = factory.launch()
-    except GomemError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
     yield service
     factory.close()
 
@@ -62,13 +60,12 @@ def go_service(
 @pytest.fixture(scope="session")
 def gomem_session(request: pytest.FixtureRequest, gomem_session_options: Mapping[str, Any]) -> Iterator[Launchpad]:
     """Launch services that live for many tests; measure them with a test's own `gomem`."""
+    from pytest_gomem.errors import Place
     from pytest_gomem.session.gomem import Launchpad
     from pytest_gomem.session.run import overrides
 
-    try:
+    with _failing_plainly():
         base = overrides(gomem_session_options, Place(key="gomem_session_options"))
-    except GomemError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
     launchpad = Launchpad(edge_of(request.config).run, base)
     yield launchpad
     launchpad.close()
@@ -77,12 +74,21 @@ def gomem_session(request: pytest.FixtureRequest, gomem_session_options: Mapping
 @pytest.fixture(scope="session")
 def go_service_session(gomem_session: Launchpad) -> Iterator[Service]:
     """One process of the only service of gomem.yaml for all tests; each test body is a window of its own."""
-    try:
+    with _failing_plainly():
         service = gomem_session.launch()
-    except GomemError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
     yield service
     service.stop()
+
+
+@contextmanager
+def _failing_plainly() -> Iterator[None]:
+    """What is the user's to mend fails the test by its own words, without a traceback."""
+    from pytest_gomem.errors import GomemError
+
+    try:
+        yield
+    except GomemError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _measured(request: pytest.FixtureRequest) -> MeasuredItem:
@@ -93,12 +99,11 @@ def _measured(request: pytest.FixtureRequest) -> MeasuredItem:
 
 
 def _factory(request: pytest.FixtureRequest, options: Mapping[str, Any], combination: Combination | None) -> Gomem:
+    from pytest_gomem.errors import Place
     from pytest_gomem.session.run import overlaid, overrides
 
-    try:
+    with _failing_plainly():
         base = overrides(options, Place(key="gomem_service_options"))
-    except GomemError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
     if combination is not None:
         base = overlaid(base, gc=combination.settings, build=combination.build)
     return _measured(request).gomem(base)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pytest_gomem.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.use import FIXTURES, MARKERS, MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE, fixture_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,12 +16,6 @@ if TYPE_CHECKING:
     from pytest_gomem.config.marker import Combination, MarkerConfig
     from pytest_gomem.config.rounds import Rounds
     from pytest_gomem.session.run import Run
-
-SERVICE_FIXTURE = "go_service"
-SESSION_FIXTURE = "go_service_session"
-MATRIX_FIXTURE = "gomem_gc"
-FIXTURES = frozenset({SERVICE_FIXTURE, SESSION_FIXTURE, "gomem"})
-MARKERS = ("gomem", "gomem_gc")
 
 
 class Plan(NamedTuple):
@@ -35,24 +30,10 @@ class Plan(NamedTuple):
     rounds: Rounds | None
 
 
-def is_measured(item: pytest.Item) -> bool:
-    """Whether the item uses a gomem fixture, or bears a gomem marker."""
-    return not FIXTURES.isdisjoint(_fixture_names(item)) or any(item.get_closest_marker(name) for name in MARKERS)
-
-
-def shares_services(item: pytest.Item) -> bool:
-    """Whether the item may measure a process that serves other tests too."""
-    return not {SESSION_FIXTURE, "gomem"}.isdisjoint(_fixture_names(item))
-
-
 def test_id(item: pytest.Item) -> str:
     """The test's id, without the "@" and groups that xdist's --dist=loadgroup puts behind it on its workers."""
     groups = [str((*mark.args, *mark.kwargs.values(), "default")[0]) for mark in item.iter_markers("xdist_group")]
     return item.nodeid.removesuffix(f"@{'_'.join(sorted(set(groups)))}") if groups else item.nodeid
-
-
-def _fixture_names(item: pytest.Item) -> list[str]:
-    return list(getattr(item, "fixturenames", ()))
 
 
 def place_of(node: Any, marker: str) -> Place:
@@ -69,7 +50,7 @@ def plan_item(item: pytest.Item, run: Run) -> Plan:
     """Read the markers of a test; raises ConfigErrors with every mistake."""
     errors: list[ConfigError] = []
     markers = list(_markers(item, run, errors))
-    fixtures = FIXTURES.intersection(_fixture_names(item))
+    fixtures = FIXTURES.intersection(fixture_names(item))
     rounds = next((marker.rounds for marker in markers if marker.rounds is not None), None)
     errors += _misuses(item, fixtures, rounds)
     service = next((marker.service for marker in markers if marker.service), None)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_gomem import against, option_values
-from pytest_gomem.baseline import FOLDER
 from pytest_gomem.errors import GomemError
 from pytest_gomem.stash import edge_of
+from pytest_gomem.use import BASELINES_NAME
 
 if TYPE_CHECKING:
     from pytest_gomem.baseline.lookup import Baselines
@@ -45,7 +45,7 @@ class Keeping:
         said, loaded = self._options["baseline-dir"], edge_of(self._config).gomem_config
         if said:
             return self._config.invocation_params.dir / str(said)
-        return (Path(loaded.path).resolve().parent if loaded else self._config.rootpath) / FOLDER
+        return (Path(loaded.path).resolve().parent if loaded else self._config.rootpath) / BASELINES_NAME
 
     @cached_property
     def store(self) -> Store:

@@ -14,7 +14,7 @@ from pytest_gomem.body_errors import hide_our_frames, in_one_line, is_timeout
 from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.edge import GomemWarning
 from pytest_gomem.errors import GomemError
-from pytest_gomem.items import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE, test_id
+from pytest_gomem.items import test_id
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
 from pytest_gomem.launch.launcher import Overrides
@@ -30,6 +30,7 @@ from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.visible import with_visible
 from pytest_gomem.session.window import OpenWindow
+from pytest_gomem.use import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
 
 if TYPE_CHECKING:
     from pytest_gomem.baseline.profiles import Handover

@@ -66,6 +66,11 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(METRICS_FLAG, dest="gomem_metrics", action="store_true", help="list all metrics and exit")
 
 
+def is_any_said(config: pytest.Config) -> bool:
+    """Whether a flag or an ini value was given, readable or not."""
+    return any(config.getoption(option.ini) is not None or config.getini(option.ini) for option in OPTIONS)
+
+
 class BadOption(ValueError):
     """An ini value that is no yes or no."""
 

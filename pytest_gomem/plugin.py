@@ -17,7 +17,8 @@ from pytest_gomem.fixtures import (  # noqa: F401 - pytest finds fixtures by the
     gomem_session_options,
 )
 from pytest_gomem.options import add_options
-from pytest_gomem.stash import EDGE, edge_of
+from pytest_gomem.stash import begun, edge_of
+from pytest_gomem.use import is_measured, is_used_by_run
 
 _MARKERS = (
     "gomem(service=None, ops=None, rounds=None, **budgets): measure this test's service and judge the budgets, "
@@ -42,15 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Judge options and gomem.yaml before any test is collected."""
     for line in _MARKERS:
         config.addinivalue_line("markers", line)
-    from pytest_gomem.edge import Edge
-
-    config.stash[EDGE] = Edge.configured(config)
+    if is_used_by_run(config):
+        edge_of(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave no process and no folder behind."""
-    edge = config.stash.get(EDGE, None)
-    if edge is not None:
+    if edge := begun(config):
         edge.close()
 
 
@@ -65,7 +64,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Which Go, and which services."""
-    return edge_of(config).header()
+    edge = begun(config)
+    return edge.header() if edge else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -77,13 +77,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Judge the markers of all selected tests before any of them runs."""
-    edge_of(session.config).plan(session, items)
+    if begun(session.config) or any(map(is_measured, items)):
+        edge_of(session.config).plan(session, items)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """The test body is the window of its service, once for each round."""
-    measured = edge_of(item.config).measured(item)
+    edge = begun(item.config)
+    measured = edge.measured(item) if edge else None
     if measured is None:
         return (yield)
     from pytest_gomem import rounds
@@ -95,20 +97,23 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Give the record of a measured test to its report, which carries it to the controlling process."""
     report = yield
-    edge_of(item.config).pin(item, report)
+    if edge := begun(item.config):
+        edge.pin(item, report)
     return report
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the reports; what fails the run as a whole shows in its exit status."""
-    status = edge_of(session.config).reporting.finish()
-    session.exitstatus = session.exitstatus or status
+    if edge := begun(session.config):
+        status = edge.reporting.finish()
+        session.exitstatus = session.exitstatus or status
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The tables, in pytest's own style."""
-    lines = edge_of(config).reporting.summary(terminalreporter._tw.fullwidth)
+    edge = begun(config)
+    lines = edge.reporting.summary(terminalreporter._tw.fullwidth) if edge else []
     if lines:
         terminalreporter.section("gomem", "=")
         for text, style in lines:
@@ -117,5 +122,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Under xdist: one run folder for all workers, so that a service is built once."""
+    """Under xdist: one run folder for all workers, so that a service is built once; their records come back to us."""
     node.workerinput["gomem_run_dir"] = str(edge_of(node.config).run_dir())

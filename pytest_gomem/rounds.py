@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_gomem import against, option_values
-from pytest_gomem.items import SESSION_FIXTURE, test_id
+from pytest_gomem.items import test_id
 from pytest_gomem.session.schedule import (
     RECORDED,
     Schedule,
@@ -23,6 +23,7 @@ from pytest_gomem.session.schedule import (
     paired,
     plain,
 )
+from pytest_gomem.use import SESSION_FIXTURE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

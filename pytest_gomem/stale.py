@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.errors import ConfigError
-from pytest_gomem.judge.rank import unmatched
-from pytest_gomem.judge.ratchet import Judged, gone, vanished
-from pytest_gomem.report.complete import ran_to_its_end
-from pytest_gomem.report.model import TestRecord
+from pytest_gomem.judge.rank import applies, unmatched
+
+if TYPE_CHECKING:
+    from pytest_gomem.report.model import TestRecord
 
 
 def without_a_test(config: GomemConfig, nodeids: Sequence[str]) -> list[ConfigError]:
@@ -26,15 +27,22 @@ def without_a_test(config: GomemConfig, nodeids: Sequence[str]) -> list[ConfigEr
     return budgets + accepted
 
 
+def gone(acceptances: Iterable[Acceptance], nodeids: Sequence[str]) -> tuple[Acceptance, ...]:
+    """The acceptances that mean none of the tests that there are."""
+    return tuple(entry for entry in acceptances if not any(applies(entry.test, nodeid) for nodeid in nodeids))
+
+
 def nothing_to_accept(
     config: GomemConfig | None, tests: Iterable[TestRecord], *, whole: bool
 ) -> tuple[tuple[Acceptance, str], ...]:
     """The acceptances to remove, each with the reason; whole: all tests were asked for."""
     if config is None or not config.accepted:
         return ()
-    return vanished(config.accepted, [_judged(test) for test in tests], whole=whole)
+    from pytest_gomem.judge.ratchet import Judged, vanished
+    from pytest_gomem.report.complete import ran_to_its_end
 
-
-def _judged(test: TestRecord) -> Judged:
-    verdicts = tuple(verdict for window in test.windows for verdict in window.verdicts)
-    return Judged(test.nodeid, ran_to_its_end(test), verdicts)
+    judged = [
+        Judged(test.nodeid, ran_to_its_end(test), tuple(verdict for one in test.windows for verdict in one.verdicts))
+        for test in tests
+    ]
+    return vanished(config.accepted, judged, whole=whole)

@@ -1,4 +1,4 @@
-"""Owns the keys under which pytest's objects carry ours."""
+"""Owns the keys under which pytest's objects carry ours, and the beginning of our work in a run."""
 
 from __future__ import annotations
 
@@ -17,5 +17,19 @@ MEASURED: pytest.StashKey[MeasuredItem] = pytest.StashKey()
 
 
 def edge_of(config: pytest.Config) -> Edge:
-    """The plugin's state of this pytest run."""
-    return config.stash[EDGE]
+    """The plugin's state of this pytest run, which begins with the first that asks for it.
+
+    Raises UsageError with every mistake in options and gomem.yaml; where there are any of these, that is before any
+    test is collected. Else it may be the first test of ours: what was collected before nobody asks for then.
+    """
+    edge = begun(config)
+    if edge is None:
+        from pytest_gomem.edge import Edge
+
+        edge = config.stash[EDGE] = Edge.configured(config)
+    return edge
+
+
+def begun(config: pytest.Config) -> Edge | None:
+    """The same, None in a run that has used nothing of ours yet."""
+    return config.stash.get(EDGE, None)

@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TextIO
 
-from pytest_gomem.baseline import FOLDER
 from pytest_gomem.baseline.layout import read
 from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences
@@ -30,6 +29,7 @@ from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.nodeids import find_tests
 from pytest_gomem.quantity import BYTES, format_value
 from pytest_gomem.report.text import columns
+from pytest_gomem.use import BASELINES_NAME
 
 Lines = Iterator[str]
 _ALL_DESELECTED = 5  # pytest's status for a run without tests
@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         ("prune", "the baselines of tests that are no more"),
     ):
         parsed = verbs.add_parser(verb, help=words, description=words)
-        parsed.add_argument("--dir", metavar="DIR", help=f"default: {FOLDER} here, or in the nearest folder above")
+        parsed.add_argument(
+            "--dir", metavar="DIR", help=f"default: {BASELINES_NAME} here, or in the nearest folder above"
+        )
         if verb == "show":
             parsed.add_argument("test", nargs="?", default="*", metavar="TEST", help="an id, the end of one, or a glob")
         if verb == "diff":
@@ -78,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
 def _nearest() -> Path:
     """The baselines' folder below this folder, or the nearest one above that has it, as git finds its own."""
     here = Path.cwd()
-    above = (Path(os.path.relpath(parent / FOLDER)) for parent in (here, *here.parents))
-    return next((folder for folder in above if folder.is_dir()), Path(FOLDER))
+    above = (Path(os.path.relpath(parent / BASELINES_NAME)) for parent in (here, *here.parents))
+    return next((folder for folder in above if folder.is_dir()), Path(BASELINES_NAME))
 
 
 def _every(store: Store) -> dict[str, dict[str, tuple[Snapshot, ...]]]:

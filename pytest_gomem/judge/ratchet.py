@@ -122,8 +122,3 @@ def vanished(
             ):
                 found.append((entry, f"{entry.metric} is within its limits again"))
     return tuple(found)
-
-
-def gone(acceptances: Iterable[Acceptance], nodeids: Sequence[str]) -> tuple[Acceptance, ...]:
-    """The acceptances that mean none of the tests that there are."""
-    return tuple(entry for entry in acceptances if not any(applies(entry.test, nodeid) for nodeid in nodeids))

@@ -32,7 +32,6 @@ from pytest_gomem import cli, fixtures, hookspecs, options
 from pytest_gomem.config import accepted, budgets, file, gc, services
 from pytest_gomem.config.file import load_config
 from pytest_gomem.errors import ConfigErrors
-from pytest_gomem.items import MARKERS
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.ports import accepts, free_ports
 from pytest_gomem.measure.registry import Registry, builtin_metrics
@@ -44,6 +43,7 @@ from pytest_gomem.revision import Revision
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.service import Service
+from pytest_gomem.use import MARKERS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

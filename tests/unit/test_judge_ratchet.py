@@ -13,9 +13,10 @@ from report_samples import verdict
 from pytest_gomem.config.accepted import Acceptance, amount
 from pytest_gomem.errors import Place
 from pytest_gomem.judge.decide import failed
-from pytest_gomem.judge.ratchet import Judged, gone, ratchet, vanished
+from pytest_gomem.judge.ratchet import Judged, ratchet, vanished
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.quantity import BYTES, RATIO, Quantity
+from pytest_gomem.stale import gone
 
 TEST = "tests/test_mem.py::test_upload"
 TODAY = date(2026, 11, 24)

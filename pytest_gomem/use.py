@@ -1,0 +1,47 @@
+"""Owns whether a pytest run, or a test, uses anything of ours: most do not, and pay only for the question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_gomem.options import is_any_said
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+CONFIG_NAME = "gomem.yaml"
+BASELINES_NAME = "gomem_baselines"  # the folder beside it, unless an option names another
+
+SERVICE_FIXTURE = "go_service"
+SESSION_FIXTURE = "go_service_session"
+MATRIX_FIXTURE = "gomem_gc"
+FIXTURES = frozenset({SERVICE_FIXTURE, SESSION_FIXTURE, "gomem"})
+MARKERS = ("gomem", "gomem_gc")
+
+
+def is_used_by_run(config: pytest.Config) -> bool:
+    """Whether there is something of ours before any test is known: an option, a gomem.yaml, baselines."""
+    return is_any_said(config) or default_config(config) is not None or (config.rootpath / BASELINES_NAME).is_dir()
+
+
+def default_config(config: pytest.Config) -> Path | None:
+    """The gomem.yaml in the rootdir, else beside the ini file; None where there is none."""
+    folders = [config.rootpath, *([config.inipath.parent] if config.inipath else [])]
+    return next((path for folder in folders if (path := folder / CONFIG_NAME).exists()), None)
+
+
+def is_measured(item: pytest.Item) -> bool:
+    """Whether the item uses a gomem fixture, or bears a gomem marker."""
+    return not FIXTURES.isdisjoint(fixture_names(item)) or any(item.get_closest_marker(name) for name in MARKERS)
+
+
+def shares_services(item: pytest.Item) -> bool:
+    """Whether the item may measure a process that serves other tests too."""
+    return not {SESSION_FIXTURE, "gomem"}.isdisjoint(fixture_names(item))
+
+
+def fixture_names(item: pytest.Item) -> list[str]:
+    """The fixtures that the item asks for, directly or not."""
+    return list(getattr(item, "fixturenames", ()))
