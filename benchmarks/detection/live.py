@@ -1,7 +1,7 @@
 """Compares live, end to end: 40 runs of an unchanged test with its baseline, and 40 of each variant that is 1% worse.
 
-Each run is a pytest of its own that is asked for 3 rounds, against a baseline of 8, while another process keeps one core
-busy; what is worse after 3 is borne out by 8. 40 runs of 4 variants take some 20 minutes on two cores.
+Each run is a pytest of its own that is asked for 3 rounds, against a baseline of 8, while another process keeps one
+core busy; what is worse after 3 is borne out by 8. 40 runs of 4 variants take some 20 minutes on two cores.
 
     python benchmarks/detection/live.py [--runs 40] [--small]
 
