@@ -43,10 +43,12 @@ def schedule_of(item: pytest.Item, plan: Plan, options: Said, references: Refere
     rounds = plan.rounds or option_values.rounds(options)
     if options["no-measure"] or SESSION_FIXTURE in getattr(item, "fixturenames", ()):
         return plain(1)
+    recorded = rounds if isinstance(rounds, int) else RECORDED
     if against.is_asked(options):
-        return paired(rounds) if isinstance(rounds, int) else automatically_paired()
+        automatic_pairs = paired(recorded) if options["update"] else automatically_paired()
+        return paired(rounds) if isinstance(rounds, int) else automatic_pairs
     if options["update"]:
-        return plain(rounds if isinstance(rounds, int) else RECORDED)
+        return plain(recorded)
     is_kept = references is not None and references.exists(test_id(item))
     if isinstance(rounds, int):
         return fixed(rounds) if is_kept else plain(rounds)

@@ -11,7 +11,7 @@ from pytest_gomem.baseline.profiles import ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences, opened_no_more
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.errors import ConfigError
-from pytest_gomem.judge.compare import PRIMARY, compare
+from pytest_gomem.judge.compare import PRIMARY, Comparison, compare
 from pytest_gomem.judge.function_figures import figure_metric, figure_of
 from pytest_gomem.judge.regressions import REGRESSION, change_text
 from pytest_gomem.judge.verdict import Status
@@ -22,6 +22,8 @@ from pytest_gomem.session.comparing import rounds_of
 from pytest_gomem.session.rounds import by_window
 
 _TOO_NOISY = 0.25  # of the median: rounds that could not show a change of a quarter are no baseline
+_QUIETER = "; more work in the test or a quieter machine help, --gomem-force records it as it is"
+_MOVED = 0.02  # of a figure that nobody judges: with less the baseline is as good as it was
 _WIDE = 10  # sigmas of the prior: what scatters less is as quiet as can be, however small the service
 
 
@@ -77,12 +79,29 @@ class Recorder:
             if reasons:
                 updates.append(Update(test.nodeid, "refused", reasons))
                 continue
+            update = self._update(test, before.get(name, {}), windows)
+            updates.append(update)
+            if update.kind == "unchanged" and not self.force and self._are_as_good(before[name], windows):
+                continue
             recorded[name] = self._with_profiles(test.nodeid, windows)
             whole |= {name} if test.outcome == "passed" else set()
-            updates.append(self._update(test, before.get(name, {}), windows))
         if recorded:
             self.store.change(module, lambda kept: _merged(kept, recorded, whole))
         return updates
+
+    def _are_as_good(self, kept: Windows, now: Windows) -> bool:
+        """Whether what is kept says as much: a baseline that moves with every update would never show a slow creep."""
+        return all(
+            any(self._says_as_much(one, snapshot) for one in kept.get(name, ())) for name, (snapshot,) in now.items()
+        )
+
+    def _says_as_much(self, kept: Snapshot, now: Snapshot) -> bool:
+        """Whether these are as many rounds of the same, with no figure moved, judged or not."""
+        same = not differences(kept.conditions, now.conditions) and kept.ops == now.ops
+        whole = set(kept.metrics) >= set(now.metrics) and len(kept.rounds) >= len(now.rounds)
+        has_profile = bool(kept.profile) or self.profiles is None
+        everything = dict.fromkeys(now.metrics, _MOVED)
+        return same and whole and has_profile and not any(self._moved(kept, now, everything))
 
     def _windows(self, test: TestRecord) -> Windows:
         return {
@@ -125,7 +144,7 @@ class Recorder:
                 low, high = (
                     format_value(end, self.metrics[name].unit) for end in (min(values[name]), max(values[name]))
                 )
-                yield f"{name} scatters from {low} to {high}: only a change beyond 25% would be seen"
+                yield f"{name} scatters from {low} to {high}: only a change beyond 25% would be seen{_QUIETER}"
 
     def _update(self, test: TestRecord, before: Windows, now: Windows) -> Update:
         details, compared = [], 0
@@ -142,15 +161,25 @@ class Recorder:
 
     def _changes(self, kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float]) -> Iterator[str]:
         """What moved by more than its scatter, and what moved too much to tell."""
-        for name, values in now.metrics.items():
-            metric = self.metrics.get(name) or figure_metric(name, (*kept.rounds, *now.rounds))
-            if metric is None or name not in tolerances or name not in kept.metrics:
-                continue
-            found = compare(metric, kept.metrics[name], values, tolerances[name], ops=now.ops)
+        for metric, found in self._compared(kept, now, tolerances):
             if found.status is not Status.PASS and found.base is not None and found.new is not None:
                 old, new = (format_value(value, metric.unit) for value in (found.base, found.new))
                 doubt = ", too noisy to tell" if found.status is Status.NOISY else ""
-                yield f"{name} {old} -> {new}, {change_text(found)}{doubt}"
+                yield f"{metric.name} {old} -> {new}, {change_text(found)}{doubt}"
+
+    def _moved(self, kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float]) -> Iterator[bool]:
+        for _, found in self._compared(kept, now, tolerances):
+            yield found.status in (Status.FAIL, Status.IMPROVED)
+
+    def _compared(
+        self, kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float]
+    ) -> Iterator[tuple[Metric, Comparison]]:
+        for name, values in now.metrics.items():
+            metric = self.metrics.get(name) or figure_metric(name, (*kept.rounds, *now.rounds))
+            if metric is not None and name in tolerances and name in kept.metrics:
+                is_asked = name not in PRIMARY
+                found = compare(metric, kept.metrics[name], values, tolerances[name], ops=now.ops, is_asked=is_asked)
+                yield metric, found
 
 
 def _tolerances(window: WindowRecord) -> dict[str, float]:

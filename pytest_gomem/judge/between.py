@@ -18,6 +18,7 @@ from pytest_gomem.pprof.model import Profile
 from pytest_gomem.quantity import BYTES, format_value
 
 _SIGMAS = 2  # of the interval, and what a change must reach to be named
+_FINE = 4096  # bytes between two samples: finer costs more than it tells
 _LEAST = 0.01  # of the first culprit's change
 _MISMATCH = 1.01  # above 1: of two ways to explain the same difference, the one that leaves equal lines equal
 
@@ -145,7 +146,8 @@ def _nothing(sample_type: str, new: Profile, functions: int, growth: int, there:
     where = "1 function" if functions == 1 else f"{functions} functions"
     rate = f"one sample in {format_value(new.period, BYTES)}"
     grown = amount_text(growth, sample_type)
-    return f"the growth of {grown}, in {where}, is within the noise of two profiles that take {rate}"
+    finer = "; profile_rate: 4096 in gomem.yaml tells finer" if new.period > _FINE else ""
+    return f"the growth of {grown}, in {where}, is within the noise of two profiles that take {rate}{finer}"
 
 
 def _beyond(sample_type: str, unknown: int, there: str) -> str:

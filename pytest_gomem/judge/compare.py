@@ -89,21 +89,23 @@ def compare(
     ops: int | None = None,
     decisions: int = 1,
     base_grows: bool = True,
+    is_asked: bool = True,
 ) -> Comparison:
     """Whether `new` is worse than `base` by more than the tolerance and by more than the scatter of their rounds.
 
     ops: operations of a round, over which scatter of the whole window spreads. decisions: how many share the error
     rate, this one among them, see `decisions_of`. base_grows: more rounds may be run of the base too; a kept baseline
-    has the rounds that it has, and only those of the new side can become more.
+    has the rounds that it has, and only those of the new side can become more. is_asked: somebody set the tolerance, so
+    that a worsening beyond it and within the prior's scatter is 'noisy'; else it passes.
     """
-    case = _Case(metric, base, new, tolerance, base_grows)
+    case = _Case(metric, base, new, tolerance, ops, base_grows, is_asked)
     if not new:
         return case.outcome(Status.UNAVAILABLE, reason="there are no figures of the new side")
     if not base:
         return case.outcome(Status.NO_BASELINE, reason="there is nothing to compare with")
     if metric.noise is Noise.NOISY:
         return _by_ranks(case, NOISY_ALPHA / decisions)
-    return _by_separation(case, ops, ALPHA / decisions)
+    return _by_separation(case, ALPHA / decisions)
 
 
 def decisions_of(metric: Metric, judged: Iterable[Metric]) -> int:
@@ -123,7 +125,9 @@ class _Case:
     base: Sequence[float]
     new: Sequence[float]
     tolerance: float
+    ops: int | None
     base_grows: bool
+    is_asked: bool
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -153,10 +157,20 @@ class _Case:
         of_means = math.fsum(self.new) / len(self.new) - math.fsum(self.base) / len(self.base)
         return min(abs(self.change), abs(of_means)) if of_means * self.change > 0 else 0.0
 
+    @cached_property
+    def prior(self) -> float:
+        """One sigma of a round, as far as it is known beforehand."""
+        return self.metric.scatter.sigma(self.base_median, self.ops)
+
+    @property
+    def tolerated(self) -> float:
+        """In the metric's unit."""
+        return self.tolerance * abs(self.base_median)
+
     @property
     def least(self) -> float:
-        """The least worsening that counts, in the metric's unit."""
-        return self.tolerance * abs(self.base_median)
+        """The least worsening that counts, however little these rounds scatter, in the metric's unit."""
+        return max(self.tolerated, PRIOR_SIGMAS * self.prior)
 
     @property
     def gap(self) -> float:
@@ -173,10 +187,11 @@ class _Case:
         return self.change > 0 if self.metric.better is Better.LOWER else self.change < 0
 
     def status(self, found: bool) -> Status:
-        """Worse, better or neither; a worsening beyond the tolerance that does not stand out is too noisy to tell."""
+        """Worse, better or neither; a worsening that counts, or that was not to be, and does not stand out is noisy."""
         if found:
             return Status.FAIL if self.is_worse() else Status.IMPROVED
-        return Status.NOISY if self.is_worse() and abs(self.change) > self.least else Status.PASS
+        allowed = self.tolerated if self.is_asked else self.least
+        return Status.NOISY if self.is_worse() and abs(self.change) > allowed else Status.PASS
 
     def outcome(
         self,
@@ -222,24 +237,16 @@ class _Scatter:
     def sigma(self) -> float:
         return max(self.prior, self.shown)
 
-    @property
-    def floor(self) -> float:
-        """What a change must exceed however little these rounds scatter."""
-        return PRIOR_SIGMAS * self.prior
-
     def threshold(self, alpha: float, base: int, new: int) -> float:
         """What a change must exceed, with so many rounds, lest it be scatter; of means, Student's t is exact."""
-        return max(self.floor, self._students(alpha, base, new))
+        error = math.sqrt(1 / base + 1 / new)
+        return quantile(alpha, base + new - 2) * self.shown * error if self.shown else 0.0
 
     def visible(self, alpha: float, base: int, new: int, least: float) -> float:
         """The change that so many other rounds find 95 times in 100, where less than `least` does not count."""
         above = _POWER_SIGMAS * self.sigma * _error(base, new)
         times = _POWER_TIMES + _POWER_UNKNOWN / max(self.freedom, 1)
-        return max(max(least, self.floor) + above, times * self._students(alpha, base, new))
-
-    def _students(self, alpha: float, base: int, new: int) -> float:
-        error = math.sqrt(1 / base + 1 / new)
-        return quantile(alpha, base + new - 2) * self.shown * error if self.shown else 0.0
+        return max(least + above, times * self.threshold(alpha, base, new))
 
 
 def _error(base: int, new: int) -> float:
@@ -250,11 +257,11 @@ def _error(base: int, new: int) -> float:
     return math.sqrt(sum(1.0 if n == 1 else math.pi / (2 * n) for n in (base, new)))
 
 
-def _scatter(case: _Case, ops: int | None) -> _Scatter:
+def _scatter(case: _Case) -> _Scatter:
     sides = [side for side in (case.base, case.new) if len(side) > 1]
     freedom = sum(len(side) - 1 for side in sides)
     shown = math.sqrt(sum(map(_squares, sides)) / freedom) if freedom else 0.0
-    return _Scatter(case.metric.scatter.sigma(case.base_median, ops), shown, freedom)
+    return _Scatter(case.prior, shown, freedom)
 
 
 def _squares(values: Sequence[float]) -> float:
@@ -263,33 +270,36 @@ def _squares(values: Sequence[float]) -> float:
     return math.fsum((value - mean) ** 2 for value in values)
 
 
-def _by_separation(case: _Case, ops: int | None, alpha: float) -> Comparison:
-    scatter, change, counts = _scatter(case, ops), case.change, case.counts
+def _by_separation(case: _Case, alpha: float) -> Comparison:
+    scatter, change, counts = _scatter(case), case.change, case.counts
     threshold = max(case.least, scatter.threshold(alpha, *counts))
     enough = min(counts) >= FEWEST
-    counts_at_all = enough and abs(change) > max(case.least, scatter.floor)
-    status = case.status(counts_at_all and (case.sure_change > threshold or _are_apart(case, scatter.prior)))
+    counts_at_all = enough and abs(change) > case.least
+    status = case.status(counts_at_all and (case.sure_change > threshold or _are_apart(case)))
     noisy = status is Status.NOISY
+    may_be_told = noisy and abs(change) > case.least
     error = scatter.sigma * _error(*counts)
-    wanted = max(abs(change), case.least)
+    wanted = abs(change)
     half = quantile(0.025, max(scatter.freedom, 1)) * error
     return case.outcome(
         status,
         rule="separation",
         interval=(change - half, change + half),
-        needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < wanted) if noisy else None,
+        needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < wanted) if may_be_told else None,
         threshold=threshold if enough else None,
         visible=scatter.visible(alpha, *case.at_most, case.least) if enough else None,
-        reason=_why_noisy(enough) if noisy else "",
+        reason=_why_noisy(case, enough) if noisy else "",
         is_suspect=counts_at_all and case.is_worse() and case.gap > 0 and min(counts) < ENOUGH,
     )
 
 
-def _are_apart(case: _Case, prior: float) -> bool:
-    return min(case.counts) >= ENOUGH and case.gap > max(GAP_SIGMAS * prior, GAP_RANGES * case.widest)
+def _are_apart(case: _Case) -> bool:
+    return min(case.counts) >= ENOUGH and case.gap > max(GAP_SIGMAS * case.prior, GAP_RANGES * case.widest)
 
 
-def _why_noisy(enough: bool) -> str:
+def _why_noisy(case: _Case, enough: bool) -> str:
+    if abs(case.change) <= case.least:
+        return "the change is within what such figures are known to scatter by: more work in the test would tell"
     if not enough:
         return f"too few rounds to tell: {FEWEST} of each side are the least"
     return "the change is within the scatter of its rounds"

@@ -51,7 +51,16 @@ def regression_verdicts(
         metric, (before, now) = metrics[name], sides[name]
         decisions = decisions_of(metric, family)
         tolerance = _limit(budget).value
-        found = compare(metric, before, now, tolerance, ops=ops, decisions=decisions, base_grows=base_grows)
+        found = compare(
+            metric,
+            before,
+            now,
+            tolerance,
+            ops=ops,
+            decisions=decisions,
+            base_grows=base_grows,
+            is_asked=name in asked,
+        )
         if found.new is None:
             reason = missing.get(name, "it was not measured in every round")
             return _unmeasured(found, budget, reason, fails=strict or name in asked)

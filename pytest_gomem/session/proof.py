@@ -140,8 +140,14 @@ def _why_silent(level: float, visible: float | None, tolerance: float, share: fl
     if tolerance >= share:
         return f"its limit on regressions allows {percent(tolerance)}"
     if visible is not None and visible > share * abs(level):
-        return f"a change of {percent(share)} is within the noise: more work in the test, or more rounds, would show it"
+        would = f"; --by {percent(_rounded_up(visible / abs(level)))} would ring" if level else ""
+        return f"a change of {percent(share)} is within the noise: more work in the test would show it{would}"
     return "the rounds of the two runs overlap: more rounds would tell"
+
+
+def _rounded_up(share: float) -> float:
+    """To whole percents."""
+    return math.ceil(share * 100) / 100
 
 
 def _misfits(verdicts: Sequence[Verdict], name: str, level: float, seen: Comparison) -> Iterator[str]:

@@ -284,5 +284,24 @@ def test_an_update_says_what_functions_make_more(tmp_path):
     assert update(10e6) == ("new", ())
     assert update(10.2e6, asked) == ("unchanged", ())
     kind, (detail,) = update(12.4e6, asked)
-    assert (kind, detail.startswith(f"api/test: {name} 10.2 MB -> 12.4 MB, +21.6%")) == ("changed", True)
+    assert (kind, detail.startswith(f"api/test: {name} 10.0 MB -> 12.4 MB, +24.0%")) == ("changed", True)
     assert update(20e6) == ("unchanged", ())
+
+
+def test_an_update_leaves_what_has_not_moved(tmp_path):
+    """Or a slow creep would never show: it is measured from where it began. What nobody judges moves it too."""
+    recorder = Recorder(Store(tmp_path), {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31")
+
+    def update(rounds=3, **figures):
+        measured = record(rounds=({"live_heap": 60e6, "heap_sys": 90e6, **figures},) * rounds)
+        recorder.record([TestRecord("t.py::test_a", "passed", (measured,))])
+        (snapshot,) = Store(tmp_path).windows("t.py::test_a")["api/test"]
+        return snapshot.metrics["live_heap"]
+
+    assert update() == (60e6,) * 3
+    for creep in (60.1e6, 60.2e6):
+        assert update(live_heap=creep) == (60e6,) * 3
+    assert update(live_heap=60.4e6) == (60.4e6,) * 3
+    assert update(live_heap=60.3e6, heap_sys=99e6) == (60.3e6,) * 3
+    assert update(live_heap=60.2e6, heap_sys=99e6, rounds=5) == (60.2e6,) * 5
+    assert update(live_heap=60.1e6, heap_sys=99e6, rounds=4) == (60.2e6,) * 5

@@ -57,7 +57,11 @@ def test_six_sigmas_of_the_prior_are_the_least_that_counts():
     sigma = LIVE.scatter.sigma(1e6)
     just_below, just_above = PRIOR_SIGMAS * sigma * 0.99, PRIOR_SIGMAS * sigma * 1.01
     for change, status in ((just_below, Status.NOISY), (just_above, Status.FAIL)):
-        assert compare(LIVE, (1e6,) * 3, (1e6 + change,) * 3, 0.005).status is status
+        found = compare(LIVE, (1e6,) * 3, (1e6 + change,) * 3, 0.005)
+        assert (found.status, found.rounds_needed) == (status, None)
+    asked = compare(LIVE, (1e6,) * 3, (1e6 + just_below,) * 3, 0.005)
+    assert "more work in the test" in asked.reason
+    assert compare(LIVE, (1e6,) * 3, (1e6 + just_below,) * 3, 0.005, is_asked=False).status is Status.PASS
 
 
 def test_scatter_of_the_window_spreads_over_its_operations():
