@@ -18,7 +18,7 @@ from functools import cached_property
 from statistics import median
 
 from pytest_gomem.judge import ranks
-from pytest_gomem.judge.student import quantile
+from pytest_gomem.judge.scatter import Scatter
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
 
@@ -29,11 +29,6 @@ FEWEST = 3  # rounds of each side before anything fails: with fewer nothing is k
 ENOUGH = 8  # rounds of each side that are apart by chance in 1 of 12 870 orders: no more are run to be sure
 GAP_SIGMAS, GAP_RANGES = 2, 0.3  # between two sides that are apart: 0 false alarms of 3e6, docs/regressions.md
 MOST_NEEDED = 50  # more rounds than this are no advice
-MIXED = "the ranks of the two sides mix"
-TOO_FEW_RANKS = "with so many noisy metrics judged, so few rounds cannot tell however far they lie apart"
-# Of the smallest visible change, so that other rounds find it 95 times in 100; simulated.
-_POWER_SIGMAS = 1.65 * 1.6  # above what counts at the least: the 95th of 100 medians, of rounds that scatter more
-_POWER_TIMES, _POWER_UNKNOWN = 1.5, 4.3  # times what t asks for, and more where few differences showed the scatter
 
 # What is judged without being asked, and the least worsening that counts, as a ratio of the baseline.
 PRIMARY = {
@@ -225,67 +220,20 @@ class _Case:
         )
 
 
-@dataclass(frozen=True)
-class _Scatter:
-    """One sigma of a round: what the metric's prior says, and what these rounds show, from `freedom` differences."""
-
-    prior: float
-    shown: float
-    freedom: int
-
-    @property
-    def sigma(self) -> float:
-        return max(self.prior, self.shown)
-
-    def threshold(self, alpha: float, base: int, new: int) -> float:
-        """What a change must exceed, with so many rounds, lest it be scatter; of means, Student's t is exact."""
-        error = math.sqrt(1 / base + 1 / new)
-        return quantile(alpha, base + new - 2) * self.shown * error if self.shown else 0.0
-
-    def visible(self, alpha: float, base: int, new: int, least: float) -> float:
-        """The change that so many other rounds find 95 times in 100, where less than `least` does not count."""
-        above = _POWER_SIGMAS * self.sigma * _error(base, new)
-        times = _POWER_TIMES + _POWER_UNKNOWN / max(self.freedom, 1)
-        return max(least + above, times * self.threshold(alpha, base, new))
-
-
-def _error(base: int, new: int) -> float:
-    """Standard error of the difference of two medians, in sigmas of a round: pi / 2n, an upper bound for small n.
-
-    A side of a single round has its own sigma, not more.
-    """
-    return math.sqrt(sum(1.0 if n == 1 else math.pi / (2 * n) for n in (base, new)))
-
-
-def _scatter(case: _Case) -> _Scatter:
-    sides = [side for side in (case.base, case.new) if len(side) > 1]
-    freedom = sum(len(side) - 1 for side in sides)
-    shown = math.sqrt(sum(map(_squares, sides)) / freedom) if freedom else 0.0
-    return _Scatter(case.prior, shown, freedom)
-
-
-def _squares(values: Sequence[float]) -> float:
-    """Sum of the squared distances from the mean."""
-    mean = math.fsum(values) / len(values)
-    return math.fsum((value - mean) ** 2 for value in values)
-
-
 def _by_separation(case: _Case, alpha: float) -> Comparison:
-    scatter, change, counts = _scatter(case), case.change, case.counts
+    scatter, change, counts = Scatter.of(case.prior, (case.base, case.new)), case.change, case.counts
     threshold = max(case.least, scatter.threshold(alpha, *counts))
     enough = min(counts) >= FEWEST
     counts_at_all = enough and abs(change) > case.least
     status = case.status(counts_at_all and (case.sure_change > threshold or _are_apart(case)))
     noisy = status is Status.NOISY
     may_be_told = noisy and abs(change) > case.least
-    error = scatter.sigma * _error(*counts)
-    wanted = abs(change)
-    half = quantile(0.025, max(scatter.freedom, 1)) * error
+    half = scatter.half_interval(*counts)
     return case.outcome(
         status,
         rule="separation",
         interval=(change - half, change + half),
-        needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < wanted) if may_be_told else None,
+        needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < abs(change)) if may_be_told else None,
         threshold=threshold if enough else None,
         visible=scatter.visible(alpha, *case.at_most, case.least) if enough else None,
         reason=_why_noisy(case, enough) if noisy else "",
@@ -348,5 +296,5 @@ def _by_ranks(case: _Case, alpha: float) -> Comparison:
         needed=needed if noisy else None,
         threshold=max(case.least, (high - low) / 2),
         visible=max(case.least, (high - low) / 2) + (high - low) / 2,
-        reason=(MIXED if attainable else TOO_FEW_RANKS) if noisy else "",
+        reason=(ranks.MIXED if attainable else ranks.TOO_FEW) if noisy else "",
     )

@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 
 FEWEST = 8  # rounds of each side: with 8 against 8 the smallest exact one-sided p is 1 / 12870
+MIXED = "the ranks of the two sides mix"
+TOO_FEW = "with so many noisy metrics judged, so few rounds cannot tell however far they lie apart"
 MISSING = "rank tests need scipy: pip install 'pytest-gomem[stats]'"
 _MANY = 100  # rounds of both sides together up to which tied ranks are counted out, in a tenth of a second
 _RESAMPLES = 2000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 from pytest_gomem.config.budgets import Budget
@@ -46,21 +47,12 @@ def regression_verdicts(
     sides = {name: (_values(name, base), _values(name, new)) for name in chosen}
     judged = {name: budget for name, budget in chosen.items() if name in asked or any(sides[name])}
     family = [metrics[name] for name in judged]
+    compared = partial(compare, ops=ops, base_grows=base_grows)
 
     def verdict(name: str, budget: Budget) -> Verdict:
         metric, (before, now) = metrics[name], sides[name]
-        decisions = decisions_of(metric, family)
-        tolerance = _limit(budget).value
-        found = compare(
-            metric,
-            before,
-            now,
-            tolerance,
-            ops=ops,
-            decisions=decisions,
-            base_grows=base_grows,
-            is_asked=name in asked,
-        )
+        decisions, tolerance = decisions_of(metric, family), _limit(budget).value
+        found = compared(metric, before, now, tolerance, decisions=decisions, is_asked=name in asked)
         if found.new is None:
             reason = missing.get(name, "it was not measured in every round")
             return _unmeasured(found, budget, reason, fails=strict or name in asked)

@@ -1,0 +1,64 @@
+"""Owns how far a metric's rounds scatter: what a change must exceed for that, and what other rounds would find."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_gomem.judge.student import quantile
+
+# Of the smallest visible change, so that other rounds find it 95 times in 100: simulated, see the tests.
+_POWER_SIGMAS = 1.65 * 1.6  # above what counts at the least: the 95th of 100 medians, of rounds that scatter more
+_POWER_TIMES, _POWER_UNKNOWN = 1.5, 4.3  # times what t asks for, and more where few differences showed the scatter
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """One sigma of a round, in the metric's unit: what its prior says, and what `freedom` differences show."""
+
+    prior: float
+    shown: float
+    freedom: int
+
+    @classmethod
+    def of(cls, prior: float, sides: Iterable[Sequence[float]]) -> Scatter:
+        """What the rounds of these sides show together, each about its own mean."""
+        several = [side for side in sides if len(side) > 1]
+        freedom = sum(len(side) - 1 for side in several)
+        shown = math.sqrt(math.fsum(map(_squares, several)) / freedom) if freedom else 0.0
+        return cls(prior, shown, freedom)
+
+    @property
+    def sigma(self) -> float:
+        """The larger one."""
+        return max(self.prior, self.shown)
+
+    def threshold(self, alpha: float, base: int, new: int) -> float:
+        """What a change must exceed, with so many rounds, lest it be scatter; of means, Student's t is exact."""
+        error = math.sqrt(1 / base + 1 / new)
+        return quantile(alpha, base + new - 2) * self.shown * error if self.shown else 0.0
+
+    def visible(self, alpha: float, base: int, new: int, least: float) -> float:
+        """The change that so many other rounds find 95 times in 100, where less than `least` does not count."""
+        above = _POWER_SIGMAS * self.sigma * _error(base, new)
+        times = _POWER_TIMES + _POWER_UNKNOWN / max(self.freedom, 1)
+        return max(least + above, times * self.threshold(alpha, base, new))
+
+    def half_interval(self, base: int, new: int) -> float:
+        """Half the 95% interval of a change of medians."""
+        return quantile(0.025, max(self.freedom, 1)) * self.sigma * _error(base, new)
+
+
+def _error(base: int, new: int) -> float:
+    """Standard error of the difference of two medians, in sigmas of a round: pi / 2n, an upper bound for small n.
+
+    A side of a single round has its own sigma, not more.
+    """
+    return math.sqrt(sum(1.0 if n == 1 else math.pi / (2 * n) for n in (base, new)))
+
+
+def _squares(values: Sequence[float]) -> float:
+    """Sum of the squared distances from the mean."""
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values)
