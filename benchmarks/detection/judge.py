@@ -8,7 +8,7 @@ be shown; the bound is that of as many independent ones.
 1. A/A: false alarms of the metrics judged by default, per comparison of a test and per suite of 100 tests; of the
    workload of the pool, and of the 16 workloads that scatter.py recorded.
 2. Power at 3 rounds of what changes live heap, bytes or objects per operation by 1%. 3. Of peak RSS +5% at 5 rounds.
-4. The rounds at which each variant is found 95 times in 100.
+4. The rounds at which each variant is found 95 times in 100, and how often the 16 workloads show such changes.
 5. The same comparisons by benchstat's rule (Mann-Whitney, two-sided, alpha 0.05) and by +5% of one run over one run.
 6. What a comparison costs: judging all metrics of a test, and reading and writing its baseline in a file of 100 tests.
 
@@ -56,6 +56,7 @@ ROUNDS = (3, 5, 8, 12, 20)
 ALARMS = 1e-5  # per comparison
 COST = 0.5  # seconds
 PLAIN = 0.05
+RAISED = {"live_heap": 0.01, "alloc_bytes_per_op": 0.01, "allocs_per_op": 0.01, "peak_rss": 0.05}
 TOLERANCE = 0.05  # of a metric that a budget puts among the judged
 POWERS = (
     # variant, metric, rounds, least power
@@ -238,6 +239,22 @@ def show_curves(judge: Judge, draws: int) -> None:
     table("power by the rounds that are asked for; what seems worse has 8", head, rows)
 
 
+def show_workloads(workloads: Judge, draws: int) -> None:
+    """4, of other workloads: their own rounds, the figures of the new side raised by that share."""
+    rows = []
+    for name, rounds in workloads.pool.rounds.items():
+        course = Course(automatically_paired(), int(rounds[0]["ops"]))
+        shares = []
+        for metric, share in RAISED.items():
+            sides = workloads.draws(name, course.most, draws, name)
+            raised = ((base, [{**one, metric: one[metric] * (1 + share)} for one in new]) for base, new in sides)
+            found = [metric in course.found(base, new)[0] for base, new in raised]
+            shares.append(_percent(sum(found) / len(found)))
+        rows.append((name, *shares))
+    head = ("found worse by ours, rounds as needed", *(f"{metric} +{share:.0%}" for metric, share in RAISED.items()))
+    table("power in other workloads", head, rows)
+
+
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
@@ -280,6 +297,7 @@ def main() -> int:
     missed = [*judge_alarms(judge, workloads, draws, peers), *judge_cost(judge)]
     weak = list(judge_power(judge, peers))
     show_curves(judge, peers // 2)
+    show_workloads(workloads, peers // 10)
     print()
     # What a pool shows of the power hangs on the machine that recorded it: in CI it is printed, not enforced.
     return verdict([*missed, *weak], enforced=bool(missed) or not given.small)
