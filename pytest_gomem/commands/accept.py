@@ -13,6 +13,7 @@ from typing import TextIO
 
 from pytest_gomem import clock
 from pytest_gomem.commands.arguments import parsed
+from pytest_gomem.commands.plugin_metrics import every_metric
 from pytest_gomem.config.accepted import (
     LIMITS,
     Acceptance,
@@ -25,7 +26,7 @@ from pytest_gomem.config.accepted import (
 )
 from pytest_gomem.config.accepting import add
 from pytest_gomem.config.budgets import unit_of
-from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.launch.git import GitError, git
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.nodeids import SeveralTests, find_tests
@@ -45,8 +46,8 @@ def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     gomem_yaml = Path(given.config)
     if not gomem_yaml.exists():
         raise ConfigError(f"there is no {gomem_yaml}", hint="name one: --config PATH")
-    tests = _report(given)
-    units = _units(tests)
+    tests, path = _report(given), accepted_file(gomem_yaml)
+    units = _units(given.metric, tests, path)
     metric = metric_name(given.metric, units, Place(key="METRIC"))
     test = _test(given.test, tests)
     broken = () if given.mute or given.amount else _broken(test, metric, tests)
@@ -59,7 +60,6 @@ def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         expires=_expires(given.expires),
         place=Place(),
     )
-    path = accepted_file(gomem_yaml)
     for each in _fresh(_by_kind(entry, broken), load_accepted(path, units)):
         added = add(path, each, units)
         what = "muted" if added.amount is None else f"accepted up to {added.amount}"
@@ -110,11 +110,22 @@ def _report(given: argparse.Namespace) -> tuple[TestRecord, ...]:
     return ()
 
 
-def _units(tests: Sequence[TestRecord]) -> dict[str, Unit]:
-    """Those of the report too: a metric of the user's own is known from there alone."""
+def _units(wanted: str, tests: Sequence[TestRecord], path: Path) -> dict[str, Unit]:
+    """By metric, the built-in ones and those of the report; of all plugins' too where these two do not do."""
     measured = {metric.name: metric.unit for test in tests for window in test.windows for metric in window.metrics}
     known = {name: UNITS[unit] for name, unit in measured.items() if unit in UNITS}
-    return {**known, **Registry(builtin_metrics()).units()}
+    units = {**known, **Registry(builtin_metrics()).units()}
+    return units if _suffice(units, wanted, path) else {**known, **every_metric().units()}
+
+
+def _suffice(units: Mapping[str, Unit], wanted: str, path: Path) -> bool:
+    """Whether they know the metric that is asked for, and those that are accepted already."""
+    try:
+        metric_name(wanted, units, Place())
+        load_accepted(path, units)
+    except (ConfigError, ConfigErrors):
+        return False
+    return True
 
 
 def _test(wanted: str, tests: Sequence[TestRecord]) -> str:

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from statistics import median
@@ -18,6 +18,7 @@ from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
 from pytest_gomem.collected import FILE_VARIABLE
+from pytest_gomem.commands.plugin_metrics import metrics_for
 from pytest_gomem.commands.pytest_run import run_pytest, status_of
 from pytest_gomem.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.judge.compare import compare
@@ -27,7 +28,7 @@ from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.git import Repository, git
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.nodeids import find_tests
-from pytest_gomem.quantity import BYTES, format_value
+from pytest_gomem.quantity import BYTES, Unit, format_value
 from pytest_gomem.report.text import columns
 from pytest_gomem.use import BASELINES_NAME
 
@@ -101,15 +102,27 @@ def _list(given: argparse.Namespace, store: Store, out: TextIO) -> int:
 
 def _show(given: argparse.Namespace, store: Store, out: TextIO) -> int:
     every = _every(store)
-    for nodeid in find_tests(given.test, every):
-        for window, snapshots in every[nodeid].items():
-            for snapshot in snapshots:
-                out.write("\n".join(_shown(f"{nodeid}  {window}", snapshot, store)) + "\n\n")
+    shown = [
+        (f"{nodeid}  {window}", snapshot)
+        for nodeid in find_tests(given.test, every)
+        for window, snapshots in every[nodeid].items()
+        for snapshot in snapshots
+    ]
+    units = _metrics(snapshot for _, snapshot in shown).units()
+    for title, snapshot in shown:
+        out.write("\n".join(_shown(title, snapshot, store, units)) + "\n\n")
     return 0
 
 
-def _shown(title: str, snapshot: Snapshot, store: Store) -> Lines:
-    units = Registry(builtin_metrics()).units()
+def _metrics(snapshots: Iterable[Snapshot]) -> Registry:
+    """Those that these hold figures of; where pytest cannot tell the user's own, they are figures without a unit."""
+    try:
+        return metrics_for(name for one in snapshots for name in one.metrics if figure_unit(name) is None)
+    except GomemError:
+        return Registry(builtin_metrics())
+
+
+def _shown(title: str, snapshot: Snapshot, store: Store, units: Mapping[str, Unit]) -> Lines:
     yield f"{title}  {snapshot.date} {snapshot.commit}".rstrip()
     yield "  " + ", ".join(f"{name} {value}" for name, value in sorted(snapshot.conditions.items()))
     if snapshot.profile:
@@ -141,9 +154,10 @@ def _diff(given: argparse.Namespace, store: Store, out: TextIO) -> int:
     folder = os.path.relpath(store.folder.resolve(), repository.top)
     gone = {path for path in kept if path.startswith(f"{folder}/") and path.endswith(".json")} - set(modules.values())
     lines = [f"removed: {path}" for path in sorted(gone)]
+    metrics = _metrics(one for windows in _every(store).values() for kept in windows.values() for one in kept)
     for module, path in modules.items():
         before = read(Path(path), git(repository.top, "show", f"{commit}:{path}")) if path in kept else {}
-        lines += _changes(module, before, store.tests(module))
+        lines += _changes(module, before, store.tests(module), metrics)
     out.write("\n".join(lines or [f"no baseline has changed since {given.ref}"]) + "\n")
     return 0
 
@@ -152,7 +166,7 @@ def _path(repository: Repository, store: Store, module: str) -> str:
     return os.path.relpath(store.path(module).resolve(), repository.top)
 
 
-def _changes(module: str, before: Tests, now: Tests) -> Lines:
+def _changes(module: str, before: Tests, now: Tests, metrics: Registry) -> Lines:
     for test in sorted({*before, *now}):
         if test not in now or test not in before:
             yield f"{'new' if test in now else 'removed'}: {module}::{test}"
@@ -164,7 +178,7 @@ def _changes(module: str, before: Tests, now: Tests) -> Lines:
                     yield f"new conditions: {module}::{test}  {window}"
                 elif old.metrics != snapshot.metrics:
                     yield f"changed: {module}::{test}  {window}"
-                    yield from (f"  {line}" for line in _moves(old, snapshot))
+                    yield from (f"  {line}" for line in _moves(old, snapshot, metrics))
         yield from _removed(f"{module}::{test}", before[test], now[test])
 
 
@@ -181,11 +195,11 @@ def _same_conditions(kept: Sequence[Snapshot], snapshot: Snapshot) -> Snapshot |
     return next((old for old in kept if not differences(old.conditions, snapshot.conditions)), None)
 
 
-def _moves(old: Snapshot, new: Snapshot) -> Lines:
+def _moves(old: Snapshot, new: Snapshot, metrics: Registry) -> Lines:
     """The metrics that moved by more than their scatter; without any the rounds alone are others."""
     moved = False
     functions = (figure_metric(name, (*old.rounds, *new.rounds)) for name in new.metrics)
-    for metric in (*builtin_metrics(), *filter(None, functions)):
+    for metric in (*metrics, *filter(None, functions)):
         if metric.name in old.metrics and metric.name in new.metrics:
             found = compare(metric, old.metrics[metric.name], new.metrics[metric.name], 0.0, ops=new.ops)
             if found.status in (Status.FAIL, Status.IMPROVED) and found.base is not None and found.new is not None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from pytest_gomem import __version__
+from pytest_gomem.commands.plugin_metrics import every_metric
 from pytest_gomem.config.file import load_config
-from pytest_gomem.errors import GomemError
+from pytest_gomem.errors import ConfigErrors, GomemError
 from pytest_gomem.keeper.client import KeeperClient
 from pytest_gomem.keeper.spawn import small_forker
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.observe import kernel, oom
+from pytest_gomem.quantity import Unit
 
 Finding = tuple[bool, str, str]  # in order, what, words
 CONFIG = "gomem.yaml"
@@ -77,5 +79,17 @@ def _run_words() -> str:
 
 
 def _config() -> str:
-    config = load_config(Path(CONFIG), Registry(builtin_metrics()).units())
+    path = Path(CONFIG)
+    try:
+        config = load_config(path, Registry(builtin_metrics()).units())
+    except ConfigErrors as mistakes:
+        config = load_config(path, _units_of_plugins(mistakes))
     return f"in order; services: {', '.join(config.services) or 'none'}"
+
+
+def _units_of_plugins(mistakes: ConfigErrors) -> Mapping[str, Unit]:
+    """For a file that may name a metric of the user's own; raises GomemError, with its mistakes, where nobody tells."""
+    try:
+        return every_metric().units()
+    except GomemError as error:
+        raise GomemError(f"{mistakes}\n{error}") from None

@@ -12,10 +12,11 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TextIO
 
+from pytest_gomem.commands.plugin_metrics import LISTENING, read_declared
 from pytest_gomem.commands.pytest_run import run_pytest
+from pytest_gomem.declared import FILE_VARIABLE
 from pytest_gomem.errors import ConfigError
 from pytest_gomem.judge.compare import FEWEST
-from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.quantity import RATIO, format_value, parse_quantity
 from pytest_gomem.report.broken import read_report
 from pytest_gomem.report.model import TestRecord
@@ -29,6 +30,7 @@ _ALONE = (
     *("-o", "gomem_update=false", "-o", "gomem_strict=false"),
 )
 _UPDATE = "--gomem-update"
+_METRICS = "metrics.json"
 _LAST_LINES = 30
 
 
@@ -50,7 +52,7 @@ def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         plain = _measured(folder / "plain", arguments, NO_BURDEN)
         err.write(f"gomem selftest: {rounds} rounds with {percent(share)} more held and allocated ...\n")
         burdened = _measured(folder / "burdened", arguments, burden_for(plain, share))
-    metrics = {metric.name: metric for metric in Registry(builtin_metrics())}
+        metrics = {metric.name: metric for metric in read_declared(folder / "plain" / _METRICS)}
     every = list(proofs(plain, burdened, metrics, share))
     found = [one for one in every if isinstance(one, Proof)]
     untested = [one for one in every if isinstance(one, NotTested)]
@@ -94,8 +96,9 @@ def _measured(folder: Path, args: Sequence[str], burden: Burden) -> tuple[TestRe
     folder.mkdir()
     report, written = folder / "report.json", folder / "burden.json"
     write_burden(burden, written)
-    command = [*args, *_ALONE, "--gomem-report-only", f"--gomem-json={report}"]
-    done = run_pytest(command, env={**os.environ, VARIABLE: str(written)}, captured=True)
+    command = [*args, *_ALONE, *LISTENING, "--gomem-report-only", f"--gomem-json={report}"]
+    env = {**os.environ, VARIABLE: str(written), FILE_VARIABLE: str(folder / _METRICS)}
+    done = run_pytest(command, env=env, captured=True)
     if done.returncode not in (0, 1) or not report.exists():
         raise ConfigError(f"pytest ended with status {done.returncode}", hint=_last_lines(done.stdout))
     tests = read_report(report)

@@ -99,6 +99,25 @@ def test_diff_against_a_commit(store, tmp_path):
     ]
 
 
+def test_diff_knows_a_metric_of_the_users_own(store, tmp_path):
+    """Its unit and direction are what the plugin declares, whom pytest loads."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "conftest.py").write_text(
+        "from pytest_gomem.measure.metric import Better, Metric, Noise\n"
+        "from pytest_gomem.quantity import BYTES\n"
+        "OWN = Metric('own', 'memory', BYTES, Better.LOWER, Noise.NEAR_EXACT, ('a source',), 'Mine.', print)\n"
+        "def pytest_gomem_metrics(): return [OWN]\n"
+    )
+    repository = GitRepository(tmp_path)
+    repository.git("init", "-q")
+    for level in (10e6, 11e6):
+        kept = replace(snapshot(1e6, 1e6, 1e6), metrics={"own": (level, level + 1, level + 2)})
+        store.change("test_it.py", lambda _, kept=kept: {"test_a": {"api/test": (kept,)}})
+        if level == 10e6:
+            repository.commit()
+    assert "own 10.0 MB -> 11.0 MB, +10.00%" in gomem("diff")[1]
+
+
 def test_prune_lists_and_removes_what_pytest_does_not_collect(store, tmp_path):
     """Listed with status 1; removed on request; nothing to remove is fine."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from own_metric import CONFTEST
 
 from pytest_gomem.cli import main
 from pytest_gomem.report.broken import CACHE_FILE
@@ -23,7 +24,7 @@ services:
 TESTS = """
 import pytest
 
-@pytest.mark.gomem(live_heap="40MB", peak_rss="1GB")
+@pytest.mark.gomem(live_heap="40MB", peak_rss="1GB", rss_kept="9GB")
 def test_sharp(go_service):
     go_service.get("/alloc?bytes=3000000&keep=true")
     go_service.load("/alloc?bytes=20000", requests=100)
@@ -42,6 +43,7 @@ def test_once(go_service):
 def selftest(tmp_path, monkeypatch):
     """Runs the command on test files; its status, output and errors."""
     (tmp_path / "gomem.yaml").write_text(YAML)
+    (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "pytest.ini").write_text("[pytest]\ngomem_history = runs.jsonl\ngomem_update = true\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
@@ -69,6 +71,8 @@ def test_gates_ring_or_say_why_not(selftest, tmp_path):
     assert "test_it.py::test_sharp: live_heap: live_heap 40MB is looser than ten times the noise" in out
     assert "test_it.py::test_once: not tested: it was measured in 1 rounds" in out
     assert re.search(r"\d rang, \d stayed silent, 1 not tested$", out)
+    assert re.search(r"test_sharp +rss_kept +[\d.]+ MB +[\d.]+ [kM]B \([\d.]+%\) +- \(", out)  # of the user's own
+    assert "test_it.py::test_sharp: rss_kept: rss_kept 9GB is looser than ten times the noise" in out
     assert not (tmp_path / "runs.jsonl").exists()
     assert not (tmp_path / "gomem_baselines").exists()
     assert not (tmp_path / CACHE_FILE).exists()
