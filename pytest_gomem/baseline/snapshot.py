@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_gomem.judge.conditions import changed
 from pytest_gomem.judge.regressions import Figures
 
 
@@ -65,9 +66,4 @@ def opened_no_more(
 
 def differences(kept: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     """Which conditions are not the same: "go is go1.27, was go1.26"."""
-    names = sorted({*kept, *now})
-    return tuple(
-        f"{name} is {now.get(name, 'not said')}, was {kept.get(name, 'not said')}"
-        for name in names
-        if kept.get(name) != now.get(name)
-    )
+    return tuple(f"{name} is {is_now}, was {was}" for name, (was, is_now) in changed(kept, now).items())

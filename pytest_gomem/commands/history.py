@@ -17,9 +17,12 @@ from pytest_gomem.nodeids import find_tests
 from pytest_gomem.quantity import UNITS, scale_of
 from pytest_gomem.report.chart import Axis, Curve, draw
 from pytest_gomem.report.history.changes import Change, MissingStats, changes_of
+from pytest_gomem.report.history.conditions import condition
 from pytest_gomem.report.history.course import Course, courses
+from pytest_gomem.report.history.entry import Entry
 from pytest_gomem.report.history.file import Damaged, read
 from pytest_gomem.report.history.plot import course_lines
+from pytest_gomem.report.history.shifts import Shift, shifts_of
 from pytest_gomem.report.wire.plain import plain_dict
 
 DEFAULT_FILE = "gomem_history.jsonl"
@@ -33,15 +36,34 @@ def history(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     held = read(Path(given.file))
     for line in held.damaged:
         err.write(f"gomem history: {given.file}:{line.line}: {line.why}; skipped\n")
-    metrics = {name for entry in held.entries for name in entry.metrics}
+    entries = _under(held.entries, [_pair(written) for written in given.under])
+    metrics = {name for entry in entries for name in entry.metrics}
     if given.metric not in metrics:
         hint = did_you_mean(given.metric, metrics) if metrics else "it holds no figures"
         raise ConfigError(f"{given.file} has no metric '{given.metric}'", hint=hint)
-    found = courses(held.entries, given.metric, find_tests(given.test, {entry.nodeid for entry in held.entries}))
+    found = courses(entries, given.metric, find_tests(given.test, {entry.nodeid for entry in entries}))
     if not found:
         raise ConfigError(f"no run in {given.file} measured {given.metric} in '{given.test}'")
     _show(given, found, held.damaged, out, err)
     return 0
+
+
+def _pair(written: str) -> tuple[str, str]:
+    name, equals, value = written.partition("=")
+    if not (name and equals):
+        raise ConfigError(f"--under {written}: expected NAME=VALUE, such as go=go1.26")
+    return name, value
+
+
+def _under(entries: Sequence[Entry], asked: Sequence[tuple[str, str]]) -> Sequence[Entry]:
+    """The entries of these conditions; raises ConfigError with those that there are where none is left."""
+    for name, value in asked:
+        told = [condition(entry, name) for entry in entries]
+        if value not in told:
+            there = ", ".join(sorted({known for known in told if known is not None}))
+            raise ConfigError(f"no run has {name}={value}", hint=f"there are: {there}" if there else "no run tells it")
+        entries = [entry for entry, known in zip(entries, told, strict=True) if known == value]
+    return entries
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("metric", metavar="METRIC", help="such as live_heap")
     parser.add_argument("test", metavar="TEST", help="a test's id, the end of one, or a glob")
     parser.add_argument("--file", default=DEFAULT_FILE, metavar="PATH", help=f"default: {DEFAULT_FILE}")
+    parser.add_argument(
+        "--under", action="append", default=[], metavar="NAME=VALUE", help="runs of this condition only: go=go1.26"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("-o", dest="picture", metavar="FILE.svg", help="draw the course of one window")
     return parser
@@ -81,8 +106,9 @@ def _show(
 
 def _draw(path: Path, found: Sequence[Course], changes: Sequence[tuple[Change, ...] | None]) -> None:
     if len(found) > 1:
-        names = ", ".join(f"{course.nodeid} / {course.window}" for course in found)
-        raise ConfigError(f"-o draws one course, and here are {len(found)}: {names}", hint="name one test")
+        names = ", ".join(map(_name, found))
+        hint = "name one test" + (", and one course by --under" if any(course.apart for course in found) else "")
+        raise ConfigError(f"-o draws one course, and here are {len(found)}: {names}", hint=hint)
     (course,) = found
     top = max(course.values, key=abs)
     divisor, suffix = scale_of(top, UNITS[course.unit]) if course.unit in UNITS else (1.0, course.unit)
@@ -93,10 +119,16 @@ def _draw(path: Path, found: Sequence[Course], changes: Sequence[tuple[Change, .
     runs = range(1, len(course.points) + 1)
     curve = Curve(f"{course.window} of {course.service}", "good", tuple(runs), course.values)
     marks = [change.at + 0.5 for steps in changes for change in steps or ()]
+    limits = [start + 0.5 for start in course.starts]
     try:
-        write_whole(path, draw(course.nodeid, [curve], *axes, marks))
+        write_whole(path, draw(course.nodeid, [curve], *axes, marks, limits))
     except OSError as error:
         raise GomemError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _name(course: Course) -> str:
+    apart = "".join(f" --under {name}={value}" for name, value in course.apart.items())
+    return f"{course.nodeid} / {course.window}{apart}"
 
 
 def _course(course: Course, changes: Iterable[Change]) -> dict[str, Any]:
@@ -107,6 +139,7 @@ def _course(course: Course, changes: Iterable[Change]) -> dict[str, Any]:
         "metric": course.metric,
         "unit": course.unit,
         "left_out": course.left_out,
+        "apart": course.apart,
         "points": [
             {
                 "time": f"{point.time:%Y-%m-%dT%H:%M:%SZ}",
@@ -115,20 +148,28 @@ def _course(course: Course, changes: Iterable[Change]) -> dict[str, Any]:
                 "branch": point.revision.branch or None,
                 "value": point.value,
                 "rounds": point.rounds,
+                "conditions": point.conditions,
                 "facts": point.facts,
             }
             for point in course.points
         ],
         "changes": [
-            {
-                "at": change.at,
-                "time": f"{change.point.time:%Y-%m-%dT%H:%M:%SZ}",
-                "commit": change.point.revision.commit or None,
-                "before": change.before,
-                "after": change.after,
-                "change": change.share,
-                "facts": {name: {"before": old, "after": new} for name, (old, new) in change.facts.items()},
-            }
+            {**_step(change), "facts": {n: {"before": a, "after": b} for n, (a, b) in change.facts.items()}}
             for change in changes
         ],
+        "conditions_changed": [
+            {**_step(shift), "conditions": {n: {"before": a, "after": b} for n, (a, b) in shift.conditions.items()}}
+            for shift in shifts_of(course)
+        ],
+    }
+
+
+def _step(step: Change | Shift) -> dict[str, Any]:
+    return {
+        "at": step.at,
+        "time": f"{step.point.time:%Y-%m-%dT%H:%M:%SZ}",
+        "commit": step.point.revision.commit or None,
+        "before": step.before,
+        "after": step.after,
+        "change": step.share,
     }

@@ -13,6 +13,7 @@ GIT = {
     "GIT_CONFIG_SYSTEM": os.devnull,
 }
 
+COMMAND = (sys.executable, "-c", "from pytest_gomem.cli import run; run()", "history", "--file", "runs.jsonl")
 TESTS = """
 @pytest.mark.parametrize("number", [1, 2])
 def test_kept(go_service, number):
@@ -32,6 +33,12 @@ def git(folder, *args):
     done = subprocess.run(["git", *args], cwd=folder, env={**os.environ, **GIT}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def history(folder, *args):
+    done = subprocess.run([*COMMAND, *args], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_runs_become_a_course(scenario):
@@ -61,13 +68,24 @@ def test_runs_become_a_course(scenario):
     assert all(line["facts"]["go_version"].startswith("go1.") for line in lines)
     assert all(line["facts"]["gc.gomaxprocs"] == "2" for line in lines)
 
-    command = [sys.executable, "-c", "from pytest_gomem.cli import run; run()", "history", "live_heap", "test_kept"]
-    done = subprocess.run(
-        [*command, "--file", "runs.jsonl"], cwd=project.folder, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("window 'test' of api, 2 runs") == 2
-    assert f"{commit[:10]}+" in done.stdout
+    shown = history(project.folder, "live_heap", "test_kept")
+    assert shown.count("window 'test' of api, 2 runs") == 2
+    assert f"{commit[:10]}+" in shown
+
+
+def test_a_setting_is_told_as_one(scenario):
+    """A line holds the conditions that the window's baseline would; another GOGC is a shift of the course."""
+    project = scenario("def test_it(go_service): go_service.get('/alloc?bytes=10')", ini="gomem_history = runs.jsonl")
+    first = project.run()
+    (line,) = [json.loads(text) for text in (project.folder / "runs.jsonl").read_text().splitlines()]
+    assert line["conditions"] == first.window("test_it")["conditions"]
+    assert {"go", "gogc", "gomaxprocs", "build", "agent", "profile_rate", "page_size", "thp"} <= set(line["conditions"])
+    yaml = project.folder / "gomem.yaml"
+    yaml.write_text(yaml.read_text() + "    gc: {gogc: 50}\n")
+    assert project.run().status == 0
+    shown = " ".join(history(project.folder, "live_heap", "test_it").split())
+    assert "conditions changed from -, 20" in shown
+    assert "on: gogc default -> 50" in shown
 
 
 def test_a_place_that_cannot_be_written(scenario):

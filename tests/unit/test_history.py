@@ -8,6 +8,7 @@ import json
 import math
 import random
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -24,11 +25,21 @@ from pytest_gomem.report.history.course import courses
 from pytest_gomem.report.history.entry import Entry, entries_of, from_line, to_line
 from pytest_gomem.report.history.file import append, read
 from pytest_gomem.report.history.plot import course_lines
+from pytest_gomem.report.history.shifts import shifts_of
 from pytest_gomem.report.model import RunRecord, TestRecord
 from pytest_gomem.revision import Revision
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc)
 TEST = "tests/test_mem.py::test_upload"
+CONDITIONS = {"go": "go1.26", "gogc": "100", "gomaxprocs": "2", "build": "plain", "agent": "yes", "thp": "madvise"}
+# As lines were before they held conditions.
+BEFORE = (
+    '{"history_version":1,"time":"2026-11-24T09:30:00Z","commit":"0a1b2c","dirty":false,"branch":"main",'
+    '"nodeid":"tests/test_mem.py::test_upload","window":"test","service":"api","complete":true,'
+    '"facts":{"go_version":"go1.26.0","flags":"-buildmode=exe -ldflags=-X main.at=%s -race=true CGO_ENABLED=1",'
+    '"gc.gogc":"100, the memory limit sets the heap goal","gc.gomaxprocs":"2","kernel":"6.18","thp":"madvise"},'
+    '"metrics":{"live_heap":61200000.0},"units":{"live_heap":"bytes"},"rounds":[]}'
+)
 
 
 def entry(run=0, value=61.2e6, **fields):
@@ -43,21 +54,27 @@ def entry(run=0, value=61.2e6, **fields):
         "facts": {"go_version": "go1.26.0", "gc.gogc": "100"},
         "metrics": {"live_heap": value},
         "units": {"live_heap": "bytes"},
+        "conditions": CONDITIONS,
     }
     return Entry(**{**known, **fields})
 
 
-def stepping(step_at=22, count=30, seed=3):
-    """A course of noise of 0.2% that rises by 4% at one run, with a newer Go."""
+def stepping(step_at=22, count=30, seed=3, facts=("go1.26.0", "go1.26.1"), **then):
+    """A course of noise of 0.2% that rises by 4% at one run, with a newer Go; `then`: conditions from that run on."""
     noise = random.Random(seed)
     return [
         entry(
             run,
             61.2e6 * (1 + noise.gauss(0, 0.002)) * (1.04 if run >= step_at else 1),
-            facts={"go_version": "go1.26.0" if run < step_at else "go1.27.0"},
+            facts={"go_version": facts[run >= step_at]},
+            conditions={**CONDITIONS, **(then if run >= step_at else {})},
         )
         for run in range(count)
     ]
+
+
+def without_conditions(entries):
+    return [replace(one, conditions={}) for one in entries]
 
 
 @pytest.fixture
@@ -86,6 +103,7 @@ def test_lines_come_back(run):
         assert to_line(from_line(line)) == line
         assert all(map(math.isfinite, from_line(line).metrics.values()))
         assert len(from_line(line).rounds) == len(each.rounds)
+        assert len(from_line(line).conditions) == len(each.conditions)
 
 
 GOOD = json.loads(to_line(entry()))
@@ -163,8 +181,131 @@ def test_a_step_is_found_where_it_is_and_always_the_same(tmp_path):
     (change,) = changes_of(course)
     assert change.at == 22
     assert change.share == pytest.approx(0.04, abs=0.003)
-    assert change.facts == {"go_version": ("go1.26.0", "go1.27.0")}
+    assert change.facts == {"go_version": ("go1.26.0", "go1.26.1")}
     assert changes_of(course) == (change,)
+    assert shifts_of(course) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("go", "go1.27"),
+        ("gogc", "50"),
+        ("gomaxprocs", "4"),
+        ("goexperiment", "nogreenteagc"),
+        ("build", "-race=true"),
+        ("build", "-pgo=default.pgo"),
+        ("agent", "no"),
+        ("profile_rate", "4096"),
+        ("page_size", "16384"),
+        ("thp", "always"),
+    ],
+)
+def test_what_a_setting_does_is_no_change(name, value):
+    """A step that comes with other conditions is told as theirs, and no change of level is found there."""
+    (course,) = courses(stepping(**{name: value}), "live_heap", [TEST])
+    assert changes_of(course) == ()
+    (shift,) = shifts_of(course)
+    assert shift.at == 22
+    assert shift.conditions == {name: (CONDITIONS.get(name, "none"), value)}
+    assert shift.share == pytest.approx(0.04, abs=0.003)
+
+
+def test_a_change_under_the_new_conditions_is_found():
+    """Where it is among all runs, and beside the shift: the level before a shift is that of the runs next to it."""
+    runs = stepping(step_at=10, count=40, go="go1.27")
+    later = [replace(one, metrics={"live_heap": one.metrics["live_heap"] * 1.1}) for one in runs[25:]]
+    (course,) = courses([*runs[:25], *later], "live_heap", [TEST])
+    (change,) = changes_of(course)
+    assert (change.at, change.share) == (25, pytest.approx(0.1, abs=0.003))
+    (shift,) = shifts_of(course)
+    assert (shift.at, shift.share) == (10, pytest.approx(0.04, abs=0.003))
+
+
+def test_conditions_that_take_turns_have_a_course_each():
+    """Two machines, one 20% above the other: neither goes up and down, and a new Go continues the course of each."""
+    runs = []
+    for run in range(30):
+        go = "go1.26" if run < 20 else "go1.27"
+        for machine, level in (("amd64", 60e6), ("arm64", 72e6)):
+            value = level * (1.05 if machine == "arm64" and run >= 12 else 1)
+            runs.append(entry(run, value, conditions={**CONDITIONS, "go": go, "goarch": machine}))
+            runs[-1] = replace(runs[-1], time=runs[-1].time + timedelta(minutes=5 * (machine == "arm64")))
+    amd, arm = courses(runs, "live_heap", [TEST])
+    assert (amd.apart, arm.apart) == ({"goarch": "amd64"}, {"goarch": "arm64"})
+    assert (changes_of(amd), [change.at for change in changes_of(arm)]) == ((), [12])
+    for course in (amd, arm):
+        assert [(shift.at, shift.conditions) for shift in shifts_of(course)] == [(20, {"go": ("go1.26", "go1.27")})]
+        assert any(f"under goarch {course.apart['goarch']}" in line for line in course_lines(course, (), 80))
+
+
+def test_of_courses_alike_the_newest_goes_on():
+    """Two that differ as much from what comes then: it continues the one that ended last."""
+    runs = [entry(run, conditions={**CONDITIONS, "thp": "always" if run in (0, 2, 4) else "never"}) for run in range(8)]
+    after = [entry(run, conditions={**CONDITIONS, "thp": "madvise"}) for run in range(8, 12)]
+    always, never = courses([*runs, *after], "live_heap", [TEST])
+    assert (shifts_of(always), [shift.at for shift in shifts_of(never)]) == ((), [5])
+
+
+def test_one_run_under_other_conditions_is_beside_the_course():
+    """As of a developer's machine: it is in nobody's way, and no step up and down."""
+    runs = [entry(run) for run in range(12)]
+    stray = entry(5, 90e6, time=entry(5).time + timedelta(hours=1), conditions={**CONDITIONS, "thp": "always"})
+    course, beside = courses([*runs, stray], "live_heap", [TEST])
+    assert (len(course.points), shifts_of(course), changes_of(course)) == (12, (), ())
+    assert (beside.values, beside.apart) == ((90e6,), {"thp": "always"})
+
+
+# Lines from before conditions were kept
+
+
+def test_old_lines_go_with_one_of_two_conditions():
+    """Which their facts do not tell apart; the new lines of the other have a course of their own."""
+    runs = [entry(run, conditions={**CONDITIONS, "agent": ("yes", "no")[run % 2]}) for run in range(20)]
+    with_agent, without = courses([*without_conditions(runs[:10]), *runs[10:]], "live_heap", [TEST])
+    assert (len(with_agent.points), with_agent.apart) == (15, {"agent": "yes"})
+    assert (len(without.points), without.apart) == (5, {"agent": "no"})
+
+
+def test_lines_without_conditions_are_held_apart_by_their_facts():
+    """A new minor version of Go is a shift in them too, a patch release is none."""
+    (course,) = courses(without_conditions(stepping(facts=("go1.26.0", "go1.27.0"))), "live_heap", [TEST])
+    assert (changes_of(course), [shift.at for shift in shifts_of(course)]) == ((), [22])
+    (course,) = courses(without_conditions(stepping()), "live_heap", [TEST])
+    assert ([change.at for change in changes_of(course)], shifts_of(course)) == ([22], ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "shift"),
+    [
+        ("", "", None),
+        ("main.at=%s", "main.at=2027 -s", None),  # flags of the linker stamp versions
+        ("go1.26.0", "go1.26.7", None),
+        ("6.18", "6.19", None),
+        ("100, the memory limit sets the heap goal", "100", None),
+        ("100, the memory limit sets the heap goal", "about 93 (heap goal 4 MB at 2 MB live)", None),  # an estimate
+        ("go1.26.0", "go1.27.0", {"go": ("go1.26", "go1.27")}),
+        ("100, the memory", "50, the memory", {"gogc": ("100", "50")}),
+        (" -race=true", "", {"build": ("-race=true CGO_ENABLED=1", "CGO_ENABLED=1")}),
+        ("CGO_ENABLED=1", "CGO_ENABLED=1 -pgo=/a/b.pgo", {"build": (
+            "-race=true CGO_ENABLED=1", "-pgo=b.pgo -race=true CGO_ENABLED=1")}),
+        ("madvise", "always", {"thp": ("madvise", "always")}),
+    ],
+)  # fmt: skip
+def test_what_facts_tell_of_conditions(old, new, shift):
+    """Lines of a file from before are read, and only what bears on figures tells them apart."""
+    assert old in BEFORE
+    later = replace(from_line(BEFORE.replace(old, new)), time=NOW + timedelta(hours=1))
+    (course,) = courses([from_line(BEFORE), later], "live_heap", [TEST])
+    assert [found.conditions for found in shifts_of(course)] == ([shift] if shift else [])
+
+
+def test_old_lines_and_new_ones_are_one_course():
+    """Where the facts of both are alike: the change that lies between them is found."""
+    runs = stepping(step_at=12, count=24)
+    for split in (6, 12, 18):
+        (course,) = courses([*without_conditions(runs[:split]), *runs[split:]], "live_heap", [TEST])
+        assert ([change.at for change in changes_of(course)], shifts_of(course)) == ([12], ())
 
 
 def test_noise_is_no_change():
@@ -250,8 +391,43 @@ def test_the_course_in_a_terminal(gomem, file):
     assert (status, err) == (0, "")
     (marked,) = [line for line in out.splitlines() if line.lstrip().startswith(">")]
     assert "0000000016" in marked
-    assert out.splitlines()[-1] == "  go_version changed there too: go1.26.0 -> go1.27.0"
+    assert out.splitlines()[-1] == "  go_version changed there too: go1.26.0 -> go1.26.1"
     assert gomem("history", "live_heap", "test_upload", "--file", file)[1] == out
+
+
+def test_other_conditions_in_a_terminal(gomem, tmp_path):
+    """Marked where they begin, in plot and table, with what the level did; as JSON apart from the changes."""
+    file = tmp_path / "history.jsonl"
+    append(file, stepping(go="go1.27"))
+    status, out, err = gomem("history", "live_heap", "test_upload", "--file", file)
+    assert (status, err) == (0, "")
+    assert [line.split()[3] for line in out.splitlines() if line.lstrip().startswith(": ")] == ["0000000016"]
+    assert "+----------------------:-------" in out
+    assert (
+        "no change of level found\n\nconditions changed from 0000000016, 2026-12-09 23:30 on: go go1.26 -> go1.27\n"
+        in out
+    )
+    assert out.splitlines()[-1].endswith("which says nothing of the code")
+    (course,) = json.loads(gomem("history", "live_heap", TEST, "--file", file, "--json")[1])["courses"]
+    assert course["changes"] == []
+    (shift,) = course["conditions_changed"]
+    assert (shift["at"], shift["conditions"]) == (22, {"go": {"before": "go1.26", "after": "go1.27"}})
+    assert course["points"][0]["conditions"] == CONDITIONS
+
+
+def test_runs_of_one_condition_alone(gomem, tmp_path):
+    """--under chooses one of the courses of a window, which -o needs; what no run has names what there is."""
+    file, picture = tmp_path / "history.jsonl", tmp_path / "c.svg"
+    append(file, [entry(run, conditions={**CONDITIONS, "thp": ("always", "never")[run % 2]}) for run in range(12)])
+    usual = ("history", "live_heap", "test_upload", "--file", file)
+    status, _, err = gomem(*usual, "-o", picture)
+    assert status == 2
+    assert f"{TEST} / test --under thp=always, {TEST} / test --under thp=never" in err
+    status, out, _ = gomem(*usual, "--under", "thp=never", "-o", picture)
+    assert (status, picture.exists(), "6 runs" in out) == (0, True, True)
+    for written, says in (("thp=madvise", "there are: always, never"), ("thp", "expected NAME=VALUE")):
+        status, _, err = gomem(*usual, "--under", written)
+        assert (status, says in err) == (2, True), err
 
 
 def test_the_course_as_json(gomem, file):
@@ -267,13 +443,23 @@ def test_the_course_as_json(gomem, file):
     assert f"{file}:31: is not JSON" in err
 
 
+def places(root) -> dict[str, str]:
+    """Where the upright lines of a chart stand, by their kind."""
+    return {e.get("class"): e.get("x1") for e in root if e.get("class") in ("mark", "limit")}
+
+
 def test_the_course_as_a_picture(gomem, file, tmp_path):
     """-o draws well-formed SVG with a dashed line before the new level; several courses are refused."""
     assert gomem("history", "live_heap", "test_upload", "--file", file, "-o", tmp_path / "c.svg")[0] == 0
     root = ElementTree.parse(tmp_path / "c.svg").getroot()
     shapes = [element.get("class") for element in root]
-    assert shapes.count("mark") == 1
+    assert (shapes.count("mark"), shapes.count("limit")) == (1, 0)
     assert len(next(e.get("points") for e in root if e.get("points")).split()) == 30
+    other = tmp_path / "other.jsonl"
+    append(other, stepping(go="go1.27"))
+    assert gomem("history", "live_heap", "test_upload", "--file", other, "-o", tmp_path / "c.svg")[0] == 0
+    others = ElementTree.parse(tmp_path / "c.svg").getroot()
+    assert places(others) == {"limit": places(root)["mark"]}
     append(file, [entry(window="other")])
     status, _, err = gomem("history", "live_heap", "test_upload", "--file", file, "-o", tmp_path / "c.svg")
     assert status == 2

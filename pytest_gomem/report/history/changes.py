@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
 from pytest_gomem.errors import GomemError
+from pytest_gomem.judge.conditions import Difference, changed
 from pytest_gomem.report.history.course import Course, Point
 
 LEAST_POINTS = 6  # three before and three after: with fewer the noise cannot be told from a change
@@ -39,7 +40,7 @@ class Change:
     point: Point
     before: float
     after: float
-    facts: Mapping[str, tuple[str, str]]
+    facts: Mapping[str, Difference]
 
     @property
     def share(self) -> float | None:
@@ -48,22 +49,24 @@ class Change:
 
 
 def changes_of(course: Course) -> tuple[Change, ...]:
-    """The changes of a course, oldest first; raises MissingStats."""
-    values = course.values
+    """The changes of a course, oldest first; raises MissingStats.
+
+    Runs under other conditions are not held against each other: what happens where these change is a shift.
+    """
+    return tuple(change for start, end in course.stretches for change in _within(course, start, end))
+
+
+def _within(course: Course, start: int, end: int) -> Iterator[Change]:
+    """The changes of one stretch."""
+    values = course.values[start:end]
     bounds = (0, *change_points(values), len(values))
-    levels = [median(values[start:end]) for start, end in pairwise(bounds)] if values else []
-    return tuple(
-        _change(course, at, before, after) for at, (before, after) in zip(bounds[1:-1], pairwise(levels), strict=True)
-    )
+    levels = [median(values[first:last]) for first, last in pairwise(bounds)] if values else []
+    for at, (before, after) in zip(bounds[1:-1], pairwise(levels), strict=True):
+        yield _change(course, start + at, before, after)
 
 
 def _change(course: Course, at: int, before: float, after: float) -> Change:
-    earlier, point = course.points[at - 1].facts, course.points[at].facts
-    facts = {
-        name: (earlier.get(name, ""), point.get(name, ""))
-        for name in dict.fromkeys([*earlier, *point])
-        if earlier.get(name, "") != point.get(name, "")
-    }
+    facts = changed(course.points[at - 1].facts, course.points[at].facts, unsaid="")
     return Change(at, course.points[at], before, after, facts)
 
 

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
+from pytest_gomem.report.history.conditions import changed, condition
 from pytest_gomem.report.history.entry import Entry
+from pytest_gomem.report.history.strands import Stretch, strands
 from pytest_gomem.revision import Revision
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run's value, its rounds where there were several, and what it was measured on."""
+    """One run's value, its rounds where there were several, what it was measured on and under which conditions."""
 
     time: datetime
     revision: Revision
     value: float
     rounds: tuple[float, ...]
     facts: Mapping[str, str]
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Course:
-    """The points of a metric in the order of their time. left_out: runs whose test broke off before its end."""
+    """The points of a metric in the order of their time. left_out: runs whose test broke off before its end.
+
+    starts: the points (counted from 0) at which the conditions became others. apart: conditions by which it is another
+    course than those of the same window beside it.
+    """
 
     nodeid: str
     window: str
@@ -32,37 +40,70 @@ class Course:
     unit: str
     points: tuple[Point, ...]
     left_out: int
+    starts: tuple[int, ...] = ()
+    apart: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def values(self) -> tuple[float, ...]:
         """The values alone."""
         return tuple(point.value for point in self.points)
 
+    @property
+    def stretches(self) -> tuple[tuple[int, int], ...]:
+        """The points under the same conditions, each stretch from its first to before its end."""
+        return tuple(pairwise((0, *self.starts, len(self.points))))
+
 
 def courses(entries: Iterable[Entry], metric: str, nodeids: Iterable[str]) -> tuple[Course, ...]:
-    """A course for each window of these tests that has the metric, in the order of tests and first appearance."""
+    """A course for each window of these tests that has the metric, in the order of tests and first appearance.
+
+    A window whose conditions take turns has several, see strands.
+    """
     by_window: dict[tuple[str, str, str], list[Entry]] = {}
     ordered = sorted(entries, key=lambda entry: entry.time)  # files of several machines may have been put together
     for nodeid in nodeids:
         for entry in ordered:
             if entry.nodeid == nodeid and metric in entry.metrics:
                 by_window.setdefault((nodeid, entry.window, entry.service), []).append(entry)
-    found = (_course(metric, like) for like in by_window.values())
-    return tuple(course for course in found if course.points)
+    return tuple(course for like in by_window.values() for course in _of_window(metric, like))
 
 
-def _course(metric: str, entries: list[Entry]) -> Course:
-    last = entries[-1]
-    points = tuple(
-        Point(
-            time=entry.time,
-            revision=entry.revision,
-            value=entry.metrics[metric],
-            rounds=tuple(values[metric] for values in entry.rounds if metric in values),
-            facts=entry.facts,
-        )
-        for entry in entries
-        if entry.complete
+def _of_window(metric: str, entries: Sequence[Entry]) -> list[Course]:
+    whole = [strand for strand in strands(entries) if any(entry.complete for stretch in strand for entry in stretch)]
+    last = [strand[-1][-1] for strand in whole]
+    differing = sorted({name for entry in last for name in changed(last[0], entry)})
+    return [
+        _course(metric, strand, {name: condition(entry, name) or "none" for name in differing})
+        for strand, entry in zip(whole, last, strict=True)
+    ]
+
+
+def _course(metric: str, strand: Sequence[Stretch], apart: Mapping[str, str]) -> Course:
+    last = strand[-1][-1]
+    complete = [[entry for entry in stretch if entry.complete] for stretch in strand]
+    points, starts = list[Point](), list[int]()
+    for stretch in filter(None, complete):
+        starts.append(len(points))
+        points += [_point(metric, entry) for entry in stretch]
+    return Course(
+        nodeid=last.nodeid,
+        window=last.window,
+        service=last.service,
+        metric=metric,
+        unit=last.units.get(metric, ""),
+        points=tuple(points),
+        left_out=sum(map(len, strand)) - len(points),
+        starts=tuple(starts[1:]),
+        apart=apart,
     )
-    unit = last.units.get(metric, "")
-    return Course(last.nodeid, last.window, last.service, metric, unit, points, len(entries) - len(points))
+
+
+def _point(metric: str, entry: Entry) -> Point:
+    return Point(
+        time=entry.time,
+        revision=entry.revision,
+        value=entry.metrics[metric],
+        rounds=tuple(values[metric] for values in entry.rounds if metric in values),
+        facts=entry.facts,
+        conditions=entry.conditions,
+    )

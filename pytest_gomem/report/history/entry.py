@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -26,8 +26,9 @@ class Entry:
     """What one window of one run measured.
 
     window: its name, and "test#2" for the second of that name in a test. complete: its test ran to its end, so that the
-    figures are of the whole work. facts: what makes figures comparable, such as the Go release of the binary. metrics:
-    medians in base units, and rounds: each round's where there were several.
+    figures are of the whole work. conditions: what figures compare by, as of baselines; {} in lines from before they
+    were kept. facts: what else they were measured on, such as the patch release of Go. metrics: medians in base units,
+    and rounds: each round's where there were several.
     """
 
     time: datetime
@@ -40,6 +41,7 @@ class Entry:
     metrics: Mapping[str, float]
     units: Mapping[str, str]
     rounds: tuple[Mapping[str, float], ...] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 def entries_of(run: RunRecord, revision: Revision, time: datetime) -> Iterator[Entry]:
@@ -58,6 +60,7 @@ def entries_of(run: RunRecord, revision: Revision, time: datetime) -> Iterator[E
                 metrics={name: reading.value for name, reading in measured.items()},
                 units={metric.name: metric.unit for metric in window.metrics if metric.name in measured},
                 rounds=tuple(map(_finite, window.rounds)),
+                conditions=window.conditions,
             )
 
 
@@ -89,6 +92,7 @@ def to_line(entry: Entry) -> str:
             "window": entry.window,
             "service": entry.service,
             "complete": entry.complete,
+            "conditions": entry.conditions,
             "facts": entry.facts,
             "metrics": entry.metrics,
             "units": entry.units,
@@ -124,11 +128,16 @@ def _entry(data: Mapping[str, Any]) -> Entry:
         window=_text(data["window"]),
         service=_text(data["service"]),
         complete=bool(data["complete"]),
-        facts={name: _text(value) for name, value in data["facts"].items()},
+        facts=_texts(data["facts"]),
         metrics=_figures(data["metrics"]),
-        units={name: _text(unit) for name, unit in data["units"].items()},
+        units=_texts(data["units"]),
         rounds=tuple(_figures(values) for values in data["rounds"]),
+        conditions=_texts(data.get("conditions", {})),
     )
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _text(value) for name, value in values.items()}
 
 
 def _text(value: object) -> str:

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
 from pytest_gomem.report.history.changes import Change
 from pytest_gomem.report.history.course import Course, Point
+from pytest_gomem.report.history.shifts import Shift, shifts_of
 from pytest_gomem.report.text import clip, columns, pad, percent, printable, value_text, wrapped
 
 _ROWS = 8
 _HASH = 10  # characters of a commit's hash
+_CHANGE, _SHIFT = ">", ":"  # of the runs from which the level, or the conditions, are others
 
 
 def course_lines(course: Course, changes: Sequence[Change] | None, width: int) -> Iterator[str]:
-    """Title, plot, table and changes; no line is wider than `width` cells. changes: None where nobody looked."""
+    """Title, plot, table, changes, shifts; no line is wider than `width` cells. changes: None where nobody looked."""
+    shifts = shifts_of(course)
     where = f"window '{course.window}' of {course.service}" if course.service else f"window '{course.window}'"
     count = len(course.points)
     left_out = f"; {course.left_out} more left out, whose test broke off" if course.left_out else ""
     yield clip(printable(f"{course.metric} of {course.nodeid}"), width)
     yield clip(printable(f"  {where}, {count} run{'s' * (count != 1)}{left_out}"), width)
+    if course.apart:
+        apart = ", ".join(f"{name} {value}" for name, value in course.apart.items())
+        yield from wrapped(printable(f"under {apart}"), width, "  ")
+    marks = {**{shift.at: _SHIFT for shift in shifts}, **{change.at: _CHANGE for change in changes or ()}}
     yield ""
-    yield from _plot(course, changes or (), width)
+    yield from _plot(course, marks, width)
     yield ""
-    yield from (clip(f"  {line}", width) for line in _table(course, changes or ()))
+    yield from (clip(f"  {line}", width) for line in _table(course, marks))
     if changes is not None:
         yield ""
         yield from _change_lines(course, changes, width)
+    yield from _shift_lines(course, shifts, width)
 
 
-def _plot(course: Course, changes: Sequence[Change], width: int) -> Iterator[str]:
+def _plot(course: Course, marks: Mapping[int, str], width: int) -> Iterator[str]:
     """Time goes by runs, not by days. Where there are more runs than columns, each column is a median."""
     low, high = min(course.values), max(course.values)
     labels = [value_text(high, course.unit), value_text(low, course.unit)]
@@ -42,8 +50,10 @@ def _plot(course: Course, changes: Sequence[Change], width: int) -> Iterator[str
         label = labels[0] if row == rows - 1 else labels[1] if row == 0 else ""
         dots = "".join("*" if height == row else " " for height in heights)
         yield f"{pad(label, margin, right=True)} |{dots}".rstrip()
-    marks = {change.at * len(shown) // len(course.values) for change in changes}
-    yield f"{' ' * margin} +{''.join('^' if at in marks else '-' for at in range(len(shown)))}"
+    below = ["-"] * len(shown)
+    for at, mark in sorted(marks.items(), key=lambda item: item[1] == _CHANGE):  # a change is not hidden by a shift
+        below[at * len(shown) // len(course.values)] = "^" if mark == _CHANGE else mark
+    yield f"{' ' * margin} +{''.join(below)}"
     first, last = (f"{point.time:%Y-%m-%d}" for point in (course.points[0], course.points[-1]))
     yield f"{' ' * margin}  {first}{'' if first == last else pad(last, len(shown) - len(first), right=True)}"
 
@@ -54,14 +64,13 @@ def _binned(values: Sequence[float], most: int) -> list[float]:
     return [median(values[start:end]) for start, end in pairwise(bounds)]
 
 
-def _table(course: Course, changes: Sequence[Change]) -> list[str]:
-    new_levels = {change.at for change in changes}
+def _table(course: Course, marks: Mapping[int, str]) -> list[str]:
     rows = [("", "time", "commit", "branch", course.metric, "step", "rounds")]
     for at, point in enumerate(course.points):
         before = course.points[at - 1].value if at else None
         rows.append(
             (
-                ">" if at in new_levels else "",
+                marks.get(at, ""),
                 f"{point.time:%Y-%m-%d %H:%M}",
                 commit_text(point),
                 printable(point.revision.branch) or "-",
@@ -100,10 +109,25 @@ def _change_lines(course: Course, changes: Sequence[Change], width: int) -> Iter
     if not changes:
         yield clip("no change of level found", width)
     for change in changes:
-        before, after = value_text(change.before, course.unit), value_text(change.after, course.unit)
-        step = _step(change.before, change.after)
-        step = f" ({step})" if step else ""
-        when = f"{commit_text(change.point)}, {change.point.time:%Y-%m-%d %H:%M}"
-        yield from wrapped(printable(f"{before} -> {after}{step} from {when} on"), width)
+        yield from wrapped(printable(f"{_levels(course, change)} from {_when(change)} on"), width)
         for name, (old, new) in change.facts.items():
             yield from wrapped(printable(f"{name} changed there too: {old or 'none'} -> {new or 'none'}"), width, "  ")
+
+
+def _shift_lines(course: Course, shifts: Sequence[Shift], width: int) -> Iterator[str]:
+    if shifts:
+        yield ""
+    for shift in shifts:
+        what = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in shift.conditions.items())
+        yield from wrapped(printable(f"conditions changed from {_when(shift)} on: {what}"), width)
+        yield from wrapped(f"{_levels(course, shift)} there, which says nothing of the code", width, "  ")
+
+
+def _levels(course: Course, step: Change | Shift) -> str:
+    before, after = value_text(step.before, course.unit), value_text(step.after, course.unit)
+    share = _step(step.before, step.after)
+    return f"{before} -> {after}" + (f" ({share})" if share else "")
+
+
+def _when(step: Change | Shift) -> str:
+    return f"{commit_text(step.point)}, {step.point.time:%Y-%m-%d %H:%M}"

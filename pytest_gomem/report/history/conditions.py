@@ -1,0 +1,66 @@
+"""Owns under which conditions a line was recorded, also one from before they were kept, and which of two differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from pytest_gomem.judge import conditions
+from pytest_gomem.judge.conditions import Difference
+
+_NONE = "none"  # a condition that is not said, such as a GOEXPERIMENT, is not there
+_GC = ("gogc", "gomemlimit", "gomaxprocs")
+_MACHINE = ("goos", "goarch", "page_size", "thp")
+# Of the flags, which lines without conditions hold as one text, those that bear on figures and have no space in them.
+_FLAGS = ("-race", "-msan", "-asan", "-tags", "-pgo", "CGO_ENABLED", "GOEXPERIMENT", "GOAMD64", "GOARM64")
+
+
+class Recorded(Protocol):
+    """A line of the history, as far as it says what it was measured under."""
+
+    @property
+    def conditions(self) -> Mapping[str, str]:
+        """What a window compares by; {} of a line from before this was kept."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What else it was measured on."""
+
+
+def changed(before: Recorded, now: Recorded) -> dict[str, Difference]:
+    """The conditions that differ, by name. Where one line is without them: of those that the facts of both tell."""
+    if before.conditions and now.conditions:
+        return conditions.changed(before.conditions, now.conditions, _NONE)
+    if before.facts == now.facts:
+        return {}
+    old, new = dict(_told(before.facts)), dict(_told(now.facts))
+    both = old.keys() & new.keys()
+    return conditions.changed({n: old[n] for n in both}, {n: new[n] for n in both}, _NONE)
+
+
+def condition(recorded: Recorded, name: str) -> str | None:
+    """One of them; None where the line does not tell."""
+    return (recorded.conditions or dict(_told(recorded.facts))).get(name)
+
+
+def _told(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The conditions that facts tell. GC settings without the words behind them, and none that was estimated."""
+    minor = re.match(r"go\d+\.\d+", facts.get("go_version", ""))
+    if minor:
+        yield "go", minor[0]
+    for name in _GC:
+        value = facts.get(f"gc.{name}", "").partition(",")[0]
+        if value and " " not in value:
+            yield name, value
+    for name in _MACHINE:
+        if facts.get(name):
+            yield name, facts[name]
+    if "flags" in facts:
+        flags = {flag.partition("=")[0]: flag for flag in facts["flags"].split()}
+        yield "build", " ".join(sorted(_without_folder(flags[name]) for name in _FLAGS if name in flags)) or "plain"
+
+
+def _without_folder(flag: str) -> str:
+    name, _, value = flag.partition("=")
+    return f"{name}={value.rpartition('/')[2]}" if name == "-pgo" else flag
