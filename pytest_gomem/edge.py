@@ -191,7 +191,8 @@ class Edge:
             return []
         from pytest_gomem.stale import without_a_test
 
-        errors = without_a_test(self.gomem_config, [test_id(item) for item in items])
+        nodeids = [test_id(item) for item in items]
+        errors = without_a_test(self.gomem_config, nodeids, self.selection.was_looked_for)
         if self.options["strict"]:
             return errors
         for error in errors:

@@ -122,7 +122,7 @@ class Keeping:
         # xdist's --dist=loadgroup puts "@" and the group behind an id.
         ids = {*known, *(nodeid.rpartition("@")[0] for nodeid in known)}
         try:
-            self._stale = stale(self.store, ids)
+            self._stale = [test for test in stale(self.store, ids) if selection.was_looked_for(test)]
         except GomemError as error:
             self._trouble = str(error)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-_ASKED_FOR_ALL, _LEFT_OUT = "gomem_asked_for_all", "gomem_left_out"
+_ASKED_FOR_ALL, _LEFT_OUT, _LOOKED_INTO = "gomem_asked_for_all", "gomem_left_out", "gomem_looked_into"
 
 
 class Selection:
@@ -16,6 +16,7 @@ class Selection:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._left_out = False
+        self._looked_into: set[str] = set()
         self._ran: set[str] = set()
         self.collected: tuple[str, ...] = ()
 
@@ -35,6 +36,25 @@ class Selection:
         """Whether all tests that there are have been collected, and none of them was left out since."""
         return self.asks_for_all() and not self._left_out
 
+    def was_looked_for(self, test: str) -> bool:
+        """Whether a test that is not among the collected ones, or all of a glob, would be if it existed.
+
+        A module that is there was not looked into where testpaths, collect_ignore or a plugin leave it out.
+        """
+        from pytest_gomem.globs import literal_prefix
+
+        path = test.partition("::")[0]
+        folder = literal_prefix(path).rpartition("/")[0]
+        if literal_prefix(path) != path:
+            return not folder or self._has_looked_below(folder) or not self._exists(folder)
+        return path in self._looked_into or not self._exists(path)
+
+    def _has_looked_below(self, folder: str) -> bool:
+        return any(module.startswith(f"{folder}/") for module in self._looked_into)
+
+    def _exists(self, path: str) -> bool:
+        return (self._config.rootpath / path).exists()
+
     def ran_all(self) -> bool:
         """Whether all tests that there are have run to the end of their teardown."""
         return self.has_all() and bool(self.collected) and self._ran.issuperset(self.collected)
@@ -46,6 +66,7 @@ class Selection:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A module that is broken, or skipped as a whole, has tests that nobody knows."""
         self._left_out |= not report.passed
+        self._looked_into.add(report.nodeid)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The tests that are going to run here."""
@@ -57,9 +78,10 @@ class Selection:
             self._ran.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
-        """A worker tells what it left out."""
+        """A worker tells whether it left tests out, and where it looked for them."""
         if hasattr(self._config, "workeroutput"):
             self._config.workeroutput[_LEFT_OUT] = self._left_out
+            self._config.workeroutput[_LOOKED_INTO] = sorted(self._looked_into)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -74,4 +96,6 @@ class Selection:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """One that died tells nothing, and the tests that it took with it did not run."""
-        self._left_out |= bool(getattr(node, "workeroutput", {}).get(_LEFT_OUT))
+        told = getattr(node, "workeroutput", {})
+        self._left_out |= bool(told.get(_LEFT_OUT))
+        self._looked_into.update(told.get(_LOOKED_INTO, ()))

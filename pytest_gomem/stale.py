@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_gomem.config.accepted import Acceptance
@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     from pytest_gomem.report.model import TestRecord
 
 
-def without_a_test(config: GomemConfig, nodeids: Sequence[str]) -> list[ConfigError]:
-    """What gomem.yaml and gomem_accepted.yaml say of tests that are not among all there are."""
+def without_a_test(
+    config: GomemConfig, nodeids: Sequence[str], was_looked_for: Callable[[str], bool]
+) -> list[ConfigError]:
+    """What gomem.yaml and gomem_accepted.yaml say of tests that were looked for and are not among all there are."""
     budgets = [
         ConfigError(f"the budget of '{glob}' matches no test", place)
         for glob, place in unmatched(config.budgets, nodeids)
+        if was_looked_for(glob)
     ]
     accepted = [
         ConfigError(f"the test '{entry.test}' is gone: remove what is accepted of its {entry.metric}", entry.place)
         for entry in gone(config.accepted, nodeids)
+        if was_looked_for(entry.test)
     ]
     return budgets + accepted
 
