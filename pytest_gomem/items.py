@@ -12,6 +12,7 @@ from pytest_gomem.use import FIXTURES, MARKERS, MATRIX_FIXTURE, SERVICE_FIXTURE,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_gomem.config.accepted import Acceptance
     from pytest_gomem.config.budgets import Budget
     from pytest_gomem.config.marker import Combination, MarkerConfig
     from pytest_gomem.config.rounds import Rounds
@@ -122,16 +123,24 @@ def _service_errors(
 def _rivals(
     item: pytest.Item, run: Run, service: str | None, budgets: tuple[tuple[Budget, ...], ...]
 ) -> tuple[ConfigError, ...]:
-    """Budgets of gomem.yaml of equal rank for this test."""
+    """Budgets of gomem.yaml, and entries of gomem_accepted.yaml, of equal rank for this test."""
     from pytest_gomem.judge.rank import resolve
 
-    if run.settings.config is None:
+    config, nodeid = run.settings.config, test_id(item)
+    if config is None:
         return ()
+    accepted = _rivals_among(config.accepted, nodeid) if config.accepted else ()
     try:
-        resolve(test_id(item), service or "", budgets, run.settings.config.budgets)
+        resolve(nodeid, service or "", budgets, config.budgets)
     except ConfigErrors as rivals:
-        return rivals.errors
-    return ()
+        return (*rivals.errors, *accepted)
+    return accepted
+
+
+def _rivals_among(accepted: tuple[Acceptance, ...], nodeid: str) -> tuple[ConfigError, ...]:
+    from pytest_gomem.judge.ratchet import rivals
+
+    return rivals(accepted, nodeid)
 
 
 def combinations(metafunc: pytest.Metafunc, run: Run) -> tuple[Combination, ...]:

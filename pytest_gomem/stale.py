@@ -42,6 +42,7 @@ def nothing_to_accept(
     """The acceptances to remove, each with the reason; whole: all tests were asked for."""
     if config is None or not config.accepted:
         return ()
+    from pytest_gomem import clock
     from pytest_gomem.judge.ratchet import Judged, vanished
     from pytest_gomem.report.complete import ran_to_its_end
 
@@ -49,4 +50,4 @@ def nothing_to_accept(
         Judged(test.nodeid, ran_to_its_end(test), tuple(verdict for one in test.windows for verdict in one.verdicts))
         for test in tests
     ]
-    return vanished(config.accepted, judged, whole=whole)
+    return vanished(config.accepted, judged, clock.today(), whole=whole)

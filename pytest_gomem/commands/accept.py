@@ -34,8 +34,9 @@ from pytest_gomem.quantity import UNITS, Unit
 from pytest_gomem.report.broken import CACHE_FILE, Broken, broken_limits, read_report
 from pytest_gomem.report.model import TestRecord
 
-# The next run's figure is not this one's to the byte. What is visible lies six sigmas and more out: a third is two.
-_HEADROOM, _SCATTER = 0.1, 1 / 3
+# The next run's figure is not this one's to the byte. With room for a third of what is visible, 33 of 1000 next runs
+# that were drawn from the rounds in benchmarks/detection broke what was accepted of a peak RSS; with room for all, 3.
+_HEADROOM = 0.1
 
 
 def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
@@ -66,6 +67,9 @@ def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         kind = f" ({added.limit})" if added.limit else ""
         at = f"{added.place.file}:{added.place.line}"
         out.write(f"{added.metric}{kind} of {added.test} is {what} until {added.expires} by {added.owner}  ({at})\n")
+    if any(not limit.visible for limit in broken) and "[" not in metric:
+        err.write(f"gomem accept: nothing tells how far {metric} scatters: the next run may break more than this;\n")
+        err.write("  --mute judges it and never fails\n")
     return 0
 
 
@@ -166,7 +170,7 @@ def _broken(test: str, metric: str, tests: tuple[TestRecord, ...]) -> tuple[Brok
 
 def _widest(broken: Sequence[Broken]) -> Amount:
     """The largest excess with room for the next run, in two digits; a share of the limit where there is one."""
-    rooms = [max(_HEADROOM * limit.by, _SCATTER * limit.visible) for limit in broken]
+    rooms = [max(_HEADROOM * limit.by, limit.visible) for limit in broken]
     shares = [
         limit.share * (1 + room / limit.by)
         for limit, room in zip(broken, rooms, strict=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_gomem import clock
 from pytest_gomem.config.accepted import VERSION, Acceptance, load_accepted
 from pytest_gomem.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.files import locked
@@ -41,7 +42,9 @@ def add(path: Path, entry: Acceptance, units: Mapping[str, Unit]) -> Acceptance:
 def _refuse_twice(entry: Acceptance, known: tuple[Acceptance, ...]) -> None:
     for other in known:
         if other.key == entry.key:
-            what = f"{entry.subject} is accepted already, until {other.expires} by {other.owner}"
+            over = other.has_expired(clock.today())
+            until = f"until {other.expires} by {other.owner}" + (", which is over" if over else "")
+            what = f"{entry.subject} is accepted already, {until}"
             raise ConfigError(what, other.place, "change that entry, or remove it")
 
 

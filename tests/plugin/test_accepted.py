@@ -86,12 +86,44 @@ def test_the_life_of_an_acceptance(scenario, gomem):
     kept = project.run("--gomem-strict")
     assert kept.status == 1
     assert "2 passed" in kept.text
-    assert "gomem_accepted.yaml:4: live_heap is within its limits again: remove" in " ".join(kept.text.split())
+    said = " ".join(kept.text.split())
+    assert "gomem_accepted.yaml:4: live_heap is within its limits again: remove" in said
+    assert "alloc_bytes_per_op is within" not in said
+
+    tests.write_text(tests.read_text().replace("    pass", '    go_service.get("/alloc?bytes=10")'))
+    over = " ".join(project.run("--gomem-strict", env={"LATER": "1"}).text.split())
+    assert "gomem_accepted.yaml:11: what was accepted of alloc_bytes_per_op until" in over
+    assert "is over: remove the entry of 'test_it.py::test_unmeasured'" in over
 
     tests.write_text(tests.read_text().replace("test_grown", "test_renamed"))
     renamed = project.run("--gomem-strict")
     assert renamed.status == 4
     assert "gomem_accepted.yaml:4 accepted[0]: the test 'test_it.py::test_grown' is gone" in renamed.text
+
+
+def test_entries_of_equal_rank_are_refused(scenario):
+    """At collection, beside two such budgets: which of them counts would be a matter of chance."""
+    rivals = 'budgets: {tests: {"test_it*": {fds: 90}, "test_it*grown": {fds: 91}}}'
+    project = scenario(TESTS, budgets=rivals)
+    entry = "  - {test: '%s', metric: live_heap, amount: 5%%, reason: r, owner: o, expires: 2199-01-01}\n"
+    (project.folder / "gomem_accepted.yaml").write_text(
+        "version: 1\naccepted:\n" + entry % "test_it*" + entry % "test_it*grown" + entry % "test_it*measured"
+    )
+    refused = project.run()
+    assert refused.status == 4
+    assert refused.text.count("are of equal rank for") == 2
+    assert "two budgets of equal rank on fds" in refused.text
+    assert "gomem_accepted.yaml:3 accepted[0]: live_heap of 'test_it*' and of 'test_it*grown' (line 4)" in refused.text
+
+
+def test_a_metric_whose_scatter_nobody_knows(scenario, gomem):
+    """Is accepted with a word on it."""
+    project = scenario('@pytest.mark.gomem(cpu_time="1us")\ndef test_cpu(go_service): go_service.get("/alloc?bytes=9")')
+    assert project.run().status == 1
+    words = ("accept", "test_cpu", "cpu_time", "--reason", "r", "--owner", "o", "--report", "report.json")
+    status, text = gomem(project.folder, *words)
+    assert status == 0
+    assert "nothing tells how far cpu_time scatters" in text
 
 
 BROKEN = """

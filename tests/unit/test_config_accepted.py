@@ -151,6 +151,9 @@ def test_nothing_is_accepted_twice(file):
     """A second entry for a test and metric would hide the first: its line is named."""
     with pytest.raises(ConfigError, match=r"gomem_accepted.yaml:4.*is accepted already, until 2027-01-31 by ann"):
         add(file, entry(test="tests/test_mem.py::test_upload", metric="live_heap"), KNOWN)
+    file.write_text(WHOLE.replace("2027-01-31", "2020-01-31"))
+    with pytest.raises(ConfigError, match="already, until 2020-01-31 by ann, which is over"):
+        add(file, entry(test="tests/test_mem.py::test_upload", metric="live_heap"), KNOWN)
 
 
 def test_each_kind_of_limit_has_an_entry_of_its_own(file):

@@ -13,7 +13,7 @@ from report_samples import verdict
 from pytest_gomem.config.accepted import Acceptance, amount
 from pytest_gomem.errors import Place
 from pytest_gomem.judge.decide import failed
-from pytest_gomem.judge.ratchet import Judged, ratchet, vanished
+from pytest_gomem.judge.ratchet import Judged, ratchet, rivals, vanished
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.quantity import BYTES, RATIO, Quantity
 from pytest_gomem.stale import gone
@@ -122,6 +122,34 @@ def test_the_closest_entry_counts():
     assert not failed(ratchet([broken()], TEST, entries[:1], TODAY))
 
 
+def test_an_id_counts_before_a_glob_with_as_much_text():
+    """Wherever they stand in the file."""
+    wide, narrow = entry("50%", test=f"{TEST}*"), entry("1%")
+    for entries in ([wide, narrow], [narrow, wide]):
+        assert failed(ratchet([broken()], TEST, entries, TODAY))
+        assert rivals(entries, TEST) == ()
+
+
+def test_neither_of_two_equals_counts():
+    """Globs with as much text before their first star, both of this test: an error that names both lines."""
+    one, other = entry("1%", test="tests/*upload"), entry("50%", test="tests/*test_*")
+    (error,) = rivals([one, replace(other, place=Place("accepted.yaml", 9))], TEST)
+    assert str(error).startswith(
+        "accepted.yaml:4: live_heap of 'tests/*upload' and of 'tests/*test_*' (line 9) are of equal"
+    )
+    assert rivals([one, other], "tests/test_mem.py::test_other") == ()
+    assert rivals([one, replace(other, metric="peak_rss")], TEST) == ()
+    assert rivals([one, replace(other, limit="max")], TEST) == ()  # the one that names the kind counts
+
+
+def test_a_share_of_nothing_says_so():
+    """Of a limit of 0 every share is 0: more of it would not help."""
+    one = verdict("goroutines", "0", 3.0, reason="over")
+    (judged,) = ratchet([one], TEST, [entry(metric="goroutines")], TODAY)
+    assert judged.status is Status.FAIL
+    assert judged.reason == "over; the 5% accepted until 2026-12-24 (ann: the cache) is a share, and of 0 there is none"
+
+
 @given(st.floats(0, 2), st.floats(0, 2), st.integers(-3, 3))
 def test_nothing_else_is_let_through(over, accepted, days):
     """Whatever the figures: a broken limit passes exactly when it is within the amount and the day is not over."""
@@ -138,6 +166,7 @@ def judged(*verdicts, nodeid=TEST, complete=True):
 
 
 KEPT = verdict("live_heap", "100MB", 99e6)
+WARNED = verdict("live_heap", "90MB", 99e6, "warn")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +177,14 @@ KEPT = verdict("live_heap", "100MB", 99e6)
         (entry(), [judged(verdict("peak_rss", "1GB", 1e9))], True, None),  # not judged here: nothing to compare with
         (entry(limit="regression"), [judged(KEPT)], True, None),
         (entry(limit="max"), [judged(KEPT, regressed())], True, "live_heap is within its limits again"),
+        (entry(), [judged(KEPT, WARNED)], True, "live_heap is within its limits again"),  # no limit that could break
+        (entry(), [judged(WARNED)], True, None),
         (entry(None), [judged(KEPT)], True, None),  # flaky: once proves nothing
+        (entry(None, days=-1), [judged(KEPT)], True, "what was accepted of live_heap until 2026-11-23 is over"),
+        (entry(days=-1), [judged()], True, "what was accepted of live_heap until 2026-11-23 is over"),
+        (entry(days=0), [judged()], True, None),
+        (entry(None, days=-1), [judged(broken())], True, None),  # its failure says that it is over
+        (entry(None, test="tests/*", days=-1), [judged(KEPT)], False, None),
         (entry(), [judged(*ratchet([broken()], TEST, [entry()], TODAY))], True, None),
         (entry(), [judged(broken())], True, None),
         (entry(), [judged(KEPT, complete=False)], True, None),
@@ -160,7 +196,7 @@ KEPT = verdict("live_heap", "100MB", 99e6)
 )
 def test_vanished(acceptance, tests, whole, why):
     """An acceptance is to be removed when all it means ran to its end and none of it needs it any more."""
-    assert vanished([acceptance], tests, whole=whole) == (((acceptance, why),) if why else ())
+    assert vanished([acceptance], tests, TODAY, whole=whole) == (((acceptance, why),) if why else ())
 
 
 def test_gone():
