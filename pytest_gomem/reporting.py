@@ -62,7 +62,8 @@ class Reporting:
     def summary(self, width: int) -> list[Line]:
         """What could not be written, and the lines of the tables; [] when there is nothing.
 
-        Under -q there is of the tables only the count of what was to be compared and was not: it is no pass.
+        Under -q there is of the tables only the count of what was to be compared and was not, which is no pass, and
+        what fails the run as a whole.
         """
         trouble: list[Line] = [(line, "red") for line in self._trouble.splitlines()]
         if not self._records:
@@ -72,10 +73,10 @@ class Reporting:
         from pytest_gomem.report.sides import sides_lines, uncompared_line
         from pytest_gomem.report.terminal import summary_lines
 
-        tests = tuple(self._records.values())
+        tests, strict = tuple(self._records.values()), bool(self._options["strict"])
+        vanished = tuple(vanished_lines(self._vanished, width, strict))
         if self._config.get_verbosity() < 0:
-            return [*uncompared_line(tests), *trouble]
-        vanished = vanished_lines(self._vanished, width, bool(self._options["strict"]))
+            return [*uncompared_line(tests), *(vanished if strict else ()), *trouble]
         ratchet = (*accepted_lines(tests, width), *vanished)
         tables = (*summary_lines(tests, width), *ratchet, *matrix_lines(tests, width), *sides_lines(tests, width))
         return [*tables, *trouble]
