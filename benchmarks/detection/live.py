@@ -56,9 +56,10 @@ def main() -> int:
         yaml = service_yaml(go_service(folder))
         base = {**variants[0].given, "requests": requests}
         Project(folder / "project", TESTS, yaml, base).passed("--gomem-update")
-        for _ in range(runs):
+        for at in range(runs):
             for variant in variants:
                 count[variant.name] += failed(folder / "project", yaml, variant, requests)
+            print(f"{at + 1} of {runs}: {count}", file=sys.stderr, flush=True)
     table("live runs", ("variant", "failed", "of"), [(name, found, runs) for name, found in count.items()])
     asked = {name: 0 if name == BASE else runs for name in count}
     wrong = [f"{name}: {found} of {runs} failed" for name, found in count.items() if found != asked[name]]
