@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.resources
 import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,16 @@ class NotInjected:
 
 
 OverlayResult = Overlay | NotInjected
+
+
+def agent_mark() -> str:
+    """Eight digits of the agent's source: another agent takes other memory, and moves the figures of small services."""
+    return hashlib.sha256(_agent_source().encode()).hexdigest()[:8]
+
+
+@cache
+def _agent_source() -> str:
+    return importlib.resources.files("pytest_gomem.agent").joinpath(_SOURCE).read_text("utf-8")
 
 
 def overlay_for(
@@ -114,7 +126,7 @@ def _folder_of_main(package: str, found: list[dict[str, Any]], module_cache: str
 def _write(folder: Path, out_dir: Path) -> Overlay:
     # No .go at its end: `out_dir` may be a folder whose Go files are built.
     source = out_dir / _SOURCE
-    source.write_text(importlib.resources.files("pytest_gomem.agent").joinpath(_SOURCE).read_text("utf-8"), "utf-8")
+    source.write_text(_agent_source(), "utf-8")
     overlay = out_dir / "overlay.json"
     overlay.write_text(json.dumps({"Replace": {os.fspath(folder / AGENT_FILE): os.fspath(source.absolute())}}))
     return Overlay((f"-overlay={overlay.absolute()}",))

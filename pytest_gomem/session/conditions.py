@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from pytest_gomem.launch.build import BinaryInfo
+from pytest_gomem.launch.overlay import agent_mark
 from pytest_gomem.observe.kernel import thp_mode
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
@@ -39,6 +40,7 @@ def conditions(service: Service, effective: Mapping[str, str]) -> dict[str, str]
         **in_force,
         **dict(_binary(process.binary)),
         "agent": "yes" if has_agent else "no",
+        **({"agent_source": agent_mark()} if has_agent else {}),
         "profile_rate": "default" if rate is None else str(rate),
         **({"peak_profile": "yes"} if process.peak_file else {}),
         **({"tree": "yes"} if process.tree else {}),
