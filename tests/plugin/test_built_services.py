@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pytest_gomem.launch.overlay import agent_mark
+
 PROGRAMS = Path(__file__).parents[1] / "programs"
 BUILT = f"""\
 built:
@@ -40,6 +42,9 @@ def test_figures_without_an_endpoint(scenario):
     assert outcome.value("test_agent", "live_heap") > 5e6
     assert outcome.window("test_agent")["gc"]["effective"]["gogc"] == "50"
     assert_seen_inside(outcome.window("test_agent"))
+    with_agent, without = (outcome.window(test)["conditions"] for test in ("test_agent", "test_plain"))
+    assert (with_agent["agent"], with_agent["agent_source"]) == ("yes", agent_mark())
+    assert (without["agent"], "agent_source" in without) == ("no", False)
     reason = outcome.window("test_plain")["metrics"]["live_heap"]["reason"]
     assert "no pprof endpoint found" in reason
     assert "gomem.yaml says agent: false" in reason
