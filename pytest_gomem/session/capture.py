@@ -72,6 +72,11 @@ class Profiles:
         self._is_past = True
 
     @property
+    def has_base(self) -> bool:
+        """Whether one came at the opening: taking it leaves its mark on the window, whatever is in it."""
+        return not isinstance(self.base.raw, Missing)
+
+    @property
     def has_heap(self) -> bool:
         """Whether the one after the close was taken then, and not later for a check()."""
         return "heap" in self.__dict__ and not self._heap_is_late

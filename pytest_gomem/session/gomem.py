@@ -225,4 +225,6 @@ class Gomem(Launchpad):
     ) -> None:
         registry = self._run.settings.registry
         results = evaluate(window, registry)
-        measurement.fill(results, window_record(service, window, results, registry), profiles)
+        profiled = profiles is not None and profiles.has_base
+        record = window_record(service, window, results, registry, opening_profile=profiled)
+        measurement.fill(results, record, profiles)

@@ -40,9 +40,14 @@ _WIDE_GAP = 10  # sample periods
 
 
 def window_record(
-    service: Service, window: Window, results: Mapping[str, Reading | Unavailable], registry: Registry
+    service: Service,
+    window: Window,
+    results: Mapping[str, Reading | Unavailable],
+    registry: Registry,
+    *,
+    opening_profile: bool,
 ) -> WindowRecord:
-    """The window for the report, without verdicts."""
+    """The window for the report, without verdicts. opening_profile: whether a heap profile was taken first."""
     checks, effective = cross_checks(window), _effective(service, window)
     return WindowRecord(
         name=window.name,
@@ -59,7 +64,7 @@ def window_record(
         notes=(*_notes(service), *_gaps(window), *(disagreement(check) for check in checks if not check.agrees)),
         log_tail=last_lines(service.log()) if service.has_log() else "",
         bill=_bill(window),
-        conditions=conditions(service, effective),
+        conditions=conditions(service, effective, opening_profile=opening_profile),
         cross_checks=checks,
         cycles=joined_cycles(window),
         size_classes=size_classes(window),

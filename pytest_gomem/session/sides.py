@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_gomem.config.budgets import Budget
+from pytest_gomem.judge.conditions import OPENING_PROFILE
 from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
@@ -153,14 +154,19 @@ def _is_same_process(ours: Service, theirs: Service) -> bool:
 
 def unlike(new: WindowRecord, base: WindowRecord) -> str:
     """Why the figures of the two sides do not compare, "" where they do."""
+    ways = "the sides were measured in different ways: "
     agents = [window.conditions.get("agent") for window in (new, base)]
     if agents[0] != agents[1]:
         where = "this side" if agents[0] == "yes" else "the base side"
-        return f"the sides were measured in different ways: the agent is built into {where} alone"
+        return f"{ways}the agent is built into {where} alone"
+    profiled = [OPENING_PROFILE in window.conditions for window in (new, base)]
+    if profiled[0] != profiled[1]:
+        where = "this side" if profiled[0] else "the base side"
+        return f"{ways}a heap profile, which a budget asks for, could be taken at the window's opening on {where} alone"
     for name in ("live_heap", "alloc_bytes_per_op"):
         ours, theirs = _source(new, name), _source(base, name)
         if ours and theirs and ours != theirs:
-            return f"the sides were measured in different ways: {name} from {ours}, and on the base side from {theirs}"
+            return f"{ways}{name} from {ours}, and on the base side from {theirs}"
     return ""
 
 

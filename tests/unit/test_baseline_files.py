@@ -214,6 +214,7 @@ def test_rounds_and_metrics_turn_over():
     assert by_metric([]) == {}
     assert snapshot(1.0, 2.0).rounds == ({"live_heap": 1.0, "gc_cycles": 3}, {"live_heap": 2.0, "gc_cycles": 3})
     assert differences({"a": "1"}, {"b": "2"}) == ("a is not said, was 1", "b is 2, was not said")
+    assert differences({"tree": "no"}, {"peak_profile": "yes"}) == ("peak_profile is yes, was no",)
 
 
 def test_one_damaged_module_does_not_keep_the_others_from_being_recorded(tmp_path):

@@ -31,6 +31,10 @@ def test_sides_measured_in_different_ways_do_not_compare():
     new, base = (window(conditions={"agent": word}) for word in ("yes", "no"))
     assert unlike(new, base).endswith("the agent is built into this side alone")
     assert unlike(base, new).endswith("the agent is built into the base side alone")
+    new = window(conditions={"opening_heap_profile": "taken for a budget"})
+    words = "a heap profile, which a budget asks for, could be taken at the window's opening on "
+    assert unlike(new, window()).endswith(f"{words}this side alone")
+    assert unlike(window(), new).endswith(f"{words}the base side alone")
 
 
 @pytest.mark.parametrize(
