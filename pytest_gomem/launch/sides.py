@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from pytest_gomem.config.services import BuildSpec, ServiceConfig
 from pytest_gomem.errors import BuildError, ConfigError, LaunchError
 from pytest_gomem.launch.build import locate
 from pytest_gomem.launch.checkout import Checkout, checked_out
-from pytest_gomem.launch.git import Repository, short
+from pytest_gomem.launch.git import GitError, Repository, short
 from pytest_gomem.launch.toolchain import Toolchain
 
 
@@ -99,8 +100,18 @@ class BaseSide:
             hint = "give a service a build, or an against_binary"
             raise ConfigError("no service of gomem.yaml can be built at another commit", hint=hint)
         folders = [_package_folder(config.build, config.base_dir) for config in built if config.build]
-        repositories = dict.fromkeys(Repository.around(folder) for folder in folders)
-        return tuple(remark for repository in repositories if (remark := self._remark(repository)))
+        repositories = list(dict.fromkeys(Repository.around(folder) for folder in folders))
+        is_clear = len(repositories) == 1 and _is_around(configs[0].base_dir, repositories[0])
+        remarks = [
+            "; ".join(filter(None, ["" if is_clear else self._which(repository), self._remark(repository)]))
+            for repository in repositories
+        ]
+        return tuple(filter(None, remarks))
+
+    def _which(self, repository: Repository) -> str:
+        """In which repository REF was looked up, for who started pytest in another, such as that around a submodule."""
+        commit = short(repository.commit(self._against.ref))
+        return f"{self._against.ref} is {commit} in the repository {os.path.relpath(repository.top)}"
 
     def _remark(self, repository: Repository) -> str:
         commit = repository.commit(self._against.ref)
@@ -144,6 +155,13 @@ class BaseSide:
             except BuildError as error:
                 words = "\n".join([error.output.rstrip(), *checkout.notes])
                 raise BuildError(f"{config.name} at {name}", error.command, error.cwd, words) from None
+
+
+def _is_around(folder: Path, repository: Repository) -> bool:
+    try:
+        return Repository.around(folder) == repository
+    except GitError:
+        return False
 
 
 def _source(config: ServiceConfig, spec: BuildSpec) -> Source:

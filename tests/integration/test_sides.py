@@ -97,6 +97,26 @@ class TestCommit:
         (repository.folder / "main.go").write_text(MAIN.format("three"))
         assert "only its changes make a difference" in base.check([config])[0]
 
+    def test_submodule(self, repository, tmp_path, monkeypatch):
+        """REF is of the repository that the package lies in: the header says which, seen from where pytest began."""
+        above = GitRepository.made(tmp_path / "above")
+        above.commit(readme="")
+        above.git("-c", "protocol.file.allow=always", "submodule", "add", str(repository.folder), "libs/api")
+        above.commit(**{"go.mod": GO_MOD, "main.go": MAIN.format("above")})
+        monkeypatch.chdir(above.folder / "libs")
+        within, own = service(above.folder, "./libs/api"), service(above.folder)
+        base = BaseSide(Against("HEAD~1"), tmp_path)
+        at = repository.git("rev-parse", "HEAD~1")[:12]
+        assert base.check([within]) == (f"HEAD~1 is {at} in the repository api",)
+        assert base_says(within, Against("HEAD~1"), tmp_path) == "one"
+        at = above.git("rev-parse", "HEAD~1")[:12]
+        assert base.check([own, within]) == (f"HEAD~1 is {at} in the repository ..", *base.check([within]))
+        assert base.check([own]) == ()
+        (same,) = BaseSide(Against("HEAD"), tmp_path).check([within])
+        at = repository.git("rev-parse", "HEAD")[:12]
+        itself = "the working tree is that very commit: it is compared with itself"
+        assert same == f"HEAD is {at} in the repository api; {itself}"
+
     def test_monorepo(self, tmp_path):
         """gomem.yaml stands below the top, and the service in a module of its own beside it."""
         repository = GitRepository.made(tmp_path / "mono")
