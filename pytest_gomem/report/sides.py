@@ -66,10 +66,7 @@ def sides_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
     yield clip(f"gomem: compared with {printable(', '.join(bases) or 'nothing')}", width), "bold"
     yield from ((line, "yellow") for line in _go_versions([window for _, window in entries], width))
     yield from _table([row for name, window in entries for row in _rows(name, window)], width)
-    for name, window in entries:
-        if window.no_base:
-            text = f"{short_name(short_names(name), width)} was not compared: {printable(window.no_base)}"
-            yield from ((line, "yellow") for line in wrapped(text, width, "  "))
+    yield from ((line, "yellow") for line in _uncompared(entries, width))
     yield from _doubts(entries, width)
     yield from ((line, "") for line in wrapped(_totals([window for _, window in entries]), width))
 
@@ -114,6 +111,19 @@ def _spelled(names: Collection[str], room: int) -> dict[str, str]:
     if all(display_width(printable(name)) <= room for name in names):
         return {name: printable(name) for name in names}
     return {name: short_name(short_names(name)[1:], room) for name in names}
+
+
+def _uncompared(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iterator[str]:
+    """Why windows were not compared, and which: another Go, say, is the same reason for all of them."""
+    names: dict[str, list[str]] = {}
+    for name, window in entries:
+        if window.no_base:
+            names.setdefault(window.no_base, []).append(short_name(short_names(name), width))
+    for reason, alike in names.items():
+        what = f"{alike[0]} was" if len(alike) == 1 else f"{len(alike)} windows were"
+        yield from wrapped(f"{what} not compared: {printable(reason)}", width, "  ")
+        if len(alike) > 1:
+            yield from wrapped(", ".join(alike), width, "    ")
 
 
 def _doubts(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iterator[Line]:

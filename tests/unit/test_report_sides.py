@@ -57,6 +57,25 @@ def test_table(width):
     assert_golden(f"sides_{width}.txt", "\n".join(f"{style or '-':6} |{text}" for text, style in lines))
 
 
+def test_windows_that_were_not_compared_for_one_reason_share_it():
+    """After an update of Go that is every test: the reason stands once, then the names."""
+    go, thp = "no comparable baseline: go is go1.27, was go1.26", "no comparable baseline: thp is never, was always"
+    several = TestRecord("t/a.py::test_b", "passed", (window(name="one", no_base=go), window(name="two", no_base=go)))
+    run = [
+        TestRecord(f"t/a.py::test_{name}", "passed", (window(no_base=why),)) for name, why in (("a", go), ("c", thp))
+    ]
+    lines = [text for text, _ in sides_lines([run[0], several, run[1]], 60)]
+    assert lines[1:] == [
+        "  3 windows were not compared: no comparable baseline: go is",
+        "  go1.27, was go1.26",
+        "    t/a.py::test_a, t/a.py::test_b / one, t/a.py::test_b /",
+        "    two",
+        "  t/a.py::test_c was not compared: no comparable baseline:",
+        "  thp is never, was always",
+        "compared: 4 windows not compared",
+    ]
+
+
 def test_go_versions_come_before_any_figure():
     """In the table and in the failure, sides built by different releases are told first."""
     lines = [text for text, _ in sides_lines(records("go1.26.8"), 120)]
