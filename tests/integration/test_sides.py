@@ -138,6 +138,19 @@ class TestCommit:
         with pytest.raises(LaunchError, match=r"no go\.mod"):
             base_says(service(repository.folder, "./cmd/new"), Against("HEAD"), tmp_path)
 
+    def test_what_git_does_not_have_is_missing(self, repository, tmp_path):
+        """Generated code that is ignored, and a go.work: the working tree has them, the base side has not."""
+        repository.commit(**{".gitignore": "made.go\ngo.work\n", "main.go": "package main\n\nfunc main() { made() }\n"})
+        (repository.folder / "made.go").write_text('package main\n\nfunc made() { println("made") }\n')
+        (repository.folder / "go.work").write_text("go 1.21\n\nuse .\n")
+        config = service(repository.folder)
+        with NewSide(Against("HEAD")).source(config) as new:
+            assert says(built(new, tmp_path / "out")) == "made"
+        with pytest.raises(BuildError, match="undefined: made"):
+            base_says(config, Against("HEAD"), tmp_path)
+        with BaseSide(Against("HEAD"), tmp_path).source(config) as source:
+            assert not (source.base_dir / "go.work").exists()
+
     def test_compile_error_at_the_commit(self, repository, tmp_path):
         """The compiler's words are told with the commit they are about."""
         broken = repository.commit(**{"main.go": "package main\n\nfunc main() { missing() }\n"})
