@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -41,6 +39,7 @@ class Edge:
     def __init__(self, config: pytest.Config, options: Mapping[str, str | bool | None]) -> None:
         self._config = config
         self.options = options
+        self._folders = contextlib.ExitStack()
         self._collection_errors: list[ConfigError] = []
         self.gomem_config: GomemConfig | None = None
         self.against: against.Asked | None = None
@@ -109,19 +108,20 @@ class Edge:
 
     def run_dir(self) -> Path:
         """A private folder for binaries and launches, one for all workers of a run."""
-        shared = getattr(self._config, "workerinput", {}).get("gomem_run_dir")
-        return Path(shared) if shared else self._own_run_dir
+        return self._run_dir
 
     @cached_property
-    def _own_run_dir(self) -> Path:
-        return Path(tempfile.mkdtemp(prefix="pytest-gomem-"))
+    def _run_dir(self) -> Path:
+        from pytest_gomem.run_folder import held, run_folder
+
+        shared = getattr(self._config, "workerinput", {}).get("gomem_run_dir")
+        return self._folders.enter_context(held(Path(shared)) if shared else run_folder("pytest-gomem-"))
 
     def close(self) -> None:
         """End every process of the run and remove its folder."""
         if "run" in self.__dict__:
             self.run.close()
-        if "_own_run_dir" in self.__dict__:
-            shutil.rmtree(self._own_run_dir, ignore_errors=True)
+        self._folders.close()
 
     def header(self) -> str | None:
         """Which Go builds the services; None without a gomem.yaml."""

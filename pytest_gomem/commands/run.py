@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -23,6 +21,7 @@ from pytest_gomem.quantity import format_value
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.json_report import write_json
 from pytest_gomem.report.model import TestRecord
+from pytest_gomem.run_folder import run_folder
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.measurement import BudgetBroken, Judging, Measurement
 from pytest_gomem.session.run import Run
@@ -37,9 +36,8 @@ def run(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     if isinstance(given, int):
         return given
     registry = Registry(builtin_metrics())
-    run_dir = Path(tempfile.mkdtemp(prefix="gomem-run-"))
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, run_dir, ignore_errors=True)
+        run_dir = stack.enter_context(run_folder("gomem-run-"))
         core = Run(RunSettings(None, registry, run_dir))
         stack.callback(core.close)
         return _measured(core, registry, given, out, err)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -21,6 +20,7 @@ from pytest_gomem.quantity import RATIO, format_value, parse_quantity
 from pytest_gomem.report.broken import read_report
 from pytest_gomem.report.model import TestRecord
 from pytest_gomem.report.text import clip, columns, percent, printable, short_name, short_names, wrapped
+from pytest_gomem.run_folder import run_folder
 from pytest_gomem.session.burden import NO_BURDEN, VARIABLE, Burden, write_burden
 from pytest_gomem.session.proof import NotTested, Proof, burden_for, proofs
 
@@ -45,8 +45,7 @@ def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         return int(end.code or 0)
     if _UPDATE in pytest_args:
         raise ConfigError(f"{_UPDATE} would record as baselines what is measured under a burden")
-    with tempfile.TemporaryDirectory(prefix="gomem-selftest-") as name:
-        folder = Path(name)
+    with run_folder("gomem-selftest-") as folder:
         err.write(f"gomem selftest: {rounds} rounds of each test as it is ...\n")
         arguments = [*pytest_args, f"--gomem-rounds={rounds}"]
         plain = _measured(folder / "plain", arguments, NO_BURDEN)

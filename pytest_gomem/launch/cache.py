@@ -7,6 +7,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 
 def cache_dir(kind: str, otherwise: Path) -> Path:
@@ -28,10 +29,16 @@ def cache_dir(kind: str, otherwise: Path) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold a file's lock, waiting for it; it ends with the process, whatever becomes of that."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        yield
+    """Hold a file's lock, waiting for it; it ends with the process, whatever becomes of that.
+
+    Who holds it alone may remove the file.
+    """
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            if _is_at(file, path):
+                yield
+                return
 
 
 @contextlib.contextmanager
@@ -43,4 +50,12 @@ def locked_if_free(path: Path) -> Iterator[bool]:
         except OSError:
             yield False
             return
-        yield True
+        yield _is_at(file, path)
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    """Whether an open file is still the one of that name: it may have been removed while its lock was waited for, and
+    those that come now lock another one."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    return False

@@ -144,12 +144,14 @@ def _begins_with(path: Path, start: bytes) -> bool:
 
 def _remove_old(cache: Path) -> None:
     """Remove the commits of any repository that nobody has used for long; those in use are left alone."""
-    for folder in cache.glob("*/*/"):
-        mark = folder / "whole.json"
+    for folder in {path.with_suffix("") for path in cache.glob("*/*")}:
+        lock = folder.with_suffix(".lock")
         with contextlib.suppress(OSError):
             # One without a mark was broken off, by kill -9 say, and nobody may ever ask for that commit again.
-            if time.time() - (mark if mark.exists() else folder).stat().st_mtime < KEPT_FOR:
+            used = next(path for path in (folder / "whole.json", folder, lock) if path.exists())
+            if time.time() - used.stat().st_mtime < KEPT_FOR:
                 continue
-            with locked_if_free(folder.with_suffix(".lock")) as is_free:
+            with locked_if_free(lock) as is_free:
                 if is_free:
                     shutil.rmtree(folder, ignore_errors=True)
+                    lock.unlink()

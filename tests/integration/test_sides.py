@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from pytest_gomem.config.services import BuildSpec, ServiceConfig
 from pytest_gomem.errors import BuildError, ConfigError, LaunchError, ToolchainError
 from pytest_gomem.launch import checkout, go_versions
 from pytest_gomem.launch.build import binary_info, build_once
+from pytest_gomem.launch.cache import locked, locked_if_free
 from pytest_gomem.launch.checkout import checked_out
 from pytest_gomem.launch.git import Repository
 from pytest_gomem.launch.go_versions import named_toolchain
@@ -255,11 +257,33 @@ class TestCache:
         three = repository.commit(**{"main.go": MAIN.format("three")})
         broken = held.with_name("0123456789ab")  # as kill -9 in the middle of a checkout leaves it
         (broken / "tree").mkdir(parents=True)
-        os.utime(broken, (old, old))
+        alone = held.with_name("ab0123456789.lock")  # and in the middle of a removal
+        alone.touch()
+        for left in (broken, alone):
+            os.utime(left, (old, old))
         with checked_out(found, three, tmp_path):
-            assert not held.exists()
-            assert not broken.exists()
-            assert next((cache / checkout.KIND).glob(f"*/{two[:12]}")).exists()
+            here = {path.name for path in held.parent.iterdir()}
+        assert here == {name for commit in (two, three) for name in (commit[:12], f"{commit[:12]}.lock")}
+
+    def test_a_lock_that_was_removed_while_somebody_waited_for_it(self, tmp_path):
+        """Who waited locks the file that bears the name now, as those do that come later."""
+        path = tmp_path / "0123456789ab.lock"
+        script = (
+            "import sys, pathlib; from pytest_gomem.launch.cache import locked\n"
+            "with locked(pathlib.Path(sys.argv[1])): print('locked', flush=True); sys.stdin.read()\n"
+        )
+        command = [sys.executable, "-c", script, str(path)]
+        with locked(path):
+            waiting = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            waits = re.compile(rf"-> FLOCK .*:{path.stat().st_ino} ")
+            while not waits.search(Path("/proc/locks").read_text()):
+                time.sleep(0.01)
+            path.unlink()
+        with waiting:
+            assert waiting.stdout.readline() == "locked\n"
+            with locked_if_free(path) as is_free:
+                assert not is_free
+            waiting.stdin.close()
 
     def test_unwritable_cache(self, repository, tmp_path, monkeypatch):
         """Where the cache cannot be made, the run's own folder takes its place."""
@@ -375,6 +399,17 @@ class TestGoVersions:
             go.chmod(0o755)
         monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
         assert named_toolchain("1.99", tmp_path).version == "go1.99.10"
+
+    def test_what_a_killed_fetch_left_goes(self, tmp_path, cache):
+        """Nobody finishes it; while another fetch goes on it stays, since it may be that one's."""
+        left = cache / go_versions.KIND / ".fetching-0123abcd"
+        (left / "go" / "bin").mkdir(parents=True)
+        version = find_toolchain().version.removeprefix("go")
+        with locked(left.parent / ".lock"):
+            named_toolchain(version, tmp_path)
+            assert left.exists()
+        named_toolchain(version, tmp_path)
+        assert not left.exists()
 
     def test_not_to_be_had(self, tmp_path, monkeypatch):
         """Offline, or a release that was never made: what to install, and pip's own last words."""

@@ -116,3 +116,25 @@ def test_lost_port_race(scenario, tmp_path):
     ).run()
     assert outcome.status == 0, outcome.text
     assert (tmp_path / "stolen").exists()
+
+
+def test_what_a_killed_run_leaves_goes_with_the_next(scenario):
+    """SIGKILL leaves no time to remove the run's folder: whoever runs next does, with xdist its controller."""
+    project = scenario(
+        """
+        import os
+        from pathlib import Path
+
+        def test_it(go_service):
+            if os.environ.get("DIES"):
+                os.kill(os.getpid(), 9)
+        """
+    )
+    temporary = project.folder / "tmp"
+    temporary.mkdir()
+    killed = project.run(env={"TMPDIR": str(temporary), "DIES": "1"})
+    assert killed.status == -9
+    assert list(temporary.glob("pytest-gomem-*"))
+    following = project.run("-n1", env={"TMPDIR": str(temporary)})
+    assert following.status == 0, following.text
+    assert not list(temporary.glob("pytest-gomem-*"))
