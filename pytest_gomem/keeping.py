@@ -92,7 +92,7 @@ class Keeping:
         from pytest_gomem.revision import revision_of
 
         metrics = {metric.name: metric for metric in edge_of(self._config).registry}
-        commit = revision_of(self._config.rootpath).commit[:12]
+        commit = revision_of(self._config.rootpath).short(12)
         force = bool(self._options["force"])
         recorder = Recorder(self.store, metrics, commit, clock.today().isoformat(), force, self._profile_folder())
         self._updates = recorder.record(run.tests)

@@ -16,6 +16,10 @@ class Revision:
     branch: str = ""
     dirty: bool | None = None
 
+    def short(self, digits: int) -> str:
+        """The beginning of the hash, with a "+" where the tree has changes that are not committed."""
+        return f"{self.commit[:digits]}{'+' if self.dirty else ''}"
+
 
 def revision_of(folder: Path) -> Revision:
     """The revision that is checked out around a folder; never raises: without git nothing is known.

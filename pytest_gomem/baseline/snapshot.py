@@ -13,8 +13,9 @@ from pytest_gomem.judge.regressions import Figures
 class Snapshot:
     """What the rounds of one window measured: values by metric, as many as rounds, in base units.
 
-    conditions: as session.conditions gives them. commit: abbreviated, "" outside of git; date: ISO, in UTC.
-    profile: the file of its heap profile, relative to the folder of the baselines; "" where none is kept.
+    conditions: as session.conditions gives them. commit: abbreviated, with a "+" where the tree had changes of its own,
+    "" outside of git; date: ISO, in UTC. profile: the file of its heap profile, relative to the folder of the
+    baselines; "" where none is kept.
     """
 
     conditions: Mapping[str, str]

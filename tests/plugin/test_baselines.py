@@ -13,6 +13,9 @@ import pytest
 
 from pytest_gomem.pprof.read import parse_profile
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
+from git_repository import GitRepository
+
 TESTS = """
     from pathlib import Path
 
@@ -197,6 +200,20 @@ def test_a_budget_that_came_later_is_another_condition(brief):
     assert statuses(brief.run("-k", "keeps"), "test_keeps")
     yaml.write_text(without)
     assert statuses(brief.run("-k", "keeps"), "test_keeps")
+
+
+def test_a_baseline_of_uncommitted_changes_is_marked(brief):
+    """What is recorded before it is committed, as is usual, is not what the commit holds: a + says so."""
+    repository = GitRepository.made(brief.folder)
+    head = repository.commit(**{".gitignore": "report.json\n__pycache__\ngomem_baselines\n"})[:12]
+    for change, mark in (("", ""), ("# changed\n", "+")):
+        tests = brief.folder / "test_it.py"
+        tests.write_text(tests.read_text() + change)
+        path(brief).unlink(missing_ok=True)  # a baseline that has not moved is kept with its commit
+        assert brief.run("--gomem-update", "-k", "keeps").status == 0
+        (snapshot,) = json.loads(path(brief).read_text())["tests"]["test_keeps"]["api/test"]
+        assert snapshot["recorded"]["commit"] == head + mark
+        assert f"gomem: compared with the baseline of {head}{mark}\n" in brief.run("-k", "keeps").text
 
 
 def test_update_command(brief):

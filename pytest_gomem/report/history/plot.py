@@ -84,8 +84,7 @@ def _table(course: Course, marks: Mapping[int, str]) -> list[str]:
 
 def commit_text(point: Point) -> str:
     """The short hash, with a "+" where the tree had changes of its own."""
-    short = printable(point.revision.commit[:_HASH]) or "-"
-    return f"{short}+" if point.revision.dirty else short
+    return printable(point.revision.short(_HASH)) or "-"
 
 
 def _step(before: float, after: float) -> str:
