@@ -41,6 +41,17 @@ def rounds(options: Said) -> Rounds | None:
     return rounds_option(str(written))
 
 
+def confirm(options: Said) -> int | None:
+    """The rounds of --gomem-confirm, None where it is not said; raises ConfigError."""
+    written = options["confirm"]
+    if written is None:
+        return None
+    from pytest_gomem.config.rounds import confirm_option
+    from pytest_gomem.judge.compare import FEWEST
+
+    return confirm_option(str(written), FEWEST)
+
+
 def baseline_profile_size(options: Said) -> int:
     """Bytes of --gomem-baseline-profile-size; raises ConfigError."""
     written = options["baseline-profile-size"]
@@ -61,4 +72,5 @@ def check(options: Said) -> None:
     """Raise ConfigError for the first option that cannot be read."""
     sample_rate(options)
     rounds(options)
+    confirm(options)
     baseline_profile_size(options)

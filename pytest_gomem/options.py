@@ -34,11 +34,12 @@ OPTIONS = (
     Option("history", "PATH", "append what each window measured to this file, for `gomem history`"),
     Option("artifacts", "DIR", "save the service log and the heap profiles of each failed test there"),
     Option("rounds", "N", 'run each test N times, or "auto": as often as its comparisons need (default 1)'),
+    Option("confirm", "N", "fail for a regression once N rounds of each side have borne it out (default 8)"),
     Option("against", "REF", "run each test on that commit, or binary, as well and compare (rounds: 3 of each side)"),
     Option(
         "against-go", "GO", "as --gomem-against, built by another Go: a version such as 1.26, or a toolchain's path"
     ),
-    Option("update", "flag", "record what this run measures as the baselines, 5 rounds of each test unless said"),
+    Option("update", "flag", "record what this run measures as the baselines, 8 rounds of each test unless said"),
     Option("force", "flag", "with --gomem-update: record failing and noisy tests too"),
     Option("baseline-dir", "DIR", "where the baselines are (default: gomem_baselines beside gomem.yaml)"),
     Option(

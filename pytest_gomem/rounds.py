@@ -14,6 +14,7 @@ import pytest
 
 from pytest_gomem import against, option_values
 from pytest_gomem.items import test_id
+from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.session.schedule import (
     RECORDED,
     Schedule,
@@ -43,16 +44,15 @@ def schedule_of(item: pytest.Item, plan: Plan, options: Said, references: Refere
     rounds = plan.rounds or option_values.rounds(options)
     if options["no-measure"] or SESSION_FIXTURE in getattr(item, "fixturenames", ()):
         return plain(1)
-    recorded = rounds if isinstance(rounds, int) else RECORDED
+    enough = option_values.confirm(options) or ENOUGH
+    if options["update"] and not isinstance(rounds, int):
+        rounds = RECORDED
     if against.is_asked(options):
-        automatic_pairs = paired(recorded) if options["update"] else automatically_paired()
-        return paired(rounds) if isinstance(rounds, int) else automatic_pairs
-    if options["update"]:
-        return plain(recorded)
+        return paired(rounds, enough) if isinstance(rounds, int) else automatically_paired(enough)
     is_kept = references is not None and references.exists(test_id(item))
     if isinstance(rounds, int):
-        return fixed(rounds) if is_kept else plain(rounds)
-    return automatic() if rounds == "auto" or is_kept else plain(1)
+        return fixed(rounds, enough) if is_kept else plain(rounds)
+    return automatic(enough) if rounds == "auto" or is_kept else plain(1)
 
 
 def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pytest_gomem.config.located import Located, located
-from pytest_gomem.errors import Place
+from pytest_gomem.errors import ConfigError, Place
 
 MOST_ROUNDS = 1000
 Rounds = int | Literal["auto"]
@@ -21,7 +21,18 @@ def rounds(node: Located) -> Rounds:
     return value
 
 
+def confirm_option(written: str, fewest: int) -> int:
+    """As `--gomem-confirm` takes it; raises ConfigError."""
+    number = _number(written)
+    if isinstance(number, str) or not fewest <= number <= MOST_ROUNDS:
+        raise ConfigError(f"--gomem-confirm: expected a whole number from {fewest} to {MOST_ROUNDS}, not {written!r}")
+    return number
+
+
 def rounds_option(written: str) -> Rounds:
     """As `--gomem-rounds` takes it; raises ConfigError."""
-    number = int(written) if written.isascii() and written.isdigit() and len(written) < 10 else written
-    return rounds(located(number, Place(key="--gomem-rounds")))
+    return rounds(located(_number(written), Place(key="--gomem-rounds")))
+
+
+def _number(written: str) -> int | str:
+    return int(written) if written.isascii() and written.isdigit() and len(written) < 10 else written

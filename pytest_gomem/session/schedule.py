@@ -10,7 +10,7 @@ from pytest_gomem.judge.compare import ENOUGH, FEWEST
 Side = Literal["new", "base"]
 
 # Fixed before the first figure is seen. After an early look a test can only pass: what fails has run them all.
-LOOKS = (1, 3, 5, ENOUGH)
+LOOKS = (1, 3, 5, ENOUGH)  # and the last, where it is another one
 RECORDED = ENOUGH  # of a run that records a baseline and does not say how many
 
 
@@ -46,28 +46,33 @@ def plain(rounds: int) -> Schedule:
     return _alone(rounds)
 
 
-def fixed(rounds: int) -> Schedule:
-    """So many rounds of the new side, and up to 8 where these make a metric seem worse than its baseline."""
-    return _alone(max(rounds, ENOUGH), _confirming(rounds), True) if rounds >= FEWEST else _alone(rounds)
+def fixed(rounds: int, enough: int = ENOUGH) -> Schedule:
+    """So many rounds of the new side, and up to `enough` where these make a metric seem worse than its baseline."""
+    return _alone(*_confirmed(rounds, enough)) if rounds >= FEWEST else _alone(rounds)
 
 
-def automatic() -> Schedule:
-    """As many rounds of the new side as the decision needs: it is looked for at LOOKS, the last of which ends it."""
-    return _alone(ENOUGH, LOOKS)
+def automatic(enough: int = ENOUGH) -> Schedule:
+    """As many rounds of the new side as the decision needs, up to `enough`."""
+    return _alone(enough, _looks(1, enough))
 
 
-def paired(rounds: int) -> Schedule:
-    """So many rounds of either side, and up to 8 where these make a metric seem worse than on the base side."""
-    return _in_turns(max(rounds, ENOUGH), _confirming(rounds), True) if rounds >= FEWEST else _in_turns(rounds)
+def paired(rounds: int, enough: int = ENOUGH) -> Schedule:
+    """So many rounds of either side, and up to `enough` where these make a metric seem worse than on the base side."""
+    return _in_turns(*_confirmed(rounds, enough)) if rounds >= FEWEST else _in_turns(rounds)
 
 
-def automatically_paired() -> Schedule:
-    """As many rounds of either side as the decision needs, 3 at the least."""
-    return _in_turns(ENOUGH, tuple(look for look in LOOKS if look >= FEWEST))
+def automatically_paired(enough: int = ENOUGH) -> Schedule:
+    """As many rounds of either side as the decision needs, 3 at the least and up to `enough`."""
+    return _in_turns(enough, _looks(FEWEST, enough))
 
 
-def _confirming(rounds: int) -> tuple[int, ...]:
-    return (rounds, *(look for look in LOOKS if look > rounds)) if rounds < ENOUGH else ()
+def _looks(first: int, last: int) -> tuple[int, ...]:
+    return tuple(look for look in (*LOOKS, last) if first <= look <= last)
+
+
+def _confirmed(rounds: int, enough: int) -> tuple[int, tuple[int, ...], bool]:
+    """Rounds at the most, looks, and that the further ones are to confirm."""
+    return (enough, (rounds, *_looks(rounds + 1, enough)), True) if rounds < enough else (rounds, (), False)
 
 
 def _alone(rounds: int, looks: tuple[int, ...] = (), confirms_only: bool = False) -> Schedule:

@@ -243,3 +243,6 @@ def test_wrong_rounds_are_refused(scenario):
     outcome = project.run("--gomem-rounds=some")
     assert outcome.status == 4
     assert "--gomem-rounds: expected a whole number" in outcome.text
+    outcome = project.run("--gomem-confirm=2")
+    assert outcome.status == 4
+    assert "--gomem-confirm: expected a whole number from 3 to 1000, not '2'" in outcome.text
