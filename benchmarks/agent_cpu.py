@@ -1,9 +1,11 @@
 """Shows what the agent costs a busy net/http service: CPU per request, against the same service without it.
 
-Both run side by side. A pair is the same number of requests to each, the order turned from pair to pair; each request
-allocates 20 kB, so that GC cycles are followed all the time. `streaming` asks the agent for MemStats and the GC cycles
-50 times a second besides. Limit: the upper bound of the 95% interval (Student) of the mean extra CPU per request is at
-most 2% for the agent as windows use it. --small judges nothing: a few pairs on a busy machine tell nothing.
+Both run side by side, in fresh processes each turn: two processes of one binary differ by some percent for as long as
+they live. The same number of requests goes to each, the order turned from load to load; each request allocates 20 kB,
+so that GC cycles are followed all the time. `streaming` asks the agent for MemStats and the GC cycles 50 times a second
+besides. `control` is the plain service once more: what the measurement itself can come to. Limit: the upper bound of
+the 95% interval (Student) of the mean extra CPU per request is at most 2% for the agent as windows use it. --small
+judges nothing: a few loads on a busy machine tell nothing.
 
     python benchmarks/agent_cpu.py [--small]
 """
@@ -16,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 
 from agents import built, line, module, running
 from common import small_asked, table, verdict, workshop
@@ -28,6 +30,7 @@ from pytest_gomem.observe.agent.client import AgentClient
 
 MOST = 0.02
 STREAM_RATE = 50.0
+KINDS = CONTROL, AGENT, STREAMING = "control", "agent", "agent, streaming"
 SOURCE = """package main
 
 import (
@@ -89,28 +92,40 @@ def per_request(driver: LoadDriver, pid: int, address: str, requests: int) -> fl
     return (cpu(pid) - before) / requests
 
 
-def pairs(folder: Path, count: int, requests: int) -> dict[str, list[float]]:
-    """The extra CPU per request as a share of the plain service's, by kind, one for each pair."""
+def extra_cpu(folder: Path, turns: int, loads: int, requests: int) -> dict[str, list[float]]:
+    """The extra CPU per request as a share of the plain service's, by kind, one for each turn of fresh processes."""
     source = module(folder / "bench", SOURCE)
     plain = built(".", source, folder / "plain" / "bench", agent=False)
     with_agent = built(".", source, folder / "agent" / "bench")
-    found: dict[str, list[float]] = {"agent": [], "agent, streaming": []}
+    found: dict[str, list[float]] = {kind: [] for kind in KINDS}
     driver = LoadDriver()
     try:
-        with running(plain, agent=False) as (bare, _, _), running(with_agent) as (full, client, _):
-            addresses = {process.pid: line(process).decode().strip() for process in (bare, full)}
-            for pid, address in addresses.items():
-                per_request(driver, pid, address, requests)
-            for at in range(count):
-                for kind, extra in found.items():
-                    stream = streaming(client) if "streaming" in kind else contextlib.nullcontext()
-                    with stream:
-                        order = (bare, full) if at % 2 else (full, bare)
-                        used = {p.pid: per_request(driver, p.pid, addresses[p.pid], requests) for p in order}
-                    extra.append(used[full.pid] / used[bare.pid] - 1)
+        for _ in range(turns):
+            for kind, extra in one_turn(driver, plain, with_agent, loads, requests).items():
+                found[kind].append(extra)
     finally:
         driver.close()
     return found
+
+
+def one_turn(driver: LoadDriver, plain: Path, with_agent: Path, loads: int, requests: int) -> dict[str, float]:
+    """Fresh processes side by side, each loaded as often, the order turned from load to load: medians compared."""
+    with (
+        running(plain, agent=False) as (bare, _, _),
+        running(plain, agent=False) as (control, _, _),
+        running(with_agent) as (full, client, _),
+    ):
+        used: dict[str, list[float]] = {kind: [] for kind in ("bare", *KINDS)}
+        kinds = list(zip(used, (bare, control, full, full), strict=True))
+        addresses = {process.pid: line(process).decode().strip() for process in (bare, control, full)}
+        for pid, address in addresses.items():
+            per_request(driver, pid, address, requests)
+        for at in range(loads):
+            for kind, process in kinds[at % len(kinds) :] + kinds[: at % len(kinds)]:
+                stream = streaming(client) if kind == STREAMING else contextlib.nullcontext()
+                with stream:
+                    used[kind].append(per_request(driver, process.pid, addresses[process.pid], requests))
+        return {kind: median(used[kind]) / median(used["bare"]) - 1 for kind in KINDS}
 
 
 def interval(values: list[float]) -> tuple[float, float]:
@@ -122,13 +137,13 @@ def interval(values: list[float]) -> tuple[float, float]:
 def main() -> int:
     """Measure and print."""
     small = small_asked(__doc__)
-    count, requests = (2, 300) if small else (40, 4000)
+    turns, loads, requests = (2, 2, 300) if small else (12, 12, 4000)
     with workshop() as folder:
-        found = pairs(folder, count, requests)
+        found = extra_cpu(folder, turns, loads, requests)
     rows = [(kind, f"{mean(v):+.2%}", *(f"{b:+.2%}" for b in interval(v)), len(v)) for kind, v in found.items()]
-    title = f"extra CPU per request, {requests} requests a pair"
-    table(title, ("against the plain service", "mean", "from", "to", "pairs"), rows)
-    upper = interval(found["agent"])[1]
+    title = f"extra CPU per request, {loads} loads of {requests} requests by each process"
+    table(title, ("against the plain service", "mean", "from", "to", "turns"), rows)
+    upper = interval(found[AGENT])[1]
     missed = [f"up to {upper:.2%} more CPU per request, at most {MOST:.0%} is allowed"] if upper > MOST else []
     return verdict(missed, enforced=not small)
 
