@@ -148,7 +148,7 @@ def _remove_old(cache: Path) -> None:
         lock = folder.with_suffix(".lock")
         with contextlib.suppress(OSError):
             # One without a mark was broken off, by kill -9 say, and nobody may ever ask for that commit again.
-            used = next(path for path in (folder / "whole.json", folder, lock) if path.exists())
+            used = next((path for path in (folder / "whole.json", folder) if path.exists()), lock)
             if time.time() - used.stat().st_mtime < KEPT_FOR:
                 continue
             with locked_if_free(lock) as is_free:

@@ -265,6 +265,15 @@ class TestCache:
             here = {path.name for path in held.parent.iterdir()}
         assert here == {name for commit in (two, three) for name in (commit[:12], f"{commit[:12]}.lock")}
 
+    def test_what_is_listed_and_then_gone_ends_nothing(self, repository, tmp_path, cache):
+        """Other processes of the run remove what is old at the same time."""
+        found = Repository.around(repository.folder)
+        with checked_out(found, repository.git("rev-parse", "HEAD~1"), tmp_path) as first:
+            pass
+        first.tree.parent.with_name("0123456789ab").symlink_to("nowhere")  # listed, and never there
+        with checked_out(found, repository.git("rev-parse", "HEAD"), tmp_path) as second:
+            assert (second.tree / "main.go").exists()
+
     def test_a_lock_that_was_removed_while_somebody_waited_for_it(self, tmp_path):
         """Who waited locks the file that bears the name now, as those do that come later."""
         path = tmp_path / "0123456789ab.lock"
