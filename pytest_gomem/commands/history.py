@@ -17,7 +17,7 @@ from pytest_gomem.nodeids import find_tests
 from pytest_gomem.quantity import UNITS, scale_of
 from pytest_gomem.report.chart import Axis, Curve, draw
 from pytest_gomem.report.history.changes import Change, MissingStats, changes_of
-from pytest_gomem.report.history.conditions import condition
+from pytest_gomem.report.history.conditions import condition, named
 from pytest_gomem.report.history.course import Course, courses
 from pytest_gomem.report.history.entry import Entry
 from pytest_gomem.report.history.file import Damaged, read
@@ -57,8 +57,11 @@ def _pair(written: str) -> tuple[str, str]:
 
 def _under(entries: Sequence[Entry], asked: Sequence[tuple[str, str]]) -> Sequence[Entry]:
     """The entries of these conditions; raises ConfigError with those that there are where none is left."""
+    names = {name for entry in entries for name in named(entry)}
     for name, value in asked:
         told = [condition(entry, name) for entry in entries]
+        if name not in names:
+            raise ConfigError(f"no run tells its {name}", hint=did_you_mean(name, names))
         if value not in told:
             there = ", ".join(sorted({known for known in told if known is not None}))
             raise ConfigError(f"no run has {name}={value}", hint=f"there are: {there}" if there else "no run tells it")

@@ -12,9 +12,12 @@ _ELSE: Mapping[str, str] = MappingProxyType({OPENING_PROFILE: "not taken", "peak
 Difference = tuple[str, str]  # before and now
 
 
+def said(conditions: Mapping[str, str], name: str, unsaid: str = "not said") -> str:
+    """What is said of a condition; of one that is missing `unsaid`, unless that means something."""
+    return conditions.get(name, _ELSE.get(name, unsaid))
+
+
 def changed(before: Mapping[str, str], now: Mapping[str, str], unsaid: str = "not said") -> dict[str, Difference]:
-    """The conditions that are not the same, by name in alphabetical order; a missing one is `unsaid`, unless that
-    means something."""
-    words = {name: _ELSE.get(name, unsaid) for name in sorted({*before, *now})}
-    pairs = {name: (before.get(name, word), now.get(name, word)) for name, word in words.items()}
+    """The conditions that are not the same, by name in alphabetical order; unsaid: see `said`."""
+    pairs = {name: (said(before, name, unsaid), said(now, name, unsaid)) for name in sorted({*before, *now})}
     return {name: (was, is_now) for name, (was, is_now) in pairs.items() if was != is_now}

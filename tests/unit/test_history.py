@@ -430,6 +430,20 @@ def test_runs_of_one_condition_alone(gomem, tmp_path):
         assert (status, says in err) == (2, True), err
 
 
+def test_a_condition_that_runs_are_silent_about_can_be_asked_for(gomem, tmp_path):
+    """As the courses are told apart by it, also behind another condition; one that nobody knows is refused."""
+    file = tmp_path / "history.jsonl"
+    others = ({"goexperiment": "arenas"}, {"tree": "yes"}, {"go": "go1.27"})
+    append(file, [entry(run, conditions={**CONDITIONS, **others[run % 3]}) for run in range(12)])
+    usual = ("history", "live_heap", "test_upload", "--file", file)
+    status, _, err = gomem(*usual, "-o", tmp_path / "c.svg")
+    assert (status, " --under go=go1.26 --under goexperiment=none --under tree=yes" in err) == (2, True), err
+    status, out, _ = gomem(*usual, "--under", "go=go1.27", "--under", "goexperiment=none", "--under", "tree=no")
+    assert (status, "4 runs" in out) == (0, True)
+    status, _, err = gomem(*usual, "--under", "tre=no")
+    assert (status, "did you mean tree?" in err) == (2, True), err
+
+
 def test_the_course_as_json(gomem, file):
     """The same as data, damaged lines too."""
     with file.open("a") as lines:

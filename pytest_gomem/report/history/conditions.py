@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
 from pytest_gomem.judge import conditions
@@ -34,18 +34,30 @@ def changed(before: Recorded, now: Recorded) -> dict[str, Difference]:
         return conditions.changed(before.conditions, now.conditions, _NONE)
     if before.facts == now.facts:
         return {}
-    old, new = dict(_told(before.facts)), dict(_told(now.facts))
+    old, new = _told(before.facts), _told(now.facts)
     both = old.keys() & new.keys()
     return conditions.changed({n: old[n] for n in both}, {n: new[n] for n in both}, _NONE)
 
 
+def named(recorded: Recorded) -> Collection[str]:
+    """The names of the conditions that a line tells."""
+    return (recorded.conditions or _told(recorded.facts)).keys()
+
+
 def condition(recorded: Recorded, name: str) -> str | None:
-    """One of them; None where the line does not tell."""
-    return (recorded.conditions or dict(_told(recorded.facts))).get(name)
+    """One of them, as `changed` calls it; None where the line does not tell."""
+    if recorded.conditions:
+        return conditions.said(recorded.conditions, name, _NONE)
+    return _told(recorded.facts).get(name)
 
 
-def _told(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The conditions that facts tell. GC settings without the words behind them, and none that was estimated."""
+def _told(facts: Mapping[str, str]) -> dict[str, str]:
+    """The conditions that facts tell, by name."""
+    return dict(_pairs(facts))
+
+
+def _pairs(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """GC settings without the words behind them, and none that was estimated."""
     minor = re.match(r"go\d+\.\d+", facts.get("go_version", ""))
     if minor:
         yield "go", minor[0]
