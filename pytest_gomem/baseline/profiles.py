@@ -17,7 +17,6 @@ from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.pprof.read import parse_profile
 
-FOLDER = "profiles"  # below that of the baselines
 _UPDATE = "gomem baseline update records it anew"
 
 
@@ -80,14 +79,32 @@ class ProfileFolder:
         data = self.handover.take(nodeid, window)
         if data is None:
             return ""
-        module, _, test = nodeid.partition("::")
-        words = re.sub(r"[^\w.-]+", "_", f"{test}-{window}")[:80]
-        identity = _digest(repr((nodeid, window, sorted(snapshot.conditions.items()))))
-        path = self.folder / module.removesuffix(".py") / f"{words}-{identity[:8]}.pb.gz"
+        path = self._path(nodeid, window, snapshot)
         try:
             write_whole(path, data)
         except OSError as error:
             raise ConfigError(f"the heap profile cannot be written: {error}", Place(str(path))) from None
+        return self._named(path)
+
+    def lacks(self, nodeid: str, window: str, kept: Snapshot) -> bool:
+        """Whether one was handed over, and that of a kept baseline is missing, damaged or in another folder."""
+        if self.handover.take(nodeid, window) is None:
+            return False
+        path = self._path(nodeid, window, kept)
+        try:
+            read_profile(path)
+        except ObserveError:
+            return True
+        return kept.profile != self._named(path)
+
+    def _path(self, nodeid: str, window: str, snapshot: Snapshot) -> Path:
+        module, _, test = nodeid.partition("::")
+        words = re.sub(r"[^\w.-]+", "_", f"{test}-{window}")[:80]
+        identity = _digest(repr((nodeid, window, sorted(snapshot.conditions.items()))))
+        return self.folder / module.removesuffix(".py") / f"{words}-{identity[:8]}.pb.gz"
+
+    def _named(self, path: Path) -> str:
+        """As a baseline refers to it."""
         return Path(os.path.relpath(path, self.baselines)).as_posix()
 
 

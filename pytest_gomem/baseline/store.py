@@ -62,8 +62,7 @@ class Store:
         """Replace a module's baselines by what `changed` makes of them; a file without tests is removed.
 
         Profiles that no baseline of the module refers to any more go too. Other writers are waited for, and their
-        changes kept. Raises ConfigError, and leaves the file as it is, where it
-        cannot be read or written.
+        changes kept. Raises ConfigError, and leaves the file as it is, where it cannot be read or written.
         """
         path = self.path(module)
         try:

@@ -43,7 +43,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Records tests into a store. metrics: by name, those that are compared; force: also failing and noisy runs.
+    """Records tests into a store. metrics: by name, those that a run knows; force: also failing and noisy runs.
 
     profiles: where heap profiles are kept beside them; None = none are.
     """
@@ -81,7 +81,7 @@ class Recorder:
                 continue
             update = self._update(test, before.get(name, {}), windows)
             updates.append(update)
-            if update.kind == "unchanged" and not self.force and self._are_as_good(before[name], windows):
+            if update.kind == "unchanged" and not self.force and self._are_as_good(test.nodeid, before[name], windows):
                 continue
             recorded[name] = self._with_profiles(test.nodeid, windows)
             whole |= {name} if test.outcome == "passed" else set()
@@ -89,19 +89,25 @@ class Recorder:
             self.store.change(module, lambda kept: _merged(kept, recorded, whole))
         return updates
 
-    def _are_as_good(self, kept: Windows, now: Windows) -> bool:
+    def _are_as_good(self, nodeid: str, kept: Windows, now: Windows) -> bool:
         """Whether what is kept says as much: a baseline that moves with every update would never show a slow creep."""
         return all(
-            any(self._says_as_much(one, snapshot) for one in kept.get(name, ())) for name, (snapshot,) in now.items()
+            any(
+                self._says_as_much(one, snapshot) and not self._lacks_profile(nodeid, name, one)
+                for one in kept.get(name, ())
+            )
+            for name, (snapshot,) in now.items()
         )
 
     def _says_as_much(self, kept: Snapshot, now: Snapshot) -> bool:
         """Whether these are as many rounds of the same, with no figure moved, judged or not."""
         same = not differences(kept.conditions, now.conditions) and kept.ops == now.ops
         whole = set(kept.metrics) >= set(now.metrics) and len(kept.rounds) >= len(now.rounds)
-        has_profile = bool(kept.profile) or self.profiles is None
         everything = dict.fromkeys(now.metrics, _MOVED)
-        return same and whole and has_profile and not any(self._moved(kept, now, everything))
+        return same and whole and not any(self._moved(kept, now, everything))
+
+    def _lacks_profile(self, nodeid: str, window: str, kept: Snapshot) -> bool:
+        return self.profiles is not None and self.profiles.lacks(nodeid, window, kept)
 
     def _windows(self, test: TestRecord) -> Windows:
         return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -306,3 +307,30 @@ def test_an_update_leaves_what_has_not_moved(tmp_path):
     assert update(live_heap=60.3e6, heap_sys=99e6) == (60.3e6,) * 3
     assert update(live_heap=60.2e6, heap_sys=99e6, rounds=5) == (60.2e6,) * 5
     assert update(live_heap=60.1e6, heap_sys=99e6, rounds=4) == (60.2e6,) * 5
+
+
+def test_an_update_mends_a_profile(tmp_path):
+    """One that is missing, damaged or elsewhere; a window that has none, as of a shared service, moves nothing."""
+    store, handover = Store(tmp_path / "kept"), Handover(tmp_path / "run", 65536)
+    metrics, nodeid = {m.name: m for m in builtin_metrics()}, "t.py::test_a"
+
+    def update(live_heap, folder="profiles"):
+        profiles = ProfileFolder(store.folder / folder, store.folder, handover)
+        recorder = Recorder(store, metrics, "0a1b2c3", "2026-01-31", profiles=profiles)
+        recorder.record([TestRecord(nodeid, "passed", (record(rounds=({"live_heap": live_heap},) * 3),))])
+        (kept,) = store.windows(nodeid)["api/test"]
+        return kept.metrics["live_heap"][0], kept.profile
+
+    assert [update(live_heap) for live_heap in (60e6, 60.1e6)] == [(60e6, "")] * 2
+    handover.put(nodeid, {"api/test": (heap(retained(1024, 5000)), MODULE)})
+    moved, profile = update(60.1e6)
+    assert (moved, update(60.2e6)) == (60.1e6, (60.1e6, profile))
+    file = store.folder / profile
+    whole = file.read_bytes()
+    for spoil in (file.unlink, lambda: file.write_bytes(whole[:40])):
+        spoil()
+        update(60.1e6)
+        assert file.read_bytes() == whole
+    shutil.copytree(store.folder / "profiles", store.folder / "others")  # where no baseline refers to it yet
+    assert update(60.1e6, "others")[1] == profile.replace("profiles", "others")
+    assert not file.exists()
