@@ -142,7 +142,7 @@ def _why_silent(level: float, visible: float | None, tolerance: float, share: fl
     if visible is not None and visible > share * abs(level):
         would = f"; --by {percent(_rounded_up(visible / abs(level)))} would ring" if level else ""
         return f"a change of {percent(share)} is within the noise: more work in the test would show it{would}"
-    return "the rounds of the two runs overlap: more rounds would tell"
+    return "the change does not stand out of the scatter of these rounds: more of them would tell"
 
 
 def _rounded_up(share: float) -> float:

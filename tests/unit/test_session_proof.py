@@ -47,6 +47,7 @@ def test_a_gate_rings_only_where_that_of_a_run_would():
     (found,) = (p for p in proved(record(rounds_of(*base)), record(rounds_of(*new), NOTE)) if p.metric is live)
     assert isinstance(found, Proof)
     assert found.is_silent
+    assert found.why == "the change does not stand out of the scatter of these rounds: more of them would tell"
 
 
 @pytest.mark.parametrize(
