@@ -33,7 +33,7 @@ OPTIONS = (
     Option("json", "PATH", "write a JSON report"),
     Option("history", "PATH", "append what each window measured to this file, for `gomem history`"),
     Option("artifacts", "DIR", "save the service log and the heap profiles of each failed test there"),
-    Option("rounds", "N", 'run each test N times, or "auto": as often as its comparisons need (default 1)'),
+    Option("rounds", "N", 'run each test N times, or "auto": as its comparisons need (default; 1 without any)'),
     Option("confirm", "N", "fail for a regression once N rounds of each side have borne it out (default 8)"),
     Option("against", "REF", "run each test on that commit, or binary, as well and compare (rounds: 3 of each side)"),
     Option(

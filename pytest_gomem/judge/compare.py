@@ -46,8 +46,8 @@ class Comparison:
 
     interval: of the change, 95%. rounds: of the base and of the new side. rounds_needed: of the new side, to tell what
     these cannot, and base_needed of the base; None where they can, or where 50 could not. threshold: what a change of
-    these rounds had to exceed. smallest_visible: a worsening that other rounds like these would find 19 times in 20,
-    8 of each side where these are fewer and can become more. Both are None where nothing would do.
+    these rounds had to exceed, unless 8 of each side lie apart. smallest_visible: a worsening that other rounds like
+    these would find 19 times in 20, 8 of each side where fewer can become more. Both are None where nothing would do.
     tolerance: the least worsening that counts, a ratio of the base.
     rule: "separation", "ranks", or "" where nothing was decided.
     is_suspect: worse, by fewer rounds than ENOUGH that are all apart: more of them are worth their time.

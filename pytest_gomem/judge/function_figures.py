@@ -17,7 +17,7 @@ from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Unavailabl
 from pytest_gomem.measure.window import Window
 from pytest_gomem.quantity import Unit, format_value
 
-_NAME = re.compile(r"(\w+)\[.+\](?: cum)?(?P<interval> interval)?", re.DOTALL)
+_NAME = re.compile(r"(\w+)\[.+\](?: cum)?(?: interval)?", re.DOTALL)
 _INTERVAL = " interval"
 # What is left where every allocation is sampled, one sigma: of all that a connection's goroutine calls, by
 # benchmarks/function_budgets.py; of a function that calls nothing it is an object or two.

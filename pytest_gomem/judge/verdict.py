@@ -45,8 +45,8 @@ class Verdict:
     baseline, change, interval, rounds_needed: of a comparison (kind "regression") alone: the median compared with, how
     far the actual one lies from it and the 95% interval of that, in the metric's unit, and how many rounds of this
     side would tell what these could not. `limit` is a ratio of the baseline then, and so is `over`, the worsening.
-    smallest_visible: a worsening that stands out of the scatter of rounds such as these, in the metric's unit; None
-    where that is unknown.
+    smallest_visible: a worsening that rounds such as these would find 19 times in 20, in the metric's unit, see
+    `Comparison`; None where that is unknown.
     accepted: set where the limit is broken and gomem_accepted.yaml accepts it; the status is WARN then.
     rounds: of the base and of this run, where they were compared. is_suspect: these rounds are worse, and too few to be
     sure of it: more are worth their time.

@@ -37,7 +37,7 @@ _WORDS = {
     Status.IMPROVED: "better",
     Status.PASS: "same",
     Status.NOISY: "noisy",
-    Status.WARN: "accepted",  # what else a limit on regressions warns of, there is not
+    Status.WARN: "accepted",  # a limit on regressions warns of nothing else
 }
 _TOTALS = {**_WORDS, Status.NOISY: "too noisy to tell", Status.UNAVAILABLE: "unmeasured"}
 _STYLES: dict[Status, Style] = {Status.FAIL: "red", Status.UNAVAILABLE: "red", Status.NOISY: "yellow"}

@@ -55,7 +55,7 @@ class TwoSides:
 
     @property
     def keep_peaks(self) -> bool:
-        """Whether an agent kept a peak on either side."""
+        """Whether an agent kept a peak on both sides."""
         return all(side.profiles is not None and side.profiles.keeps_peak for side in (self.new, self.base))
 
     def pair(self, metric: str) -> Pair:
