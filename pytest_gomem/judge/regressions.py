@@ -32,11 +32,13 @@ def regression_verdicts(
     base_grows: bool = True,
     missing: Mapping[str, str] = MappingProxyType({}),
     strict: bool = False,
+    lone: str = "",
 ) -> tuple[Verdict, ...]:
     """The verdict of each figure that is compared: those with a `regression` limit, and by default PRIMARY.
 
     base, new: the rounds of either side. against: what the base is, for the words: "origin/main (1a2b3c)".
-    base_grows: see `compare`. missing: why the new side has no figure of a metric.
+    base_grows: see `compare`. missing: why the new side has no figure of a metric. lone: why more rounds of the new
+    side would tell no more, "" where they would.
     A metric counts as measured on a side if every round has it.
     One that no budget asked for is left out where neither side measured it, and NO_BASELINE where one did not;
     what a budget asked for, or any under `strict`, is UNAVAILABLE if the new side did not measure it, which fails.
@@ -56,7 +58,7 @@ def regression_verdicts(
         if found.new is None:
             reason = missing.get(name, "it was not measured in every round")
             return _unmeasured(found, budget, reason, fails=strict or name in asked)
-        return verdict_of(_with_sampling(found, metric) if budget.function else found, metric, budget, against)
+        return verdict_of(_doubted(found, metric, budget, lone), metric, budget, against)
 
     return tuple(verdict(name, budget) for name, budget in judged.items())
 
@@ -66,10 +68,13 @@ def _of_functions(names: Iterable[str], rounds: Sequence[Figures]) -> dict[str, 
     return {name: metric for name, metric in found if metric is not None}
 
 
-def _with_sampling(found: Comparison, metric: Metric) -> Comparison:
-    """What is too noisy to tell may be for want of samples."""
-    precise = not found.reason or not metric.precision
-    return found if precise else replace(found, reason=f"{found.reason}; {metric.precision}")
+def _doubted(found: Comparison, metric: Metric, budget: Budget, lone: str) -> Comparison:
+    """What is too noisy to tell may be for want of rounds that nobody can give it, or of samples."""
+    if lone and found.status is Status.NOISY:
+        found = replace(found, reason=lone, rounds_needed=None, base_needed=None)
+    if budget.function and found.reason and metric.precision:
+        found = replace(found, reason=f"{found.reason}; {metric.precision}")
+    return found
 
 
 def _values(name: str, rounds: Sequence[Figures]) -> tuple[float, ...]:

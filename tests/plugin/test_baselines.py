@@ -343,6 +343,33 @@ def test_what_other_tests_left_in_a_process_is_no_regression(scenario, monkeypat
     assert "its process serves other tests too (gomem_session)" in outcome.window("test_second")["no_base"]
 
 
+def test_what_is_worse_in_a_process_of_many_tests_is_run_no_more(scenario, monkeypatch):
+    """Further rounds of it would tell nothing, and have no peak of their own for the test's budget."""
+    monkeypatch.delenv("CI", raising=False)
+    project = scenario(
+        """
+        @pytest.fixture(scope="module")
+        def api(gomem_session):
+            return gomem_session.launch()
+
+        def test_first(api, gomem):
+            api.get("/alloc?bytes=5000000&keep=true")
+
+        @pytest.mark.gomem(peak_rss="500MB")
+        def test_second(api, gomem):
+            with gomem.measure(api, name="steady"):
+                api.get("/alloc?bytes=1000&keep=true")
+        """
+    )
+    assert project.run("--gomem-update", "--gomem-force", "--gomem-report-only", "-k", "second").status in (0, 1)
+    outcome = project.run()
+    assert outcome.status == 0, outcome.text
+    window = outcome.window("test_second")
+    (live,) = (v for v in window["verdicts"] if v["metric"] == "live_heap")
+    assert (window["rounds"], live["status"], live["rounds_needed"]) == ([], "noisy", None)
+    assert "too noisy to tell: its process serves other tests too" in live["reason"]
+
+
 def test_other_work_than_the_baseline_did_is_said(scenario, monkeypatch):
     """A test that was changed to do more is worse, and the failure says that it did more."""
     monkeypatch.delenv("CI", raising=False)
