@@ -3,8 +3,10 @@
 A small service keeps 200 objects of 512 bytes per request and makes as many that it drops; a test is 500 requests,
 200 with --small.
 same: the commit against itself. heap: 2 objects more are kept per request. churn: 4 objects more are made. Each
-comparison is one test of its own, three rounds of fresh processes a side, in one pytest run for each of the three.
-cost: what a test spends on comparing, from the same runs: the heap profiles of the last rounds, the decision, culprits.
+comparison is one test of its own, in one pytest run for each of the three: three rounds of fresh processes a side, and
+up to eight where these seem worse.
+cost: what a test spends on comparing, from the same runs: the heap profiles of what may be the last rounds, the
+decision, culprits.
 COMPARISONS in the environment sets their number, 40 unless said.
 
     python benchmarks/against.py [--small]

@@ -1,4 +1,4 @@
-"""Owns the pool: the rounds of each variant of one workload, as they were recorded, in one compact file."""
+"""Owns the pool: the rounds of each variant of a workload, or of each workload, as recorded, in one compact file."""
 
 from __future__ import annotations
 
