@@ -227,6 +227,7 @@ class Edge:
                 references=references,
                 report_only=bool(self.options["report-only"]),
                 strict=bool(self.options["strict"]),
+                confirm=option_values.confirm(self.options),
                 handover=self.keeping.handover(self.run_dir()),
                 artifacts=self._config.invocation_params.dir / str(artifacts) if artifacts else None,
             )

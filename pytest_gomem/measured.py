@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.edge import GomemWarning
 from pytest_gomem.errors import GomemError
 from pytest_gomem.items import test_id
+from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
 from pytest_gomem.launch.launcher import Overrides
@@ -57,6 +59,7 @@ class MeasuredItem:
         handover: Handover | None = None,
         report_only: bool = False,
         strict: bool = False,
+        confirm: int | None = None,
         artifacts: Path | None = None,
     ) -> None:
         self._item = item
@@ -65,9 +68,8 @@ class MeasuredItem:
         self._artifacts = artifacts
         self.plan = plan
         config = run.settings.config or GomemConfig(Path(), {}, BudgetTable())
-        self._judging = Judging(
-            self._nodeid, plan.budgets, config.budgets, report_only, strict, accepted=config.accepted
-        )
+        said = Judging(self._nodeid, plan.budgets, config.budgets, report_only, strict, accepted=config.accepted)
+        self._judging = replace(said, enough=confirm or ENOUGH)
         self._handover = handover
         fixtures = getattr(item, "fixturenames", ())
         is_kept = handover is not None or (references is not None and references.has_heap(self._nodeid))
@@ -188,7 +190,7 @@ class MeasuredItem:
         """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""
         found = self._windows or tuple(m.record for m in self.course.last_new.measurements())
         metrics = {metric.name: metric for metric in self._run.settings.registry}
-        return tuple(with_visible(window, metrics) for window in found)
+        return tuple(with_visible(window, metrics, self._judging.enough) for window in found)
 
     def _warn_of_globs(self) -> None:
         """Budgets on functions that match none: under --gomem-strict their verdicts say so."""

@@ -47,7 +47,7 @@ class Comparison:
     interval: of the change, 95%. rounds: of the base and of the new side. rounds_needed: of the new side, to tell what
     these cannot, and base_needed of the base; None where they can, or where 50 could not. threshold: what a change of
     these rounds had to exceed, unless 8 of each side lie apart. smallest_visible: a worsening that other rounds like
-    these would find 19 times in 20, 8 of each side where fewer can become more. Both are None where nothing would do.
+    these would find 19 times in 20, as many as a run takes before it fails. Both are None where nothing would do.
     tolerance: the least worsening that counts, a ratio of the base.
     rule: "separation", "ranks", or "" where nothing was decided.
     is_suspect: worse, by fewer rounds than ENOUGH that are all apart: more of them are worth their time.
@@ -85,15 +85,15 @@ def compare(
     decisions: int = 1,
     base_grows: bool = True,
     is_asked: bool = True,
+    enough: int = ENOUGH,
 ) -> Comparison:
     """Whether `new` is worse than `base` by more than the tolerance and by more than the scatter of their rounds.
 
     ops: operations of a round, over which scatter of the whole window spreads. decisions: how many share the error
-    rate, this one among them, see `decisions_of`. base_grows: more rounds may be run of the base too; a kept baseline
-    has the rounds that it has, and only those of the new side can become more. is_asked: somebody set the tolerance, so
-    that a worsening beyond it and within the prior's scatter is 'noisy'; else it passes.
+    rate, see `decisions_of`. base_grows: more rounds may be run of the base too. is_asked: somebody set the tolerance,
+    so that what is beyond it and within the prior's scatter is 'noisy'; else it passes. enough: rounds to fail by.
     """
-    case = _Case(metric, base, new, tolerance, ops, base_grows, is_asked)
+    case = _Case(metric, base, new, tolerance, ops, base_grows, is_asked, enough)
     if not new:
         return case.outcome(Status.UNAVAILABLE, reason="there are no figures of the new side")
     if not base:
@@ -123,6 +123,7 @@ class _Case:
     ops: int | None
     base_grows: bool
     is_asked: bool
+    enough: int
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -139,8 +140,8 @@ class _Case:
     @property
     def at_most(self) -> tuple[int, int]:
         """The rounds of both sides that a run would take before this metric fails."""
-        base, new = self.counts
-        return max(base, ENOUGH) if self.base_grows else base, max(new, ENOUGH)
+        base, new = (max(count, self.enough) for count in self.counts)
+        return base if self.base_grows else len(self.base), new
 
     @property
     def change(self) -> float:
@@ -226,9 +227,8 @@ def _by_separation(case: _Case, alpha: float) -> Comparison:
     enough = min(counts) >= FEWEST
     counts_at_all = enough and abs(change) > case.least
     status = case.status(counts_at_all and (case.sure_change > threshold or _are_apart(case)))
-    noisy = status is Status.NOISY
+    noisy, half = status is Status.NOISY, scatter.half_interval(*counts)
     may_be_told = noisy and abs(change) > case.least
-    half = scatter.half_interval(*counts)
     return case.outcome(
         status,
         rule="separation",

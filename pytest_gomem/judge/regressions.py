@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
-from pytest_gomem.judge.compare import PRIMARY, Comparison, compare, decisions_of
+from pytest_gomem.judge.compare import ENOUGH, PRIMARY, Comparison, compare, decisions_of
 from pytest_gomem.judge.function_figures import figure_metric, figure_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Better, Metric
@@ -33,13 +33,13 @@ def regression_verdicts(
     missing: Mapping[str, str] = MappingProxyType({}),
     strict: bool = False,
     lone: str = "",
+    enough: int = ENOUGH,
 ) -> tuple[Verdict, ...]:
     """The verdict of each figure that is compared: those with a `regression` limit, and by default PRIMARY.
 
     base, new: the rounds of either side. against: what the base is, for the words: "origin/main (1a2b3c)".
-    base_grows: see `compare`. missing: why the new side has no figure of a metric. lone: why more rounds of the new
-    side would tell no more, "" where they would.
-    A metric counts as measured on a side if every round has it.
+    base_grows, enough: see `compare`. missing: why the new side has no figure of a metric; one counts as measured on a
+    side if every round has it. lone: why more rounds of the new side would tell no more, "" where they would.
     One that no budget asked for is left out where neither side measured it, and NO_BASELINE where one did not;
     what a budget asked for, or any under `strict`, is UNAVAILABLE if the new side did not measure it, which fails.
     """
@@ -49,7 +49,7 @@ def regression_verdicts(
     sides = {name: (_values(name, base), _values(name, new)) for name in chosen}
     judged = {name: budget for name, budget in chosen.items() if name in asked or any(sides[name])}
     family = [metrics[name] for name in judged]
-    compared = partial(compare, ops=ops, base_grows=base_grows)
+    compared = partial(compare, ops=ops, base_grows=base_grows, enough=enough)
 
     def verdict(name: str, budget: Budget) -> Verdict:
         metric, (before, now) = metrics[name], sides[name]

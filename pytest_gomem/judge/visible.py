@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from pytest_gomem.judge.compare import FEWEST, PRIMARY, compare
+from pytest_gomem.judge.compare import ENOUGH, FEWEST, PRIMARY, compare
 from pytest_gomem.measure.metric import Metric, Noise
 
 LOOSE = 10  # times the smallest visible change
@@ -19,8 +19,10 @@ class Fit(Enum):
     LOOSE = "looser than ten times the noise"
 
 
-def smallest_visible(metric: Metric, values: Sequence[float], *, ops: int | None = None) -> float | None:
-    """The worsening, in the metric's unit, that rounds like these find 19 times in 20, 8 of each side where fewer.
+def smallest_visible(
+    metric: Metric, values: Sequence[float], *, ops: int | None = None, enough: int = ENOUGH
+) -> float | None:
+    """The worsening, in the metric's unit, that `enough` rounds like these of each side find 19 times in 20.
 
     With fewer than three rounds the metric's prior stands in for their scatter. None for a metric that has no prior,
     because only ranks can tell its changes.
@@ -28,7 +30,7 @@ def smallest_visible(metric: Metric, values: Sequence[float], *, ops: int | None
     if metric.noise is Noise.NOISY or not values:
         return None
     rounds = tuple(values) if len(values) >= FEWEST else (values[-1],) * FEWEST
-    return compare(metric, rounds, rounds, 0.0, ops=ops, decisions=len(PRIMARY)).smallest_visible
+    return compare(metric, rounds, rounds, 0.0, ops=ops, decisions=len(PRIMARY), enough=enough).smallest_visible
 
 
 def fit(room: float, threshold: float, visible: float) -> Fit:

@@ -106,6 +106,7 @@ class Comparing:
             base_grows=False,
             missing=missing(window),
             strict=self.judging.strict,
+            enough=self.judging.enough,
             lone=_SHARED if measured.service.is_shared else "",
         )
         verdicts = self.judging.ratcheted(verdicts)

@@ -14,6 +14,7 @@ from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError, MeasureError, Place
+from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.decide import failed, judge
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
 from pytest_gomem.judge.phases import judge_phase
@@ -54,6 +55,7 @@ class Judging:
     report_only: broken budgets are shown and do not fail the test. strict: a glob over functions must match some.
     is_base: the windows are of the side that is compared with: measured in the same way, and judged by no budget.
     accepted: what gomem_accepted.yaml accepts, on the day `today`.
+    enough: rounds of each side that bear out a regression.
     """
 
     nodeid: str
@@ -64,6 +66,7 @@ class Judging:
     is_base: bool = False
     accepted: tuple[Acceptance, ...] = ()
     today: date = field(default_factory=clock.today)
+    enough: int = ENOUGH
 
     def budgets(self, service: str) -> tuple[Budget, ...]:
         """The declared budgets of the test's windows on that service; raises ConfigErrors for rivals of equal rank."""

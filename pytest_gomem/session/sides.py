@@ -112,6 +112,7 @@ class _Comparing:
             ops=new.ops,
             missing=missing(new),
             strict=self._judging.strict,
+            enough=self._judging.enough,
         )
         return self._judging.ratcheted(verdicts)
 

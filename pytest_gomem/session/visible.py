@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.judge.visible import smallest_visible
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.report.model import WindowRecord
 
 
-def with_visible(window: WindowRecord, metrics: Mapping[str, Metric]) -> WindowRecord:
-    """The window, its verdicts with the smallest visible change; a comparison's own stays as it is."""
-    return replace(window, verdicts=tuple(_with_visible(verdict, window, metrics) for verdict in window.verdicts))
+def with_visible(window: WindowRecord, metrics: Mapping[str, Metric], enough: int = ENOUGH) -> WindowRecord:
+    """The window, its verdicts with the smallest visible change; a comparison's own stays as it is.
+
+    enough: rounds of each side that a run takes before it fails for a comparison.
+    """
+    return replace(window, verdicts=tuple(_with_visible(v, window, metrics, enough) for v in window.verdicts))
 
 
-def _with_visible(verdict: Verdict, window: WindowRecord, metrics: Mapping[str, Metric]) -> Verdict:
+def _with_visible(verdict: Verdict, window: WindowRecord, metrics: Mapping[str, Metric], enough: int) -> Verdict:
     metric = metrics.get(verdict.budget.metric)
     budget = verdict.budget
     if verdict.smallest_visible is not None or verdict.actual is None or metric is None:
@@ -24,4 +28,5 @@ def _with_visible(verdict: Verdict, window: WindowRecord, metrics: Mapping[str, 
     if budget.function or budget.phase:  # the rounds are of the whole window
         return verdict
     rounds = [one[metric.name] for one in window.rounds if metric.name in one]
-    return replace(verdict, smallest_visible=smallest_visible(metric, rounds or [verdict.actual], ops=window.ops))
+    visible = smallest_visible(metric, rounds or [verdict.actual], ops=window.ops, enough=enough)
+    return replace(verdict, smallest_visible=visible)

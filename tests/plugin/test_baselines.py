@@ -311,6 +311,7 @@ def test_rounds_of_their_own_until_the_comparison_is_decided(scenario, monkeypat
     assert (len(asked["rounds"]), asked["verdicts"][0]["status"]) == (8, "fail")
     quick = project.run("--gomem-confirm=3", "--gomem-report-only").window("test_keeps")
     assert (len(quick["rounds"]), quick["verdicts"][0]["status"]) == (3, "fail")
+    assert quick["verdicts"][0]["smallest_visible"] > asked["verdicts"][0]["smallest_visible"]
     assert "the baseline was recorded without a heap profile" in " ".join(worse.text.split())
     assert "too few rounds" in " ".join(project.run("--gomem-rounds=1").text.split())
     (project.folder / "test_it.py").write_text("def test_new(go_service):\n    pass\n")

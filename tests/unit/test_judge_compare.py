@@ -231,7 +231,7 @@ def test_the_smallest_visible_change_is_seen(metric, base, decisions):
 @pytest.mark.parametrize("rounds", [3, 5, 8])
 @pytest.mark.parametrize("sigmas", [1, 10], ids=["true to the prior", "ten times the prior"])
 def test_other_rounds_find_the_smallest_visible_change_19_times_in_20(rounds, sigmas):
-    """What few rounds say is visible is seen by others, 8 of each side, whose scatter is their own."""
+    """What few rounds say is visible is seen by others, 8 of each side, whose scatter is their own; by 3 less is."""
     draw = random.Random(rounds)
     sigma = sigmas * PEAK.scatter.sigma(100e6)
 
@@ -243,6 +243,10 @@ def test_other_rounds_find_the_smallest_visible_change_19_times_in_20(rounds, si
         visible = compare(PEAK, some(rounds), some(rounds), 0.02, decisions=5).smallest_visible
         found += compare(PEAK, some(8), some(8, 100e6 + visible), 0.02, decisions=5).status is Status.FAIL
     assert 930 <= found <= (1000 if sigmas == 1 else 999)
+    sides = some(rounds), some(rounds)
+    least = [compare(PEAK, *sides, 0.02, enough=enough).smallest_visible for enough in (3, 8, 20)]
+    assert least == sorted(least, reverse=True)
+    assert (least[0] > least[1]) == (rounds < 8)
 
 
 @pytest.mark.parametrize("spread", ["true to the prior", "ten times the prior", "long tails"])
