@@ -79,16 +79,16 @@ class Comparing:
     reasons: Reasons | None = None
 
     def compared(
-        self, windows: Sequence[WindowRecord], measured: Mapping[Key, Measurement]
+        self, windows: Sequence[WindowRecord], measured: Mapping[Key, Measurement], *, names_culprits: bool = True
     ) -> tuple[WindowRecord, ...]:
         """The windows of all rounds as one, each with its base, the verdicts of their comparison and whose line it was.
 
-        measured: the last round of each window.
+        measured: the last round of each window. names_culprits: whether anybody asks whose line it was.
         """
         keyed = {key: like[0] for key, like in by_window([windows]).items()}
-        return tuple(self._compared(key, window, measured[key]) for key, window in keyed.items())
+        return tuple(self._compared(key, window, measured[key], names_culprits) for key, window in keyed.items())
 
-    def _compared(self, key: Key, window: WindowRecord, measured: Measurement) -> WindowRecord:
+    def _compared(self, key: Key, window: WindowRecord, measured: Measurement, names_culprits: bool) -> WindowRecord:
         reference = self.references.find(self.judging.nodeid, key, window)
         if reference is None:
             return window
@@ -117,6 +117,8 @@ class Comparing:
             notes=(*window.notes, *_other_work(window, reference, verdicts)),
             bill=_bill(window, verdicts, reference),
         )
+        if not names_culprits:
+            return both
         pairs = WithBaseline(measured, partial(_heap, reference, window))
         return accused(both, verdicts, pairs, reasons=self.reasons)
 

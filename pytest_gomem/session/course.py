@@ -117,17 +117,26 @@ class Course:
 
     def windows(self) -> tuple[WindowRecord, ...]:
         """The windows of all rounds as one, judged with what they are compared with; raises GomemError."""
+        return self._compared(names_culprits=True)
+
+    def _compared(self, *, names_culprits: bool) -> tuple[WindowRecord, ...]:
+        """The same; names_culprits: what is worse is searched for its lines, which an early look need not know."""
         rounds = self._measured("new")
         windows = tuple(m.record for m in rounds[0])
         if self.in_further_round:
             windows = merged([[m.record for m in one] for one in rounds], self._judging)
         run = self._run
         if run.settings.against is None:
-            return self._comparing.compared(windows, last_measurements(rounds)) if self._comparing else windows
+            if self._comparing is None:
+                return windows
+            return self._comparing.compared(windows, last_measurements(rounds), names_culprits=names_culprits)
         if not self.in_further_round:
             return without_base(windows, ONE_PROCESS) if self._shares_process else windows
         sides: dict[Side, list[list[Measurement]]] = {"new": rounds, "base": self._measured("base")}
-        return compared(windows, sides, self._base_lost, self._judging, run.settings.registry, run.reasons)
+        registry, reasons = run.settings.registry, run.reasons
+        return compared(
+            windows, sides, self._base_lost, self._judging, registry, reasons, names_culprits=names_culprits
+        )
 
     def heaps(self) -> dict[Key, tuple[Profile, str]]:
         """The heap profile of each window of our own processes, with the module of its service, of the last round."""
@@ -141,7 +150,7 @@ class Course:
     def _is_decided(self) -> bool:
         """Whether more rounds could tell no more: nothing that is compared is open."""
         try:
-            windows = self.windows()
+            windows = self._compared(names_culprits=False)
         except GomemError:  # what is kept cannot be read: the end of the test says so
             return True
         if not any(window.base or window.no_base for window in windows):

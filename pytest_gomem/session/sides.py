@@ -36,16 +36,18 @@ def compared(
     judging: Judging,
     registry: Registry,
     reasons: Reasons | None = None,
+    *,
+    names_culprits: bool = True,
 ) -> tuple[WindowRecord, ...]:
     """The merged windows of the new side with those of the base beside them, judged by the comparison.
 
     lost: why the base side came to nothing, "" where it did not: then nothing is compared.
-    reasons: asked why culprits do what they do; None = nobody asks.
+    reasons: asked why culprits do what they do; None = nobody asks. names_culprits: whether anybody asks for them.
     """
     new, base_last = last_measurements(rounds["new"]), last_measurements(rounds["base"])
     base_rounds = [[m.record for m in one] for one in rounds["base"]]
     base = {} if lost else dict(zip(base_last, merged(base_rounds, replace(judging, is_base=True)), strict=True))
-    comparing = _Comparing(judging, registry, new, base_last, reasons)
+    comparing = _Comparing(judging, registry, new, base_last, reasons, names_culprits)
     return tuple(
         comparing.beside(window, key, base[key])
         if key in base
@@ -81,12 +83,14 @@ class _Comparing:
         new: Mapping[Key, Measurement],
         base: Mapping[Key, Measurement],
         reasons: Reasons | None,
+        names_culprits: bool,
     ) -> None:
         self._judging = judging
         self._metrics = {metric.name: metric for metric in registry}
         self._new = new
         self._base = base
         self._reasons = reasons
+        self._names_culprits = names_culprits
 
     def beside(self, new: WindowRecord, key: Key, base: WindowRecord) -> WindowRecord:
         """The window with its base and the verdicts of their comparison."""
@@ -99,6 +103,8 @@ class _Comparing:
         verdicts = self._verdicts(new, base)
         bill = against(new.bill, base.bill) if new.bill and base.bill else new.bill
         both = replace(new, base=_lean(base), verdicts=(*without_regressions(new), *verdicts), bill=bill)
+        if not self._names_culprits:
+            return both
         pairs = TwoSides(ours, theirs)
         return accused(both, verdicts, pairs, reasons=self._reasons, built_base=built_from(theirs.service))
 
