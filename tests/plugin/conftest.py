@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from pytest_gomem.cli import main
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.launch.build import build_once
 from pytest_gomem.report.json_report import schema
@@ -108,3 +109,16 @@ services:
         return Scenario(tmp_path)
 
     return write
+
+
+@pytest.fixture
+def gomem(capsys, monkeypatch):
+    """Runs `gomem` in a folder; its status and all it printed."""
+
+    def run(folder, *argv):
+        monkeypatch.chdir(folder)
+        status = main(argv, sys.stdout, sys.stderr)
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    return run

@@ -6,10 +6,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
-from pytest_gomem.cli import main
-
 TESTS = """
 @pytest.mark.gomem(live_heap="1MB")
 def test_grown(go_service):
@@ -26,19 +22,6 @@ from pytest_gomem import clock
 if "LATER" in os.environ:
     clock.now = lambda: datetime.datetime(2130, 1, 1, tzinfo=datetime.timezone.utc)
 """
-
-
-@pytest.fixture
-def gomem(capsys, monkeypatch):
-    """Runs `gomem` in a folder; its status and all it printed."""
-
-    def run(folder, *argv):
-        monkeypatch.chdir(folder)
-        status = main(argv, sys.stdout, sys.stderr)
-        printed = capsys.readouterr()
-        return status, printed.out + printed.err
-
-    return run
 
 
 def test_the_life_of_an_acceptance(scenario, gomem):

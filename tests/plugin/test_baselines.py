@@ -320,24 +320,25 @@ def test_rounds_of_their_own_until_the_comparison_is_decided(scenario, monkeypat
     assert "baselines of 1 test that is no more: gomem baseline prune" in renamed.text
 
 
+IN_A_PROCESS_OF_MANY = """
+@pytest.fixture(scope="module")
+def api(gomem_session):
+    return gomem_session.launch()
+
+def test_first(api, gomem):
+    api.get("/alloc?bytes=5000000&keep=true")
+
+@pytest.mark.gomem({})
+def test_second(api, gomem):
+    with gomem.measure(api, name="steady"):
+        api.get("/alloc?bytes=1000&keep=true")
+"""
+
+
 def test_what_other_tests_left_in_a_process_is_no_regression(scenario, monkeypatch):
     """A service of gomem_session holds what ran before, and that is another matter in each selection of tests."""
     monkeypatch.delenv("CI", raising=False)
-    project = scenario(
-        """
-        @pytest.fixture(scope="module")
-        def api(gomem_session):
-            return gomem_session.launch()
-
-        def test_first(api, gomem):
-            api.get("/alloc?bytes=5000000&keep=true")
-
-        @pytest.mark.gomem(rounds=3)
-        def test_second(api, gomem):
-            with gomem.measure(api, name="steady"):
-                api.get("/alloc?bytes=1000&keep=true")
-        """
-    )
+    project = scenario(IN_A_PROCESS_OF_MANY.format("rounds=3"))
     assert project.run("--gomem-update", "-k", "second").status == 0
     outcome = project.run()
     assert outcome.status == 0, outcome.text
@@ -347,21 +348,7 @@ def test_what_other_tests_left_in_a_process_is_no_regression(scenario, monkeypat
 def test_what_is_worse_in_a_process_of_many_tests_is_run_no_more(scenario, monkeypatch):
     """Further rounds of it would tell nothing, and have no peak of their own for the test's budget."""
     monkeypatch.delenv("CI", raising=False)
-    project = scenario(
-        """
-        @pytest.fixture(scope="module")
-        def api(gomem_session):
-            return gomem_session.launch()
-
-        def test_first(api, gomem):
-            api.get("/alloc?bytes=5000000&keep=true")
-
-        @pytest.mark.gomem(peak_rss="500MB")
-        def test_second(api, gomem):
-            with gomem.measure(api, name="steady"):
-                api.get("/alloc?bytes=1000&keep=true")
-        """
-    )
+    project = scenario(IN_A_PROCESS_OF_MANY.format('peak_rss="500MB"'))
     assert project.run("--gomem-update", "--gomem-force", "--gomem-report-only", "-k", "second").status in (0, 1)
     outcome = project.run()
     assert outcome.status == 0, outcome.text

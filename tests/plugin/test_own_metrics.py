@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 from own_metric import CONFTEST
 
 from pytest_gomem.baseline.snapshot import Snapshot
 from pytest_gomem.baseline.store import Store
-from pytest_gomem.cli import main
 
 TESTS = """
 @pytest.mark.gomem(rss_kept="1kB", live_heap="1kB")
@@ -17,19 +14,6 @@ def test_kept(go_service):
     go_service.get("/alloc?bytes=20000000&keep=true")
 """
 TEST = "test_it.py::test_kept"
-
-
-@pytest.fixture
-def gomem(capsys, monkeypatch):
-    """Runs `gomem` in a folder; its status and all it printed."""
-
-    def run(folder, *argv):
-        monkeypatch.chdir(folder)
-        status = main(argv, sys.stdout, sys.stderr)
-        printed = capsys.readouterr()
-        return status, printed.out + printed.err
-
-    return run
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from statistics import median
 
 from pytest_gomem.errors import GomemError
 from pytest_gomem.judge.conditions import Difference, changed
-from pytest_gomem.report.history.course import Course, Point
+from pytest_gomem.report.history.course import Course, Step
 
 LEAST_POINTS = 6  # three before and three after: with fewer the noise cannot be told from a change
 LEAST_CHANGE = 0.01  # of the level: smaller changes are not named, whatever their statistics
@@ -30,22 +30,10 @@ class MissingStats(GomemError):
 
 
 @dataclass(frozen=True)
-class Change:
-    """A new level from the point number `at` on (counted from 0), with the medians of the levels before and after.
+class Change(Step):
+    """A new level from its point on; facts: what it was measured on that changed with it, before and after."""
 
-    facts: what it was measured on that changed with it, before and after.
-    """
-
-    at: int
-    point: Point
-    before: float
-    after: float
     facts: Mapping[str, Difference]
-
-    @property
-    def share(self) -> float | None:
-        """The change as a share of the level before; None where that is 0."""
-        return (self.after - self.before) / abs(self.before) if self.before else None
 
 
 def changes_of(course: Course) -> tuple[Change, ...]:

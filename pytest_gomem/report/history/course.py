@@ -26,6 +26,21 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What is other from the point number `at` on (counted from 0), with the medians of the values before and after."""
+
+    at: int
+    point: Point
+    before: float
+    after: float
+
+    @property
+    def share(self) -> float | None:
+        """The step as a share of what was before; None where that is 0."""
+        return (self.after - self.before) / abs(self.before) if self.before else None
+
+
+@dataclass(frozen=True)
 class Course:
     """The points of a metric in the order of their time. left_out: runs whose test broke off before its end.
 

@@ -9,28 +9,16 @@ from statistics import median
 
 from pytest_gomem.judge.conditions import Difference
 from pytest_gomem.report.history.conditions import changed
-from pytest_gomem.report.history.course import Course, Point
+from pytest_gomem.report.history.course import Course, Step
 
 _NEAR = 6  # runs: a level that moved long before, or long after, is not that of the shift
 
 
 @dataclass(frozen=True)
-class Shift:
-    """Other conditions from the point number `at` on (counted from 0): which, before and after.
+class Shift(Step):
+    """Other conditions from its point on: which, before and after. Its medians are of up to six runs on either side."""
 
-    before, after: medians of up to six runs on either side.
-    """
-
-    at: int
-    point: Point
-    before: float
-    after: float
     conditions: Mapping[str, Difference]
-
-    @property
-    def share(self) -> float | None:
-        """The change as a share of what was before; None where that is 0."""
-        return (self.after - self.before) / abs(self.before) if self.before else None
 
 
 def shifts_of(course: Course) -> tuple[Shift, ...]:
