@@ -42,17 +42,15 @@ KEPT, TWO_PERCENT = 50_000_000, 1_000_000
 
 
 @pytest.fixture
-def project(scenario, monkeypatch):
-    monkeypatch.delenv("CI", raising=False)
+def project(scenario):
     written = scenario(TESTS)
     keep(written, KEPT)
     return written
 
 
 @pytest.fixture
-def brief(scenario, monkeypatch):
+def brief(scenario):
     """The same tests where the figures do not matter: one round of each."""
-    monkeypatch.delenv("CI", raising=False)
     written = scenario(TESTS.replace("rounds=3", "rounds=1"))
     keep(written, 1000)
     return written
@@ -135,9 +133,8 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     assert parse_profile(profile.read_bytes()).values != parse_profile(good).values
 
 
-def test_a_peak_that_is_worse_than_the_baselines(scenario, monkeypatch):
+def test_a_peak_that_is_worse_than_the_baselines(scenario):
     """The bill stands next to that of a kept round; it is said that no baseline keeps the profile of a peak."""
-    monkeypatch.delenv("CI", raising=False)
     project = scenario(TESTS.replace("&keep=true", "&keep=false"))
     keep(project, 10_000_000)
     assert project.run("--gomem-update", "-k", "keeps").status == 0
@@ -285,9 +282,8 @@ def test_a_damaged_file_is_named_and_never_overwritten(brief):
         assert path(brief).read_text() == text
 
 
-def test_rounds_of_their_own_until_the_comparison_is_decided(scenario, monkeypatch):
+def test_rounds_of_their_own_until_the_comparison_is_decided(scenario):
     """With a baseline one round is enough where nothing moved; what moved is borne out by 8, whatever was asked for."""
-    monkeypatch.delenv("CI", raising=False)
     project = scenario(
         """
         from pathlib import Path
@@ -335,9 +331,8 @@ def test_second(api, gomem):
 """
 
 
-def test_what_other_tests_left_in_a_process_is_no_regression(scenario, monkeypatch):
+def test_what_other_tests_left_in_a_process_is_no_regression(scenario):
     """A service of gomem_session holds what ran before, and that is another matter in each selection of tests."""
-    monkeypatch.delenv("CI", raising=False)
     project = scenario(IN_A_PROCESS_OF_MANY.format("rounds=3"))
     assert project.run("--gomem-update", "-k", "second").status == 0
     outcome = project.run()
@@ -345,9 +340,8 @@ def test_what_other_tests_left_in_a_process_is_no_regression(scenario, monkeypat
     assert "its process serves other tests too (gomem_session)" in outcome.window("test_second")["no_base"]
 
 
-def test_what_is_worse_in_a_process_of_many_tests_is_run_no_more(scenario, monkeypatch):
+def test_what_is_worse_in_a_process_of_many_tests_is_run_no_more(scenario):
     """Further rounds of it would tell nothing, and have no peak of their own for the test's budget."""
-    monkeypatch.delenv("CI", raising=False)
     project = scenario(IN_A_PROCESS_OF_MANY.format('peak_rss="500MB"'))
     assert project.run("--gomem-update", "--gomem-force", "--gomem-report-only", "-k", "second").status in (0, 1)
     outcome = project.run()
@@ -358,9 +352,8 @@ def test_what_is_worse_in_a_process_of_many_tests_is_run_no_more(scenario, monke
     assert "too noisy to tell: its process serves other tests too" in live["reason"]
 
 
-def test_other_work_than_the_baseline_did_is_said(scenario, monkeypatch):
+def test_other_work_than_the_baseline_did_is_said(scenario):
     """A test that was changed to do more is worse, and the failure says that it did more."""
-    monkeypatch.delenv("CI", raising=False)
     project = scenario(
         """
         from pathlib import Path

@@ -169,7 +169,6 @@ def test_a_shared_service_has_the_finest_rate_that_a_test_needs(scenario, profil
 
 def test_functions_that_make_more_than_their_baseline(scenario, profiled, monkeypatch):
     """Unchanged passes; 20% more fails, names them, and can be accepted by that name; an update takes it."""
-    monkeypatch.delenv("CI", raising=False)
     project = scenario(
         """
         from pathlib import Path
