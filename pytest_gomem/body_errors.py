@@ -1,4 +1,4 @@
-"""Owns what is made of an error that a test's body raised: where its traceback ends, and how a line tells it."""
+"""Owns what is made of an error that fails a test: where its traceback ends, and how a line tells it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,36 @@ from types import TracebackType
 
 import pytest
 
-from pytest_gomem.errors import BuildError, GomemError, LaunchError
+from pytest_gomem.errors import BudgetBroken, BuildError, GomemError, LaunchError
 
 _SHOWN = 3  # lines of a compiler
+
+
+class PlainFailure(pytest.fail.Exception):  # type: ignore[misc, name-defined]
+    """Pytest's own failure, told without a traceback; `headline` is the one line for summaries."""
+
+    def __init__(self, text: str, headline: str) -> None:
+        super().__init__(text, pytrace=False)
+        self.headline = headline
+
+
+def plainly(error: GomemError) -> PlainFailure:
+    """What is the user's to mend, as a failure by its own words."""
+    return PlainFailure(str(error), _first_words(error))
+
+
+def abridge(report: pytest.TestReport, error: BaseException, location: tuple[str, int | None, str]) -> None:
+    """Give the report the one line that short summaries and JUnit's `message` show; the whole text stays its body.
+
+    Where CI is set pytest's short summary would repeat all of it.
+    """
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None or not isinstance(error, (PlainFailure, GomemError)):
+        return
+    if isinstance(error, PlainFailure):
+        path, line, _ = location
+        crash.path, crash.lineno = path, (line or 0) + 1
+    crash.message = _first_words(error)
 
 
 def hide_our_frames(error: BaseException) -> None:
@@ -43,16 +70,16 @@ def in_one_line(error: BaseException) -> str:
 
 def _first_words(error: BaseException) -> str:
     """The first line, and of what a compiler or a service said the words that tell why."""
+    if isinstance(error, (PlainFailure, BudgetBroken)):
+        return error.headline
     first = " ".join(str(error).split("\n", 1)[0].split())
-    # A fixture raises pytest's own failure in place of ours.
-    ours = error.__context__ if isinstance(error, pytest.fail.Exception) else error
-    if isinstance(ours, BuildError):
-        lines = [line.strip() for line in ours.output.splitlines() if line.strip() and not line.startswith("#")]
+    if isinstance(error, BuildError):
+        lines = [line.strip() for line in error.output.splitlines() if line.strip() and not line.startswith("#")]
         more = " ..." if len(lines) > _SHOWN else ""
-        return f"building service '{ours.service}' failed: {'; '.join(lines[:_SHOWN])}{more}"
-    if isinstance(ours, LaunchError) and ours.log_tail.strip():
+        return f"building service '{error.service}' failed: {'; '.join(lines[:_SHOWN])}{more}"
+    if isinstance(error, LaunchError) and error.log_tail.strip():
         # log.Fatal speaks last; a panic and a flag that is not known speak first.
-        lines = ours.log_tail.strip().splitlines()
+        lines = error.log_tail.strip().splitlines()
         return f"{first}; its log: {' ... '.join(dict.fromkeys((lines[0].strip(), lines[-1].strip())))}"
     return first
 

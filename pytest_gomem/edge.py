@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -233,7 +233,22 @@ class Edge:
             )
         return item.stash[MEASURED]
 
-    def pin(self, item: pytest.Item, report: pytest.TestReport) -> None:
+    def told(
+        self, item: pytest.Item, failure: pytest.ExceptionInfo[BaseException] | None
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """The report with the test's record; an error of ours shows none of our frames, and one line in summaries."""
+        if failure is None or PLAN not in item.stash:
+            report = yield
+        else:
+            from pytest_gomem.body_errors import abridge, hide_our_frames
+
+            hide_our_frames(failure.value)
+            report = yield
+            abridge(report, failure.value, item.location)
+        self._pin(item, report)
+        return report
+
+    def _pin(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Attach the record of a finished, or never begun, test to its report."""
         if MEASURED in item.stash and item.stash[MEASURED].is_between_rounds:
             return

@@ -82,5 +82,13 @@ class LoadError(GomemError):
     """A load had failing requests or missed its rate, and that was not allowed."""
 
 
+class BudgetBroken(GomemError, AssertionError):
+    """A budget was broken, or could not be judged for want of its metric; `headline` says the first in one line."""
+
+    def __init__(self, text: str, headline: str) -> None:
+        self.headline = headline
+        super().__init__(text)
+
+
 class MeasureError(GomemError):
     """A window was used wrongly: nested, closed twice, or its operations counted in two ways that disagree."""

@@ -83,12 +83,13 @@ def go_service_session(gomem_session: Launchpad) -> Iterator[Service]:
 @contextmanager
 def _failing_plainly() -> Iterator[None]:
     """What is the user's to mend fails the test by its own words, without a traceback."""
+    from pytest_gomem.body_errors import plainly
     from pytest_gomem.errors import GomemError
 
     try:
         yield
     except GomemError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+        raise plainly(error) from None
 
 
 def _measured(request: pytest.FixtureRequest) -> MeasuredItem:

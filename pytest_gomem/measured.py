@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gomem.baseline.lookup import window_name
-from pytest_gomem.body_errors import hide_our_frames, in_one_line, is_timeout
+from pytest_gomem.body_errors import PlainFailure, in_one_line, is_timeout, plainly
 from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.edge import GomemWarning
 from pytest_gomem.errors import GomemError
@@ -127,8 +127,7 @@ class MeasuredItem:
         except (*_LEAVING, *_NOT_A_FAILURE):
             self._drop(windows)
             raise
-        except BaseException as error:
-            hide_our_frames(error)
+        except BaseException:
             if self.course.round.side == "base":
                 self._drop(windows)
             else:
@@ -141,11 +140,17 @@ class MeasuredItem:
         """Judge all rounds together; raises pytest's own failure with the text of everything that is wrong."""
         self._merge()
         self._warn_of_globs()
-        texts = [*self.course.troubles, *self._verdict_texts(), *self._uncompared()]
-        if texts:
-            texts += self._save_artifacts()
+        wrong = self._wrong()
+        if wrong:
+            texts = [text for _, text in wrong] + self._save_artifacts()
             self._merge()
-            pytest.fail("\n\n".join(texts), pytrace=False)
+            more = f"; {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise PlainFailure("\n\n".join(texts), wrong[0][0] + more)
+
+    def _wrong(self) -> list[tuple[str, str]]:
+        """All that fails the test: a line on each, and its whole account."""
+        troubles = [(trouble.split("\n", 1)[0], trouble) for trouble in self.course.troubles]
+        return [*troubles, *self._verdict_texts(), *((reason, reason) for reason in self._uncompared())]
 
     def _merge(self) -> None:
         if self.course.troubles:
@@ -167,7 +172,7 @@ class MeasuredItem:
         try:
             return [(s, self.course.round.gomems[0].open(s, _WINDOW, self.plan.ops)) for s in self._services()]
         except GomemError as error:
-            raise pytest.fail.Exception(str(error), pytrace=False) from None
+            raise plainly(error) from None
 
     @staticmethod
     def _drop(windows: list[tuple[Service, OpenWindow]]) -> None:
@@ -199,10 +204,11 @@ class MeasuredItem:
             if not value.matched:
                 self._item.warn(GomemWarning(no_match(value)))
 
-    def _verdict_texts(self) -> list[str]:
+    def _verdict_texts(self) -> list[tuple[str, str]]:
+        """The headline and the account of each window that broke a limit."""
         if self._judging.report_only:
             return []
-        return [failure_text(one, self._nodeid)[1] for one in self.windows() if failed(one.verdicts)]
+        return [failure_text(one, self._nodeid) for one in self.windows() if failed(one.verdicts)]
 
     def _uncompared(self) -> list[str]:
         """Under --gomem-strict a comparison that was asked for and could not be made fails the test."""
@@ -213,7 +219,8 @@ class MeasuredItem:
         self._close(windows, failing=True)
         at = self.course.position
         which = [f"{at} failed; the figures are this round's alone"] if at else []
-        for text in [*which, *self.course.troubles, *self._verdict_texts(), *self._save_artifacts()]:
+        broken = [text for _, text in self._verdict_texts()]
+        for text in [*which, *self.course.troubles, *broken, *self._save_artifacts()]:
             self._item.add_report_section("call", "gomem", text)
 
     def _save_artifacts(self) -> list[str]:

@@ -94,12 +94,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Give the record of a measured test to its report, which carries it to the controlling process."""
-    report = yield
-    if edge := begun(item.config):
-        edge.pin(item, report)
-    return report
+    edge = begun(item.config)
+    return (yield from edge.told(item, call.excinfo)) if edge else (yield)
 
 
 @pytest.hookimpl(trylast=True)

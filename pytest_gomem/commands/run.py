@@ -13,7 +13,7 @@ from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
 from pytest_gomem.config.services import Ready, ServiceConfig
 from pytest_gomem.environment import run_record
-from pytest_gomem.errors import ConfigError, LaunchError, Place, ServiceDied
+from pytest_gomem.errors import BudgetBroken, ConfigError, LaunchError, Place, ServiceDied
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
@@ -23,7 +23,7 @@ from pytest_gomem.report.json_report import write_json
 from pytest_gomem.report.model import TestRecord
 from pytest_gomem.run_folder import run_folder
 from pytest_gomem.session.gomem import Gomem
-from pytest_gomem.session.measurement import BudgetBroken, Judging, Measurement
+from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.run import Run
 from pytest_gomem.session.settings import RunSettings
 

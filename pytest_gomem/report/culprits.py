@@ -35,6 +35,12 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
                 yield from wrapped(printable(f"{culprit.function} ({_place(culprit)}): {told}"), width, "  ")
 
 
+def first_culprit(culprits: Sequence[Culprit], metric: str) -> str:
+    """The function and line that did most, such as "main.fill (cache.go:48)"; "" where nobody is named."""
+    named = next((culprit for culprit in culprits if culprit.metric == metric), None)
+    return f"{printable(named.function)} ({_place(named)})" if named else ""
+
+
 def _table(culprits: Sequence[Culprit], width: int) -> list[str]:
     gap = 2
     places = [clip(_place(culprit), _WIDEST_PLACE) for culprit in culprits]

@@ -9,7 +9,7 @@ from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.quantity import BYTES, format_value, parse_quantity
 from pytest_gomem.report.bill import bill_lines
-from pytest_gomem.report.culprits import culprit_lines
+from pytest_gomem.report.culprits import culprit_lines, first_culprit
 from pytest_gomem.report.functions import function_detail
 from pytest_gomem.report.model import LoadSummary, PeakMoment, WindowRecord
 from pytest_gomem.report.ratchet import accepted_text
@@ -43,7 +43,7 @@ _KEY_METRICS = (
 
 
 def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
-    """One line that says what broke first, and the whole account to act on.
+    """One line that says what broke first and who did most of it, and the whole account to act on.
 
     Broken limits come first, then warnings, culprits, settings, key metrics, loads, the bill, notes, artifacts, the
     log's end.
@@ -77,7 +77,8 @@ def _headline(window: WindowRecord, broken: Sequence[Verdict]) -> str:
         return printable(window.notes[0]) if window.notes else "no limit is broken"
     more = len(broken) - 1
     others = f"; {more} more {'limits are' if more > 1 else 'limit is'} broken" if more else ""
-    return _statement(broken[0]) + others
+    culprit = first_culprit(window.culprits, broken[0].budget.metric)
+    return _statement(broken[0]) + (f", culprit {culprit}" if culprit else "") + others
 
 
 def _title(window: WindowRecord, nodeid: str, broken: int) -> str:

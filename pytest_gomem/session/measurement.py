@@ -13,7 +13,7 @@ from pytest_gomem import clock
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.file import BudgetTable
-from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError, MeasureError, Place
+from pytest_gomem.errors import BudgetBroken, ConfigError, ConfigErrors, GomemError, MeasureError, Place
 from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.decide import failed, judge
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
@@ -42,10 +42,6 @@ def artifact_stem(nodeid: str, service: str, window: str, number: int) -> str:
     whole = "\0".join((nodeid, service, window, str(number)))
     digest = hashlib.sha256(whole.encode(errors="surrogateescape")).hexdigest()[:8]
     return re.sub(r"[^\w.-]+", "_", f"{nodeid}-{window}", flags=re.ASCII)[-_LONGEST_STEM:] + f"-{digest}"
-
-
-class BudgetBroken(GomemError, AssertionError):
-    """A budget was broken, or could not be judged for want of its metric."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +178,8 @@ class Measurement:
             return
         self.accuse()
         if not self._judging.report_only:
-            raise BudgetBroken(failure_text(replace(self.record, verdicts=verdicts), self._judging.nodeid)[1])
+            headline, text = failure_text(replace(self.record, verdicts=verdicts), self._judging.nodeid)
+            raise BudgetBroken(text, headline)
 
     def accuse(self) -> None:
         """Keep the profiles of a failed window, and name the culprits of its broken limits with their reasons."""

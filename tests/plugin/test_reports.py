@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -63,6 +64,59 @@ def test_artifacts_that_cannot_be_written_hide_no_verdict(scenario):
     assert "assert go_service.pid == 0" in outcome.text
     assert outcome.text.count("--gomem-artifacts: ") == 2
     assert "save_artifacts" not in outcome.text
+
+
+def test_summaries_say_it_in_one_line(scenario):
+    """Where CI is set pytest's short summary is not cut, and JUnit's message never is: the account stands once."""
+    project = scenario(
+        """
+        @pytest.mark.gomem(service="api", live_heap="1MB", peak_rss="1kB")
+        def test_limits(go_service):
+            go_service.get("/alloc?bytes=10000000&keep=true")
+
+        def test_checked(gomem):
+            api = gomem.launch("api")
+            with gomem.measure(api) as window:
+                api.get("/alloc?bytes=10000000&keep=true")
+            window.check(live_heap="1MB")
+
+        @pytest.mark.gomem(service="broken")
+        def test_not_built(go_service):
+            pass
+
+        @pytest.fixture
+        def broken(gomem):
+            return gomem.launch("broken")
+
+        def test_no_fixture(broken):
+            pass
+        """,
+        more_services="broken: {build: ./src}",
+    )
+    source = project.folder / "src"
+    source.mkdir()
+    (source / "go.mod").write_text("module example.com/broken\n\ngo 1.21\n")
+    (source / "main.go").write_text("package main\n\nfunc main() {\n\ta := 1\n}\n")
+    outcome = project.run("--junit-xml=junit.xml", env={"CI": "true"})
+    grown = r"live_heap is 10\.\d MB, 9\.\d+ MB \(9\d\d%\) over its limit of 1MB"
+    culprit = r"culprit main\.\(\*keeper\)\.alloc \(\S*handlers\.go:\d+\)"
+    unbuilt = "building service 'broken' failed: ./main.go:4:2: declared and not used: a"
+    told = {
+        "FAILED test_it.py::test_limits": f"{grown}, {culprit}; 1 more limit is broken",
+        "FAILED test_it.py::test_checked": f"{grown}, {culprit}",
+        "ERROR test_it.py::test_not_built": re.escape(unbuilt),
+        "ERROR test_it.py::test_no_fixture": re.escape(unbuilt),
+    }
+    summary = outcome.text.partition("short test summary info")[2]
+    lines = "\n".join(f"{re.escape(test)} - {words}" for test, words in told.items())
+    assert re.search(f"^{lines}\n=+ 2 failed, 2 errors in ", summary, re.MULTILINE), summary
+    assert "session/gomem.py" not in outcome.text  # a fixture of the user's that launches shows none of our frames
+    junit = ElementTree.parse(project.folder / "junit.xml")
+    cases = [*junit.iter("failure"), *junit.iter("error")]
+    around = ["{}", "{}", 'failed on setup with "{}"', 'failed on setup with "{}"']
+    for case, form, words in zip(cases, around, told.values(), strict=True):
+        assert re.fullmatch(form.format(words), case.get("message")), case.get("message")
+    assert "declared at test_it.py:3 test_limits" in cases[0].text
 
 
 def test_junit_and_artifacts(scenario):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_gomem.body_errors import in_one_line, is_timeout
+from pytest_gomem.body_errors import in_one_line, is_timeout, plainly
 from pytest_gomem.errors import BuildError, LaunchError
 
 
@@ -52,7 +52,7 @@ def test_a_fixtures_failure_is_told_as_the_error_behind_it():
         try:
             fails(BuildError("api", ["go", "build"], "/src", output))
         except BuildError as error:
-            fails(pytest.fail.Exception(str(error)))
+            fails(plainly(error))
     except pytest.fail.Exception as failure:
         text = in_one_line(failure)
     assert text.endswith("building service 'api' failed: ./a.go:1:1: wrong; ./a.go:2:1: wrong; ./a.go:3:1: wrong ...")

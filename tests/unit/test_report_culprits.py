@@ -131,6 +131,17 @@ def test_the_failure_tells_culprits_after_the_broken_limits():
     assert order == sorted(order)
 
 
+def test_the_headline_names_the_first_culprit_of_what_broke_first():
+    """That of another metric is not its cause."""
+    told = failing_window()
+    for metric, ends in (
+        ("peak_rss", f"limit of 1.8GB, culprit {LEAK.function} ({LEAK.file}:{LEAK.line}); 2 more"),
+        ("live_heap", "limit of 1.8GB; 2 more"),
+    ):
+        headline, _ = failure_text(replace(told, culprits=(replace(LEAK, metric=metric),)), "test_a.py::test_b")
+        assert headline.endswith(f"{ends} limits are broken")
+
+
 @pytest.mark.parametrize(
     ("functions", "words"),
     [(212, "2 of 212 functions, 91% of the growth"), (2, "2 of 2 functions, 91% of the growth")],
