@@ -7,7 +7,6 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from statistics import median
 from typing import Any, TextIO
@@ -18,6 +17,7 @@ from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
 from pytest_gomem.collected import FILE_VARIABLE
+from pytest_gomem.commands.arguments import parsed
 from pytest_gomem.commands.plugin_metrics import metrics_for
 from pytest_gomem.commands.pytest_run import run_pytest, status_of
 from pytest_gomem.errors import ConfigError, GomemError, ObserveError
@@ -40,11 +40,9 @@ def baseline(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Run one of update, show, list, diff and prune; 1 where pytest failed, or prune found what is no more."""
     if argv[:1] == ["update"]:
         return status_of(run_pytest(["--gomem-update", *argv[1:]]))
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            given = _parser().parse_args(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
+    given = parsed(_parser(), argv, out, err)
+    if isinstance(given, int):
+        return given
     store = Store(Path(given.dir) if given.dir else _nearest())
     if not store.exists():
         hint = "record them: gomem baseline update; or say where they are: --dir DIR"
@@ -64,17 +62,17 @@ def _parser() -> argparse.ArgumentParser:
         ("diff", "what has changed since a commit"),
         ("prune", "the baselines of tests that are no more"),
     ):
-        parsed = verbs.add_parser(verb, help=words, description=words)
-        parsed.add_argument(
+        each = verbs.add_parser(verb, help=words, description=words)
+        each.add_argument(
             "--dir", metavar="DIR", help=f"default: {BASELINES_NAME} here, or in the nearest folder above"
         )
         if verb == "show":
-            parsed.add_argument("test", nargs="?", default="*", metavar="TEST", help="an id, the end of one, or a glob")
+            each.add_argument("test", nargs="?", default="*", metavar="TEST", help="an id, the end of one, or a glob")
         if verb == "diff":
-            parsed.add_argument("ref", nargs="?", default="HEAD", metavar="REF", help="a commit; default: HEAD")
+            each.add_argument("ref", nargs="?", default="HEAD", metavar="REF", help="a commit; default: HEAD")
         if verb == "prune":
-            parsed.add_argument("--delete", action="store_true", help="remove them; otherwise they are listed")
-            parsed.add_argument("pytest", nargs="*", metavar="PYTEST_ARG", help="as for the run that has all tests")
+            each.add_argument("--delete", action="store_true", help="remove them; otherwise they are listed")
+            each.add_argument("pytest", nargs="*", metavar="PYTEST_ARG", help="as for the run that has all tests")
     return parser
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from contextlib import closing
-from getopt import GetoptError, gnu_getopt
+from getopt import gnu_getopt
 from pathlib import Path
 from typing import NamedTuple, TextIO
 from urllib.parse import urlsplit
 
 import psutil
 
+from pytest_gomem.commands import arguments
 from pytest_gomem.errors import GomemError, ObserveError
+from pytest_gomem.files import write_whole
 from pytest_gomem.launch.ports import addresses
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.pprof.model import Profile
@@ -45,14 +46,9 @@ class _Wish(NamedTuple):
 
 def capture(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Capture and name the file; 0, or 2 with one line in `err` when there is nothing to save."""
-    if "--help" in argv:
-        out.write(USAGE)
-        return 0
-    try:
-        wish = _parse(argv)
-    except (GetoptError, ValueError) as error:
-        err.write(f"gomem capture: {error}; gomem capture --help says more\n")
-        return 2
+    wish = arguments.wish("capture", USAGE, _parse, argv, out, err)
+    if isinstance(wish, int):
+        return wish
     try:
         url = _process_url(int(wish.target)) if wish.target.isdecimal() else _url(wish.target)
         data = _fetch(url, wish)
@@ -137,13 +133,9 @@ def _checked(url: str, data: bytes) -> Profile:
 
 
 def _save(file: Path, data: bytes) -> None:
-    # A file of that name stays whole until the new one is.
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        unfinished.write_bytes(data)
-        unfinished.replace(file)
+        write_whole(file, data)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise GomemError(f"{file}: {error.strerror or error}") from None
 
 

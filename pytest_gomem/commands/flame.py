@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from getopt import GetoptError, gnu_getopt
+from getopt import gnu_getopt
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from pytest_gomem.commands import arguments
 from pytest_gomem.errors import GomemError
 from pytest_gomem.flame.page import page
 from pytest_gomem.flame.picture import Asked, Picture, View, picture
@@ -41,14 +42,9 @@ class _Wish(NamedTuple):
 
 def flame(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Draw and name the file that was written; 0, or 2 with one line in `err` for bad input."""
-    if "--help" in argv:
-        out.write(USAGE)
-        return 0
-    try:
-        wish = _parse(argv)
-    except (GetoptError, ValueError) as error:
-        err.write(f"gomem flame: {error}; gomem flame --help says more\n")
-        return 2
+    wish = arguments.wish("flame", USAGE, _parse, argv, out, err)
+    if isinstance(wish, int):
+        return wish
     try:
         drawn = _draw(wish)
     except GomemError as error:

@@ -6,11 +6,11 @@ import argparse
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TextIO
 
+from pytest_gomem.commands.arguments import parsed_for_pytest
 from pytest_gomem.commands.plugin_metrics import LISTENING, read_declared
 from pytest_gomem.commands.pytest_run import run_pytest
 from pytest_gomem.declared import FILE_VARIABLE
@@ -36,13 +36,11 @@ _LAST_LINES = 30
 
 def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Two runs of pytest and a table; 0 when every gate rang, 1 when one did not, 2 when nothing can be said."""
-    parser = _parser()
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            given, pytest_args = parser.parse_known_args(argv)
-            share, rounds = _share(given.by), _rounds(given.rounds)
-    except SystemExit as end:
-        return int(end.code or 0)
+    parsed = parsed_for_pytest(_parser(), argv, out, err)
+    if isinstance(parsed, int):
+        return parsed
+    given, pytest_args = parsed
+    share, rounds = _share(given.by), _rounds(given.rounds)
     if _UPDATE in pytest_args:
         raise ConfigError(f"{_UPDATE} would record as baselines what is measured under a burden")
     with run_folder("gomem-selftest-") as folder:

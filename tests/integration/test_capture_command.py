@@ -91,6 +91,16 @@ def test_each_profile_of_a_service(service, tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_what_is_no_file_is_written_to_and_not_replaced(answering, tmp_path):
+    """As for every file of ours: a link keeps its place, since in that of /dev/stdout nobody wants a profile."""
+    url = answering(lambda path: (200, PROFILE))
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "there.pb.gz")
+    assert run(url, "-o", link)[0] == 0
+    assert link.is_symlink()
+    assert (tmp_path / "there.pb.gz").read_bytes() == PROFILE
+
+
 PROFILE = gzip.compress(b"\x0a\x04\x08\x01\x10\x02\x32\x00\x32\x05space\x32\x05bytes")
 
 
