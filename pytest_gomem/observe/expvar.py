@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.observe.memstats_json import common_memstats
+from pytest_gomem.observe.memstats_fields import memstats_record
 from pytest_gomem.observe.records import MemStats
 
 _WHERE = "/debug/vars"
@@ -20,7 +20,7 @@ def parse_expvar(text: str, t: float) -> tuple[MemStats, float]:
         published = json.loads(text)
         fields = published["memstats"]
         pause_total = fields["PauseTotalNs"] / 1e9
-        return common_memstats(fields, t, None), pause_total
+        return memstats_record(fields, t, None), pause_total
     except RecursionError:
         raise ObserveError(f"{_WHERE} is nested too deeply") from None
     except json.JSONDecodeError as error:

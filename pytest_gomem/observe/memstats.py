@@ -6,18 +6,23 @@ import math
 import re
 
 from pytest_gomem.errors import ObserveError
+from pytest_gomem.observe.memstats_fields import RING, memstats_record
 from pytest_gomem.observe.records import MemStats
 
-_RING = 256  # len(runtime.MemStats.PauseNs)
 _HEADER = "\n# runtime.MemStats\n"
 _FIELD = re.compile(r"^# (\w+) = (.*)\n", re.MULTILINE)
+_COUNTS = (
+    *("TotalAlloc", "Sys", "Mallocs", "Frees", "BuckHashSys", "GCSys", "OtherSys", "NextGC", "NumGC", "NumForcedGC"),
+    *("HeapAlloc", "HeapSys", "HeapIdle", "HeapInuse", "HeapReleased", "HeapObjects"),
+)
+_PAIRS = ("Stack", "MSpan", "MCache")  # of the form `in use / from the system`
 _TOTAL = re.compile(r"goroutine profile: total ([0-9]+)\n")
 
 
-def parse_memstats(text: str, t: float, goroutines: int | None = None) -> MemStats:
+def parse_memstats(text: str, t: float) -> MemStats:
     """MemStats as `/debug/pprof/heap?debug=1` prints them at its end (runtime/pprof writeHeapInternal).
 
-    t: CLOCK_MONOTONIC seconds of the reading; goroutines: what parse_goroutine_total() told, if it was asked.
+    t: CLOCK_MONOTONIC seconds of the reading. The number of goroutines is not there: parse_goroutine_total() has it.
     Raises ObserveError that says what came instead: a page, a binary profile, a body that was cut off, or a release
     that prints other fields.
     """
@@ -25,39 +30,13 @@ def parse_memstats(text: str, t: float, goroutines: int | None = None) -> MemSta
     at = text.rfind(_HEADER)
     if at < 0:
         raise ObserveError("heap?debug=1 ends without '# runtime.MemStats': the body was cut off")
-    fields = _Fields(dict(_FIELD.findall(text, at)))
-    num_gc = fields.count("NumGC")
-    stack_inuse, stack_sys = fields.pair("Stack")
-    mspan_inuse, mspan_sys = fields.pair("MSpan")
-    mcache_inuse, mcache_sys = fields.pair("MCache")
-    return MemStats(
-        t=t,
-        total_alloc=fields.count("TotalAlloc"),
-        sys=fields.count("Sys"),
-        mallocs=fields.count("Mallocs"),
-        frees=fields.count("Frees"),
-        heap_alloc=fields.count("HeapAlloc"),
-        heap_sys=fields.count("HeapSys"),
-        heap_idle=fields.count("HeapIdle"),
-        heap_inuse=fields.count("HeapInuse"),
-        heap_released=fields.count("HeapReleased"),
-        heap_objects=fields.count("HeapObjects"),
-        stack_inuse=stack_inuse,
-        stack_sys=stack_sys,
-        mspan_inuse=mspan_inuse,
-        mspan_sys=mspan_sys,
-        mcache_inuse=mcache_inuse,
-        mcache_sys=mcache_sys,
-        buck_hash_sys=fields.count("BuckHashSys"),
-        gc_sys=fields.count("GCSys"),
-        other_sys=fields.count("OtherSys"),
-        next_gc=fields.count("NextGC"),
-        num_gc=num_gc,
-        num_forced_gc=fields.count("NumForcedGC"),
-        gc_cpu_fraction=fields.fraction("GCCPUFraction"),
-        pauses=_pauses(num_gc, fields.ring("PauseNs"), fields.ring("PauseEnd")),
-        goroutines=goroutines,
-    )
+    printed = _Fields(dict(_FIELD.findall(text, at)))
+    fields: dict[str, object] = {name: printed.count(name) for name in _COUNTS}
+    for name in _PAIRS:
+        fields[f"{name}Inuse"], fields[f"{name}Sys"] = printed.pair(name)
+    fields["GCCPUFraction"] = printed.fraction("GCCPUFraction")
+    fields |= {name: printed.ring(name) for name in ("PauseNs", "PauseEnd")}
+    return memstats_record({**fields, "BySize": ()}, t, None)
 
 
 def parse_goroutine_total(text: str) -> int:
@@ -83,12 +62,6 @@ def _refuse_other_kinds(text: str, profile: str) -> None:
 def _beginning(text: str) -> str:
     line = text.lstrip().partition("\n")[0]
     return repr(line[:60]) if line else "an empty body"
-
-
-def _pauses(num_gc: int, lengths: list[int], ends: list[int]) -> tuple[tuple[int, float, float], ...]:
-    """Cycle c stands at (c + 255) % 256 of both rings (runtime.MemStats), nanoseconds."""
-    cycles = range(max(1, num_gc - _RING + 1), num_gc + 1)
-    return tuple((c, lengths[(c - 1) % _RING] / 1e9, ends[(c - 1) % _RING] / 1e9) for c in cycles)
 
 
 class _Fields:
@@ -121,7 +94,7 @@ class _Fields:
 
     def ring(self, name: str) -> list[int]:
         """A field of 256 numbers in brackets."""
-        return self._numbers(name, self._text(name).strip("[]").split(" "), _RING)
+        return self._numbers(name, self._text(name).strip("[]").split(" "), RING)
 
     def fraction(self, name: str) -> float:
         """A field of one floating-point number, which must be finite."""

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_gomem.observe.agent.records import AgentMemStats
-from pytest_gomem.observe.memstats_json import common_memstats
+from pytest_gomem.observe.memstats_fields import memstats_record
 
 
 def memstats_of(fields: Mapping[str, Any], t: float) -> AgentMemStats:
     """The records of one answer, read at CLOCK_MONOTONIC `t`; raises KeyError on a field that is missing."""
     goroutines = fields["NumGoroutine"] - fields["AgentGoroutines"]
     return AgentMemStats(
-        common=common_memstats(fields, t, goroutines),
+        common=memstats_record(fields, t, goroutines),
         lookups=fields["Lookups"],
         last_gc=fields["LastGC"] / 1e9,
         pause_total=fields["PauseTotalNs"] / 1e9,

@@ -1,4 +1,4 @@
-"""Owns turning runtime.MemStats as JSON, the agent's or that of expvar, into our record."""
+"""Owns turning the fields of runtime.MemStats, by their names in Go and whoever told them, into our record."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from pytest_gomem.observe.records import MemStats, SizeClass
 
-_RING = 256  # len(runtime.MemStats.PauseNs)
+RING = 256  # len(runtime.MemStats.PauseNs)
 
 
-def common_memstats(fields: Mapping[str, Any], t: float, goroutines: int | None) -> MemStats:
+def memstats_record(fields: Mapping[str, Any], t: float, goroutines: int | None) -> MemStats:
     """The record, read at CLOCK_MONOTONIC `t`; raises KeyError, TypeError or ValueError on fields that do not fit."""
     return MemStats(
         t=t,
@@ -54,7 +54,7 @@ def _count(fields: Mapping[str, Any], name: str) -> int:
 
 def _pauses(num_gc: int, lengths: list[int], ends: list[int]) -> tuple[tuple[int, float, float], ...]:
     """Cycle c stands at (c + 255) % 256 of both rings (runtime.MemStats), nanoseconds."""
-    if len(lengths) != _RING or len(ends) != _RING:
-        raise ValueError(f"PauseNs and PauseEnd have {len(lengths)} and {len(ends)} entries, not {_RING}")
-    cycles = range(max(1, num_gc - _RING + 1), num_gc + 1)
-    return tuple((c, lengths[(c - 1) % _RING] / 1e9, ends[(c - 1) % _RING] / 1e9) for c in cycles)
+    if len(lengths) != RING or len(ends) != RING:
+        raise ValueError(f"PauseNs and PauseEnd have {len(lengths)} and {len(ends)} entries, not {RING}")
+    cycles = range(max(1, num_gc - RING + 1), num_gc + 1)
+    return tuple((c, lengths[(c - 1) % RING] / 1e9, ends[(c - 1) % RING] / 1e9) for c in cycles)
