@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.observe.inside import AgentInside
+from pytest_gomem.observe.inside import AgentInside, Inside
+from pytest_gomem.observe.page import first_that_reads
 from pytest_gomem.observe.prometheus import SAMPLES
-from pytest_gomem.observe.published import ExpvarPage, PrometheusPage, find_page
+from pytest_gomem.observe.published import ExpvarPage, PrometheusPage
 from pytest_gomem.observe.quantities import RUNTIME_QUANTITIES, Observed
 from pytest_gomem.observe.source import Reader, Source, Target
 
@@ -24,7 +25,7 @@ class _LastCycle:
         pass
 
 
-def _agent(target: Target) -> Reader:
+def _agent(target: Target) -> Inside:
     client = target.agent()
     if client is None:
         raise ObserveError(f"no agent is built into it: {target.no_agent}")
@@ -36,16 +37,16 @@ def _gctrace(target: Target) -> Reader:
     return _LastCycle(target)
 
 
-def _pprof(target: Target) -> Reader:
+def _pprof(target: Target) -> Inside:
     return target.endpoint()
 
 
-def _expvar(target: Target) -> Reader:
-    return find_page(ExpvarPage, _urls(target, "expvar", "/debug/vars"), "expvar page")
+def _expvar(target: Target) -> Inside:
+    return first_that_reads(ExpvarPage, _urls(target, "expvar", "/debug/vars"), "expvar page")
 
 
 def _prometheus(target: Target) -> Reader:
-    return find_page(PrometheusPage, _urls(target, "metrics", "/metrics"), "Prometheus page")
+    return first_that_reads(PrometheusPage, _urls(target, "metrics", "/metrics"), "Prometheus page")
 
 
 def _urls(target: Target, key: str, path: str) -> list[str]:

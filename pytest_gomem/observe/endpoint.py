@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Iterable
 
 from pytest_gomem.drive.client import Bounds, HttpClient
-from pytest_gomem.errors import ObserveError
 from pytest_gomem.observe.memstats import parse_goroutine_total, parse_memstats
-from pytest_gomem.observe.page import read_page
+from pytest_gomem.observe.page import READ_TIMEOUT, first_that_reads, read_page
 from pytest_gomem.observe.quantities import Observed, quantities_of
 from pytest_gomem.observe.records import MemStats
 
-_LOOK_TIMEOUT = 5.0
-_READ_TIMEOUT = 60.0
 _MOST_BYTES = 1 << 30  # of one answer; a heap profile of 200 000 samples has some 2 MB
 
 
@@ -24,7 +20,7 @@ class PprofEndpoint:
 
     reader = "pprof"
 
-    def __init__(self, url: str, timeout: float = _READ_TIMEOUT) -> None:
+    def __init__(self, url: str, timeout: float = READ_TIMEOUT) -> None:
         self.url = url.rstrip("/")
         self._timeout = timeout
         self._client = HttpClient(self.url, timeout=timeout)
@@ -54,10 +50,6 @@ class PprofEndpoint:
     def goroutines(self) -> int:
         """Number of goroutines, the one that answers among them."""
         return parse_goroutine_total(self._get("/goroutine?debug=1").decode(errors="replace"))
-
-    def goroutine_stacks(self) -> str:
-        """The stacks of all goroutines, as `goroutine?debug=2` prints them."""
-        return self._get("/goroutine?debug=2").decode(errors="replace")
 
     def collect(self) -> None:
         """Force two collections: sync.Pool takes two to empty."""
@@ -89,17 +81,5 @@ class PprofEndpoint:
 
 def find_endpoint(urls: Iterable[str]) -> PprofEndpoint:
     """The first of these that answers with MemStats; raises ObserveError that says what each one answered."""
-    answers = []
-    for url in urls:
-        probe = PprofEndpoint(url, timeout=_LOOK_TIMEOUT)
-        with contextlib.closing(probe):
-            try:
-                probe.memstats()
-            except ObserveError as error:
-                answers.append(str(error))
-                continue
-        return PprofEndpoint(url)
-    tried = "; ".join(answers) or "the service has no port to look on"
-    raise ObserveError(
-        f"no pprof endpoint found ({tried}): import net/http/pprof in the service, or name its URL under `pprof:`"
-    )
+    hint = "import net/http/pprof in the service, or name its URL under `pprof:`"
+    return first_that_reads(PprofEndpoint, urls, "pprof endpoint", hint)

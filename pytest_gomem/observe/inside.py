@@ -9,9 +9,10 @@ from typing import Protocol
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.quantities import Observed, quantities_of
 from pytest_gomem.observe.records import MemStats
+from pytest_gomem.observe.source import Reader
 
 
-class Inside(Protocol):
+class Inside(Reader, Protocol):
     """A reader of MemStats and profiles; every method raises ObserveError when the process does not answer."""
 
     reader: str
@@ -25,9 +26,6 @@ class Inside(Protocol):
     def goroutines(self) -> int:
         """Number of goroutines."""
 
-    def goroutine_stacks(self) -> str:
-        """The stacks of all goroutines."""
-
     def collect(self) -> None:
         """Force two collections: sync.Pool takes two to empty."""
 
@@ -39,9 +37,6 @@ class Inside(Protocol):
 
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile since the start, or of the next `seconds`."""
-
-    def close(self) -> None:
-        """Drop the connection."""
 
 
 class AgentInside:
@@ -71,10 +66,6 @@ class AgentInside:
     def goroutines(self) -> int:
         """runtime.NumGoroutine without the agent's own."""
         return self.client.memstats().goroutines
-
-    def goroutine_stacks(self) -> str:
-        """The stacks of all goroutines, the agent's among them."""
-        return self.client.goroutines()
 
     def collect(self) -> None:
         """Force two collections."""

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterable
-from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from pytest_gomem.drive.client import Bounds, HttpClient
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.observe.expvar import parse_expvar
-from pytest_gomem.observe.page import read_page
+from pytest_gomem.observe.page import READ_TIMEOUT, read_page
 from pytest_gomem.observe.prometheus import parse_prometheus
 from pytest_gomem.observe.quantities import Observed, quantities_of
 from pytest_gomem.observe.records import MemStats
 
-_LOOK_TIMEOUT = 5.0
-_READ_TIMEOUT = 60.0
 _MOST_BYTES = 1 << 26  # of one page; expvar's has some 10 kB, and a large Prometheus page a few MB
-_R = TypeVar("_R", "ExpvarPage", "PrometheusPage")
 _NO_COLLECTION = "expvar tells MemStats but cannot force a collection: that needs the agent or net/http/pprof"
 
 
 class _Page:
-    def __init__(self, url: str, timeout: float = _READ_TIMEOUT) -> None:
+    def __init__(self, url: str, timeout: float = READ_TIMEOUT) -> None:
         self.url = url
         self._timeout = timeout
         parts = urlsplit(url)
@@ -85,28 +79,14 @@ class ExpvarPage(_Page):
         """Raises ObserveError: expvar does not tell."""
         raise ObserveError("expvar does not tell the number of goroutines")
 
-    def goroutine_stacks(self) -> str:
-        """Raises ObserveError: expvar does not tell."""
-        raise ObserveError("expvar does not tell the stacks of goroutines")
-
     def heap_profile(self) -> bytes:
         """Raises ObserveError: expvar has no profiles."""
         raise ObserveError("expvar has no heap profile: that needs the agent or net/http/pprof")
 
+    def goroutine_profile(self) -> bytes:
+        """Raises ObserveError: expvar has no profiles."""
+        raise ObserveError("expvar has no profiles of goroutines: that needs the agent or net/http/pprof")
+
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """Raises ObserveError: expvar has no profiles."""
         raise ObserveError("expvar has no allocs profile: that needs the agent or net/http/pprof")
-
-
-def find_page(kind: Callable[[str, float], _R], urls: Iterable[str], what: str) -> _R:
-    """The first of these pages that can be read; raises ObserveError that says what each one answered."""
-    answers = []
-    for url in urls:
-        with contextlib.closing(kind(url, _LOOK_TIMEOUT)) as probe:
-            try:
-                probe.read()
-            except ObserveError as error:
-                answers.append(str(error))
-                continue
-        return kind(url, _READ_TIMEOUT)
-    raise ObserveError(f"no {what} found ({'; '.join(answers) or 'there is no port to look on'})")

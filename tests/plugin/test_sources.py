@@ -113,3 +113,14 @@ def test_two_sources_are_compared(scenario, binaries):
     assert [c["quantity"] for c in liar["cross_checks"] if not c["agrees"]] == ["total_alloc"]
     assert any("two sources disagree on total_alloc" in note for note in liar["notes"])
     assert honest["metrics"]["total_alloc"]["source"].endswith("by the agent")
+
+
+def test_a_broken_budget_of_a_service_that_has_expvar_alone(scenario, binaries):
+    """What such a window cannot leave behind is told beside the broken limit, and takes nothing else along."""
+    test = ALLOC.replace('service="pub"', 'service="pub", total_alloc="1MB"')
+    outcome = scenario(test, more_services=published(binaries, "--expvar")).run()
+    assert outcome.status == 1
+    assert "total_alloc is 2" in outcome.text
+    notes = outcome.window("test_alloc")["notes"]
+    assert "no goroutine profile: expvar has no profiles of goroutines" in " ".join(notes)
+    assert "AttributeError" not in outcome.text
