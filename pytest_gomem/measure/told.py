@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.sources import joined, memstats
 from pytest_gomem.measure.window import MemStatsPair, Missing, SourceEdges, Window
-from pytest_gomem.observe.quantities import Observed, quantities_of
-
-_READER_TRUST = {"agent": 10, "pprof": 30, "expvar": 40}
+from pytest_gomem.observe.quantities import TRUST, Observed, quantities_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def _edges_of_memstats(pair: MemStatsPair) -> SourceEdges:
         "total_alloc": pair.read_bytes * pair.readings + pair.own_bytes,
         "mallocs": pair.read_objects * pair.readings + pair.own_objects,
     }
-    return SourceEdges(pair.reader, _READER_TRUST.get(pair.reader, 0), start, end, cost)
+    return SourceEdges(pair.reader, TRUST.get(pair.reader, 0), start, end, cost)
 
 
 def told_at_close(window: Window, *names: str) -> Told:

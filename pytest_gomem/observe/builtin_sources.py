@@ -10,7 +10,7 @@ from pytest_gomem.observe.inside import AgentInside, Inside
 from pytest_gomem.observe.page import first_that_reads
 from pytest_gomem.observe.prometheus import SAMPLES
 from pytest_gomem.observe.published import ExpvarPage, PrometheusPage
-from pytest_gomem.observe.quantities import RUNTIME_QUANTITIES, Observed
+from pytest_gomem.observe.quantities import RUNTIME_QUANTITIES, TRUST, Observed
 from pytest_gomem.observe.source import Reader, Source, Target
 
 
@@ -55,12 +55,12 @@ def _urls(target: Target, key: str, path: str) -> list[str]:
 
 
 SOURCES = (
-    Source("agent", 10, RUNTIME_QUANTITIES, _agent, complete=True),
-    Source("gctrace", 20, frozenset({"num_gc"}), _gctrace),
-    Source("pprof", 30, RUNTIME_QUANTITIES - {"pause_total"}, _pprof, complete=True),
+    Source("agent", TRUST["agent"], RUNTIME_QUANTITIES, _agent, complete=True),
+    Source("gctrace", TRUST["gctrace"], frozenset({"num_gc"}), _gctrace),
+    Source("pprof", TRUST["pprof"], RUNTIME_QUANTITIES - {"pause_total"}, _pprof, complete=True),
     Source(
         "expvar",
-        40,
+        TRUST["expvar"],
         RUNTIME_QUANTITIES - {"goroutines"},
         _expvar,
         complete=True,
@@ -68,7 +68,7 @@ SOURCES = (
     ),
     Source(
         "prometheus",
-        50,
+        TRUST["prometheus"],
         frozenset(SAMPLES),
         _prometheus,
         always=lambda target: target.url_of("metrics") is not None,

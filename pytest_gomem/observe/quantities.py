@@ -1,9 +1,10 @@
-"""Owns the canonical quantities of a process, which several sources may tell under one definition."""
+"""Owns the canonical quantities of a process, which several sources may tell, and how far our own are trusted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 
 from pytest_gomem.observe.records import MemStats
 
@@ -15,6 +16,9 @@ RUNTIME_QUANTITIES = frozenset(
 # Of the process: resident bytes, user + system CPU seconds since its start, open descriptors.
 PROCESS_QUANTITIES = frozenset({"rss", "cpu", "fds"})
 QUANTITIES = RUNTIME_QUANTITIES | PROCESS_QUANTITIES
+
+# Of the sources that come with the package: where several tell one quantity, the lowest goes first.
+TRUST: Mapping[str, int] = MappingProxyType({"agent": 10, "gctrace": 20, "pprof": 30, "expvar": 40, "prometheus": 50})
 
 
 @dataclass(frozen=True)

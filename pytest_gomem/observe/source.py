@@ -53,8 +53,7 @@ class Source:
     """Whoever tells quantities of a process.
 
     name: as metrics tell it. trust: the source with the lowest goes first where several tell one quantity; the built-in
-    ones are 10 agent, 20 gctrace, 30 pprof, 40 expvar, 50 prometheus. quantities: what it may tell, names of
-    observe.quantities.QUANTITIES.
+    ones have those of observe.quantities.TRUST. quantities: what it may tell, names of observe.quantities.QUANTITIES.
     find: looks for it at a process, once; raises ObserveError with the reason where it is not there.
     complete: its reader is an observe.inside.Inside, which tells all of MemStats.
     always: read it also where more trusted sources tell all that it tells; the two are then cross-checked.
