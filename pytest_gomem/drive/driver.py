@@ -26,9 +26,9 @@ from urllib3.util import parse_url
 
 from pytest_gomem.drive.failures import failure_kind
 from pytest_gomem.drive.protocol import Message, record_to_message, spec_from_message
+from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.drive.request import address
 from pytest_gomem.drive.spec import LoadSpec
-from pytest_gomem.measure.window import LoadRecord
 
 _CHUNK = 1 << 18
 _PARENT_LOOK = 0.5  # seconds between looks at the parent

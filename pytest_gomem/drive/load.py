@@ -12,10 +12,10 @@ import tempfile
 
 from pytest_gomem.drive.failures import refuse_forked
 from pytest_gomem.drive.protocol import Message, record_from_message, spec_to_message
+from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.drive.spec import LoadSpec
 from pytest_gomem.errors import LoadError
 from pytest_gomem.helper_path import helper_path
-from pytest_gomem.measure.window import LoadRecord
 
 __all__ = ["LoadDriver", "LoadSpec"]
 

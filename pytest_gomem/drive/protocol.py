@@ -6,8 +6,8 @@ import base64
 from array import array
 from typing import Any
 
+from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.drive.spec import LoadSpec
-from pytest_gomem.measure.window import LoadRecord
 
 Message = dict[str, Any]
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.quantities import Observed
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
+
+if TYPE_CHECKING:
+    from pytest_gomem.drive.record import LoadRecord
 
 
 @dataclass(frozen=True)
@@ -16,23 +20,6 @@ class Missing:
     """A record that could not be had, with the reason in words fit for the user."""
 
     reason: str
-
-
-@dataclass(frozen=True)
-class LoadRecord:
-    """What one load(), or the single get/post calls of the window together, did.
-
-    latencies: seconds, one per answered request. rate_asked: requests/second of an open loop, else None;
-    rate_achieved: requests/second of it that were sent in time, at most what was asked.
-    """
-
-    requests: int
-    errors: int
-    duration: float
-    latencies: tuple[float, ...]
-    rate_asked: float | None = None
-    statuses: tuple[tuple[str, int], ...] = ()
-    rate_achieved: float | None = None
 
 
 @dataclass(frozen=True)

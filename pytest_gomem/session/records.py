@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from pytest_gomem.drive.summary import percentile
+from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.launch.launcher import last_lines
 from pytest_gomem.measure.bill import opening_bill, window_bill
@@ -14,11 +14,12 @@ from pytest_gomem.measure.cross_checks import cross_checks, disagreement
 from pytest_gomem.measure.joined_cycles import joined_cycles
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
 from pytest_gomem.measure.peak import peak_moment
+from pytest_gomem.measure.quantiles import nearest_rank
 from pytest_gomem.measure.registry import Registry, evaluate
 from pytest_gomem.measure.runtime_metrics import histograms
 from pytest_gomem.measure.series import series_of
 from pytest_gomem.measure.size_classes import size_classes
-from pytest_gomem.measure.window import LoadRecord, Missing, Phase, Window
+from pytest_gomem.measure.window import Missing, Phase, Window
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
 from pytest_gomem.report.bill import window_bill_record
 from pytest_gomem.report.model import (
@@ -128,8 +129,8 @@ def _load(load: LoadRecord) -> LoadSummary:
         duration=load.duration,
         rate=_rate(load),
         rate_asked=load.rate_asked,
-        latency_p50=percentile(latencies, 50) if latencies else None,
-        latency_p99=percentile(latencies, 99) if latencies else None,
+        latency_p50=nearest_rank(latencies, 50) if latencies else None,
+        latency_p99=nearest_rank(latencies, 99) if latencies else None,
         latency_max=latencies[-1] if latencies else None,
         statuses=dict(load.statuses),
     )

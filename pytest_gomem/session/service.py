@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_gomem.config.gc import GcSettings, described
+from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.errors import LoadError, MeasureError, ObserveError, ServiceDied
 from pytest_gomem.launch.launcher import last_lines
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.bill import Bill, bill
-from pytest_gomem.measure.window import LoadRecord
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import read_smaps
@@ -130,8 +130,8 @@ class Service:
         Further options as of `drive.spec.LoadSpec.of`. Raises LoadError for failed requests or a rate missed by more
         than 2%, unless allowed, and ServiceDied when the service ended meanwhile.
         """
+        from pytest_gomem.drive.done import judge_load
         from pytest_gomem.drive.spec import LoadSpec
-        from pytest_gomem.drive.summary import judge_load
 
         record = self._load_driver().run(LoadSpec.of(self.url("", spec.pop("port", None)), path, **spec))
         self._operations(lambda ops: ops.loads.append(record))

@@ -15,9 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import psutil
 import pytest
 
+from pytest_gomem.drive.done import judge_load
 from pytest_gomem.drive.driver import Schedule, in_parallel, run_load
 from pytest_gomem.drive.load import LoadDriver, LoadSpec
-from pytest_gomem.drive.summary import judge_load
 from pytest_gomem.errors import LoadError
 
 PATIENCE = 30.0  # seconds until a test gives up; none comes near when all is well

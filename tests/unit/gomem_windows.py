@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
-from pytest_gomem.measure.window import GcTrace, LoadRecord, MemStatsPair, RuntimeMetrics, Window
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, RuntimeMetrics, Window
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcCycle, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import Resident, SmapsTotals

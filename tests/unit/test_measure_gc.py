@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from gomem_windows import CLOSED, MIB, OPENED, cycle, kernel, pair, read, reason, trace, window
 
-from pytest_gomem.measure.quantiles import nearest_rank
 from pytest_gomem.measure.window import GcTrace, Missing
 
 NO_STATS = Missing("pprof is not served")
@@ -168,15 +167,3 @@ def test_heap_that_was_never_collected_peaks_at_the_close():
 def test_peak_heap_needs_gctrace_once_there_were_cycles():
     """Edges alone would miss the peak before a collection."""
     assert reason("peak_heap", window(gctrace=NO_TRACE)) == NO_TRACE.reason
-
-
-@pytest.mark.parametrize(("count", "rank"), [(1, 1), (2, 2), (99, 99), (100, 99), (101, 100), (200, 198), (700, 693)])
-def test_nearest_rank_is_the_smallest_that_99_percent_do_not_exceed(count, rank):
-    """The rank is ceil(0.99 n), without floating-point surprises."""
-    assert nearest_rank([float(n) for n in range(count, 0, -1)], 99) == rank
-
-
-def test_no_values_have_no_quantile():
-    """A quantile of nothing is refused."""
-    with pytest.raises(ValueError, match="no quantile"):
-        nearest_rank([], 99)

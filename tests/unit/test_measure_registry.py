@@ -12,10 +12,11 @@ from gomem_windows import CLOSED, OPENED, kernel, pair, timeline, trace, window
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.registry import Registry, builtin_metrics, evaluate
-from pytest_gomem.measure.window import LoadRecord, Missing
+from pytest_gomem.measure.window import Missing
 from pytest_gomem.quantity import BYTES, UNITS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"

@@ -1,42 +1,11 @@
-"""Owns what is said of loads together: their percentiles, their sum, and whether they count as done."""
+"""Owns whether a load counts as done: its failed requests, and a rate that was missed."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
-
+from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.errors import LoadError
-from pytest_gomem.measure.quantiles import nearest_rank
-from pytest_gomem.measure.window import LoadRecord
 
 _RATE_KEPT = 0.98  # of the rate asked for
-
-
-def percentile(sorted_values: Sequence[float], q: int) -> float:
-    """The q-th percentile (0-100) by nearest rank, always one of the values: p99 of fewer than 100 is their maximum.
-
-    Raises ValueError for no values.
-    """
-    return nearest_rank(sorted_values, q)
-
-
-def merged(records: Collection[LoadRecord]) -> LoadRecord | None:
-    """Several loads of one window as if they were one; None for none.
-
-    duration: the sum of theirs. Loads have no common rate, so that of several is None.
-    """
-    if len(records) <= 1:
-        return next(iter(records), None)
-    statuses: Counter[str] = Counter()
-    for record in records:
-        statuses.update(dict(record.statuses))
-    return LoadRecord(
-        requests=sum(record.requests for record in records),
-        errors=sum(record.errors for record in records),
-        duration=sum(record.duration for record in records),
-        latencies=tuple(latency for record in records for latency in record.latencies),
-        statuses=tuple(sorted(statuses.items())),
-    )
 
 
 def judge_load(record: LoadRecord, allow_errors: bool, allow_missed_rate: bool) -> None:

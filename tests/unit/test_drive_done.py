@@ -1,16 +1,12 @@
-"""Percentiles, the sum of loads, and which loads count as done."""
+"""Which loads count as done."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pytest_gomem.drive.summary import judge_load, merged, percentile
+from pytest_gomem.drive.done import judge_load
+from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.errors import LoadError
-from pytest_gomem.measure.window import LoadRecord
-
-latencies = st.lists(st.floats(min_value=0, max_value=1e3), min_size=1, max_size=300).map(sorted)
 
 
 def record(requests=100, errors=0, *, statuses=None, asked=None, achieved=None):
@@ -23,51 +19,6 @@ def record(requests=100, errors=0, *, statuses=None, asked=None, achieved=None):
         statuses=statuses if statuses is not None else (("200", requests - errors),),
         rate_achieved=achieved,
     )
-
-
-@given(latencies, st.integers(0, 100))
-def test_a_percentile_is_a_value_that_enough_values_do_not_exceed(values, q):
-    """At least q percent lie at or below the q-th percentile, and fewer lie at or below any smaller value."""
-    found = percentile(values, q)
-    assert found in values
-    assert sum(value <= found for value in values) * 100 >= q * len(values)
-    assert q == 0 or sum(value < found for value in values) * 100 < q * len(values)
-
-
-@given(st.lists(st.floats(min_value=0, max_value=1e3), min_size=1, max_size=99).map(sorted))
-def test_p99_of_fewer_than_100_values_is_their_maximum(values):
-    """p99 of fewer than 100 values is nothing but the largest."""
-    assert percentile(values, 99) == values[-1]
-
-
-@given(latencies, st.integers(0, 100), st.integers(0, 100))
-def test_percentiles_are_ordered(values, one, other):
-    """A higher percentile is never a smaller value."""
-    low, high = sorted((one, other))
-    assert percentile(values, low) <= percentile(values, high)
-
-
-def test_no_values_have_no_percentile():
-    """A percentile of nothing is refused rather than 0."""
-    with pytest.raises(ValueError, match="no values"):
-        percentile([], 50)
-
-
-def test_nothing_merges_to_nothing():
-    """Without loads there is no record, not one of zeros."""
-    assert merged([]) is None
-
-
-def test_one_load_stays_itself():
-    """A single record keeps its rate."""
-    only = record(asked=50, achieved=50)
-    assert merged([only]) is only
-
-
-def test_loads_add_up():
-    """Counts, durations, latencies and statuses of several loads are their sums; a common rate they do not have."""
-    both = merged([record(10, asked=50, achieved=50), record(20, 3, statuses=(("200", 17), ("503", 3)))])
-    assert both == LoadRecord(30, 3, 2.0, (0.001,) * 27, None, (("200", 27), ("503", 3)), None)
 
 
 def test_a_clean_load_passes():
