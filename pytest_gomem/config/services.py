@@ -103,10 +103,10 @@ class ServiceConfig:
     metrics: str | None = None
 
 
-def default_ready(texts: Iterable[str], timeout: float = READY_TIMEOUT) -> Ready:
+def default_ready(texts: Iterable[str]) -> Ready:
     """Readiness where none is declared: the first port that the texts name accepts, or, without ports, at once."""
     ports = ports_named(texts)
-    return Ready("tcp", port=_main_port(ports), timeout=timeout) if ports else Ready("started", timeout=timeout)
+    return Ready("tcp", port=_main_port(ports)) if ports else Ready("started")
 
 
 def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:

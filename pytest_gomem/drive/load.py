@@ -17,8 +17,6 @@ from pytest_gomem.drive.spec import LoadSpec
 from pytest_gomem.errors import LoadError
 from pytest_gomem.helper_path import helper_path
 
-__all__ = ["LoadDriver", "LoadSpec"]
-
 _BOOTSTRAP = "import sys; sys.path += sys.argv[2:]; from pytest_gomem.drive.driver import main; main(int(sys.argv[1]))"
 _LAST_WORDS = 4096  # bytes of a dead driver's stderr that are shown
 _PATIENCE = 5.0  # seconds a driver has to end by itself

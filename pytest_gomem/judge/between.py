@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_gomem.judge.compact import left_out
-from pytest_gomem.judge.culprits import SAMPLE_OF, Culprit, Findings, amount_text, callee, leaf_of
-from pytest_gomem.judge.sampling import Line, counts_made, lines
+from pytest_gomem.judge.culprits import MOST_NAMED, SAMPLE_OF, Culprit, Findings, amount_text, callee, leaf_of
+from pytest_gomem.judge.sampling import SIGMAS, Line, counts_made, lines
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.quantity import BYTES, format_value
 
-_SIGMAS = 2  # of the interval, and what a change must reach to be named
 _FINE = 4096  # bytes between two samples: finer costs more than it tells
 _LEAST = 0.01  # of the first culprit's change
 _MISMATCH = 1.01  # above 1: of two ways to explain the same difference, the one that leaves equal lines equal
@@ -48,7 +47,6 @@ def culprits_between(
     new: Profile,
     base: Profile,
     module: str,
-    limit: int = 5,
     *,
     there: str,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
@@ -67,8 +65,8 @@ def culprits_between(
     pairs = (pair for pair in _pairs(*found) if pair.change > (0 if pair.base else unknown))
     grown = sorted(pairs, key=lambda pair: (-pair.change, pair.new.site))
     growth = sum(pair.change for pair in grown)
-    sure = [pair for pair in grown if pair.change - (0 if pair.base else unknown) >= _SIGMAS * pair.sigma]
-    named = [pair for pair in sure if pair.change >= _LEAST * sure[0].change][:limit]
+    sure = [pair for pair in grown if pair.change - (0 if pair.base else unknown) >= SIGMAS * pair.sigma]
+    named = [pair for pair in sure if pair.change >= _LEAST * sure[0].change][:MOST_NAMED]
     culprits = tuple(_culprit(metric, pair, growth, there) for pair in named)
     functions = len({pair.new.site.function for pair in grown})
     nothing = ""
@@ -130,7 +128,7 @@ def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
         metric,
         pair.before,
         line.after,
-        math.ceil(_SIGMAS * pair.sigma),
+        math.ceil(SIGMAS * pair.sigma),
         pair.change / growth,
         f"{verb} {amount}, and nothing {there}" if pair.base is None else f"{verb} {amount} more than {there}",
         largest.sites[1:],

@@ -26,6 +26,7 @@ SAMPLE_OF: Mapping[str, str] = MappingProxyType(
 AT_PEAK = ("peak_rss", "peak_heap")  # what these count may be gone when the window closes
 _RESIDENT = ("peak_rss", "end_rss")
 _NONE = 0.0005  # what is still held of what was made, below which it is as good as nothing
+MOST_NAMED = 5  # lines of one metric
 _LEAST = 0.01  # of the first culprit's change; one that is smaller explains nothing
 
 
@@ -97,7 +98,7 @@ def find_culprits(
     after: Profile,
     before: Profile | None,
     module: str,
-    limit: int = 5,
+    limit: int = MOST_NAMED,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
     cycles: int | None = None,
 ) -> Findings:
@@ -120,25 +121,25 @@ def find_culprits(
     return Findings(metric, culprits, functions, growth, "" if culprits else _nothing(metric, after, functions, growth))
 
 
-def _culprit(metric: str, line: Line, growth: int, has_base: bool, cycles: int | None) -> Culprit:
+def _culprit(metric: str, line: Line, growth: int, has_before: bool, cycles: int | None) -> Culprit:
     grew_most = max(line.stacks, key=lambda chain: (line.stacks[chain], chain))
     plain = Culprit(
         *line.site,
         metric,
-        line.before if has_base else None,
+        line.before if has_before else None,
         line.after,
         math.ceil(SIGMAS * line.sigma),
         line.change / growth,
-        _reason(line, has_base),
+        _reason(line, has_before),
         grew_most.sites[1:],
         leaf=leaf_of(line.site, grew_most.leaf),
     )
-    return plain.because([*_age(line, has_base, cycles), *callee(line.site, grew_most.leaf)])
+    return plain.because([*_age(line, has_before, cycles), *callee(line.site, grew_most.leaf)])
 
 
-def _age(line: Line, has_base: bool, cycles: int | None) -> Iterator[Cause]:
+def _age(line: Line, has_before: bool, cycles: int | None) -> Iterator[Cause]:
     """How old the objects are, as far as two profiles tell: those that came in between are no older than that."""
-    if not has_base or not cycles:
+    if not has_before or not cycles:
         return
     span = f"{cycles} GC cycle{'s' * (cycles > 1)}"
     if not counts_made(line.sample_type):
@@ -160,12 +161,12 @@ def callee(site: Site, leaf: Site) -> Iterator[Cause]:
         yield Cause("callee", f"{leaf.function}{place} allocates it on its behalf")
 
 
-def _reason(line: Line, has_base: bool) -> str:
+def _reason(line: Line, has_before: bool) -> str:
     """Retention or churn, in words."""
     amount = amount_text(line.change, line.sample_type)
     if not counts_made(line.sample_type):
-        return f"holds {amount}" + (" that were not there when the window opened" if has_base else "")
-    since = "in the window" if has_base else "since the process started"
+        return f"holds {amount}" + (" that were not there when the window opened" if has_before else "")
+    since = "in the window" if has_before else "since the process started"
     share = _portion(line.still_held)
     verb = "are" if counts_objects(line.sample_type) else "is"
     return f"allocated {amount} {since}, of which {share} {verb} still held"

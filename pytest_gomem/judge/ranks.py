@@ -55,13 +55,13 @@ def tied_p(base: Sequence[float], new: Sequence[float]) -> float:
     return float(ways[-1, doubled[len(base) :].sum() :].sum() / ways[-1].sum())
 
 
-def bootstrap(base: Sequence[float], new: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """The percentile interval of median(new) - median(base), resampling the rounds of either side."""
+def bootstrap(base: Sequence[float], new: Sequence[float]) -> tuple[float, float]:
+    """The 95% percentile interval of median(new) - median(base), resampling the rounds of either side."""
     import numpy
 
     random = numpy.random.default_rng(_SEED)
     drawn = [
         numpy.median(random.choice(numpy.asarray(side, float), (_RESAMPLES, len(side))), axis=1) for side in (base, new)
     ]
-    low, high = numpy.quantile(drawn[1] - drawn[0], [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = numpy.quantile(drawn[1] - drawn[0], [0.025, 0.975])
     return float(low), float(high)

@@ -15,8 +15,8 @@ Point = tuple[float, float]
 Course = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-def series_of(window: Window, limit: int = MAX_POINTS) -> dict[str, Course]:
-    """The window's courses as (seconds after its opening, values), at most `limit` points each; empty ones left out.
+def series_of(window: Window) -> dict[str, Course]:
+    """The window's courses as (seconds after its opening, values), at most MAX_POINTS each; empty ones left out.
 
     rss, hwm (bytes), threads and fds come from the timeline; heap_live (bytes, in whole MiB) from gctrace, at the
     time each cycle's line was read.
@@ -29,7 +29,7 @@ def series_of(window: Window, limit: int = MAX_POINTS) -> dict[str, Course]:
         "fds": [(sample.t, sample.fds) for sample in timeline if sample.fds is not None],
         "heap_live": _live_heap(window),
     }
-    return {name: _course(thinned(points, limit), window.opened) for name, points in courses.items() if points}
+    return {name: _course(thinned(points, MAX_POINTS), window.opened) for name, points in courses.items() if points}
 
 
 def _live_heap(window: Window) -> list[Point]:

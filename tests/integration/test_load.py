@@ -17,7 +17,8 @@ import pytest
 
 from pytest_gomem.drive.done import judge_load
 from pytest_gomem.drive.driver import Schedule, in_parallel, run_load
-from pytest_gomem.drive.load import LoadDriver, LoadSpec
+from pytest_gomem.drive.load import LoadDriver
+from pytest_gomem.drive.spec import LoadSpec
 from pytest_gomem.errors import LoadError
 
 PATIENCE = 30.0  # seconds until a test gives up; none comes near when all is well
@@ -404,7 +405,8 @@ def test_a_driver_that_cannot_start_says_why(driver, monkeypatch):
 PARENT = """
 import os, sys, time
 import psutil
-from pytest_gomem.drive.load import LoadDriver, LoadSpec
+from pytest_gomem.drive.load import LoadDriver
+from pytest_gomem.drive.spec import LoadSpec
 
 driver = LoadDriver()
 driver.run(LoadSpec.of(sys.argv[1], "/", requests=1))

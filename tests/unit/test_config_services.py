@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_gomem.config.located import located
-from pytest_gomem.config.services import BuildSpec, Ready, ServiceConfig, default_ready, parse_service
+from pytest_gomem.config.services import BuildSpec, Ready, ServiceConfig, parse_service
 from pytest_gomem.errors import ConfigErrors, Place
 
 BASE = Path("/base")
@@ -78,7 +78,7 @@ def test_readiness(args: list[str], ready: object, expected: Ready) -> None:
 
 def test_ports_may_stand_in_the_environment() -> None:
     """A port that only a variable names counts as the service's own."""
-    assert read(binary="x", env={"LISTEN": ":{port:web}"}).ready == default_ready([":{port:web}"])
+    assert read(binary="x", env={"LISTEN": ":{port:web}"}).ready == Ready("tcp", port="web")
 
 
 @pytest.mark.parametrize(

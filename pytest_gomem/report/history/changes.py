@@ -58,12 +58,11 @@ def _change(course: Course, at: int, before: float, after: float) -> Change:
     return Change(at, course.points[at], before, after, facts)
 
 
-def change_points(values: Sequence[float], least: float = LEAST_CHANGE) -> tuple[int, ...]:
+def change_points(values: Sequence[float]) -> tuple[int, ...]:
     """Where new levels begin: positions in `values`, ascending; () for a course that is too short or level.
 
-    least: the smallest change between neighbouring levels that counts, as a share of the level. The noise is taken
-    from the differences of neighbours, which steps hardly touch. The same values give the same answer always: the
-    segmentation is the exact optimum (dynamic programming), without any random start.
+    The noise is taken from the differences of neighbours, which steps hardly touch. The same values give the same
+    answer always: the segmentation is the exact optimum (dynamic programming), without any random start.
     """
     if len(values) < LEAST_POINTS:
         return ()
@@ -71,14 +70,14 @@ def change_points(values: Sequence[float], least: float = LEAST_CHANGE) -> tuple
     if not scale:
         return ()
     scaled = [value / scale for value in values]
-    sigma = _sigma(scaled, least)
-    return _distinct(scaled, _optimal(_without_spikes(scaled, sigma), sigma), least)
+    sigma = _sigma(scaled)
+    return _distinct(scaled, _optimal(_without_spikes(scaled, sigma), sigma))
 
 
-def _sigma(values: Sequence[float], least: float) -> float:
-    """Of the noise, robustly, and never so small that a change below `least` could stand out by 6 sigma."""
+def _sigma(values: Sequence[float]) -> float:
+    """Of the noise, robustly, and never so small that a change below LEAST_CHANGE could stand out by 6 sigma."""
     steps = [abs(later - earlier) for earlier, later in pairwise(values)]
-    floor = least * abs(median(values)) / 6
+    floor = LEAST_CHANGE * abs(median(values)) / 6
     sigma = 1.4826 * median(steps) / math.sqrt(2)  # a difference of two has twice the variance of one
     return max(sigma, floor, 1e-6)
 
@@ -105,12 +104,12 @@ def _optimal(values: Sequence[float], sigma: float) -> list[int]:
     return [int(at) for at in found[:-1]]
 
 
-def _distinct(values: Sequence[float], points: list[int], least: float) -> tuple[int, ...]:
+def _distinct(values: Sequence[float], points: list[int]) -> tuple[int, ...]:
     """Without those between levels that hardly differ, the smallest difference first."""
     while points:
         bounds = [0, *points, len(values)]
         levels = [median(values[start:end]) for start, end in pairwise(bounds)]
-        gaps = [abs(after - before) - least * abs(before) for before, after in pairwise(levels)]
+        gaps = [abs(after - before) - LEAST_CHANGE * abs(before) for before, after in pairwise(levels)]
         smallest = min(range(len(gaps)), key=gaps.__getitem__)
         if gaps[smallest] > 0:
             break
