@@ -122,9 +122,9 @@ def _draw(path: Path, found: Sequence[Course], changes: Sequence[tuple[Change, .
     runs = range(1, len(course.points) + 1)
     curve = Curve(f"{course.window} of {course.service}", "good", tuple(runs), course.values)
     marks = [change.at + 0.5 for steps in changes for change in steps or ()]
-    limits = [start + 0.5 for start in course.starts]
+    breaks = [start + 0.5 for start in course.starts]
     try:
-        write_whole(path, draw(course.nodeid, [curve], *axes, marks, limits))
+        write_whole(path, draw(course.nodeid, [curve], *axes, marks, breaks))
     except OSError as error:
         raise GomemError(f"{path} cannot be written: {error.strerror}") from None
 

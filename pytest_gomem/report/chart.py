@@ -17,10 +17,10 @@ STYLE = """
   .title { font-size: 16px; font-weight: 600 }
   .ground { fill: #fff } .grid { stroke: #ddd } .axis { stroke: #777 }
   .line { fill: none; stroke-width: 2.5; stroke-linejoin: round } .mark { stroke: #777; stroke-dasharray: 4 4 }
-  .limit { stroke: #777; stroke-width: 1.5 }
+  .break { stroke: #777; stroke-width: 1.5 }
   .bad { stroke: #c2410c } .dot.bad { fill: #c2410c } .good { stroke: #0369a1 } .dot.good { fill: #0369a1 }
   @media (prefers-color-scheme: dark) {
-    text { fill: #ddd } .ground { fill: #16181d } .grid { stroke: #333842 } .axis, .limit { stroke: #8a909c }
+    text { fill: #ddd } .ground { fill: #16181d } .grid { stroke: #333842 } .axis, .break { stroke: #8a909c }
     .bad { stroke: #fb923c } .dot.bad { fill: #fb923c } .good { stroke: #7dd3fc } .dot.good { fill: #7dd3fc }
   }
 """
@@ -75,13 +75,16 @@ def draw(
     x_axis: Axis,
     y_axis: Axis,
     marks: Sequence[float] = (),
-    limits: Sequence[float] = (),
+    breaks: Sequence[float] = (),
 ) -> str:
-    """The SVG's text; the curves need at least one point each. marks: dashed lines at these x; limits: solid ones."""
+    """The SVG's text; the curves need at least one point each.
+
+    marks: dashed lines at these x. breaks: solid ones, across which figures do not compare.
+    """
     x = _scale([v / x_axis.divisor for c in curves for v in c.x], x_axis, LEFT, WIDTH - RIGHT)
     y = _scale([v / y_axis.divisor for c in curves for v in c.y], y_axis, HEIGHT - BOTTOM, TOP)
     parts = [*_frame(title, x, y, x_axis.title, y_axis.title)]
-    for kind, place in (*(("mark", mark) for mark in marks), *(("limit", limit) for limit in limits)):
+    for kind, place in (*(("mark", mark) for mark in marks), *(("break", at) for at in breaks)):
         at = x(place / x_axis.divisor)
         parts.append(f'<line class="{kind}" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
     for row, curve in enumerate(curves):

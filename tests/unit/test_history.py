@@ -459,7 +459,7 @@ def test_the_course_as_json(gomem, file):
 
 def places(root) -> dict[str, str]:
     """Where the upright lines of a chart stand, by their kind."""
-    return {e.get("class"): e.get("x1") for e in root if e.get("class") in ("mark", "limit")}
+    return {e.get("class"): e.get("x1") for e in root if e.get("class") in ("mark", "break")}
 
 
 def test_the_course_as_a_picture(gomem, file, tmp_path):
@@ -467,13 +467,13 @@ def test_the_course_as_a_picture(gomem, file, tmp_path):
     assert gomem("history", "live_heap", "test_upload", "--file", file, "-o", tmp_path / "c.svg")[0] == 0
     root = ElementTree.parse(tmp_path / "c.svg").getroot()
     shapes = [element.get("class") for element in root]
-    assert (shapes.count("mark"), shapes.count("limit")) == (1, 0)
+    assert (shapes.count("mark"), shapes.count("break")) == (1, 0)
     assert len(next(e.get("points") for e in root if e.get("points")).split()) == 30
     other = tmp_path / "other.jsonl"
     append(other, stepping(go="go1.27"))
     assert gomem("history", "live_heap", "test_upload", "--file", other, "-o", tmp_path / "c.svg")[0] == 0
     others = ElementTree.parse(tmp_path / "c.svg").getroot()
-    assert places(others) == {"limit": places(root)["mark"]}
+    assert places(others) == {"break": places(root)["mark"]}
     append(file, [entry(window="other")])
     status, _, err = gomem("history", "live_heap", "test_upload", "--file", file, "-o", tmp_path / "c.svg")
     assert status == 2
