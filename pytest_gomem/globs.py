@@ -25,6 +25,20 @@ def matches(pattern: str, name: str) -> bool:
     return _compiled(pattern).fullmatch(name) is not None
 
 
+def means_test(glob: str, nodeid: str) -> bool:
+    """Whether a glob means this test: it matches the whole id, or the id without its parameters.
+
+    So "t.py::test_a" means every combination of a parametrized test_a, and "t.py::test_a[x-1]" that one alone.
+    """
+    return matches(glob, nodeid) or matches(glob, _unparametrized(nodeid))
+
+
+def _unparametrized(nodeid: str) -> str:
+    # A folder may have a "[" in its name, parameters may have "::" and "[" in theirs; test names have neither.
+    path, separator, name = nodeid.partition("::")
+    return path + separator + name.partition("[")[0]
+
+
 def literal_prefix(pattern: str) -> str:
     """What stands before the first `*` or `?`; the longer it is, the more specific the glob."""
     return re.split(r"[*?]", pattern, maxsplit=1)[0]

@@ -124,7 +124,7 @@ def _rivals(
     item: pytest.Item, run: Run, service: str | None, budgets: tuple[tuple[Budget, ...], ...]
 ) -> tuple[ConfigError, ...]:
     """Budgets of gomem.yaml, and entries of gomem_accepted.yaml, of equal rank for this test."""
-    from pytest_gomem.judge.rank import resolve
+    from pytest_gomem.judge.precedence import resolve
 
     config, nodeid = run.settings.config, test_id(item)
     if config is None:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from pytest_gomem.errors import ConfigError
-from pytest_gomem.judge.rank import applies
+from pytest_gomem.globs import means_test
 
 _SHOWN = 5
 
@@ -24,7 +24,7 @@ def find_tests(wanted: str, known: Iterable[str]) -> tuple[str, ...]:
     ids = sorted(set(known))
     if wanted in ids:
         return (wanted,)
-    found = tuple(nodeid for nodeid in ids if applies(wanted, nodeid))
+    found = tuple(nodeid for nodeid in ids if means_test(wanted, nodeid))
     if found or not wanted:
         return found
     ending = [nodeid for nodeid in ids if _ends_with(nodeid, wanted)]

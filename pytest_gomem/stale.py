@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.errors import ConfigError
-from pytest_gomem.judge.rank import applies, unmatched
+from pytest_gomem.globs import means_test
+from pytest_gomem.judge.precedence import unmatched
 
 if TYPE_CHECKING:
     from pytest_gomem.report.model import TestRecord
@@ -33,7 +34,7 @@ def without_a_test(
 
 def gone(acceptances: Iterable[Acceptance], nodeids: Sequence[str]) -> tuple[Acceptance, ...]:
     """The acceptances that mean none of the tests that there are."""
-    return tuple(entry for entry in acceptances if not any(applies(entry.test, nodeid) for nodeid in nodeids))
+    return tuple(entry for entry in acceptances if not any(means_test(entry.test, nodeid) for nodeid in nodeids))
 
 
 def nothing_to_accept(

@@ -14,7 +14,7 @@ Results = Mapping[str, Reading | Unavailable]
 _FOR_MANY = ("defaults", "services")  # scopes that speak of windows which may not have the phase
 
 
-def base_name(phase: str) -> str:
+def given_name(phase: str) -> str:
     """The name that the test gave to a phase: of "login#2", the second of that name, "login"."""
     return phase.partition("#")[0]
 
@@ -25,7 +25,7 @@ def judge_phase(budget: Budget, phases: Mapping[str, Results]) -> tuple[Verdict,
     Without such a phase it is unmeasured, which fails, unless it was declared for windows of all sorts.
     """
     unknown = Unavailable("this version does not measure it yet")
-    found = {name: results for name, results in phases.items() if base_name(name) == budget.phase}
+    found = {name: results for name, results in phases.items() if given_name(name) == budget.phase}
     if not found and budget.scope not in _FOR_MANY:
         return judge(budget, Unavailable("there was no such phase in the window"))
     return tuple(

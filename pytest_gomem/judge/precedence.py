@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import ConfigError, ConfigErrors, Place
-from pytest_gomem.globs import literal_prefix, matches
+from pytest_gomem.globs import literal_prefix, means_test
 
 Key = tuple[str, str, str]  # phase, metric and, for profile metrics, the glob over function names
 
@@ -63,7 +63,7 @@ def _levels(nodeid: str, tests: Mapping[str, Sequence[Budget]]) -> list[dict[str
     """The globs that match, grouped by rank, highest first; within a rank in alphabetical order."""
     levels: dict[int, dict[str, Sequence[Budget]]] = {}
     for glob in sorted(tests):
-        if applies(glob, nodeid):
+        if means_test(glob, nodeid):
             levels.setdefault(len(literal_prefix(glob)), {})[glob] = tests[glob]
     return [levels[length] for length in sorted(levels, reverse=True)]
 
@@ -86,25 +86,11 @@ def _tie(nodeid: str, rivals: Sequence[tuple[str, Budget]]) -> ConfigError:
     )
 
 
-def applies(glob: str, nodeid: str) -> bool:
-    """Whether a `tests` glob means this test: it matches the whole id, or the id without its parameters.
-
-    So "t.py::test_a" means every combination of a parametrized test_a, and "t.py::test_a[x-1]" that one alone.
-    """
-    return matches(glob, nodeid) or matches(glob, _unparametrized(nodeid))
-
-
-def _unparametrized(nodeid: str) -> str:
-    # A folder may have a "[" in its name, parameters may have "::" and "[" in theirs; test names have neither.
-    path, separator, name = nodeid.partition("::")
-    return path + separator + name.partition("[")[0]
-
-
 def unmatched(table: BudgetTable, nodeids: Iterable[str]) -> list[tuple[str, Place]]:
     """The `tests` globs that match none of the ids, with the place of their first budget, in order of the file."""
     known = list(nodeids)
     return [
         (glob, budgets[0].place if budgets else Place())
         for glob, budgets in table.tests.items()
-        if not any(applies(glob, nodeid) for nodeid in known)
+        if not any(means_test(glob, nodeid) for nodeid in known)
     ]

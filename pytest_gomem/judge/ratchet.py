@@ -9,9 +9,8 @@ from datetime import date
 
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.errors import ConfigError
-from pytest_gomem.globs import literal_prefix
+from pytest_gomem.globs import literal_prefix, means_test
 from pytest_gomem.judge.decide import FAILING
-from pytest_gomem.judge.rank import applies
 from pytest_gomem.judge.verdict import Accepted, Status, Verdict
 
 # An amount is written with a few digits and a share is a quotient: equal must still pass.
@@ -55,7 +54,7 @@ def excess(verdict: Verdict) -> tuple[float | None, float] | None:
 def _entry_for(verdict: Verdict, nodeid: str, acceptances: Sequence[Acceptance]) -> Acceptance | None:
     if verdict.status not in (Status.FAIL, Status.UNAVAILABLE):
         return None
-    matching = [entry for entry in acceptances if _means(entry, verdict) and applies(entry.test, nodeid)]
+    matching = [entry for entry in acceptances if _means(entry, verdict) and means_test(entry.test, nodeid)]
     return max(matching, key=lambda entry: (_rank(entry), entry.limit != ""), default=None)
 
 
@@ -69,7 +68,7 @@ def rivals(acceptances: Iterable[Acceptance], nodeid: str) -> tuple[ConfigError,
     first: dict[tuple[str, str, tuple[int, bool]], Acceptance] = {}
     found = []
     for entry in acceptances:
-        if applies(entry.test, nodeid):
+        if means_test(entry.test, nodeid):
             other = first.setdefault((entry.metric, entry.limit, _rank(entry)), entry)
             if other is not entry:
                 found.append(_tie(other, entry, nodeid))
@@ -151,7 +150,7 @@ def vanished(
 
 def _all_meant(entry: Acceptance, tests: Sequence[Judged], whole: bool) -> list[Judged]:
     """The tests that an entry means; [] where not all of them are known to have run to their end."""
-    meant = [test for test in tests if applies(entry.test, test.nodeid)]
+    meant = [test for test in tests if means_test(entry.test, test.nodeid)]
     known = whole or all(test.nodeid == entry.test for test in meant)
     return meant if known and all(test.complete for test in meant) else []
 

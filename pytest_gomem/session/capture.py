@@ -47,12 +47,12 @@ class Captured:
 
 
 class Profiles:
-    """The profiles of one window on a process: `base` from its opening, the others once it has closed, when needed."""
+    """The profiles of one window on a process: `opening` from then, the others once it has closed, when needed."""
 
-    def __init__(self, subject: Subject, peaks: Peaks, base: bytes | Missing = NOT_ASKED) -> None:
+    def __init__(self, subject: Subject, peaks: Peaks, opening: bytes | Missing = NOT_ASKED) -> None:
         self._subject = subject
         self.peaks = peaks
-        self.base = Captured(base)
+        self.opening = Captured(opening)
         self.opening_cycle: int | None = None  # MemStats.NumGC, where it was read
         self._is_past = False
         self._heap_is_late = False
@@ -72,9 +72,9 @@ class Profiles:
         self._is_past = True
 
     @property
-    def has_base(self) -> bool:
+    def has_opening(self) -> bool:
         """Whether one came at the opening: taking it leaves its mark on the window, whatever is in it."""
-        return not isinstance(self.base.raw, Missing)
+        return not isinstance(self.opening.raw, Missing)
 
     @property
     def has_heap(self) -> bool:
@@ -125,7 +125,7 @@ class Profiles:
             return []
         if self._subject.ending() is not None:
             return []
-        taken = {"first heap": self.base, "heap": self.heap, "goroutine": self.goroutine}
+        taken = {"first heap": self.opening, "heap": self.heap, "goroutine": self.goroutine}
         reasons: dict[str, list[str]] = {}
         for kind, captured in taken.items():
             if isinstance(captured.profile, Missing) and captured.raw is not NOT_ASKED:
@@ -134,7 +134,7 @@ class Profiles:
 
     def artifacts(self) -> Mapping[str, bytes]:
         """What was taken and is a profile, unchanged, by the names of the report."""
-        names = {"base_profile": "base", "heap_profile": "heap", "goroutine_profile": "goroutine"}
+        names = {"base_profile": "opening", "heap_profile": "heap", "goroutine_profile": "goroutine"}
         taken = {kind: self.__dict__[name] for kind, name in names.items() if name in self.__dict__}
         taken["peak_profile"] = self.peak
         return {

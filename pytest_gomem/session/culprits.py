@@ -76,7 +76,7 @@ def _found(metric: str, record: WindowRecord, profiles: Profiles, module: str) -
         return f"nobody can be named: {after.reason}"
     # What functions hold is judged whole, not by how much it grew.
     whole = metric in PER_FUNCTION and not counts_made(metric)
-    before = None if whole or isinstance(profiles.base.profile, Missing) else profiles.base.profile
+    before = None if whole or isinstance(profiles.opening.profile, Missing) else profiles.opening.profile
     try:
         cycles = profiles.cycles_to_peak if at_peak else _cycles(record)
         return find_culprits(metric, after, before, module, counts=counts_for(metric, record), cycles=cycles)

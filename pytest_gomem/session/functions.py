@@ -34,7 +34,7 @@ def measured_functions(
         return dict.fromkeys(asked, Unavailable("a program that ended by itself can no longer be asked for a profile"))
     if not profiles.answers:
         return dict.fromkeys(asked, Unavailable(NOT_ASKED.reason))
-    after, base = profiles.heap.profile, profiles.base.profile
+    after, base = profiles.heap.profile, profiles.opening.profile
     if isinstance(after, Missing):
         return dict.fromkeys(asked, Unavailable(after.reason))
     try:
@@ -52,7 +52,7 @@ def cost_note(service: Service, profiles: Profiles) -> Iterator[str]:
     """Which rate the budgets have set, and what the samples of the window cost; nothing where they have set none."""
     process = service.process
     rate = process.launched.rate_of_budgets if isinstance(process, LaunchedProcess) else None
-    after, base = profiles.heap.profile, profiles.base.profile
+    after, base = profiles.heap.profile, profiles.opening.profile
     if rate is None or isinstance(after, Missing) or isinstance(base, Missing):
         return
     taken = samples_taken(after, base)

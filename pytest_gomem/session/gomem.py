@@ -225,6 +225,6 @@ class Gomem(Launchpad):
     ) -> None:
         registry = self._run.settings.registry
         results = evaluate(window, registry)
-        profiled = profiles is not None and profiles.has_base
+        profiled = profiles is not None and profiles.has_opening
         record = window_record(service, window, results, registry, opening_profile=profiled)
         measurement.fill(results, record, profiles)

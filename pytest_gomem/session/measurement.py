@@ -18,7 +18,7 @@ from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.decide import failed, judge
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
 from pytest_gomem.judge.phases import judge_phase
-from pytest_gomem.judge.rank import resolve
+from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.ratchet import ratchet
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable

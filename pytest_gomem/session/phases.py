@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from pytest_gomem.errors import MeasureError
-from pytest_gomem.judge.phases import base_name
+from pytest_gomem.judge.phases import given_name
 from pytest_gomem.measure.window import (
     GcTrace,
     MemStatsPair,
@@ -30,8 +30,8 @@ UNCOLLECTED = Missing(
 
 
 @dataclass(frozen=True)
-class Edge:
-    """One edge of a phase: the process as the kernel and the runtime saw it; `t` is CLOCK_MONOTONIC seconds."""
+class _Edge:
+    """One end of a phase: the process as the kernel and the runtime saw it; `t` is CLOCK_MONOTONIC seconds."""
 
     t: float
     kernel: KernelReading | Missing
@@ -42,8 +42,8 @@ class Edge:
 @dataclass(frozen=True)
 class _Closed:
     name: str
-    start: Edge
-    end: Edge
+    start: _Edge
+    end: _Edge
     peak_reset: bool
     operations: Operations
     ops: int | None
@@ -59,7 +59,7 @@ class Phases:
         self._collecting = collecting
         self._closed: list[_Closed] = []
         self._seen: Counter[str] = Counter()
-        self._open: tuple[str, Edge, bool, int | None] | None = None
+        self._open: tuple[str, _Edge, bool, int | None] | None = None
         self.operations: Operations | None = None
         self.highest: list[KernelReading] = []
         self.inside_readings = 0
@@ -78,7 +78,7 @@ class Phases:
         self._note(self._readings.kernel())
         reset = self._readings.reset_peak()
         kernel = self._readings.kernel()
-        self._open = (shown, Edge(time.monotonic(), kernel, runtime, memstats), reset, ops)
+        self._open = (shown, _Edge(time.monotonic(), kernel, runtime, memstats), reset, ops)
         self.operations = Operations()
 
     def leave(self, *, collect: bool = False) -> None:
@@ -91,9 +91,9 @@ class Phases:
         self._note(kernel)
         smaps = self._readings.smaps()
         runtime, memstats = self._inside()
-        wanted = collect or base_name(name) in self._collecting
+        wanted = collect or given_name(name) in self._collecting
         after_gc = self._collect(memstats) if wanted else UNCOLLECTED
-        end = Edge(t, kernel, runtime, memstats)
+        end = _Edge(t, kernel, runtime, memstats)
         self._closed.append(_Closed(name, start, end, reset, self.operations, ops, smaps, after_gc))
         self.abandon()
 

@@ -17,7 +17,7 @@ from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.drive.load import LoadDriver
 from pytest_gomem.errors import ConfigError, LaunchError, Place
 from pytest_gomem.globs import did_you_mean
-from pytest_gomem.judge.rank import resolve
+from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.keeper.client import KeeperClient, Watched
 from pytest_gomem.launch.launcher import Launched, Launcher, Overrides

@@ -52,8 +52,8 @@ class OpenWindow:
         self.phases = Phases(self._readings, self._collecting)
         self._freed = self._free()
         peaks = Peaks(self.subject)
-        base = heap_profile(self.subject) if self._profile else NOT_ASKED
-        self.profiles = Profiles(self.subject, peaks, base)
+        opening = heap_profile(self.subject) if self._profile else NOT_ASKED
+        self.profiles = Profiles(self.subject, peaks, opening)
         self._beside = Beside(self.subject.readers)
         self._runtime, self._memstats = self._calibrate()
         if not isinstance(self._memstats, Missing):

@@ -76,7 +76,7 @@ WITH_YAML = {
     "pytest_gomem.globs",
     "pytest_gomem.items",
     "pytest_gomem.judge",
-    "pytest_gomem.judge.rank",
+    "pytest_gomem.judge.precedence",
     "pytest_gomem.keeping",
     "pytest_gomem.launch",
     "pytest_gomem.launch.toolchain",

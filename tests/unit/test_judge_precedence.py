@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import ConfigErrors, Place
-from pytest_gomem.judge.rank import applies, resolve, unmatched
+from pytest_gomem.globs import means_test
+from pytest_gomem.judge.precedence import resolve, unmatched
 from pytest_gomem.quantity import BYTES, parse_quantity
 
 NODEID = "tests/test_mem.py::test_upload"
@@ -122,7 +123,7 @@ def test_equal_globs_for_different_metrics_are_fine():
 )
 def test_glob_means_the_whole_id_or_the_id_without_parameters(glob, nodeid, applied):
     """A glob without parameters means all combinations; brackets are no special characters."""
-    assert applies(glob, nodeid) is applied
+    assert means_test(glob, nodeid) is applied
 
 
 def test_unmatched_globs_are_named_with_their_places():
@@ -159,6 +160,6 @@ def test_rank_is_total_and_does_not_depend_on_order(markers, tests, service, def
     assert outcome(layers, mixed) == result
 
     if isinstance(result, tuple):
-        applying = [names for glob, names in tests.items() if applies(glob, NODEID)]
+        applying = [names for glob, names in tests.items() if means_test(glob, NODEID)]
         named = {name for names in (*markers, *applying, service, defaults) for name in names}
         assert [one.metric for one in result] == sorted(named)
