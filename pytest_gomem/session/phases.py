@@ -13,13 +13,12 @@ from pytest_gomem.measure.window import (
     MemStatsPair,
     Missing,
     Phase,
-    RuntimeMetrics,
     Window,
 )
 from pytest_gomem.observe.records import KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.operations import Operations
-from pytest_gomem.session.readings import Readings, RuntimeValues
+from pytest_gomem.session.readings import Readings, RuntimeValues, runtime_pair
 
 # The metrics that are read after forced collections.
 COLLECTED = frozenset({"live_heap", "heap_objects", "heap_fragmentation", "rss_live_heap", "rss_garbage"})
@@ -134,7 +133,6 @@ class Phases:
 def _phase(closed: _Closed, window: Window) -> Phase:
     start, end, operations = closed.start, closed.end, closed.operations
     memstats = _pair(closed, window)
-    runtime = start.runtime if isinstance(start.runtime, Missing) else _runtime(start.runtime, end.runtime)
     own = replace(
         window,
         name=closed.name,
@@ -153,7 +151,7 @@ def _phase(closed: _Closed, window: Window) -> Phase:
         gc_records=tuple(record for record in window.gc_records if _within(record.number, memstats)),
         smaps=closed.smaps,
         sources=(),
-        runtime=runtime,
+        runtime=runtime_pair(start.runtime, end.runtime),
         floor=0 if isinstance(window.start, Missing) else window.start.rss,
     )
     return Phase(closed.name, start.t, end.t, own.ops, own)
@@ -168,10 +166,6 @@ def _pair(closed: _Closed, window: Window) -> MemStatsPair | Missing:
     if isinstance(whole, Missing):
         return whole
     return MemStatsPair(start, end, closed.after_gc, whole.read_bytes, whole.read_objects, whole.reader)
-
-
-def _runtime(start: RuntimeValues, end: RuntimeValues | Missing) -> RuntimeMetrics | Missing:
-    return end if isinstance(end, Missing) else RuntimeMetrics(start, end)
 
 
 def _within(number: int, memstats: MemStatsPair | Missing) -> bool:

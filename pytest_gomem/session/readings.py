@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.runtime_metrics import NAMES
-from pytest_gomem.measure.window import Missing
+from pytest_gomem.measure.window import Missing, RuntimeMetrics
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import KernelReading, MemStats
@@ -16,6 +16,13 @@ from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
 from pytest_gomem.session.subject import Subject
 
 RuntimeValues = Mapping[str, int | float | Histogram]
+
+
+def runtime_pair(start: RuntimeValues | Missing, end: RuntimeValues | Missing) -> RuntimeMetrics | Missing:
+    """runtime/metrics at both edges of a window or phase, if they were read at both."""
+    if isinstance(start, Missing):
+        return start
+    return end if isinstance(end, Missing) else RuntimeMetrics(start, end)
 
 
 class Readings:

@@ -5,18 +5,33 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, RuntimeMetrics, Window
+from pytest_gomem.keeper.protocol import ExitRecord
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, RuntimeMetrics, SourceEdges, Window
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
+from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.capture import NOT_ASKED, Profiles, heap_profile
 from pytest_gomem.session.operations import Operations
 from pytest_gomem.session.peaks import Peaks
 from pytest_gomem.session.phases import Phases
 from pytest_gomem.session.readers import Beside
-from pytest_gomem.session.readings import Readings, RuntimeValues
+from pytest_gomem.session.readings import Readings, RuntimeValues, runtime_pair
 from pytest_gomem.session.subject import Subject
+
+
+@dataclass(frozen=True)
+class _Closing:
+    """The closing readings, in the order in which they are taken; `t` is when the window closed, CLOCK_MONOTONIC."""
+
+    kernel: KernelReading | Missing
+    t: float
+    smaps: SmapsTotals | Missing
+    runtime: RuntimeMetrics | Missing
+    memstats: MemStatsPair | Missing
+    sources: tuple[SourceEdges, ...]
+    after: KernelReading | Missing
 
 
 class OpenWindow:
@@ -89,6 +104,9 @@ class OpenWindow:
     def close(self) -> Window:
         """Take the closing readings and gather what was recorded; a dead process costs only what it took along."""
         self.phases.abandon()
+        return self._gathered(self._read_at_close())
+
+    def _read_at_close(self) -> _Closing:
         end = self._readings.kernel()
         closed = time.monotonic()
         smaps = self._readings.smaps()
@@ -97,33 +115,34 @@ class OpenWindow:
         after = self._readings.kernel() if sources else Missing("no further source was read")
         memstats = self._settled(memstats, compared=bool(sources))
         self.profiles.peaks.close()
-        subject = self.subject
-        ending = subject.ending()
-        peak = self.phases.peak()
+        return _Closing(end, closed, smaps, runtime, memstats, sources, after)
+
+    def _gathered(self, closing: _Closing) -> Window:
+        subject, peak = self.subject, self.phases.peak()
         window = Window(
             name=self.name,
             opened=self.opened,
-            closed=closed,
+            closed=closing.t,
             start=self._start,
-            end=_raised(end, peak),
+            end=_raised(closing.kernel, peak),
             peak_reset=self._peak_reset,
             fresh=self.fresh,
-            timeline=self._timeline(closed),
+            timeline=self._timeline(closing.t),
             sample_rate=subject.sample_rate,
-            gctrace=self._gctrace(memstats, closed),
-            memstats=memstats,
+            gctrace=self._gctrace(closing.memstats, closing.t),
+            memstats=closing.memstats,
             gomaxprocs=subject.gomaxprocs,
             ops=self.operations.total(self.declared_ops),
             loads=self.operations.records(),
-            lifetime_peak=max(ending.max_rss or 0, peak or 0) or None if ending else None,
+            lifetime_peak=_lifetime_peak(subject.ending(), peak),
             tree=subject.tree,
             cpus=os.cpu_count() or 1,
-            gc_records=self._gc_records(memstats),
-            smaps=smaps,
+            gc_records=self._gc_records(closing.memstats),
+            smaps=closing.smaps,
             opening_smaps=self._opening_smaps,
-            sources=sources,
-            after=after,
-            runtime=runtime,
+            sources=closing.sources,
+            after=closing.after,
+            runtime=closing.runtime,
             own_cycles=frozenset(self.phases.own_cycles),
             freed=self._freed,
         )
@@ -153,7 +172,7 @@ class OpenWindow:
         start, read_bytes, read_objects = self._memstats
         runtime, end = self._readings.inside()
         self.profiles.peaks.count()
-        both = _both(self._runtime, runtime)
+        both = runtime_pair(self._runtime, runtime)
         if isinstance(end, Missing):
             return both, end
         reader, readings = self.subject.inside().reader, 1 + self.phases.inside_readings
@@ -232,10 +251,11 @@ def _raised(end: KernelReading | Missing, peak: int | None) -> KernelReading | M
     return replace(end, hwm=max(end.hwm, peak))
 
 
-def _both(start: RuntimeValues | Missing, end: RuntimeValues | Missing) -> RuntimeMetrics | Missing:
-    if isinstance(start, Missing):
-        return start
-    return end if isinstance(end, Missing) else RuntimeMetrics(start, end)
+def _lifetime_peak(ending: ExitRecord | None, peak: int | None) -> int | None:
+    """The peak of a process that has ended: what its end tells, and what phases saw before they reset it."""
+    if ending is None:
+        return None
+    return max(ending.max_rss or 0, peak or 0) or None
 
 
 def _gaps(cycles: Sequence[GcCycle]) -> int | None:
