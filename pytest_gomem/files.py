@@ -1,11 +1,8 @@
-"""Owns writing files that others read or write at the same time: whole or not at all, one writer after the other."""
+"""Owns writing files that others may read at the same time: whole or not at all."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -27,17 +24,3 @@ def write_whole(path: Path, content: str | bytes) -> None:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Be the only one of us to change files of a folder; waits for others, whose lock ends with their process.
-
-    The folder itself is locked: a file that is replaced would take its lock along. Raises OSError.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,8 @@ from pathlib import Path
 from pytest_gomem.baseline.layout import MEND, read, written
 from pytest_gomem.baseline.snapshot import Tests, Windows
 from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.files import locked, write_whole
+from pytest_gomem.files import write_whole
+from pytest_gomem.locks import locked_folder
 
 _SUFFIX = ".json"
 
@@ -67,7 +68,7 @@ class Store:
         path = self.path(module)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with locked(path.parent):
+            with locked_folder(path.parent):
                 before = self._load(module)
                 tests = changed(before)
                 if tests:

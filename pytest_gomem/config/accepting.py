@@ -13,7 +13,7 @@ from pathlib import Path
 from pytest_gomem import clock
 from pytest_gomem.config.accepted import VERSION, Acceptance, load_accepted
 from pytest_gomem.errors import ConfigError, ConfigErrors, Place
-from pytest_gomem.files import locked
+from pytest_gomem.locks import locked_folder
 from pytest_gomem.quantity import Unit
 
 _HEAD = f"""\
@@ -30,7 +30,7 @@ def add(path: Path, entry: Acceptance, units: Mapping[str, Unit]) -> Acceptance:
     where the entry is there already, where the end of the file is no place for it, or where it cannot be written.
     """
     try:
-        with locked(path.parent):
+        with locked_folder(path.parent):
             known = load_accepted(path, units)
             _refuse_twice(entry, known)
             written = path.read_bytes() if path.exists() else _HEAD.encode()

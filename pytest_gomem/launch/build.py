@@ -14,10 +14,10 @@ from subprocess import CompletedProcess
 
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.errors import BuildError, ToolchainError
-from pytest_gomem.launch.cache import locked
 from pytest_gomem.launch.git import environment_without_hook
 from pytest_gomem.launch.overlay import NotInjected, overlay_for
 from pytest_gomem.launch.toolchain import Toolchain, find_toolchain
+from pytest_gomem.locks import locked_file
 
 _NO_AGENT_ASKED = "gomem.yaml says agent: false"
 
@@ -64,7 +64,7 @@ def build_once(
     binary = out_dir / f"{service}-{hashlib.sha256(key.encode()).hexdigest()[:12]}" / Path(service).name
     failure = binary.parent / ".failed"  # no service's name begins with a dot
     binary.parent.mkdir(parents=True, exist_ok=True)
-    with locked(binary.parent / ".lock"):
+    with locked_file(binary.parent / ".lock"):
         if not binary.exists() and not failure.exists():
             words = _build_agent(go, options, package, cwd, env, binary) if agent else _NO_AGENT_ASKED
             if words is not None:

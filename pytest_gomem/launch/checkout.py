@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_gomem.errors import GomemError
-from pytest_gomem.launch.cache import cache_dir, locked, locked_if_free
+from pytest_gomem.launch.cache import cache_dir
 from pytest_gomem.launch.git import GitError, Repository, git, short
+from pytest_gomem.locks import locked_file, locked_if_free
 
 KIND = "commits"
 KEPT_FOR = 14 * 86400.0  # seconds after its last use
@@ -44,16 +45,16 @@ def checked_out(repository: Repository, commit: str, otherwise: Path) -> Iterato
     """
     folder = _folder(repository, commit, otherwise)
     lock = folder.with_suffix(".lock")
-    with locked(lock, shared=True):
+    with locked_file(lock, shared=True):
         found = _marked(folder, commit)
         if found is not None and _is_unchanged(folder):
             yield found
             return
-    with locked(lock):
+    with locked_file(lock):
         if _marked(folder, commit) is None or not _is_unchanged(folder):
             _make(folder, repository, commit)
             _remove_old(folder.parents[1])
-    with locked(lock, shared=True):
+    with locked_file(lock, shared=True):
         # Made just now: whatever git says of it, making it again would give the same.
         found = _marked(folder, commit)
         if found is None:

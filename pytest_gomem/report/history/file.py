@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.files import locked
+from pytest_gomem.locks import locked_folder
 from pytest_gomem.report.history.entry import Entry, from_line, to_line
 
 OPTION = "--gomem-history"
@@ -39,7 +39,7 @@ def append(path: Path, entries: Iterable[Entry]) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.parent):
+        with locked_folder(path.parent):
             _append(path, text.encode())
     except OSError as error:
         message = f"the history cannot be written to {path}: {error.strerror or error}"
