@@ -9,9 +9,9 @@ from pytest_gomem.baseline.snapshot import Snapshot, differences, opened_no_more
 from pytest_gomem.baseline.store import Store, profiles_of
 from pytest_gomem.errors import ConfigError, ObserveError
 from pytest_gomem.pprof.model import Profile
+from pytest_gomem.report.keys import Key, by_window, numbered
 from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.session.comparing import NoReference, Reference, no_heap
-from pytest_gomem.session.rounds import Key, by_window, numbered
 
 
 def window_name(key: Key) -> str:

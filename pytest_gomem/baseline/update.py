@@ -17,9 +17,9 @@ from pytest_gomem.judge.regressions import REGRESSION, change_text
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.quantity import format_value
+from pytest_gomem.report.keys import by_window
 from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.session.comparing import rounds_of
-from pytest_gomem.session.rounds import by_window
 
 _TOO_NOISY = 0.25  # of the median: rounds that could not show a change of a quarter are no baseline
 _QUIETER = "; more work in the test or a quieter machine help, --gomem-force records it as it is"

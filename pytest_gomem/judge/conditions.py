@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 OPENING_PROFILE = "opening_heap_profile"
+PROCESS, ATTACHED = "process", "attached"  # of one that is not ours
 # Conditions that a window names only where they hold, and what they are elsewhere.
 _ELSE: Mapping[str, str] = MappingProxyType({OPENING_PROFILE: "not taken", "peak_profile": "no", "tree": "no"})
 

@@ -19,12 +19,13 @@ from pytest_gomem.measure.metric import Metric, Noise, Reading
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.bill import next_to_kept
+from pytest_gomem.report.keys import Key, by_window
 from pytest_gomem.report.model import BillRecord, BuildRecord, GcRecord, MetricValue, WindowRecord
 from pytest_gomem.session.accusing import accused
 from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.pairs import WithBaseline
 from pytest_gomem.session.reasons import Reasons
-from pytest_gomem.session.rounds import Key, by_window, values
+from pytest_gomem.session.rounds import values
 from pytest_gomem.session.sides import comparable, missing, without_regressions
 
 _SHARED = "its process serves other tests too (gomem_session): what is in it depends on which of them have run"

@@ -6,14 +6,13 @@ import mmap
 import re
 from collections.abc import Iterator, Mapping
 
-from pytest_gomem.judge.conditions import OPENING_PROFILE
+from pytest_gomem.judge.conditions import ATTACHED, OPENING_PROFILE, PROCESS
 from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.overlay import agent_mark
 from pytest_gomem.observe.kernel import thp_mode
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
 
-ATTACHED = "attached"
 _ARCH_LEVELS = ("GOAMD64", "GOARM64", "GOARM", "GO386", "GOPPC64", "GORISCV64", "GOMIPS", "GOMIPS64", "GOWASM")
 _NAMED = {"GOOS", "GOARCH", "GOEXPERIMENT", *_ARCH_LEVELS}
 # Linker flags stamp versions and dates into the binary; the overlay is our agent, which has its own condition.
@@ -32,7 +31,7 @@ def conditions(service: Service, effective: Mapping[str, str], *, opening_profil
     machine = {"page_size": str(mmap.PAGESIZE), "thp": thp_mode() or "unknown"}
     process = service.process
     if not isinstance(process, LaunchedProcess):
-        return {"process": ATTACHED, **profiled, **machine}
+        return {PROCESS: ATTACHED, **profiled, **machine}
     has_agent = not process.launched.no_agent
     in_force = {name: value.partition(",")[0] for name, value in effective.items()} if has_agent else {}
     rate = process.launched.rate_of_budgets or process.launched.config.profile_rate

@@ -9,13 +9,14 @@ from pytest_gomem.errors import GomemError, ObserveError
 from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.pprof.model import Profile
+from pytest_gomem.report.keys import Key
 from pytest_gomem.report.model import WindowRecord
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.comparing import Comparing, References, is_decided
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.pairs import closing_heap
-from pytest_gomem.session.rounds import Key, merged
+from pytest_gomem.session.rounds import merged
 from pytest_gomem.session.run import Run
 from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.sides import ONE_PROCESS, compared, last_measurements, without_base

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -12,40 +11,11 @@ from pytest_gomem.judge.function_figures import figures_of
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, median_of
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.sources import joined
+from pytest_gomem.report.keys import by_window
 from pytest_gomem.report.model import MetricValue, PhaseRecord, WindowRecord
 from pytest_gomem.report.text import value_text
-from pytest_gomem.session.conditions import ATTACHED
 from pytest_gomem.session.functions import known_values
 from pytest_gomem.session.measurement import CHECK_SCOPE, Judging
-
-Key = tuple[str, str, int]  # service, window, and which of the windows of that name in its round
-
-
-def numbered(key: Key) -> str:
-    """The window's name, and "test#2" for the second of that name."""
-    _, name, at = key
-    return name + (f"#{at + 1}" if at else "")
-
-
-def by_window(rounds: Sequence[Sequence[WindowRecord]]) -> dict[Key, list[WindowRecord]]:
-    """The windows of each round put together with their like in the others, in the order of their first appearance."""
-    found: dict[Key, list[WindowRecord]] = {}
-    for windows in rounds:
-        for key, window in zip(keys(windows), windows, strict=True):
-            found.setdefault(key, []).append(window)
-    return found
-
-
-def keys(windows: Iterable[WindowRecord]) -> Iterator[Key]:
-    """What each window of a round is called in every round.
-
-    A process that is not ours bears the id or URL of this time as its name, which is another one the next time.
-    """
-    seen: Counter[tuple[str, str]] = Counter()
-    for window in windows:
-        name = (ATTACHED if window.conditions.get("process") == ATTACHED else window.service, window.name)
-        yield (*name, seen[name])
-        seen[name] += 1
 
 
 def merged(rounds: Sequence[Sequence[WindowRecord]], judging: Judging) -> tuple[WindowRecord, ...]:

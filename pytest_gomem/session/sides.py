@@ -12,6 +12,7 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.bill import against
+from pytest_gomem.report.keys import Key, keys
 from pytest_gomem.report.model import BuildRecord, WindowRecord
 from pytest_gomem.report.text import readings
 from pytest_gomem.session.accusing import accused
@@ -20,7 +21,7 @@ from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.pairs import TwoSides
 from pytest_gomem.session.processes import AttachedProcess
 from pytest_gomem.session.reasons import Reasons
-from pytest_gomem.session.rounds import Key, keys, merged
+from pytest_gomem.session.rounds import merged
 from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
 

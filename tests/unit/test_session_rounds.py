@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from report_samples import metric, verdict, window
 
+from pytest_gomem.judge.conditions import ATTACHED
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Reading, Unavailable
-from pytest_gomem.session.conditions import ATTACHED
+from pytest_gomem.report.keys import keys
 from pytest_gomem.session.measurement import CHECK_SCOPE, Judging
-from pytest_gomem.session.rounds import keys, merged
+from pytest_gomem.session.rounds import merged
 from pytest_gomem.session.schedule import LOOKS, automatic, automatically_paired, fixed, paired, plain
 
 JUDGING = Judging("test_it.py::test_a")

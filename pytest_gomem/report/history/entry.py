@@ -11,11 +11,11 @@ from typing import Any
 
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.complete import ran_to_its_end
+from pytest_gomem.report.keys import by_window, numbered
 from pytest_gomem.report.model import RunRecord, WindowRecord
 from pytest_gomem.report.text import readings
-from pytest_gomem.report.wire.plain import plain_dict
+from pytest_gomem.report.wire.plain import finite_only, plain_dict
 from pytest_gomem.revision import Revision
-from pytest_gomem.session.rounds import by_window, numbered
 
 VERSION = 1
 _ENVIRONMENT = ("goos", "goarch", "kernel", "cpus", "page_size", "thp")
@@ -59,13 +59,9 @@ def entries_of(run: RunRecord, revision: Revision, time: datetime) -> Iterator[E
                 facts=_facts(run, window),
                 metrics={name: reading.value for name, reading in measured.items()},
                 units={metric.name: metric.unit for metric in window.metrics if metric.name in measured},
-                rounds=tuple(map(_finite, window.rounds)),
+                rounds=tuple(map(finite_only, window.rounds)),
                 conditions=window.conditions,
             )
-
-
-def _finite(figures: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
 def _facts(run: RunRecord, window: WindowRecord) -> dict[str, str]:

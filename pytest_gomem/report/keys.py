@@ -1,0 +1,38 @@
+"""Owns what a window is called in every round and every run, and putting windows together with their like by it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from pytest_gomem.judge.conditions import ATTACHED, PROCESS
+from pytest_gomem.report.model import WindowRecord
+
+Key = tuple[str, str, int]  # service, window, and which of the windows of that name in its round
+
+
+def numbered(key: Key) -> str:
+    """The window's name, and "test#2" for the second of that name."""
+    _, name, at = key
+    return name + (f"#{at + 1}" if at else "")
+
+
+def by_window(rounds: Sequence[Sequence[WindowRecord]]) -> dict[Key, list[WindowRecord]]:
+    """The windows of each round put together with their like in the others, in the order of their first appearance."""
+    found: dict[Key, list[WindowRecord]] = {}
+    for windows in rounds:
+        for key, window in zip(keys(windows), windows, strict=True):
+            found.setdefault(key, []).append(window)
+    return found
+
+
+def keys(windows: Iterable[WindowRecord]) -> Iterator[Key]:
+    """What each window of a round is called in every round.
+
+    A process that is not ours bears the id or URL of this time as its name, which is another one the next time.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
+    for window in windows:
+        name = (ATTACHED if window.conditions.get(PROCESS) == ATTACHED else window.service, window.name)
+        yield (*name, seen[name])
+        seen[name] += 1
