@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.report.complete import ran_to_its_end
 from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.report.text import (
-    BROKEN,
     Line,
     clip,
     columns,
@@ -75,14 +75,12 @@ def _title(test: TestRecord, label: str) -> str:
 def _row(test: TestRecord, window: WindowRecord) -> _Row:
     units = {metric.name: metric.unit for metric in window.metrics}
     known = {name: result.value for name, result in readings(window).items() if isinstance(result, Reading)}
-    # A test fails for its budgets too, and its figures are whole then; failed otherwise, it broke off somewhere.
-    judged = any(verdict.status in BROKEN for verdict in window.verdicts)
     return _Row(
         settings=test.matrix,
         ops=window.ops,
         values=known,
         texts={name: value_text(value, units[name]) for name, value in known.items()},
-        complete=test.outcome == "passed" or judged,
+        complete=ran_to_its_end(test),
     )
 
 

@@ -1,3 +1,5 @@
+"""The comparison of GC settings: its table, the best of each column, and the sentence on what extremes trade."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -97,6 +99,16 @@ def test_a_test_that_failed_for_its_limit_is_compared():
     over = (verdict("peak_rss", "1MB", 1e9),)
     lines = lines_of(combination("25", 800.0, 1e9, outcome="failed", verdicts=over), combination("100", 400.0, 2e9))
     assert lines[-1].startswith("  gogc=25 costs 2.0x")
+
+
+def test_a_limit_broken_in_one_window_makes_no_other_partial():
+    """The body of such a test ran to its end, and so did all of its windows."""
+    (whole,) = combination("25", 800.0, 1e9).windows
+    (over,) = combination("25", 800.0, 1e9, verdicts=(verdict("peak_rss", "1MB", 1e9),)).windows
+    both = combination("25", 0.0, 0.0, outcome="failed", windows=(replace(over, name="a"), replace(whole, name="b")))
+    calm = combination("100", 400.0, 2e9)
+    calm = replace(calm, windows=tuple(replace(calm.windows[0], name=name) for name in "ab"))
+    assert not [line for line in lines_of(both, calm) if "failed" in line]
 
 
 @pytest.mark.parametrize(("ops", "same"), [(1020, True), (1021, False)])
