@@ -11,7 +11,7 @@ from typing import TextIO
 from pytest_gomem.commands.arguments import parsed
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
-from pytest_gomem.config.services import Ready, ServiceConfig
+from pytest_gomem.config.services import STOP_GRACE, Ready, ServiceConfig
 from pytest_gomem.environment import run_record
 from pytest_gomem.errors import BudgetBroken, ConfigError, LaunchError, Place, ServiceDied
 from pytest_gomem.judge.decide import failed
@@ -22,7 +22,7 @@ from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.json_report import write_json
 from pytest_gomem.report.model import TestRecord
 from pytest_gomem.run_folder import run_folder
-from pytest_gomem.session.gomem import Gomem
+from pytest_gomem.session.gomem import RUN_TIMEOUT, Gomem
 from pytest_gomem.session.measurement import Judging, Measurement
 from pytest_gomem.session.run import Run
 from pytest_gomem.session.settings import RunSettings
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         "--budget", action="append", default=[], metavar="METRIC=LIMIT", help='such as "peak_rss=64MB"; repeatable'
     )
     parser.add_argument("--json", metavar="PATH", help="write the window as JSON")
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS")
+    parser.add_argument("--timeout", type=float, default=RUN_TIMEOUT, metavar="SECONDS")
     parser.add_argument("command", nargs="+", help="the program and its arguments, behind --")
     return parser
 
@@ -100,7 +100,7 @@ def _service(command: Sequence[str], gc: GcSettings) -> ServiceConfig:
         gc=gc,
         profile_rate=None,
         tree=False,
-        stop_grace=5.0,
+        stop_grace=STOP_GRACE,
         agent=None,
         place=Place("gomem run"),
         base_dir=here,

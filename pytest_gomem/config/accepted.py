@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pytest_gomem.config.budgets import unit_of
-from pytest_gomem.config.fields import Fields, Mistakes, filled, flag, items, text, version
+from pytest_gomem.config.budgets import unit_of, unknown_metric
+from pytest_gomem.config.fields import Fields, Mistakes, check_version, filled, flag, items, text
 from pytest_gomem.config.located import Located
 from pytest_gomem.config.yaml12 import read_yaml
 from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.globs import nearest
 from pytest_gomem.quantity import RATIO, Quantity, Unit, parse_quantity
 
 FILE = "gomem_accepted.yaml"
@@ -86,9 +85,7 @@ def load_accepted(path: Path, units: Mapping[str, Unit]) -> tuple[Acceptance, ..
     with mistakes.kept():
         root = read_yaml(path, mistakes)
         fields = Fields(root, ("version", "accepted"), mistakes)
-        if "version" not in fields.said:
-            mistakes.add(root.error("says no version", f"it begins with  version: {VERSION}"))
-        fields.read("version", version(VERSION), None)
+        check_version(root, fields, VERSION, mistakes)
         found = fields.read("accepted", lambda node: _entries(node, units, mistakes), ())
     mistakes.raise_all()
     return found
@@ -141,9 +138,7 @@ def metric_name(written: str, units: Mapping[str, Unit], place: Place) -> str:
     """The name of a metric, with or without a function glob behind it; raises ConfigError for one that there is not."""
     match = _NAME.fullmatch(written)
     if match is None or unit_of(match[1], units) is None:
-        near = nearest(match[1] if match else written, units)
-        hint = (f"did you mean {near}?  " if near else "") + "all names: pytest --gomem-metrics"
-        raise ConfigError(f"unknown metric '{written}'", place, hint)
+        raise unknown_metric(written, match[1] if match else written, units, place)
     return written
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pytest_gomem.config.fields import Fields, Mistakes, flag, members, quantity
 from pytest_gomem.config.located import Located, located
-from pytest_gomem.errors import Place
+from pytest_gomem.errors import ConfigError, Place
 from pytest_gomem.globs import nearest
 from pytest_gomem.quantity import (
     BYTES,
@@ -44,7 +44,6 @@ PER_FUNCTION = frozenset(_OF_PROFILES)
 PHASES = "phases"
 
 _LIMITS = ("max", "min", "warn", "regression")
-_ALL_NAMES = "all names: pytest --gomem-metrics"
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,7 @@ def parse_budget(
     with mistakes.kept():
         unit = unit_of(metric, units)
         if unit is None:
-            near = nearest(metric, units)
-            raise node.error(f"unknown metric '{metric}'", (f"did you mean {near}?  " if near else "") + _ALL_NAMES)
+            raise unknown_metric(metric, metric, units, node.place)
         for function, member in _by_function(metric, node).items():
             with mistakes.kept():
                 found.append(_budget(metric, unit, function, scope, member))
@@ -98,6 +96,13 @@ def parse_budget(
 def unit_of(metric: str, units: Mapping[str, Unit]) -> Unit | None:
     """The unit of a metric's limits, None where there is no such metric; units: of those measured, by name."""
     return units.get(metric) or _OF_PROFILES.get(metric) or _LATER.get(metric)
+
+
+def unknown_metric(written: str, name: str, units: Mapping[str, Unit], place: Place) -> ConfigError:
+    """The mistake of a metric that there is not, with the nearest one; name: what is written, without a glob."""
+    near = nearest(name, units)
+    hint = (f"did you mean {near}?  " if near else "") + "all names: pytest --gomem-metrics"
+    return ConfigError(f"unknown metric '{written}'", place, hint)
 
 
 def parse_budgets(node: Located, units: Mapping[str, Unit], scope: str) -> tuple[Budget, ...]:

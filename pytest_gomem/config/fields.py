@@ -126,9 +126,14 @@ def whole(minimum: int, maximum: int | None = None) -> Callable[[Located], int]:
     return read
 
 
-def version(expected: int) -> Callable[[Located], None]:
-    """A check of a file's version."""
+def check_version(root: Located, fields: Fields, expected: int, mistakes: Mistakes) -> None:
+    """A file says its version, by which a newer one is told from a wrong one."""
+    if "version" not in fields.said:
+        mistakes.add(root.error("says no version", f"it begins with  version: {expected}"))
+    fields.read("version", _version(expected), None)
 
+
+def _version(expected: int) -> Callable[[Located], None]:
     def check(node: Located) -> None:
         if isinstance(node.value, bool) or not isinstance(node.value, int) or node.value != expected:
             raise node.error(

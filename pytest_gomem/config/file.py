@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_gomem.config.accepted import Acceptance, accepted_file, load_accepted
 from pytest_gomem.config.budgets import Budget, parse_budgets
-from pytest_gomem.config.fields import Fields, Mistakes, members, version
+from pytest_gomem.config.fields import Fields, Mistakes, check_version, members
 from pytest_gomem.config.located import Located
 from pytest_gomem.config.services import ServiceConfig, parse_service
 from pytest_gomem.config.yaml12 import read_yaml
@@ -55,9 +55,7 @@ def load_config(path: Path, units: Mapping[str, Unit]) -> GomemConfig:
 def _config(path: Path, root: Located, units: Mapping[str, Unit]) -> GomemConfig:
     mistakes = Mistakes()
     fields = Fields(root, ("version", "services", "budgets"), mistakes)
-    if "version" not in fields.said:
-        mistakes.add(root.error("says no version", f"it begins with  version: {VERSION}"))
-    fields.read("version", version(VERSION), None)
+    check_version(root, fields, VERSION, mistakes)
     base_dir = path.absolute().parent
     services = fields.read("services", lambda node: _services(node, base_dir), {})
     budgets = fields.read("budgets", lambda node: _budgets(node, _names(fields), units), BudgetTable())

@@ -32,7 +32,7 @@ def ratchet(
 
 
 def metric_of(verdict: Verdict) -> str:
-    """The metric as acceptances name it: with the function glob where the limit is on functions."""
+    """The metric as reports and acceptances name it: with the function glob where the limit is on functions."""
     function = verdict.budget.function
     if verdict.budget.phase:  # no acceptance names it: what is accepted of the window is not of its phases
         return f"{verdict.budget.phase}.{verdict.budget.metric}"
@@ -52,7 +52,7 @@ def excess(verdict: Verdict) -> tuple[float | None, float] | None:
 
 
 def _entry_for(verdict: Verdict, nodeid: str, acceptances: Sequence[Acceptance]) -> Acceptance | None:
-    if verdict.status not in (Status.FAIL, Status.UNAVAILABLE):
+    if verdict.status not in FAILING:
         return None
     matching = [entry for entry in acceptances if _means(entry, verdict) and means_test(entry.test, nodeid)]
     return max(matching, key=lambda entry: (_rank(entry), entry.limit != ""), default=None)

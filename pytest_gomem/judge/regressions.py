@@ -46,7 +46,7 @@ def regression_verdicts(
     asked = {figure_of(budget): budget for budget in budgets if budget.regression is not None}
     metrics = {**metrics, **_of_functions(asked, [*base, *new])}
     chosen = {name: asked.get(name) or _by_default(name) for name in (*PRIMARY, *asked) if name in metrics}
-    sides = {name: (_values(name, base), _values(name, new)) for name in chosen}
+    sides = {name: (in_every_round(name, base), in_every_round(name, new)) for name in chosen}
     judged = {name: budget for name, budget in chosen.items() if name in asked or any(sides[name])}
     family = [metrics[name] for name in judged]
     compared = partial(compare, ops=ops, base_grows=base_grows, enough=enough)
@@ -77,7 +77,8 @@ def _doubted(found: Comparison, metric: Metric, budget: Budget, lone: str) -> Co
     return found
 
 
-def _values(name: str, rounds: Sequence[Figures]) -> tuple[float, ...]:
+def in_every_round(name: str, rounds: Sequence[Figures]) -> tuple[float, ...]:
+    """A figure of each round; () where one of them has none."""
     found = tuple(one[name] for one in rounds if name in one)
     return found if len(found) == len(rounds) else ()
 

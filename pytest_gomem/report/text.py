@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pytest_gomem.config.budgets import PER_FUNCTION, unit_of
+from pytest_gomem.judge.ratchet import metric_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.quantity import UNITS, format_value
@@ -64,9 +65,7 @@ def percent(ratio: float) -> str:
 
 def budget_name(verdict: Verdict) -> str:
     """The metric a verdict is about, with the function glob where the budget has one: alloc_space[main.encode*]."""
-    function = verdict.budget.function
-    metric = f"{verdict.budget.phase}.{verdict.budget.metric}" if verdict.budget.phase else verdict.budget.metric
-    return printable(f"{metric}[{function}]" if function else metric)
+    return printable(metric_of(verdict))
 
 
 def metric_unit(window: WindowRecord, metric: str, unknown: str = "") -> str:

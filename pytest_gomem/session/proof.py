@@ -9,6 +9,7 @@ from statistics import median
 
 from pytest_gomem.judge.compare import FEWEST, PRIMARY, Comparison, compare, decisions_of
 from pytest_gomem.judge.function_figures import figure_metric, figure_of
+from pytest_gomem.judge.regressions import REGRESSION, in_every_round
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.judge.visible import Fit, fit
 from pytest_gomem.measure.metric import Metric
@@ -59,7 +60,7 @@ def burden_for(tests: Sequence[TestRecord], share: float) -> Burden:
     retain: dict[Window, int] = {}
     for test in tests:
         for window in test.windows:
-            live = _values(window, "live_heap")
+            live = in_every_round("live_heap", window.rounds)
             if live:
                 retain[test.nodeid, window.service, window.name] = math.ceil(share * median(live))
     return Burden(share, retain)
@@ -84,7 +85,7 @@ def _why_not_tested(plain: WindowRecord, burdened: WindowRecord | None) -> str:
     rounds = len(rounds_of(plain))
     if rounds < FEWEST:
         return f"it was measured in {rounds} rounds, and a comparison fails nothing below {FEWEST}"
-    if not _values(plain, "live_heap"):
+    if not in_every_round("live_heap", plain.rounds):
         return missing(plain).get("live_heap", "its live heap was not measured in every round")
     if burdened is None:
         return "it was not opened in the run under the burden"
@@ -96,14 +97,16 @@ def _why_not_tested(plain: WindowRecord, burdened: WindowRecord | None) -> str:
 def _of_window(
     nodeid: str, plain: WindowRecord, burdened: WindowRecord, metrics: Mapping[str, Metric], share: float
 ) -> Iterator[Proof]:
-    limits = {
-        v.budget.metric: v.limit.value for v in plain.verdicts if v.kind == "regression" and not v.budget.function
-    }
+    limits = {v.budget.metric: v.limit.value for v in plain.verdicts if v.kind == REGRESSION and not v.budget.function}
     budgeted = [v.budget.metric for v in plain.verdicts if not v.budget.function]
-    judged = [metrics[name] for name in dict.fromkeys([*PRIMARY, *limits]) if name in metrics and _values(plain, name)]
+    judged = [
+        metrics[name]
+        for name in dict.fromkeys([*PRIMARY, *limits])
+        if name in metrics and in_every_round(name, plain.rounds)
+    ]
     judged += _of_functions(plain)
     for name in dict.fromkeys([*PRIMARY, *limits, *budgeted]):
-        base, new = _values(plain, name), _values(burdened, name)
+        base, new = in_every_round(name, plain.rounds), in_every_round(name, burdened.rounds)
         if name not in metrics or not base or not new:
             continue
         tolerance = limits.get(name, PRIMARY.get(name, 0.0))
@@ -126,14 +129,8 @@ def _of_window(
 
 def _of_functions(window: WindowRecord) -> list[Metric]:
     """What functions hold or made shares the error rate too, where its worsening is judged."""
-    names = [figure_of(v.budget) for v in window.verdicts if v.kind == "regression" and v.budget.function]
+    names = [figure_of(v.budget) for v in window.verdicts if v.kind == REGRESSION and v.budget.function]
     return [metric for name in names if (metric := figure_metric(name, window.rounds)) is not None]
-
-
-def _values(window: WindowRecord, name: str) -> tuple[float, ...]:
-    """Of every round; () where one has none."""
-    found = tuple(one[name] for one in window.rounds if name in one)
-    return found if len(found) == len(window.rounds) else ()
 
 
 def _why_silent(level: float, visible: float | None, tolerance: float, share: float) -> str:
