@@ -227,10 +227,9 @@ class MeasuredItem:
         """Keep the files of each measured service of a failed test, for --gomem-artifacts; why that failed, if so."""
         if self._artifacts is None:
             return []
-        measurements = (one for gomem in self.course.last_new.gomems for one in gomem.measurements)
         try:
-            for number, measurement in enumerate(measurements):
-                measurement.save_artifacts(self._artifacts, self._nodeid, number)
+            for number, (measurement, base) in enumerate(self.course.last_pairs()):
+                measurement.save_artifacts(self._artifacts, self._nodeid, number, base)
         except GomemError as error:  # what has failed the test is the one to tell
             return [str(error)]
         return []

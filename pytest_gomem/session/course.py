@@ -92,6 +92,11 @@ class Course:
         """The last round of the new side."""
         return next(one for one in reversed(self._rounds) if one.side == "new")
 
+    def last_pairs(self) -> list[tuple[Measurement, Measurement | None]]:
+        """The windows of the last round of the new side, each with its like on the base side, if that has one."""
+        base = last_measurements(self._measured("base"))
+        return [(one, base.get(key)) for key, one in last_measurements([self.last_new.measurements()]).items()]
+
     @property
     def in_further_round(self) -> bool:
         """Whether the round that runs is not the first."""

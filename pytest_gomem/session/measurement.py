@@ -34,6 +34,7 @@ from pytest_gomem.session.service import Service
 
 CHECK_SCOPE = "check()"
 
+_OF_THE_OTHER_SIDE = ("heap_profile", "peak_profile")
 _LONGEST_STEM = 150  # a file name may have 255 bytes
 
 
@@ -190,10 +191,10 @@ class Measurement:
         record = replace(self.record, notes=tuple(dict.fromkeys((*self.record.notes, *notes))))
         self._record = with_culprits(record, profiles, self.service.module, self._reasons, built_from(self.service))
 
-    def save_artifacts(self, folder: Path, nodeid: str, number: int) -> None:
+    def save_artifacts(self, folder: Path, nodeid: str, number: int, compared: Measurement | None = None) -> None:
         """Write the service's log and the profiles below `folder`; raises GomemError when that fails.
 
-        number: of the window in its test.
+        number: of the window in its test. compared: the same window of the side that it is compared with.
         """
         if self._record is None:
             return
@@ -201,7 +202,9 @@ class Measurement:
         contents: dict[str, tuple[str, bytes]] = {}
         if self.service.has_log():
             contents["log"] = (f"{stem}.log", self.service.log().encode())
-        profiles = self.profiles.artifacts() if self.profiles else {}
+        theirs = compared.profiles.artifacts() if compared and compared.profiles else {}
+        profiles = {f"compared_{kind}": theirs[kind] for kind in _OF_THE_OTHER_SIDE if kind in theirs}
+        profiles.update(self.profiles.artifacts() if self.profiles else {})
         for kind, profile in profiles.items():
             contents[kind] = (f"{stem}-{kind}.pb.gz", profile)
         try:
