@@ -37,23 +37,10 @@ class Selection:
         return self.asks_for_all() and not self._left_out
 
     def was_looked_for(self, test: str) -> bool:
-        """Whether a test that is not among the collected ones, or all of a glob, would be if it existed.
+        """Whether a test that is not among the collected ones, or all of a glob, would be if it existed."""
+        from pytest_gomem.looked_for import was_looked_for
 
-        A module that is there was not looked into where testpaths, collect_ignore or a plugin leave it out.
-        """
-        from pytest_gomem.globs import literal_prefix
-
-        path = test.partition("::")[0]
-        folder = literal_prefix(path).rpartition("/")[0]
-        if literal_prefix(path) != path:
-            return not folder or self._has_looked_below(folder) or not self._exists(folder)
-        return path in self._looked_into or not self._exists(path)
-
-    def _has_looked_below(self, folder: str) -> bool:
-        return any(module.startswith(f"{folder}/") for module in self._looked_into)
-
-    def _exists(self, path: str) -> bool:
-        return (self._config.rootpath / path).exists()
+        return was_looked_for(test, self._config.rootpath, self._looked_into)
 
     def ran_all(self) -> bool:
         """Whether all tests that there are have run to the end of their teardown."""

@@ -26,6 +26,7 @@ from pytest_gomem.judge.function_figures import figure_metric, figure_unit
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.git import Repository, git
+from pytest_gomem.looked_for import was_looked_for
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.nodeids import find_tests
 from pytest_gomem.quantity import BYTES, Unit, format_value
@@ -225,11 +226,9 @@ def _prune(given: argparse.Namespace, store: Store, out: TextIO) -> int:
 
 
 def _is_judged(nodeid: str, told: Mapping[str, Any]) -> bool:
-    """Whether a test was looked for: its module was collected, or is no more, and is of what the arguments name."""
-    module = nodeid.partition("::")[0]
-    exists = (Path(told["root"]) / module).exists()
+    """Whether a test was looked for, and is of what the arguments name."""
     is_named = not told["named"] or any(_is_below(nodeid, name) for name in told["named"])
-    return is_named and (module in told["modules"] or not exists)
+    return is_named and was_looked_for(nodeid, Path(told["root"]), told["modules"])
 
 
 def _is_below(nodeid: str, name: str) -> bool:
