@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,8 +11,8 @@ from pytest_gomem.errors import ConfigError
 if TYPE_CHECKING:
     from pytest_gomem.config.file import GomemConfig
     from pytest_gomem.launch.sides import Against
+    from pytest_gomem.options import Said
 
-Options = Mapping[str, "str | bool | None"]
 _PATH_STARTS = ("/", "./", "../", "~")
 
 
@@ -24,7 +23,7 @@ class Asked(NamedTuple):
     remarks: tuple[str, ...]
 
     @classmethod
-    def judged(cls, options: Options, config: GomemConfig | None, started_in: Path, otherwise: Path) -> Asked:
+    def judged(cls, options: Said, config: GomemConfig | None, started_in: Path, otherwise: Path) -> Asked:
         """Read the options; raises ConfigError or ToolchainError, also where there is nothing to compare.
 
         otherwise: where files go when the user's cache cannot be written.
@@ -43,12 +42,12 @@ class Asked(NamedTuple):
         return (f"gomem: compared with {self.base}", *(f"gomem: {remark}" for remark in self.remarks))
 
 
-def is_asked(options: Options) -> bool:
+def is_asked(options: Said) -> bool:
     """Whether tests are to be compared with another side."""
     return bool(options["against"] or options["against-go"])
 
 
-def _base(options: Options, started_in: Path, otherwise: Path) -> Against:
+def _base(options: Said, started_in: Path, otherwise: Path) -> Against:
     from pytest_gomem.launch.go_versions import named_toolchain
     from pytest_gomem.launch.sides import Against
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_gomem.use import is_worker
+
 if TYPE_CHECKING:
     from pytest_gomem.measure.metric import Metric
 
@@ -34,5 +36,5 @@ class Declared:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Listen in the controlling process, which knows the same metrics as its workers."""
-    if not hasattr(config, "workerinput"):
+    if not is_worker(config):
         config.pluginmanager.register(Declared())

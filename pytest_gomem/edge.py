@@ -1,51 +1,44 @@
-"""Owns the plugin's state of one pytest run: settings from options, the run of the core, the plans of tests."""
+"""Owns what pytest's hooks ask of us in one run: the plans of tests as they are collected, and measuring them."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
-from collections.abc import Generator, Iterable, Mapping
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_gomem import against, option_values
+from pytest_gomem import option_values
 from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
 from pytest_gomem.items import combinations, plan_item, test_id
 from pytest_gomem.keeping import Keeping
 from pytest_gomem.options import BadOption, said
 from pytest_gomem.reporting import Reporting
 from pytest_gomem.selection import Selection
-from pytest_gomem.stash import MEASURED, PLAN
-from pytest_gomem.use import MATRIX_FIXTURE, default_config, is_measured, shares_services
+from pytest_gomem.state import State
+from pytest_gomem.use import MATRIX_FIXTURE, is_measured, is_worker, shares_services
+from pytest_gomem.warning import GomemWarning
 
 if TYPE_CHECKING:
-    from pytest_gomem.config.file import GomemConfig
-    from pytest_gomem.measure.registry import Registry
+    from pytest_gomem.items import Plan
     from pytest_gomem.measured import MeasuredItem
-    from pytest_gomem.session.run import Run
 
 
-class GomemWarning(pytest.PytestWarning):
-    """Something in gomem.yaml or a marker has no effect."""
+PLAN: pytest.StashKey[Plan] = pytest.StashKey()
+MEASURED: pytest.StashKey[MeasuredItem] = pytest.StashKey()
 
 
 class Edge:
     """Stands between pytest and the core; whatever is heavy is loaded when it is first needed."""
 
-    def __init__(self, config: pytest.Config, options: Mapping[str, str | bool | None]) -> None:
-        self._config = config
-        self.options = options
-        self._folders = contextlib.ExitStack()
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._config = state.config
         self._collection_errors: list[ConfigError] = []
-        self.gomem_config: GomemConfig | None = None
-        self.against: against.Asked | None = None
-        self.keeping = Keeping(config, options)
-        self.selection = Selection(config)
-        self.reporting = Reporting(config, options)
+        self.selection = Selection(state.config)
+        self.keeping = Keeping(state, self.selection)
+        self.reporting = Reporting(state, self.selection)
 
     @classmethod
     def configured(cls, config: pytest.Config) -> Edge:
@@ -55,77 +48,24 @@ class Edge:
         config.pluginmanager.register(builtin, "gomem-builtin")
         with contextlib.ExitStack() as undone:
             try:
-                edge = cls(config, said(config))
+                edge = cls(State(config, said(config)))
                 undone.callback(edge.close)
                 config.pluginmanager.register(edge.selection, "gomem-selection")
                 config.pluginmanager.register(edge.reporting, "gomem-reporting")
                 config.pluginmanager.register(edge.keeping, "gomem-baselines")
-                edge.load_config()
+                edge.state.load()
             except (GomemError, BadOption) as error:
                 raise pytest.UsageError(str(error)) from None
             undone.pop_all()
         return edge
 
-    def load_config(self) -> None:
-        """Load gomem.yaml where there is one; raises ConfigErrors."""
-        named = self.options["config"]
-        path = self._config.invocation_params.dir / str(named) if named else default_config(self._config)
-        option_values.check(self.options)
-        if path is not None:
-            from pytest_gomem.config.file import load_config
-
-            self.gomem_config = load_config(Path(os.path.relpath(path)), self.registry.units())
-        if against.is_asked(self.options):
-            self.against = against.Asked.judged(
-                self.options, self.gomem_config, self._config.invocation_params.dir, self.run_dir()
-            )
-
-    @cached_property
-    def registry(self) -> Registry:
-        """The metrics of all plugins."""
-        from pytest_gomem.measure.registry import Registry
-
-        return Registry(metric for metrics in self._config.hook.pytest_gomem_metrics()[::-1] for metric in metrics)
-
-    @cached_property
-    def run(self) -> Run:
-        """The core's run."""
-        from pytest_gomem.session.run import Run
-        from pytest_gomem.session.settings import RunSettings
-
-        sources = self._config.hook.pytest_gomem_sources()[::-1]
-        return Run(
-            RunSettings(
-                config=self.gomem_config,
-                registry=self.registry,
-                run_dir=self.run_dir(),
-                sample_rate=option_values.sample_rate(self.options),
-                measure=not self.options["no-measure"],
-                against=self.against.base if self.against else None,
-                sources=tuple(source for given in sources for source in given),
-            )
-        )
-
-    def run_dir(self) -> Path:
-        """A private folder for binaries and launches, one for all workers of a run."""
-        return self._run_dir
-
-    @cached_property
-    def _run_dir(self) -> Path:
-        from pytest_gomem.run_folder import held, run_folder
-
-        shared = getattr(self._config, "workerinput", {}).get("gomem_run_dir")
-        return self._folders.enter_context(held(Path(shared)) if shared else run_folder("pytest-gomem-"))
-
     def close(self) -> None:
         """End every process of the run and remove its folder."""
-        if "run" in self.__dict__:
-            self.run.close()
-        self._folders.close()
+        self.state.close()
 
     def header(self) -> str | None:
         """Which Go builds the services; None without a gomem.yaml."""
-        if self.gomem_config is None:
+        if self.state.gomem_config is None:
             return None
         from pytest_gomem.launch.toolchain import find_toolchain
 
@@ -133,14 +73,14 @@ class Edge:
             go = str(find_toolchain())
         except GomemError as error:
             go = str(error)
-        lines = [f"gomem: {go}, services: {', '.join(self.gomem_config.services) or 'none'}"]
-        return "\n".join([*lines, *(self.against.lines() if self.against else ())])
+        lines = [f"gomem: {go}, services: {', '.join(self.state.gomem_config.services) or 'none'}"]
+        return "\n".join([*lines, *(self.state.against.lines() if self.state.against else ())])
 
     def print_metrics(self) -> int:
         """List the metrics on stdout."""
         from pytest_gomem.report.metrics_list import metric_lines
 
-        print("\n".join(metric_lines(tuple(self.registry))))
+        print("\n".join(metric_lines(tuple(self.state.registry))))
         return 0
 
     # Collection
@@ -148,7 +88,7 @@ class Edge:
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """One test per combination of the gomem_gc marker; those that must not run are skipped with the reason."""
         try:
-            chosen = combinations(metafunc, self.run)
+            chosen = combinations(metafunc, self.state.run)
         except ConfigErrors as errors:
             self._collection_errors += errors.errors
             return
@@ -167,19 +107,19 @@ class Edge:
         errors = list(self._collection_errors)
         for item in measured:
             try:
-                item.stash[PLAN] = plan_item(item, self.run)
+                item.stash[PLAN] = plan_item(item, self.state.run)
             except ConfigErrors as several:
                 errors += several.errors
         shared = [item for item in measured if shares_services(item) and PLAN in item.stash]
         if shared:
-            self.run.sharing = tuple((test_id(item), item.stash[PLAN].budgets) for item in shared)
+            self.state.run.sharing = tuple((test_id(item), item.stash[PLAN].budgets) for item in shared)
         errors += self._stale(items)
         if errors:
             self._refuse(session, items, list(dict.fromkeys(map(str, errors))))
 
     def _refuse(self, session: pytest.Session, items: list[pytest.Item], messages: list[str]) -> None:
         text = "\n".join(messages)
-        if not hasattr(self._config, "workerinput"):
+        if not is_worker(self._config):
             raise pytest.UsageError(text)
         # A UsageError on an xdist worker is shown as an internal error: fail its collection instead.
         report = pytest.CollectReport(session.nodeid or ".", "failed", longrepr=text, result=[])
@@ -187,13 +127,13 @@ class Edge:
         items.clear()
 
     def _stale(self, items: Iterable[pytest.Item]) -> list[ConfigError]:
-        if self.gomem_config is None or not self.selection.has_all():
+        if self.state.gomem_config is None or not self.selection.has_all():
             return []
         from pytest_gomem.stale import without_a_test
 
         nodeids = [test_id(item) for item in items]
-        errors = without_a_test(self.gomem_config, nodeids, self.selection.was_looked_for)
-        if self.options["strict"]:
+        errors = without_a_test(self.state.gomem_config, nodeids, self.selection.was_looked_for)
+        if self.state.options["strict"]:
             return errors
         for error in errors:
             self._warn(error)
@@ -218,17 +158,18 @@ class Edge:
             from pytest_gomem.measured import MeasuredItem
             from pytest_gomem.rounds import schedule_of
 
-            artifacts, references = self.options["artifacts"], self.keeping.references()
+            options, references = self.state.options, self.keeping.references()
+            artifacts = options["artifacts"]
             item.stash[MEASURED] = MeasuredItem(
                 item,
                 plan,
-                self.run,
-                schedule=schedule_of(item, plan, self.options, references),
+                self.state.run,
+                schedule=schedule_of(item, plan, options, references),
                 references=references,
-                report_only=bool(self.options["report-only"]),
-                strict=bool(self.options["strict"]),
-                confirm=option_values.confirm(self.options),
-                handover=self.keeping.handover(self.run_dir()),
+                report_only=bool(options["report-only"]),
+                strict=bool(options["strict"]),
+                confirm=option_values.confirm(options),
+                handover=self.keeping.handover(self.state.run_dir),
                 artifacts=self._config.invocation_params.dir / str(artifacts) if artifacts else None,
             )
         return item.stash[MEASURED]

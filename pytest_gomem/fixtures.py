@@ -66,7 +66,7 @@ def gomem_session(request: pytest.FixtureRequest, gomem_session_options: Mapping
 
     with _failing_plainly():
         base = overrides(gomem_session_options, Place(key="gomem_session_options"))
-    launchpad = Launchpad(edge_of(request.config).run, base)
+    launchpad = Launchpad(edge_of(request.config).state.run, base)
     yield launchpad
     launchpad.close()
 

@@ -10,7 +10,7 @@ from pytest_gomem.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.use import FIXTURES, MARKERS, MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE, fixture_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pytest_gomem.config.accepted import Acceptance
     from pytest_gomem.config.budgets import Budget
@@ -35,6 +35,12 @@ def test_id(item: pytest.Item) -> str:
     """The test's id, without the "@" and groups that xdist's --dist=loadgroup puts behind it on its workers."""
     groups = [str((*mark.args, *mark.kwargs.values(), "default")[0]) for mark in item.iter_markers("xdist_group")]
     return item.nodeid.removesuffix(f"@{'_'.join(sorted(set(groups)))}") if groups else item.nodeid
+
+
+def with_and_without_groups(nodeids: Iterable[str]) -> set[str]:
+    """The ids, each also without what may be such groups: xdist's controller cannot tell, as an id may hold "@"."""
+    ids = set(nodeids)
+    return ids | {nodeid.rpartition("@")[0] for nodeid in ids}
 
 
 def place_of(node: Any, marker: str) -> Place:

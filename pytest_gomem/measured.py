@@ -13,7 +13,6 @@ import pytest
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.body_errors import PlainFailure, in_one_line, is_timeout, plainly
 from pytest_gomem.config.file import BudgetTable, GomemConfig
-from pytest_gomem.edge import GomemWarning
 from pytest_gomem.errors import GomemError
 from pytest_gomem.items import test_id
 from pytest_gomem.judge.compare import ENOUGH
@@ -33,6 +32,7 @@ from pytest_gomem.session.service import Service
 from pytest_gomem.session.visible import with_visible
 from pytest_gomem.session.window import OpenWindow
 from pytest_gomem.use import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
+from pytest_gomem.warning import GomemWarning
 
 if TYPE_CHECKING:
     from pytest_gomem.baseline.profiles import Handover

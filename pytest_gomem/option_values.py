@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_gomem.errors import ConfigError
 
 if TYPE_CHECKING:
     from pytest_gomem.config.rounds import Rounds
+    from pytest_gomem.options import Said
 
 OFF = "off"
 PROFILE_SIZE = 64 * 1024  # bytes of a baseline's heap profile at most, unless said
 _LEAST_PROFILE_SIZE = 4096  # leaves room for some lines
 
-Said = Mapping[str, "str | bool | None"]
 
-
-def sample_rate(options: Said) -> float:
-    """Samples a second of --gomem-sample-rate; raises ConfigError."""
+def sample_rate(options: Said) -> float | None:
+    """Samples a second of --gomem-sample-rate, None where it is not said; raises ConfigError."""
     written = options["sample-rate"]
     if written is None:
-        return 50.0
+        return None
     try:
         rate = float(str(written))
     except ValueError:

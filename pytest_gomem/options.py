@@ -51,6 +51,7 @@ OPTIONS = (
     Option("report-only", "flag", "report broken budgets without failing their tests"),
     Option("no-measure", "flag", "launch services, but measure and judge nothing"),
 )
+Said = Mapping[str, "str | bool | None"]  # by option name; None where neither flag nor ini speaks
 METRICS_FLAG = "--gomem-metrics"
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -76,8 +77,8 @@ class BadOption(ValueError):
     """An ini value that is no yes or no."""
 
 
-def said(config: pytest.Config) -> Mapping[str, str | bool | None]:
-    """What flag or ini say, by option name; None where neither speaks. Raises BadOption."""
+def said(config: pytest.Config) -> Said:
+    """What flag or ini say; raises BadOption."""
     return MappingProxyType({option.name: _said(config, option) for option in OPTIONS})
 
 

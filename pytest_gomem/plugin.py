@@ -123,4 +123,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Under xdist: one run folder for all workers, so that a service is built once; their records come back to us."""
-    node.workerinput["gomem_run_dir"] = str(edge_of(node.config).run_dir())
+    node.workerinput["gomem_run_dir"] = str(edge_of(node.config).state.run_dir)

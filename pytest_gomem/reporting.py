@@ -8,28 +8,29 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gomem.errors import GomemError
-from pytest_gomem.stash import edge_of
+from pytest_gomem.use import is_worker
 
 if TYPE_CHECKING:
     from pytest_gomem.config.accepted import Acceptance
-    from pytest_gomem.option_values import Said
     from pytest_gomem.report.model import TestRecord
     from pytest_gomem.report.text import Line
+    from pytest_gomem.selection import Selection
+    from pytest_gomem.state import State
 
 
 class Reporting:
     """The records of one pytest run, registered as a plugin of its own."""
 
-    def __init__(self, config: pytest.Config, options: Said) -> None:
-        self._config = config
-        self._options = options
+    def __init__(self, state: State, selection: Selection) -> None:
+        self._state = state
+        self._selection = selection
         self._records: dict[str, TestRecord] = {}
         self._trouble = ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the records that reports carry, also from xdist's workers."""
         data: dict[str, Any] | None = getattr(report, "gomem", None)
-        if data is not None and not hasattr(self._config, "workerinput"):
+        if data is not None and not is_worker(self._state.config):
             from pytest_gomem.report.json_report import test_from_dict
 
             self._records[report.nodeid] = test_from_dict(data)
@@ -39,25 +40,25 @@ class Reporting:
 
         What cannot be written is told in the summary: an error raised here would take pytest's own summary with it.
         """
-        if hasattr(self._config, "workerinput") or not (self._records or self._options["json"]):
+        if is_worker(self._state.config) or not (self._records or self._state.options["json"]):
             return pytest.ExitCode.OK
         from pytest_gomem.environment import run_record
 
         try:
             record = run_record(tuple(self._records.values()))
-            self._config.hook.pytest_gomem_report(run=record, config=self._config)
+            self._state.config.hook.pytest_gomem_report(run=record, config=self._state.config)
         except GomemError as error:
             self._trouble = str(error)
             return pytest.ExitCode.USAGE_ERROR
-        return pytest.ExitCode.TESTS_FAILED if self._options["strict"] and self._vanished else pytest.ExitCode.OK
+        return pytest.ExitCode.TESTS_FAILED if self._state.options["strict"] and self._vanished else pytest.ExitCode.OK
 
     @cached_property
     def _vanished(self) -> tuple[tuple[Acceptance, str], ...]:
         """What is accepted with nothing left to accept."""
         from pytest_gomem.stale import nothing_to_accept
 
-        edge = edge_of(self._config)
-        return nothing_to_accept(edge.gomem_config, self._records.values(), whole=edge.selection.ran_all())
+        whole = self._selection.ran_all()
+        return nothing_to_accept(self._state.gomem_config, self._records.values(), whole=whole)
 
     def summary(self, width: int) -> list[Line]:
         """What could not be written, and the lines of the tables; [] when there is nothing.
@@ -73,10 +74,10 @@ class Reporting:
         from pytest_gomem.report.sides import sides_lines, uncompared_line
         from pytest_gomem.report.terminal import summary_lines
 
-        tests, strict = tuple(self._records.values()), bool(self._options["strict"])
+        tests, strict = tuple(self._records.values()), bool(self._state.options["strict"])
         vanished = tuple(vanished_lines(self._vanished, width, strict))
-        if self._config.get_verbosity() < 0:
+        if self._state.config.get_verbosity() < 0:
             return [*uncompared_line(tests), *(vanished if strict else ()), *trouble]
-        ratchet = (*accepted_lines(tests, width), *vanished)
-        tables = (*summary_lines(tests, width), *ratchet, *matrix_lines(tests, width), *sides_lines(tests, width))
+        accepted = (*accepted_lines(tests, width), *vanished)
+        tables = (*summary_lines(tests, width), *accepted, *matrix_lines(tests, width), *sides_lines(tests, width))
         return [*tables, *trouble]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from pytest_gomem.items import Plan
     from pytest_gomem.measured import MeasuredItem
-    from pytest_gomem.option_values import Said
+    from pytest_gomem.options import Said
     from pytest_gomem.session.comparing import References
 
 

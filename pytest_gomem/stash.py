@@ -1,4 +1,4 @@
-"""Owns the keys under which pytest's objects carry ours, and the beginning of our work in a run."""
+"""Owns the beginning of our work in a pytest run, whose config carries it from then on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_gomem.edge import Edge
-    from pytest_gomem.items import Plan
-    from pytest_gomem.measured import MeasuredItem
 
-EDGE: pytest.StashKey[Edge] = pytest.StashKey()
-PLAN: pytest.StashKey[Plan] = pytest.StashKey()
-MEASURED: pytest.StashKey[MeasuredItem] = pytest.StashKey()
+_EDGE: pytest.StashKey[Edge] = pytest.StashKey()
 
 
 def edge_of(config: pytest.Config) -> Edge:
@@ -26,10 +22,10 @@ def edge_of(config: pytest.Config) -> Edge:
     if edge is None:
         from pytest_gomem.edge import Edge
 
-        edge = config.stash[EDGE] = Edge.configured(config)
+        edge = config.stash[_EDGE] = Edge.configured(config)
     return edge
 
 
 def begun(config: pytest.Config) -> Edge | None:
     """The same, None in a run that has used nothing of ours yet."""
-    return config.stash.get(EDGE, None)
+    return config.stash.get(_EDGE, None)

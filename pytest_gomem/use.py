@@ -45,3 +45,8 @@ def shares_services(item: pytest.Item) -> bool:
 def fixture_names(item: pytest.Item) -> list[str]:
     """The fixtures that the item asks for, directly or not."""
     return list(getattr(item, "fixturenames", ()))
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process runs tests for another one, the controller of pytest-xdist."""
+    return hasattr(config, "workerinput")

@@ -91,6 +91,8 @@ WITH_YAML = {
     "pytest_gomem.reporting",
     "pytest_gomem.selection",
     "pytest_gomem.stale",
+    "pytest_gomem.state",
+    "pytest_gomem.warning",
 }
 READING_YAML = ("pytest_gomem.config", "pytest_gomem.measure")
 OF_YAML = {"yaml", "cython_runtime", "encodings", "mmap"}

@@ -1,0 +1,83 @@
+"""Owns what one pytest run works with: its options, gomem.yaml, the metrics, a folder, and the run of the core."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_gomem import against, option_values
+from pytest_gomem.use import default_config
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_gomem.config.file import GomemConfig
+    from pytest_gomem.measure.registry import Registry
+    from pytest_gomem.options import Said
+    from pytest_gomem.session.run import Run
+
+
+class State:
+    """What is heavy of it is made when it is first needed."""
+
+    def __init__(self, config: pytest.Config, options: Said) -> None:
+        self.config = config
+        self.options = options
+        self.gomem_config: GomemConfig | None = None
+        self.against: against.Asked | None = None
+        self._folders = contextlib.ExitStack()
+
+    def load(self) -> None:
+        """Judge the options, and gomem.yaml where there is one; raises ConfigError(s), and ToolchainError."""
+        named, started_in = self.options["config"], self.config.invocation_params.dir
+        path = started_in / str(named) if named else default_config(self.config)
+        option_values.check(self.options)
+        if path is not None:
+            from pytest_gomem.config.file import load_config
+
+            self.gomem_config = load_config(Path(os.path.relpath(path)), self.registry.units())
+        if against.is_asked(self.options):
+            self.against = against.Asked.judged(self.options, self.gomem_config, started_in, self.run_dir)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The metrics of all plugins."""
+        from pytest_gomem.measure.registry import Registry
+
+        return Registry(metric for metrics in self.config.hook.pytest_gomem_metrics()[::-1] for metric in metrics)
+
+    @cached_property
+    def run(self) -> Run:
+        """The core's run."""
+        from pytest_gomem.session.run import Run
+        from pytest_gomem.session.settings import DEFAULT_SAMPLE_RATE, RunSettings
+
+        sources = self.config.hook.pytest_gomem_sources()[::-1]
+        return Run(
+            RunSettings(
+                config=self.gomem_config,
+                registry=self.registry,
+                run_dir=self.run_dir,
+                sample_rate=option_values.sample_rate(self.options) or DEFAULT_SAMPLE_RATE,
+                measure=not self.options["no-measure"],
+                against=self.against.base if self.against else None,
+                sources=tuple(source for given in sources for source in given),
+            )
+        )
+
+    @cached_property
+    def run_dir(self) -> Path:
+        """A private folder for binaries and launches, one for all workers of a run."""
+        from pytest_gomem.run_folder import held, run_folder
+
+        shared = getattr(self.config, "workerinput", {}).get("gomem_run_dir")
+        return self._folders.enter_context(held(Path(shared)) if shared else run_folder("pytest-gomem-"))
+
+    def close(self) -> None:
+        """End every process of the run and remove its folder."""
+        if "run" in self.__dict__:
+            self.run.close()
+        self._folders.close()
