@@ -40,7 +40,7 @@ def test_it_is_accepted_before_anything_ran(scenario, accept):
         assert outcome.status == 0, outcome.text
         accepted = {v["metric"]: v["accepted"] for v in outcome.window("test_kept")["verdicts"]}
         assert accepted["rss_kept"]["amount"] == "50MB"
-    assert outcome.value("test_kept", "rss_kept") > 19e6
+    assert outcome.value("test_kept", "rss_kept") > 15e6  # of 20 MB, some on pages that were resident before
 
 
 def test_it_is_accepted_from_what_a_run_broke(scenario, accept):
