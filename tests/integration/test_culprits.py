@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from looking import line_of
 
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.drive.client import HttpClient
@@ -128,12 +129,6 @@ def findings(example, launch):
         return find_culprits(metric, after, before, service.binary.module)
 
     return findings
-
-
-def line_of(source, code):
-    """The number of the one line that holds this code."""
-    (number,) = [n for n, line in enumerate(source.splitlines(), 1) if code in line]
-    return number
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad.path}-{bad.metric}")

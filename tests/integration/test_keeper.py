@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from looking import is_running
 
 from pytest_gomem.errors import KeeperError
 from pytest_gomem.keeper.client import KeeperClient, LaunchRequest
@@ -29,13 +30,6 @@ DEAF = "trap '' TERM HUP;"  # in sh, inherited by what it starts
 
 def sh(script):
     return ("/bin/sh", "-c", script)
-
-
-def is_running(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def descriptors(pid):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from looking import printed
 
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import BuildSpec
@@ -42,10 +43,6 @@ def write(folder, **files):
 
 def words(text):
     return f'package main\n\nconst words = "{text}"\n'
-
-
-def printed(binary):
-    return subprocess.run([binary], capture_output=True, text=True, check=True).stderr.strip()
 
 
 def environment(pid):

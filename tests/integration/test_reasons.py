@@ -8,8 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
 import pytest
+from looking import is_running, line_of
 
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.judge.culprits import Culprit
@@ -74,11 +74,6 @@ def built(folder, source, info=None, **more):
 
 def culprit(line, function="main.render", leaf=""):
     return Culprit(function, "main.go", line, "live_heap", 0, 10, 1, 1.0, "holds 10 B", leaf=leaf)
-
-
-def line_of(source, code):
-    (number,) = [n for n, line in enumerate(source.splitlines(), 1) if code in line]
-    return number
 
 
 def texts(kind, found):
@@ -148,16 +143,9 @@ def test_children_that_outlive_the_command_are_ended_too(tmp_path, end):
 def assert_ends(pid):
     """A killed process closes its pipes a moment before it is gone."""
     deadline = time.monotonic() + 30
-    while _lives(pid):
+    while is_running(pid):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def _lives(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_source_that_does_not_compile(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from git_repository import GO_MOD, MAIN, GitRepository
+from looking import printed
 
 from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.file import load_config
@@ -67,13 +68,9 @@ def built(source: Source, out: Path) -> Path:
     return build_once("app", source.build, source.base_dir, out, toolchain=source.toolchain)
 
 
-def says(binary: Path) -> str:
-    return subprocess.run([binary], capture_output=True, text=True, check=True).stderr.strip()
-
-
 def base_says(config: ServiceConfig, against: Against, out: Path) -> str:
     with BaseSide(against, out).source(config) as source:
-        return says(built(source, out))
+        return printed(built(source, out))
 
 
 class TestCommit:
@@ -84,8 +81,8 @@ class TestCommit:
         base = BaseSide(Against("HEAD~1"), tmp_path)
         assert base.check([config]) == ()
         with base.source(config) as source, NewSide(Against("HEAD~1")).source(config) as new:
-            assert says(built(source, tmp_path / "out")) == "one"
-            assert says(built(new, tmp_path / "out")) == "three, not committed"
+            assert printed(built(source, tmp_path / "out")) == "one"
+            assert printed(built(new, tmp_path / "out")) == "three, not committed"
             assert source.ref == f"HEAD~1 ({source.revision[:12]})"
             assert source.revision == repository.git("rev-parse", "HEAD~1")
             assert new.ref == f"working tree at {repository.git('rev-parse', 'HEAD')[:12]} with 1 change"
@@ -147,7 +144,7 @@ class TestCommit:
         (repository.folder / "go.work").write_text("go 1.21\n\nuse .\n")
         config = service(repository.folder)
         with NewSide(Against("HEAD")).source(config) as new:
-            assert says(built(new, tmp_path / "out")) == "made"
+            assert printed(built(new, tmp_path / "out")) == "made"
         with pytest.raises(BuildError, match="undefined: made"):
             base_says(config, Against("HEAD"), tmp_path)
         with BaseSide(Against("HEAD"), tmp_path).source(config) as source:
@@ -187,7 +184,7 @@ class TestCommit:
         monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
         monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "no-index"))
         with BaseSide(Against("main~1"), tmp_path).source(service(repository.folder)) as source:
-            assert says(built(source, tmp_path / "out")) == "one"
+            assert printed(built(source, tmp_path / "out")) == "one"
 
 
 class TestRefusals:
@@ -373,7 +370,7 @@ class TestGoVersions:
             base, new = built(source, tmp_path / "out"), build_once("app", BuildSpec("."), repository.folder, tmp_path)
             assert source.ref == asked.version
         assert (binary_info(base).go_version, binary_info(new).go_version) == (asked.version, usual.version)
-        assert says(base) == says(new) == "two"
+        assert printed(base) == printed(new) == "two"
 
     def test_version_of_what_is_installed(self, tmp_path):
         """A release, or its minor version, is found where it is installed, without any download."""
@@ -443,7 +440,7 @@ def test_axes_reach_the_build(tmp_path):
     spec = BuildSpec(".", tags=("prod",))
     plain = build_once("app", spec, tmp_path, tmp_path / "out")
     chosen = build_once("app", BuildAxes(pgo="off", tags="more").laid_over(spec, tmp_path), tmp_path, tmp_path / "out")
-    assert (says(plain), says(chosen)) == ("plain", "tagged")
+    assert (printed(plain), printed(chosen)) == ("plain", "tagged")
     assert "-tags=prod,more" in binary_info(chosen).flags
     for axes, fault in ((BuildAxes(pgo="no.pprof"), "no.pprof"), (BuildAxes(goexperiment="wonder"), "wonder")):
         with pytest.raises(BuildError, match=fault):

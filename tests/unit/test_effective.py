@@ -1,4 +1,4 @@
-"""The GOGC in force, told by the heap goal: what a model of the pacer sets, and what was measured of real services."""
+"""The settings in force: GOGC by the heap goal, of a model of the pacer and of real services; what the agent reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.config.gc import GcSettings
-from pytest_gomem.observe.effective import effective_settings
+from pytest_gomem.observe.agent.records import Settings
+from pytest_gomem.observe.effective import effective_settings, settings_in_force
 
 GOGC = st.integers(min_value=10, max_value=1000)
 LIVE = st.integers(min_value=100_000, max_value=4 << 30)
@@ -110,3 +111,9 @@ def test_a_goal_that_the_limit_does_not_explain():
 def test_nothing_read_nothing_said():
     """Without MemStats nothing is claimed of GOGC."""
     assert effective_settings(GcSettings(gogc=100), None, [cycle(3, procs=4)]) == {"gomaxprocs": "4"}
+
+
+def test_the_agent_reads_them():
+    """What the agent reads is spelled as what was requested."""
+    read = Settings("go1.26", "linux", "amd64", 8, 2, None, 128 << 20, "", 0)
+    assert settings_in_force(read) == {"gogc": "off", "gomemlimit": "128MiB", "gomaxprocs": "2"}

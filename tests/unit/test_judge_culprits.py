@@ -1,3 +1,5 @@
+"""Culprits of a growth: who is charged, how surely, and in what words."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""The text of culprits, and their way through a report."""
+
 from __future__ import annotations
 
 import json

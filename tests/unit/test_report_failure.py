@@ -1,3 +1,5 @@
+"""The account of a failed window, and its headline."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""The JSON report: its schema, its figures, and the way there and back."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The list of metrics, and the properties of JUnit."""
+
 from __future__ import annotations
 
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""The summary table: what fits, what is footnoted, and which limit is the tightest."""
+
 from __future__ import annotations
 
 import math

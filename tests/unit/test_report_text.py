@@ -1,3 +1,5 @@
+"""Laying text out: widths, shortening, columns, percentages."""
+
 from __future__ import annotations
 
 import pytest
