@@ -144,7 +144,7 @@ def _rivals(
 
 
 def _rivals_among(accepted: tuple[Acceptance, ...], nodeid: str) -> tuple[ConfigError, ...]:
-    from pytest_gomem.judge.ratchet import rivals
+    from pytest_gomem.judge.acceptances import rivals
 
     return rivals(accepted, nodeid)
 

@@ -69,8 +69,8 @@ class Reporting:
         trouble: list[Line] = [(line, "red") for line in self._trouble.splitlines()]
         if not self._records:
             return trouble
+        from pytest_gomem.report.accepted import accepted_lines, vanished_lines
         from pytest_gomem.report.matrix import matrix_lines
-        from pytest_gomem.report.ratchet import accepted_lines, vanished_lines
         from pytest_gomem.report.sides import sides_lines, uncompared_line
         from pytest_gomem.report.terminal import summary_lines
 

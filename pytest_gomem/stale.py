@@ -44,7 +44,7 @@ def nothing_to_accept(
     if config is None or not config.accepted:
         return ()
     from pytest_gomem import clock
-    from pytest_gomem.judge.ratchet import Judged, vanished
+    from pytest_gomem.judge.acceptances import Judged, vanished
     from pytest_gomem.report.complete import ran_to_its_end
 
     judged = [

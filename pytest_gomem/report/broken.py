@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.judge.ratchet import excess, metric_of
+from pytest_gomem.judge.acceptances import excess, metric_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.quantity import UNITS, Unit
 from pytest_gomem.report.json_report import test_from_dict, to_dict

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.quantity import BYTES, format_value, parse_quantity
+from pytest_gomem.report.accepted import accepted_text
 from pytest_gomem.report.bill import bill_lines
 from pytest_gomem.report.culprits import culprit_lines, first_culprit
 from pytest_gomem.report.functions import function_detail
 from pytest_gomem.report.model import LoadSummary, PeakMoment, WindowRecord
-from pytest_gomem.report.ratchet import accepted_text
 from pytest_gomem.report.size_classes import size_class_text
 from pytest_gomem.report.text import (
-    BROKEN,
     budget_name,
     columns,
     judged_reading,
@@ -49,7 +49,7 @@ def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
     log's end.
     A window without a broken limit (its process died, say) is told by its first note.
     """
-    broken = [verdict for verdict in window.verdicts if verdict.status in BROKEN]
+    broken = [verdict for verdict in window.verdicts if verdict.status in FAILING]
     warned = [v for v in window.verdicts if v.status is Status.WARN and not _is_broken(v, broken)]
     blocks = [
         [_title(window, nodeid, len(broken)), *_go_versions(window)],

@@ -10,16 +10,14 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pytest_gomem.config.budgets import PER_FUNCTION, unit_of
-from pytest_gomem.judge.ratchet import metric_of
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.acceptances import metric_of
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.quantity import UNITS, format_value
 from pytest_gomem.report.model import TestRecord, WindowRecord
 
 Style = Literal["", "green", "red", "yellow", "bold"]
 Line = tuple[str, Style]
-
-BROKEN = (Status.FAIL, Status.UNAVAILABLE)
 
 
 def finite(result: Reading | Unavailable) -> Reading | Unavailable:

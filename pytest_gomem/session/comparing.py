@@ -110,7 +110,7 @@ class Comparing:
             enough=self.judging.enough,
             lone=_SHARED if measured.service.is_shared else "",
         )
-        verdicts = self.judging.ratcheted(verdicts)
+        verdicts = self.judging.with_accepted(verdicts)
         both = replace(
             window,
             base=_base(window, reference),

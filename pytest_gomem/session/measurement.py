@@ -14,12 +14,12 @@ from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.errors import BudgetBroken, ConfigError, ConfigErrors, GomemError, MeasureError, Place
+from pytest_gomem.judge.acceptances import with_accepted
 from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.decide import failed, judge
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
 from pytest_gomem.judge.phases import judge_phase
 from pytest_gomem.judge.precedence import resolve
-from pytest_gomem.judge.ratchet import ratchet
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
@@ -96,11 +96,11 @@ class Judging:
                 else judge(budget, results.get(budget.metric, unknown))
             )
         )
-        return self.ratcheted(found)
+        return self.with_accepted(found)
 
-    def ratcheted(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    def with_accepted(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
         """The verdicts with those that are accepted as warnings."""
-        return ratchet(verdicts, self.nodeid, self.accepted, self.today)
+        return with_accepted(verdicts, self.nodeid, self.accepted, self.today)
 
 
 class Measurement:

@@ -121,7 +121,7 @@ class _Comparing:
             strict=self._judging.strict,
             enough=self._judging.enough,
         )
-        return self._judging.ratcheted(verdicts)
+        return self._judging.with_accepted(verdicts)
 
 
 def missing(window: WindowRecord) -> dict[str, str]:

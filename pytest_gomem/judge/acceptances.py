@@ -1,4 +1,4 @@
-"""Owns the ratchet: which broken limits are accepted for a time, and which acceptances have nothing left to accept."""
+"""Owns which broken limits are accepted for a time, and which acceptances have nothing left to accept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EQUAL = 1e-9
 _KEPT = (Status.PASS, Status.IMPROVED)
 
 
-def ratchet(
+def with_accepted(
     verdicts: Iterable[Verdict], nodeid: str, acceptances: Sequence[Acceptance], today: date
 ) -> tuple[Verdict, ...]:
     """The verdicts of a test, those that are accepted as warnings that say by whom and why.
@@ -28,7 +28,7 @@ def ratchet(
     Of several entries for a metric the one with more text before its first * or ? counts, then an id before a glob, and
     of two for the same tests the one that names the kind of limit.
     """
-    return tuple(_ratcheted(verdict, _entry_for(verdict, nodeid, acceptances), today) for verdict in verdicts)
+    return tuple(_with_entry(verdict, _entry_for(verdict, nodeid, acceptances), today) for verdict in verdicts)
 
 
 def metric_of(verdict: Verdict) -> str:
@@ -87,7 +87,7 @@ def _means(entry: Acceptance, verdict: Verdict) -> bool:
     return entry.metric == metric_of(verdict) and entry.limit in ("", verdict.kind)
 
 
-def _ratcheted(verdict: Verdict, entry: Acceptance | None, today: date) -> Verdict:
+def _with_entry(verdict: Verdict, entry: Acceptance | None, today: date) -> Verdict:
     if entry is None:
         return verdict
     by_whom = f"{entry.owner}: {entry.reason}"

@@ -1,4 +1,4 @@
-"""The ratchet: what is accepted, for how long, and what has nothing left to accept."""
+"""Acceptances: what is accepted, for how long, and what has nothing left to accept."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from report_samples import verdict
 
 from pytest_gomem.config.accepted import Acceptance, amount
 from pytest_gomem.errors import Place
+from pytest_gomem.judge.acceptances import Judged, rivals, vanished, with_accepted
 from pytest_gomem.judge.decide import failed
-from pytest_gomem.judge.ratchet import Judged, ratchet, rivals, vanished
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.quantity import BYTES, RATIO, Quantity
 from pytest_gomem.stale import gone
@@ -59,7 +59,7 @@ def status(verdicts):
 )
 def test_up_to_the_amount(written, megabytes, passes):
     """A limit broken by no more than the amount warns and says who accepted it; by more it fails and says so too."""
-    (judged,) = ratchet([broken(megabytes)], TEST, [entry(written)], TODAY)
+    (judged,) = with_accepted([broken(megabytes)], TEST, [entry(written)], TODAY)
     assert bool(failed([judged])) != passes
     if passes:
         assert judged.status is Status.WARN
@@ -73,12 +73,12 @@ def test_up_to_the_amount(written, megabytes, passes):
 @pytest.mark.parametrize(("written", "passes"), [("4%", True), ("3.9%", False), ("4MB", True), ("3.9MB", False)])
 def test_regressions_are_accepted_by_their_whole_worsening(written, passes):
     """The amount is what it may be worse than the baseline, not what it may exceed the limit on regressions."""
-    assert bool(failed(ratchet([regressed()], TEST, [entry(written)], TODAY))) != passes
+    assert bool(failed(with_accepted([regressed()], TEST, [entry(written)], TODAY))) != passes
 
 
 def test_an_entry_may_mean_one_limit():
     """With `limit` the other limits on the metric still fail."""
-    both = ratchet([broken(), regressed()], TEST, [entry(limit="regression")], TODAY)
+    both = with_accepted([broken(), regressed()], TEST, [entry(limit="regression")], TODAY)
     assert status(both) == [Status.FAIL, Status.WARN]
 
 
@@ -86,13 +86,13 @@ def test_the_entry_that_names_the_limit_counts():
     """Beside one for any limit, wherever it stands in the file."""
     narrow, wide = entry("1%", limit="regression"), entry("99%")
     for entries in ([narrow, wide], [wide, narrow]):
-        assert status(ratchet([broken(), regressed()], TEST, entries, TODAY)) == [Status.WARN, Status.FAIL]
+        assert status(with_accepted([broken(), regressed()], TEST, entries, TODAY)) == [Status.WARN, Status.FAIL]
 
 
 def test_the_last_day_counts_and_the_next_does_not():
     """Expired is over: it fails, saying when it expired and whose it was."""
-    assert status(ratchet([broken()], TEST, [entry(days=0)], TODAY)) == [Status.WARN]
-    (late,) = ratchet([broken()], TEST, [entry(days=-1)], TODAY)
+    assert status(with_accepted([broken()], TEST, [entry(days=0)], TODAY)) == [Status.WARN]
+    (late,) = with_accepted([broken()], TEST, [entry(days=-1)], TODAY)
     assert late.status is Status.FAIL
     assert late.reason.endswith("it was accepted until 2026-11-23 (ann: the cache), and that is over")
 
@@ -100,33 +100,33 @@ def test_the_last_day_counts_and_the_next_does_not():
 def test_what_is_not_meant_stays():
     """Other tests, other metrics, kept limits and those without a value are as before."""
     others = [entry(test="tests/test_mem.py::test_other"), entry(metric="peak_rss")]
-    assert ratchet([broken()], TEST, others, TODAY) == (broken(),)
+    assert with_accepted([broken()], TEST, others, TODAY) == (broken(),)
     kept = verdict("live_heap", "100MB", 99e6)
     unmeasured = verdict("live_heap", "100MB", None, reason="gone")
-    assert ratchet([kept, unmeasured], TEST, [entry()], TODAY) == (kept, unmeasured)
+    assert with_accepted([kept, unmeasured], TEST, [entry()], TODAY) == (kept, unmeasured)
 
 
 def test_muted_never_fails():
     """A flaky metric is judged and shown, whatever it is broken by, measured or not; when it expires it fails."""
     unmeasured = verdict("live_heap", "100MB", None, reason="gone")
-    verdicts = ratchet([broken(900), unmeasured], TEST, [entry(None)], TODAY)
+    verdicts = with_accepted([broken(900), unmeasured], TEST, [entry(None)], TODAY)
     assert status(verdicts) == [Status.WARN, Status.WARN]
     assert [one.accepted.amount for one in verdicts] == ["", ""]
-    assert failed(ratchet([unmeasured], TEST, [entry(None, days=-1)], TODAY))
+    assert failed(with_accepted([unmeasured], TEST, [entry(None, days=-1)], TODAY))
 
 
 def test_the_closest_entry_counts():
     """An entry of one test goes before a glob's, as budgets do."""
     entries = [entry("50%", test="tests/*"), entry("1%")]
-    assert failed(ratchet([broken()], TEST, entries, TODAY))
-    assert not failed(ratchet([broken()], TEST, entries[:1], TODAY))
+    assert failed(with_accepted([broken()], TEST, entries, TODAY))
+    assert not failed(with_accepted([broken()], TEST, entries[:1], TODAY))
 
 
 def test_an_id_counts_before_a_glob_with_as_much_text():
     """Wherever they stand in the file."""
     wide, narrow = entry("50%", test=f"{TEST}*"), entry("1%")
     for entries in ([wide, narrow], [narrow, wide]):
-        assert failed(ratchet([broken()], TEST, entries, TODAY))
+        assert failed(with_accepted([broken()], TEST, entries, TODAY))
         assert rivals(entries, TEST) == ()
 
 
@@ -145,7 +145,7 @@ def test_neither_of_two_equals_counts():
 def test_a_share_of_nothing_says_so():
     """Of a limit of 0 every share is 0: more of it would not help."""
     one = verdict("goroutines", "0", 3.0, reason="over")
-    (judged,) = ratchet([one], TEST, [entry(metric="goroutines")], TODAY)
+    (judged,) = with_accepted([one], TEST, [entry(metric="goroutines")], TODAY)
     assert judged.status is Status.FAIL
     assert judged.reason == "over; the 5% accepted until 2026-12-24 (ann: the cache) is a share, and of 0 there is none"
 
@@ -154,7 +154,7 @@ def test_a_share_of_nothing_says_so():
 def test_nothing_else_is_let_through(over, accepted, days):
     """Whatever the figures: a broken limit passes exactly when it is within the amount and the day is not over."""
     one = replace(broken(), over=over, status=Status.FAIL)
-    passes = not failed(ratchet([one], TEST, [entry(f"{accepted * 100:.9f}%", days=days)], TODAY))
+    passes = not failed(with_accepted([one], TEST, [entry(f"{accepted * 100:.9f}%", days=days)], TODAY))
     assert passes == (over <= accepted * (1 + 1e-6) + 1e-9 and days >= 0) or abs(over - accepted) < 1e-6
 
 
@@ -185,7 +185,7 @@ WARNED = verdict("live_heap", "90MB", 99e6, "warn")
         (entry(days=0), [judged()], True, None),
         (entry(None, days=-1), [judged(broken())], True, None),  # its failure says that it is over
         (entry(None, test="tests/*", days=-1), [judged(KEPT)], False, None),
-        (entry(), [judged(*ratchet([broken()], TEST, [entry()], TODAY))], True, None),
+        (entry(), [judged(*with_accepted([broken()], TEST, [entry()], TODAY))], True, None),
         (entry(), [judged(broken())], True, None),
         (entry(), [judged(KEPT, complete=False)], True, None),
         (entry(), [], True, None),  # did not run: skipped, deselected
