@@ -59,7 +59,8 @@ def _ran(folder: Path, words: tuple[str, ...], env: Mapping[str, str] | None) ->
     return subprocess.run(
         command,
         cwd=folder,
-        env={**environment_without_hook(), **(env or {})},
+        # Its words are told, and in part understood: not in the language of the user's shell.
+        env={**environment_without_hook(), "LC_ALL": "C", **(env or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

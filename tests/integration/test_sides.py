@@ -213,6 +213,12 @@ class TestRefusals:
         """Without a repository there is no commit."""
         assert "is in no git repository" in self.check(tmp_path, "main")
 
+    def test_git_that_speaks_another_language(self, tmp_path, monkeypatch):
+        """Its words are understood all the same, where it has a translation for the user's shell."""
+        for name, value in {"LANGUAGE": "de", "LC_ALL": "C.UTF-8"}.items():
+            monkeypatch.setenv(name, value)
+        assert "is in no git repository" in self.check(tmp_path, "main")
+
     def test_nothing_to_compare(self, tmp_path):
         """A prebuilt service is compared with its against_binary, or not at all."""
         refusal = self.check(tmp_path, "main", build=None, binary="./app")
