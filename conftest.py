@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,8 +22,43 @@ settings.register_profile(
 settings.load_profile("gomem")
 
 
-@pytest.fixture(autouse=True)
-def _not_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test starts pytest as a developer does, wherever it runs: in CI pytest prints more, and so do we."""
-    for name in ("CI", "BUILD_NUMBER"):
-        monkeypatch.delenv(name, raising=False)
+# What pytest, git or Go read of the shell that the tests were started from, and would tell or do otherwise.
+OF_THE_SHELL = (
+    *("CI", "BUILD_NUMBER", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS"),
+    *("GOFLAGS", "GODEBUG", "GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GOEXPERIMENT", "GOTRACEBACK", "GOWORK"),
+)
+BY_PREFIX = ("PYTEST_", "GIT_")
+KEPT = {
+    *("PYTEST_CURRENT_TEST", "PYTEST_DEBUG_TEMPROOT", "PYTEST_VERSION"),
+    *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM"),  # the owner of a mounted checkout is told there
+}
+# Of the user's git alone: signing asks for a key, hooks refuse a commit, and what tidies up writes while we look.
+GIT = {
+    "commit.gpgsign": "false",
+    "core.autocrlf": "false",
+    "core.hooksPath": os.devnull,
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _as_anywhere() -> Iterator[None]:
+    """A test starts pytest, git and Go alike wherever it runs: in CI, in a hook of git, in a coloured narrow terminal.
+
+    Also in the background of a script, where the shell lets no Ctrl-C through and all that is started inherits it.
+    """
+    is_deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(os.environ) - KEPT:
+            if name in OF_THE_SHELL or name.startswith(BY_PREFIX):
+                patch.delenv(name)
+        patch.setenv("GIT_CONFIG_COUNT", str(len(GIT)))
+        for number, (key, value) in enumerate(GIT.items()):
+            patch.setenv(f"GIT_CONFIG_KEY_{number}", key)
+            patch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
+        if is_deaf:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        if is_deaf:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
