@@ -24,17 +24,28 @@ def profiled(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("how", "words"),
-    [("slow", "nothing came within 0.5 s"), ("endless", "does not end within 0.5 s"), ("cut", "answer cut off")],
+    ("how", "seconds", "words"),
+    [
+        ("slow", 0.5, "nothing came within 0.5 s"),
+        ("endless", 2.0, "does not end within 2 s"),
+        ("cut", 30.0, "answer cut off"),
+    ],
 )
-def test_an_answer_that_does_not_come_whole(profiled, launch, how, words):
+def test_an_answer_that_does_not_come_whole(profiled, launch, until, how, seconds, words):
     """Silence, a trickle without end and a cut connection each end in an error, and the endpoint stays usable."""
     service = launch(binary=str(profiled), args=[*LISTEN, "--broken", how], ready={"http": "/healthz"})
     url = f"http://127.0.0.1:{service.ports['admin']}/debug/pprof"
-    with contextlib.closing(PprofEndpoint(url, timeout=0.5)) as pprof:
+    with contextlib.closing(PprofEndpoint(url, timeout=seconds)) as pprof:
         with pytest.raises(ObserveError, match=words):
             pprof.heap_profile()
-        assert pprof.memstats().num_gc >= 0
+        until(lambda: tells_memstats(pprof))
+
+
+def tells_memstats(pprof):
+    """Whether it answers in its time, which is short where machines stall."""
+    with contextlib.suppress(ObserveError):
+        return pprof.memstats().num_gc >= 0
+    return False
 
 
 @pytest.mark.parametrize("kind", [ExpvarPage, PrometheusPage])
@@ -42,7 +53,7 @@ def test_a_page_that_does_not_end(profiled, launch, kind):
     """An event stream behind the address of a page costs no more than its time limit."""
     service = launch(binary=str(profiled), args=[*LISTEN, "--broken", "endless"], ready={"http": "/healthz"})
     url = f"http://127.0.0.1:{service.ports['admin']}/page"
-    with contextlib.closing(kind(url, 0.5)) as page, pytest.raises(ObserveError, match="does not end within"):
+    with contextlib.closing(kind(url, 2.0)) as page, pytest.raises(ObserveError, match="does not end within"):
         page.read()
 
 

@@ -338,7 +338,7 @@ class TestStop:
         until(lambda: list(tagged.alive().values()) == ["sleep"])
         child.wait(PATIENCE)
         child.stop(grace=0.0)
-        assert list(tagged.alive().values()) == ["sleep"]
+        until(lambda: list(tagged.alive().values()) == ["sleep"])  # in the middle of exec it shows no environment
         keeper.close()
         assert not tagged.alive()
 
@@ -514,8 +514,8 @@ class TestInterrupts:
         @contextlib.contextmanager
         def interrupting():
             os.kill(keeper.pid, signal.SIGSTOP)
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
-            with pytest.raises(Interrupt):
+            with pytest.raises(Interrupt):  # noqa: PT012 - it may come as soon as it is asked for
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
                 yield
 
         yield interrupting

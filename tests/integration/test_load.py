@@ -250,8 +250,8 @@ def test_a_server_that_dies_in_the_middle(driver):
 def test_an_open_loop_sends_its_plan(driver):
     """With a connection for each request nothing is late: rate x duration requests arrive, at the rate asked for."""
     with serving(lambda request: (200, b"")) as url:
-        record = driver.run(LoadSpec.of(url, "/", rate=50, duration="0.4s", connections=20))
-    assert (record.requests, record.errors, record.rate_asked, record.rate_achieved) == (20, 0, 50.0, 50.0)
+        record = driver.run(LoadSpec.of(url, "/", rate=10, duration="2s", connections=20))
+    assert (record.requests, record.errors, record.rate_asked, record.rate_achieved) == (20, 0, 10.0, 10.0)
     judge_load(record, allow_errors=False, allow_missed_rate=False)
 
 

@@ -23,7 +23,8 @@ def database():
 def test_long(database):
     with open("ready", "w") as told:
         told.write("running")
-    time.sleep(60)
+    while True:  # an interrupt just before one long sleep would wait for its end
+        time.sleep(0.1)
 """
 COMMAND = "from pytest_gomem.cli import run; run()"
 CAPTURED = "from pytest_gomem.commands.pytest_run import run_pytest; run_pytest(['-q'], captured=True)"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import psutil
@@ -329,24 +327,24 @@ def test_ctrl_c_leaves_nothing_behind(project):
     write_tests(
         made,
         """
-        import time
+        import signal
         from pathlib import Path
 
         def test_long(go_service):
             with Path("rounds.txt").open("a") as file:
                 file.write(f"{go_service.pid} ")
-            time.sleep(60 if len(Path("rounds.txt").read_text().split()) == 2 else 0)
+            if len(Path("rounds.txt").read_text().split()) == 2:
+                signal.raise_signal(signal.SIGINT)
         """,
     )
     state, said = repository.state(), made.folder / "rounds.txt"
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--gomem-against=HEAD"]
-    with subprocess.Popen(command, cwd=made.folder, stdout=subprocess.DEVNULL, start_new_session=True) as running:
-        while running.poll() is None and not (said.exists() and said.read_text().count(" ") == 2):
-            time.sleep(0.02)
-        running.send_signal(signal.SIGINT)
-    assert running.returncode == 2
-    assert not any(psutil.pid_exists(int(pid)) for pid in said.read_text().split())
+    interrupted = made.run("--gomem-against=HEAD")
+    assert (interrupted.status, "KeyboardInterrupt" in interrupted.text) == (2, True), interrupted.text
+    pids = said.read_text().split()
+    assert len(pids) == 2
+    assert not any(psutil.pid_exists(int(pid)) for pid in pids)
     said.unlink()
+    (made.folder / "report.json").unlink()
     assert repository.state() == state
 
 

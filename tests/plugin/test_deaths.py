@@ -72,7 +72,7 @@ def test_not_startable(scenario, tmp_path):
         lost: {binary: ./nowhere/api}
         """,
     )
-    text = (outcome.folder / "gomem.yaml").read_text().replace("/healthz}", "/healthz, timeout: 1s}")
+    text = (outcome.folder / "gomem.yaml").read_text().replace("/healthz}", "/healthz, timeout: 5s}")
     (outcome.folder / "gomem.yaml").write_text(text)
     test = (
         (outcome.folder / "test_it.py")
@@ -83,7 +83,7 @@ def test_not_startable(scenario, tmp_path):
     result = outcome.run()
     assert "1 failed, 2 errors" in result.text
     assert "ended with exit status 3 while we waited for GET http://127.0.0.1:" in result.text
-    assert "not ready after 1 s" in result.text
+    assert "not ready after 5 s" in result.text
     assert "there is no such program: " in result.text
     assert [t["outcome"] for t in result.report["tests"]].count("error") == 2
 

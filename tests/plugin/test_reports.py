@@ -211,7 +211,7 @@ def test_neighbours(scenario):
         @pytest.mark.gomem(peak_rss="1kB")
         def test_rerun(go_service): pass
 
-        @pytest.mark.timeout(2)
+        @pytest.mark.timeout(2, func_only=True)
         def test_stuck(go_service):
             time.sleep(60)
         """

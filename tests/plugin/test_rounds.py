@@ -137,7 +137,8 @@ def test_a_budget_is_judged_on_the_median_and_a_failing_round_ends_the_test(scen
         def test_dies(go_service):
             if grow(go_service, "dies", [0, 0, 0]) == 1:
                 os.kill(go_service.pid, 9)
-                __import__("time").sleep(0.3)
+                while go_service.process.ending() is None:
+                    pass
 
         @pytest.fixture
         def second_fails():
