@@ -11,7 +11,8 @@ from typing import TextIO
 from pytest_gomem.commands.arguments import parsed
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
-from pytest_gomem.config.services import STOP_GRACE, Ready, ServiceConfig
+from pytest_gomem.config.ready import Ready
+from pytest_gomem.config.services import STOP_GRACE, ServiceConfig
 from pytest_gomem.environment import run_record
 from pytest_gomem.errors import BudgetBroken, ConfigError, LaunchError, Place, ServiceDied
 from pytest_gomem.judge.decide import failed

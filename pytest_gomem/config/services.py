@@ -1,22 +1,20 @@
-"""Owns what a service is: how it is built and started, when it is ready, and under which settings it runs."""
+"""Owns what a service is: how it is built and started, and under which settings it runs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pytest_gomem.config.fields import Fields, Mistakes, filled, flag, members, quantity, text, texts, whole
 from pytest_gomem.config.gc import GcSettings, check, check_env, parse_gc
 from pytest_gomem.config.located import Located
+from pytest_gomem.config.ready import URL, Ready, check_ports, default_ready, parse_ready
 from pytest_gomem.config.tokens import ports_named
 from pytest_gomem.errors import Place
-from pytest_gomem.globs import did_you_mean
 from pytest_gomem.quantity import SECONDS
 
-READY_TIMEOUT = 10.0
 STOP_GRACE = 5.0
 
 _STARTS = ("build", "binary", "command")
@@ -39,7 +37,6 @@ _KEYS = (
     "peak_profile",
 )
 _NAME = re.compile(r"\w[\w.-]*")
-_URL = re.compile(r"https?://\S+")
 _TOKEN_FIRST = re.compile(r"\$\{|\{tmp\}")
 
 
@@ -51,21 +48,6 @@ class BuildSpec:
     flags: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     env: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Ready:
-    """How a service shows that it is ready.
-
-    kind: "http" (target, a path or a full URL, answers), "tcp" (the port accepts), "log" (target, a regular expression,
-    is found in the output) or "started" (nothing to wait for). port: a port's name, "" for the default one.
-    timeout: seconds.
-    """
-
-    kind: Literal["http", "tcp", "log", "started"]
-    target: str = ""
-    port: str = ""
-    timeout: float = READY_TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -103,12 +85,6 @@ class ServiceConfig:
     metrics: str | None = None
 
 
-def default_ready(texts: Iterable[str]) -> Ready:
-    """Readiness where none is declared: the first port that the texts name accepts, or, without ports, at once."""
-    ports = ports_named(texts)
-    return Ready("tcp", port=_main_port(ports)) if ports else Ready("started")
-
-
 def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
     """Read one service. Raises ConfigErrors with every mistake in it."""
     mistakes = Mistakes()
@@ -120,7 +96,8 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
     command = _command(fields, base_dir)
     args = fields.read("args", texts, ())
     env: Mapping[str, str] = fields.read("env", _service_env, {})
-    ports = ports_named((*command, *args, *env.values()))
+    words = (*command, *args, *env.values())
+    ports = ports_named(words)
     service = ServiceConfig(
         name=name,
         build=fields.read("build", _build, None),
@@ -128,7 +105,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         args=args,
         env=env,
         cwd=fields.read("cwd", lambda cwd: Path(_joined(filled(cwd), base_dir)), base_dir),
-        ready=fields.read("ready", lambda ready: _ready(ready, ports), default_ready((*command, *args, *env.values()))),
+        ready=fields.read("ready", lambda ready: parse_ready(ready, ports), default_ready(words)),
         pprof=fields.read("pprof", lambda url: _url(url, ports, "/debug/pprof"), None),
         gc=fields.read("gc", _gc, GcSettings()),
         profile_rate=fields.read("profile_rate", whole(0), None),
@@ -222,78 +199,11 @@ def _gc(node: Located) -> GcSettings:
 
 def _url(node: Located, ports: tuple[str, ...], path: str) -> str:
     url = text(node)
-    if _URL.fullmatch(url) is None:
+    if URL.fullmatch(url) is None:
         raise node.error(f"{node.shown} is no URL", f'such as "http://127.0.0.1:{{port:admin}}{path}"')
-    _check_ports(node, ports_named([url]), ports)
+    check_ports(node, ports_named([url]), ports)
     return url
-
-
-def _ready(node: Located, ports: tuple[str, ...]) -> Ready:
-    mistakes = Mistakes()
-    fields = Fields(node, ("http", "tcp", "log", "port", "timeout"), mistakes)
-    kinds = [kind for kind in ("http", "tcp", "log") if kind in fields.said]
-    if len(kinds) > 1:
-        mistakes.add(node.error(f"waits for both {kinds[0]} and {kinds[1]}", "keep one of http, tcp, log"))
-    http = fields.read("http", lambda url: _http(url, ports), "")
-    log = fields.read("log", _regex, "")
-    fields.read("tcp", _tcp, True)
-    port = fields.read("port", lambda name: _port(name, ports), _main_port(ports))
-    timeout = fields.read("timeout", _timeout, READY_TIMEOUT)
-    mistakes.raise_all()
-    if http:
-        return Ready("http", http, port, timeout)
-    if log:
-        return Ready("log", log, port, timeout)
-    listens = bool(ports) or "tcp" in fields.said or "port" in fields.said
-    return Ready("tcp" if listens else "started", "", port, timeout)
-
-
-def _http(node: Located, ports: tuple[str, ...]) -> str:
-    target = text(node)
-    if not target.startswith("/") and _URL.fullmatch(target) is None:
-        raise node.error(f"{node.shown} is neither a path nor a URL", "a path begins with '/', such as /healthz")
-    _check_ports(node, ports_named([target]), ports)
-    return target
-
-
-def _tcp(node: Located) -> bool:
-    if not flag(node):
-        raise node.error("tcp: false waits for nothing", "leave it out, or name another sign: http or log")
-    return True
-
-
-def _regex(node: Located) -> str:
-    try:
-        re.compile(filled(node))
-    except re.error as error:
-        raise node.error(f"{node.shown} is no regular expression: {error}") from None
-    return text(node)
-
-
-def _port(node: Located, ports: tuple[str, ...]) -> str:
-    name = filled(node)
-    _check_ports(node, (name,), ports)
-    return name
-
-
-def _check_ports(node: Located, names: tuple[str, ...], ports: tuple[str, ...]) -> None:
-    # Without any port here the arguments may come from a fixture; the launch then knows more than the file.
-    for name in names if ports else ():
-        if name not in ports:
-            written = f"{{port:{name}}}" if name else "{port}"
-            hint = did_you_mean(name, filter(None, ports)) if name and any(ports) else "name one that args or env use"
-            raise node.error(f"no argument or variable of the service uses {written}", hint)
-
-
-def _main_port(ports: tuple[str, ...]) -> str:
-    return "" if "" in ports else next(iter(ports), "")
 
 
 def _seconds(node: Located) -> float:
     return quantity(SECONDS)(node).value
-
-
-def _timeout(node: Located) -> float:
-    if not _seconds(node):
-        raise node.error("a timeout of 0 leaves no time to become ready", "such as 10s")
-    return _seconds(node)

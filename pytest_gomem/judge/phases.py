@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.decide import judge
+from pytest_gomem.judge.decide import NOT_YET, judge
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 
@@ -24,12 +24,11 @@ def judge_phase(budget: Budget, phases: Mapping[str, Results]) -> tuple[Verdict,
 
     Without such a phase it is unmeasured, which fails, unless it was declared for windows of all sorts.
     """
-    unknown = Unavailable("this version does not measure it yet")
     found = {name: results for name, results in phases.items() if given_name(name) == budget.phase}
     if not found and budget.scope not in _FOR_MANY:
         return judge(budget, Unavailable("there was no such phase in the window"))
     return tuple(
         verdict
         for name, results in found.items()
-        for verdict in judge(replace(budget, phase=name), results.get(budget.metric, unknown))
+        for verdict in judge(replace(budget, phase=name), results.get(budget.metric, NOT_YET))
     )

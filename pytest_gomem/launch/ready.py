@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from pytest_gomem.config.services import Ready
+from pytest_gomem.config.ready import Ready
 from pytest_gomem.errors import LoadError
 from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.keeper.protocol import ChildState

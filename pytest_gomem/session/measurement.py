@@ -16,7 +16,7 @@ from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.errors import BudgetBroken, ConfigError, ConfigErrors, GomemError, MeasureError, Place
 from pytest_gomem.judge.acceptances import with_accepted
 from pytest_gomem.judge.compare import ENOUGH
-from pytest_gomem.judge.decide import failed, judge
+from pytest_gomem.judge.decide import NOT_YET, failed, judge
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
 from pytest_gomem.judge.phases import judge_phase
 from pytest_gomem.judge.precedence import resolve
@@ -84,7 +84,6 @@ class Judging:
         if self.is_base:
             return ()
         by_phase = {phase.name: {metric.name: metric.result for metric in phase.metrics} for phase in phases}
-        unknown = Unavailable("this version does not measure it yet")
         found = (
             verdict
             for budget in budgets
@@ -93,7 +92,7 @@ class Judging:
                 if budget.function
                 else judge_phase(budget, by_phase)
                 if budget.phase
-                else judge(budget, results.get(budget.metric, unknown))
+                else judge(budget, results.get(budget.metric, NOT_YET))
             )
         )
         return self.with_accepted(found)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_gomem.config.file import GomemConfig, load_config
-from pytest_gomem.config.services import BuildSpec, Ready
+from pytest_gomem.config.ready import Ready
+from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.errors import ConfigErrors
 from pytest_gomem.quantity import BYTES, COUNT, RATIO, SECONDS
 

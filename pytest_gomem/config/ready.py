@@ -1,0 +1,108 @@
+"""Owns how a service shows that it is ready: what `ready` in gomem.yaml may say, and what holds where it is silent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_gomem.config.fields import Fields, Mistakes, filled, flag, quantity, text
+from pytest_gomem.config.located import Located
+from pytest_gomem.config.tokens import ports_named
+from pytest_gomem.globs import did_you_mean
+from pytest_gomem.quantity import SECONDS
+
+READY_TIMEOUT = 10.0
+URL = re.compile(r"https?://\S+")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """How a service shows that it is ready.
+
+    kind: "http" (target, a path or a full URL, answers), "tcp" (the port accepts), "log" (target, a regular expression,
+    is found in the output) or "started" (nothing to wait for). port: a port's name, "" for the default one.
+    timeout: seconds.
+    """
+
+    kind: Literal["http", "tcp", "log", "started"]
+    target: str = ""
+    port: str = ""
+    timeout: float = READY_TIMEOUT
+
+
+def default_ready(texts: Iterable[str]) -> Ready:
+    """Readiness where none is declared: the first port that the texts name accepts, or, without ports, at once."""
+    ports = ports_named(texts)
+    return Ready("tcp", port=_main_port(ports)) if ports else Ready("started")
+
+
+def parse_ready(node: Located, ports: tuple[str, ...]) -> Ready:
+    """Read `ready` of a service that names these ports. Raises ConfigErrors with every mistake in it."""
+    mistakes = Mistakes()
+    fields = Fields(node, ("http", "tcp", "log", "port", "timeout"), mistakes)
+    kinds = [kind for kind in ("http", "tcp", "log") if kind in fields.said]
+    if len(kinds) > 1:
+        mistakes.add(node.error(f"waits for both {kinds[0]} and {kinds[1]}", "keep one of http, tcp, log"))
+    http = fields.read("http", lambda url: _http(url, ports), "")
+    log = fields.read("log", _regex, "")
+    fields.read("tcp", _tcp, True)
+    port = fields.read("port", lambda name: _port(name, ports), _main_port(ports))
+    timeout = fields.read("timeout", _timeout, READY_TIMEOUT)
+    mistakes.raise_all()
+    if http:
+        return Ready("http", http, port, timeout)
+    if log:
+        return Ready("log", log, port, timeout)
+    listens = bool(ports) or "tcp" in fields.said or "port" in fields.said
+    return Ready("tcp" if listens else "started", "", port, timeout)
+
+
+def _http(node: Located, ports: tuple[str, ...]) -> str:
+    target = text(node)
+    if not target.startswith("/") and URL.fullmatch(target) is None:
+        raise node.error(f"{node.shown} is neither a path nor a URL", "a path begins with '/', such as /healthz")
+    check_ports(node, ports_named([target]), ports)
+    return target
+
+
+def _tcp(node: Located) -> bool:
+    if not flag(node):
+        raise node.error("tcp: false waits for nothing", "leave it out, or name another sign: http or log")
+    return True
+
+
+def _regex(node: Located) -> str:
+    try:
+        re.compile(filled(node))
+    except re.error as error:
+        raise node.error(f"{node.shown} is no regular expression: {error}") from None
+    return text(node)
+
+
+def _port(node: Located, ports: tuple[str, ...]) -> str:
+    name = filled(node)
+    check_ports(node, (name,), ports)
+    return name
+
+
+def check_ports(node: Located, names: tuple[str, ...], ports: tuple[str, ...]) -> None:
+    """Raise ConfigError for a name that is none of the ports which the service names."""
+    # Without any port here the arguments may come from a fixture; the launch then knows more than the file.
+    for name in names if ports else ():
+        if name not in ports:
+            written = f"{{port:{name}}}" if name else "{port}"
+            hint = did_you_mean(name, filter(None, ports)) if name and any(ports) else "name one that args or env use"
+            raise node.error(f"no argument or variable of the service uses {written}", hint)
+
+
+def _main_port(ports: tuple[str, ...]) -> str:
+    return "" if "" in ports else next(iter(ports), "")
+
+
+def _timeout(node: Located) -> float:
+    seconds = quantity(SECONDS)(node).value
+    if not seconds:
+        raise node.error("a timeout of 0 leaves no time to become ready", "such as 10s")
+    return seconds
