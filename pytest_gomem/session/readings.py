@@ -13,6 +13,7 @@ from pytest_gomem.observe import kernel
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import KernelReading, MemStats
 from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
+from pytest_gomem.session.peaks import unlooked
 from pytest_gomem.session.subject import Subject
 
 RuntimeValues = Mapping[str, int | float | Histogram]
@@ -91,7 +92,8 @@ class Readings:
         """MemStats and the number of goroutines after two forced collections."""
         try:
             inside = self._subject.inside()
-            stats = inside.settled()
+            with unlooked(self._subject):
+                stats = inside.settled()
             return stats if stats.goroutines is not None else replace(stats, goroutines=inside.goroutines())
         except ObserveError as error:
             return Missing(str(error))

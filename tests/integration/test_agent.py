@@ -369,6 +369,19 @@ def test_the_peak_is_reset(obedient):
     assert agent.ping().agent_goroutines == 3
 
 
+def test_a_held_peak_is_looked_at_when_that_is_asked_for(obedient):
+    """No cycle sets off a profile while the peak is held; the look that ends this writes it before it answers."""
+    agent, path = obedient.agent, obedient.folder / "peak"
+    agent.start_peak(path)
+    agent.hold_peak()
+    for _ in range(20):
+        agent.gc()
+    assert agent.peak().kept == 0
+    agent.look_peak()
+    assert agent.peak().kept == 1
+    assert read_peak(path).peak == agent.peak()
+
+
 # The stderr split
 
 

@@ -151,6 +151,25 @@ def test_each_window_on_a_process_has_its_own_peak_profile(scenario):
         assert 1 <= forced <= window["metrics"]["gc_cycles"]["value"], note
 
 
+def test_looking_for_a_peak_is_not_in_what_is_read_at_the_close(scenario):
+    """Pages that garbage made resident are a peak to keep; live_heap shows nothing of what writing that takes."""
+    window = (
+        scenario(
+            """
+        @pytest.mark.gomem(service="built", rounds=8)
+        def test_garbage(go_service):
+            go_service.load("/allocate?size=1000000", requests=2)
+        """,
+            more_services=BUILT.replace("server", "profiled").replace("plain:", "  peak_profile: true\nplain:"),
+        )
+        .run()
+        .window("test_garbage")
+    )
+    held = [one["live_heap"] for one in window["rounds"]]
+    assert max(held) - min(held) < 200e3
+    assert not [note for note in window["notes"] if "peak_profile" in note]
+
+
 def test_a_broken_limit_names_its_line(scenario):
     """The failure of a memory limit names function, file and line of the user's module; so does the JSON."""
     project = scenario(

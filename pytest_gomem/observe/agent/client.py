@@ -129,6 +129,14 @@ class AgentClient:
         """Forget the peak and remove its file."""
         self._channel.ask("peak", "reset")
 
+    def hold_peak(self) -> None:
+        """Look at no cycle until look_peak(); waits for a profile that is being written."""
+        self._channel.ask("peak", "hold", timeout=self._collecting)
+
+    def look_peak(self) -> None:
+        """Look at the cycle that ended last, and from now on at each again; a new peak is in the file afterwards."""
+        self._channel.ask("peak", "look", timeout=self._collecting)
+
     def peak(self) -> Peak:
         """The peak so far; raises ObserveError with the reason when its profile could not be written."""
         return self._read(peak_of, "peak", "get")
