@@ -44,13 +44,17 @@ class Asked(NamedTuple):
 
 def is_asked(options: Said) -> bool:
     """Whether tests are to be compared with another side."""
-    return bool(options["against"] or options["against-go"])
+    return options["against"] is not None or options["against-go"] is not None
 
 
 def _base(options: Said, started_in: Path, otherwise: Path) -> Against:
     from pytest_gomem.launch.go_versions import named_toolchain
     from pytest_gomem.launch.sides import Against
 
+    for name in ("against", "against-go"):
+        if options[name] is not None and not str(options[name]).strip():
+            hint = "where it comes from a variable, that is not set"
+            raise ConfigError(f"--gomem-{name} is empty: there is nothing to compare with", hint=hint)
     ref, go = str(options["against"] or ""), str(options["against-go"] or "")
     binary = _binary(ref, started_in)
     if binary and go:
@@ -64,10 +68,9 @@ def _base(options: Said, started_in: Path, otherwise: Path) -> Against:
 def _binary(written: str, started_in: Path) -> Path | None:
     """The program that the option names, None where it names a commit."""
     path = started_in / Path(written).expanduser()
-    if written and path.is_file():
-        if os.access(path, os.X_OK):
-            return path.resolve()
-        raise ConfigError(f"--gomem-against: {written} is a file that cannot be executed")
+    if written and path.is_file() and os.access(path, os.X_OK):
+        return path.resolve()
     if written.startswith(_PATH_STARTS):
-        raise ConfigError(f"--gomem-against: there is no program {written}")
+        wrong = f"{written} is a file that cannot be executed" if path.is_file() else f"there is no program {written}"
+        raise ConfigError(f"--gomem-against: {wrong}")
     return None

@@ -382,7 +382,7 @@ def test_go_against_go(project):
 
 
 def test_compare_command(scenario, binaries):
-    """A binary stands for the other side; statuses are 0, and 2 for what is neither program nor commit."""
+    """A binary stands for the other side; statuses are 0, and 2 for what is neither program nor commit, or empty."""
     made = scenario(TEST.replace("/keep", "/healthz"))
     gomem = Path(sys.executable).with_name("gomem")
 
@@ -397,6 +397,9 @@ def test_compare_command(scenario, binaries):
         (["./nothing"], "there is no program ./nothing"),
         (["main"], "no service of gomem.yaml can be built at another commit"),
         (["--gomem-strict"], "usage: gomem compare"),
+        ([""], "--gomem-against is empty: there is nothing to compare with"),
+        (["gomem.yaml"], "no service of gomem.yaml can be built at another commit"),
+        (["./gomem.yaml"], "./gomem.yaml is a file that cannot be executed"),
     ):
         refused = compare(*words)
         assert refused.returncode == 2
