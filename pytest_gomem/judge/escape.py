@@ -24,6 +24,7 @@ _CAN_INLINE = re.compile(r"can inline (.+?)(?: with cost .*)?")
 _CANNOT_INLINE = re.compile(r"cannot inline (.+?): (.*)")
 # What a step only reaches through; what it comes to is told by the steps around it.
 _ON_THE_WAY = ("spill", "slice", "address-of", "dot", "dot of pointer", "interface-converted")
+_NUMBER = re.compile(r"\b\d+\b")
 _MOST_ESCAPES = 2
 _LONGEST = 60
 _ARGUMENTS = "... argument"  # how the compiler calls the slice behind a variadic parameter
@@ -91,13 +92,13 @@ def parse_notes(text: str) -> Notes:
 def explain(site: Site, new: Notes, base: Notes | None = None) -> Iterator[Cause]:
     """What the notes say of a line; with those of an earlier build, what is new in it.
 
-    Lines move from build to build: an escape is the same where the function and the value's own words are.
+    Lines move from build to build: an escape is the same where the function and the value's own words are, or where
+    its size alone is another.
     """
     function = short_function(site.function)
     escapes = new.at(site.file, site.line)[:_MOST_ESCAPES]
-    before = {(e.function, e.value) for e in base.escapes} if base else set()
     for escape in escapes:
-        now = "now " if base and (escape.function, escape.value) not in before else ""
+        now = "now " if base and not _was_there(escape, new, base) else ""
         does = "makes its larger arrays on the heap" if escape.value == "append" else "escapes to the heap"
         yield Cause("escape", f"{_shown(escape.value)} {now}{does}{_since(escape)}")
     why = new.not_inlined.get(function)
@@ -105,6 +106,16 @@ def explain(site: Site, new: Notes, base: Notes | None = None) -> Iterator[Cause
         yield Cause("inlining", f"{function} is no longer inlined: {why}")
     elif why and any(_final(escape).does == "return" for escape in escapes):
         yield Cause("inlining", f"{function} cannot be inlined into its caller: {why}")
+
+
+def _was_there(escape: Escape, new: Notes, base: Notes) -> bool:
+    before, now = ([(e.function, e.value) for e in notes.escapes] for notes in (base, new))
+    gone = {(function, _sizeless(value)) for function, value in before if (function, value) not in now}
+    return (escape.function, escape.value) in before or (escape.function, _sizeless(escape.value)) in gone
+
+
+def _sizeless(value: str) -> str:
+    return _NUMBER.sub("0", value)
 
 
 def short_function(function: str) -> str:

@@ -98,6 +98,18 @@ def test_what_escapes_now_and_is_no_longer_inlined(tmp_path):
     assert other_way.causes == ()
 
 
+def test_a_value_whose_size_alone_changed_escapes_as_before(tmp_path):
+    """It is not named as what is new; beside it one that the other build has not is."""
+    before = "package main\n\nvar a, b []byte\n\nfunc main() {\n\ta = make([]byte, 1000)\n}\n"
+    after = before.replace("1000)", "2000)\n\tb = make([]byte, 3000)")
+    new, base = built(tmp_path / "new", after), built(tmp_path / "base", before)
+    for source, twin, words in ((after, base, "escapes"), (after.replace("2000", "1000"), base, "now escapes")):
+        (tmp_path / "new" / "main.go").write_text(source)
+        line = line_of(source, "3000" if words == "now escapes" else "2000")
+        (found,), _ = Reasons().explained([culprit(line, "main.main")], new, twin)
+        assert texts("escape", found)[0].split("` ")[1].startswith(f"{words} to the heap"), source
+
+
 def test_the_builds_own_flags_decide(tmp_path):
     """With the user's -gcflags=-l nothing is inlined, and the notes say so; a tag chooses the file."""
     plain = BEFORE.replace("return n", "kept = &p\n\treturn n").replace("func fill", "var kept *page\n\nfunc fill")
