@@ -139,12 +139,12 @@ def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
 
 
 def _nothing(sample_type: str, new: Profile, functions: int, growth: int, there: str) -> str:
-    if not functions:
-        return f"no line holds or makes more than {there}, as far as the profiles tell"
-    where = "1 function" if functions == 1 else f"{functions} functions"
     rate = f"one sample in {format_value(new.period, BYTES)}"
-    grown = amount_text(growth, sample_type)
     finer = "; profile_rate: 4096 in gomem.yaml tells finer" if new.period > _FINE else ""
+    if not functions:
+        return f"no line holds or makes more than {there}, as far as two profiles tell that take {rate}{finer}"
+    where = "1 function" if functions == 1 else f"{functions} functions"
+    grown = amount_text(growth, sample_type)
     return f"the growth of {grown}, in {where}, is within the noise of two profiles that take {rate}{finer}"
 
 

@@ -78,6 +78,14 @@ def test_equal_sides_accuse_nobody():
     assert "no line holds or makes more" in between(same, same).nothing
 
 
+def test_sparse_samples_that_show_no_growth_say_how_to_tell_finer():
+    """What a figure says and the profiles do not may lie between two samples, unless they take nearly all."""
+    sparse, fine = (held((1, 100), rate=rate) for rate in (524_288, 4096))
+    words = between(sparse, sparse).nothing
+    assert words.endswith("that take one sample in 524 kB; profile_rate: 4096 in gomem.yaml tells finer")
+    assert between(fine, fine).nothing.endswith("that take one sample in 4.10 kB")
+
+
 def test_the_other_side_is_called_what_it_is():
     """A line that is new, one that grew, and that there is none: all speak of the baseline where it is one."""
     base, new = held((10, 300)), held((10, 400), (20, 40))
