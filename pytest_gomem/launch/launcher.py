@@ -77,7 +77,11 @@ class _Command:
     @property
     def no_agent(self) -> str:
         """Why there is no agent in it, "" when there is."""
-        return why_no_agent(Path(self.words[0])) if self.source.build else "a prebuilt binary holds none"
+        if not self.source.build:
+            return "a prebuilt binary holds none"
+        if not self.source.agent:
+            return "it is compared with a binary that holds none"
+        return why_no_agent(Path(self.words[0]))
 
 
 class Launcher:

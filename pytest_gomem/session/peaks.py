@@ -81,11 +81,10 @@ class Peaks:
         """What the looking has added to the window's figures."""
         if not self._forced and not self._written:
             return []
-        cycles = f"{self._forced} GC cycle{'s' * (self._forced != 1)}"
-        profiles = f"{self._written} profile{'s' * (self._written != 1)}"
         return [
-            f"peak_profile: true forced {cycles} and wrote {profiles} in this window: its gc_* figures count the "
-            "cycles, and total_alloc, allocs, alloc_bytes_per_op and the like what the writing allocated"
+            f"peak_profile: true forced GC cycles ({self._forced}) and wrote profiles ({self._written}) in this "
+            "window: its gc_* figures count the cycles, and total_alloc, allocs, alloc_bytes_per_op and the like what "
+            "the writing allocated"
         ]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -46,7 +47,7 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
         phases=phases,
         functions=known_values(functions),
         rounds=tuple(values(window) for window in rounds),
-        notes=tuple(dict.fromkeys([*_doubts(rounds, asked), *(note for window in rounds for note in window.notes)])),
+        notes=tuple(_once([*_doubts(rounds, asked), *(note for window in rounds for note in window.notes)])),
         culprits=accused.culprits,
         culprit_summaries=accused.culprit_summaries,
     )
@@ -85,8 +86,9 @@ def _median(name: str, rounds: Sequence[MetricValue]) -> MetricValue:
     """The median with its spread; without a value in one round there is none at all: unmeasured is not passed."""
     for number, metric in enumerate(rounds, 1):
         if isinstance(metric.result, Unavailable):
-            same = all(metric.result == other.result for other in rounds)
-            reason = metric.result.reason if same else f"in round {number} of {len(rounds)}: {metric.result.reason}"
+            # What no round could measure has one reason, though it names another port each time.
+            never = all(isinstance(other.result, Unavailable) for other in rounds)
+            reason = metric.result.reason if never else f"in round {number} of {len(rounds)}: {metric.result.reason}"
             return MetricValue(name, metric.unit, Unavailable(reason))
     readings = [metric.result for metric in rounds if isinstance(metric.result, Reading)]
     middle = median(reading.value for reading in readings)
@@ -111,6 +113,11 @@ def spread_text(found: Sequence[float], unit: str) -> str:
     """How far the rounds lie apart: "median of 3 rounds, 61.2 MB to 61.3 MB"."""
     low, high = value_text(min(found), unit), value_text(max(found), unit)
     return f"median of {len(found)} rounds, " + (f"all {low}" if low == high else f"{low} to {high}")
+
+
+def _once(notes: Iterable[str]) -> Iterable[str]:
+    """Each note once: of those that differ in their numbers alone the last, as all else is of the last round."""
+    return {re.sub(r"\d+", "0", note): note for note in notes}.values()
 
 
 def _doubts(rounds: Sequence[WindowRecord], asked: int) -> list[str]:

@@ -147,7 +147,7 @@ def test_each_window_on_a_process_has_its_own_peak_profile(scenario):
     assert "-" not in second["reason"]
     for window in (large, small):
         (note,) = [note for note in window["notes"] if "peak_profile: true forced" in note]
-        forced = int(note.split("forced ")[1].split()[0])
+        forced = int(note.split("GC cycles (")[1].split(")")[0])
         assert 1 <= forced <= window["metrics"]["gc_cycles"]["value"], note
 
 

@@ -49,6 +49,7 @@ def test_budgets_are_judged_on_the_median():
     [
         ((1e6, "no endpoint", 1e6), "in round 2 of 3: no endpoint"),
         (("no endpoint",) * 3, "no endpoint"),
+        (("port 1 is silent", "port 2 is silent"), "port 1 is silent"),
     ],
 )
 def test_what_one_round_could_not_measure_has_no_median(values, reason):
@@ -74,6 +75,12 @@ def test_checks_by_hand_are_the_last_rounds_and_other_work_is_noted():
     (record,) = merged([*one(1e6, ops=10, verdicts=(by_hand,)), *one(2e6, ops=20, verdicts=(by_hand,))], JUDGING)
     assert record.verdicts == (by_hand,)
     assert record.notes == ("the rounds did different work: 10, 20 operations",)
+
+
+def test_notes_that_differ_in_their_numbers_alone_are_told_once():
+    """By the last of them; in the order of their first appearance."""
+    rounds = [[window(notes=(f"forced {number} cycles", "lost a port"))] for number in (1, 23)]
+    assert merged(rounds, JUDGING)[0].notes == ("forced 23 cycles", "lost a port")
 
 
 def test_schedules():
