@@ -31,9 +31,8 @@ class Schedule:
         return len(self.sides)
 
     def expected(self, at: int) -> int:
-        """How many rounds are run in all, seen from round `at`, counted from 1: those that confirm are not expected."""
-        asked = min(self.looks, default=0) if self.confirms_only else 0
-        return asked if at <= asked else len(self)
+        """How many rounds are run in all if the next look ends the test, seen from round `at`, counted from 1."""
+        return min((look for look in self.looks if look >= at), default=len(self))
 
     def may_be_last(self, at: int) -> bool:
         """Whether round `at`, counted from 0, is the last of its side if the test ends after all, or after a look."""

@@ -163,19 +163,20 @@ def _is_same_process(ours: Service, theirs: Service) -> bool:
 def unlike(new: WindowRecord, base: WindowRecord) -> str:
     """Why the figures of the two sides do not compare, "" where they do."""
     ways = "the sides were measured in different ways: "
-    agents = [window.conditions.get("agent") for window in (new, base)]
-    if agents[0] != agents[1]:
-        where = "this side" if agents[0] == "yes" else "the base side"
+    if where := _alone(*(window.conditions.get("agent") == "yes" for window in (new, base))):
         return f"{ways}the agent is built into {where} alone"
-    profiled = [OPENING_PROFILE in window.conditions for window in (new, base)]
-    if profiled[0] != profiled[1]:
-        where = "this side" if profiled[0] else "the base side"
+    if where := _alone(*(OPENING_PROFILE in window.conditions for window in (new, base))):
         return f"{ways}a heap profile, which a budget asks for, could be taken at the window's opening on {where} alone"
     for name in ("live_heap", "alloc_bytes_per_op"):
         ours, theirs = _source(new, name), _source(base, name)
         if ours and theirs and ours != theirs:
             return f"{ways}{name} from {ours}, and on the base side from {theirs}"
     return ""
+
+
+def _alone(new: bool, base: bool) -> str:
+    """The side that alone has it, "" where both have or neither."""
+    return "" if new == base else "this side" if new else "the base side"
 
 
 def _source(window: WindowRecord, name: str) -> str:

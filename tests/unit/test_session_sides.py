@@ -27,6 +27,7 @@ def test_sides_measured_in_different_ways_do_not_compare():
     assert words.endswith("live_heap from MemStats by the agent, and on the base side from MemStats by pprof")
     assert unlike(measured("MemStats by the agent"), measured("MemStats by the agent")) == ""
     assert unlike(measured("MemStats by the agent"), measured(None)) == ""
+    assert unlike(*[window(conditions={"agent": "yes", "opening_heap_profile": "taken for a budget"})] * 2) == ""
     # Without any endpoint nothing tells the sides' heaps apart, and the agent is in the RSS of one of them.
     new, base = (window(conditions={"agent": word}) for word in ("yes", "no"))
     assert unlike(new, base).endswith("the agent is built into this side alone")
