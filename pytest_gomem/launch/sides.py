@@ -52,8 +52,8 @@ class Against:
     toolchain: Toolchain | None = None
 
     def __str__(self) -> str:
-        what = str(self.binary or self.ref)
-        return what if self.toolchain is None else f"{what}{', ' * bool(what)}built by {self.toolchain}"
+        what = str(self.binary or self.ref or "the same source")
+        return what if self.toolchain is None else f"{what}, built by {self.toolchain}"
 
 
 class NewSide:

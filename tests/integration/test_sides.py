@@ -386,6 +386,16 @@ class TestGoVersions:
             assert found.version.startswith(f"go{version.rpartition('.')[0]}")
             assert found.env["GOTOOLCHAIN"] == "local"
 
+    def test_one_behind_another_on_path(self, tmp_path, monkeypatch):
+        """The Go of an activated environment hides none that is installed for all."""
+        for version in ("go1.98.1", "go1.99.1"):
+            go = tmp_path / version / "go"
+            go.parent.mkdir()
+            go.write_text(f"#!/bin/sh\necho go version {version} plan9/mips\n")
+            go.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}/go1.98.1:{tmp_path}/go1.99.1:{os.environ['PATH']}")
+        assert named_toolchain("1.99", tmp_path).go == str(tmp_path / "go1.99.1" / "go")
+
     def test_fetched_before(self, tmp_path, cache):
         """What was fetched once is found in the cache; 1.9 is not taken for 1.99."""
         go = cache / go_versions.KIND / "go1.99.3" / "bin" / "go"
