@@ -126,7 +126,7 @@ def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
 def _visible_text(verdict: Verdict, window: WindowRecord) -> str:
     unit = metric_unit(window, verdict.budget.metric, verdict.limit.unit.name)
     least = value_text(verdict.smallest_visible or 0.0, unit)
-    return f"a change of {least} or more could be told from noise"
+    return f"a change of {least} or more is told from noise 19 times in 20"
 
 
 def _declared(verdict: Verdict) -> str:

@@ -26,6 +26,8 @@ from pytest_gomem.report.text import (
 # The most telling first: where the terminal is narrow, columns are dropped from the end.
 _METRICS = ("gc_cycles", "peak_rss", "gc_cpu", "live_heap", "gc_pause_max", "throughput", "latency_p99")
 _HIGHER_IS_BETTER = frozenset({"throughput"})
+_OF_THE_BUILD = frozenset({"goexperiment", "pgo", "tags"})
+_SAME_PEAK = (900e3, 0.018)  # bytes and share: six sigmas of what is known of peak_rss before anything runs
 _SAME_WORK = 1.02  # ops that differ by no more than this count as the same work
 
 
@@ -47,7 +49,8 @@ def matrix_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
     """
     for title, rows in _groups(run_tests).items():
         if len(rows) > 1:
-            yield clip(f"gomem: {short_name(short_names(title), width - 23)} by GC settings", width), "bold"
+            by = "by build settings" if all(row.settings.keys() <= _OF_THE_BUILD for row in rows) else "by GC settings"
+            yield clip(f"gomem: {short_name(short_names(title), width - 8 - len(by))} {by}", width), "bold"
             yield from _table(rows, width)
             for remark in _remarks(rows):
                 yield from ((line, "") for line in wrapped(remark, width, "  "))
@@ -136,6 +139,8 @@ def _trade(rows: Sequence[_Row]) -> str:
     known = [row for row in rows if min(row.values.get("gc_cycles", -1), row.values.get("peak_rss", -1)) >= 0]
     if len(known) < 2:
         return ""
+    if _is_alike(known):
+        return "their GC cycles and peak RSS differ by no more than those of equal settings may"
     lean = min(known, key=lambda row: (row.values["peak_rss"], row.values["gc_cycles"]))
     calm = min(known, key=lambda row: (row.values["gc_cycles"], row.values["peak_rss"]))
     if lean is calm:
@@ -148,6 +153,15 @@ def _trade(rows: Sequence[_Row]) -> str:
     saved = percent(1 - lean.values["peak_rss"] / calm.values["peak_rss"])
     both = f" (both with {_spelled(shared)})" if shared else ""
     return f"{first} costs {cost} and saves {saved} of peak RSS{both}"
+
+
+def _is_alike(rows: Sequence[_Row]) -> bool:
+    """Whether nothing tells the extremes from two runs under the same settings."""
+    (least, most), (low, high) = (
+        (min(found), max(found)) for found in ([row.values[name] for row in rows] for name in ("gc_cycles", "peak_rss"))
+    )
+    absolute, relative = _SAME_PEAK
+    return most - least <= 1 and high - low <= absolute + relative * low
 
 
 def _cost(cycles: float, fewest: float, of: str) -> str:

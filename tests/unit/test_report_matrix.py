@@ -62,6 +62,15 @@ def test_sentence_stays_true_at_its_edges(lean, calm, words):
     assert words in lines_of(combination("25", lean, 5e8), combination("100", calm, 1e9))[-1]
 
 
+@pytest.mark.parametrize(
+    ("cycles", "peak", "same"), [(4.0, 14.1e6, True), (5.0, 13.0e6, True), (6.0, 13.0e6, False), (4.0, 14.2e6, False)]
+)
+def test_what_equal_settings_may_differ_by_is_no_trade(cycles, peak, same):
+    """One cycle more, or a peak within six sigmas of what is known of its scatter: nobody is called the best."""
+    lines = lines_of(combination("25", 4.0, 13.0e6), combination("100", cycles, peak))
+    assert ("no more than those of equal settings may" in lines[-1]) == same
+
+
 def test_sentence_needs_figures_of_two():
     """Where cycles or peak of all but one are unknown, nothing is claimed."""
     lines = lines_of(combination("25", "no gctrace", 5e8), combination("100", 400.0, 1e9))
@@ -131,6 +140,17 @@ def test_other_parameters_are_other_tables():
         "gomem: test_a.py::test_m[small] by GC settings",
         "gomem: test_a.py::test_m[big] by GC settings",
     ]
+
+
+def test_axes_of_the_build_are_called_so():
+    """A table of tags alone compares no GC settings; beside one of these it does."""
+    tags = [
+        TestRecord(f"test_a.py::test_m[tags={tag}{more}]", "passed", (window(),), {"tags": tag, **gogc})
+        for more, gogc in (("", {}), ("-gogc=50", {"gogc": "50"}))
+        for tag in ("off", "big")
+    ]
+    assert lines_of(*tags[:2])[0] == "gomem: test_a.py::test_m by build settings"
+    assert lines_of(*tags[2:])[0] == "gomem: test_a.py::test_m by GC settings"
 
 
 def test_a_rerun_takes_the_place_of_the_first():
