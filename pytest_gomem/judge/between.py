@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_gomem.judge.compact import left_out
 from pytest_gomem.judge.culprits import MOST_NAMED, SAMPLE_OF, Culprit, Findings, amount_text, callee, leaf_of
@@ -24,10 +24,14 @@ _MISMATCH = 1.01  # above 1: of two ways to explain the same difference, the one
 
 @dataclass(frozen=True)
 class _Pair:
-    """A line of the new side with its like on the base side, if it has one."""
+    """A line of the new side with its like on the base side, if it has one.
+
+    is_doubtful: which lines are alike is a guess, by which this one grew; that their function did, nothing tells.
+    """
 
     new: Line
     base: Line | None
+    is_doubtful: bool = False
 
     @property
     def before(self) -> int:
@@ -65,7 +69,8 @@ def culprits_between(
     pairs = (pair for pair in _pairs(*found) if pair.change > (0 if pair.base else unknown))
     grown = sorted(pairs, key=lambda pair: (-pair.change, pair.new.site))
     growth = sum(pair.change for pair in grown)
-    sure = [pair for pair in grown if pair.change - (0 if pair.base else unknown) >= SIGMAS * pair.sigma]
+    told = (pair for pair in grown if not pair.is_doubtful)
+    sure = [pair for pair in told if pair.change - (0 if pair.base else unknown) >= SIGMAS * pair.sigma]
     named = [pair for pair in sure if pair.change >= _LEAST * sure[0].change][:MOST_NAMED]
     culprits = tuple(_culprit(metric, pair, growth, there) for pair in named)
     functions = len({pair.new.site.function for pair in grown})
@@ -78,7 +83,16 @@ def culprits_between(
 def _pairs(new: Iterable[Line], base: Iterable[Line]) -> Iterator[_Pair]:
     before = _by_function(base)
     for function, found in _by_function(new).items():
-        yield from _matched(found, before.get(function, []))
+        there = before.get(function, [])
+        pairs = list(_matched(found, there))
+        yield from (replace(pair, is_doubtful=True) for pair in pairs) if _is_guessed(pairs, there) else pairs
+
+
+def _is_guessed(pairs: Sequence[_Pair], base: Sequence[Line]) -> bool:
+    """Whether a line came or went, or had no sample, while all lines of the function together did not surely grow."""
+    growth = sum(pair.change for pair in pairs)
+    sigma = math.hypot(*(pair.sigma for pair in pairs))
+    return bool(base) and len(pairs) != len(base) and growth < SIGMAS * sigma
 
 
 def _by_function(found: Iterable[Line]) -> dict[str, list[Line]]:

@@ -50,6 +50,15 @@ def test_a_line_that_grew_is_told_from_its_neighbours():
     assert found(held((11, 500), (13, 700), (15, 20)), base) == [("main.add", 13, 400)]
 
 
+def test_a_line_that_is_one_more_is_named_if_its_function_grew():
+    """A line had no sample, or went: which is whose like is a guess, and chance makes one of them look new."""
+    rate = 512 * KIB
+    base = held((10, 200), rate=rate)
+    assert found(held((10, 190), (11, 30), rate=rate), base) == []
+    assert found(held((10, 100), (11, 100), rate=rate), base) == []
+    assert [name for name, *_ in found(held((10, 200), (11, 3000), rate=rate), base)] == ["main.add"]
+
+
 def test_a_line_that_went_takes_no_growth_away():
     """Memory that moved into another function is that function's growth; what shrank is nobody's."""
     base = heap(retained(KIB, 800, line(10), HANDLE), rate=1)
