@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 from pytest_gomem.judge.compact import left_out
 from pytest_gomem.judge.culprits import MOST_NAMED, SAMPLE_OF, Culprit, Findings, amount_text, callee, leaf_of
@@ -17,7 +18,7 @@ from pytest_gomem.judge.sampling import SIGMAS, Line, counts_made, lines
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.quantity import BYTES, format_value
 
-_FINE = 4096  # bytes between two samples: finer costs more than it tells
+_FINER = (4096, 512)  # bytes between two samples: finer still costs more than it tells
 _LEAST = 0.01  # of the first culprit's change
 _MISMATCH = 1.01  # above 1: of two ways to explain the same difference, the one that leaves equal lines equal
 
@@ -26,7 +27,7 @@ _MISMATCH = 1.01  # above 1: of two ways to explain the same difference, the one
 class _Pair:
     """A line of the new side with its like on the base side, if it has one.
 
-    is_doubtful: which lines are alike is a guess, by which this one grew; that their function did, nothing tells.
+    is_doubtful: it grew by a guess at which lines are alike, and not where another guess is made.
     """
 
     new: Line
@@ -55,7 +56,7 @@ def culprits_between(
     there: str,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
 ) -> Findings:
-    """The lines that hold, or made, more on the new side by at least 2 sigma, and 1% of what the first of them does.
+    """The lines that hold, or made, more on the new side than chance makes any line, and 1% of what the first does.
 
     metric: a key of SAMPLE_OF. new, base: profiles of the same work. module: the user's module path.
     there: where the base is, in words: "on the base side".
@@ -66,11 +67,15 @@ def culprits_between(
     sample_type = SAMPLE_OF[metric]
     found = [lines(profile, None, sample_type, module, counts) for profile in (new, base)]
     unknown = left_out(base, sample_type)
-    pairs = (pair for pair in _pairs(*found) if pair.change > (0 if pair.base else unknown))
-    grown = sorted(pairs, key=lambda pair: (-pair.change, pair.new.site))
+    pairs = list(_pairs(*found))
+    enough = _sigmas(len(pairs))
+    grown = sorted(
+        (pair for pair in pairs if pair.change > (0 if pair.base else unknown)),
+        key=lambda pair: (-pair.change, pair.new.site),
+    )
     growth = sum(pair.change for pair in grown)
     told = (pair for pair in grown if not pair.is_doubtful)
-    sure = [pair for pair in told if pair.change - (0 if pair.base else unknown) >= SIGMAS * pair.sigma]
+    sure = [pair for pair in told if pair.change - (0 if pair.base else unknown) >= enough * pair.sigma]
     named = [pair for pair in sure if pair.change >= _LEAST * sure[0].change][:MOST_NAMED]
     culprits = tuple(_culprit(metric, pair, growth, there) for pair in named)
     functions = len({pair.new.site.function for pair in grown})
@@ -85,14 +90,27 @@ def _pairs(new: Iterable[Line], base: Iterable[Line]) -> Iterator[_Pair]:
     for function, found in _by_function(new).items():
         there = before.get(function, [])
         pairs = list(_matched(found, there))
-        yield from (replace(pair, is_doubtful=True) for pair in pairs) if _is_guessed(pairs, there) else pairs
+        for pair in pairs:
+            is_new = pair.base is None and pair.change > 0
+            yield replace(pair, is_doubtful=is_new and _is_guessed(pair, pairs, there))
 
 
-def _is_guessed(pairs: Sequence[_Pair], base: Sequence[Line]) -> bool:
-    """Whether a line came or went, or had no sample, while all lines of the function together did not surely grow."""
+def _is_guessed(new: _Pair, pairs: Sequence[_Pair], base: Sequence[Line]) -> bool:
+    """Whether a line that has no like may have one, or what another line of its function made before.
+
+    As where that line had no sample, was split, or has moved; not where all lines of the function together grew.
+    """
     growth = sum(pair.change for pair in pairs)
-    sigma = math.hypot(*(pair.sigma for pair in pairs))
-    return bool(base) and len(pairs) != len(base) and growth < SIGMAS * sigma
+    doubt = SIGMAS * math.hypot(*(pair.sigma for pair in pairs))
+    if not base or growth > doubt:
+        return False
+    alike = (_Pair(new.new, line) for line in base)
+    return growth + doubt < new.change or any(abs(pair.change) <= SIGMAS * pair.sigma for pair in alike)
+
+
+def _sigmas(looked_at: int) -> float:
+    """How many sigmas name a line out of so many: chance names one in 44 failures, as 2 sigmas do of a single line."""
+    return NormalDist().inv_cdf(1 - (1 - NormalDist().cdf(SIGMAS)) / max(looked_at, 1))
 
 
 def _by_function(found: Iterable[Line]) -> dict[str, list[Line]]:
@@ -153,13 +171,13 @@ def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
 
 
 def _nothing(sample_type: str, new: Profile, functions: int, growth: int, there: str) -> str:
-    rate = f"one sample in {format_value(new.period, BYTES)}"
-    finer = "; profile_rate: 4096 in gomem.yaml tells finer" if new.period > _FINE else ""
+    every = f"one sample in {format_value(new.period, BYTES)}"
+    finer = next((f"; profile_rate: {rate} in gomem.yaml tells finer" for rate in _FINER if new.period > rate), "")
     if not functions:
-        return f"no line holds or makes more than {there}, as far as two profiles tell that take {rate}{finer}"
+        return f"no line holds or makes more than {there}, as far as two profiles tell that take {every}{finer}"
     where = "1 function" if functions == 1 else f"{functions} functions"
     grown = amount_text(growth, sample_type)
-    return f"the growth of {grown}, in {where}, is within the noise of two profiles that take {rate}{finer}"
+    return f"the growth of {grown}, in {where}, is within the noise of two profiles that take {every}{finer}"
 
 
 def _beyond(sample_type: str, unknown: int, there: str) -> str:

@@ -51,12 +51,27 @@ def test_a_line_that_grew_is_told_from_its_neighbours():
 
 
 def test_a_line_that_is_one_more_is_named_if_its_function_grew():
-    """A line had no sample, or went: which is whose like is a guess, and chance makes one of them look new."""
+    """A line had no sample, was split, or went: which is whose like is a guess, and one of them looks new."""
     rate = 512 * KIB
     base = held((10, 200), rate=rate)
-    assert found(held((10, 190), (11, 30), rate=rate), base) == []
     assert found(held((10, 100), (11, 100), rate=rate), base) == []
-    assert [name for name, *_ in found(held((10, 200), (11, 3000), rate=rate), base)] == ["main.add"]
+    assert found(held((10, 20), (11, 20), rate=rate), held((10, 30), rate=rate)) == []
+    for less, more in ((190, 30), (200, 3000)):
+        assert [at for _, at, _ in found(held((10, less), (11, more), rate=rate), base)] == [11]
+
+
+def test_among_many_lines_chance_names_none():
+    """Each line of a hundred functions scatters by itself: one that is 2.5 sigmas more is expected, one of 5 is not."""
+
+    def many(first: int):
+        lines = [retained(KIB, first if not at else 100, line(10, f"main.f{at}"), HANDLE) for at in range(100)]
+        return heap(*lines, rate=512 * KIB)
+
+    base = many(100)
+    assert between(many(137), base).culprits == ()
+    assert [c.function for c in between(many(180), base).culprits] == ["main.f0"]
+    alone = held((10, 100), rate=512 * KIB)
+    assert found(held((10, 137), rate=512 * KIB), alone) != []
 
 
 def test_a_line_that_went_takes_no_growth_away():
@@ -89,10 +104,11 @@ def test_equal_sides_accuse_nobody():
 
 def test_sparse_samples_that_show_no_growth_say_how_to_tell_finer():
     """What a figure says and the profiles do not may lie between two samples, unless they take nearly all."""
-    sparse, fine = (held((1, 100), rate=rate) for rate in (524_288, 4096))
+    sparse, finer, fine = (held((1, 100), rate=rate) for rate in (524_288, 4096, 512))
     words = between(sparse, sparse).nothing
     assert words.endswith("that take one sample in 524 kB; profile_rate: 4096 in gomem.yaml tells finer")
-    assert between(fine, fine).nothing.endswith("that take one sample in 4.10 kB")
+    assert between(finer, finer).nothing.endswith("in 4.10 kB; profile_rate: 512 in gomem.yaml tells finer")
+    assert between(fine, fine).nothing.endswith("that take one sample in 512 B")
 
 
 def test_the_other_side_is_called_what_it_is():
