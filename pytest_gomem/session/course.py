@@ -119,7 +119,7 @@ class Course:
 
     def lose_base(self, why: str) -> None:
         """Give up the comparison: the base side came to nothing. The first reason is kept."""
-        self._base_lost = self._base_lost or why
+        self._base_lost = self._base_lost or f"on the base side: {why}"
 
     def windows(self) -> tuple[WindowRecord, ...]:
         """The windows of all rounds as one, judged with what they are compared with; raises GomemError."""

@@ -247,7 +247,7 @@ def test_what_the_base_side_alone_cannot_do(project):
     assert outcome.status == 1
     body, start = outcome.window("test_body"), outcome.window("test_start")
     assert [(v["metric"], v["status"]) for v in body["verdicts"]] == [("live_heap", "fail")]
-    assert body["no_base"] == "test_it.py:5: AssertionError: assert 404 == 200"
+    assert body["no_base"] == "on the base side: test_it.py:5: AssertionError: assert 404 == 200"
     assert (len(body["rounds"]), body["base"]) == (3, None)
     assert "./late does not exist at HEAD~1" in start["no_base"]
     assert "1 failed, 1 passed" in outcome.text
