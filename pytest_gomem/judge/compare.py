@@ -18,6 +18,7 @@ from functools import cached_property
 from statistics import median
 
 from pytest_gomem.judge import ranks
+from pytest_gomem.judge.gap import Gap
 from pytest_gomem.judge.scatter import Scatter
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
@@ -27,7 +28,6 @@ NOISY_ALPHA = 1e-3  # of the metrics that only ranks can tell, and that only a b
 PRIOR_SIGMAS = 6
 FEWEST = 3  # rounds of each side before anything fails: with fewer nothing is known of these rounds' own scatter
 ENOUGH = 8  # rounds of each side that are apart by chance in 1 of 12 870 orders: no more are run to be sure
-GAP_SIGMAS, GAP_RANGES = 2, 0.3  # between two sides that are apart: 0 false alarms of 3e6, docs/regressions.md
 MOST_NEEDED = 50  # more rounds than this are no advice
 
 # What is judged without being asked, and the least worsening that counts, as a ratio of the baseline.
@@ -169,15 +169,8 @@ class _Case:
         return max(self.tolerated, PRIOR_SIGMAS * self.prior)
 
     @property
-    def gap(self) -> float:
-        """Between the rounds of the lower side and those of the higher one; negative where they mix."""
-        low, high = (self.base, self.new) if self.change > 0 else (self.new, self.base)
-        return min(high) - max(low)
-
-    @property
-    def widest(self) -> float:
-        """The range of the side that has the wider one."""
-        return max(max(side) - min(side) for side in (self.base, self.new))
+    def gap(self) -> Gap:
+        return Gap.between(*((self.base, self.new) if self.change > 0 else (self.new, self.base)), self.prior)
 
     def is_worse(self) -> bool:
         return self.change > 0 if self.metric.better is Better.LOWER else self.change < 0
@@ -237,12 +230,19 @@ def _by_separation(case: _Case, alpha: float) -> Comparison:
         threshold=threshold if enough else None,
         visible=scatter.visible(alpha, *case.at_most, case.least) if enough else None,
         reason=_why_noisy(case, enough) if noisy else "",
-        is_suspect=counts_at_all and case.is_worse() and case.gap > 0 and min(counts) < ENOUGH,
+        is_suspect=abs(change) > case.least and case.is_worse() and _may_lie_apart(case),
     )
 
 
 def _are_apart(case: _Case) -> bool:
-    return min(case.counts) >= ENOUGH and case.gap > max(GAP_SIGMAS * case.prior, GAP_RANGES * case.widest)
+    return min(case.counts) >= ENOUGH and case.gap.is_wide
+
+
+def _may_lie_apart(case: _Case) -> bool:
+    """Whether ENOUGH rounds of each side may yet be apart, of which t, that outliers blind, knows nothing."""
+    fewer = min(case.counts)
+    lies_apart = case.gap.size > 0 if fewer >= FEWEST else len(case.base) >= ENOUGH and case.gap.is_wide
+    return fewer < ENOUGH and lies_apart
 
 
 def _why_noisy(case: _Case, enough: bool) -> str:

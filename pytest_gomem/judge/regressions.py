@@ -71,7 +71,7 @@ def _of_functions(names: Iterable[str], rounds: Sequence[Figures]) -> dict[str, 
 def _doubted(found: Comparison, metric: Metric, budget: Budget, lone: str) -> Comparison:
     """What is too noisy to tell may be for want of rounds that nobody can give it, or of samples."""
     if lone and found.status is Status.NOISY:
-        found = replace(found, reason=lone, rounds_needed=None, base_needed=None)
+        found = replace(found, reason=lone, rounds_needed=None, base_needed=None, is_suspect=False)
     if budget.function and found.reason and metric.precision:
         found = replace(found, reason=f"{found.reason}; {metric.precision}")
     return found

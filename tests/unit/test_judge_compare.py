@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.judge import ranks
-from pytest_gomem.judge.compare import ALPHA, FEWEST, NOISY_ALPHA, PRIMARY, PRIOR_SIGMAS, compare, decisions_of
+from pytest_gomem.judge.compare import ALPHA, ENOUGH, FEWEST, NOISY_ALPHA, PRIMARY, PRIOR_SIGMAS, compare, decisions_of
 from pytest_gomem.judge.student import quantile, upper_tail
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
@@ -95,6 +95,22 @@ def test_fewer_rounds_that_lie_apart_are_worth_more_of_them():
     assert not compare(PEAK, new, base, 0.02).is_suspect
     assert not compare(PEAK, base, tuple(value * 1.01 for value in base), 0.02).is_suspect
     assert not compare(LIVE, LIVE_BASE[:2], grown(LIVE_BASE, 0.5), 0.005).is_suspect, "two rounds show nothing"
+
+
+# Of a service with connections to read from: one round in four has a few buffers fewer.
+JUMPING = (4134528.0, 4137528.0, 4132384.0, 4086760.0, 4136440.0, 4130832.0, 4142424.0, 4101832.0)
+
+
+def test_the_first_round_is_suspect_where_eight_like_it_would_lie_apart():
+    """By t 9 rounds would tell, of which no run has more than 8: by their gap these 8 do."""
+    new = tuple(value + 64e3 for value in (*JUMPING[:3], *JUMPING[4:], JUMPING[0]))
+    first = compare(LIVE, JUMPING, new[:1], 0.005, decisions=5, base_grows=False)
+    assert (first.status, first.is_suspect) == (Status.NOISY, True)
+    assert first.rounds_needed is not None
+    assert first.rounds_needed > ENOUGH
+    assert compare(LIVE, JUMPING, new, 0.005, decisions=5).status is Status.FAIL
+    assert not compare(LIVE, JUMPING, (max(JUMPING) + 10e3,), 0.005, decisions=5).is_suspect, "hardly a gap"
+    assert not compare(LIVE, JUMPING[:7], new[:1], 0.005, decisions=5).is_suspect, "7 of the base are never apart"
 
 
 def test_few_rounds_never_fail_and_say_how_many_it_takes():
