@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_gomem.baseline.update import Update
 from pytest_gomem.report.text import Line, Style
 
-_STYLES: dict[str, Style] = {"new": "green", "changed": "yellow", "unchanged": "", "refused": "red"}
+_STYLES: dict[str, Style] = {"new": "green", "changed": "yellow", "kept": "yellow", "unchanged": "", "refused": "red"}
 
 
 def recorded_lines(updates: Sequence[Update], folder: Path, *, quiet: bool) -> Iterator[Line]:
@@ -25,6 +25,8 @@ def recorded_lines(updates: Sequence[Update], folder: Path, *, quiet: bool) -> I
         yield f"{summed}; in {os.path.relpath(folder)}", ""
         if any(update.kind == "refused" and update.can_be_forced for update in updates):
             yield "  --gomem-force records what was refused", ""
+        if any(update.kind == "kept" for update in updates):
+            yield "  what is too noisy to tell keeps its baseline; more rounds tell, --gomem-force records it", ""
         if os.environ.get("CI"):
             yield "  this is CI: only this checkout has the new files; commit them, or keep them as artifacts", ""
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from pytest_gomem.baseline.lookup import window_name
+from pytest_gomem.baseline.moves import Moves, moves
 from pytest_gomem.baseline.profiles import ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences, opened_no_more
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.errors import ConfigError
-from pytest_gomem.judge.compare import PRIMARY, Comparison, compare
-from pytest_gomem.judge.function_figures import figure_metric, figure_of
-from pytest_gomem.judge.regressions import REGRESSION, change_text
-from pytest_gomem.judge.verdict import Status
+from pytest_gomem.judge.compare import PRIMARY, compare
+from pytest_gomem.judge.function_figures import figure_of
+from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.quantity import format_value
 from pytest_gomem.report.keys import by_window
@@ -23,7 +23,6 @@ from pytest_gomem.session.comparing import rounds_of
 
 _TOO_NOISY = 0.25  # of the median: rounds that could not show a change of a quarter are no baseline
 _QUIETER = "; more work in the test or a quieter machine help, --gomem-force records it as it is"
-_MOVED = 0.02  # of a figure that nobody judges: with less the baseline is as good as it was
 _WIDE = 10  # sigmas of the prior: what scatters less is as quiet as can be, however small the service
 
 
@@ -31,7 +30,8 @@ _WIDE = 10  # sigmas of the prior: what scatters less is as quiet as can be, how
 class Update:
     """What became of one test, or of a module whose file is damaged.
 
-    kind: "new", "changed", "unchanged" or "refused"; details: a line for each metric, or the reason.
+    kind: "new", "changed", "kept" (what it had, since nothing can be told), "unchanged" or "refused"; details: a line
+    for each metric, or the reason.
     can_be_forced: whether --gomem-force would record what was refused.
     """
 
@@ -81,30 +81,13 @@ class Recorder:
                 continue
             update = self._update(test, before.get(name, {}), windows)
             updates.append(update)
-            if update.kind == "unchanged" and not self.force and self._are_as_good(test.nodeid, before[name], windows):
+            if update.kind in ("kept", "unchanged"):
                 continue
             recorded[name] = self._with_profiles(test.nodeid, windows)
             whole |= {name} if test.outcome == "passed" else set()
         if recorded:
             self.store.change(module, lambda kept: _merged(kept, recorded, whole))
         return updates
-
-    def _are_as_good(self, nodeid: str, kept: Windows, now: Windows) -> bool:
-        """Whether what is kept says as much: a baseline that moves with every update would never show a slow creep."""
-        return all(
-            any(
-                self._says_as_much(one, snapshot) and not self._lacks_profile(nodeid, name, one)
-                for one in kept.get(name, ())
-            )
-            for name, (snapshot,) in now.items()
-        )
-
-    def _says_as_much(self, kept: Snapshot, now: Snapshot) -> bool:
-        """Whether these are as many rounds of the same, with no figure moved, judged or not."""
-        same = not differences(kept.conditions, now.conditions) and kept.ops == now.ops
-        whole = set(kept.metrics) >= set(now.metrics) and len(kept.rounds) >= len(now.rounds)
-        everything = dict.fromkeys(now.metrics, _MOVED)
-        return same and whole and not any(self._moved(kept, now, everything))
 
     def _lacks_profile(self, nodeid: str, window: str, kept: Snapshot) -> bool:
         return self.profiles is not None and self.profiles.lacks(nodeid, window, kept)
@@ -153,39 +136,31 @@ class Recorder:
                 yield f"{name} scatters from {low} to {high}: only a change beyond 25% would be seen{_QUIETER}"
 
     def _update(self, test: TestRecord, before: Windows, now: Windows) -> Update:
-        details, compared = [], 0
         tolerances = {window_name(key): _tolerances(window) for key, (window,) in by_window([test.windows]).items()}
+        found: dict[str, Moves | None] = {}
         for name, (snapshot,) in now.items():
             same = [kept for kept in before.get(name, ()) if not differences(kept.conditions, snapshot.conditions)]
-            for kept in same:
-                compared += 1
-                details += [f"{name}: {line}" for line in self._changes(kept, snapshot, tolerances[name])]
-        if test.outcome == "passed":
-            details += [f"{name}: the test does not open it any more" for name in _unopened(before, now)]
-        kind = "new" if not compared else "changed" if details else "unchanged"
-        return Update(test.nodeid, kind, tuple(details))
+            lacks_profile = any(self._lacks_profile(test.nodeid, name, kept) for kept in same)
+            found[name] = (
+                moves(same[0], snapshot, self.metrics, tolerances[name], lacks_profile=lacks_profile) if same else None
+            )
+        gone = _unopened(before, now) if test.outcome == "passed" else {}
+        return self._told(test.nodeid, found, tuple(gone))
 
-    def _changes(self, kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float]) -> Iterator[str]:
-        """What moved by more than its scatter, and what moved too much to tell."""
-        for metric, found in self._compared(kept, now, tolerances):
-            if found.status is not Status.PASS and found.base is not None and found.new is not None:
-                old, new = (format_value(value, metric.unit) for value in (found.base, found.new))
-                doubt = ", too noisy to tell" if found.status is Status.NOISY else ""
-                yield f"{metric.name} {old} -> {new}, {change_text(found)}{doubt}"
-
-    def _moved(self, kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float]) -> Iterator[bool]:
-        for _, found in self._compared(kept, now, tolerances):
-            yield found.status in (Status.FAIL, Status.IMPROVED)
-
-    def _compared(
-        self, kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float]
-    ) -> Iterator[tuple[Metric, Comparison]]:
-        for name, values in now.metrics.items():
-            metric = self.metrics.get(name) or figure_metric(name, (*kept.rounds, *now.rounds))
-            if metric is not None and name in tolerances and name in kept.metrics:
-                is_asked = name not in PRIMARY
-                found = compare(metric, kept.metrics[name], values, tolerances[name], ops=now.ops, is_asked=is_asked)
-                yield metric, found
+    def _told(self, nodeid: str, found: Mapping[str, Moves | None], gone: Sequence[str]) -> Update:
+        if not any(found.values()):
+            lost = tuple(f"{name}: the test does not open it any more" for name in gone)
+            return Update(nodeid, "new", lost)
+        known = {name: one for name, one in found.items() if one is not None}
+        details = [f"{name}: new" for name, one in found.items() if one is None]
+        details += [f"{name}: {line}" for name, one in known.items() for line in (*one.clear, *one.doubtful)]
+        details += [f"{name}: the test does not open it any more" for name in gone]
+        if len(known) == len(found) and not gone and all(one.keeps for one in known.values()) and not self.force:
+            return Update(nodeid, "kept" if details else "unchanged", tuple(details))
+        # What nobody judges moves with what somebody does: it is told where it is all that there is to tell.
+        details = details or [f"{name}: {line}" for name, one in known.items() for line in one.others]
+        details += [f"{name}: {line}" for name, one in known.items() for line in one.better_kept]
+        return Update(nodeid, "changed", tuple(details or ["nothing moved; recorded anew"]))
 
 
 def _tolerances(window: WindowRecord) -> dict[str, float]:

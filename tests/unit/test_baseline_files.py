@@ -272,7 +272,7 @@ def test_an_update_drops_what_a_test_opens_no_more_and_tells_of_every_limit(tmp_
 
 
 def test_an_update_says_what_functions_make_more(tmp_path):
-    """Beyond the tolerance and their scatter; within them nothing has changed, and without a limit nothing is told."""
+    """Beyond the tolerance and their scatter; within them nothing has changed, and without a limit nobody judges it."""
     name, limit = "alloc_space[main.encode*]", Quantity(0.05, RATIO, "5%")
     budget = Budget("alloc_space", None, None, None, limit, "main.encode*", "tests glob", Place())
     asked = Verdict(budget, limit, "regression", 1e6, Status.NO_BASELINE, None, None, "")
@@ -287,7 +287,8 @@ def test_an_update_says_what_functions_make_more(tmp_path):
     assert update(10.2e6, asked) == ("unchanged", ())
     kind, (detail,) = update(12.4e6, asked)
     assert (kind, detail.startswith(f"api/test: {name} 10.0 MB -> 12.4 MB, +24.0%")) == ("changed", True)
-    assert update(20e6) == ("unchanged", ())
+    kind, (detail,) = update(20e6)
+    assert (kind, detail.endswith("judged by nobody")) == ("changed", True)
 
 
 def test_an_update_leaves_what_has_not_moved(tmp_path):
@@ -307,6 +308,51 @@ def test_an_update_leaves_what_has_not_moved(tmp_path):
     assert update(live_heap=60.3e6, heap_sys=99e6) == (60.3e6,) * 3
     assert update(live_heap=60.2e6, heap_sys=99e6, rounds=5) == (60.2e6,) * 5
     assert update(live_heap=60.1e6, heap_sys=99e6, rounds=4) == (60.2e6,) * 5
+
+
+def test_an_update_keeps_what_nothing_can_be_told_of(tmp_path):
+    """Or a creep within the scatter would pass, one update after the other; what it records anew it gives a reason for.
+
+    How fast the machine is says nothing of the code, so that it moves no baseline.
+    """
+    metrics = {m.name: m for m in builtin_metrics()}
+
+    def update(*live, force=False, ops=None, **figures):
+        rounds = tuple({"live_heap": value, "throughput": 3000.0, "gc_interval": 0.2, **figures} for value in live)
+        recorder = Recorder(Store(tmp_path), metrics, "0a1b2c3", "2026-01-31", force)
+        (found,) = recorder.record([TestRecord("t.py::test_a", "passed", (record(rounds=rounds, ops=ops),))])
+        (snapshot,) = Store(tmp_path).windows("t.py::test_a")["api/test"]
+        return found.kind, found.details, snapshot.metrics["live_heap"]
+
+    first = tuple(60e6 + at * 1e6 for at in range(8))
+    creep = tuple(value + 1e6 for value in first)
+    assert update(*first) == ("new", (), first)
+    assert update(*first[::-1], throughput=1000.0, gc_interval=0.9) == ("unchanged", (), first)
+    kind, (detail,), kept = update(*creep)
+    assert (kind, kept) == ("kept", first)
+    assert detail.startswith("api/test: live_heap 63.5 MB -> 64.5 MB, +1.57% (")
+    assert detail.endswith(", too noisy to tell")
+    kind, (detail, reason), kept = update(*creep, creep[-1])
+    assert (kind, reason, len(kept)) == ("changed", "api/test: 9 rounds, 8 before", 9)
+    assert detail.endswith(", too noisy to tell")
+    assert update(*kept, force=True)[:2] == ("changed", ("nothing moved; recorded anew",))
+    kind, details, kept = update(*kept, ops=5)
+    assert (kind, details) == ("changed", ("api/test: 5 operations, none before",))
+
+
+def test_an_update_takes_few_rounds_that_could_never_be_told(tmp_path):
+    """Of a service that tests share there is one: kept for want of more it would be kept for ever."""
+    recorder = Recorder(Store(tmp_path), {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31")
+
+    def update(live):
+        test = TestRecord("t.py::test_a", "passed", (record(rounds=({"live_heap": live},)),))
+        (found,) = recorder.record([test])
+        return found.kind, [detail.rpartition(", ")[2] for detail in found.details]
+
+    assert update(60e6) == ("new", [])
+    assert update(60.1e6) == ("unchanged", [])
+    assert update(80e6) == ("changed", ["too few rounds to tell"])
+    assert update(80.1e6) == ("unchanged", [])
 
 
 def test_an_update_mends_a_profile(tmp_path):

@@ -1,0 +1,99 @@
+"""Owns what a new recording of a window says against the kept one: what moved, what cannot be told, what is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pytest_gomem.baseline.snapshot import Snapshot
+from pytest_gomem.judge.compare import FEWEST, PRIMARY, Comparison, compare
+from pytest_gomem.judge.function_figures import figure_metric
+from pytest_gomem.judge.regressions import change_text
+from pytest_gomem.judge.verdict import Status
+from pytest_gomem.measure.metric import Metric, Noise
+from pytest_gomem.quantity import format_value
+
+_MOVED = 0.02  # of a figure that nobody judges: with less the baseline is as good as it was
+_BY_THE_CLOCK = ("1/second", "seconds")  # moves with the machine, as what is noisy does: no news of the code
+
+
+@dataclass(frozen=True)
+class Moves:
+    """A line for each figure of a window, by what can be told of it.
+
+    clear: judged, and beyond its tolerance and its scatter. doubtful: judged, worse, and too noisy to tell; of too few
+    rounds to be ever told they are `clear`, lest nothing but a removal could renew them. others: moved and judged by
+    nobody. better_kept: what the new rounds have that the kept ones lack.
+    """
+
+    clear: tuple[str, ...]
+    doubtful: tuple[str, ...]
+    others: tuple[str, ...]
+    better_kept: tuple[str, ...]
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the kept rounds say as much: a baseline that goes with every update would show no slow creep."""
+        return not (self.clear or self.others or self.better_kept)
+
+
+def moves(
+    kept: Snapshot,
+    now: Snapshot,
+    metrics: Mapping[str, Metric],
+    tolerances: Mapping[str, float],
+    *,
+    lacks_profile: bool,
+) -> Moves:
+    """Hold two recordings of a window under the same conditions against each other.
+
+    tolerances: of what is judged, as a ratio. lacks_profile: the kept heap profile is missing, damaged or elsewhere.
+    """
+    clear, doubtful = list[str](), list[str]()
+    for metric, found in _compared(kept, now, metrics, tolerances):
+        if found.status is Status.NOISY and min(found.rounds) >= FEWEST:
+            doubtful.append(f"{_line(metric, found)}, too noisy to tell")
+        elif found.status is Status.NOISY:
+            clear.append(f"{_line(metric, found)}, too few rounds to tell")
+        elif found.status is not Status.PASS:
+            clear.append(_line(metric, found))
+    rest = {name: _MOVED for name in now.metrics if name not in tolerances}
+    others = [
+        f"{_line(metric, found)}, judged by nobody"
+        for metric, found in _compared(kept, now, metrics, rest)
+        if not _goes_with_the_machine(metric) and found.status in (Status.FAIL, Status.IMPROVED)
+    ]
+    mended = tuple(_better_kept(kept, now, tolerances, lacks_profile))
+    return Moves(tuple(clear), tuple(doubtful), tuple(others), mended)
+
+
+def _compared(
+    kept: Snapshot, now: Snapshot, metrics: Mapping[str, Metric], tolerances: Mapping[str, float]
+) -> Iterator[tuple[Metric, Comparison]]:
+    for name, values in now.metrics.items():
+        metric = metrics.get(name) or figure_metric(name, (*kept.rounds, *now.rounds))
+        if metric is not None and name in tolerances and name in kept.metrics:
+            is_asked = name not in PRIMARY
+            found = compare(metric, kept.metrics[name], values, tolerances[name], ops=now.ops, is_asked=is_asked)
+            if found.base is not None and found.new is not None:
+                yield metric, found
+
+
+def _goes_with_the_machine(metric: Metric) -> bool:
+    return metric.noise is Noise.NOISY or metric.unit.name in _BY_THE_CLOCK
+
+
+def _line(metric: Metric, found: Comparison) -> str:
+    old, new = (format_value(value or 0.0, metric.unit) for value in (found.base, found.new))
+    return f"{metric.name} {old} -> {new}, {change_text(found)}"
+
+
+def _better_kept(kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float], lacks_profile: bool) -> Iterator[str]:
+    if kept.ops != now.ops:
+        did, before = ("none" if ops is None else str(ops) for ops in (now.ops, kept.ops))
+        yield f"{did} operations, {before} before"
+    if len(now.rounds) > len(kept.rounds):
+        yield f"{len(now.rounds)} rounds, {len(kept.rounds)} before"
+    yield from (f"{name} had none" for name in now.metrics if name in tolerances and name not in kept.metrics)
+    if lacks_profile:
+        yield "its heap profile was missing or damaged"
