@@ -80,7 +80,7 @@ class Keeping:
         return Handover(run_dir / "heap_profiles", option_values.baseline_profile_size(self._state.options))
 
     def pytest_gomem_report(self, run: RunRecord) -> None:
-        """Record the run, where --gomem-update asks for it; else see which tests are new."""
+        """Record the run, where --gomem-update asks for it; else see which tests and windows are new."""
         if self._state.options["update"]:
             self._record(run)
         else:
@@ -108,7 +108,9 @@ class Keeping:
     def _look_for_new(self, run: RunRecord) -> None:
         references = self.references()
         if references is not None:
-            self._new = [test.nodeid for test in run.tests if test.windows and not references.exists(test.nodeid)]
+            opened = [test for test in run.tests if test.windows]
+            self._new = [test.nodeid for test in opened if not references.exists(test.nodeid)]
+            self._new += [f"{test.nodeid} {name}" for test in opened for name in references.opened_first(test)]
             whole = [test for test in run.tests if test.windows and test.outcome == "passed"]
             self._unopened = [f"{test.nodeid} {name}" for test in whole for name in references.opened_no_more(test)]
 

@@ -23,6 +23,7 @@ from pytest_gomem.session.schedule import (
     fixed,
     paired,
     plain,
+    recorded,
 )
 from pytest_gomem.use import SESSION_FIXTURE
 
@@ -46,7 +47,7 @@ def schedule_of(item: pytest.Item, plan: Plan, options: Said, references: Refere
         return plain(1)
     enough = option_values.confirm(options) or ENOUGH
     if options["update"] and not isinstance(rounds, int):
-        rounds = RECORDED
+        return paired(RECORDED, enough) if against.is_asked(options) else recorded()
     if against.is_asked(options):
         return paired(rounds, enough) if isinstance(rounds, int) else automatically_paired(enough)
     is_kept = references is not None and references.exists(test_id(item))

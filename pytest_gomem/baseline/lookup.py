@@ -50,6 +50,14 @@ class Baselines:
             return ()
         return tuple(opened_no_more(kept, opened, [window.conditions for window in opened.values()]))
 
+    def opened_first(self, test: TestRecord) -> tuple[str, ...]:
+        """The windows that have no baseline, under no conditions, of a test that has one."""
+        try:
+            kept = self._store.windows(test.nodeid)
+        except ConfigError:
+            return ()
+        return tuple(name for name in map(window_name, by_window([test.windows])) if kept and name not in kept)
+
     def find(self, nodeid: str, key: Key, window: WindowRecord) -> Reference | NoReference | None:
         """The snapshot of these conditions, None for a new test or window; raises ConfigError for a damaged file."""
         kept = self._store.windows(nodeid).get(window_name(key), ())

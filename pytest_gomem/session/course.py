@@ -160,12 +160,22 @@ class Course:
         except GomemError:  # what is kept cannot be read: the end of the test says so
             return True
         if not any(window.base or window.no_base for window in windows):
-            return len(self._rounds) >= FEWEST  # with nothing to compare, the scatter is all that there is to know
+            # With nothing to compare, the scatter is all that there is to know.
+            return len(self._rounds) >= FEWEST or self._is_new_window() or self._serves_others()
         metrics = {metric.name: metric for metric in self._run.settings.registry}
         two_sides = self._run.settings.against is not None
         most = len(self._schedule) // (2 if two_sides else 1)
         confirms_only = self._schedule.confirms_only
         return is_decided(windows, metrics, most, base_grows=two_sides, confirms_only=confirms_only)
+
+    def _is_new_window(self) -> bool:
+        """Whether the test is compared, if not these windows of it: its rounds are as many as comparisons need."""
+        return self._comparing is not None and self._comparing.references.exists(self._judging.nodeid)
+
+    def _serves_others(self) -> bool:
+        """Whether all windows are of processes of other tests as well, in which a second round is no first one."""
+        measured = self._rounds[-1].measurements()
+        return bool(measured) and all(measurement.service.is_shared for measurement in measured)
 
     def _judging_of(self, side: Side) -> Judging:
         return replace(self._judging, is_base=True) if side == "base" else self._judging

@@ -45,6 +45,11 @@ def plain(rounds: int) -> Schedule:
     return _alone(rounds)
 
 
+def recorded() -> Schedule:
+    """As many rounds as a baseline should have, or one where the process is other tests' as well."""
+    return _alone(RECORDED, (1,))
+
+
 def fixed(rounds: int, enough: int = ENOUGH) -> Schedule:
     """So many rounds of the new side, and up to `enough` where these make a metric seem worse than its baseline."""
     return _alone(*_confirmed(rounds, enough)) if rounds >= FEWEST else _alone(rounds)

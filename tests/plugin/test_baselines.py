@@ -341,15 +341,39 @@ def test_what_other_tests_left_in_a_process_is_no_regression(scenario):
 
 
 def test_what_is_worse_in_a_process_of_many_tests_is_run_no_more(scenario):
-    """Further rounds of it would tell nothing, and have no peak of their own for the test's budget."""
+    """Further rounds tell nothing, and have no peak of their own for the test's budget; nor are they kept."""
     project = scenario(IN_A_PROCESS_OF_MANY.format('peak_rss="500MB"'))
-    assert project.run("--gomem-update", "--gomem-force", "--gomem-report-only", "-k", "second").status in (0, 1)
+    recorded = project.run("--gomem-update", "-k", "second")
+    assert recorded.status == 0, recorded.text
+    (kept,) = json.loads(path(project).read_text())["tests"]["test_second"]["api/steady"]
+    assert len(kept["metrics"]["live_heap"]) == 1
     outcome = project.run()
     assert outcome.status == 0, outcome.text
     window = outcome.window("test_second")
     (live,) = (v for v in window["verdicts"] if v["metric"] == "live_heap")
     assert (window["rounds"], live["status"], live["rounds_needed"]) == ([], "noisy", None)
     assert "too noisy to tell: its process serves other tests too" in live["reason"]
+
+
+def test_a_window_that_a_test_opens_first_is_told_and_costs_no_rounds(scenario):
+    """Beside one that is compared, and in the place of one; the test's baseline says nothing of it."""
+    project = scenario(
+        """
+        import os
+
+        def test_windows(gomem):
+            for name in os.environ["WINDOWS"].split():
+                with gomem.launch() as svc, gomem.measure(svc, name=name):
+                    svc.get("/alloc?bytes=1000&keep=true")
+        """
+    )
+    assert project.run("--gomem-update", env={"WINDOWS": "first"}).status == 0
+    for opened in ("first second", "second"):
+        outcome = project.run(env={"WINDOWS": opened})
+        assert outcome.status == 0, outcome.text
+        assert "no baseline yet: test_it.py::test_windows api/second\n" in outcome.text
+        assert outcome.window("test_windows", -1)["rounds"] == []
+    assert "windows that their tests do not open any more: test_it.py::test_windows api/first" in outcome.text
 
 
 def test_other_work_than_the_baseline_did_is_said(scenario):

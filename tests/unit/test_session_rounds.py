@@ -13,7 +13,7 @@ from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.report.keys import keys
 from pytest_gomem.session.measurement import CHECK_SCOPE, Judging
 from pytest_gomem.session.rounds import merged
-from pytest_gomem.session.schedule import LOOKS, automatic, automatically_paired, fixed, paired, plain
+from pytest_gomem.session.schedule import LOOKS, automatic, automatically_paired, fixed, paired, plain, recorded
 
 JUDGING = Judging("test_it.py::test_a")
 
@@ -90,6 +90,7 @@ def test_schedules():
     assert (len(automatic()), automatic().looks, automatic().confirms_only) == (8, frozenset(LOOKS), False)
     assert (len(automatically_paired()), automatically_paired().looks) == (16, {6, 10, 16})
     assert [at for at in range(16) if automatically_paired().may_be_last(at)] == [4, 5, 8, 9, 14, 15]
+    assert (len(recorded()), recorded().looks) == (8, {1})
     for schedule in (automatic(), paired(8), paired(5), paired(11)):
         drift = [at if side == "new" else -at for at, side in enumerate(schedule.sides)]
         assert "base" not in schedule.sides or abs(sum(drift)) <= 1
