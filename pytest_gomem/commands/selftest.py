@@ -19,7 +19,7 @@ from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.quantity import RATIO, format_value, parse_quantity
 from pytest_gomem.report.broken import read_report
 from pytest_gomem.report.model import TestRecord
-from pytest_gomem.report.text import clip, columns, percent, printable, short_name, short_names, wrapped
+from pytest_gomem.report.text import clip, columns, display_width, percent, printable, short_name, short_names, wrapped
 from pytest_gomem.run_folder import run_folder
 from pytest_gomem.session.burden import NO_BURDEN, VARIABLE, Burden, write_burden
 from pytest_gomem.session.proof import NotTested, Proof, burden_for, proofs
@@ -118,9 +118,7 @@ def _not_tested(one: NotTested) -> str:
 
 
 def _lines(found: Sequence[Proof], untested: Sequence[NotTested], share: float, width: int) -> Iterator[str]:
-    rows = [("test", "metric", "level", "sees", f"at +{percent(share)}")]
-    rows += [_row(proof, width // 4) for proof in found]
-    yield from (clip(line, width) for line in columns(rows, right=(2, 3)))
+    yield from (clip(line, width) for line in table_lines(found, share, width))
     yield from wrapped("sees: the smallest worsening that a comparison would find 19 times in 20", width, "  ")
     for proof in found:
         for words in (*([proof.why] if proof.why else []), *proof.budgets):
@@ -133,14 +131,33 @@ def _lines(found: Sequence[Proof], untested: Sequence[NotTested], share: float, 
     yield clip(f"{rang} rang, {silent} stayed silent{not_tested}", width)
 
 
-def _row(proof: Proof, room: int) -> tuple[str, str, str, str, str]:
+def table_lines(found: Sequence[Proof], share: float, width: int) -> list[str]:
+    """A line for each proof; where that is too wide, the figures below the name of their test."""
+    head = ("metric", "level", "sees", f"at +{percent(share)}")
+    cells = [_cells(proof) for proof in found]
+    names = [_name(proof, width // 4) for proof in found]
+    lines = columns([("test", *head), *((name, *row) for name, row in zip(names, cells, strict=True))], right=(2, 3))
+    if max(map(display_width, lines)) <= width:
+        return lines
+    above, *figures = columns([head, *cells], right=(1, 2))
+    lines, last = [f"  {above}"], ""
+    for proof, line in zip(found, figures, strict=True):
+        name = _name(proof, width)
+        lines += [f"  {line}"] if name == last else [name, f"  {line}"]
+        last = name
+    return lines
+
+
+def _name(proof: Proof, room: int) -> str:
+    window = f" / {printable(proof.window)}" if proof.window != "test" else ""
+    return short_name(short_names(proof.nodeid), room - display_width(window)) + window
+
+
+def _cells(proof: Proof) -> tuple[str, str, str, str]:
     unit, visible = proof.metric.unit, "unknown"
     if proof.visible is not None:
         share = f" ({percent(proof.visible / abs(proof.level))})" if proof.level else ""
         visible = format_value(proof.visible, unit) + share
-    name = short_name(short_names(proof.nodeid), room) + (
-        f" / {printable(proof.window)}" if proof.window != "test" else ""
-    )
     came = "" if proof.rose is None else f" ({proof.rose:+.1%})"
     answer = {True: "rang", False: "SILENT", None: "-"}[proof.rang]
-    return name, proof.metric.name, format_value(proof.level, unit), visible, answer + came
+    return proof.metric.name, format_value(proof.level, unit), visible, answer + came

@@ -84,7 +84,7 @@ def proofs(
 def _why_not_tested(plain: WindowRecord, burdened: WindowRecord | None) -> str:
     rounds = len(rounds_of(plain))
     if rounds < FEWEST:
-        return f"it was measured in {rounds} rounds, and a comparison fails nothing below {FEWEST}"
+        return f"it was measured in {rounds} round{'s' * (rounds != 1)}, and a comparison fails nothing below {FEWEST}"
     if not in_every_round("live_heap", plain.rounds):
         return missing(plain).get("live_heap", "its live heap was not measured in every round")
     if burdened is None:

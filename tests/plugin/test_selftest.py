@@ -69,7 +69,7 @@ def test_gates_ring_or_say_why_not(selftest, tmp_path):
     assert re.search(r"test_blind +live_heap .* SILENT \(\+\d", out)
     assert "test_it.py::test_blind: live_heap: its limit on regressions allows 30%" in out
     assert "test_it.py::test_sharp: live_heap: live_heap 40MB is looser than ten times the noise" in out
-    assert "test_it.py::test_once: not tested: it was measured in 1 rounds" in out
+    assert "test_it.py::test_once: not tested: it was measured in 1 round, " in out
     assert re.search(r"\d rang, \d stayed silent, 1 not tested$", out)
     assert re.search(r"test_sharp +rss_kept +[\d.]+ MB +[\d.]+ [kM]B \([\d.]+%\) +- \(", out)  # of the user's own
     assert "test_it.py::test_sharp: rss_kept: rss_kept 9GB is looser than ten times the noise" in out

@@ -53,7 +53,7 @@ def test_a_gate_rings_only_where_that_of_a_run_would():
 @pytest.mark.parametrize(
     ("plain", "burdened", "why"),
     [
-        (rounds_of(count=1), rounds_of(count=1), "measured in 1 rounds"),
+        (rounds_of(count=1), rounds_of(count=1), "measured in 1 round, "),
         (({"peak_rss": 8e7},) * 3, rounds_of(), "live heap was not measured"),
         (rounds_of(), rounds_of(), "no agent"),
     ],
