@@ -9,6 +9,7 @@ from pytest_gomem.judge.origin import Site
 from pytest_gomem.judge.sampling import counts_made
 from pytest_gomem.report.text import clip, columns, display_width, percent, printable, short_name, wrapped
 
+COMPARED = "against the other side"  # before what a comparison says, where a limit of its metric is broken too
 _WIDEST_PLACE = 30
 _OF_THE_LINE = ("escape", "inlining", "module", "git")  # causes that differ from one culprit to the next
 
@@ -26,7 +27,12 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
     for metric, words in summaries.items():
         named = [culprit for culprit in culprits if culprit.metric == metric]
         yield f"who {'allocated' if _is_made(metric) else 'holds'} it ({printable(metric)}), estimated from samples"
-        yield from (f"  {line}" for line in _table(named, width - 2))
+        between = [culprit for culprit in named if culprit.is_between]
+        of_limit = [culprit for culprit in named if not culprit.is_between]
+        yield from (f"  {line}" for line in _table(of_limit, width - 2))
+        if of_limit and between:
+            yield f"  {COMPARED}:"
+        yield from (f"  {line}" for line in _table(between, width - 2))
         yield from wrapped(printable(words), width, "  ")
         if named:
             yield from wrapped(printable(_story(named[0])), width, "  ")

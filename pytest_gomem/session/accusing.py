@@ -10,7 +10,7 @@ from pytest_gomem.judge.between import culprits_between
 from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.pprof.model import Profile
-from pytest_gomem.report.culprits import summary
+from pytest_gomem.report.culprits import COMPARED, summary
 from pytest_gomem.report.model import WindowRecord
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.culprits import accusable, counts_for
@@ -38,11 +38,14 @@ def accused(
     built, notes = built_from(pairs.new.service), tuple[str, ...]()
     if reasons is not None and built is not None and culprits:
         culprits, notes = reasons.explained(culprits, built, built_base)
+    told = dict(window.culprit_summaries)
+    for metric, (_, words) in found.items():  # a limit of the same metric may be broken too, and has words of its own
+        told[metric] = f"{told[metric]}; {COMPARED}: {words}" if metric in told else words
     return replace(
         window,
         culprits=(*window.culprits, *culprits),
         notes=(*window.notes, *notes),
-        culprit_summaries={**window.culprit_summaries, **{metric: words for metric, (_, words) in found.items()}},
+        culprit_summaries=told,
     )
 
 

@@ -355,6 +355,29 @@ def test_what_is_worse_in_a_process_of_many_tests_is_run_no_more(scenario):
     assert "too noisy to tell: its process serves other tests too" in live["reason"]
 
 
+def test_a_limit_and_a_comparison_of_one_metric_both_say_whose_line_it_is(scenario):
+    """What grew in the window is another question than what grew since the baseline: neither answer hides the other."""
+    project = scenario(
+        """
+        from pathlib import Path
+
+        @pytest.mark.gomem(live_heap="40MB")
+        def test_keeps(go_service):
+            go_service.get(f"/alloc?bytes={Path('kept').read_text()}&keep=true")
+        """
+    )
+    keep(project, 30_000_000)
+    assert project.run("--gomem-update", "--gomem-rounds=3").status == 0
+    keep(project, 60_000_000)
+    worse = project.run("--gomem-confirm=3")
+    assert worse.status == 1, worse.text
+    window = worse.window("test_keeps")
+    told = window["culprit_summaries"]["live_heap"]
+    assert re.fullmatch(r"1 of \d+ functions?, \d+% of the growth; against the other side: 1 of .* of the growth", told)
+    assert {c["is_between"] for c in window["culprits"] if c["metric"] == "live_heap"} == {True, False}
+    assert "\n    against the other side:\n" in worse.text
+
+
 def test_a_window_that_a_test_opens_first_is_told_and_costs_no_rounds(scenario):
     """Beside one that is compared, and in the place of one; the test's baseline says nothing of it."""
     project = scenario(
