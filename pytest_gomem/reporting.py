@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_gomem import against
 from pytest_gomem.errors import GomemError
 from pytest_gomem.use import is_worker
 
@@ -79,5 +80,7 @@ class Reporting:
         if self._state.config.get_verbosity() < 0:
             return [*uncompared_line(tests), *(vanished if strict else ()), *trouble]
         accepted = (*accepted_lines(tests, width), *vanished)
-        tables = (*summary_lines(tests, width), *accepted, *matrix_lines(tests, width), *sides_lines(tests, width))
-        return [*tables, *trouble]
+        # Every run is held against its baselines; who asks for a comparison asks for its figures.
+        hides_same = not against.is_asked(self._state.options) and self._state.config.get_verbosity() < 1
+        sides = sides_lines(tests, width, hides_same=hides_same)
+        return [*summary_lines(tests, width), *accepted, *matrix_lines(tests, width), *sides, *trouble]

@@ -49,10 +49,10 @@ class _Row(NamedTuple):
     window: WindowRecord
 
 
-def sides_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
+def sides_lines(run_tests: Sequence[TestRecord], width: int, *, hides_same: bool = False) -> Iterator[Line]:
     """A line for each metric that was compared, those that are worse first of their test; nothing without a comparison.
 
-    No line is wider than `width` cells.
+    hides_same: what has not moved is counted, and not listed. No line is wider than `width` cells.
     """
     entries = [
         (f"{test.nodeid}{' / ' * bool(label)}{label}", window)
@@ -65,10 +65,13 @@ def sides_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
     bases = dict.fromkeys(window.base.build.ref for _, window in entries if window.base is not None)
     yield clip(f"gomem: compared with {printable(', '.join(bases) or 'nothing')}", width), "bold"
     yield from ((line, "yellow") for line in _go_versions([window for _, window in entries], width))
-    yield from _table([row for name, window in entries for row in _rows(name, window)], width)
+    rows = [row for name, window in entries for row in _rows(name, window)]
+    listed = [row for row in rows if not hides_same or row.verdict.status is not Status.PASS]
+    yield from _table(listed, width)
     yield from ((line, "yellow") for line in _uncompared(entries, width))
     yield from _doubts(entries, width)
-    yield from ((line, "") for line in wrapped(_totals([window for _, window in entries]), width))
+    hint = "; -v lists what is the same" if len(listed) < len(rows) else ""
+    yield from ((line, "") for line in wrapped(_totals([window for _, window in entries]) + hint, width))
 
 
 def _go_versions(windows: Sequence[WindowRecord], width: int) -> Iterator[str]:

@@ -57,6 +57,21 @@ def test_table(width):
     assert_golden(f"sides_{width}.txt", "\n".join(f"{style or '-':6} |{text}" for text, style in lines))
 
 
+def test_what_is_the_same_is_counted_and_need_not_be_listed():
+    """A suite of 100 tests has 500 such lines; what else was found is listed all the same."""
+    told = [text for text, _ in sides_lines(records(), 120, hides_same=True)]
+    every = [text for text, _ in sides_lines(records(), 120)]
+    assert (len(every), len(told)) == (11, 10)
+    assert told[6].split()[:2] == ["test_mem.py::test_download[large]", "peak_rss"]
+    assert told[-1] == f"{every[-1]}; -v lists what is the same"
+    calm = compared("live_heap", 60e6, 60e6, Status.PASS)
+    run = (TestRecord("a.py::test_a", "passed", (replace(side("now"), base=side("main"), verdicts=(calm, calm)),)),)
+    assert [text for text, _ in sides_lines(run, 120, hides_same=True)] == [
+        "gomem: compared with main",
+        "compared: 2 same; -v lists what is the same",
+    ]
+
+
 def test_windows_that_were_not_compared_for_one_reason_share_it():
     """After an update of Go that is every test: the reason stands once, then the names."""
     go, thp = "no comparable baseline: go is go1.27, was go1.26", "no comparable baseline: thp is never, was always"
