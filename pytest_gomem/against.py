@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_gomem.errors import ConfigError
+from pytest_gomem.option_values import OFF
 
 if TYPE_CHECKING:
     from pytest_gomem.config.file import GomemConfig
@@ -44,18 +45,25 @@ class Asked(NamedTuple):
 
 def is_asked(options: Said) -> bool:
     """Whether tests are to be compared with another side."""
-    return options["against"] is not None or options["against-go"] is not None
+    return _said(options, "against") is not None or _said(options, "against-go") is not None
+
+
+def _said(options: Said, name: str) -> str | None:
+    """None also for "off", by which a run does without what the ini file says."""
+    written = options[name]
+    return None if written is None or written == OFF else str(written)
 
 
 def _base(options: Said, started_in: Path, otherwise: Path) -> Against:
     from pytest_gomem.launch.go_versions import named_toolchain
     from pytest_gomem.launch.sides import Against
 
-    for name in ("against", "against-go"):
-        if options[name] is not None and not str(options[name]).strip():
+    ref, go = _said(options, "against"), _said(options, "against-go")
+    for name, written in (("against", ref), ("against-go", go)):
+        if written is not None and not written.strip():
             hint = "where it comes from a variable, that is not set"
             raise ConfigError(f"--gomem-{name} is empty: there is nothing to compare with", hint=hint)
-    ref, go = str(options["against"] or ""), str(options["against-go"] or "")
+    ref, go = ref or "", go or ""
     binary = _binary(ref, started_in)
     if binary and go:
         raise ConfigError(

@@ -17,7 +17,7 @@ from pytest_gomem.options import METRICS_FLAG
 
 LISTENING = ("-p", "pytest_gomem.declared")  # for any run of pytest, with FILE_VARIABLE in its environment
 # A base side that the ini file names would be looked for, which can take long and is not needed.
-_ALONE = ("--gomem-against=", "--gomem-against-go=")
+_ALONE = ("--gomem-against=off", "--gomem-against-go=off")
 
 
 def read_declared(path: Path) -> Registry:

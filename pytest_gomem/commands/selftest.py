@@ -26,7 +26,7 @@ from pytest_gomem.session.proof import NotTested, Proof, burden_for, proofs
 
 # What a run under a burden measures is no figure of the service's: it is kept nowhere, and compared by us alone.
 _ALONE = (
-    *("--gomem-history=", "--gomem-against=", "--gomem-against-go=", "--gomem-artifacts="),
+    *("--gomem-history=", "--gomem-against=off", "--gomem-against-go=off", "--gomem-artifacts="),
     *("-o", "gomem_update=false", "-o", "gomem_strict=false"),
 )
 _UPDATE = "--gomem-update"

@@ -44,7 +44,9 @@ def selftest(tmp_path, monkeypatch):
     """Runs the command on test files; its status, output and errors."""
     (tmp_path / "gomem.yaml").write_text(YAML)
     (tmp_path / "conftest.py").write_text(CONFTEST)
-    (tmp_path / "pytest.ini").write_text("[pytest]\ngomem_history = runs.jsonl\ngomem_update = true\n")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\ngomem_history = runs.jsonl\ngomem_update = true\ngomem_against = nowhere\n"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
 
