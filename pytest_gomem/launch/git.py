@@ -12,12 +12,12 @@ from pathlib import Path
 from pytest_gomem.errors import ConfigError
 
 _SHOWN = 12  # hexadecimal digits of a commit in a text
-# Inside of a hook git sets these for the repository of the hook (git rev-parse --local-env-vars lists them).
+# Inside of a hook git sets these for the repository of the hook (git rev-parse --local-env-vars lists them). Not among
+# them is GIT_CONFIG_COUNT, which only users set: containers say by it that a mounted repository is a safe.directory.
 _OF_A_HOOK = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
     "GIT_CONFIG_PARAMETERS",
     "GIT_DIR",
     "GIT_GRAFT_FILE",

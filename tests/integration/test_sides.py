@@ -22,8 +22,9 @@ from pytest_gomem.config.services import BuildSpec, ServiceConfig
 from pytest_gomem.errors import BuildError, ConfigError, LaunchError, ToolchainError
 from pytest_gomem.launch import checkout, go_versions
 from pytest_gomem.launch.build import binary_info, build_once
+from pytest_gomem.launch.cache import cache_dir
 from pytest_gomem.launch.checkout import checked_out
-from pytest_gomem.launch.git import Repository
+from pytest_gomem.launch.git import Repository, git
 from pytest_gomem.launch.go_versions import named_toolchain
 from pytest_gomem.launch.sides import Against, BaseSide, NewSide, Source
 from pytest_gomem.launch.toolchain import find_toolchain, go_bin
@@ -186,6 +187,12 @@ class TestCommit:
         with BaseSide(Against("main~1"), tmp_path).source(service(repository.folder)) as source:
             assert printed(built(source, tmp_path / "out")) == "one"
 
+    def test_settings_of_git_by_the_environment(self, repository, monkeypatch):
+        """What the user's environment says of git's settings, such as safe.directory, is heard."""
+        for name, value in (("COUNT", "1"), ("KEY_0", "gomem.said"), ("VALUE_0", "yes")):
+            monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+        assert git(repository.folder, "config", "gomem.said") == "yes\n"
+
 
 class TestRefusals:
     def check(self, folder: Path, ref: str, **keys: object) -> str:
@@ -227,6 +234,19 @@ class TestRefusals:
 
 
 class TestCache:
+    def test_of_another_user(self, tmp_path, cache):
+        """A folder of somebody else's, though we may write there, is left alone: his locks are not ours to open."""
+        his = cache / checkout.KIND
+        if os.geteuid() == 0:
+            his.mkdir(parents=True)
+            os.chown(his, 1, -1)
+        else:
+            cache.mkdir()
+            his.symlink_to("/tmp")  # root's, and everybody writes there
+        if his.stat().st_uid == os.geteuid() or not os.access(his, os.W_OK):
+            pytest.skip("/tmp is not as usual")
+        assert cache_dir(checkout.KIND, tmp_path) == cache / f"{checkout.KIND}-{os.geteuid()}"
+
     def test_second_use_makes_nothing_anew(self, repository, tmp_path, cache):
         """The commit's files are made once; a file that somebody changed is mended, an interrupted checkout too."""
         found, commit = Repository.around(repository.folder), repository.git("rev-parse", "HEAD~1")
