@@ -124,4 +124,6 @@ class Origins:
         folder, name = posixpath.split(file)
         if package == "main":
             return name
-        return f"{package}/{name}" if folder.endswith(f"/src/{package}") else file
+        # The runtime writes functions of other packages itself (go:linkname), such as internal/bytealg.MakeNoZero.
+        homes = (home for home in (package, "runtime") if folder.endswith(f"/src/{home}"))
+        return next((f"{home}/{name}" for home in homes), file)

@@ -162,6 +162,7 @@ def test_a_program_that_writes_profiles_itself_is_told():
         (("example.com/app/web.f", "example.com/app/web/page.go", 1), "web/page.go"),
         (("net/http.f", "/usr/local/go/src/net/http/server.go", 1), "net/http/server.go"),
         (("net/http.f", "net/http/server.go", 1), "net/http/server.go"),
+        (("internal/bytealg.MakeNoZero", "/usr/local/go/src/runtime/slice.go", 1), "runtime/slice.go"),
         (("github.com/a/b.f", "/go/pkg/mod/github.com/a/b@v1.2.3/c.go", 1), "/go/pkg/mod/github.com/a/b@v1.2.3/c.go"),
     ],
 )
