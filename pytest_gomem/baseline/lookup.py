@@ -67,7 +67,7 @@ class Baselines:
         if not kept:
             return None
         nearest = min(kept, key=lambda snapshot: len(differences(snapshot.conditions, window.conditions)))
-        return NoReference(f"no comparable baseline: {_named(nearest, window)}")
+        return NoReference(f"no comparable baseline: {_named(nearest, window)} (gomem baseline update records one too)")
 
     def _heap(self, snapshot: Snapshot) -> Profile:
         if not self._with_profiles:

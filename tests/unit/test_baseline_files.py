@@ -162,7 +162,7 @@ def test_a_window_finds_the_baseline_of_its_conditions(tmp_path):
     assert [one["live_heap"] for one in same.rounds] == [1e6, 2e6]
     assert found(go="go1.27").rounds[0]["live_heap"] == 5e6
     other = found(gogc="50")
-    assert other == NoReference("no comparable baseline: gogc is 50, was 100")
+    assert other == NoReference("no comparable baseline: gogc is 50, was 100 (gomem baseline update records one too)")
     assert found("t.py::test_b") is None, "a new test"
     assert found(key=("api", "test", 1)) is None
 
