@@ -186,7 +186,7 @@ def _merged(kept: Tests, recorded: Tests, whole: Collection[str]) -> Tests:
             gone = _unopened(before, windows)
             mine = {name: left for name in before if (left := gone.get(name, before[name]))}
         for name, (snapshot,) in windows.items():
-            others = [one for one in mine.get(name, ()) if differences(one.conditions, snapshot.conditions)]
+            others = [one for one in mine.get(name, ()) if _are_others(one, snapshot)]
             mine[name] = (*others, snapshot)
         tests[test] = mine
     return tests
@@ -206,3 +206,8 @@ def prune(store: Store, nodeids: Iterable[str]) -> None:
         names = {nodeid.partition("::")[2] for nodeid in gone if nodeid.startswith(f"{module}::")}
         if names:
             store.change(module, lambda kept, names=names: {t: w for t, w in kept.items() if t not in names})  # type: ignore[misc]
+
+
+def _are_others(kept: Snapshot, now: Snapshot) -> bool:
+    """Whether both are kept: of a setting that varies, no single value is."""
+    return bool(differences(kept.conditions, now.conditions) and differences(now.conditions, kept.conditions))

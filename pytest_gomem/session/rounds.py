@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
+from pytest_gomem.judge.conditions import of_all
 from pytest_gomem.judge.function_figures import figures_of
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, median_of
 from pytest_gomem.measure.metric import Reading, Unavailable
@@ -47,6 +48,7 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
         phases=phases,
         functions=known_values(functions),
         rounds=tuple(values(window) for window in rounds),
+        conditions=of_all([window.conditions for window in rounds]),
         notes=tuple(_once([*_doubts(rounds, asked), *(note for window in rounds for note in window.notes)])),
         culprits=accused.culprits,
         culprit_summaries=accused.culprit_summaries,

@@ -24,6 +24,7 @@ from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import Recorder, prune, stale
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import ConfigError, ObserveError, Place
+from pytest_gomem.judge.conditions import VARIES
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.quantity import RATIO, Quantity
@@ -165,6 +166,27 @@ def test_a_window_finds_the_baseline_of_its_conditions(tmp_path):
     assert other == NoReference("no comparable baseline: gogc is 50, was 100 (gomem baseline update records one too)")
     assert found("t.py::test_b") is None, "a new test"
     assert found(key=("api", "test", 1)) is None
+
+
+def test_a_setting_that_varied_is_the_same_whatever_it_is_now(tmp_path):
+    """A tuner's baseline compares with every run of it, but none of a fixed setting with a tuner."""
+    store = Store(tmp_path)
+    store.change("t.py", lambda _: {"test_a": {"api/test": (snapshot(1e6, gogc=VARIES),)}})
+
+    def found(**conditions):
+        return Baselines(store).find("t.py::test_a", ("api", "test", 0), record(conditions={**GO26, **conditions}))
+
+    for gogc in ("100", "347", VARIES):
+        assert isinstance(found(gogc=gogc), Reference)
+    assert isinstance(found(gogc="347", go="go1.27"), NoReference)
+    store.change("t.py", lambda _: {"test_a": {"api/test": (snapshot(1e6), snapshot(2e6, go="go1.27"))}})
+    assert isinstance(found(gogc=VARIES), NoReference)
+    recorder = Recorder(store, {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31", force=True)
+    tuned = record(name="test", metrics=usual_metrics(), conditions={**GO26, "gogc": VARIES})
+    recorder.record([TestRecord("t.py::test_a", "passed", (tuned,))])
+    kept = [one.conditions for one in store.windows("t.py::test_a")["api/test"]]
+    assert sorted(one["gogc"] for one in kept) == ["100", VARIES], "the one value that it once had goes"
+    assert {one["go"] for one in kept} == {"go1.26", "go1.27"}
 
 
 def test_profiles_come_and_go_with_their_baselines(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from report_samples import metric, verdict, window
 
-from pytest_gomem.judge.conditions import ATTACHED
+from pytest_gomem.judge.conditions import ATTACHED, VARIES
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.report.keys import keys
@@ -66,6 +66,17 @@ def test_windows_are_told_apart_by_service_name_and_order():
     records = merged([[steady, steady, cold], [steady, steady]], JUDGING)
     assert [(r.name, len(r.rounds)) for r in records] == [("steady", 2), ("steady", 2), ("cold", 1)]
     assert records[2].notes == ("this window was opened in 1 of 2 rounds only",)
+
+
+def test_a_setting_that_each_round_had_another_value_of_varies():
+    """A service that tunes its collector is the same service in every round; nothing else may differ unseen."""
+    rounds = [
+        [window(conditions={"gogc": gogc, "go": "go1.26", "thp": thp})] for gogc, thp in (("90", "a"), ("110", "b"))
+    ]
+    (record,) = merged(rounds, JUDGING)
+    assert record.conditions == {"gogc": VARIES, "go": "go1.26", "thp": "b"}
+    (same,) = merged([rounds[0], rounds[0]], JUDGING)
+    assert same.conditions == {"gogc": "90", "go": "go1.26", "thp": "a"}
 
 
 def test_checks_by_hand_are_the_last_rounds_and_other_work_is_noted():
