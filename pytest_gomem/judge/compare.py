@@ -13,22 +13,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 
 from pytest_gomem.judge import ranks
 from pytest_gomem.judge.gap import Gap
+from pytest_gomem.judge.needed import rounds_needed
 from pytest_gomem.judge.scatter import Scatter
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
+from pytest_gomem.quantity import format_value
 
 ALPHA = 1e-5  # false alarms per comparison of a test's metrics: below one a month for 100 tests run 20 times a day
 NOISY_ALPHA = 1e-3  # of the metrics that only ranks can tell, and that only a budget puts among the judged
 PRIOR_SIGMAS = 6
 FEWEST = 3  # rounds of each side before anything fails: with fewer nothing is known of these rounds' own scatter
 ENOUGH = 8  # rounds of each side that are apart by chance in 1 of 12 870 orders: no more are run to be sure
-MOST_NEEDED = 50  # more rounds than this are no advice
 
 # What is judged without being asked, and the least worsening that counts, as a ratio of the baseline.
 PRIMARY = {
@@ -86,14 +87,16 @@ def compare(
     base_grows: bool = True,
     is_asked: bool = True,
     enough: int = ENOUGH,
+    by_clock: float = 0.0,
 ) -> Comparison:
     """Whether `new` is worse than `base` by more than the tolerance and by more than the scatter of their rounds.
 
     ops: operations of a round, over which scatter of the whole window spreads. decisions: how many share the error
     rate, see `decisions_of`. base_grows: more rounds may be run of the base too. is_asked: somebody set the tolerance,
     so that what is beyond it and within the prior's scatter is 'noisy'; else it passes. enough: rounds to fail by.
+    by_clock: of a worsening, what the service made by itself because the windows took longer: it counts for nothing.
     """
-    case = _Case(metric, base, new, tolerance, ops, base_grows, is_asked, enough)
+    case = _Case(metric, base, new, tolerance, ops, base_grows, is_asked, enough, by_clock)
     if not new:
         return case.outcome(Status.UNAVAILABLE, reason="there are no figures of the new side")
     if not base:
@@ -124,6 +127,7 @@ class _Case:
     base_grows: bool
     is_asked: bool
     enough: int
+    by_clock: float
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -169,8 +173,15 @@ class _Case:
         return max(self.tolerated, PRIOR_SIGMAS * self.prior)
 
     @property
+    def excused(self) -> float:
+        """What of the change is the clock's, and not the code's."""
+        return self.by_clock if self.is_worse() else 0.0
+
+    @property
     def gap(self) -> Gap:
-        return Gap.between(*((self.base, self.new) if self.change > 0 else (self.new, self.base)), self.prior)
+        """Without what the clock made."""
+        found = Gap.between(*((self.base, self.new) if self.change > 0 else (self.new, self.base)), self.prior)
+        return replace(found, size=found.size - self.excused)
 
     def is_worse(self) -> bool:
         return self.change > 0 if self.metric.better is Better.LOWER else self.change < 0
@@ -216,21 +227,21 @@ class _Case:
 
 def _by_separation(case: _Case, alpha: float) -> Comparison:
     scatter, change, counts = Scatter.of(case.prior, (case.base, case.new)), case.change, case.counts
-    threshold = max(case.least, scatter.threshold(alpha, *counts))
+    own, threshold = abs(change) - case.excused, max(case.least, scatter.threshold(alpha, *counts))
     enough = min(counts) >= FEWEST
-    counts_at_all = enough and abs(change) > case.least
-    status = case.status(counts_at_all and (case.sure_change > threshold or _are_apart(case)))
+    counts_at_all = enough and own > case.least
+    status = case.status(counts_at_all and (case.sure_change - case.excused > threshold or _are_apart(case)))
     noisy, half = status is Status.NOISY, scatter.half_interval(*counts)
-    may_be_told = noisy and abs(change) > case.least
+    may_be_told = noisy and own > case.least
     return case.outcome(
         status,
         rule="separation",
         interval=(change - half, change + half),
-        needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < abs(change)) if may_be_told else None,
-        threshold=threshold if enough else None,
-        visible=scatter.visible(alpha, *case.at_most, case.least) if enough else None,
+        needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < own) if may_be_told else None,
+        threshold=threshold + case.excused if enough else None,
+        visible=scatter.visible(alpha, *case.at_most, case.least) + case.excused if enough else None,
         reason=_why_noisy(case, enough) if noisy else "",
-        is_suspect=abs(change) > case.least and case.is_worse() and _may_lie_apart(case),
+        is_suspect=own > case.least and case.is_worse() and _may_lie_apart(case),
     )
 
 
@@ -248,6 +259,9 @@ def _may_lie_apart(case: _Case) -> bool:
 def _why_noisy(case: _Case, enough: bool) -> str:
     if abs(case.change) <= case.least:
         return "the change is within what such figures are known to scatter by: more work in the test would tell"
+    if case.excused > case.least:
+        made = format_value(case.excused, case.metric.unit)
+        return f"some {made} of it the service makes by itself in windows that took so much longer, by the clock"
     if not enough:
         return f"too few rounds to tell: {FEWEST} of each side are the least"
     return "the change is within the scatter of its rounds"
@@ -256,23 +270,7 @@ def _why_noisy(case: _Case, enough: bool) -> str:
 def _needed(
     case: _Case, suffices: Callable[[int, int], bool], fewest: int = FEWEST, at_least: int = 0
 ) -> tuple[int, int] | None:
-    """The rounds of base and new with which a change of that size would stand out.
-
-    A base that has enough rounds and cannot grow stays as it is, unless no number of new rounds would do against it:
-    then it is to be recorded again, with as many.
-    """
-    had_base, had_new = case.counts
-    counts = range(max(fewest, had_new + 1, at_least), MOST_NEEDED + 1)
-    if had_base >= fewest and not case.base_grows:
-        for new in counts:
-            if suffices(had_base, new):
-                return had_base, new
-        counts = range(max(counts.start, had_base + 1), MOST_NEEDED + 1)
-    for new in counts:
-        base = max(had_base, new)
-        if suffices(base, new):
-            return base, new
-    return None
+    return rounds_needed(case.counts, suffices, fewest, at_least, base_grows=case.base_grows)
 
 
 def _by_ranks(case: _Case, alpha: float) -> Comparison:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import Place
+from pytest_gomem.judge.by_clock import by_clock
 from pytest_gomem.judge.compare import ENOUGH, PRIMARY, Comparison, compare, decisions_of
 from pytest_gomem.judge.function_figures import figure_metric, figure_of
 from pytest_gomem.judge.verdict import Status, Verdict
@@ -17,6 +18,8 @@ from pytest_gomem.quantity import RATIO, Quantity, format_value
 
 REGRESSION = "regression"
 BY_DEFAULT = "compared by default"  # the scope of a comparison that no budget asked for
+
+_NOT_ALWAYS = "it was not measured in every round"
 
 Figures = Mapping[str, float]  # what one round measured, by metric, and what functions hold or made
 
@@ -54,10 +57,10 @@ def regression_verdicts(
     def verdict(name: str, budget: Budget) -> Verdict:
         metric, (before, now) = metrics[name], sides[name]
         decisions, tolerance = decisions_of(metric, family), _limit(budget).value
-        found = compared(metric, before, now, tolerance, decisions=decisions, is_asked=name in asked)
+        clock = by_clock(name, base, new, ops)
+        found = compared(metric, before, now, tolerance, decisions=decisions, is_asked=name in asked, by_clock=clock)
         if found.new is None:
-            reason = missing.get(name, "it was not measured in every round")
-            return _unmeasured(found, budget, reason, fails=strict or name in asked)
+            return _unmeasured(found, budget, missing.get(name, _NOT_ALWAYS), fails=strict or name in asked)
         return verdict_of(_doubted(found, metric, budget, lone), metric, budget, against)
 
     return tuple(verdict(name, budget) for name, budget in judged.items())

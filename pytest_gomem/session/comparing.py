@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 from typing import Protocol
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.errors import GomemError, ObserveError
 from pytest_gomem.judge import ranks
+from pytest_gomem.judge.by_clock import ACCRUING, took_longer
 from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.judge.culprits import SAMPLE_OF
 from pytest_gomem.judge.regressions import REGRESSION, Figures, regression_verdicts
@@ -29,6 +31,7 @@ from pytest_gomem.session.rounds import values
 from pytest_gomem.session.sides import comparable, missing, without_regressions
 
 _SHARED = "its process serves other tests too (gomem_session): what is in it depends on which of them have run"
+_LONGEST_WATCH = 5.0  # seconds
 _RESIDENT = ("peak_rss", "end_rss", "start_rss")
 
 
@@ -89,6 +92,24 @@ class Comparing:
         keyed = {key: like[0] for key, like in by_window([windows]).items()}
         return tuple(self._compared(key, window, measured[key], names_culprits) for key, window in keyed.items())
 
+    def seconds_to_watch(self, key: Key, measured: Measurement) -> float:
+        """How long to watch the service without work after this window: as long as it took, 5 seconds at the most.
+
+        0 where the clock explains nothing: it allocated no more than the baseline did, or took no longer.
+        """
+        window = measured.record
+        with contextlib.suppress(GomemError):  # what is kept cannot be read: the end of the test says so
+            reference = self.references.find(self.judging.nodeid, key, window)
+            if isinstance(reference, Reference) and not measured.service.is_shared:
+                return min(window.duration, _LONGEST_WATCH) if self._may_be_by_clock(reference, measured) else 0.0
+        return 0.0
+
+    def _may_be_by_clock(self, reference: Reference, measured: Measurement) -> bool:
+        """Whether this one round took longer than the baseline's, and made more."""
+        new = (values(measured.record),)
+        worse = (v.budget.metric for v in self._verdicts(reference, measured, new) if v.status is Status.NOISY)
+        return took_longer(reference.rounds, new) and not set(worse).isdisjoint(ACCRUING)
+
     def _compared(self, key: Key, window: WindowRecord, measured: Measurement, names_culprits: bool) -> WindowRecord:
         reference = self.references.find(self.judging.nodeid, key, window)
         if reference is None:
@@ -97,20 +118,7 @@ class Comparing:
             return replace(window, no_base=reference.reason)
         if measured.service.is_shared and len(window.rounds) > 1:
             return replace(window, no_base=_SHARED)
-        verdicts = regression_verdicts(
-            comparable(self.judging.budgets(window.service), window),
-            {metric.name: metric for metric in self.registry},
-            reference.rounds,
-            rounds_of(window),
-            against=reference.label,
-            ops=window.ops,
-            base_grows=False,
-            missing=missing(window),
-            strict=self.judging.strict,
-            enough=self.judging.enough,
-            lone=_SHARED if measured.service.is_shared else "",
-        )
-        verdicts = self.judging.with_accepted(verdicts)
+        verdicts = self.judging.with_accepted(self._verdicts(reference, measured, rounds_of(window), window))
         both = replace(
             window,
             base=_base(window, reference),
@@ -122,6 +130,25 @@ class Comparing:
             return both
         pairs = WithBaseline(measured, partial(_heap, reference, window))
         return accused(both, verdicts, pairs, reasons=self.reasons)
+
+    def _verdicts(
+        self, reference: Reference, measured: Measurement, rounds: Sequence[Figures], merged: WindowRecord | None = None
+    ) -> tuple[Verdict, ...]:
+        """Of these rounds of a window; merged: the window of all of them, where they are several."""
+        window = merged or measured.record
+        return regression_verdicts(
+            comparable(self.judging.budgets(window.service), window),
+            {metric.name: metric for metric in self.registry},
+            reference.rounds,
+            rounds,
+            against=reference.label,
+            ops=window.ops,
+            base_grows=False,
+            missing=missing(window),
+            strict=self.judging.strict,
+            enough=self.judging.enough,
+            lone=_SHARED if measured.service.is_shared else "",
+        )
 
 
 def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:

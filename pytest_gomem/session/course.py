@@ -9,7 +9,7 @@ from pytest_gomem.errors import GomemError, ObserveError
 from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.pprof.model import Profile
-from pytest_gomem.report.keys import Key
+from pytest_gomem.report.keys import Key, keys
 from pytest_gomem.report.model import WindowRecord
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.comparing import Comparing, References, is_decided
@@ -113,9 +113,18 @@ class Course:
         is_compared = self._run.settings.against is not None
         side = self.round.side
         keeps_heap = self._keeps_heap or (is_compared and self._schedule.may_be_last(self._turn - 1))
-        gomem = Gomem(self._run, self._judging_of(side), base, service, side, keeps_heap=keeps_heap)
+        judging, watching = self._judging_of(side), self._seconds_to_watch
+        gomem = Gomem(self._run, judging, base, service, side, keeps_heap=keeps_heap, watching=watching)
         self.round.gomems.append(gomem)
         return gomem
+
+    def _seconds_to_watch(self, measurement: Measurement) -> float:
+        """How long the service of a window that has closed is watched without work; two sides need no such excuse."""
+        if self._comparing is None or self._run.settings.against is not None:
+            return 0.0
+        closed = self.round.measurements()
+        key = list(keys(one.record for one in closed))[closed.index(measurement)]
+        return self._comparing.seconds_to_watch(key, measurement)
 
     def lose_base(self, why: str) -> None:
         """Give up the comparison: the base side came to nothing. The first reason is kept."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from pytest_gomem.config.services import ServiceConfig
@@ -80,7 +80,8 @@ class Gomem(Launchpad):
     """A launchpad that measures windows, and judges them by the budgets of its test.
 
     side: which side of a comparison its services belong to. keeps_heap: take the heap profile of each window that
-    closes, since the services may have ended before the sides are compared.
+    closes, since the services may have ended before the sides are compared. watching: how many seconds the service is
+    watched without work once a window has closed.
     """
 
     _of_one_test = True
@@ -94,11 +95,13 @@ class Gomem(Launchpad):
         side: Side = "new",
         *,
         keeps_heap: bool = False,
+        watching: Callable[[Measurement], float] = lambda measurement: 0.0,
     ) -> None:
         super().__init__(run, base, service)
         self.judging = judging
         self.side = side
         self.keeps_heap = keeps_heap
+        self._watching = watching
         self.measurements: list[Measurement] = []
 
     def _rate(self, service: str) -> int | None:
@@ -213,6 +216,9 @@ class Gomem(Launchpad):
         if failing or failed(measurement.record.verdicts):
             measurement.accuse()
         window.profiles.leave()
+        # Behind the profiles: what the service does now is not the window's.
+        if not failing and (seconds := self._watching(measurement)):
+            measurement.learn(window.by_itself(seconds))
         return measurement
 
     def _measurement(self, service: Service, name: str) -> Measurement:

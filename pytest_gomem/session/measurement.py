@@ -134,6 +134,10 @@ class Measurement:
         """Add notes to the record."""
         self._record = replace(self.record, notes=(*self.record.notes, *notes))
 
+    def learn(self, figures: Mapping[str, float]) -> None:
+        """Add figures to the record that no metric is."""
+        self._record = replace(self.record, figures={**self.record.figures, **figures})
+
     def skip(self, why: str) -> None:
         """Say why there will be no figures."""
         self._why_open = why

@@ -66,13 +66,13 @@ def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRec
 def values(window: WindowRecord) -> dict[str, float]:
     """What was measured in a window, by metric; a metric that was not, or not as a finite number, is left out.
 
-    Behind the metrics stand the figures of the functions that budgets name.
+    Behind the metrics stand the figures of the functions that budgets name, and those that no metric is.
     """
     readings = ((metric.name, metric.result) for metric in window.metrics)
     found = {
         name: result.value for name, result in readings if isinstance(result, Reading) and math.isfinite(result.value)
     }
-    return {**found, **figures_of(window.functions)}
+    return {**found, **figures_of(window.functions), **window.figures}
 
 
 def _names(rounds: Sequence[WindowRecord | PhaseRecord]) -> Mapping[str, None]:

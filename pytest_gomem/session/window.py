@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_gomem.errors import ObserveError
+from pytest_gomem.judge.by_clock import IDLE_BYTES, IDLE_OBJECTS
 from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, RuntimeMetrics, SourceEdges, Window
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
@@ -147,6 +148,22 @@ class OpenWindow:
             freed=self._freed,
         )
         return replace(window, phases=self.phases.finished(window))
+
+    def by_itself(self, seconds: float) -> dict[str, float]:
+        """What the service allocates per second while nothing is asked of it, watched once the window has closed.
+
+        Nothing where it cannot be read.
+        """
+        began, before = time.monotonic(), self._readings.inside()[1]
+        time.sleep(seconds)
+        took, after = time.monotonic() - began, self._readings.inside()[1]
+        if isinstance(self._memstats, Missing) or isinstance(before, Missing) or isinstance(after, Missing):
+            return {}
+        _, read_bytes, read_objects = self._memstats
+        return {
+            IDLE_BYTES: max(after.total_alloc - before.total_alloc - read_bytes, 0) / took,
+            IDLE_OBJECTS: max(after.mallocs - before.mallocs - read_objects, 0) / took,
+        }
 
     def _settled(self, memstats: MemStatsPair | Missing, *, compared: bool) -> MemStatsPair | Missing:
         """The pair with what two forced collections leave; where none can be forced and sources were compared with it,

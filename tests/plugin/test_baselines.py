@@ -419,3 +419,46 @@ def test_other_work_than_the_baseline_did_is_said(scenario):
     outcome = project.run()
     assert outcome.status == 1
     assert "the window did 4 operations, and 2 at the baseline of " in " ".join(outcome.text.split())
+
+
+CLOCK = """
+    import time
+    from pathlib import Path
+
+    def asked(name):
+        return float(Path(name).read_text())
+
+    @pytest.mark.gomem(rounds=3)
+    def test_clock(go_service):
+        with go_service.warmup():
+            go_service.get("/clock?bytes=30000")
+        for _ in range(20):
+            go_service.get(f"/alloc?bytes={asked('bytes'):.0f}")
+        time.sleep(asked("seconds"))
+"""
+
+
+def test_what_a_service_allocates_by_the_clock_is_no_regression_of_a_slower_machine(scenario):
+    """A window that takes four times as long has four times the ticks in it; the code's own part still fails."""
+    project = scenario(CLOCK)
+
+    def ask(size: int, seconds: float) -> None:
+        (project.folder / "bytes").write_text(str(size))
+        (project.folder / "seconds").write_text(str(seconds))
+
+    ask(1_000_000, 0.2)
+    recorded = project.run("--gomem-update", "--gomem-force")
+    assert recorded.status == 0, recorded.text
+    ask(1_000_000, 0.8)
+    slower = project.run()
+    assert slower.status == 0, slower.text
+    window = slower.window("test_clock")
+    (per_op,) = (v for v in window["verdicts"] if v["metric"] == "alloc_bytes_per_op")
+    assert (per_op["status"], per_op["change"] > 0.02 * per_op["baseline"]) == ("noisy", True)
+    assert "the service makes by itself in windows that took so much longer, by the clock" in per_op["reason"]
+    assert all(one["alloc_rate without work"] > 5e5 for one in window["rounds"])
+
+    ask(1_150_000, 0.8)
+    worse = project.run()
+    assert worse.status == 1, worse.text
+    assert statuses(worse, "test_clock")["alloc_bytes_per_op"] == "fail"

@@ -283,3 +283,24 @@ def test_false_alarms_are_rare_whatever_the_scatter(spread):
         wrong += found.status is Status.FAIL
     assert wrong == 0
     assert pytest.approx(0.1) == ALPHA * 10_000
+
+
+def test_what_the_clock_made_is_no_part_of_a_worsening():
+    """Of 3% worse 2.7% are the clock's: what is left is within the tolerance; of 6% the rest fails."""
+    base = tuple(10_000.0 + at for at in range(8))
+    for share, clock, status in ((0.03, 0.0, Status.FAIL), (0.03, 270.0, Status.NOISY), (0.06, 270.0, Status.FAIL)):
+        assert compare(BYTES, base, grown(base, share), 0.005, ops=3000, by_clock=clock).status is status
+    noisy = compare(BYTES, base, grown(base, 0.03), 0.005, ops=3000, by_clock=270.0)
+    assert noisy.reason == (
+        "some 270 B/op of it the service makes by itself in windows that took so much longer, by the clock"
+    )
+    assert noisy.rounds_needed is None
+    assert compare(BYTES, base[:3], grown(base[:3], 0.03), 0.005, ops=3000, by_clock=270.0).is_suspect is False
+    assert compare(BYTES, base, grown(base, -0.03), 0.005, ops=3000, by_clock=270.0).status is Status.IMPROVED
+
+
+def test_rounds_that_lie_apart_must_do_so_without_what_the_clock_made():
+    """The gap between the sides is the code's own only where it is wider than the clock makes it."""
+    base = (*(10_000.0 + at * 10 for at in range(6)), 9700.0, 9710.0)
+    assert compare(BYTES, base, grown(base, 0.05), 0.005, ops=3000).status is Status.FAIL
+    assert compare(BYTES, base, grown(base, 0.05), 0.005, ops=3000, by_clock=400.0).status is Status.NOISY

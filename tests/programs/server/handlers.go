@@ -20,6 +20,7 @@ func routes(children []int) *http.ServeMux {
 	web.Handle(mux, "/alloc", kept.alloc)
 	web.Handle(mux, "/goroutines", kept.goroutines)
 	web.Handle(mux, "/release", kept.release)
+	web.Handle(mux, "/clock", clock)
 	web.Handle(mux, "/panic", die)
 	web.Handle(mux, "/fatal", throw)
 	web.Handle(mux, "/exit", exit)
@@ -84,6 +85,20 @@ func (k *keeper) release(web.Query) (any, error) {
 	k.mu.Unlock()
 	debug.FreeOSMemory()
 	return "ok", nil
+}
+
+// clock allocates ?bytes= a hundred times a second from now on, whatever is asked for meanwhile.
+func clock(q web.Query) (any, error) {
+	bytes, err := q.Int("bytes", 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for range time.Tick(10 * time.Millisecond) {
+			web.Touch(make([]byte, bytes))
+		}
+	}()
+	return bytes, nil
 }
 
 // die panics in a goroutine of its own: net/http would recover a handler's panic.

@@ -1,0 +1,46 @@
+"""What a service allocates by the clock in windows that took longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_gomem.judge.by_clock import IDLE_BYTES, IDLE_OBJECTS, by_clock, seconds_of, took_longer
+
+
+def rounds(*seconds: float, **more: float) -> list[dict[str, float]]:
+    """Rounds that allocated 10 MB each, in so many seconds."""
+    return [{"total_alloc": 10e6, "alloc_rate": 10e6 / one, **more} for one in seconds]
+
+
+BASE = rounds(1.0, 1.0, 1.3)
+LONGER = [{**one, IDLE_BYTES: 2e6, IDLE_OBJECTS: 300.0} for one in rounds(2.0, 2.2, 2.4)]
+
+
+def test_it_is_the_rate_without_work_times_the_seconds_that_came_on_top() -> None:
+    """2 MB and 300 objects a second for 1.1 s more, per operation where the metric is."""
+    assert by_clock("total_alloc", BASE, LONGER, 1000) == pytest.approx(2.2e6)
+    assert by_clock("allocs", BASE, LONGER, 1000) == pytest.approx(330)
+    assert by_clock("alloc_bytes_per_op", BASE, LONGER, 1000) == pytest.approx(2200)
+    assert by_clock("allocs_per_op", BASE, LONGER, 1000) == pytest.approx(0.33)
+
+
+def test_where_nothing_tells_the_clock_made_nothing() -> None:
+    """Other metrics, rounds that were not watched, windows that took no longer, or whose length is not known."""
+    assert by_clock("live_heap", BASE, LONGER, 1000) == 0
+    assert by_clock("total_alloc", BASE, rounds(2.0, 2.2), 1000) == 0
+    assert by_clock("total_alloc", LONGER, [{**one, IDLE_BYTES: 2e6} for one in BASE], 1000) == 0
+    assert by_clock("total_alloc", [{"total_alloc": 1.0}], LONGER, 1000) == 0
+
+
+def test_rounds_of_which_only_some_were_watched_share_what_these_tell() -> None:
+    """A round that made no more than the base is not watched."""
+    assert by_clock("total_alloc", BASE, [*LONGER[:2], *rounds(2.4)], 1000) == pytest.approx(2.2e6)
+
+
+def test_windows_took_longer_by_their_medians() -> None:
+    """A round that tells no length leaves all of its side without."""
+    assert took_longer(BASE, rounds(1.1))
+    assert not took_longer(BASE, rounds(0.9))
+    assert not took_longer([], rounds(2.0))
+    assert seconds_of([*BASE, {"total_alloc": 0.0, "alloc_rate": 0.0}]) == ()
+    assert seconds_of(BASE) == pytest.approx((1.0, 1.0, 1.3))
