@@ -26,7 +26,7 @@ from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.session.comparing import References
 from pytest_gomem.session.course import Course
 from pytest_gomem.session.gomem import Gomem
-from pytest_gomem.session.measurement import Judging
+from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.visible import with_visible

@@ -24,7 +24,8 @@ from pytest_gomem.report.json_report import write_json
 from pytest_gomem.report.model import TestRecord
 from pytest_gomem.run_folder import run_folder
 from pytest_gomem.session.gomem import RUN_TIMEOUT, Gomem
-from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.judging import Judging
+from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.run import Run
 from pytest_gomem.session.settings import RunSettings
 

@@ -24,7 +24,8 @@ from pytest_gomem.report.bill import next_to_kept
 from pytest_gomem.report.keys import Key, by_window
 from pytest_gomem.report.model import BillRecord, BuildRecord, GcRecord, MetricValue, WindowRecord
 from pytest_gomem.session.accusing import accused
-from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.judging import Judging
+from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.pairs import WithBaseline
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import values

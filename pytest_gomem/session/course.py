@@ -14,7 +14,8 @@ from pytest_gomem.report.model import WindowRecord
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.comparing import Comparing, References, is_decided
 from pytest_gomem.session.gomem import Gomem
-from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.judging import Judging
+from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.pairs import closing_heap
 from pytest_gomem.session.rounds import merged
 from pytest_gomem.session.run import Run

@@ -14,7 +14,8 @@ from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import evaluate
 from pytest_gomem.measure.window import Window
 from pytest_gomem.session.capture import Profiles, wants_profile
-from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.judging import Judging
+from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.phases import COLLECTED
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.records import window_record

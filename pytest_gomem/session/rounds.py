@@ -17,7 +17,7 @@ from pytest_gomem.report.keys import by_window
 from pytest_gomem.report.model import MetricValue, PhaseRecord, WindowRecord
 from pytest_gomem.report.text import value_text
 from pytest_gomem.session.functions import known_values
-from pytest_gomem.session.measurement import CHECK_SCOPE, Judging
+from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 
 
 def merged(rounds: Sequence[Sequence[WindowRecord]], judging: Judging) -> tuple[WindowRecord, ...]:

@@ -17,7 +17,8 @@ from pytest_gomem.report.model import BuildRecord, WindowRecord
 from pytest_gomem.report.text import readings
 from pytest_gomem.session.accusing import accused
 from pytest_gomem.session.built import built_from
-from pytest_gomem.session.measurement import Judging, Measurement
+from pytest_gomem.session.judging import Judging
+from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.pairs import TwoSides
 from pytest_gomem.session.processes import AttachedProcess
 from pytest_gomem.session.reasons import Reasons

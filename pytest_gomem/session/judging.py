@@ -1,0 +1,80 @@
+"""Owns by what the windows of one test are judged: its budgets, and what is accepted of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from pytest_gomem import clock
+from pytest_gomem.config.accepted import Acceptance
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.config.file import BudgetTable
+from pytest_gomem.judge.acceptances import with_accepted
+from pytest_gomem.judge.compare import ENOUGH
+from pytest_gomem.judge.decide import NOT_YET, judge
+from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
+from pytest_gomem.judge.phases import judge_phase
+from pytest_gomem.judge.precedence import resolve
+from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.report.model import PhaseRecord
+
+CHECK_SCOPE = "check()"
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What budgets apply to the windows of one test: its markers' (closest first) and gomem.yaml's.
+
+    report_only: broken budgets are shown and do not fail the test. strict: a glob over functions must match some.
+    is_base: the windows are of the side that is compared with: measured in the same way, and judged by no budget.
+    accepted: what gomem_accepted.yaml accepts, on the day `today`.
+    enough: rounds of each side that bear out a regression.
+    """
+
+    nodeid: str
+    markers: tuple[tuple[Budget, ...], ...] = ()
+    table: BudgetTable = field(default_factory=BudgetTable)
+    report_only: bool = False
+    strict: bool = False
+    is_base: bool = False
+    accepted: tuple[Acceptance, ...] = ()
+    today: date = field(default_factory=clock.today)
+    enough: int = ENOUGH
+
+    def budgets(self, service: str) -> tuple[Budget, ...]:
+        """The declared budgets of the test's windows on that service; raises ConfigErrors for rivals of equal rank."""
+        return resolve(self.nodeid, service, self.markers, self.table)
+
+    def verdicts(
+        self,
+        budgets: Sequence[Budget],
+        results: Mapping[str, Reading | Unavailable],
+        functions: Mapping[Asked, FunctionValue | Unavailable],
+        phases: Sequence[PhaseRecord] = (),
+    ) -> tuple[Verdict, ...]:
+        """The verdicts of these budgets, in their order, on a window's results, on what its functions hold or made, and
+        on its phases.
+
+        What is accepted is a warning; the base side is judged by nothing.
+        """
+        if self.is_base:
+            return ()
+        by_phase = {phase.name: {metric.name: metric.result for metric in phase.metrics} for phase in phases}
+        found = (
+            verdict
+            for budget in budgets
+            for verdict in (
+                judge_function(budget, functions[asked_by(budget)], strict=self.strict)
+                if budget.function
+                else judge_phase(budget, by_phase)
+                if budget.phase
+                else judge(budget, results.get(budget.metric, NOT_YET))
+            )
+        )
+        return self.with_accepted(found)
+
+    def with_accepted(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+        """The verdicts with those that are accepted as warnings."""
+        return with_accepted(verdicts, self.nodeid, self.accepted, self.today)
