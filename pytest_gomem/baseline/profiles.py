@@ -13,6 +13,7 @@ from pytest_gomem.baseline.snapshot import Snapshot
 from pytest_gomem.errors import ConfigError, ObserveError, Place
 from pytest_gomem.files import write_whole
 from pytest_gomem.judge.compact import compact
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.pprof.read import parse_profile
@@ -43,7 +44,7 @@ class Handover:
     folder: Path
     most: int
 
-    def put(self, nodeid: str, heaps: Mapping[str, tuple[Profile, str]]) -> None:
+    def put(self, nodeid: str, heaps: Mapping[str, tuple[Profile, GoModule]]) -> None:
         """Leave the profiles of a test by window, each with the module of its service; those of an earlier attempt go.
 
         Raises ObserveError for what is no profile, OSError where nothing can be written.

@@ -15,6 +15,7 @@ from statistics import NormalDist
 from pytest_gomem.judge.compact import left_out
 from pytest_gomem.judge.culprits import MOST_NAMED, SAMPLE_OF, Culprit, Findings, amount_text, callee, leaf_of
 from pytest_gomem.judge.sampling import SIGMAS, Line, counts_made, lines
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.quantity import BYTES, format_value
 
@@ -51,14 +52,14 @@ def culprits_between(
     metric: str,
     new: Profile,
     base: Profile,
-    module: str,
+    module: GoModule,
     *,
     there: str,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
 ) -> Findings:
     """The lines that hold, or made, more on the new side than chance makes any line, and 1% of what the first does.
 
-    metric: a key of SAMPLE_OF. new, base: profiles of the same work. module: the user's module path.
+    metric: a key of SAMPLE_OF. new, base: profiles of the same work. module: the user's own, on the new side.
     there: where the base is, in words: "on the base side".
     base may be compact: a line that it lacks may have had as much there as it says that it left out.
     counts: whether the samples of a profile's stack are looked at, such as those of a budget's functions.

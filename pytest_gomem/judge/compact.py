@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pytest_gomem.judge.origin import Chain, Origins, Site
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.group import package_of
 from pytest_gomem.pprof.merge import merge
 from pytest_gomem.pprof.model import Label, Location, Profile, location_ids, pack
@@ -50,7 +51,7 @@ class _Row:
         return self.stack[:1]
 
 
-def compact(profile: Profile, module: str, most: int) -> bytes:
+def compact(profile: Profile, module: GoModule, most: int) -> bytes:
     """A gzipped profile of at most `most` bytes, which every pprof tool reads; the same profile gives the same bytes.
 
     It has no addresses, times or folders of this machine, and nothing of what measuring itself allocates. Where even
@@ -74,7 +75,7 @@ def left_out(profile: Profile, sample_type: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _without_machine(profile: Profile, module: str) -> Profile:
+def _without_machine(profile: Profile, module: GoModule) -> Profile:
     """Without addresses, binaries and times, and with file names relative to the module, or as imports name them."""
     origins = Origins(module, [profile])
     return profile._replace(
@@ -103,7 +104,7 @@ def _imported(file: str, function: str, origins: Origins) -> str:
     return short.partition(_MODULES)[2] or f"{package}/{posixpath.basename(short)}"
 
 
-def _rows(profile: Profile, module: str) -> list[_Row]:
+def _rows(profile: Profile, module: GoModule) -> list[_Row]:
     chains = Origins(module, [profile]).chains(profile)
     labels: Sequence[tuple[Label, ...]] = profile.labels or [()] * len(profile.stacks)
     rows = (

@@ -11,6 +11,7 @@ from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.judge.cause import Cause
 from pytest_gomem.judge.origin import Site
 from pytest_gomem.judge.sampling import SIGMAS, Line, counts_made, counts_objects, lines
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.quantity import BYTES, COUNT, format_value
 
@@ -97,7 +98,7 @@ def find_culprits(
     metric: str,
     after: Profile,
     before: Profile | None,
-    module: str,
+    module: GoModule,
     limit: int = MOST_NAMED,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
     cycles: int | None = None,
@@ -105,7 +106,7 @@ def find_culprits(
     """The lines that hold, or made, more than before by at least 2 sigma, and by 1% of what the first of them does.
 
     metric: a key of SAMPLE_OF. before: an earlier heap profile of the same process; without one everything is new.
-    module: the user's module path. Each stack counts for the line of the user's own module nearest to the allocation,
+    module: the user's own. Each stack counts for the line of the user's own module nearest to the allocation,
     so that what a library allocates counts for whoever called it; without such a line it counts for its leaf.
     counts: whether the samples of a profile's stack are looked at, such as those of a budget's functions.
     cycles: the GC cycles between the two profiles, where they are known.

@@ -19,6 +19,7 @@ from pytest_gomem.judge.decide import judge
 from pytest_gomem.judge.origin import Origins
 from pytest_gomem.judge.sampling import SIGMAS, Tally, counts_made, samples_of
 from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.pprof.group import frames_of
 from pytest_gomem.pprof.model import Profile, location_ids
@@ -59,7 +60,7 @@ def asked_by(budget: Budget) -> Asked:
 
 
 def function_values(
-    asked: Iterable[Asked], after: Profile, before: Profile | None, module: str
+    asked: Iterable[Asked], after: Profile, before: Profile | None, module: GoModule
 ) -> dict[Asked, FunctionValue | Unavailable]:
     """The values of a window between two heap profiles: held at its close, made from its opening on.
 
@@ -69,7 +70,7 @@ def function_values(
     return {one: _value(one, after, before, module) for one in dict.fromkeys(asked)}
 
 
-def _value(asked: Asked, after: Profile, before: Profile | None, module: str) -> FunctionValue | Unavailable:
+def _value(asked: Asked, after: Profile, before: Profile | None, module: GoModule) -> FunctionValue | Unavailable:
     if after.period <= 0:
         return Unavailable("the service's memory profiler is off: its MemProfileRate is 0")
     base = before if counts_made(asked.metric) else None

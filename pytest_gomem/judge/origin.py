@@ -6,8 +6,10 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from pytest_gomem.judge.module_folder import module_folder
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.overlay import AGENT_FILE
-from pytest_gomem.pprof.group import Frame, frames_of, package_of
+from pytest_gomem.pprof.group import frames_of, package_of
 from pytest_gomem.pprof.model import Location, Profile, location_ids
 
 MOST_CALLERS = 3
@@ -44,12 +46,12 @@ class _Place(NamedTuple):
 class Origins:
     """Whom the stacks of these profiles are charged to; lines of equal name and place are one, whichever holds them.
 
-    module: the user's module path from the build info; package main is the user's own in any case, "" adds nothing.
+    module: the user's own; package main is so in any case, where nothing more is known.
     """
 
-    def __init__(self, module: str, profiles: Iterable[Profile]) -> None:
+    def __init__(self, module: GoModule, profiles: Iterable[Profile]) -> None:
         self._module = module
-        self._root = next((root for profile in profiles for root in self._roots(profile)), "")
+        self._root = module_folder(module, profiles)
 
     def chains(self, profile: Profile) -> Iterator[Chain | None]:
         """For each sample the line to charge, its own callers behind it; None for what measuring itself allocates.
@@ -96,33 +98,19 @@ class Origins:
             yield _Place(site, self._is_own(package), package in _PROFILERS, package == _ENDPOINT, is_agent)
 
     def _is_own(self, package: str) -> bool:
-        return package == "main" or self._is_named(package)
-
-    def _is_named(self, package: str) -> bool:
-        return f"{package}/".startswith(f"{self._module}/")
-
-    def _roots(self, profile: Profile) -> Iterator[str]:
-        """The module's folder, as each package of a known import path and a full file name tells it."""
-        for location in profile.locations.values():
-            for _, frame in frames_of(location, "line"):
-                yield from self._root_of(frame)
-
-    def _root_of(self, frame: Frame) -> Iterator[str]:
-        package, folder = package_of(frame.function or ""), posixpath.dirname(frame.file or "")
-        below = package[len(self._module) :]
-        if self._is_named(package) and folder.startswith("/") and folder.endswith(below):
-            yield folder[: len(folder) - len(below)]
+        return package == "main" or self._module.below(package) is not None
 
     def short(self, file: str, package: str) -> str:
         """The file relative to the module, or to the standard library's sources; else as it stands.
 
-        A binary has one package main, so where its folder cannot be told the bare file name is still no riddle.
+        A binary has one package main, and one in the module's own folder, so where that cannot be told the bare file
+        name is still no riddle.
         """
-        for root in (self._root, self._module):  # -trimpath writes the module's path in place of its folder
+        for root in (self._root, self._module.path):  # -trimpath writes the module's path in place of its folder
             if root and file.startswith(f"{root}/"):
                 return file[len(root) + 1 :]
         folder, name = posixpath.split(file)
-        if package == "main":
+        if package in ("main", self._module.path):
             return name
         # The runtime writes functions of other packages itself (go:linkname), such as internal/bytealg.MakeNoZero.
         homes = (home for home in (package, "runtime") if folder.endswith(f"/src/{home}"))

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pytest_gomem.judge.origin import UNKNOWN, Chain, Origins, Site
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Label, Profile
 
 SIGMAS = 2  # of every interval: the truth lies in it 19 times in 20
@@ -136,7 +137,7 @@ def counts_objects(sample_type: str) -> bool:
 
 
 def lines(
-    after: Profile, before: Profile | None, sample_type: str, module: str, counts: Callable[[Profile, bytes], bool]
+    after: Profile, before: Profile | None, sample_type: str, module: GoModule, counts: Callable[[Profile, bytes], bool]
 ) -> list[Line]:
     """Each line that samples are charged to, in no order; raises ProfileError for what is no heap profile.
 

@@ -8,13 +8,14 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CompletedProcess
 
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.errors import BuildError, ToolchainError
 from pytest_gomem.launch.git import environment_without_hook
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.overlay import NotInjected, overlay_for
 from pytest_gomem.launch.toolchain import Toolchain, find_toolchain
 from pytest_gomem.locks import locked_file
@@ -30,7 +31,7 @@ class BinaryInfo:
     """
 
     go_version: str = ""
-    module: str = ""
+    module: GoModule = field(default_factory=GoModule)
     revision: str = ""
     settings: tuple[tuple[str, str], ...] = ()
     modules: tuple[tuple[str, str], ...] = ()
@@ -158,7 +159,7 @@ def binary_info(binary: Path) -> BinaryInfo:
     settings = tuple((k, v) for row in rows if row[0] == "build" for k, _, v in [row[1].partition("=")])
     return BinaryInfo(
         go_version=first.rsplit(": ", 1)[-1],
-        module=next((row[1] for row in rows if row[0] == "mod"), ""),
+        module=GoModule(*(next((row[1] for row in rows if row[0] == kind), "") for kind in ("mod", "path"))),
         revision=dict(settings).get("vcs.revision", ""),
         settings=settings,
         modules=tuple(_modules(rows)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pytest_gomem.errors import GomemError, ObserveError
 from pytest_gomem.judge.compare import FEWEST
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.keys import Key, keys
@@ -154,9 +155,9 @@ class Course:
             windows, sides, self._base_lost, self._judging, registry, reasons, names_culprits=names_culprits
         )
 
-    def heaps(self) -> dict[Key, tuple[Profile, str]]:
+    def heaps(self) -> dict[Key, tuple[Profile, GoModule]]:
         """The heap profile of each window of our own processes, with the module of its service, of the last round."""
-        found: dict[Key, tuple[Profile, str]] = {}
+        found: dict[Key, tuple[Profile, GoModule]] = {}
         for key, measurement in last_measurements(self._measured("new")).items():
             if built_from(measurement.service) is not None:
                 with contextlib.suppress(ObserveError):

@@ -12,6 +12,7 @@ from pytest_gomem.judge.culprits import AT_PEAK, SAMPLE_OF, Findings, find_culpr
 from pytest_gomem.judge.functions import asked_by, counting
 from pytest_gomem.judge.sampling import counts_made
 from pytest_gomem.judge.verdict import Status
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.pprof.model import Profile
@@ -42,7 +43,7 @@ def _broken(record: WindowRecord) -> list[Budget]:
 
 
 def with_culprits(
-    record: WindowRecord, profiles: Profiles, module: str, reasons: Reasons, built: Built | None
+    record: WindowRecord, profiles: Profiles, module: GoModule, reasons: Reasons, built: Built | None
 ) -> WindowRecord:
     """The record with the culprits of its broken metrics and why they do it, or why nobody can be named.
 
@@ -69,7 +70,7 @@ def with_culprits(
     )
 
 
-def _found(metric: str, record: WindowRecord, profiles: Profiles, module: str) -> Findings | str:
+def _found(metric: str, record: WindowRecord, profiles: Profiles, module: GoModule) -> Findings | str:
     at_peak = metric in AT_PEAK and not isinstance(profiles.peak.profile, Missing)
     after = (profiles.peak if at_peak else profiles.heap).profile
     if isinstance(after, Missing):

@@ -8,6 +8,7 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, function_values
 from pytest_gomem.judge.sampling import samples_taken
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.quantity import BYTES, COUNT, SECONDS, format_value
@@ -21,7 +22,7 @@ SECONDS_PER_SAMPLE = (3e-6, 15e-6)
 
 
 def measured_functions(
-    budgets: Iterable[Budget], profiles: Profiles | None, module: str
+    budgets: Iterable[Budget], profiles: Profiles | None, module: GoModule
 ) -> dict[Asked, FunctionValue | Unavailable]:
     """What the budgets on functions ask for, from the profiles of a window that closes now.
 

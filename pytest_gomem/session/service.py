@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_gomem.config.gc import GcSettings, described
 from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.errors import LoadError, MeasureError, ObserveError, ServiceDied
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import last_lines
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.bill import Bill, bill
@@ -236,9 +237,9 @@ class Service:
         self.process.stop()
 
     @property
-    def module(self) -> str:
-        """Go module path of the binary, "" where it is not known."""
-        return self.process.binary.module if isinstance(self.process, LaunchedProcess) else ""
+    def module(self) -> GoModule:
+        """What the binary was built from; nothing is known of an attached process."""
+        return self.process.binary.module if isinstance(self.process, LaunchedProcess) else GoModule()
 
     def requested(self) -> dict[str, str]:
         """The GC settings asked for, printable; {} for an attached process."""

@@ -17,7 +17,8 @@ from looking import line_of
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.judge.culprits import find_culprits
-from pytest_gomem.launch.build import build_once
+from pytest_gomem.launch.build import binary_info, build_once
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.pprof.read import parse_profile, read_profile
 
@@ -196,6 +197,31 @@ def exact(tmp_path_factory):
     return exact
 
 
+@pytest.mark.parametrize(
+    ("package", "flags", "file"),
+    [
+        ("./cmd/api", (), "cmd/api/main.go"),
+        ("./cmd/api", ("-trimpath",), "cmd/api/main.go"),
+        ("./cmd/api", ("-mod=vendor",), "cmd/api/main.go"),
+        ("./cmd/api/main.go", (), "main.go"),
+        ("./cmd/api/main.go", ("-trimpath",), "main.go"),
+    ],
+)
+def test_a_file_of_package_main_is_named_from_its_module(tmp_path, package, flags, file):
+    """What the binary says of its making tells the folder, without a line of another package of the module."""
+    (tmp_path / "go.mod").write_text("module example.com/exact\n\ngo 1.21\n")
+    for folder in ("cmd/api", "vendor", "run"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "vendor" / "modules.txt").touch()
+    (tmp_path / "cmd" / "api" / "main.go").write_text(EXACT)
+    binary = build_once("exact", BuildSpec(package, flags=flags), tmp_path, tmp_path / "bin")
+    words = [str(binary), "-windows=1", "-size=1048576", "-count=20", "-keep"]
+    subprocess.run(words, cwd=tmp_path / "run", check=True)
+    after = read_profile(tmp_path / "run" / "1")
+    first = find_culprits("live_heap", after, None, binary_info(binary).module).culprits[0]
+    assert (first.function, first.file) == ("main.allocate", file)
+
+
 # Intervals that hold the truth in 19 of 20 windows miss it in fewer than 3 of 300, or more than 30, once in 10^4 runs.
 @pytest.mark.parametrize(
     ("metric", "size", "count", "rate", "keep"),
@@ -210,7 +236,7 @@ def test_the_truth_lies_in_the_interval(exact, metric, size, count, rate, keep):
     truth = count if metric == "heap_objects" else count * size
     line, missed = line_of(EXACT, "make([]byte"), 0
     for before, after in windows:
-        culprits = find_culprits(metric, after, before, "example.com/exact").culprits
+        culprits = find_culprits(metric, after, before, GoModule("example.com/exact")).culprits
         change, interval = next(((c.change, c.interval) for c in culprits if c.line == line), (0, 0))
         missed += abs(change - truth) > interval
     assert 3 <= missed <= 30

@@ -22,6 +22,7 @@ from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.errors import BuildError, ConfigError, LaunchError, ObserveError, ServiceDied, ToolchainError
 from pytest_gomem.launch import toolchain
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, locate
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.ports import accepts, free_ports, listens
 from pytest_gomem.observe.effective import effective_settings
@@ -94,7 +95,7 @@ class TestBuild:
         info = binary_info(tagged)
         assert {"-tags=prod,other", "-trimpath=true", "CGO_ENABLED=0"} <= set(info.flags)
         assert info.go_version == toolchain.find_toolchain().version
-        assert info.module == "example.com/api"
+        assert info.module == GoModule("example.com/api", "example.com/api")
 
     def test_binary_of_another_language(self):
         """What is no Go binary has nothing to tell, and that is no error."""
@@ -518,7 +519,7 @@ class TestWholeRun:
         assert ended.code == 0
         assert ended.max_rss > 20 << 20
         assert launched.child.log()[0] == "holding 20 MiB\n"
-        assert launched.binary.module == "example.com/programs"
+        assert launched.binary.module == GoModule("example.com/programs", "example.com/programs/hold")
 
 
 class TestEndpoint:

@@ -20,6 +20,28 @@ plain:
 """
 
 
+KEEPER = """package main
+
+import (
+	"flag"
+	"net/http"
+)
+
+var kept [][]byte
+
+func keep(http.ResponseWriter, *http.Request) {
+	kept = append(kept, make([]byte, 60_000_000))
+}
+
+func main() {
+	listen := flag.String("listen", "", "")
+	flag.Parse()
+	http.HandleFunc("/keep", keep)
+	panic(http.ListenAndServe(*listen, nil))
+}
+"""
+
+
 def test_figures_without_an_endpoint(scenario):
     """A service without pprof is measured by its agent; with agent: false the reason says both ways are missing."""
     outcome = scenario(
@@ -188,3 +210,29 @@ def test_a_broken_limit_names_its_line(scenario):
     assert f"{first['function']}  " in outcome.text
     assert first["after"] > 50e6
     assert {"base_profile", "heap_profile", "log"} <= set(outcome.window("test_leak")["artifacts"])
+
+
+def test_a_line_of_package_main_is_named_from_its_module(scenario, tmp_path):
+    """In a program whose one package lies in cmd/api, as where no other was sampled."""
+    folder = tmp_path / "keeper" / "cmd" / "api"
+    folder.mkdir(parents=True)
+    (folder.parents[1] / "go.mod").write_text("module example.com/keeper\n\ngo 1.21\n")
+    (folder / "main.go").write_text(KEEPER)
+    keeper = f"""\
+keeper:
+  build: {folder}
+  args: ["--listen", "127.0.0.1:{{port}}"]
+  ready: {{tcp: true}}
+"""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(service="keeper", live_heap="10MB")
+        def test_keep(go_service):
+            go_service.get("/keep")
+        """,
+        more_services=keeper,
+    ).run()
+    assert outcome.status == 1
+    first = outcome.window("test_keep")["culprits"][0]
+    assert (first["function"], first["file"]) == ("main.keep", "cmd/api/main.go")
+    assert f"cmd/api/main.go:{first['line']}" in outcome.text

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_judge_culprits import HANDLE, KIB, MODULE, RATE, SERVE, dropped, heap, place, retained
+from test_judge_culprits import HANDLE, IN_CMD, KIB, MODULE, RATE, SERVE, dropped, heap, place, retained
 
 from pytest_gomem.judge.between import culprits_between
 from pytest_gomem.judge.compact import compact, left_out
@@ -40,6 +40,10 @@ between = partial(culprits_between, "live_heap", module=MODULE, there="in the ba
 
 def packed(profile: Profile, most: int = ROOMY) -> Profile:
     return parse_profile(compact(profile, MODULE, most))
+
+
+def files(profile: Profile) -> set[str]:
+    return {line.function.filename for location in profile.locations.values() for line in location.lines}
 
 
 def told(profile: Profile) -> dict[str, dict[str, tuple[int, float]]]:
@@ -101,8 +105,19 @@ def test_no_folder_of_the_machine_is_in_it():
     """File names are relative to the module, the standard library, or the module that they are of."""
     package = ("example.com/app/web.Serve", "/srv/app/web/web.go", 3)
     small = packed(heap(retained(4096, 500, COPY, READ, package, HANDLE)))
-    files = {line.function.filename for location in small.locations.values() for line in location.lines}
-    assert files == {"example.org/lib@v1.2.0/copy.go", "io/io.go", "web/web.go", "main.go"}
+    assert files(small) == {"example.org/lib@v1.2.0/copy.go", "io/io.go", "web/web.go", "main.go"}
+
+
+def test_a_baseline_of_bare_names_compares_with_whole_ones():
+    """Earlier versions did not tell the folder of package main: its lines keep their likes all the same."""
+    lines = [("main.f", "/srv/app/cmd/api/main.go", 10), ("main.f", "/srv/app/cmd/api/main.go", 20)]
+    whole = heap(*(retained(KIB, 50_000, line) for line in lines))
+    bare, named = (parse_profile(compact(whole, module, ROOMY)) for module in (MODULE, IN_CMD))
+    assert [sorted(files(small)) for small in (bare, named)] == [["main.go"], ["cmd/api/main.go"]]
+    grown = heap(retained(KIB, 50_000, lines[0]), retained(KIB, 60_000, lines[1]))
+    found = [culprits_between("live_heap", grown, base, IN_CMD, there="in the baseline") for base in (bare, named)]
+    assert found[0] == found[1]
+    assert [(culprit.file, culprit.line) for culprit in found[0].culprits] == [("cmd/api/main.go", 20)]
 
 
 def test_what_measuring_allocates_is_left_out():

@@ -9,11 +9,14 @@ from pprof_profiles import HEAP, profile
 
 from pytest_gomem.judge.culprits import SAMPLE_OF, find_culprits
 from pytest_gomem.judge.origin import Site
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import Function, Label, Line, Location
 
-MODULE = "example.com/app"
+MODULE = GoModule("example.com/app")
+IN_CMD = GoModule("example.com/app", "example.com/app/cmd/api")
+AT_ROOT = GoModule("example.com/app", "example.com/app")
 RATE = 512 << 10
 KIB = 1 << 10
 ADD = ("main.(*leakyLog).add", "/srv/app/logs.go", 62)
@@ -107,14 +110,14 @@ def test_what_is_the_users_own(function, is_own):
 
 def test_a_module_path_with_dots():
     """The linker writes the dots of a path's last part as %2e; it is the user's own all the same."""
-    assert own_lines(("strings.Repeat", "", 2), ("gopkg.in/yaml%2ev3.Load", "", 1), module="gopkg.in/yaml.v3") == (
-        "gopkg.in/yaml%2ev3.Load"
-    )
+    load = ("gopkg.in/yaml%2ev3.Load", "", 1)
+    assert own_lines(("strings.Repeat", "", 2), load, module=GoModule("gopkg.in/yaml.v3")) == load[0]
 
 
 def test_an_unknown_module_leaves_package_main():
     """Without a module path nothing but package main is the user's own."""
-    assert own_lines(("strings.Repeat", "", 2), ("example.com/app.Work", "", 1), HANDLE, module="") == "main.handle"
+    work = ("example.com/app.Work", "", 1)
+    assert own_lines(("strings.Repeat", "", 2), work, HANDLE, module=GoModule()) == "main.handle"
 
 
 def test_inlined_frames_count_like_others():
@@ -179,6 +182,42 @@ def test_files_are_relative_to_the_module(frame, file):
 def test_a_main_whose_folder_is_unknown_has_its_file_name():
     """Where no package tells the module's folder, a file of package main is named alone."""
     assert first("live_heap", heap(retained(KIB, 100, ("main.f", "/srv/app/cmd/api/main.go", 1)))).file == "main.go"
+
+
+RUN = ("main.run", "/srv/app/cmd/api/main.go", 1)
+RUN_AT_ROOT = ("main.run", "/srv/app/main.go", 1)
+OWN_CLOSURE = ("main.run.func1", "/srv/app/cmd/api/routes.go", 2)
+OF_WEB = ("main.run.Handle.func2", "/srv/app/web/page.go", 3)
+OF_DEPENDENCY = ("main.run.With.func3", "/a/server@v1.0.0/cmd/api/option.go", 4)
+OF_GO = ("main.run.OnceFunc.func4", "/opt/go/src/sync/oncefunc.go", 5)
+LOCK = ("sync.(*Mutex).Lock", "/opt/go/src/sync/mutex.go", 6)
+NAMED_OF_GO = ("example.com/app.Run.OnceFunc.func1", "/opt/go/src/sync/oncefunc.go", 7)
+
+
+@pytest.mark.parametrize(
+    ("module", "files"),
+    [
+        (IN_CMD, {RUN: "cmd/api/main.go"}),
+        (IN_CMD, {OWN_CLOSURE: "cmd/api/routes.go"}),
+        (IN_CMD, {RUN: "cmd/api/main.go", OF_WEB: "web/page.go"}),
+        (IN_CMD, {OF_WEB: "page.go"}),
+        (IN_CMD, {RUN: "cmd/api/main.go", OF_DEPENDENCY: "option.go"}),
+        (IN_CMD, {OWN_CLOSURE: "routes.go", OF_DEPENDENCY: "option.go"}),
+        (IN_CMD, {RUN_AT_ROOT: "main.go", OF_WEB: "page.go"}),
+        (IN_CMD, {("main.run", "example.com/app/cmd/api/main.go", 1): "cmd/api/main.go"}),
+        (AT_ROOT, {RUN_AT_ROOT: "main.go", OF_WEB: "web/page.go", OF_GO: "oncefunc.go", LOCK: "sync/mutex.go"}),
+        (AT_ROOT, {OF_WEB: "page.go", OF_GO: "oncefunc.go", LOCK: "sync/mutex.go"}),
+        (IN_CMD, {NAMED_OF_GO: "oncefunc.go", LOCK: "sync/mutex.go"}),
+        (IN_CMD, {("example.com/app.Run.func1", "/srv/app/run.go", 8): "run.go", LOCK: "sync/mutex.go"}),
+        (GoModule("example.com/app", "command-line-arguments"), {RUN: "main.go"}),
+        (GoModule("", "command-line-arguments"), {RUN: "main.go", OF_WEB: "page.go"}),
+    ],
+)
+def test_package_main_tells_the_folder_of_its_module(module, files):
+    """Where main's import path is known. Closures of inlined calls bear its name too, and may lie elsewhere."""
+    after = heap(*(retained(KIB, 100, frame) for frame in files))
+    named = {culprit.function: culprit.file for culprit in find_culprits("live_heap", after, None, module).culprits}
+    assert named == {function: file for (function, _, _), file in files.items()}
 
 
 def test_both_profiles_name_a_line_alike():

@@ -23,6 +23,7 @@ from pytest_gomem.judge.functions import (
 )
 from pytest_gomem.judge.rate import DEFAULT_RATE, SIGMA_AT_LIMIT, rate_for
 from pytest_gomem.judge.verdict import Status
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.pprof.aggregate import aggregate
@@ -51,7 +52,7 @@ def heap(*samples, rate=1):
 
 def value(metric, glob, after, before=None, cum=False) -> FunctionValue:
     asked = Asked(metric, glob, cum)
-    found = function_values([asked], after, before, "example.com/app")[asked]
+    found = function_values([asked], after, before, GoModule("example.com/app"))[asked]
     assert isinstance(found, FunctionValue)
     return found
 
@@ -104,10 +105,10 @@ def test_a_glob_sums_all_functions_it_matches():
 def test_without_a_profile_of_the_opening_what_was_made_is_unknown():
     """Never taken for all since the start; and a profiler that is off measures nothing."""
     asked = Asked("alloc_space", ENCODE, False)
-    found = function_values([asked], AFTER, None, "")[asked]
+    found = function_values([asked], AFTER, None, GoModule())[asked]
     assert isinstance(found, Unavailable)
     assert "when the window opened" in found.reason
-    off = function_values([asked], heap(rate=0), heap(rate=0), "")[asked]
+    off = function_values([asked], heap(rate=0), heap(rate=0), GoModule())[asked]
     assert isinstance(off, Unavailable)
     assert "profiler is off" in off.reason
 
