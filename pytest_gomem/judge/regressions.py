@@ -162,10 +162,10 @@ def _change(found: Comparison, metric: Metric, against: str) -> str:
     assert found.new is not None
     assert found.change is not None
     base, new = format_value(found.base, metric.unit), format_value(found.new, metric.unit)
-    by = f" ({found.ratio:+.2%})" if found.ratio is not None else ""
+    share = f" ({found.ratio:+.2%})" if found.ratio is not None else ""
     worse = (found.change > 0) == (metric.better is Better.LOWER)
     size = format_value(abs(found.change), metric.unit)
-    return f"{found.metric} is {'worse' if worse else 'better'} than at {against} by {size}{by}: {base} -> {new}"
+    return f"{found.metric} is {size}{share} {'worse' if worse else 'better'} than at {against}: {base} -> {new}"
 
 
 def _rounds(found: Comparison) -> str:

@@ -109,7 +109,7 @@ def test_a_regression_between_two_commits_names_its_line(project):
     assert (len(window["rounds"]), len(window["base"]["rounds"])) == (8, 8)
     assert (window["base"]["build"]["revision"], window["base"]["build"]["ref"]) == (base, f"HEAD~1 ({base[:12]})")
     assert window["build"]["ref"].startswith("working tree at ")
-    assert re.search(rf"live_heap is worse than at HEAD~1 \({base[:12]}\) by 3\.\d+ MB \(\+2\d\.", outcome.text)
+    assert re.search(rf"live_heap is 3\.\d+ MB \(\+2\d\.\d+%\) worse than at HEAD~1 \({base[:12]}\): ", outcome.text)
     functions = verdicts["alloc_space"]
     assert (functions["status"], functions["function"]) == ("fail", "main.*")
     assert functions["change"] == pytest.approx(200 * 16384, rel=0.05)

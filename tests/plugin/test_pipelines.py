@@ -87,7 +87,7 @@ def assert_gated(clone: Path, command: str, kept: list[str], **env: str) -> None
     assert done.returncode == 1, done.stdout
     summary = done.stdout.partition("short test summary info")[2]
     assert re.search(
-        r"^FAILED test_it\.py::test_keep - .* is worse than at .*, culprit main\.keep \(keep\.go:4\)",
+        r"^FAILED test_it\.py::test_keep - .* worse than at .*, culprit main\.keep \(keep\.go:4\)",
         summary,
         re.MULTILINE,
     ), done.stdout

@@ -53,12 +53,12 @@ def test_a_worsening_says_by_how_much_against_what_and_in_how_many_rounds() -> N
     assert verdict.interval is not None
     assert verdict.interval[0] < 1.2e6 < verdict.interval[1]
     assert verdict.reason == (
-        "live_heap is worse than at main (1a2b3c) by 1.20 MB (+2.00%): 60.0 MB -> 61.2 MB, 3 rounds of each side, "
+        "live_heap is 1.20 MB (+2.00%) worse than at main (1a2b3c): 60.0 MB -> 61.2 MB, 3 rounds of each side, "
         "95% sure of +1.96% to +2.04%"
     )
     better = judged(rounds(live_heap=0.9))["live_heap"]
     assert better.status is Status.IMPROVED
-    assert "is better than at" in better.reason
+    assert " better than at " in better.reason
 
 
 def test_a_budget_sets_the_tolerance_and_adds_metrics() -> None:
@@ -94,7 +94,7 @@ def test_too_noisy_to_tell_says_what_it_would_take() -> None:
     new = [{"live_heap": value} for value in (60.15e6, 61e6, 61.1e6)]
     verdict = judged(new, base=base)["live_heap"]
     assert verdict.status is Status.NOISY
-    assert verdict.reason.startswith("live_heap is worse than at main (1a2b3c) by 900 kB")
+    assert verdict.reason.startswith("live_heap is 900 kB (+1.50%) worse than at main (1a2b3c): ")
     assert "which is too noisy to tell: " in verdict.reason
     assert f"; {verdict.rounds_needed} rounds of each side could tell" in verdict.reason
 
@@ -148,7 +148,7 @@ def test_what_functions_make_is_compared_where_a_budget_says_regression() -> Non
         "tests glob",
     )
     assert verdict.reason.startswith(
-        f"{FUNCTION} is worse than at main (1a2b3c) by 2.00 MB (+20.00%): 10.0 MB -> 12.0 MB, 3 rounds of each side"
+        f"{FUNCTION} is 2.00 MB (+20.00%) worse than at main (1a2b3c): 10.0 MB -> 12.0 MB, 3 rounds of each side"
     )
     assert verdict.over == pytest.approx(0.2, rel=1e-3)
     assert judged(TEN_MB, *FIVE, base=worse)["alloc_space"].status is Status.IMPROVED

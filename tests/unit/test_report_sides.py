@@ -129,7 +129,7 @@ def test_no_line_is_wider_than_the_terminal(run_tests, width):
 def test_functions_stand_in_the_table_with_glob_and_unit():
     """What they make is in bytes, though no metric of the window is called so; their name is said once."""
     made = compared("alloc_space", 10e6, 12e6, Status.FAIL)
-    reason = "alloc_space[main.encode*] is worse than at main by 2.00 MB"
+    reason = "alloc_space[main.encode*] is 2.00 MB worse than at main"
     made = replace(made, budget=replace(made.budget, function="main.encode*"), smallest_visible=6e5, reason=reason)
     record = replace(side("working tree"), base=side("main"), verdicts=(made,))
     (line,) = [
