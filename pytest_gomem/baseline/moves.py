@@ -22,8 +22,8 @@ class Moves:
     """A line for each figure of a window, by what can be told of it.
 
     clear: judged, and beyond its tolerance and its scatter. doubtful: judged, worse, and too noisy to tell; of too few
-    rounds to be ever told they are `clear`, lest nothing but a removal could renew them. others: moved and judged by
-    nobody. better_kept: what the new rounds have that the kept ones lack.
+    rounds to be ever told, worse or better, they are `clear`, lest nothing but a removal could renew them. others:
+    moved and judged by nobody. better_kept: what the new rounds have that the kept ones lack.
     """
 
     clear: tuple[str, ...]
@@ -51,9 +51,10 @@ def moves(
     """
     clear, doubtful = list[str](), list[str]()
     for metric, found in _compared(kept, now, metrics, tolerances):
-        if found.status is Status.NOISY and min(found.rounds) >= FEWEST:
+        few = min(found.rounds) < FEWEST
+        if found.status is Status.NOISY and not few:
             doubtful.append(f"{_line(metric, found)}, too noisy to tell")
-        elif found.status is Status.NOISY:
+        elif found.status is Status.NOISY or (few and _seems_better(metric, kept, now, tolerances)):
             clear.append(f"{_line(metric, found)}, too few rounds to tell")
         elif found.status is not Status.PASS:
             clear.append(_line(metric, found))
@@ -77,6 +78,12 @@ def _compared(
             found = compare(metric, kept.metrics[name], values, tolerances[name], ops=now.ops, is_asked=is_asked)
             if found.base is not None and found.new is not None:
                 yield metric, found
+
+
+def _seems_better(metric: Metric, kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float]) -> bool:
+    """Whether the kept rounds would seem worse than these."""
+    tolerance = {metric.name: tolerances[metric.name]}
+    return any(found.status is Status.NOISY for _, found in _compared(now, kept, {metric.name: metric}, tolerance))
 
 
 def _goes_with_the_machine(metric: Metric) -> bool:

@@ -375,6 +375,8 @@ def test_an_update_takes_few_rounds_that_could_never_be_told(tmp_path):
     assert update(60.1e6) == ("unchanged", [])
     assert update(80e6) == ("changed", ["too few rounds to tell"])
     assert update(80.1e6) == ("unchanged", [])
+    assert update(40e6) == ("changed", ["too few rounds to tell"]), "better counts as much"
+    assert update(39.9e6) == ("unchanged", [])
 
 
 def test_an_update_mends_a_profile(tmp_path):
