@@ -18,12 +18,12 @@ from functools import cached_property
 from statistics import median
 
 from pytest_gomem.judge import ranks
+from pytest_gomem.judge.by_clock import made_by_clock
 from pytest_gomem.judge.gap import Gap
 from pytest_gomem.judge.needed import rounds_needed
 from pytest_gomem.judge.scatter import Scatter
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
-from pytest_gomem.quantity import format_value
 
 ALPHA = 1e-5  # false alarms per comparison of a test's metrics: below one a month for 100 tests run 20 times a day
 NOISY_ALPHA = 1e-3  # of the metrics that only ranks can tell, and that only a budget puts among the judged
@@ -228,6 +228,7 @@ class _Case:
 def _by_separation(case: _Case, alpha: float) -> Comparison:
     scatter, change, counts = Scatter.of(case.prior, (case.base, case.new)), case.change, case.counts
     own, threshold = abs(change) - case.excused, max(case.least, scatter.threshold(alpha, *counts))
+    by_clock = made_by_clock(case.excused, own, case.least, case.metric.unit)
     enough = min(counts) >= FEWEST
     counts_at_all = enough and own > case.least
     status = case.status(counts_at_all and (case.sure_change - case.excused > threshold or _are_apart(case)))
@@ -240,7 +241,7 @@ def _by_separation(case: _Case, alpha: float) -> Comparison:
         needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < own) if may_be_told else None,
         threshold=threshold + case.excused if enough else None,
         visible=scatter.visible(alpha, *case.at_most, case.least) + case.excused if enough else None,
-        reason=_why_noisy(case, enough) if noisy else "",
+        reason=_why_noisy(case, enough, by_clock) if noisy else by_clock,
         is_suspect=own > case.least and case.is_worse() and _may_lie_apart(case),
     )
 
@@ -256,12 +257,11 @@ def _may_lie_apart(case: _Case) -> bool:
     return fewer < ENOUGH and lies_apart
 
 
-def _why_noisy(case: _Case, enough: bool) -> str:
+def _why_noisy(case: _Case, enough: bool, by_clock: str) -> str:
     if abs(case.change) <= case.least:
         return "the change is within what such figures are known to scatter by: more work in the test would tell"
-    if case.excused > case.least:
-        made = format_value(case.excused, case.metric.unit)
-        return f"some {made} of it the service makes by itself in windows that took so much longer, by the clock"
+    if by_clock:
+        return by_clock
     if not enough:
         return f"too few rounds to tell: {FEWEST} of each side are the least"
     return "the change is within the scatter of its rounds"

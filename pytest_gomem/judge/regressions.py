@@ -57,7 +57,7 @@ def regression_verdicts(
     def verdict(name: str, budget: Budget) -> Verdict:
         metric, (before, now) = metrics[name], sides[name]
         decisions, tolerance = decisions_of(metric, family), _limit(budget).value
-        clock = by_clock(name, base, new, ops)
+        clock = by_clock(name, base, new)
         found = compared(metric, before, now, tolerance, decisions=decisions, is_asked=name in asked, by_clock=clock)
         if found.new is None:
             return _unmeasured(found, budget, missing.get(name, _NOT_ALWAYS), fails=strict or name in asked)
@@ -146,7 +146,8 @@ def _words(found: Comparison, metric: Metric, against: str, status: Status) -> s
         return f"{found.metric} was not measured in every round of {against}: there is nothing to compare with"
     if status is Status.NOISY:
         return f"{_change(found, metric, against)}, which is too noisy to tell: {found.reason}{_needed(found)}"
-    return f"{_change(found, metric, against)}, {_rounds(found)}"
+    of_it = f"; {found.reason}" if found.reason else ""
+    return f"{_change(found, metric, against)}, {_rounds(found)}{of_it}"
 
 
 def _needed(found: Comparison) -> str:

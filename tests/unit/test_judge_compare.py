@@ -295,6 +295,10 @@ def test_what_the_clock_made_is_no_part_of_a_worsening():
         "some 270 B/op of it the service makes by itself in windows that took so much longer, by the clock"
     )
     assert noisy.rounds_needed is None
+    assert compare(BYTES, base, grown(base, 0.06), 0.005, ops=3000, by_clock=270.0).reason == noisy.reason
+    assert compare(BYTES, base, grown(base, 0.06), 0.005, ops=3000, by_clock=20.0).reason == "", "next to nothing"
+    little = compare(BYTES, base, grown(base, 0.007), 0.005, ops=3000, by_clock=40.0)
+    assert little.reason.startswith("some 40.0 B/op of it the service makes by itself"), "and it leaves too little"
     assert compare(BYTES, base[:3], grown(base[:3], 0.03), 0.005, ops=3000, by_clock=270.0).is_suspect is False
     assert compare(BYTES, base, grown(base, -0.03), 0.005, ops=3000, by_clock=270.0).status is Status.IMPROVED
 
