@@ -27,6 +27,7 @@ from pytest_gomem.session.comparing import References
 from pytest_gomem.session.course import Course
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
+from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.visible import with_visible
@@ -181,15 +182,19 @@ class MeasuredItem:
 
     def _close(self, windows: list[tuple[Service, OpenWindow]], *, failing: bool = False) -> None:
         """Close the windows; no error of ours is lost on the way."""
+        gomem, closed = self.course.round.gomems[0], list[tuple[OpenWindow, Measurement]]()
         for service, window in windows:
             try:
-                self.course.round.gomems[0].close_window(service, window, failing=failing)
+                closed.append((window, gomem.close_window(service, window, failing=failing)))
                 service.check_alive()
             except GomemError as error:
                 if self.course.round.side == "base":
                     self.course.lose_base(in_one_line(error))
                 else:
                     self.course.troubles.append(str(error))
+        if not (failing or self.course.troubles):
+            for window, measurement in closed:
+                gomem.watch(window, measurement)
 
     def windows(self) -> tuple[WindowRecord, ...]:
         """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""

@@ -121,8 +121,12 @@ class Course:
         return gomem
 
     def _seconds_to_watch(self, measurement: Measurement) -> float:
-        """How long the service of a window that has closed is watched without work; two sides need no such excuse."""
-        if self._comparing is None or self._run.settings.against is not None:
+        """How long the service of a window that has closed is watched without work; two sides need no such excuse.
+
+        Not while another window of the test is open, of which the wait would be a part.
+        """
+        is_beside = any(gomem.has_open_window for gomem in self.round.gomems)
+        if self._comparing is None or self._run.settings.against is not None or is_beside:
             return 0.0
         closed = self.round.measurements()
         key = list(keys(one.record for one in closed))[closed.index(measurement)]

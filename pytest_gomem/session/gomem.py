@@ -82,7 +82,7 @@ class Gomem(Launchpad):
 
     side: which side of a comparison its services belong to. keeps_heap: take the heap profile of each window that
     closes, since the services may have ended before the sides are compared. watching: how many seconds the service is
-    watched without work once a window has closed.
+    watched without work once a window has closed, see `watch`.
     """
 
     _of_one_test = True
@@ -104,6 +104,7 @@ class Gomem(Launchpad):
         self.keeps_heap = keeps_heap
         self._watching = watching
         self.measurements: list[Measurement] = []
+        self._measured: list[Service] = []
 
     def _rate(self, service: str) -> int | None:
         """The profile rate that the test's own budgets on functions ask for."""
@@ -177,6 +178,7 @@ class Gomem(Launchpad):
             service.window = None
         self.close_window(service, window, measurement)
         service.check_alive()
+        self.watch(window, measurement)
 
     def open(self, service: Service, name: str, ops: int | None, *, pss: bool = False) -> OpenWindow:
         """Open a window; raises MeasureError when one is open already."""
@@ -194,6 +196,7 @@ class Gomem(Launchpad):
             collecting=frozenset(b.phase for b in budgets if b.metric in COLLECTED),
         )
         service.windows_opened += 1
+        self._measured.append(service)
         self._run.burden.begin(service, self.judging.nodeid, name)
         return service.window
 
@@ -217,10 +220,22 @@ class Gomem(Launchpad):
         if failing or failed(measurement.record.verdicts):
             measurement.accuse()
         window.profiles.leave()
-        # Behind the profiles: what the service does now is not the window's.
-        if not failing and (seconds := self._watching(measurement)):
-            measurement.learn(window.by_itself(seconds))
         return measurement
+
+    @property
+    def has_open_window(self) -> bool:
+        """Whether one is open on any service."""
+        return any(service.window is not None for service in self._measured)
+
+    def watch(self, window: OpenWindow, measurement: Measurement) -> None:
+        """Watch the service of a closed window without work, where that tells what its comparison has to know.
+
+        Behind all that is read of the window: what the service does now is not the window's.
+        """
+        if seconds := self._watching(measurement):
+            measurement.learn(window.by_itself(seconds))
+            words = f"the service was watched for {seconds:.1f} s without work after this window"
+            measurement.note([f"{words}, for what it allocates by the clock"])
 
     def _measurement(self, service: Service, name: str) -> Measurement:
         measurement = Measurement(name, service, self._run.settings.registry, self.judging, self._run.reasons)

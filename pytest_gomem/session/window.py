@@ -155,9 +155,11 @@ class OpenWindow:
         Nothing where it cannot be read.
         """
         began, before = time.monotonic(), self._readings.inside()[1]
+        if isinstance(self._memstats, Missing) or isinstance(before, Missing):
+            return {}
         time.sleep(seconds)
         took, after = time.monotonic() - began, self._readings.inside()[1]
-        if isinstance(self._memstats, Missing) or isinstance(before, Missing) or isinstance(after, Missing):
+        if isinstance(after, Missing):
             return {}
         _, read_bytes, read_objects = self._memstats
         return {

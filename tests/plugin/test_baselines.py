@@ -457,8 +457,36 @@ def test_what_a_service_allocates_by_the_clock_is_no_regression_of_a_slower_mach
     assert (per_op["status"], per_op["change"] > 0.02 * per_op["baseline"]) == ("noisy", True)
     assert "the service makes by itself in windows that took so much longer, by the clock" in per_op["reason"]
     assert all(one["alloc_rate without work"] > 5e5 for one in window["rounds"])
+    (note,) = (note for note in window["notes"] if "watched" in note)
+    assert re.fullmatch(r"the service was watched for \d\.\d s .*, for what it allocates by the clock", note)
 
     ask(1_150_000, 0.8)
     worse = project.run()
     assert worse.status == 1, worse.text
-    assert statuses(worse, "test_clock")["alloc_bytes_per_op"] == "fail"
+    (per_op,) = (v for v in worse.window("test_clock")["verdicts"] if v["metric"] == "alloc_bytes_per_op")
+    assert per_op["status"] == "fail"
+    assert per_op["reason"].endswith("in windows that took so much longer, by the clock")
+
+
+def test_no_service_is_watched_while_another_window_is_open(scenario):
+    """The wait would be a part of that one, as slow as the watched window was."""
+    project = scenario(
+        CLOCK
+        + """
+    @pytest.mark.gomem(rounds=1)
+    def test_beside(go_service, gomem):
+        with gomem.launch() as other, gomem.measure(other, name="inner"):
+            other.get("/clock?bytes=30000")
+            other.get("/alloc?bytes=1000000")
+            time.sleep(asked("seconds"))
+    """
+    )
+    (project.folder / "bytes").write_text("1000")
+    for seconds, arguments in (("0.2", ["--gomem-update", "--gomem-force"]), ("1.5", [])):
+        (project.folder / "seconds").write_text(seconds)
+        outcome = project.run("-k", "beside", *arguments)
+        assert outcome.status == 0, outcome.text
+    windows = {window["name"]: window for window in (outcome.window("test_beside", at) for at in (0, 1))}
+    (per_op,) = (v for v in windows["inner"]["verdicts"] if v["metric"] == "alloc_bytes_per_op")
+    assert (per_op["status"], per_op["change"] > 0) == ("noisy", True)
+    assert not [note for window in windows.values() for note in window["notes"] if "watched" in note]
