@@ -145,13 +145,14 @@ class MeasuredItem:
         if wrong:
             texts = [text for _, text in wrong] + self._save_artifacts()
             self._merge()
-            more = f"; {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            others = len(wrong) - 1
+            more = f"; {others} more failure{'s' * (others > 1)}" if others else ""
             raise PlainFailure("\n\n".join(texts), wrong[0][0] + more)
 
     def _wrong(self) -> list[tuple[str, str]]:
         """All that fails the test: a line on each, and its whole account."""
         troubles = [(trouble.split("\n", 1)[0], trouble) for trouble in self.course.troubles]
-        return [*troubles, *self._verdict_texts(), *((reason, reason) for reason in self._uncompared())]
+        return [*troubles, *self._verdict_texts(), *self._uncompared()]
 
     def _merge(self) -> None:
         if self.course.troubles:
@@ -215,10 +216,11 @@ class MeasuredItem:
             return []
         return [failure_text(one, self._nodeid) for one in self.windows() if failed(one.verdicts)]
 
-    def _uncompared(self) -> list[str]:
+    def _uncompared(self) -> list[tuple[str, str]]:
         """Under --gomem-strict a comparison that was asked for and could not be made fails the test."""
         reasons = dict.fromkeys(window.no_base for window in self.windows() if self._judging.strict and window.no_base)
-        return [f"{self._nodeid}: it was not compared: {reason}" for reason in reasons]
+        told = [f"it was not compared: {reason}" for reason in reasons]
+        return [(one, f"{self._nodeid}: {one}") for one in told]
 
     def _close_beside(self, windows: list[tuple[Service, OpenWindow]]) -> None:
         self._close(windows, failing=True)

@@ -41,9 +41,13 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
                 yield from wrapped(printable(f"{culprit.function} ({_place(culprit)}): {told}"), width, "  ")
 
 
-def first_culprit(culprits: Sequence[Culprit], metric: str) -> str:
-    """The function and line that did most, such as "main.fill (cache.go:48)"; "" where nobody is named."""
-    named = next((culprit for culprit in culprits if culprit.metric == metric), None)
+def first_culprit(culprits: Sequence[Culprit], metric: str, *, is_between: bool) -> str:
+    """The function and line that did most, such as "main.fill (cache.go:48)"; "" where nobody is named.
+
+    is_between: of what a comparison says, not a limit.
+    """
+    alike = (culprit for culprit in culprits if (culprit.metric, culprit.is_between) == (metric, is_between))
+    named = next(alike, None)
     return f"{printable(named.function)} ({_place(named)})" if named else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_gomem.judge.decide import FAILING
-from pytest_gomem.judge.regressions import BY_DEFAULT
+from pytest_gomem.judge.regressions import BY_DEFAULT, REGRESSION
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.quantity import BYTES, format_value, parse_quantity
@@ -77,8 +77,21 @@ def _headline(window: WindowRecord, broken: Sequence[Verdict]) -> str:
         return printable(window.notes[0]) if window.notes else "no limit is broken"
     more = len(broken) - 1
     others = f"; {more} more {'limits are' if more > 1 else 'limit is'} broken" if more else ""
-    culprit = first_culprit(window.culprits, broken[0].budget.metric)
+    culprit = _culprit(window, broken)
     return _statement(broken[0]) + (f", culprit {culprit}" if culprit else "") + others
+
+
+def _culprit(window: WindowRecord, broken: Sequence[Verdict]) -> str:
+    """Who did most of what broke first, "" where the culprits are not its alone.
+
+    Profiles are of the whole window, and not of a phase; of several functions whose limits broke they name all in one.
+    """
+    first, is_between = broken[0], broken[0].kind == REGRESSION
+    alike = [verdict for verdict in broken if verdict.budget.metric == first.budget.metric]
+    functions = {verdict.budget.function for verdict in alike if (verdict.kind == REGRESSION) == is_between}
+    if first.budget.phase or len(functions) > 1:
+        return ""
+    return first_culprit(window.culprits, first.budget.metric, is_between=is_between)
 
 
 def _title(window: WindowRecord, nodeid: str, broken: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from report_samples import calmly, failing_window, window
+from report_samples import calmly, failing_window, verdict, window
 
 from pytest_gomem.judge.culprits import SAMPLE_OF, Culprit, Findings
 from pytest_gomem.judge.origin import Site
@@ -154,6 +154,24 @@ def test_the_headline_names_the_first_culprit_of_what_broke_first():
     ):
         headline, _ = failure_text(replace(told, culprits=(replace(LEAK, metric=metric),)), "test_a.py::test_b")
         assert headline.endswith(f"{ends} limits are broken")
+
+
+def test_the_headline_names_no_culprit_of_something_else():
+    """Of a comparison of the same metric, of the whole window where a phase broke, of another function."""
+    limit = verdict("live_heap", "1MB", 5e6, reason="broken")
+    other = verdict("total_alloc", "1MB", 5e6, function="main.b*")
+    made = replace(LEAK, metric="total_alloc")
+    for verdicts, culprit, is_named in (
+        ((limit,), LEAK, True),
+        ((limit,), replace(LEAK, is_between=True), False),
+        ((replace(limit, kind="regression"),), replace(LEAK, is_between=True), True),
+        ((replace(limit, kind="regression"),), LEAK, False),
+        ((verdict("live_heap", "1MB", 5e6, phase="load"),), LEAK, False),
+        ((other, limit), made, True),
+        ((verdict("total_alloc", "1MB", 5e6, function="main.a*"), other), made, False),
+    ):
+        headline, _ = failure_text(window(verdicts=verdicts, culprits=(culprit,)), "test_a.py::test_b")
+        assert (f", culprit {LEAK.function} (" in headline) == is_named, headline
 
 
 @pytest.mark.parametrize(
