@@ -9,6 +9,7 @@ import pytest
 from pytest_gomem.errors import BudgetBroken, BuildError, GomemError, LaunchError
 
 _SHOWN = 3  # lines of a compiler
+_OTHERS = ("pytest_gomem", "_pytest", "pluggy", "contextlib", "unittest", "pytest_timeout")  # between us and the user
 
 
 class PlainFailure(pytest.fail.Exception):  # type: ignore[misc, name-defined]
@@ -36,6 +37,21 @@ def abridge(report: pytest.TestReport, error: BaseException, location: tuple[str
         path, line, _ = location
         crash.path, crash.lineno = path, (line or 0) + 1
     crash.message = _first_words(error)
+
+
+def raise_noted(item: pytest.Item, *, forget: bool) -> None:
+    """Raise what the body of a unittest.TestCase raised: unittest catches it, and pytest keeps it for the report.
+
+    forget: the report must not come to it.
+    """
+    noted: list[pytest.ExceptionInfo[BaseException]] = getattr(item, "_excinfo", None) or []
+    if not noted:
+        return
+    error = noted[0].value
+    # A single one reaches the report as what we raise. Of several pytest takes the first here, the next at teardown.
+    if forget or len(noted) == 1:
+        noted.clear()
+    raise error
 
 
 def hide_our_frames(error: BaseException) -> None:
@@ -86,7 +102,7 @@ def _first_words(error: BaseException) -> str:
 
 def _is_users(frame: TracebackType) -> bool:
     name = str(frame.tb_frame.f_globals.get("__name__", ""))
-    return name.partition(".")[0] not in ("pytest_gomem", "_pytest", "pluggy", "contextlib", "pytest_timeout")
+    return name.partition(".")[0] not in _OTHERS
 
 
 def is_timeout(error: BaseException) -> bool:

@@ -175,17 +175,17 @@ class Edge:
         return item.stash[MEASURED]
 
     def told(
-        self, item: pytest.Item, failure: pytest.ExceptionInfo[BaseException] | None
+        self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """The report with the test's record; an error of ours shows none of our frames, and one line in summaries."""
-        if failure is None or PLAN not in item.stash:
+        if call.excinfo is None or PLAN not in item.stash:
             report = yield
         else:
             from pytest_gomem.body_errors import abridge, hide_our_frames
 
-            hide_our_frames(failure.value)
+            hide_our_frames(call.excinfo.value)
             report = yield
-            abridge(report, failure.value, item.location)
+            abridge(report, call.excinfo.value, item.location)  # of several of a TestCase it may be another one now
         self._pin(item, report)
         return report
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gomem.baseline.lookup import window_name
-from pytest_gomem.body_errors import PlainFailure, in_one_line, is_timeout, plainly
+from pytest_gomem.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
 from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.errors import GomemError
 from pytest_gomem.items import test_id
@@ -125,6 +125,7 @@ class MeasuredItem:
         windows = self._open()
         try:
             result = yield
+            raise_noted(self._item, forget=self.course.round.side == "base")
         except (*_LEAVING, *_NOT_A_FAILURE):
             self._drop(windows)
             raise

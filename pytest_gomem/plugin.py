@@ -99,7 +99,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Give the record of a measured test to its report, which carries it to the controlling process."""
     edge = begun(item.config)
-    return (yield from edge.told(item, call.excinfo)) if edge else (yield)
+    return (yield from edge.told(item, call)) if edge else (yield)
 
 
 @pytest.hookimpl(trylast=True)

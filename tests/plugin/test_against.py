@@ -234,6 +234,8 @@ def test_what_the_base_side_alone_cannot_do(project):
     write_tests(
         made,
         """
+        import unittest
+
         @pytest.mark.gomem(service="app", live_heap="1kB")
         def test_body(go_service):
             assert go_service.get("/new").status == 200
@@ -241,20 +243,29 @@ def test_what_the_base_side_alone_cannot_do(project):
         @pytest.mark.gomem(service="late")
         def test_start(go_service):
             assert go_service.get("/late").ok
+
+        class TestOld(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def take(self, gomem):
+                self.app = gomem.launch("app")
+
+            def test_old(self):
+                self.assertEqual(self.app.get("/new").status, 200)
         """,
     )
     outcome = made.run("--gomem-against=HEAD~1")
     assert outcome.status == 1
     body, start = outcome.window("test_body"), outcome.window("test_start")
     assert [(v["metric"], v["status"]) for v in body["verdicts"]] == [("live_heap", "fail")]
-    assert body["no_base"] == "on the base side: test_it.py:5: AssertionError: assert 404 == 200"
+    assert body["no_base"] == "on the base side: test_it.py:7: AssertionError: assert 404 == 200"
     assert (len(body["rounds"]), body["base"]) == (3, None)
     assert "./late does not exist at HEAD~1" in start["no_base"]
-    assert "1 failed, 1 passed" in outcome.text
+    assert "1 failed, 2 passed" in outcome.text
     assert "2 windows not compared" in outcome.text
     strict = made.run("--gomem-against=HEAD~1", "--gomem-strict", "--gomem-rounds=1", "-k", "start")
     assert strict.status == 1
     assert "test_start: it was not compared: " in strict.text
+    assert "FAILED test_it.py::test_start - it was not compared: " in strict.text
 
 
 def test_what_is_one_process_on_both_sides_is_not_compared(project):

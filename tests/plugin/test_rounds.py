@@ -222,6 +222,30 @@ def test_company_of_rerunfailures_timeout_xdist_unittest_and_subtests(scenario):
         assert "INTERNALERROR" not in outcome.text
 
 
+def test_a_test_case_that_fails_ends_its_rounds(scenario):
+    """unittest catches what a body raises: no later round makes good for one that failed."""
+    project = scenario(
+        counted("""
+        import unittest
+
+        @pytest.mark.gomem(rounds=3)
+        @pytest.mark.usefixtures("go_service")
+        class TestOld(unittest.TestCase):
+            def test_fails_in_the(self):
+                said("in")
+                self.assertNotEqual(Path("said.txt").read_text().count("in"), int(os.environ["ROUND"]))
+
+            def tearDown(self):
+                said("down")
+        """)
+    )
+    for number in ("1", "2"):
+        outcome = project.run(env={"ROUND": number})
+        assert outcome.status == 1, outcome.text
+        assert f"AssertionError: {number} == {number}" in outcome.text
+        assert said(project) == ["in", "down"] * int(number)
+
+
 def test_wrong_rounds_are_refused(scenario):
     """A number of rounds that means nothing, and rounds on a shared process, are refused before any test runs."""
     project = scenario(

@@ -90,18 +90,29 @@ def test_own_outcome_of_the_body_is_kept(scenario):
         class TestOld(unittest.TestCase):
             def test_old(self):
                 pass
+
+            def test_fails_too(self):
+                self.fail("what it says itself")
+
+            def test_skips_too(self):
+                self.skipTest("not today")
         """
     ).run()
-    assert "2 failed, 1 skipped, 1 xfailed" in outcome.text
+    assert "3 failed, 2 skipped, 1 xfailed" in outcome.text
     assert "the user's own words" in outcome.text
+    assert "test_fails_too - AssertionError: what it says itself" in outcome.text
     outcomes = {t["nodeid"].split("::")[-1]: t["outcome"] for t in outcome.report["tests"]}
     assert outcomes == {
         "test_fails": "failed",
         "test_skips": "skipped",
         "test_expected": "xfailed",
         "test_old": "failed",
+        "test_fails_too": "failed",
+        "test_skips_too": "skipped",
     }
-    assert outcome.window("test_fails")["verdicts"][0]["status"] == "fail"
+    for test in ("test_fails", "test_fails_too"):
+        assert outcome.window(test)["verdicts"][0]["status"] == "fail"
+    assert outcome.text.count("Captured gomem call") == 2
 
 
 def test_report_only(scenario):
@@ -126,6 +137,18 @@ def test_check_by_hand(scenario):
     """m[...] reads a figure, m.check judges it at the user's line, and an open window has no figures."""
     outcome = scenario(
         """
+        import unittest
+
+        class TestOld(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def take(self, gomem):
+                self.gomem = gomem
+
+            def test_old(self):
+                with self.gomem.measure(self.gomem.launch("api")) as m:
+                    pass
+                m.check(peak_rss="2kB")
+
         def test_figures(gomem):
             with gomem.launch("api", gogc=25, args=["--listen", "127.0.0.1:{port}", "--pprof"]) as svc:
                 with gomem.measure(svc, name="steady", ops=10) as m:
@@ -141,7 +164,8 @@ def test_check_by_hand(scenario):
         """
     ).run()
     assert outcome.status == 1
-    assert 'm.check(peak_rss="1kB")' in outcome.text
-    assert "over its limit of 1kB" in outcome.text
+    for limit in ("1kB", "2kB"):
+        assert f'm.check(peak_rss="{limit}")' in outcome.text
+        assert f"over its limit of {limit}" in outcome.text
     assert "def check(" not in outcome.text
     assert outcome.window("test_figures")["name"] == "steady"
