@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 from pytest_gomem.cli import main
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.launch.build import build_once
+from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.report.json_report import schema
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -69,6 +70,16 @@ class Scenario:
         if data:
             Draft202012Validator(schema()).validate(data)
         return Outcome(done.stdout, done.returncode, data)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of the run's own, which leaves nothing in the user's; what Go has compiled is used again."""
+    go_cache = subprocess.check_output([find_toolchain().go, "env", "GOCACHE"], text=True).strip()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOCACHE", go_cache)
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -54,17 +53,6 @@ TEST = """
 def test_keep(go_service):
     go_service.load("/keep", requests=200)
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """A cache of the module's own; what Go has compiled is used again."""
-    before = dict(os.environ)
-    os.environ["GOCACHE"] = subprocess.check_output([find_toolchain().go, "env", "GOCACHE"], text=True).strip()
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture
