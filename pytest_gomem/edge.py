@@ -193,6 +193,9 @@ class Edge:
         """Attach the record of a finished, or never begun, test to its report."""
         if MEASURED in item.stash and item.stash[MEASURED].is_between_rounds:
             return
+        if MEASURED in item.stash and item.stash[MEASURED].is_in_body:
+            item.stash[MEASURED].has_failed_subtest |= report.failed
+            return
         if report.when == "teardown" and MEASURED in item.stash:
             del item.stash[MEASURED]  # if the test is run again, by rerunfailures say, it is measured anew
         if PLAN not in item.stash or report.when == "teardown" or (report.when == "setup" and report.passed):

@@ -85,6 +85,8 @@ class MeasuredItem:
         )
         self._windows: tuple[WindowRecord, ...] | None = None
         self.is_between_rounds = False
+        self.is_in_body = False
+        self.has_failed_subtest = False
 
     @contextlib.contextmanager
     def base_may_fail(self, side: Side | None = None) -> Iterator[None]:
@@ -124,7 +126,8 @@ class MeasuredItem:
         """One round: open the windows, run the body, close; a failing body keeps its own error."""
         windows = self._open()
         try:
-            result = yield
+            with self._in_body():
+                result = yield
             raise_noted(self._item, forget=self.course.round.side == "base")
         except (*_LEAVING, *_NOT_A_FAILURE):
             self._drop(windows)
@@ -137,6 +140,15 @@ class MeasuredItem:
             raise
         self._close(windows)
         return result
+
+    @contextlib.contextmanager
+    def _in_body(self) -> Iterator[None]:
+        """While the body runs: reports that are made now are those of its subtests."""
+        self.is_in_body = True
+        try:
+            yield
+        finally:
+            self.is_in_body = False
 
     def judge(self) -> None:
         """Judge all rounds together; raises pytest's own failure with the text of everything that is wrong."""
@@ -247,7 +259,8 @@ class MeasuredItem:
         combination = self.combination
         record = TestRecord(
             nodeid=self._nodeid,
-            outcome=_outcome(report),
+            # A failed subtest does not raise, and pytest counts it once all reports are made.
+            outcome="failed" if self.has_failed_subtest and report.outcome == "passed" else _outcome(report),
             windows=self.windows(),
             matrix=dict(combination.written) if combination else {},
         )

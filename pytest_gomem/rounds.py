@@ -28,8 +28,6 @@ from pytest_gomem.session.schedule import (
 from pytest_gomem.use import SESSION_FIXTURE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_gomem.items import Plan
     from pytest_gomem.measured import MeasuredItem
     from pytest_gomem.options import Said
@@ -64,7 +62,7 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
     if measured.course.in_further_round:
         return (yield from measured.body())
     result = yield from measured.body()
-    while not _has_failed_subtests(item):
+    while not measured.has_failed_subtest:
         before = measured.course.round.side
         if not measured.course.begin_round():
             break
@@ -102,13 +100,3 @@ def _phase(item: pytest.Item, when: Literal["setup", "call", "teardown"], run: C
     """Run a phase and have its report made, from which fixtures and plugins learn how it went; it is not shown."""
     call = pytest.CallInfo.from_call(run, when=when, reraise=BaseException)
     item.ihook.pytest_runtest_makereport(item=item, call=call)
-
-
-def _has_failed_subtests(item: pytest.Item) -> bool:
-    """Whether a subtest has failed, which does not raise in the body; pytest has them from 9.0 on."""
-    try:
-        from _pytest.subtests import failed_subtests_key
-    except ImportError:
-        return False
-    failed: Mapping[Any, int] = item.config.stash.get(failed_subtests_key, {})  # type: ignore[arg-type]
-    return any(failed.get(key) for key in (getattr(item, "id", None), item.nodeid))

@@ -246,6 +246,36 @@ def test_a_test_case_that_fails_ends_its_rounds(scenario):
         assert said(project) == ["in", "down"] * int(number)
 
 
+def test_a_failed_subtest_fails_its_test(scenario):
+    """It ends the rounds, the report calls the test failed, and no baseline is made of it."""
+    project = scenario(
+        counted("""
+        import unittest
+
+        @pytest.mark.gomem(rounds=3)
+        @pytest.mark.usefixtures("go_service")
+        class TestParts(unittest.TestCase):
+            def test_parts(self):
+                said("parts")
+                with self.subTest("a"):
+                    self.fail()
+
+        @pytest.mark.gomem(rounds=3)
+        def test_subtests(go_service, subtests):
+            said("subtests")
+            with subtests.test("a"):
+                assert False
+            with subtests.test("b"):
+                pass
+        """)
+    )
+    outcome = project.run("--gomem-update")
+    assert outcome.status == 1
+    assert sorted(said(project)) == ["parts", "subtests"]
+    assert [test["outcome"] for test in outcome.report["tests"]] == ["failed", "failed"]
+    assert "2 refused" in outcome.text
+
+
 def test_wrong_rounds_are_refused(scenario):
     """A number of rounds that means nothing, and rounds on a shared process, are refused before any test runs."""
     project = scenario(
