@@ -13,7 +13,7 @@ import pytest
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
 from pytest_gomem.config.file import BudgetTable, GomemConfig
-from pytest_gomem.errors import GomemError
+from pytest_gomem.errors import BudgetBroken, GomemError
 from pytest_gomem.items import test_id
 from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.decide import failed
@@ -132,11 +132,11 @@ class MeasuredItem:
         except (*_LEAVING, *_NOT_A_FAILURE):
             self._drop(windows)
             raise
-        except BaseException:
+        except BaseException as error:
             if self.course.round.side == "base":
                 self._drop(windows)
             else:
-                self._close_beside(windows)
+                self._close_beside(windows, error)
             raise
         self._close(windows)
         return result
@@ -235,11 +235,12 @@ class MeasuredItem:
         told = [f"it was not compared: {reason}" for reason in reasons]
         return [(one, f"{self._nodeid}: {one}") for one in told]
 
-    def _close_beside(self, windows: list[tuple[Service, OpenWindow]]) -> None:
+    def _close_beside(self, windows: list[tuple[Service, OpenWindow]], error: BaseException) -> None:
         self._close(windows, failing=True)
         at = self.course.position
         which = [f"{at} failed; the figures are this round's alone"] if at else []
-        broken = [text for _, text in self._verdict_texts()]
+        told = error.headline if isinstance(error, BudgetBroken) else None  # with the whole account
+        broken = [text for headline, text in self._verdict_texts() if headline != told]
         for text in [*which, *self.course.troubles, *broken, *self._save_artifacts()]:
             self._item.add_report_section("call", "gomem", text)
 
