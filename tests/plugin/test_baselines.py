@@ -99,7 +99,7 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     assert 0.95 * TWO_PERCENT < verdict["change"] < 1.05 * TWO_PERCENT
     assert verdict["interval"][0] < verdict["change"] < verdict["interval"][1]
     assert verdict["baseline"] + verdict["change"] == verdict["actual"]
-    assert re.search(r"live_heap is \S+ MB \(\S+\) worse than at the baseline of ", worse.text)
+    assert re.search(r"live_heap is \S+ [kM]B \(\S+\) worse than at the baseline of ", worse.text)
     assert "50.2 MB -> 51.2 MB, 8 rounds against 3, 95% sure of +" in worse.text
     assert len(worse.window("test_keeps")["base"]["rounds"]) == 3
     (culprit,) = [c for c in worse.window("test_keeps")["culprits"] if c["metric"] == "live_heap"]
@@ -116,7 +116,7 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     profile.write_bytes(good[: len(good) // 2])
     damaged = project.run("-k", "keeps")
     assert damaged.status == 1
-    assert re.search(r"live_heap is \S+ MB \(\S+\) worse than at the baseline of ", damaged.text)
+    assert re.search(r"live_heap is \S+ [kM]B \(\S+\) worse than at the baseline of ", damaged.text)
     why = damaged.window("test_keeps")["culprit_summaries"]["live_heap"]
     assert why.startswith(
         f"nobody can be named: the baseline's heap profile, gomem_baselines/{snapshot['profile']}, is d"
