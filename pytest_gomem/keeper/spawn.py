@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -143,22 +143,20 @@ def _looks() -> Iterator[None]:
 def _adopted(known: set[int], mark: bytes, setsid: int) -> int:
     """The pid of the session leader with our mark that has become our child since `known` was taken.
 
-    One that is dead already has no environment any more. It is taken when no living one shows itself for a while, or
-    when the living one is its daemon, born later. Of several, as another service's daemons may be, it is the one whose
-    number follows that of the process that forked it.
+    One that is dead already has no environment any more. It is taken when no living one shows itself for a while, and
+    of several, as another service's daemons may be, the one whose number follows that of the process that forked it.
+    So of a program that ends within the first milliseconds and leaves a daemon with our mark, the daemon is taken.
     """
-
-    def next_born(pids: Iterable[int]) -> int:
-        return min(pids, key=lambda pid: (pid - setsid) % _PID_MAX)
-
     begun = time.monotonic()
     for _ in _looks():
         fresh = [child.pid for child in psutil.Process().children() if child.pid not in known]
         leaders = [pid for pid in fresh if os.getsid(pid) == pid]
-        living = [pid for pid in leaders if _carries(pid, mark)]
+        for pid in leaders:
+            if _carries(pid, mark):
+                return pid
         dead = [pid for pid in leaders if _name_and_state(pid)[1] == "Z"]
-        if living or (dead and time.monotonic() - begun > _WAIT_FOR_LIVING):
-            return next_born(living + dead)
+        if dead and time.monotonic() - begun > _WAIT_FOR_LIVING:
+            return min(dead, key=lambda pid: (pid - setsid) % _PID_MAX)
     raise OSError("the started process did not appear among the keeper's children")
 
 

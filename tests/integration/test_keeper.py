@@ -334,9 +334,11 @@ class TestStop:
 
     def test_what_hides_ends_with_the_keeper(self, keeper, start, tagged, until):
         """A daemon that has dropped the launch mark is nobody's to stop(), but does not outlive the keeper."""
-        child = start(*sh("exec setsid -f env -u PYTEST_GOMEM_LAUNCH sleep 300"), env=tagged.env)
-        until(lambda: list(tagged.alive().values()) == ["sleep"])
+        # It lives on for a moment: a program that ends at once may be taken for its daemon.
+        daemon = "setsid -f env -u PYTEST_GOMEM_LAUNCH sleep 300"
+        child = start(*sh(f"{daemon}; sleep 0.2"), env=tagged.env)
         child.wait(PATIENCE)
+        until(lambda: list(tagged.alive().values()) == ["sleep"])
         child.stop(grace=0.0)
         until(lambda: list(tagged.alive().values()) == ["sleep"])  # in the middle of exec it shows no environment
         keeper.close()
