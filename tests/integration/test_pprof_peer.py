@@ -138,7 +138,9 @@ def test_the_text_form_equals_the_binary_one(captured):
         names = text.keys() | binary.keys()
         of_program = {name for name in names if "[" not in name and "runtime" not in name.partition(".")[0]}
         assert len(of_program) > 50
-        assert {name: text.get(name) for name in of_program} == {name: binary.get(name) for name in of_program}
+        for column in (0, 1):  # the two are taken one after the other: a few bytes may have come or gone
+            sums, others = ({name: form[name][column] for name in of_program} for form in (text, binary))
+            assert sums == pytest.approx(others, rel=1e-3, abs=16)
 
 
 functions = st.builds(
