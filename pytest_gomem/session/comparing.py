@@ -108,8 +108,10 @@ class Comparing:
     def _may_be_by_clock(self, reference: Reference, measured: Measurement) -> bool:
         """Whether this one round took longer than the baseline's, and made more."""
         new = (values(measured.record),)
+        if not took_longer(reference.rounds, new):
+            return False
         worse = (v.budget.metric for v in self._verdicts(reference, measured, new) if v.status is Status.NOISY)
-        return took_longer(reference.rounds, new) and not set(worse).isdisjoint(ACCRUING)
+        return not set(worse).isdisjoint(ACCRUING)
 
     def _compared(self, key: Key, window: WindowRecord, measured: Measurement, names_culprits: bool) -> WindowRecord:
         reference = self.references.find(self.judging.nodeid, key, window)
