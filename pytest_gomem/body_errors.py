@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import TracebackType
 
 import pytest
@@ -56,17 +57,11 @@ def raise_noted(item: pytest.Item, *, forget: bool) -> None:
 
 def hide_our_frames(error: BaseException) -> None:
     """End the traceback of an error of ours at the user's own line."""
-    if not isinstance(error, GomemError) or error.__traceback__ is None:
+    if not isinstance(error, GomemError):
         return
-    last: TracebackType | None = None
-    frame: TracebackType | None = error.__traceback__
-    while frame is not None:
-        name = frame.tb_frame.f_globals.get("__name__", "")
-        if not name.startswith(("pytest_gomem", "contextlib")):
-            last = frame
-        frame = frame.tb_next
-    if last is not None:
-        last.tb_next = None
+    others = [frame for frame in _frames(error) if not _module(frame).startswith(("pytest_gomem", "contextlib"))]
+    if others:
+        others[-1].tb_next = None
 
 
 def in_one_line(error: BaseException) -> str:
@@ -75,13 +70,10 @@ def in_one_line(error: BaseException) -> str:
     text = words if isinstance(error, (GomemError, pytest.fail.Exception)) else f"{type(error).__name__}: {words}"
     if isinstance(error, pytest.skip.Exception):
         text = f"it was skipped there: {words}"
-    frame = error.__traceback__
-    place = ""
-    while frame is not None:
-        if _is_users(frame):
-            place = f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}: "
-        frame = frame.tb_next
-    return place + text
+    users = [frame for frame in _frames(error) if _module(frame).partition(".")[0] not in _OTHERS]
+    if not users:
+        return text
+    return f"{users[-1].tb_frame.f_code.co_filename.rpartition('/')[2]}:{users[-1].tb_lineno}: {text}"
 
 
 def _first_words(error: BaseException) -> str:
@@ -100,9 +92,16 @@ def _first_words(error: BaseException) -> str:
     return first
 
 
-def _is_users(frame: TracebackType) -> bool:
-    name = str(frame.tb_frame.f_globals.get("__name__", ""))
-    return name.partition(".")[0] not in _OTHERS
+def _frames(error: BaseException) -> Iterator[TracebackType]:
+    """Of its traceback, the outermost first."""
+    frame = error.__traceback__
+    while frame is not None:
+        yield frame
+        frame = frame.tb_next
+
+
+def _module(frame: TracebackType) -> str:
+    return str(frame.tb_frame.f_globals.get("__name__", ""))
 
 
 def is_timeout(error: BaseException) -> bool:
