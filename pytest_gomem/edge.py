@@ -191,10 +191,10 @@ class Edge:
 
     def _pin(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Attach the record of a finished, or never begun, test to its report."""
-        if MEASURED in item.stash and item.stash[MEASURED].is_between_rounds:
-            return
-        if MEASURED in item.stash and item.stash[MEASURED].is_in_body:
+        stage = item.stash[MEASURED].stage if MEASURED in item.stash else ""
+        if stage == "in the body":
             item.stash[MEASURED].has_failed_subtest |= report.failed
+        if stage:
             return
         if report.when == "teardown" and MEASURED in item.stash:
             del item.stash[MEASURED]  # if the test is run again, by rerunfailures say, it is measured anew

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from pytest_gomem.session.run import Run
 
 _WINDOW = "test"
+# Reports that are made in the body are those of its subtests; between rounds, of fixtures, they are not the test's.
+Stage = Literal["", "in the body", "between rounds"]
 _NOT_A_FAILURE = (pytest.skip.Exception, pytest.xfail.Exception)
 _LEAVING = (KeyboardInterrupt, SystemExit, GeneratorExit, pytest.exit.Exception)
 
@@ -84,8 +86,7 @@ class MeasuredItem:
             keeps_heap=is_kept and "gomem_session" not in fixtures,
         )
         self._windows: tuple[WindowRecord, ...] | None = None
-        self.is_between_rounds = False
-        self.is_in_body = False
+        self.stage: Stage = ""
         self.has_failed_subtest = False
 
     @contextlib.contextmanager
@@ -104,13 +105,13 @@ class MeasuredItem:
             self.course.lose_base(in_one_line(error))
 
     @contextlib.contextmanager
-    def between_rounds(self) -> Iterator[None]:
-        """While fixtures are torn down and set up for another round: reports that are made now are not the test's."""
-        self.is_between_rounds = True
+    def during(self, stage: Stage) -> Iterator[None]:
+        """While it lasts `stage` says so, to whoever is given a report meanwhile."""
+        self.stage = stage
         try:
             yield
         finally:
-            self.is_between_rounds = False
+            self.stage = ""
 
     def gomem(self, base: Overrides) -> Gomem:
         """A new factory whose windows belong to this round."""
@@ -126,7 +127,7 @@ class MeasuredItem:
         """One round: open the windows, run the body, close; a failing body keeps its own error."""
         windows = self._open()
         try:
-            with self._in_body():
+            with self.during("in the body"):
                 result = yield
             raise_noted(self._item, forget=self.course.round.side == "base")
         except (*_LEAVING, *_NOT_A_FAILURE):
@@ -140,15 +141,6 @@ class MeasuredItem:
             raise
         self._close(windows)
         return result
-
-    @contextlib.contextmanager
-    def _in_body(self) -> Iterator[None]:
-        """While the body runs: reports that are made now are those of its subtests."""
-        self.is_in_body = True
-        try:
-            yield
-        finally:
-            self.is_in_body = False
 
     def judge(self) -> None:
         """Judge all rounds together; raises pytest's own failure with the text of everything that is wrong."""

@@ -67,10 +67,10 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
         if not measured.course.begin_round():
             break
         # What the last round's fixtures leave wrong is the fault of its side, not of the one that comes next.
-        with measured.base_may_fail(before), measured.between_rounds():
+        with measured.base_may_fail(before), measured.during("between rounds"):
             _tear_down(item)
         with measured.base_may_fail():
-            with measured.between_rounds():
+            with measured.during("between rounds"):
                 _set_up_anew(item)
             item.ihook.pytest_runtest_call(item=item)
     measured.judge()
