@@ -14,7 +14,6 @@ import ast
 import contextlib
 import inspect
 import json
-import os
 import re
 import shlex
 import shutil
@@ -27,6 +26,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from shell import shell
 
 from pytest_gomem import cli, fixtures, hookspecs, options
 from pytest_gomem.config import accepted, budgets, file, gc, services
@@ -280,21 +280,6 @@ def history_entry() -> Entry:
 
 def profiles_block() -> Block:
     return next(block for block in every_block("python") if "before.pb.gz" in block.text)
-
-
-def shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, "PATH": path, "COLUMNS": "120"},
-        shell=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=180,
-    )
 
 
 @contextlib.contextmanager

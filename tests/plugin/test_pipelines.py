@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from shell import shell
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 from git_repository import GO_MOD, GitRepository
@@ -68,17 +68,7 @@ def merging(tmp_path):
 
 
 def run(folder: Path, command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return subprocess.run(
-        ["bash", "-e", "-c", command],
-        cwd=folder,
-        env={**os.environ, "PATH": path, "CI": "true", "PYTHONDONTWRITEBYTECODE": "1", **env},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-    )
+    return shell(folder, command, CI="true", PYTHONDONTWRITEBYTECODE="1", **env)
 
 
 def assert_gated(clone: Path, command: str, kept: list[str], **env: str) -> None:
