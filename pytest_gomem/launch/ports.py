@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 import psutil
 
+from pytest_gomem.observe.listeners import listeners
+
 HOST = "127.0.0.1"
 
 
@@ -46,10 +48,5 @@ def addresses(pid: int) -> list[str]:
 
 
 def listens(pids: Iterable[int], port: int) -> bool:
-    """Whether one of these processes has that port open for listening."""
-    for pid in pids:
-        with contextlib.suppress(psutil.Error):
-            connections = psutil.Process(pid).net_connections(kind="tcp")
-            if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections):
-                return True
-    return False
+    """Whether one of these processes has that TCP port open for listening."""
+    return any(listener.port == port for listener in listeners(pids))

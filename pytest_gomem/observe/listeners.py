@@ -1,0 +1,109 @@
+"""Owns which sockets processes listen on: TCP and unix, with the address as one would write it, and who holds each."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+import psutil
+
+_TCP_LISTEN = "0A"
+_UNIX_ACCEPTS = 0x10000  # __SO_ACCEPTCON of the flags in /proc/net/unix
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listening socket.
+
+    address: `127.0.0.1:8080`, `[::1]:8080`, `*:8080` for a wildcard, `unix:/run/api.sock`, `unix:@abstract`.
+    port: of TCP, else None. inode: tells two sockets apart; 0 where the system does not say. pids: who of those that
+    were looked at holds it open: several where a parent hands it to its children.
+    """
+
+    address: str
+    port: int | None
+    inode: int
+    pids: tuple[int, ...]
+
+
+def listeners(pids: Iterable[int]) -> tuple[Listener, ...]:
+    """The sockets that these processes listen on, by address.
+
+    A process that has ended, or may not be looked at, has none. Outside Linux only TCP is seen.
+    """
+    if sys.platform != "linux":
+        return _by_psutil(pids)
+    holders, found = defaultdict(set), {}
+    tables: dict[int, dict[int, tuple[str, int | None]]] = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it has ended, or is not ours
+            namespace = Path(f"/proc/{pid}/ns/net").stat().st_ino
+            if namespace not in tables:
+                tables[namespace] = dict(_listening(Path(f"/proc/{pid}/net")))
+            for inode in _socket_inodes(pid) & tables[namespace].keys():
+                holders[inode].add(pid)
+                found[inode] = tables[namespace][inode]
+    told = (Listener(*found[inode], inode, tuple(sorted(who))) for inode, who in holders.items())
+    return tuple(sorted(told, key=lambda listener: (listener.address, listener.inode)))
+
+
+def _socket_inodes(pid: int) -> set[int]:
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            link = str(descriptor.readlink())
+            if link.startswith("socket:["):
+                inodes.add(int(link[8:-1]))
+    return inodes
+
+
+def _listening(net: Path) -> Iterator[tuple[int, tuple[str, int | None]]]:
+    """Inode, address and port of each socket that listens in this network namespace."""
+    for table in ("tcp", "tcp6"):
+        for line in _lines(net / table):
+            _, local, _, state, *rest = line.split()
+            if state == _TCP_LISTEN:
+                host, _, port = local.partition(":")
+                yield int(rest[5]), (_tcp_address(host, int(port, 16)), int(port, 16))
+    for line in _lines(net / "unix"):
+        _, _, _, flags, _, _, inode, *path = line.split(maxsplit=7)
+        if int(flags, 16) & _UNIX_ACCEPTS:
+            yield int(inode), (f"unix:{path[0].rstrip() if path else '(unnamed)'}", None)
+
+
+def _lines(table: Path) -> list[str]:
+    """Without the head; none where the kernel has no such sockets."""
+    try:
+        return table.read_text(errors="replace").splitlines()[1:]
+    except FileNotFoundError:
+        return []
+
+
+def _tcp_address(host: str, port: int) -> str:
+    """From the kernel's spelling: 32-bit words, each in the machine's byte order."""
+    words = [host[at : at + 8] for at in range(0, len(host), 8)]
+    packed = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
+    return _written(IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed), port)
+
+
+def _written(host: IPv4Address | IPv6Address, port: int) -> str:
+    if host.is_unspecified:
+        return f"*:{port}"
+    return f"{host}:{port}" if host.version == 4 else f"[{host}]:{port}"
+
+
+def _by_psutil(pids: Iterable[int]) -> tuple[Listener, ...]:
+    holders = defaultdict(set)
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            for connection in psutil.Process(pid).net_connections(kind="tcp"):
+                if connection.status == psutil.CONN_LISTEN:
+                    parsed = IPv6Address if ":" in connection.laddr.ip else IPv4Address
+                    address = _written(parsed(connection.laddr.ip), connection.laddr.port)
+                    holders[address, connection.laddr.port].add(pid)
+    return tuple(Listener(address, port, 0, tuple(sorted(who))) for (address, port), who in sorted(holders.items()))
