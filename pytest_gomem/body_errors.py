@@ -7,7 +7,7 @@ from types import TracebackType
 
 import pytest
 
-from pytest_gomem.errors import BudgetBroken, BuildError, GomemError, LaunchError
+from pytest_gomem.errors import BudgetBroken, BuildError, GomemError, LaunchError, ServiceDied
 
 _SHOWN = 3  # lines of a compiler
 _OTHERS = ("pytest_gomem", "_pytest", "pluggy", "contextlib", "unittest", "pytest_timeout")  # between us and the user
@@ -56,12 +56,30 @@ def raise_noted(item: pytest.Item, *, forget: bool) -> None:
 
 
 def hide_our_frames(error: BaseException) -> None:
-    """End the traceback of an error of ours at the user's own line."""
-    if not isinstance(error, GomemError):
-        return
+    """End the traceback of an error of ours at the user's own line, and leave out what we have made it from.
+
+    So of each error that the user's own was made from.
+    """
+    seen = set[int]()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, GomemError):
+            _hide_our_part(cause)
+        cause = cause.__cause__ or cause.__context__
+
+
+def _hide_our_part(error: GomemError) -> None:
     others = [frame for frame in _frames(error) if not _module(frame).startswith(("pytest_gomem", "contextlib"))]
     if others:
         others[-1].tb_next = None
+    # What the user was handling when ours came up began in a line that is still shown.
+    shown = {frame.tb_frame for frame in _frames(error)} if others else set()
+    context = error.__context__
+    while context is not None and not (context.__traceback__ and context.__traceback__.tb_frame in shown):
+        context = context.__context__
+    error.__cause__, error.__context__ = None, context
+    error.__suppress_context__ = context is None
 
 
 def in_one_line(error: BaseException) -> str:
@@ -85,8 +103,9 @@ def _first_words(error: BaseException) -> str:
         lines = [line.strip() for line in error.output.splitlines() if line.strip() and not line.startswith("#")]
         more = " ..." if len(lines) > _SHOWN else ""
         return f"building service '{error.service}' failed: {'; '.join(lines[:_SHOWN])}{more}"
-    if isinstance(error, LaunchError) and error.log_tail.strip():
-        # log.Fatal speaks last; a panic and a flag that is not known speak first.
+    tells_crash = isinstance(error, ServiceDied) and "ended with " not in first  # which are the log's own words
+    if isinstance(error, LaunchError) and error.log_tail.strip() and not tells_crash:
+        # log.Fatal speaks last; a flag that is not known speaks first.
         lines = error.log_tail.strip().splitlines()
         return f"{first}; its log: {' ... '.join(dict.fromkeys((lines[0].strip(), lines[-1].strip())))}"
     return first

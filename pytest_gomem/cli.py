@@ -10,6 +10,7 @@ from typing import Protocol, TextIO
 from pytest_gomem import __version__
 from pytest_gomem.errors import GomemError
 from pytest_gomem.globs import did_you_mean
+from pytest_gomem.printable import printable_stream
 
 
 class Command(Protocol):
@@ -49,6 +50,7 @@ COMMANDS = {
 
 def main(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Run one subcommand and return the exit status."""
+    out, err = printable_stream(out), printable_stream(err)
     if not argv or argv[0] in ("-h", "--help"):
         out.write(_usage())
         return 0

@@ -14,6 +14,7 @@ from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
 from pytest_gomem.items import combinations, plan_item, test_id
 from pytest_gomem.keeping import Keeping
 from pytest_gomem.options import BadOption, said
+from pytest_gomem.printable import printable
 from pytest_gomem.reporting import Reporting
 from pytest_gomem.selection import Selection
 from pytest_gomem.state import State
@@ -74,7 +75,8 @@ class Edge:
         except GomemError as error:
             go = str(error)
         lines = [f"gomem: {go}, services: {', '.join(self.state.gomem_config.services) or 'none'}"]
-        return "\n".join([*lines, *(self.state.against.lines() if self.state.against else ())])
+        lines += self.state.against.lines() if self.state.against else ()
+        return "\n".join(map(printable, lines))
 
     def print_metrics(self) -> int:
         """List the metrics on stdout."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pytest_gomem.printable import printable, printable_lines
+
 
 class Place(NamedTuple):
     """Where something was declared: a file, a 1-based line and a dotted key; parts that are unknown are empty or 0."""
@@ -15,7 +17,7 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         at = f"{self.file}:{self.line}" if self.line else self.file
-        return " ".join(part for part in (at, self.key) if part)
+        return printable(" ".join(part for part in (at, self.key) if part))
 
     def at(self, key: str) -> Place:
         """The same file and line with another key."""
@@ -23,18 +25,24 @@ class Place(NamedTuple):
 
 
 class GomemError(Exception):
-    """Base of every error that is the user's to mend; `str(error)` is the whole text to show, without a traceback."""
+    """Base of every error that is the user's to mend; `str(error)` is the whole text to show, without a traceback.
+
+    Whatever it quotes, of a file, a log or another program, stands in it as printable text.
+    """
+
+    def __str__(self) -> str:
+        return printable_lines(super().__str__())
 
 
 class ConfigError(GomemError):
     """A mistake in gomem.yaml, in a marker, in an option or in a keyword argument."""
 
     def __init__(self, message: str, place: Place | None = None, hint: str = "") -> None:
-        self.message = message
+        self.message = printable(message)
         self.place = place or Place()
         self.hint = hint
         where = f"{self.place}: " if str(self.place) else ""
-        super().__init__(f"{where}{message}" + (f"\n  {hint}" if hint else ""))
+        super().__init__(f"{where}{self.message}" + "".join(f"\n  {line}" for line in hint.split("\n") if line))
 
 
 class ConfigErrors(GomemError):
@@ -53,17 +61,18 @@ class BuildError(GomemError):
     """`go build` failed; carries the compiler's own words."""
 
     def __init__(self, service: str, command: list[str], cwd: str, output: str) -> None:
-        self.service, self.command, self.cwd, self.output = service, command, cwd, output
-        super().__init__(f"building service '{service}' failed: {' '.join(command)}  (in {cwd})\n{output.rstrip()}")
+        self.service, self.command, self.cwd, self.output = printable(service), command, cwd, printable_lines(output)
+        what = printable(f"building service '{service}' failed: {' '.join(command)}  (in {cwd})")
+        super().__init__(f"{what}\n{output.rstrip()}")
 
 
 class LaunchError(GomemError):
     """A service could not be started or did not become ready."""
 
     def __init__(self, service: str, message: str, log_tail: str = "") -> None:
-        self.service, self.message, self.log_tail = service, message, log_tail
-        tail = f"\n--- last log lines of {service} ---\n{log_tail.rstrip()}" if log_tail.strip() else ""
-        super().__init__(f"service '{service}': {message}{tail}")
+        self.service, self.message, self.log_tail = printable(service), message, printable_lines(log_tail)
+        tail = f"\n--- last log lines of {self.service} ---\n{log_tail.rstrip()}" if log_tail.strip() else ""
+        super().__init__(f"service '{self.service}': {message}{tail}")
 
 
 class ServiceDied(LaunchError):

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from pytest_gomem.printable import printable
+
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -55,4 +57,4 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """A hint that names the nearest valid name, or all of them when none is near."""
     names = sorted(allowed)
     near = nearest(name, names)
-    return f"did you mean {near}?" if near else f"allowed here: {', '.join(names)}"
+    return printable(f"did you mean {near}?" if near else f"allowed here: {', '.join(names)}")

@@ -12,6 +12,7 @@ import pytest
 from pytest_gomem import against, option_values
 from pytest_gomem.errors import GomemError
 from pytest_gomem.items import with_and_without_groups
+from pytest_gomem.printable import printable
 from pytest_gomem.use import BASELINES_NAME, is_worker
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Keeping:
         if lines:
             terminalreporter.section("gomem baselines", "=")
         for text, style in lines:
-            terminalreporter.write_line(text, **({style: True} if style else {}))
+            terminalreporter.write_line(printable(text), **({style: True} if style else {}))
 
     def _lines(self, *, quiet: bool) -> Iterator[Line]:
         if self._trouble:

@@ -233,7 +233,9 @@ class MeasuredItem:
         which = [f"{at} failed; the figures are this round's alone"] if at else []
         told = error.headline if isinstance(error, BudgetBroken) else None  # with the whole account
         broken = [text for headline, text in self._verdict_texts() if headline != told]
-        for text in [*which, *self.course.troubles, *broken, *self._save_artifacts()]:
+        headline = str(error).split("\n", 1)[0]  # the death of a service is found again when its window closes
+        troubles = [trouble for trouble in self.course.troubles if trouble.split("\n", 1)[0] != headline]
+        for text in [*which, *troubles, *broken, *self._save_artifacts()]:
             self._item.add_report_section("call", "gomem", text)
 
     def _save_artifacts(self) -> list[str]:

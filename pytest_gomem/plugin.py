@@ -17,6 +17,7 @@ from pytest_gomem.fixtures import (  # noqa: F401 - pytest finds fixtures by the
     gomem_session_options,
 )
 from pytest_gomem.options import add_options
+from pytest_gomem.printable import printable
 from pytest_gomem.stash import begun, edge_of
 from pytest_gomem.use import is_measured, is_used_by_run
 
@@ -117,7 +118,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if lines:
         terminalreporter.section("gomem", "=")
         for text, style in lines:
-            terminalreporter.write_line(text, **({style: True} if style else {}))
+            terminalreporter.write_line(printable(text), **({style: True} if style else {}))
 
 
 @pytest.hookimpl(optionalhook=True)

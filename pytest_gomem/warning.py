@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_gomem.printable import printable_lines
+
 
 class GomemWarning(pytest.PytestWarning):
     """Something in gomem.yaml or a marker has no effect."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable_lines(text))

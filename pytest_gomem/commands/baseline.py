@@ -29,6 +29,7 @@ from pytest_gomem.launch.git import Repository, git
 from pytest_gomem.looked_for import was_looked_for
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.nodeids import find_tests
+from pytest_gomem.printable import printable
 from pytest_gomem.quantity import BYTES, Unit, format_value
 from pytest_gomem.report.text import columns
 from pytest_gomem.use import BASELINES_NAME
@@ -109,7 +110,7 @@ def _show(given: argparse.Namespace, store: Store, out: TextIO) -> int:
     ]
     units = _metrics(snapshot for _, snapshot in shown).units()
     for title, snapshot in shown:
-        out.write("\n".join(_shown(title, snapshot, store, units)) + "\n\n")
+        out.write("\n".join(map(printable, _shown(title, snapshot, store, units))) + "\n\n")
     return 0
 
 
@@ -157,7 +158,7 @@ def _diff(given: argparse.Namespace, store: Store, out: TextIO) -> int:
     for module, path in modules.items():
         before = read(Path(path), git(repository.top, "show", f"{commit}:{path}")) if path in kept else {}
         lines += _changes(module, before, store.tests(module), metrics)
-    out.write("\n".join(lines or [f"no baseline has changed since {given.ref}"]) + "\n")
+    out.write("\n".join(map(printable, lines) if lines else [f"no baseline has changed since {given.ref}"]) + "\n")
     return 0
 
 
@@ -216,7 +217,7 @@ def _prune(given: argparse.Namespace, store: Store, out: TextIO) -> int:
     if not gone:
         out.write("every baseline is of a test that there is\n")
         return 0
-    out.write("".join(f"{nodeid}\n" for nodeid in gone))
+    out.write("".join(f"{printable(nodeid)}\n" for nodeid in gone))
     if not given.delete:
         out.write(f"baselines of tests that are no more: {len(gone)}; --delete removes them\n")
         return 1

@@ -100,7 +100,7 @@ def _show(
     if given.json:
         rows = [_course(course, steps or ()) for course, steps in zip(found, changes, strict=True)]
         skipped = [{"line": line.line, "why": line.why} for line in damaged]
-        out.write(json.dumps(plain_dict({"courses": rows, "damaged": skipped}), indent=1, ensure_ascii=False) + "\n")
+        out.write(json.dumps(plain_dict({"courses": rows, "damaged": skipped}), indent=1) + "\n")
         return
     width = shutil.get_terminal_size().columns
     blocks = ["\n".join(course_lines(c, s, width)) for c, s in zip(found, changes, strict=True)]

@@ -16,10 +16,11 @@ from pytest_gomem.commands.pytest_run import run_pytest
 from pytest_gomem.declared import FILE_VARIABLE
 from pytest_gomem.errors import ConfigError
 from pytest_gomem.judge.compare import FEWEST
+from pytest_gomem.printable import printable
 from pytest_gomem.quantity import RATIO, format_value, parse_quantity
 from pytest_gomem.report.broken import read_report
 from pytest_gomem.report.model import TestRecord
-from pytest_gomem.report.text import clip, columns, display_width, percent, printable, short_name, short_names, wrapped
+from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, short_names, wrapped
 from pytest_gomem.run_folder import run_folder
 from pytest_gomem.session.burden import NO_BURDEN, VARIABLE, Burden, write_burden
 from pytest_gomem.session.proof import NotTested, Proof, burden_for, proofs
@@ -54,7 +55,7 @@ def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     found = [one for one in every if isinstance(one, Proof)]
     untested = [one for one in every if isinstance(one, NotTested)]
     if not found:
-        hint = "\n  ".join(["the service needs the agent: build: in gomem.yaml", *map(_not_tested, untested)])
+        hint = "\n".join(["the service needs the agent: build: in gomem.yaml", *map(_not_tested, untested)])
         raise ConfigError("no window could be made worse", hint=hint)
     out.write("\n".join(_lines(found, untested, share, get_terminal_size().columns)) + "\n")
     return 1 if untested or any(proof.is_silent for proof in found) else 0

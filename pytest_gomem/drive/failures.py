@@ -21,6 +21,10 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
+# What a service's end looks like from outside: a dying process closes its connections before it can be reaped.
+LOST = frozenset({"closed without an answer", "answer cut off", "connection refused", "connection reset"})
+
+
 def failure_kind(error: BaseException) -> str:
     """What happened, in the words that reports count failures by; urllib3's wrappers are looked through."""
     chain = list(_causes(error))

@@ -16,7 +16,7 @@ from pytest_gomem.flame.colours import CHANGES, KINDS, ROOT, TEXT
 from pytest_gomem.flame.kind import Kind
 from pytest_gomem.flame.picture import Picture, View, name_of, short_name
 from pytest_gomem.pprof.group import Frame
-from pytest_gomem.report.text import printable
+from pytest_gomem.printable import printable
 
 _HERE = Path(__file__).parent
 _MOST_VANISHED = 40

@@ -12,8 +12,9 @@ from pytest_gomem.flame.tree import DEEPEST, CallTree, Values
 from pytest_gomem.pprof.group import Frame
 from pytest_gomem.pprof.model import Profile, ValueType
 from pytest_gomem.pprof.table import value_text
+from pytest_gomem.printable import printable
 from pytest_gomem.quantity import BYTES, SECONDS, format_value
-from pytest_gomem.report.text import percent, printable
+from pytest_gomem.report.text import percent
 
 # Meanings by runtime/pprof; {since} is the process's start, or the seconds of a delta.
 _MEANINGS = {

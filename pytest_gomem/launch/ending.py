@@ -9,8 +9,12 @@ from pytest_gomem.keeper.protocol import ExitRecord
 
 # What the runtime prints before it exits with status 2 (runtime/panic.go: printpanics, fatalthrow).
 _LAST_WORDS = re.compile(
-    r"^(panic: .*|fatal error: .*|runtime: goroutine stack exceeds .*|SIG[A-Z]+: .*)$", re.MULTILINE
+    r"^(panic: .*|fatal error: .*|runtime: goroutine stack exceeds .*|runtime: program exceeds .*|SIG[A-Z]+: .*"
+    r"|runtime: failed to create new OS thread.*|runtime/cgo: pthread_create failed.*)$",
+    re.MULTILINE,
 )
+_NO_THREAD = re.compile(r"runtime: failed to create new OS thread|runtime/cgo: pthread_create failed")
+_MORE_THREADS = "raise the limit on threads: ulimit -u, or pids.max of the container (docker run --pids-limit)"
 _PORT_TAKEN = re.compile(r"address already in use|EADDRINUSE|Only one usage of each socket address", re.IGNORECASE)
 _VERBS = {
     "panic": "panicked",
@@ -30,6 +34,8 @@ def describe(ended: ExitRecord, log: str) -> str:
     status = f"exit status {ended.code}"
     if words is None:
         return f"ended with {status}"
+    if _NO_THREAD.match(words):
+        return f"could not start another thread: {words} ({status}); {_MORE_THREADS}"
     kind, _, rest = words.partition(": ")
     return f"{_VERBS.get(kind, f'died ({kind})')}: {rest} ({status})"
 
@@ -43,6 +49,8 @@ def _signalled(ended: ExitRecord, log: str) -> str:
     if ended.signal == signal.SIGKILL:
         return f"was killed by {name}, sent by some process: there is no sign of an OOM kill"
     words = _last_words(log) if ended.signal in _CRASHES else None
+    if words and _NO_THREAD.match(words):
+        return f"could not start another thread: {words} ({name}); {_MORE_THREADS}"
     return f"was killed by {name}" if words is None else f"was ended by {name} after: {words}"
 
 

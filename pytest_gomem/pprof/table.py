@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_gomem.pprof.aggregate import Row, Table
+from pytest_gomem.printable import printable
 from pytest_gomem.quantity import BYTES, COUNT, SECONDS, UNITS, Unit, format_value
 
 _NANOSECOND = 1e-9
@@ -21,7 +22,7 @@ def table_lines(table: Table, shown: Sequence[Row], by: str, cum: bool = False, 
     for row in shown:
         values = [value_text(value, table.unit, signed) for value in (row.flat, row.cum)]
         shares = [_share(value, table.total) for value in (row.flat, row.cum)]
-        cells.append((values[0], shares[0], values[1], shares[1], str(row.frame)))
+        cells.append((values[0], shares[0], values[1], shares[1], printable(str(row.frame))))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for *numbers, name in cells:
         yield "  ".join([*(text.rjust(width) for text, width in zip(numbers, widths, strict=False)), name])

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.judge.verdict import Accepted
+from pytest_gomem.printable import printable
 from pytest_gomem.report.model import TestRecord
-from pytest_gomem.report.text import Line, budget_name, limit_text, printable, wrapped
+from pytest_gomem.report.text import Line, budget_name, limit_text, wrapped
 
 
 def accepted_text(accepted: Accepted) -> str:

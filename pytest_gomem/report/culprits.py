@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pytest_gomem.judge.culprits import SAMPLE_OF, Culprit, Findings, amount_text
 from pytest_gomem.judge.origin import Site
 from pytest_gomem.judge.sampling import counts_made
-from pytest_gomem.report.text import clip, columns, display_width, percent, printable, short_name, wrapped
+from pytest_gomem.printable import printable
+from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, wrapped
 
 COMPARED = "against the other side"  # before what a comparison says, where a limit of its metric is broken too
 _WIDEST_PLACE = 30

@@ -8,6 +8,7 @@ from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.regressions import BY_DEFAULT, REGRESSION
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.printable import printable, printable_lines
 from pytest_gomem.quantity import BYTES, format_value, parse_quantity
 from pytest_gomem.report.accepted import accepted_text
 from pytest_gomem.report.bill import bill_lines
@@ -21,7 +22,6 @@ from pytest_gomem.report.text import (
     judged_reading,
     limit_text,
     metric_unit,
-    printable,
     readings,
     value_text,
     wrapped,
@@ -210,6 +210,6 @@ def _section(title: str, entries: Sequence[str]) -> Iterator[str]:
 
 
 def _log_lines(log: str) -> Iterator[str]:
-    lines = [line.expandtabs() for line in log.rstrip().splitlines()]
+    lines = printable_lines(log.rstrip()).split("\n") if log.strip() else []
     title = f"last {LOG_LINES} of the {len(lines)} log lines kept" if len(lines) > LOG_LINES else "end of the log"
     yield from _section(title, lines[-LOG_LINES:])

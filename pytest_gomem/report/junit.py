@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.printable import printable
 from pytest_gomem.report.model import TestRecord
-from pytest_gomem.report.text import printable, readings, window_labels
+from pytest_gomem.report.text import readings, window_labels
 
 
 def properties(test: TestRecord) -> list[tuple[str, str]]:

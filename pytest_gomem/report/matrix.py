@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.printable import printable
 from pytest_gomem.report.complete import ran_to_its_end
 from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.report.text import (
@@ -14,7 +15,6 @@ from pytest_gomem.report.text import (
     columns,
     display_width,
     percent,
-    printable,
     readings,
     short_name,
     short_names,

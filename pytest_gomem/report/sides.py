@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pytest_gomem.judge.regressions import interval_text
 from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.printable import printable
 from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.report.text import (
     Line,
@@ -19,7 +20,6 @@ from pytest_gomem.report.text import (
     known,
     metric_unit,
     pad,
-    printable,
     short_name,
     short_names,
     value_text,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Unavailable
+from pytest_gomem.printable import printable
 from pytest_gomem.report.model import MetricValue, TestRecord, WindowRecord
 from pytest_gomem.report.text import (
     Line,
@@ -23,7 +24,6 @@ from pytest_gomem.report.text import (
     limit_text,
     pad,
     percent,
-    printable,
     short_name,
     short_names,
     value_text,

@@ -13,6 +13,7 @@ from pytest_gomem.config.budgets import PER_FUNCTION, unit_of
 from pytest_gomem.judge.acceptances import metric_of
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.printable import printable
 from pytest_gomem.quantity import UNITS, format_value
 from pytest_gomem.report.model import TestRecord, WindowRecord
 
@@ -78,11 +79,6 @@ def limit_text(verdict: Verdict) -> str:
     written = printable(verdict.limit.written).lstrip("<>= ")
     word = {"max": "", "min": ">="}.get(verdict.kind, verdict.kind)
     return f"{word} {written}".lstrip()
-
-
-def printable(text: str) -> str:
-    """One line that leaves the terminal alone: control characters and lone surrogates as backslash escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def display_width(text: str) -> int:
@@ -163,5 +159,6 @@ def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = (), gap: int =
     if not rows:
         return []
     rights = set(right)
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     return [(" " * gap).join(pad(cell, widths[i], i in rights) for i, cell in enumerate(row)).rstrip() for row in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,12 +12,12 @@ from pytest_gomem.judge.culprits import SAMPLE_OF
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.inside import Inside
 from pytest_gomem.session.peaks import Peaks
+from pytest_gomem.session.subject import UNTIL_REAPED
 
 if TYPE_CHECKING:
     from pytest_gomem.pprof.model import Profile
     from pytest_gomem.session.subject import Subject
 
-_LOOKS, _LOOK_SECONDS = 5, 0.02
 NOT_ASKED = Missing("no heap profile was taken: declare the budget on the test or in gomem.yaml")
 
 
@@ -153,9 +152,6 @@ def _taken(subject: Subject, take: Callable[[Inside], bytes]) -> bytes | Missing
     try:
         return take(subject.inside())
     except ObserveError as error:
-        # Its connections close a moment before the keeper hears of its end.
-        for _ in range(_LOOKS):
-            if subject.ending() is not None:
-                return Missing(f"the process {subject.ending_words()}")
-            time.sleep(_LOOK_SECONDS)
+        if subject.ending(UNTIL_REAPED) is not None:
+            return Missing(f"the process {subject.ending_words()}")
         return Missing(str(error))

@@ -122,10 +122,10 @@ class LaunchedProcess:
         named = self.url_of("pprof")
         return [named] if named else [f"{base}{_PPROF_PATH}" for base in self.bases()]
 
-    def ending(self) -> ExitRecord | None:
-        """How it ended, None while it lives."""
+    def ending(self, within: float = 0.0) -> ExitRecord | None:
+        """How it ended, None while it lives; waits up to `within` seconds for that."""
         if self._final is None:
-            self._final = self.kept.state().exit
+            self._final = self.kept.wait(within).exit
         return self._final
 
     def ending_words(self) -> str:
@@ -210,7 +210,7 @@ class AttachedProcess:
         """(): its ports are not known."""
         return ()
 
-    def ending(self) -> ExitRecord | None:
+    def ending(self, within: float = 0.0) -> ExitRecord | None:
         """Unknown: only a parent is told."""
         return None
 

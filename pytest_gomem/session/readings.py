@@ -14,7 +14,7 @@ from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import KernelReading, MemStats
 from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
 from pytest_gomem.session.peaks import unlooked
-from pytest_gomem.session.subject import Subject
+from pytest_gomem.session.subject import UNTIL_REAPED, Subject
 
 RuntimeValues = Mapping[str, int | float | Histogram]
 
@@ -99,5 +99,5 @@ class Readings:
             return Missing(str(error))
 
     def _gone(self, error: ObserveError) -> Missing:
-        ended = self._subject.ending() is not None
+        ended = self._subject.ending(UNTIL_REAPED) is not None
         return Missing(f"the process {self._subject.ending_words()}" if ended else str(error))

@@ -18,11 +18,15 @@ from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import read_smaps
 from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
+from pytest_gomem.session.subject import UNTIL_REAPED
 from pytest_gomem.session.window import OpenWindow
 
 if TYPE_CHECKING:
     from pytest_gomem.drive.client import HttpClient, Response
     from pytest_gomem.drive.load import LoadDriver
+
+
+_UNTIL_ENDED = 1.0  # seconds from a lost connection to the end of a service that tidies up before it
 
 
 class Service:
@@ -102,7 +106,7 @@ class Service:
         return self._request("POST", path, options)
 
     def _request(self, method: str, path: str, options: dict[str, Any]) -> Response:
-        from pytest_gomem.drive.failures import failure_kind
+        from pytest_gomem.drive.failures import LOST, failure_kind
 
         client = self._client(self.url("", options.pop("port", None)))
         started = time.monotonic()
@@ -111,7 +115,7 @@ class Service:
         except LoadError as error:
             kind = failure_kind(error)
             self._operations(lambda ops: ops.request(started, kind, ok=False))
-            self.check_alive()
+            self.check_alive(within=_UNTIL_ENDED if kind in LOST else 0.0)
             raise
         self._operations(lambda ops: ops.request(started, str(response.status), ok=response.ok))
         return response
@@ -132,12 +136,14 @@ class Service:
         than 2%, unless allowed, and ServiceDied when the service ended meanwhile.
         """
         from pytest_gomem.drive.done import judge_load
+        from pytest_gomem.drive.failures import LOST
         from pytest_gomem.drive.spec import LoadSpec
 
         record = self._load_driver().run(LoadSpec.of(self.url("", spec.pop("port", None)), path, **spec))
         self._operations(lambda ops: ops.loads.append(record))
         if record.errors:
-            self.check_alive()
+            lost = any(kind in LOST for kind, _ in record.statuses)
+            self.check_alive(within=(UNTIL_REAPED if allow_errors else _UNTIL_ENDED) if lost else 0.0)
         judge_load(record, allow_errors=allow_errors, allow_missed_rate=allow_missed_rate)
         return record
 
@@ -223,9 +229,12 @@ class Service:
             raise ObserveError(f"service '{self.name}' has no agent: {self._launched.no_agent}")
         return agent
 
-    def check_alive(self) -> None:
-        """Raise ServiceDied, with how and its last log lines, if the process ended without being asked to."""
-        if self.process.ending() is not None and not self._stopped:
+    def check_alive(self, within: float = 0.0) -> None:
+        """Raise ServiceDied, with how and its last log lines, if the process ended without being asked to.
+
+        within: seconds that are waited for its end, where there is a sign of one.
+        """
+        if not self._stopped and self.process.ending(within) is not None:
             raise ServiceDied(self.name, self.process.ending_words(), self.log(tail=20))
 
     def stop(self) -> None:

@@ -11,6 +11,8 @@ from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.inside import Inside
 from pytest_gomem.session.readers import Readers
 
+UNTIL_REAPED = 0.1  # seconds from where a dying process closes its connections to where the keeper hears of its end
+
 
 class Subject(Protocol):
     """What a window is opened on: a launched or an attached process."""
@@ -43,8 +45,8 @@ class Subject(Protocol):
     def agent(self) -> AgentClient | None:
         """The agent built into it; None where there is none."""
 
-    def ending(self) -> ExitRecord | None:
-        """How it ended, None while it lives."""
+    def ending(self, within: float = 0.0) -> ExitRecord | None:
+        """How it ended, None while it lives; waits up to `within` seconds for that."""
 
     def ending_words(self) -> str:
         """How it ended, in words."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import traceback
+
 import pytest
 
-from pytest_gomem.body_errors import in_one_line, is_timeout, plainly
-from pytest_gomem.errors import BuildError, LaunchError
+from pytest_gomem.body_errors import hide_our_frames, in_one_line, is_timeout, plainly
+from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.errors import BuildError, LaunchError, LoadError
 
 
 def fails(error: BaseException) -> None:
@@ -63,3 +67,34 @@ def test_timeouts_are_told_from_failures():
     assert is_timeout(pytest.fail.Exception("Timeout (>2.0s) from pytest-timeout."))
     assert not is_timeout(pytest.fail.Exception("too slow"))
     assert not is_timeout(AssertionError("Timeout (>2.0s)"))
+
+
+def nobody_answers() -> None:
+    with contextlib.closing(HttpClient("http://127.0.0.1:1")) as client:
+        client.request("GET", "/")
+
+
+def test_what_an_error_of_ours_was_made_from_is_not_shown():
+    """The HTTP library's traceback says nothing to the user; what they were handling themselves does."""
+    with pytest.raises(LoadError) as alone:
+        nobody_answers()
+    try:
+        try:
+            fails(ValueError("the user's own"))
+        except ValueError:
+            nobody_answers()
+    except LoadError as error:
+        handling = error
+    try:
+        try:
+            nobody_answers()
+        except LoadError as error:
+            raise AssertionError("the user's own") from error
+    except AssertionError as error:
+        built_on = error
+    for error, own in ((alone.value, 0), (handling, 1), (built_on, 1)):
+        hide_our_frames(error)
+        text = "".join(traceback.format_exception(error))
+        assert "urllib3" not in text
+        assert "drive/client.py" not in text
+        assert text.count("the user's own\n") == own

@@ -36,6 +36,15 @@ def signalled(number, log="", oom="", killed=False):
             "runtime: goroutine stack exceeds 1000000000-byte limit\nsp=0x1\nfatal error: stack overflow" + STACKS,
             "died of a fatal runtime error: goroutine stack exceeds 1000000000-byte limit (exit status 2)",
         ),
+        (
+            "runtime: failed to create new OS thread (have 7 already; errno=11)\n"
+            "runtime: may need to increase max user processes (ulimit -u)\nfatal error: newosproc" + STACKS,
+            "could not start another thread: runtime: failed to create new OS thread (have 7 already; errno=11) "
+            "(exit status 2); raise the limit on threads: ulimit -u, or pids.max of the container "
+            "(docker run --pids-limit)",
+        ),
+        ("runtime: program exceeds 10000-thread limit\nfatal error: thread exhaustion" + STACKS,
+         "died of a fatal runtime error: program exceeds 10000-thread limit (exit status 2)"),
         ("SIGQUIT: quit\nPC=0x46" + STACKS, "died (SIGQUIT): quit (exit status 2)"),
         ("usage: api [flags]\n", "ended with exit status 2"),
         ("level=error msg=\"panic: boom\"\n  panic: indented\n", "ended with exit status 2"),
@@ -62,6 +71,14 @@ def test_crash_signals_are_told_with_their_cause():
     """With GOTRACEBACK=crash a panic ends in SIGABRT."""
     assert signalled(signal.SIGABRT, "panic: boom" + STACKS) == "was ended by SIGABRT after: panic: boom"
     assert signalled(signal.SIGSEGV) == "was killed by SIGSEGV"
+
+
+def test_a_thread_that_cgo_cannot_start():
+    """It aborts; the signal alone would say nothing of the limit."""
+    log = "runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT: abort\nPC=0x7f" + STACKS
+    for words in (exited(2, log), signalled(signal.SIGABRT, log)):
+        assert words.startswith("could not start another thread: runtime/cgo: pthread_create failed: Resource temp")
+        assert "ulimit -u" in words
 
 
 def test_oom_kill_needs_proof():

@@ -12,7 +12,6 @@ from pytest_gomem.report.text import (
     display_width,
     pad,
     percent,
-    printable,
     short_name,
     short_names,
     value_text,
@@ -69,15 +68,6 @@ def test_clipped_text_fits(text, width):
     clipped = clip(text, width)
     assert display_width(clipped) <= width
     assert clipped == text or display_width(text) > width
-
-
-@given(st.text(st.characters()))
-def test_printable_text_is_one_line(text):
-    """No character is left that moves the cursor or cannot be encoded; printable text is not touched."""
-    shown = printable(text)
-    assert shown.isprintable()
-    shown.encode("utf-8")
-    assert printable(shown) == shown
 
 
 def test_wide_characters_align():

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
+from pytest_gomem.printable import printable
 from pytest_gomem.report.history.changes import Change
 from pytest_gomem.report.history.course import Course, Point
 from pytest_gomem.report.history.shifts import Shift, shifts_of
-from pytest_gomem.report.text import clip, columns, pad, percent, printable, value_text, wrapped
+from pytest_gomem.report.text import clip, columns, pad, percent, value_text, wrapped
 
 _ROWS = 8
 _HASH = 10  # characters of a commit's hash
