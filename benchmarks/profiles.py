@@ -33,7 +33,7 @@ PACKAGES = (
     "index/suffixarray,net/mail,net/textproto,text/tabwriter,go/printer,go/format"
 )
 COUNT = "import sys; from pytest_gomem.pprof.read import read_profile as read; print(len(read(sys.argv[1]).stacks))"
-OURS = [sys.executable, "-c", "import sys; from pytest_gomem.pprof.commands import top; sys.exit(top(sys.argv[1:]))"]
+OURS = [sys.executable, "-c", "import sys; from pytest_gomem.commands.top import top; sys.exit(top(sys.argv[1:]))"]
 PEER = ["tool", "pprof", "-top", "-symbolize=none"]
 SAMPLES = ("inuse_space", "alloc_space")
 TIME_LIMIT, MEMORY_LIMIT = 0.25, 0.3  # of the peer's

@@ -41,8 +41,8 @@ COMMANDS = {
         "the course of a metric over commits, and where it changed",
     ),
     "baseline": ("pytest_gomem.commands.baseline", "baseline", "record, list, show, diff and prune kept baselines"),
-    "top": ("pytest_gomem.pprof.commands", "top", "what a profile holds, by function, line, file or package"),
-    "diff": ("pytest_gomem.pprof.commands", "diff", "what changed between two profiles"),
+    "top": ("pytest_gomem.commands.top", "top", "what a profile holds, by function, line, file or package"),
+    "diff": ("pytest_gomem.commands.top", "diff", "what changed between two profiles"),
     "flame": ("pytest_gomem.commands.flame", "flame", "a profile, or what changed between two, as a flame graph"),
     "capture": ("pytest_gomem.commands.capture", "capture", "save a profile of a running service: URL or process id"),
 }

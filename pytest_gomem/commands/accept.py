@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pytest_gomem import clock
-from pytest_gomem.commands.arguments import parsed
+from pytest_gomem.commands.arguments import Parser, parsed
 from pytest_gomem.commands.plugin_metrics import every_metric
 from pytest_gomem.config.accepted import (
     LIMITS,
@@ -87,10 +87,8 @@ def _fresh(entries: Sequence[Acceptance], known: Sequence[Acceptance]) -> Sequen
     return [entry for entry in entries if entry.key not in keys] or entries
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="gomem accept", description="Accept a broken limit for a time: an entry of gomem_accepted.yaml."
-    )
+def _parser() -> Parser:
+    parser = Parser("gomem accept", "Accept a broken limit for a time: an entry of gomem_accepted.yaml.")
     parser.add_argument("test", metavar="TEST", help="a test's id, the end of one, or a glob")
     parser.add_argument("metric", metavar="METRIC", help="such as live_heap")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why it is accepted")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 from collections.abc import Sequence
 from contextlib import closing
-from getopt import gnu_getopt
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TextIO
 from urllib.parse import urlsplit
 
 import psutil
 
-from pytest_gomem.commands import arguments
+from pytest_gomem.commands.arguments import Parser, checked, parsed
 from pytest_gomem.errors import GomemError, ObserveError
 from pytest_gomem.files import write_whole
 from pytest_gomem.launch.ports import addresses
@@ -23,68 +23,67 @@ from pytest_gomem.pprof.read import parse_profile
 from pytest_gomem.pprof.table import value_text
 from pytest_gomem.pprof.validate import validate
 
-USAGE = """\
-usage: gomem capture URL|PID [--heap | --allocs [--seconds N] | --goroutine] [-o FILE] [--timeout SECONDS] [--json]
-
-Saves a profile of a running service as it came, for go tool pprof, gomem top and gomem flame. URL is that of its
-net/http/pprof, or HOST:PORT; of a process the ports it listens on are tried. --heap, which is what is captured unless
-said otherwise, forces two collections before; --seconds N captures what is allocated within the next N seconds.
-"""
-_KINDS = ("heap", "allocs", "goroutine")
 _PATH = "/debug/pprof"
 _TIMEOUT = "60"
 
 
-class _Wish(NamedTuple):
-    target: str
-    kind: str
-    seconds: float | None
-    file: Path
-    timeout: float
-    json: bool
-
-
 def capture(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Capture and name the file; 0, or 2 with one line in `err` when there is nothing to save."""
-    wish = arguments.wish("capture", USAGE, _parse, argv, out, err)
-    if isinstance(wish, int):
-        return wish
+    parser = _parser()
+    given = parsed(parser, argv, out, err)
+    if isinstance(given, int):
+        return given
+    if given.seconds is not None and given.kind != "allocs":
+        err.write("gomem capture: --seconds goes with --allocs alone\n")
+        return 2
+    file = Path(given.file or f"{given.kind}.pb.gz")
     try:
-        url = _process_url(int(wish.target)) if wish.target.isdecimal() else _url(wish.target)
-        data = _fetch(url, wish)
+        url = _process_url(int(given.target)) if given.target.isdecimal() else _url(given.target)
+        data = _fetch(url, given)
         profile = _checked(url, data)
-        _save(wish.file, data)
+        _save(file, data)
     except GomemError as error:
         err.write(f"gomem capture: {' '.join(str(error).split())}\n")
         return 2
-    _tell(url, wish, profile, len(data), out)
+    _tell(url, given, file, profile, len(data), out)
     return 0
 
 
-def _parse(argv: Sequence[str]) -> _Wish:
-    """The wish of a command line; raises GetoptError or ValueError for one that is not understood."""
-    flags, targets = gnu_getopt(list(argv), "o:", [*_KINDS, "seconds=", "timeout=", "json", "help"])
-    said = dict(flags)
-    if len(targets) != 1:
-        raise ValueError(f"one URL or process id is wanted, {len(targets)} given")
-    kinds = [kind for kind in _KINDS if f"--{kind}" in said]
-    if len(kinds) > 1:
-        raise ValueError(f"--{' and --'.join(kinds)} ask for different profiles")
-    kind = (*kinds, _KINDS[0])[0]
-    if "--seconds" in said and kind != "allocs":
-        raise ValueError("--seconds goes with --allocs alone")
-    seconds = _seconds("--seconds", said["--seconds"]) if "--seconds" in said else None
-    timeout = _seconds("--timeout", said.get("--timeout", _TIMEOUT))
-    return _Wish(targets[0], kind, seconds, Path(said.get("-o", f"{kind}.pb.gz")), timeout, "--json" in said)
+def _parser() -> Parser:
+    parser = Parser(
+        "gomem capture",
+        "Save a profile of a running service as it comes, for go tool pprof, gomem top and gomem flame.",
+    )
+    parser.add_argument(
+        "target",
+        metavar="URL|PID",
+        help="the address of its net/http/pprof, or HOST:PORT; of a process the ports it listens on are tried",
+    )
+    kinds = parser.add_mutually_exclusive_group()
+    for kind, words in (
+        ("heap", "what is held, after two forced collections (this is the default)"),
+        ("allocs", "what has been allocated since the start, or is in the next --seconds"),
+        ("goroutine", "the stacks of all goroutines"),
+    ):
+        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, default="heap", help=words)
+    parser.add_argument("--seconds", type=checked(_seconds), metavar="N", help="with --allocs: how long to wait")
+    parser.add_argument(
+        *("-o", "--output"), dest="file", metavar="FILE", help="default: heap.pb.gz, allocs.pb.gz or goroutine.pb.gz"
+    )
+    parser.add_argument(
+        "--timeout", type=checked(_seconds), default=_TIMEOUT, metavar="SECONDS", help=f"default: {_TIMEOUT}"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON about what was saved")
+    return parser
 
 
-def _seconds(flag: str, written: str) -> float:
+def _seconds(written: str) -> float:
     try:
         value = float(written)
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise ValueError(f"{flag} {written} is not a number of seconds above 0")
+        raise ValueError(f"{written} is not a number of seconds above 0")
     return value
 
 
@@ -116,11 +115,11 @@ def _process_url(pid: int) -> str:
         return endpoint.url
 
 
-def _fetch(url: str, wish: _Wish) -> bytes:
-    with closing(PprofEndpoint(url, wish.timeout)) as endpoint:
-        if wish.kind == "heap":
+def _fetch(url: str, given: argparse.Namespace) -> bytes:
+    with closing(PprofEndpoint(url, given.timeout)) as endpoint:
+        if given.kind == "heap":
             return endpoint.heap_profile()
-        return endpoint.goroutine_profile() if wish.kind == "goroutine" else endpoint.allocs_profile(wish.seconds)
+        return endpoint.goroutine_profile() if given.kind == "goroutine" else endpoint.allocs_profile(given.seconds)
 
 
 def _checked(url: str, data: bytes) -> Profile:
@@ -139,13 +138,13 @@ def _save(file: Path, data: bytes) -> None:
         raise GomemError(f"{file}: {error.strerror or error}") from None
 
 
-def _tell(url: str, wish: _Wish, profile: Profile, size: int, out: TextIO) -> None:
+def _tell(url: str, given: argparse.Namespace, file: Path, profile: Profile, size: int, out: TextIO) -> None:
     totals = {kind: sum(column) for kind, column in zip(profile.sample_types, profile.values, strict=True)}
-    if wish.json:
+    if given.json:
         by_type = {kind.type: {"unit": kind.unit, "total": total} for kind, total in totals.items()}
-        answer = {"file": str(wish.file), "url": url, "profile": wish.kind, "bytes": size, "sample_types": by_type}
+        answer = {"file": str(file), "url": url, "profile": given.kind, "bytes": size, "sample_types": by_type}
         json.dump({**answer, "samples": len(profile.stacks)}, out, indent=2)
         out.write("\n")
         return
     sums = ", ".join(f"{kind.type} {value_text(total, kind.unit)}" for kind, total in totals.items())
-    out.write(f"{wish.file}: {wish.kind} profile of {url}, {len(profile.stacks)} samples; {sums}\n")
+    out.write(f"{file}: {given.kind} profile of {url}, {len(profile.stacks)} samples; {sums}\n")

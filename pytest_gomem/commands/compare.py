@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from typing import TextIO
 
+from pytest_gomem.commands.arguments import Parser, parsed
 from pytest_gomem.commands.pytest_run import run_pytest, status_of
 
-_USAGE = """\
-usage: gomem compare REF|BINARY [pytest args]
-
+_DESCRIPTION = """\
 Run each gomem test on that commit, or that binary, as well as on the working tree, and compare. Ends with a table:
 test, metric, base, now, change, verdict. Exit status: 0 fine, 1 a test or a comparison failed, 2 bad input.
-
+"""
+_EXAMPLES = """\
   gomem compare origin/main                      # what this branch changes
   gomem compare HEAD                             # what is not committed yet
   gomem compare ./bin/api-1.4 -k upload --gomem-rounds=5
@@ -21,8 +22,19 @@ test, metric, base, now, change, verdict. Exit status: 0 fine, 1 a test or a com
 
 def compare(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Run pytest with --gomem-against=REF."""
-    if not argv or argv[0].startswith("-"):
-        is_help = bool(argv) and argv[0] in ("-h", "--help")
-        (out if is_help else err).write(_USAGE)
-        return 0 if is_help else 2
-    return status_of(run_pytest([f"--gomem-against={argv[0]}", *argv[1:]]))
+    given = parsed(_parser(), argv[:1], out, err)
+    if isinstance(given, int):
+        return given
+    return status_of(run_pytest([f"--gomem-against={given.base}", *argv[1:]]))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "gomem compare",
+        _DESCRIPTION,
+        usage="gomem compare REF|BINARY [pytest args]",
+        epilog=_EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("base", metavar="REF|BINARY", help="what the working tree is compared with")
+    return parser

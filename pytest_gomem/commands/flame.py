@@ -2,84 +2,80 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable, Sequence
-from getopt import gnu_getopt
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from pytest_gomem.commands import arguments
+from pytest_gomem.commands.arguments import Parser, checked, parsed_intermixed
+from pytest_gomem.commands.top import add_selection
 from pytest_gomem.errors import GomemError
 from pytest_gomem.flame.page import page
 from pytest_gomem.flame.picture import Asked, Picture, View, picture
 from pytest_gomem.flame.png import png
 from pytest_gomem.flame.svg import svg
 from pytest_gomem.flame.tree import call_tree
-from pytest_gomem.pprof.group import GRANULARITIES
 from pytest_gomem.pprof.read import read_profile
 from pytest_gomem.quantity import RATIO, parse_quantity
 
-USAGE = """\
-usage: gomem flame PROFILE [BASE] [-o FILE.html|.svg|.png] [--sample S] [--by function|line|file|package]
-                   [--focus REGEX] [--ignore REGEX] [--hide-below 0.1%] [--title TEXT] [--json]
-
-Draws PROFILE as a flame graph: an interactive page (.html, all sample types), or one sample type as .svg or .png.
-With BASE widths are those of PROFILE, and colours tell what has changed since BASE.
-"""
-_FLAGS = ("sample=", "by=", "focus=", "ignore=", "hide-below=", "title=", "json", "help")
 _DEFAULT_FILE = "flame.html"
-
-
-class _Wish(NamedTuple):
-    profile: str
-    base: str
-    file: Path
-    sample: str
-    by: str
-    asked: Asked
-    json: bool
 
 
 def flame(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Draw and name the file that was written; 0, or 2 with one line in `err` for bad input."""
-    wish = arguments.wish("flame", USAGE, _parse, argv, out, err)
-    if isinstance(wish, int):
-        return wish
+    given = parsed_intermixed(_parser(), argv, out, err)
+    if isinstance(given, int):
+        return given
     try:
-        drawn = _draw(wish)
+        drawn = _draw(given)
     except GomemError as error:
         err.write(f"gomem flame: {' '.join(str(error).split())}\n")
         return 2
-    _tell(wish, drawn, out)
+    _tell(given, drawn, out)
     return 0
 
 
-def _parse(argv: Sequence[str]) -> _Wish:
-    """The wish of a command line; raises GetoptError or ValueError for one that is not understood."""
-    flags, paths = gnu_getopt(list(argv), "o:", list(_FLAGS))
-    said = dict(flags)
-    if len(paths) not in (1, 2):
-        raise ValueError(f"a profile and perhaps its base are wanted, {len(paths)} files given")
-    by, file = said.get("--by", "function"), Path(said.get("-o", _DEFAULT_FILE))
-    if by not in GRANULARITIES:
-        raise ValueError(f"--by {by} is not one of {', '.join(GRANULARITIES)}")
-    if file.suffix.lower() not in _WRITERS:
-        raise ValueError(f"-o {file}: a flame graph is written as {', '.join(_WRITERS)}")
-    profile, base = paths[0], "".join(paths[1:])
-    asked = Asked(
-        said.get("--title") or Path(profile).name,
-        Path(base).name,
-        said.get("--focus", ""),
-        said.get("--ignore", ""),
-        _ratio(said["--hide-below"]) if "--hide-below" in said else Asked.hide_below,
+def _parser() -> Parser:
+    parser = Parser(
+        "gomem flame",
+        "Draw NEW as a flame graph: an interactive page (.html, all sample types), or one sample type as .svg or .png. "
+        "With BASE widths are those of NEW, and colours show what has changed since BASE.",
     )
-    return _Wish(profile, base, file, said.get("--sample", ""), by, asked, "--json" in said)
+    parser.add_argument("base", nargs="?", metavar="BASE", help="a pprof file to compare with")
+    parser.add_argument("new", metavar="NEW", help="the pprof file to draw")
+    parser.add_argument(
+        *("-o", "--output"),
+        dest="file",
+        type=checked(_file),
+        default=_DEFAULT_FILE,
+        metavar="FILE",
+        help=f".html, .svg or .png (default: {_DEFAULT_FILE})",
+    )
+    add_selection(parser)
+    parser.add_argument(
+        "--hide-below",
+        type=checked(_ratio),
+        default=Asked.hide_below,
+        metavar="SHARE",
+        help="draw no frame of less than this share of all (default: 0.1%%)",
+    )
+    parser.add_argument("--title", metavar="TEXT", help="default: the name of NEW")
+    parser.add_argument("--json", action="store_true", help="print JSON about what was drawn")
+    return parser
+
+
+def _file(written: str) -> Path:
+    file = Path(written)
+    if file.suffix.lower() not in _WRITERS:
+        raise ValueError(f"{file}: a flame graph is written as {', '.join(_WRITERS)}")
+    return file
 
 
 def _ratio(written: str) -> float:
     value = parse_quantity(written, RATIO).value
     if value >= 1:
-        raise ValueError(f"--hide-below {written} would hide everything; write a percentage, such as 0.1%")
+        raise ValueError(f"{written} would hide everything; write a percentage, such as 0.1%")
     return value
 
 
@@ -88,30 +84,32 @@ class _Drawn(NamedTuple):
     chosen: View
 
 
-def _draw(wish: _Wish) -> _Drawn:
-    new = read_profile(wish.profile, labels=False)
-    base = read_profile(wish.base, labels=False) if wish.base else None
-    tree = call_tree(new, base, wish.by, wish.asked.focus, wish.asked.ignore)
-    whole = picture(new, tree, wish.asked)
+def _draw(given: argparse.Namespace) -> _Drawn:
+    title, base_name = given.title or Path(given.new).name, Path(given.base or "").name
+    asked = Asked(title, base_name, given.focus, given.ignore, given.hide_below)
+    new = read_profile(given.new, labels=False)
+    base = read_profile(given.base, labels=False) if given.base else None
+    tree = call_tree(new, base, given.by, asked.focus, asked.ignore)
+    whole = picture(new, tree, asked)
     chosen = tree.default
-    if wish.sample:
-        declared = new.sample_types[new.sample_index(wish.sample)]
+    if given.sample:
+        declared = new.sample_types[new.sample_index(given.sample)]
         if declared not in tree.sample_types:
-            raise GomemError(f"{wish.base} has no {declared.type} ({declared.unit}) to compare with")
+            raise GomemError(f"{given.base} has no {declared.type} ({declared.unit}) to compare with")
         chosen = tree.sample_types.index(declared)
-    content = _WRITERS[wish.file.suffix.lower()](whole, chosen)
+    content = _WRITERS[given.file.suffix.lower()](whole, chosen)
     try:
-        wish.file.write_bytes(content)
+        given.file.write_bytes(content)
     except OSError as error:
-        raise GomemError(f"{wish.file}: {error.strerror or error}") from None
+        raise GomemError(f"{given.file}: {error.strerror or error}") from None
     return _Drawn(whole, whole.views[chosen])
 
 
-def _tell(wish: _Wish, drawn: _Drawn, out: TextIO) -> None:
+def _tell(given: argparse.Namespace, drawn: _Drawn, out: TextIO) -> None:
     view = drawn.chosen
-    if not wish.json:
+    if not given.json:
         notes = " ".join(view.notes)
-        out.write(f"{wish.file}: {view.kind.type}, {view.summary}; {len(view.layout.boxes)} frames. {notes}\n")
+        out.write(f"{given.file}: {view.kind.type}, {view.summary}; {len(view.layout.boxes)} frames. {notes}\n")
         return
     views = [
         {
@@ -128,7 +126,7 @@ def _tell(wish: _Wish, drawn: _Drawn, out: TextIO) -> None:
         }
         for each in drawn.picture.views
     ]
-    json.dump({"file": str(wish.file), "sample_type": view.kind.type, "views": views}, out, indent=2)
+    json.dump({"file": str(given.file), "sample_type": view.kind.type, "views": views}, out, indent=2)
     out.write("\n")
 
 

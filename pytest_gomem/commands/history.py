@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from pytest_gomem.commands.arguments import parsed
+from pytest_gomem.commands.arguments import Parser, parsed
 from pytest_gomem.errors import ConfigError, GomemError
 from pytest_gomem.files import write_whole
 from pytest_gomem.globs import did_you_mean
@@ -69,10 +69,8 @@ def _under(entries: Sequence[Entry], asked: Sequence[tuple[str, str]]) -> Sequen
     return entries
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="gomem history", description="The course of a metric over the runs that pytest --gomem-history=PATH kept."
-    )
+def _parser() -> Parser:
+    parser = Parser("gomem history", "The course of a metric over the runs that pytest --gomem-history=PATH kept.")
     parser.add_argument("metric", metavar="METRIC", help="such as live_heap")
     parser.add_argument("test", metavar="TEST", help="a test's id, the end of one, or a glob")
     parser.add_argument("--file", default=DEFAULT_FILE, metavar="PATH", help=f"default: {DEFAULT_FILE}")

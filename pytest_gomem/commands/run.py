@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TextIO
 
-from pytest_gomem.commands.arguments import parsed
+from pytest_gomem.commands.arguments import Parser, parsed
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
 from pytest_gomem.config.ready import Ready
@@ -45,8 +45,8 @@ def run(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         return _measured(core, registry, given, out, err)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gomem run", description="Run a program to its end and measure it whole.")
+def _parser() -> Parser:
+    parser = Parser("gomem run", "Run a program to its end and measure it whole.")
     for key in _SETTINGS:
         parser.add_argument(f"--{key}", help=f"{key.upper()} of the program")
     parser.add_argument(

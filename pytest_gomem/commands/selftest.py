@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TextIO
 
-from pytest_gomem.commands.arguments import parsed_for_pytest
+from pytest_gomem.commands.arguments import Parser, parsed_for_pytest
 from pytest_gomem.commands.plugin_metrics import LISTENING, read_declared
 from pytest_gomem.commands.pytest_run import run_pytest
 from pytest_gomem.declared import FILE_VARIABLE
@@ -61,12 +60,11 @@ def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     return 1 if untested or any(proof.is_silent for proof in found) else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="gomem selftest",
-        usage="gomem selftest [--by 5%] [--rounds N] [pytest args]",
-        description="Prove that the gate rings: the agent makes the services worse during your own tests.",
-        allow_abbrev=False,
+def _parser() -> Parser:
+    parser = Parser(
+        "gomem selftest",
+        "Prove that the gate rings: the agent makes the services worse during your own tests.",
+        usage="gomem selftest [--by SHARE] [--rounds N] [pytest args]",
     )
     parser.add_argument("--by", default="5%", metavar="SHARE", help="how much worse: live heap and allocation (5%%)")
     parser.add_argument("--rounds", default=str(FEWEST), metavar="N", help=f"of each test, at least {FEWEST}")

@@ -181,17 +181,17 @@ def test_processes_that_cannot_be_asked(programs, launch, start):
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        ([], "one URL or process id is wanted, 0 given"),
-        (["a", "b"], "2 given"),
+        ([], "the following arguments are required: URL|PID"),
+        (["a", "b"], "unrecognized arguments: b"),
         (["ftp://host"], "'ftp://host' is neither a process id nor an address"),
         (["http://"], "is neither a process id nor an address"),
         (["host:99999"], "is neither a process id nor an address"),
-        (["-5"], "option -5 not recognized"),
-        (["1", "--heap", "--goroutine"], "--heap and --goroutine ask for different profiles"),
+        (["-5"], "the following arguments are required: URL|PID"),
+        (["1", "--heap", "--goroutine"], "argument --goroutine: not allowed with argument --heap"),
         (["1", "--seconds", "5"], "--seconds goes with --allocs alone"),
-        (["1", "--allocs", "--seconds", "0"], "--seconds 0 is not a number of seconds above 0"),
-        (["1", "--allocs", "--seconds", "nan"], "--seconds nan is not"),
-        (["1", "--timeout", "soon"], "--timeout soon is not"),
+        (["1", "--allocs", "--seconds", "0"], "argument --seconds: 0 is not a number of seconds above 0"),
+        (["1", "--allocs", "--seconds", "nan"], "argument --seconds: nan is not"),
+        (["1", "--timeout", "soon"], "argument --timeout: soon is not"),
     ],
 )
 def test_bad_arguments(argv, says):
@@ -204,4 +204,4 @@ def test_bad_arguments(argv, says):
 
 def test_help_is_an_answer():
     """It says what may be asked."""
-    assert run("--help")[1].startswith("usage: gomem capture URL|PID")
+    assert run("--help")[1].startswith("usage: gomem capture ")

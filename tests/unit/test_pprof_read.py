@@ -294,7 +294,7 @@ def test_a_damaged_profile_never_causes_anything_but_a_profile_error(made, data)
 def test_both_backends_of_protobuf_read_the_same(tmp_path, backend):
     """The message classes can be made from the compiled backend and from the public, pure-Python one."""
     write_profile(SMALL, tmp_path / "p")
-    code = "import sys; from pytest_gomem.pprof.commands import top; sys.exit(top(sys.argv[1:]))"
+    code = "import sys; from pytest_gomem.commands.top import top; sys.exit(top(sys.argv[1:]))"
     run = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "p"), "--json"],
         env={**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": backend},

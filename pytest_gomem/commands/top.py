@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from getopt import GetoptError, gnu_getopt  # loads faster than argparse, and its mistakes are exceptions
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
+from pytest_gomem.commands.arguments import Parser, checked, parsed
 from pytest_gomem.errors import GomemError
 from pytest_gomem.pprof.aggregate import Row, Table, aggregate, sort_rows
 from pytest_gomem.pprof.diff import diff as difference
@@ -16,27 +17,7 @@ from pytest_gomem.pprof.group import GRANULARITIES
 from pytest_gomem.pprof.read import read_profile
 from pytest_gomem.pprof.table import table_lines
 
-_OPTIONS = (
-    "[--sample S] [--by function|line|file|package] [--focus REGEX] [--ignore REGEX] [--cum] [--limit N, 0 = all] "
-    "[--json]"
-)
 _DEFAULT_LIMIT = "20"
-
-
-_FLAGS = ["sample=", "by=", "focus=", "ignore=", "cum", "limit=", "json", "help"]
-
-
-class _Wish(NamedTuple):
-    """What a command line asks for."""
-
-    paths: list[str]
-    sample: str
-    by: str
-    focus: str
-    ignore: str
-    cum: bool
-    limit: int
-    json: bool
 
 
 def top(argv: Sequence[str], out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
@@ -50,43 +31,51 @@ def diff(argv: Sequence[str], out: TextIO = sys.stdout, err: TextIO = sys.stderr
 
 
 def _run(command: str, operands: tuple[str, ...], argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    usage = f"usage: gomem {command} {' '.join(operands)} {_OPTIONS}"
-    if "--help" in argv:
-        print(usage, file=out)
-        return 0
+    given = parsed(_parser(command, operands), argv, out, err)
+    if isinstance(given, int):
+        return given
     try:
-        wish = _parse(argv, len(operands))
         with _no_collections():
-            table = _table(wish)
-    except (GetoptError, ValueError) as error:
-        print(f"gomem {command}: {error}; {usage}", file=err)
-        return 2
-    except GomemError as error:
+            table = _table(given, [getattr(given, operand) for operand in operands])
+    except (GomemError, ValueError) as error:
         print(f"gomem {command}: {' '.join(str(error).split())}", file=err)
         return 2
-    rows = sort_rows(table.rows, cum=True) if wish.cum else table.rows
-    shown = rows[: wish.limit or None]
-    if wish.json:
+    rows = sort_rows(table.rows, cum=True) if given.cum else table.rows
+    shown = rows[: given.limit or None]
+    if given.json:
         _print_json(table, shown, out)
     else:
-        for line in table_lines(table, shown, wish.by, wish.cum, signed=command == "diff"):
+        for line in table_lines(table, shown, given.by, given.cum, signed=command == "diff"):
             print(line, file=out)
     return 0
 
 
-def _parse(argv: Sequence[str], operands: int) -> _Wish:
-    """The wish of a command line; raises GetoptError or ValueError for one that is not understood."""
-    flags, paths = gnu_getopt(list(argv), "", _FLAGS)
-    said = dict(flags)
-    if len(paths) != operands:
-        raise ValueError(f"{operands} file{'s' * (operands > 1)} wanted, {len(paths)} given")
-    by, limit = said.get("--by", "function"), said.get("--limit", _DEFAULT_LIMIT)
-    if by not in GRANULARITIES:
-        raise ValueError(f"--by {by} is not one of {', '.join(GRANULARITIES)}")
-    if not limit.isdecimal():
-        raise ValueError(f"--limit {limit} is not a whole number of rows")
-    focus, ignore = said.get("--focus", ""), said.get("--ignore", "")
-    return _Wish(paths, said.get("--sample", ""), by, focus, ignore, "--cum" in said, int(limit), "--json" in said)
+def _parser(command: str, operands: tuple[str, ...]) -> Parser:
+    what = "What a profile holds." if command == "top" else "What changed from one profile to another."
+    parser = Parser(f"gomem {command}", what)
+    for operand in operands:
+        parser.add_argument(operand, metavar=operand, help="a pprof file")
+    add_selection(parser)
+    parser.add_argument("--cum", action="store_true", help="sort by what a row holds with all that it calls")
+    parser.add_argument(
+        "--limit", type=checked(_limit), default=_DEFAULT_LIMIT, metavar="N", help="rows; 0 is all (default: 20)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """The options that say what of a profile is shown, and grouped how."""
+    parser.add_argument("--sample", default="", metavar="TYPE", help="such as alloc_space (default: the profile's own)")
+    parser.add_argument("--by", choices=GRANULARITIES, default="function", help="what a row is (default: function)")
+    parser.add_argument("--focus", default="", metavar="REGEX", help="stacks with such a function alone")
+    parser.add_argument("--ignore", default="", metavar="REGEX", help="stacks without such a function alone")
+
+
+def _limit(written: str) -> int:
+    if not written.isdecimal():
+        raise ValueError(f"{written} is not a whole number of rows")
+    return int(written)
 
 
 @contextmanager
@@ -101,10 +90,10 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _table(wish: _Wish) -> Table:
-    profiles = (read_profile(path, labels=False) for path in wish.paths)
-    how = (wish.sample, wish.by, wish.focus, wish.ignore)
-    if len(wish.paths) == 1:
+def _table(given: argparse.Namespace, paths: Sequence[str]) -> Table:
+    profiles = (read_profile(path, labels=False) for path in paths)
+    how = (given.sample, given.by, given.focus, given.ignore)
+    if len(paths) == 1:
         return aggregate(next(profiles), *how)
     return difference(next(profiles), next(profiles), *how)
 

@@ -1,0 +1,44 @@
+"""The `gomem` command: its help, and how every subcommand asks for help and refuses what it does not know."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from pytest_gomem.cli import COMMANDS, main
+
+VERBS = [[command] for command in COMMANDS]
+VERBS += [["baseline", verb] for verb in ("update", "list", "show", "diff", "prune")]
+
+
+def run(*argv):
+    out, err = io.StringIO(), io.StringIO()
+    return main(argv, out, err), out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_help_is_an_answer(verb, flag):
+    """Either flag prints the usage of that very command, and ends with status 0."""
+    status, out, err = run(*verb, flag)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"usage: gomem {' '.join(verb)}")
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_the_command_itself_has_help(flag):
+    """It names every subcommand."""
+    status, out, _ = run(flag)
+    assert status == 0
+    assert [name for name in COMMANDS if f"\n  {name} " not in out] == []
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb[-1] not in ("update", "selftest")], ids=" ".join)
+def test_a_mistake_is_one_line_and_status_2(verb):
+    """It names the command, and where to read more; what pytest is to read is left to pytest."""
+    status, out, err = run(*verb, "--no-such-flag")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"gomem {verb[0]}: ")
+    assert err.endswith(" --help says more\n")
+    assert err.count("\n") == 1
