@@ -14,8 +14,9 @@ from pytest_gomem.keeper.pipe import DrainedPipe
 from pytest_gomem.keeper.protocol import ChildState, ExitRecord, LaunchRequest, Message
 from pytest_gomem.keeper.spawn import LAUNCH_MARK, spawn
 from pytest_gomem.keeper.timeline import CycleTable, Timeline
-from pytest_gomem.observe import kernel, oom
+from pytest_gomem.observe import oom
 from pytest_gomem.observe.gctrace import GctraceReader
+from pytest_gomem.observe.sampler import Sampler
 
 SPLIT_VARIABLE = "PYTEST_GOMEM_STDERR_FD"
 _KILL_AGAIN = 0.02
@@ -36,7 +37,7 @@ class Child:
         try:
             spawned = spawn(request.argv, env, request.cwd, self.stdout.write_fd, self.stderr.write_fd, inherited)
         except Exception as error:
-            said = self.stderr.read().decode(errors="replace").strip()
+            said = self.stderr.read(self.started).decode(errors="replace").strip()
             self.close()
             if said.startswith(_SETSID):  # it knows why the program could not be executed
                 raise OSError(said.removeprefix(_SETSID)) from error
@@ -51,6 +52,7 @@ class Child:
         self.kill_at: float | None = None
         self._own_peak = spawned.own_peak
         self._killed = False
+        self._looked = self.started
         self._oom = oom.RecentCounters(self.pid)
 
     @property
@@ -58,30 +60,36 @@ class Child:
         """All that it writes to."""
         return [self.stdout, self.stderr, *self.split]
 
-    def tick(self, now: float) -> None:
-        """Drain, sample and look at OOM counters if due, and kill if the grace after SIGTERM is over."""
-        self._drain()
-        if self.exit is None:
-            self.watch.tick(now)
-            self._oom.tick(now)
-        if self.kill_at is not None and now >= self.kill_at:
-            self.kill()
+    def tick(self, now: float) -> float:
+        """Sample and look at OOM counters if due, and kill if the grace after SIGTERM is over; when to come back.
 
-    def _drain(self) -> int:
+        Called at each turn of the loop, which has drained what was to be read.
+        """
+        self._looked = now
+        due = self.watch.tick(now)
+        if self.exit is None and now >= self._oom.due:
+            self._oom.look(now)
+        if self.kill_at is None:
+            return due
+        if now >= self.kill_at:
+            self.kill()
+        return due if self.kill_at is None else min(due, self.kill_at)
+
+    def drain(self) -> int:
         """Move some of what waits in the pipes to the log and the GC cycles; the number of bytes."""
-        printed = [pipe.read() for pipe in (self.stdout, *self.split)]
+        printed = [pipe.read(self._looked) for pipe in (self.stdout, *self.split)]
         for chunk in printed:
             self.log.append(chunk)
-        written = self.stderr.read()
-        self._take(written)
+        written = self.stderr.read(self._looked)
+        if written:
+            self._take(written)
         return sum(map(len, printed)) + len(written)
 
     def _take(self, written: bytes) -> None:
         if self.gctrace is None:
             self.log.append(written)
             return
-        # Also without bytes: the reader derives from its last call how long a line may have waited.
-        cycles, rest = self.gctrace.feed(written, time.monotonic())
+        cycles, rest = self.gctrace.feed(written, time.monotonic(), self._looked)
         for cycle in cycles:
             self.cycles.append(cycle)
         self.log.append(rest)
@@ -99,9 +107,10 @@ class Child:
             oom=self._oom.proof() if foreign_kill else "",
             killed=by_signal == signal.SIGKILL and self._killed,
         )
+        self.watch.stop()
         # No more than a pipe full of each: children that it left behind may write on, without end.
         left = sum(pipe.capacity for pipe in self.pipes)
-        while left > 0 and (moved := self._drain()):
+        while left > 0 and (moved := self.drain()):
             left -= moved
         if self.gctrace is not None:
             self.log.append(self.gctrace.close())
@@ -144,23 +153,33 @@ class Child:
 
 
 class Watch:
-    """Samples a process at a fixed rate into a timeline; a late point is skipped, never caught up in a burst."""
+    """Samples a process at a fixed rate into a timeline; a late point is skipped, never caught up in a burst.
+
+    All watches of a rate are due at the same moments, so that one wake-up serves them all.
+    """
 
     def __init__(self, pid: int, tree: bool, rate: float) -> None:
-        self._sampler = kernel.Sampler(pid, tree)
+        self._sampler = Sampler(pid, tree)
         self._period = 1.0 / rate
-        self.due = time.monotonic()
+        self._due = int(time.monotonic() * rate) / rate
         self.timeline = Timeline()
 
-    def tick(self, now: float) -> None:
-        """Take a sample if one is due."""
-        if now < self.due:
-            return
-        missed = int((now - self.due) / self._period)
-        self.due += (missed + 1) * self._period
-        sample = self._sampler.sample()
-        if sample is not None:
-            self.timeline.append(sample)
+    def tick(self, now: float) -> float:
+        """Take a sample if one is due; when the next one is."""
+        if now >= self._due:
+            missed = int((now - self._due) / self._period)
+            self._due += (missed + 1) * self._period
+            sample = self._sampler.sample()
+            if sample is not None:
+                self.timeline.append(sample)
+            elif self._sampler.has_ended:
+                self.stop()
+        return self._due
+
+    def stop(self) -> None:
+        """Take no more samples; what was taken stays."""
+        self._due = float("inf")
+        self._sampler.close()
 
 
 def _max_rss(usage: resource.struct_rusage) -> int:

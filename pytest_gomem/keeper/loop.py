@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import selectors
+import select
 import signal
 import socket
 import time
@@ -16,7 +16,8 @@ from pytest_gomem.keeper.family import living_descendants, mark_of, send
 from pytest_gomem.keeper.protocol import LaunchRequest, Message, ServingChannel, to_message
 from pytest_gomem.keeper.spawn import become_subreaper
 
-IDLE_WAIT = 0.5  # seconds between looks at a parent that cannot be watched by a descriptor
+IDLE_WAIT = 500.0  # milliseconds between looks at a parent that cannot be watched by a descriptor
+FOREVER = float("inf")
 _KILL_AGAIN = 0.005
 _KILL_PATIENCE = 30.0  # seconds for the kernel to end killed processes: many GB take long, a stuck disk for ever
 
@@ -31,16 +32,26 @@ class Keeper:
         self._forgotten: set[int] = set()
         self._watches: dict[int, Watch] = {}
         self._running = True
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(channel.sock, selectors.EVENT_READ, self._serve)
-        self._watch_parent()
+        self._due = FOREVER
+        # Without the selectors module: its Python between two samples would cost as much as the samples.
+        self._poll = select.poll()
+        self._handlers: dict[int, Callable[[], object]] = {}
+        self._handle(channel.sock.fileno(), self._serve)
+        self._idle_wait = None if self._watches_parent() else IDLE_WAIT
         self._wake_on_child_exit()
 
-    def _watch_parent(self) -> None:
-        """End when pytest ends, also when a process it forked still holds our socket open."""
+    def _handle(self, fd: int, handler: Callable[[], object]) -> None:
+        """Call it whenever there is something to read."""
+        self._poll.register(fd, select.POLLIN)
+        self._handlers[fd] = handler
+
+    def _watches_parent(self) -> bool:
+        """End when pytest ends, also when a process it forked still holds our socket open; False where we must look."""
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):  # gone already, or a kernel before 5.3
-                self._selector.register(os.pidfd_open(self._parent), selectors.EVENT_READ, self.stop)
+                self._handle(os.pidfd_open(self._parent), self.stop)
+                return True
+        return False
 
     def stop(self) -> None:
         """Leave the loop at its next turn."""
@@ -52,8 +63,8 @@ class Keeper:
         wake.setblocking(False)
         signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._selector.register(wake, selectors.EVENT_READ, lambda: wake.recv(4096))
-        self._woken = woken
+        self._handle(wake.fileno(), self._reap)
+        self._wake, self._woken = wake, woken
 
     def run(self) -> None:
         """Serve until pytest is gone, then leave no process behind."""
@@ -64,30 +75,30 @@ class Keeper:
             self._kill_all()
 
     def _turn(self) -> None:
-        for key, _ in self._selector.select(self._pause()):
-            if key.fd in self._selector.get_map():  # an earlier event of this round may have closed it
-                key.data()
-        self._reap()
+        for fd, _ in self._poll.poll(self._pause()):
+            if fd in self._handlers:  # an earlier event of this round may have closed it
+                self._handlers[fd]()
         now = time.monotonic()
-        for child in self._children.values():
-            child.tick(now)
-        for watch in self._watches.values():
-            watch.tick(now)
-        self._drop_forgotten()
-        if os.getppid() != self._parent:
+        due = FOREVER
+        ticking: tuple[Child | Watch, ...] = (*self._children.values(), *self._watches.values())
+        for one in ticking:
+            due = min(due, one.tick(now))
+        self._due = due
+        if self._forgotten:
+            self._drop_forgotten()
+        if self._idle_wait is not None and os.getppid() != self._parent:
             self.stop()
 
-    def _pause(self) -> float:
-        now = time.monotonic()
-        dues = [watch.due for watch in self._watches.values()]
-        for child in self._children.values():
-            if child.exit is None:
-                dues.append(child.watch.due)
-            if child.kill_at is not None:
-                dues.append(child.kill_at)
-        return max(0.0, min([due - now for due in dues], default=IDLE_WAIT))
+    def _pause(self) -> float | None:
+        """Milliseconds until something is due that no event announces; None = nothing."""
+        if self._due == FOREVER:
+            return self._idle_wait
+        pause = 1e3 * max(0.0, self._due - time.monotonic())
+        return pause if self._idle_wait is None else min(pause, self._idle_wait)
 
     def _reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._wake.recv(4096)  # before we look, so that an end which comes meanwhile wakes us again
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -107,7 +118,8 @@ class Keeper:
         for key in [k for k in self._forgotten if self._children[k].exit and self._children[k].kill_at is None]:
             child = self._children.pop(key)
             for pipe in child.pipes:
-                self._selector.unregister(pipe.fd)
+                self._poll.unregister(pipe.fd)
+                del self._handlers[pipe.fd]
             child.close()
             self._forgotten.remove(key)
 
@@ -130,8 +142,7 @@ class Keeper:
         except OSError:
             self.stop()
             return
-        more = selectors.EVENT_WRITE if self._channel.is_sending else 0
-        self._selector.modify(self._channel.sock, selectors.EVENT_READ | more, self._serve)
+        self._poll.modify(self._channel.sock, select.POLLIN | (select.POLLOUT if self._channel.is_sending else 0))
 
     def _answer(self, request: Message) -> Message:
         handler: Callable[[Message], Message] | None = getattr(self, f"_on_{request['do']}", None)
@@ -150,7 +161,7 @@ class Keeper:
         child = Child(LaunchRequest(**request["launch"]), mark_of(os.getpid(), key))
         self._children[key] = child
         for pipe in child.pipes:
-            self._selector.register(pipe.fd, selectors.EVENT_READ, _wake)
+            self._handle(pipe.fd, child.drain)
         return {"state": to_message(child.state())}
 
     def _on_watch(self, request: Message) -> Message:
@@ -158,7 +169,7 @@ class Keeper:
         return {}
 
     def _on_unwatch(self, request: Message) -> Message:
-        del self._watches[request["id"]]
+        self._watches.pop(request["id"]).stop()
         return {}
 
     def _on_state(self, request: Message) -> Message:
@@ -196,12 +207,8 @@ class Keeper:
         if key not in self._children or key in self._forgotten:
             raise LookupError(f"nothing is kept of launch {key}")
         child = self._children[key]
-        child.tick(time.monotonic())  # an answer knows all that was written before it was asked for
+        child.drain()  # an answer knows all that was written before it was asked for
         return child
-
-
-def _wake() -> None:
-    """What is to be read each child reads at its tick."""
 
 
 def _words(error: Exception) -> str:

@@ -30,12 +30,15 @@ class DrainedPipe:
         self._room.register(self.write_fd, select.POLLOUT)
         self._read_at = time.monotonic()
 
-    def read(self) -> bytes:
-        """What is waiting, at most READ_BYTES; b"" when nothing is."""
+    def read(self, looked: float) -> bytes:
+        """What is waiting, at most READ_BYTES; b"" when nothing is.
+
+        looked: when the pipe was last looked at, and found empty or read.
+        """
         now = time.monotonic()
         if not self._room.poll(0):
             self.stalls += 1
-            self.stalled += now - self._read_at
+            self.stalled += now - max(looked, self._read_at)
         self._read_at = now
         try:
             return os.read(self.fd, READ_BYTES)

@@ -21,21 +21,28 @@ class _Table:
     """Rows in the order of their time; when `limit` rows are reached, the older half of them goes."""
 
     def __init__(self, width: int, time: int, limit: int | None = None) -> None:
-        self._columns = [array("d") for _ in range(width)]
-        self._time = self._columns[time]
+        self._width = width
+        self._time = time
         self._limit = limit
+        self._numbers = array("d")  # row after row: adding one is a single call
+
+    def __len__(self) -> int:
+        return len(self._numbers) // self._width
+
+    def __getitem__(self, row: int) -> float:
+        """The time of a row."""
+        return self._numbers[row * self._width + self._time]
 
     def add(self, row: Sequence[float]) -> None:
-        for column, value in zip(self._columns, row, strict=True):
-            column.append(value)
-        if len(self._time) == self._limit:
-            for column in self._columns:
-                del column[: self._limit // 2]
+        self._numbers.extend(row)
+        if len(self) == self._limit:
+            del self._numbers[: self._limit // 2 * self._width]
 
     def between(self, start: float, end: float) -> Columns:
         """Columns of the rows whose time is in [start, end]."""
-        window = slice(bisect_left(self._time, start), bisect_right(self._time, end))
-        return [column[window].tolist() for column in self._columns]
+        first, last = bisect_left(self, start), bisect_right(self, end)
+        rows = self._numbers[first * self._width : last * self._width]
+        return [rows[column :: self._width].tolist() for column in range(self._width)]
 
 
 class Timeline(_Table):
@@ -46,7 +53,8 @@ class Timeline(_Table):
 
     def append(self, sample: Sample) -> None:
         """Add one point."""
-        self.add((sample.t, sample.rss, _number(sample.hwm), sample.threads, _number(sample.fds)))
+        hwm = _UNKNOWN if sample.hwm is None else sample.hwm
+        self.add((sample.t, sample.rss, hwm, sample.threads, _UNKNOWN if sample.fds is None else sample.fds))
 
 
 class CycleTable(_Table):
@@ -77,10 +85,6 @@ def cycles(columns: Columns) -> tuple[GcCycle, ...]:
         GcCycle(*(kind(value) for kind, value in zip(_CYCLE_TYPES, row, strict=True)))
         for row in zip(*columns, strict=True)
     )
-
-
-def _number(value: int | None) -> int:
-    return _UNKNOWN if value is None else value
 
 
 def _known(value: float) -> int | None:

@@ -48,14 +48,14 @@ class GctraceReader:
         self._end = 0.0
         self._missing = 0
 
-    def feed(self, chunk: bytes, t: float | None = None) -> tuple[list[GcCycle], bytes]:
+    def feed(self, chunk: bytes, t: float | None = None, looked: float | None = None) -> tuple[list[GcCycle], bytes]:
         """The cycles that `chunk` completes, and what of the stream now belongs in the log.
 
         t: CLOCK_MONOTONIC seconds when the chunk was read. How long a line may have waited is derived from the time
-        since the last call, so call it, with b"", also when there was nothing to read.
+        since the stream was last looked at: since `looked`, when nothing was there, or else since the last call.
         """
         if self._arrival is not None and t is not None:
-            self._arrival.read(t)
+            self._arrival.read(t, looked)
         data = self._held + chunk
         log: list[bytes] = []
         cycles: list[GcCycle] = []
@@ -129,8 +129,11 @@ class _Arrival:
         self._read_at = started
         self._late = 0.0
 
-    def read(self, t: float) -> None:
+    def read(self, t: float, looked: float | None = None) -> None:
         """Note a look at the pipe. What piled up before a long pause arrives over the next looks, not all at once."""
+        if looked is not None and looked > self._read_at:
+            self._late = max(0.0, self._late - (looked - self._read_at))
+            self._read_at = looked
         pause = t - self._read_at
         self._late = max(pause, self._late - pause)
         self._read_at = t

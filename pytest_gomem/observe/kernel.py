@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.observe.records import KernelReading, Sample
+from pytest_gomem.observe.records import KernelReading
 
 _RESET_PEAK = b"5"  # fs/proc/task_mmu.c CLEAR_REFS_MM_HIWATER_RSS, Linux 4.0
 
@@ -86,16 +86,17 @@ def read(pid: int, *, tree: bool = False, pss: bool = False) -> KernelReading:
     return KernelReading(
         t=readings[0].t,
         rss=sum(one.rss for one in readings),
-        hwm=_sum_known([one.hwm for one in readings]),
+        hwm=sum_known([one.hwm for one in readings]),
         threads=sum(one.threads for one in readings),
-        fds=_sum_known([one.fds for one in readings]),
+        fds=sum_known([one.fds for one in readings]),
         cpu=sum(one.cpu for one in readings),
         processes=len(readings),
-        pss=_sum_known([one.pss for one in readings]),
+        pss=sum_known([one.pss for one in readings]),
     )
 
 
-def _sum_known(values: list[int | None]) -> int | None:
+def sum_known(values: list[int | None]) -> int | None:
+    """The sum; None where one is unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
 
@@ -113,7 +114,7 @@ def _read_one(process: psutil.Process, pss: bool) -> KernelReading | None:
             # RSS is read after the peak and may have grown past it in between.
             hwm=None if hwm is None else max(hwm, rss),
             threads=process.num_threads(),
-            fds=_descriptors(process),
+            fds=descriptors(process),
             cpu=cpu_seconds(process),
             pss=_pss(process) if pss else None,
         )
@@ -129,65 +130,12 @@ def _pss(process: psutil.Process) -> int | None:
         return None
 
 
-def _descriptors(process: psutil.Process) -> int | None:
+def descriptors(process: psutil.Process) -> int | None:
+    """How many a process has open; None where that cannot be told."""
     try:
         return process.num_fds() if os.name == "posix" else None
     except psutil.Error:
         return None
-
-
-class Sampler:
-    """Takes cheap readings of one process over and over; a reading that fails yields None and never raises."""
-
-    FDS_EVERY = 1.0  # seconds: counting descriptors lists a folder, which is dear on a service with many
-    TREE_EVERY = 0.1  # seconds: finding descendants reads all processes of the machine, some 20 us each
-
-    def __init__(self, pid: int, tree: bool) -> None:
-        self._tree = tree
-        self._process = psutil.Process(pid)
-        self._descendants: list[psutil.Process] = []
-        self._tree_due = 0.0
-        self._fds_due = 0.0
-
-    def sample(self) -> Sample | None:
-        """The next point of the timeline, summed over the tree if asked for."""
-        try:
-            members = self._members()
-        except psutil.Error:
-            return None
-        t = time.monotonic()
-        with_fds = t >= self._fds_due
-        if with_fds:
-            self._fds_due = t + self.FDS_EVERY
-        points = [point for point in (self._point(m, t, with_fds) for m in members) if point is not None]
-        if not points:
-            return None
-        return Sample(
-            t=t,
-            rss=sum(point.rss for point in points),
-            hwm=_sum_known([point.hwm for point in points]),
-            threads=sum(point.threads for point in points),
-            fds=_sum_known([point.fds for point in points]) if with_fds else None,
-        )
-
-    def _members(self) -> list[psutil.Process]:
-        now = time.monotonic()
-        if self._tree and now >= self._tree_due:
-            self._tree_due = now + self.TREE_EVERY
-            self._descendants = self._process.children(recursive=True)
-        return [self._process, *self._descendants]
-
-    @staticmethod
-    def _point(process: psutil.Process, t: float, with_fds: bool) -> Sample | None:
-        try:
-            rss = int(process.memory_info().rss)
-            hwm = peak_rss(process.pid)
-            if rss == 0 or (hwm is None and keeps_peak()):
-                return None  # a zombie, or a process that is just exiting: its memory is gone, that is no measurement
-            fds = _descriptors(process) if with_fds else None
-            return Sample(t, rss, hwm, process.num_threads(), fds)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            return None
 
 
 _THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")

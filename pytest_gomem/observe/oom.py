@@ -8,8 +8,9 @@ from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
 _SYSTEM = Path("/proc/vmstat")
-_LOOK_EVERY = 0.25
-_LOOKS_KEPT = 40  # 10 seconds: a killed process of many GB may take as long to end, the counters rise at the kill
+_COUNT = b"\noom_kill "
+_LOOK_EVERY = 1.0
+_LOOKS_KEPT = 10  # 10 seconds: a killed process of many GB may take as long to end, the counters rise at the kill
 
 
 def counters(pid: int) -> dict[str, int]:
@@ -40,14 +41,13 @@ class RecentCounters:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._due = 0.0
+        self.due = 0.0
         self._looks: deque[dict[str, int]] = deque(maxlen=_LOOKS_KEPT)
 
-    def tick(self, now: float) -> None:
-        """Read them if it is time to."""
-        if now >= self._due:
-            self._due = now + _LOOK_EVERY
-            self._looks.append(counters(self._pid))
+    def look(self, now: float) -> None:
+        """Read them; the next look is due a second later."""
+        self.due = now + _LOOK_EVERY
+        self._looks.append(counters(self._pid))
 
     def proof(self) -> str:
         """What shows that the process was killed for lack of memory; "" if nothing does."""
@@ -74,8 +74,8 @@ def _cgroup_files(pid: int) -> list[Path]:
 
 def _oom_kills(path: Path) -> int | None:
     try:
-        fields = dict(line.split(maxsplit=1) for line in path.read_text().splitlines() if " " in line)
+        text = b"\n" + path.read_bytes()
     except OSError:
         return None
-    count = fields.get("oom_kill")
-    return int(count) if count is not None else None
+    at = text.find(_COUNT)
+    return int(text[at + len(_COUNT) :].split(maxsplit=1)[0]) if at >= 0 else None

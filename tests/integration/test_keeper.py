@@ -618,8 +618,8 @@ class TestEndings:
         os.mkfifo(tmp_path / "go")
         grow = "open('go').read(); held = [bytearray(1 << 20) for _ in range(500)]"
         child = start(*sh(f'echo $$ > {memory_cgroup}/cgroup.procs; exec "$0" -I -S -c "$1"'), sys.executable, grow)
-        # The counters of the cgroup are seen some times a second.
-        until(lambda: len(child.samples()) > 1 and child.samples()[-1].t - child.samples()[0].t > 0.6)
+        # The counters of the cgroup are seen once a second.
+        until(lambda: len(child.samples()) > 1 and child.samples()[-1].t - child.samples()[0].t > 1.5)
         until(lambda: opened(tmp_path / "go"))
         ended = child.wait(PATIENCE).exit
         assert ended.signal == signal.SIGKILL
@@ -680,12 +680,12 @@ class TestWatching:
                 foreign.kill()
 
     def test_samples_of_an_interval(self, start, until):
-        """Samples are asked for by their times, in order, at the rate's distance or more."""
+        """Samples are asked for by their times, in order, at the rate's distance or more after the first one."""
         child = start("/bin/sleep", "100", sample_rate=200.0)
         times = [sample.t for sample in until(lambda: child.samples() if len(child.samples()) > 10 else None)]
         assert times == sorted(times)
         assert [sample.t for sample in child.samples(times[2], times[5])] == times[2:6]
-        assert times[-1] - times[0] >= (len(times) - 2) / 200.0
+        assert times[-1] - times[1] >= (len(times) - 3) / 200.0
 
     def test_tree_is_summed(self, start, until, programs):
         """With tree=True the children's memory and threads are in each sample."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import pytest
 from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.errors import LoadError, ObserveError
 from pytest_gomem.launch.ports import free_ports
-from pytest_gomem.observe import kernel
+from pytest_gomem.observe import kernel, sampler
+from pytest_gomem.observe.sampler import Sampler
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 MIB = 1 << 20
@@ -87,8 +89,9 @@ class TestPeak:
     def test_system_without_peaks(self, running, monkeypatch):
         """Where the kernel keeps no peak, readings and samples have none, and the rest all the same."""
         monkeypatch.setattr(kernel, "keeps_peak", lambda: False)
+        monkeypatch.setattr(sampler, "keeps_peak", lambda: False)
         process = running("/bin/sleep", "100")
-        reading, sample = kernel.read(process.pid), kernel.Sampler(process.pid, tree=False).sample()
+        reading, sample = kernel.read(process.pid), Sampler(process.pid, tree=False).sample()
         assert (reading.hwm, sample.hwm) == (None, None)
         assert reading.rss > 0
         assert sample.rss > 0
@@ -179,9 +182,17 @@ class TestTree:
 
     def test_is_sampled(self, tree):
         """So it is in the samples."""
-        sample = kernel.Sampler(tree.pid, tree=True).sample()
+        sample = Sampler(tree.pid, tree=True).sample()
         assert sample.hwm >= sample.rss > 60 * MIB
-        assert kernel.Sampler(tree.pid, tree=False).sample().rss < 30 * MIB
+        assert Sampler(tree.pid, tree=False).sample().rss < 30 * MIB
+
+
+def no_descriptor(*_):
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+def descriptors():
+    return psutil.Process().num_fds()
 
 
 def _rss(process):
@@ -192,18 +203,50 @@ def _rss(process):
 
 
 class TestSampler:
+    @pytest.mark.parametrize("has_descriptors", [True, False])
+    def test_figures_are_psutil_s(self, running, monkeypatch, until, has_descriptors):
+        """RSS and threads are to the byte what psutil tells, the peak is VmHWM, also where no file can be kept open."""
+        process = psutil.Process(running("/bin/sleep", "100").pid)
+        until(lambda: process.name() == "sleep" and process.status() == psutil.STATUS_SLEEPING)
+        with monkeypatch.context() as patched:
+            if not has_descriptors:
+                patched.setattr(sampler.os, "open", no_descriptor)
+            sample = Sampler(process.pid, tree=False).sample()
+        assert (sample.rss, sample.threads) == (process.memory_info().rss, process.num_threads())
+        assert sample.hwm == kernel.peak_rss(process.pid)
+
+    def test_files_are_closed(self, running, monkeypatch, until):
+        """A sampler of a tree closes the files of those that have ended, and all at its end."""
+        monkeypatch.setattr(Sampler, "TREE_EVERY", 0.0)
+        shell = running("/bin/sh", "-c", "sleep 100 & sleep 100 & wait")
+        until(lambda: len(psutil.Process(shell.pid).children()) == 2)
+        before = descriptors()
+        whole = Sampler(shell.pid, tree=True)
+        whole.sample()
+        assert descriptors() == before + 3
+        psutil.Process(shell.pid).children()[0].kill()
+        until(lambda: len(psutil.Process(shell.pid).children()) == 1)
+        whole.sample()
+        assert descriptors() == before + 2
+        psutil.Process(shell.pid).children()[0].kill()
+        whole.close()
+        assert descriptors() == before
+
     def test_descriptors_are_counted_now_and_then(self, running):
         """Counting descriptors is dear: the first sample has their number, the next ones have not."""
-        sampler = kernel.Sampler(running("/bin/sleep", "100").pid, tree=False)
+        sampler = Sampler(running("/bin/sleep", "100").pid, tree=False)
         assert [sampler.sample().fds for _ in range(2)] == [3, None]
 
     def test_ended_process_gives_no_samples(self, running):
         """A sampler survives its process: nothing is reported of a zombie or of nobody."""
         process = running("/bin/sleep", "100")
-        single, tree = kernel.Sampler(process.pid, tree=False), kernel.Sampler(process.pid, tree=True)
+        single, tree = Sampler(process.pid, tree=False), Sampler(process.pid, tree=True)
         assert single.sample().t <= time.monotonic()
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert (single.sample(), tree.sample()) == (None, None)
+        assert not single.has_ended  # its parent has not been told yet
         process.wait()
         assert (single.sample(), tree.sample()) == (None, None)
+        assert single.has_ended
+        assert tree.has_ended

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.observe import kernel
+from pytest_gomem.observe import kernel, sampler
+from pytest_gomem.observe.sampler import Sampler
 
 MIB = 1 << 20
 SPIKE = "import mmap, sys; sys.stdin.readline(); m = mmap.mmap(-1, 100 << 20); m.write(b'x' * (100 << 20)); m.close(); print(flush=True); sys.stdin.readline()"  # noqa: E501 - one program
@@ -46,8 +47,9 @@ def test_a_spike_is_in_the_peak_alone(process):
 def test_without_a_kernel_peak(process, monkeypatch):
     """A system that keeps no peak gives None, never 0, and no reset."""
     monkeypatch.setattr(kernel, "keeps_peak", lambda: False)
+    monkeypatch.setattr(sampler, "keeps_peak", lambda: False)
     assert kernel.read(process.pid).hwm is None
-    assert kernel.Sampler(process.pid, tree=False).sample().hwm is None
+    assert Sampler(process.pid, tree=False).sample().hwm is None
     assert not kernel.reset_peak(process.pid)
 
 
