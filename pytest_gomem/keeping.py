@@ -62,7 +62,7 @@ class Keeping:
             return None
         from pytest_gomem.baseline.lookup import Baselines
 
-        return Baselines(self.store, with_profiles=self._profiles is not None)
+        return Baselines(self.store, self._state.registry, with_profiles=self._profiles is not None)
 
     @property
     def _profiles(self) -> Path | None:

@@ -18,6 +18,7 @@ _DIGITS = 7  # significant ones of a fraction: a hundredth of the finest scatter
 _CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
 _BRACES = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]')  # and strings, which may hold some
 _FIELDS = {"recorded", "conditions", "ops", "metrics"}
+_OPTIONAL = {"profile", "definitions"}
 _PROFILE = ".pb.gz"
 
 
@@ -45,7 +46,7 @@ def _in_order(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
 
 def _snapshot(snapshot: Snapshot) -> list[str]:
     recorded = json.dumps({"commit": snapshot.commit, "date": snapshot.date})
-    metrics = snapshot.metrics
+    metrics, definitions = snapshot.metrics, dict(sorted(snapshot.definitions.items()))
     return [
         "{",
         f' "recorded": {recorded},',
@@ -54,6 +55,7 @@ def _snapshot(snapshot: Snapshot) -> list[str]:
         ' "conditions": {',
         *_indented(_joined([f"{_text(k)}: {_text(v)}"] for k, v in sorted(snapshot.conditions.items())), 2),
         " },",
+        *([f' "definitions": {json.dumps(definitions, ensure_ascii=False)},'] if definitions else ()),
         ' "metrics": {',
         *_indented(_joined([f"{_text(k)}: [{', '.join(map(_number, metrics[k]))}]"] for k in metrics), 2),
         " }",
@@ -164,7 +166,7 @@ class _Reader:
 
     def _snapshot(self, data: Any, keys: tuple[str, ...]) -> Snapshot:
         fields = self._mapping(data, keys)
-        if set(fields) - {"profile"} != _FIELDS:
+        if set(fields) - _OPTIONAL != _FIELDS:
             raise self._error(f"expected {', '.join(sorted(_FIELDS))}, not {', '.join(sorted(fields))}", keys)
         recorded = self._mapping(fields["recorded"], (*keys, "recorded"))
         conditions = self._mapping(fields["conditions"], (*keys, "conditions"))
@@ -174,6 +176,10 @@ class _Reader:
         profile = fields.get("profile", "")
         if not isinstance(profile, str) or (profile and not profile.endswith(_PROFILE)):
             raise self._error(f"expected a file name that ends in {_PROFILE}", (*keys, "profile"))
+        definitions = self._mapping(fields.get("definitions", {}), (*keys, "definitions"))
+        for name, version in definitions.items():
+            if not isinstance(version, int) or version < 1:
+                raise self._error("expected a whole number of 1 or more", (*keys, "definitions", name))
         for name, value in conditions.items():
             if not isinstance(value, str):
                 raise self._error("expected text", (*keys, "conditions", name))
@@ -184,6 +190,7 @@ class _Reader:
             commit=str(recorded.get("commit", "")),
             date=str(recorded.get("date", "")),
             profile=profile,
+            definitions=definitions,
         )
 
     def _values(self, data: Any, keys: tuple[str, ...]) -> tuple[float, ...]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from pytest_gomem.baseline.profiles import read_profile
-from pytest_gomem.baseline.snapshot import Snapshot, differences, opened_no_more
+from pytest_gomem.baseline.snapshot import Snapshot, differences, not_comparable, opened_no_more
 from pytest_gomem.baseline.store import Store, profiles_of
 from pytest_gomem.errors import ConfigError, ObserveError
+from pytest_gomem.measure.metric import Metric
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.keys import Key, by_window, numbered
 from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.session.comparing import NoReference, Reference, no_heap
+
+_REFRESH = "gomem baseline update records it anew"
 
 
 def window_name(key: Key) -> str:
@@ -22,8 +26,9 @@ def window_name(key: Key) -> str:
 class Baselines:
     """The kept baselines as what a run's windows are compared with."""
 
-    def __init__(self, store: Store, *, with_profiles: bool = True) -> None:
+    def __init__(self, store: Store, metrics: Iterable[Metric], *, with_profiles: bool = True) -> None:
         self._store = store
+        self._metrics = tuple(metrics)
         self._with_profiles = with_profiles
 
     def exists(self, nodeid: str) -> bool:
@@ -63,11 +68,17 @@ class Baselines:
         kept = self._store.windows(nodeid).get(window_name(key), ())
         same = [snapshot for snapshot in kept if not differences(snapshot.conditions, window.conditions)]
         if same:
-            return Reference(same[0].label, same[0].rounds, same[0].ops, partial(self._heap, same[0]))
+            return self._reference(same[0])
         if not kept:
             return None
         nearest = min(kept, key=lambda snapshot: len(differences(snapshot.conditions, window.conditions)))
         return NoReference(f"no comparable baseline: {_named(nearest, window)} (gomem baseline update records one too)")
+
+    def _reference(self, kept: Snapshot) -> Reference:
+        old = not_comparable(kept, self._metrics)
+        rounds = tuple({name: value for name, value in one.items() if name not in old} for one in kept.rounds)
+        reasons = {name: f"{reason} ({_REFRESH})" for name, reason in old.items()}
+        return Reference(kept.label, rounds, kept.ops, partial(self._heap, kept), reasons)
 
     def _heap(self, snapshot: Snapshot) -> Profile:
         if not self._with_profiles:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pytest_gomem.baseline.snapshot import Snapshot
+from pytest_gomem.baseline.snapshot import Snapshot, not_comparable
 from pytest_gomem.judge.compare import FEWEST, PRIMARY, Comparison, compare
 from pytest_gomem.judge.function_figures import figure_metric
 from pytest_gomem.judge.regressions import change_text
@@ -64,16 +64,18 @@ def moves(
         for metric, found in _compared(kept, now, metrics, rest)
         if not _goes_with_the_machine(metric) and found.status in (Status.FAIL, Status.IMPROVED)
     ]
-    mended = tuple(_better_kept(kept, now, tolerances, lacks_profile))
+    anew = [f"{name} was {why}" for name, why in not_comparable(kept, metrics.values()).items() if name in now.metrics]
+    mended = (*anew, *_better_kept(kept, now, tolerances, lacks_profile))
     return Moves(tuple(clear), tuple(doubtful), tuple(others), mended)
 
 
 def _compared(
     kept: Snapshot, now: Snapshot, metrics: Mapping[str, Metric], tolerances: Mapping[str, float]
 ) -> Iterator[tuple[Metric, Comparison]]:
+    old = not_comparable(kept, metrics.values())
     for name, values in now.metrics.items():
         metric = metrics.get(name) or figure_metric(name, (*kept.rounds, *now.rounds))
-        if metric is not None and name in tolerances and name in kept.metrics:
+        if metric is not None and name in tolerances and name in kept.metrics and name not in old:
             is_asked = name not in PRIMARY
             found = compare(metric, kept.metrics[name], values, tolerances[name], ops=now.ops, is_asked=is_asked)
             if found.base is not None and found.new is not None:

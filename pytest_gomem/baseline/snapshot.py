@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_gomem.judge.conditions import changed
 from pytest_gomem.judge.regressions import Figures
+from pytest_gomem.measure.metric import Metric
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Snapshot:
 
     conditions: as session.conditions gives them. commit: abbreviated, with a "+" where the tree had changes of its own,
     "" outside of git; date: ISO, in UTC. profile: the file of its heap profile, relative to the folder of the
-    baselines; "" where none is kept.
+    baselines; "" where none is kept. definitions: the versions of the metrics' definitions that are not 1.
     """
 
     conditions: Mapping[str, str]
@@ -24,6 +25,7 @@ class Snapshot:
     commit: str
     date: str
     profile: str = ""
+    definitions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rounds(self) -> tuple[Figures, ...]:
@@ -41,6 +43,12 @@ class Snapshot:
 # Window (service/name, and #2 for the second of that name) -> its snapshots, one for each set of conditions.
 Windows = Mapping[str, tuple[Snapshot, ...]]
 Tests = Mapping[str, Windows]  # by id within the module, such as "TestUpload::test_large[gogc=25]"
+
+
+def not_comparable(kept: Snapshot, metrics: Iterable[Metric]) -> dict[str, str]:
+    """The kept metrics that were recorded by another definition than today's, each with the reason."""
+    reasons = {m.name: m.not_comparable(kept.definitions.get(m.name, 1)) for m in metrics if m.name in kept.metrics}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def by_metric(rounds: Iterable[Figures]) -> dict[str, tuple[float, ...]]:

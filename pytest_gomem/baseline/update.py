@@ -18,7 +18,7 @@ from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.quantity import format_value
 from pytest_gomem.report.keys import by_window
-from pytest_gomem.report.model import TestRecord, WindowRecord
+from pytest_gomem.report.model import TestRecord, WindowRecord, definitions
 from pytest_gomem.session.comparing import rounds_of
 
 _TOO_NOISY = 0.25  # of the median: rounds that could not show a change of a quarter are no baseline
@@ -93,18 +93,18 @@ class Recorder:
         return self.profiles is not None and self.profiles.lacks(nodeid, window, kept)
 
     def _windows(self, test: TestRecord) -> Windows:
-        return {
-            window_name(key): (
-                Snapshot(
-                    conditions=dict(window.conditions),
-                    metrics=by_metric(rounds_of(window)),
-                    ops=window.ops,
-                    commit=self.commit,
-                    date=self.date,
-                ),
-            )
-            for key, (window,) in by_window([test.windows]).items()
-        }
+        return {window_name(key): (self._snapshot(like[0]),) for key, like in by_window([test.windows]).items()}
+
+    def _snapshot(self, window: WindowRecord) -> Snapshot:
+        figures = by_metric(rounds_of(window))
+        return Snapshot(
+            conditions=dict(window.conditions),
+            metrics=figures,
+            ops=window.ops,
+            commit=self.commit,
+            date=self.date,
+            definitions={name: version for name, version in definitions(window).items() if name in figures},
+        )
 
     def _with_profiles(self, nodeid: str, windows: Windows) -> Windows:
         if self.profiles is None:

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from pytest_gomem.baseline.layout import read
 from pytest_gomem.baseline.profiles import read_profile
-from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences
+from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences, not_comparable
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
 from pytest_gomem.collected import FILE_VARIABLE
@@ -30,7 +30,7 @@ from pytest_gomem.looked_for import was_looked_for
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.nodeids import find_tests
 from pytest_gomem.printable import printable
-from pytest_gomem.quantity import BYTES, Unit, format_value
+from pytest_gomem.quantity import BYTES, format_value
 from pytest_gomem.report.text import columns
 from pytest_gomem.use import BASELINES_NAME
 
@@ -115,9 +115,9 @@ def _show(given: argparse.Namespace, store: Store, out: TextIO) -> int:
         for window, snapshots in every[nodeid].items()
         for snapshot in snapshots
     ]
-    units = _metrics(snapshot for _, snapshot in shown).units()
+    metrics = _metrics(snapshot for _, snapshot in shown)
     for title, snapshot in shown:
-        out.write("\n".join(map(printable, _shown(title, snapshot, store, units))) + "\n\n")
+        out.write("\n".join(map(printable, _shown(title, snapshot, store, metrics))) + "\n\n")
     return 0
 
 
@@ -129,11 +129,14 @@ def _metrics(snapshots: Iterable[Snapshot]) -> Registry:
         return Registry(builtin_metrics())
 
 
-def _shown(title: str, snapshot: Snapshot, store: Store, units: Mapping[str, Unit]) -> Lines:
+def _shown(title: str, snapshot: Snapshot, store: Store, metrics: Registry) -> Lines:
     yield f"{title}  {snapshot.date} {snapshot.commit}".rstrip()
     yield "  " + ", ".join(f"{name} {value}" for name, value in sorted(snapshot.conditions.items()))
     if snapshot.profile:
         yield f"  heap profile {_state(store.folder / snapshot.profile)}"
+    for name, reason in not_comparable(snapshot, metrics).items():
+        yield f"  {name} is not comparable any more: {reason}"
+    units = metrics.units()
     rows = [("  metric", "median", "lowest", "highest", "rounds")]
     for name, values in snapshot.metrics.items():
         figures = (median(values), min(values), max(values))
@@ -208,6 +211,10 @@ def _moves(old: Snapshot, new: Snapshot, metrics: Registry) -> Lines:
     functions = (figure_metric(name, (*old.rounds, *new.rounds)) for name in new.metrics)
     for metric in (*metrics, *filter(None, functions)):
         if metric.name in old.metrics and metric.name in new.metrics:
+            if old.definitions.get(metric.name, 1) != new.definitions.get(metric.name, 1):
+                moved = True
+                yield f"{metric.name} is not comparable: it means something else since then"
+                continue
             found = compare(metric, old.metrics[metric.name], new.metrics[metric.name], 0.0, ops=new.ops)
             if found.status in (Status.FAIL, Status.IMPROVED) and found.base is not None and found.new is not None:
                 moved = True

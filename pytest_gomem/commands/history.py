@@ -19,7 +19,7 @@ from pytest_gomem.report.chart import Axis, Curve, draw
 from pytest_gomem.report.history.changes import Change, MissingStats, changes_of
 from pytest_gomem.report.history.conditions import condition, named
 from pytest_gomem.report.history.course import Course, courses
-from pytest_gomem.report.history.entry import Entry
+from pytest_gomem.report.history.entry import Entry, with_definition
 from pytest_gomem.report.history.file import Damaged, read
 from pytest_gomem.report.history.plot import course_lines
 from pytest_gomem.report.history.shifts import Shift, shifts_of
@@ -36,7 +36,7 @@ def history(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     held = read(Path(given.file))
     for line in held.damaged:
         err.write(f"gomem history: {given.file}:{line.line}: {line.why}; skipped\n")
-    entries = _under(held.entries, [_pair(written) for written in given.under])
+    entries = _under(with_definition(held.entries, given.metric), [_pair(written) for written in given.under])
     metrics = {name for entry in entries for name in entry.metrics}
     if given.metric not in metrics:
         hint = did_you_mean(given.metric, metrics) if metrics else "it holds no figures"

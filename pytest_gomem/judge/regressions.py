@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from statistics import median
 from types import MappingProxyType
 
 from pytest_gomem.config.budgets import Budget
@@ -34,6 +35,7 @@ def regression_verdicts(
     ops: int | None = None,
     base_grows: bool = True,
     missing: Mapping[str, str] = MappingProxyType({}),
+    not_comparable: Mapping[str, str] = MappingProxyType({}),
     strict: bool = False,
     lone: str = "",
     enough: int = ENOUGH,
@@ -43,6 +45,7 @@ def regression_verdicts(
     base, new: the rounds of either side. against: what the base is, for the words: "origin/main (1a2b3c)".
     base_grows, enough: see `compare`. missing: why the new side has no figure of a metric; one counts as measured on a
     side if every round has it. lone: why more rounds of the new side would tell no more, "" where they would.
+    not_comparable: the metrics whose figures do not compare, each with the reason: shown, and failing nothing.
     One that no budget asked for is left out where neither side measured it, and NO_BASELINE where one did not;
     what a budget asked for, or any under `strict`, is UNAVAILABLE if the new side did not measure it, which fails.
     """
@@ -51,11 +54,13 @@ def regression_verdicts(
     chosen = {name: asked.get(name) or _by_default(name) for name in (*PRIMARY, *asked) if name in metrics}
     sides = {name: (in_every_round(name, base), in_every_round(name, new)) for name in chosen}
     judged = {name: budget for name, budget in chosen.items() if name in asked or any(sides[name])}
-    family = [metrics[name] for name in judged]
+    family = [metrics[name] for name in judged if name not in not_comparable]
     compared = partial(compare, ops=ops, base_grows=base_grows, enough=enough)
 
     def verdict(name: str, budget: Budget) -> Verdict:
         metric, (before, now) = metrics[name], sides[name]
+        if now and name in not_comparable:
+            return _incomparable(budget, now, not_comparable[name])
         decisions, tolerance = decisions_of(metric, family), _limit(budget).value
         clock = by_clock(name, base, new)
         found = compared(metric, before, now, tolerance, decisions=decisions, is_asked=name in asked, by_clock=clock)
@@ -136,6 +141,19 @@ def _unmeasured(found: Comparison, budget: Budget, why: str, *, fails: bool) -> 
         reason=f"{found.metric} is unavailable: {why}" if fails else f"{found.metric} was not compared: {why}",
         baseline=found.base,
         rounds=found.rounds,
+    )
+
+
+def _incomparable(budget: Budget, new: Sequence[float], why: str) -> Verdict:
+    return Verdict(
+        budget,
+        _limit(budget),
+        REGRESSION,
+        median(new),
+        Status.NO_BASELINE,
+        over=None,
+        headroom=None,
+        reason=f"{budget.metric} is not comparable: {why}",
     )
 
 

@@ -25,6 +25,7 @@ def declaration_to_dict(metric: Metric) -> dict[str, Any]:
         "doc": metric.doc,
         "precision": metric.precision,
         "prior": asdict(metric.prior) if metric.prior else None,
+        "redefined": list(metric.redefined),
     }
 
 
@@ -43,6 +44,7 @@ def declaration_from_dict(data: Mapping[str, Any]) -> Metric:
         compute=_computed_elsewhere,
         precision=data["precision"],
         prior=Prior(**data["prior"]) if data["prior"] else None,
+        redefined=tuple(data["redefined"]),
     )
 
 

@@ -84,6 +84,8 @@ class Metric:
 
     precision: how exact a reading is in general, in words; a Reading that knows better says so itself.
     prior: how far its rounds scatter where that is known better than `noise` says.
+    redefined: each change that made older figures incomparable, oldest first, in words that follow "recorded before":
+    "peaks opened on returned memory".
     """
 
     name: str
@@ -96,6 +98,19 @@ class Metric:
     compute: Compute
     precision: str = ""
     prior: Prior | None = None
+    redefined: tuple[str, ...] = ()
+
+    @property
+    def definition(self) -> int:
+        """The version of what the metric means: 1 until it is redefined."""
+        return 1 + len(self.redefined)
+
+    def not_comparable(self, definition: int) -> str:
+        """Why a figure of that version of the definition does not compare with today's, "" where it does."""
+        if definition > self.definition:
+            return "recorded by a newer pytest-gomem, which defines it anew"
+        changes = self.redefined[definition - 1 :]
+        return f"recorded before {', and before '.join(changes)}" if changes else ""
 
     @property
     def scatter(self) -> Prior:
@@ -113,11 +128,24 @@ def metric(
     sources: Sequence[str],
     precision: str = "",
     prior: Prior | None = None,
+    redefined: Sequence[str] = (),
 ) -> Callable[[Compute], Metric]:
     """Declare a function as the metric of its own name; the first line of its docstring is the definition."""
 
     def declare(compute: Compute) -> Metric:
         doc = (compute.__doc__ or "").strip().partition("\n")[0]
-        return Metric(compute.__name__, group, unit, better, noise, tuple(sources), doc, compute, precision, prior)
+        return Metric(
+            compute.__name__,
+            group,
+            unit,
+            better,
+            noise,
+            tuple(sources),
+            doc,
+            compute,
+            precision,
+            prior,
+            tuple(redefined),
+        )
 
     return declare

@@ -17,11 +17,12 @@ from pytest_gomem.measure.size_classes import SizeClassGrowth
 
 @dataclass(frozen=True)
 class MetricValue:
-    """A metric's name and unit with what was read, or why nothing was."""
+    """A metric's name and unit with what was read, or why nothing was; definition: the version of what it means."""
 
     name: str
     unit: str
     result: Reading | Unavailable
+    definition: int = 1
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,11 @@ class WindowRecord:
     no_base: str = ""
     conditions: Mapping[str, str] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
+
+
+def definitions(window: WindowRecord) -> dict[str, int]:
+    """The versions of the metrics' definitions that are not 1, by metric: what records of their figures keep."""
+    return {metric.name: metric.definition for metric in window.metrics if metric.definition != 1}
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,18 @@ _WORDS = {
     Status.IMPROVED: "better",
     Status.PASS: "same",
     Status.NOISY: "noisy",
+    Status.NO_BASELINE: "not compared",
     Status.WARN: "accepted",  # a limit on regressions warns of nothing else
 }
-_TOTALS = {**_WORDS, Status.NOISY: "too noisy to tell", Status.UNAVAILABLE: "unmeasured"}
+_TOTALS = {
+    Status.FAIL: "worse",
+    Status.UNAVAILABLE: "unmeasured",
+    Status.WARN: "accepted",
+    Status.IMPROVED: "better",
+    Status.NOISY: "too noisy to tell",
+    Status.NO_BASELINE: "not compared",
+    Status.PASS: "same",
+}
 _STYLES: dict[Status, Style] = {Status.FAIL: "red", Status.UNAVAILABLE: "red", Status.NOISY: "yellow"}
 
 
@@ -133,8 +142,7 @@ def _doubts(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iterator
     """Why something is too noisy to tell, and what would help; why something was not compared."""
     for name, window in entries:
         for row in _rows(name, window):
-            unmeasured = row.verdict.status is Status.NO_BASELINE and row.verdict.actual is None
-            if row.verdict.status is Status.NOISY or unmeasured:
+            if row.verdict.status in (Status.NOISY, Status.NO_BASELINE):
                 text = f"{short_name(short_names(name), width)}: {printable(row.verdict.reason)}"
                 yield from ((line, "") for line in wrapped(text, width, "  "))
 
@@ -178,6 +186,5 @@ def _lost(windows: Sequence[WindowRecord]) -> str:
 
 def _totals(windows: Sequence[WindowRecord]) -> str:
     count = Counter(v.status for window in windows for v in window.verdicts if v.kind == "regression")
-    order = (Status.FAIL, Status.UNAVAILABLE, Status.WARN, Status.IMPROVED, Status.NOISY, Status.PASS)
-    parts = [f"{count[status]} {_TOTALS[status]}" for status in order if count[status]]
+    parts = [f"{count[status]} {words}" for status, words in _TOTALS.items() if count[status]]
     return f"compared: {', '.join(filter(None, [*parts, _lost(windows)])) or 'nothing'}"

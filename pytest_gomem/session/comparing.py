@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
 from typing import Protocol
@@ -22,7 +22,7 @@ from pytest_gomem.measure.registry import Registry
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.bill import next_to_kept
 from pytest_gomem.report.keys import Key, by_window
-from pytest_gomem.report.model import BillRecord, BuildRecord, GcRecord, MetricValue, WindowRecord
+from pytest_gomem.report.model import BillRecord, BuildRecord, GcRecord, WindowRecord
 from pytest_gomem.session.accusing import accused
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
@@ -46,12 +46,14 @@ class Reference:
     """Kept rounds that a window is held against. label: as reports call them, "the baseline of 0a1b2c3".
 
     ops: of each round. heap: gives the heap profile after the last one's close; raises ObserveError with the reason.
+    not_comparable: the metrics whose kept figures do not compare and are left out of the rounds, each with the reason.
     """
 
     label: str
     rounds: tuple[Figures, ...]
     ops: int | None = None
     heap: Callable[[], Profile] = no_heap
+    not_comparable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ class Comparing:
             ops=window.ops,
             base_grows=False,
             missing=missing(window),
+            not_comparable=reference.not_comparable,
             strict=self.judging.strict,
             enough=self.judging.enough,
             lone=_SHARED if measured.service.is_shared else "",
@@ -194,11 +197,7 @@ def _base(window: WindowRecord, reference: Reference) -> WindowRecord:
         gc=GcRecord(),
         ops=window.ops,
         duration=0.0,
-        metrics=tuple(
-            MetricValue(metric.name, metric.unit, Reading(median(kept), reference.label))
-            for metric, kept in every
-            if kept
-        ),
+        metrics=tuple(replace(metric, result=Reading(median(kept), reference.label)) for metric, kept in every if kept),
         rounds=reference.rounds,
     )
 

@@ -74,7 +74,7 @@ def window_record(
 
 
 def _value(metric: Metric, results: Mapping[str, Reading | Unavailable]) -> MetricValue:
-    return MetricValue(metric.name, metric.unit.name, results[metric.name])
+    return MetricValue(metric.name, metric.unit.name, results[metric.name], metric.definition)
 
 
 def _phase(phase: Phase, window: Window, registry: Registry) -> PhaseRecord:

@@ -32,6 +32,7 @@ from pytest_gomem.report.model import TestRecord
 from pytest_gomem.session.comparing import NoReference, Reference
 
 PLACE = Path("gomem_baselines/test_it.json")
+BUILTIN = builtin_metrics()
 EMPTY = heap(), MODULE
 GO26 = {"go": "go1.26", "gogc": "100"}
 
@@ -50,6 +51,7 @@ snapshots = st.builds(
     texts,
     texts,
     st.just("") | texts.map(lambda text: f"profiles/{text}.pb.gz"),
+    st.dictionaries(texts, st.integers(2, 9), max_size=2),
 )
 tests = st.dictionaries(
     texts, st.dictionaries(texts, st.lists(snapshots, max_size=2).map(tuple), max_size=2), max_size=2
@@ -104,6 +106,10 @@ def test_a_change_of_one_test_touches_its_lines_alone():
             lambda t: t.replace('"ops": 10,', '"ops": 10, "profile": "../../x.py",'),
             "profile: expected a file name that ends in .pb.gz",
         ),
+        (
+            lambda t: t.replace('"ops": 10,', '"ops": 10, "definitions": {"live_heap": "2"},'),
+            "definitions.live_heap: expected a whole number of 1 or more",
+        ),
         (lambda t: "[]", "test_it.json:1: expected a mapping"),
         (lambda t: "[" * 100_000, "test_it.json:1: this is no baseline file: "),
         (lambda t: t.replace("[1000000]", "[NaN]"), "test_it.json:14 tests.test_a.api/test.metrics.live_heap: "),
@@ -152,7 +158,7 @@ def test_a_window_finds_the_baseline_of_its_conditions(tmp_path):
     store = Store(tmp_path)
     kept = (snapshot(1e6, 2e6), snapshot(5e6, go="go1.27"))
     store.change("t.py", lambda _: {"test_a": {"api/test": kept}})
-    baselines = Baselines(store)
+    baselines = Baselines(store, BUILTIN)
     assert (baselines.exists("t.py::test_a"), baselines.exists("t.py::test_b")) == (True, False)
 
     def found(nodeid="t.py::test_a", key=("api", "test", 0), **conditions):
@@ -174,7 +180,9 @@ def test_a_setting_that_varied_is_the_same_whatever_it_is_now(tmp_path):
     store.change("t.py", lambda _: {"test_a": {"api/test": (snapshot(1e6, gogc=VARIES),)}})
 
     def found(**conditions):
-        return Baselines(store).find("t.py::test_a", ("api", "test", 0), record(conditions={**GO26, **conditions}))
+        return Baselines(store, BUILTIN).find(
+            "t.py::test_a", ("api", "test", 0), record(conditions={**GO26, **conditions})
+        )
 
     for gogc in ("100", "347", VARIES):
         assert isinstance(found(gogc=gogc), Reference)
@@ -204,12 +212,12 @@ def test_profiles_come_and_go_with_their_baselines(tmp_path):
     store.change("t/a.py", lambda _: {"test_x[1/2]": {"api/test": (kept,)}, "test_y": {"api/test": (snapshot(1e6),)}})
 
     def heap_of(nodeid, **options):
-        return Baselines(store, **options).find(nodeid, ("api", "test", 0), record(conditions=GO26)).heap()
+        return Baselines(store, BUILTIN, **options).find(nodeid, ("api", "test", 0), record(conditions=GO26)).heap()
 
     assert sum(heap_of("t/a.py::test_x[1/2]").values[3]) > 1024 * 6000
-    has_heap = [Baselines(store).has_heap(f"t/a.py::test_{name}") for name in ("x[1/2]", "y", "z")]
+    has_heap = [Baselines(store, BUILTIN).has_heap(f"t/a.py::test_{name}") for name in ("x[1/2]", "y", "z")]
     assert has_heap == [True, False, False]
-    assert not Baselines(store, with_profiles=False).has_heap("t/a.py::test_x[1/2]")
+    assert not Baselines(store, BUILTIN, with_profiles=False).has_heap("t/a.py::test_x[1/2]")
     for nodeid, options, says in (
         ("t/a.py::test_y", {}, "recorded without a heap profile"),
         ("t/a.py::test_x[1/2]", {"with_profiles": False}, "are off"),
@@ -228,6 +236,46 @@ def test_profiles_come_and_go_with_their_baselines(tmp_path):
     store.change("t/a.py", lambda _: {"test_x[1/2]": {"api/test": (kept,)}})
     with pytest.raises(ObserveError, match=r"api_test-\w+.pb.gz, is missing"):
         heap_of("t/a.py::test_x[1/2]")
+
+
+def test_figures_of_another_definition_are_named_and_renewed(tmp_path):
+    """They are no part of what is compared; what was recorded without versions is of the first; an update renews it."""
+    store = Store(tmp_path)
+    store.change("t.py", lambda _: {"test_a": {"api/test": (snapshot(1e6, 1e6, 1e6),)}})
+    redefined = ("it counted what is mapped", "it was read twice")
+    now = tuple(replace(m, redefined=redefined) if m.name == "live_heap" else m for m in BUILTIN)
+    before = tuple(replace(m, redefined=redefined[:1]) if m.name == "live_heap" else m for m in BUILTIN)
+
+    def found(metrics) -> Reference:
+        reference = Baselines(store, metrics).find("t.py::test_a", ("api", "test", 0), record(conditions=GO26))
+        assert isinstance(reference, Reference)
+        return reference
+
+    assert found(BUILTIN).not_comparable == {}
+    assert found(before).not_comparable == {
+        "live_heap": "recorded before it counted what is mapped (gomem baseline update records it anew)"
+    }
+    assert (
+        found(now)
+        .not_comparable["live_heap"]
+        .startswith("recorded before it counted what is mapped, and before it was read twice (")
+    )
+    assert found(now).rounds == ({"gc_cycles": 3},) * 3
+    window = record(
+        metrics=tuple(replace(m, definition=3) if m.name == "live_heap" else m for m in usual_metrics()),
+        rounds=({"live_heap": 1e6, "gc_cycles": 3.0},) * 3,
+        ops=10,
+        conditions=GO26,
+    )
+    recorder = Recorder(store, {m.name: m for m in now}, "0a1b2c3", "2026-01-31")
+    (update,) = recorder.record([TestRecord("t.py::test_a", "passed", (window,))])
+    assert update.kind == "changed"
+    assert update.details[0].startswith("api/test: live_heap was recorded before it counted what is mapped, and")
+    assert store.windows("t.py::test_a")["api/test"][0].definitions == {"live_heap": 3}
+    assert found(now).not_comparable == {}
+    assert found(before).not_comparable["live_heap"].startswith("recorded by a newer pytest-gomem")
+    (again,) = recorder.record([TestRecord("t.py::test_a", "passed", (window,))])
+    assert again.kind == "unchanged"
 
 
 def test_rounds_and_metrics_turn_over():
@@ -283,13 +331,13 @@ def test_an_update_drops_what_a_test_opens_no_more_and_tells_of_every_limit(tmp_
     assert update(new(3), outcome="failed")[1] == {"api/old": 2, "api/new": 1}
     gone = "api/old: the test does not open it any more"
     unopened = TestRecord("test_it.py::test_a", "passed", (new(3),))
-    assert Baselines(store).opened_no_more(unopened) == ("api/old",)
+    assert Baselines(store, BUILTIN).opened_no_more(unopened) == ("api/old",)
     found, kept = update(new(8))
     assert kept == {"api/old": 1, "api/new": 1}
     assert found.kind == "changed"
     assert found.details[0].startswith("api/new: gc_cycles 3.04 -> 8.04, ")
     assert found.details[1:] == (gone,)
-    assert Baselines(store).opened_no_more(unopened) == ()
+    assert Baselines(store, BUILTIN).opened_no_more(unopened) == ()
     assert [one.conditions["go"] for one in store.windows("test_it.py::test_a")["api/old"]] == ["go1.27"]
 
 

@@ -22,7 +22,7 @@ from pytest_gomem import cli
 from pytest_gomem.errors import ConfigError
 from pytest_gomem.report.history.changes import change_points, changes_of
 from pytest_gomem.report.history.course import courses
-from pytest_gomem.report.history.entry import Entry, entries_of, from_line, to_line
+from pytest_gomem.report.history.entry import Entry, entries_of, from_line, to_line, with_definition
 from pytest_gomem.report.history.file import append, read
 from pytest_gomem.report.history.plot import course_lines
 from pytest_gomem.report.history.shifts import shifts_of
@@ -209,6 +209,20 @@ def test_what_a_setting_does_is_no_change(name, value):
     assert shift.at == 22
     assert shift.conditions == {name: (CONDITIONS.get(name, "none"), value)}
     assert shift.share == pytest.approx(0.04, abs=0.003)
+
+
+@pytest.mark.parametrize("split", [0, 22])
+def test_a_new_definition_is_no_change(split):
+    """A step that comes with another definition of the metric is told as its; other metrics know nothing of it."""
+    runs = [replace(one, definitions={"live_heap": 2} if at >= 22 else {}) for at, one in enumerate(stepping())]
+    runs = [*without_conditions(runs[:split]), *runs[split:]]
+    runs = [from_line(to_line(one)) for one in runs]
+    (course,) = courses(with_definition(runs, "live_heap"), "live_heap", [TEST])
+    assert changes_of(course) == ()
+    (shift,) = shifts_of(course)
+    assert (shift.at, shift.conditions) == (22, {"definition of live_heap": ("1", "2")})
+    assert with_definition(runs, "peak_rss") == runs
+    assert with_definition(runs[22:], "live_heap") == runs[22:]
 
 
 def test_a_change_under_the_new_conditions_is_found():

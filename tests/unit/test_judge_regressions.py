@@ -44,6 +44,20 @@ def test_defaults_are_compared_without_any_budget() -> None:
     assert (found["live_heap"].baseline, found["live_heap"].change) == (60_001_000.0, 0.0)
 
 
+def test_what_is_not_comparable_is_shown_and_fails_nothing() -> None:
+    """Whether a budget asked for it or not, under --gomem-strict too."""
+    old = [{name: value for name, value in one.items() if name != "peak_rss"} for one in BASE]
+    why = {"peak_rss": "recorded before peaks opened on returned memory"}
+    for budgets in ((), budget("peak_rss", {"regression": "5%"})):
+        found = judged(rounds(peak_rss=9.0), *budgets, base=old, not_comparable=why, strict=True)["peak_rss"]
+        assert found.status is Status.NO_BASELINE
+        assert found.reason == "peak_rss is not comparable: recorded before peaks opened on returned memory"
+        assert (found.actual, found.baseline, found.rounds) == (80.1e6 * 9, None, None)
+    unmeasured = [{"live_heap": 60e6}] * 3
+    found = judged(unmeasured, *budget("peak_rss", {"regression": "5%"}), base=old, not_comparable=why)["peak_rss"]
+    assert found.status is Status.UNAVAILABLE, "a budget on what was not measured fails"
+
+
 def test_a_worsening_says_by_how_much_against_what_and_in_how_many_rounds() -> None:
     """live_heap 2% up fails by default, and its verdict holds every figure."""
     verdict = judged(rounds(live_heap=1.02))["live_heap"]

@@ -9,6 +9,7 @@ from typing import Protocol
 from pytest_gomem.judge import conditions
 from pytest_gomem.judge.conditions import Difference
 
+DEFINITION = "definition of "  # a metric's, whose figures of two versions do not compare
 _NONE = "none"  # a condition that is not said, such as a GOEXPERIMENT, is not there
 _GC = ("gogc", "gomemlimit", "gomaxprocs")
 _MACHINE = ("goos", "goarch", "page_size", "thp")
@@ -68,6 +69,7 @@ def _pairs(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name in _MACHINE:
         if facts.get(name):
             yield name, facts[name]
+    yield from (pair for pair in facts.items() if pair[0].startswith(DEFINITION))
     if "flags" in facts:
         flags = {flag.partition("=")[0]: flag for flag in facts["flags"].split()}
         yield "build", " ".join(sorted(_without_folder(flags[name]) for name in _FLAGS if name in flags)) or "plain"

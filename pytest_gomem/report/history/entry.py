@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.complete import ran_to_its_end
+from pytest_gomem.report.history.conditions import DEFINITION
 from pytest_gomem.report.keys import by_window, numbered
-from pytest_gomem.report.model import RunRecord, WindowRecord
+from pytest_gomem.report.model import RunRecord, WindowRecord, definitions
 from pytest_gomem.report.text import readings
 from pytest_gomem.report.wire.plain import finite_only, plain_dict
 from pytest_gomem.revision import Revision
@@ -28,7 +29,7 @@ class Entry:
     window: its name, and "test#2" for the second of that name in a test. complete: its test ran to its end, so that the
     figures are of the whole work. conditions: what figures compare by, as of baselines; {} in lines from before they
     were kept. facts: what else they were measured on, such as the patch release of Go. metrics: medians in base units,
-    and rounds: each round's where there were several.
+    and rounds: each round's where there were several. definitions: the versions of their definitions that are not 1.
     """
 
     time: datetime
@@ -42,6 +43,7 @@ class Entry:
     units: Mapping[str, str]
     rounds: tuple[Mapping[str, float], ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
+    definitions: Mapping[str, int] = field(default_factory=dict)
 
 
 def entries_of(run: RunRecord, revision: Revision, time: datetime) -> Iterator[Entry]:
@@ -61,6 +63,7 @@ def entries_of(run: RunRecord, revision: Revision, time: datetime) -> Iterator[E
                 units={metric.name: metric.unit for metric in window.metrics if metric.name in measured},
                 rounds=tuple(map(finite_only, window.rounds)),
                 conditions=window.conditions,
+                definitions={name: at for name, at in definitions(window).items() if name in measured},
             )
 
 
@@ -89,6 +92,7 @@ def to_line(entry: Entry) -> str:
             "service": entry.service,
             "complete": entry.complete,
             "conditions": entry.conditions,
+            **({"definitions": entry.definitions} if entry.definitions else {}),
             "facts": entry.facts,
             "metrics": entry.metrics,
             "units": entry.units,
@@ -129,7 +133,23 @@ def _entry(data: Mapping[str, Any]) -> Entry:
         units=_texts(data["units"]),
         rounds=tuple(_figures(values) for values in data["rounds"]),
         conditions=_texts(data.get("conditions", {})),
+        definitions={name: int(version) for name, version in data.get("definitions", {}).items()},
     )
+
+
+def with_definition(entries: Sequence[Entry], metric: str) -> Sequence[Entry]:
+    """The entries with the version of the metric's definition among their conditions, where they have several.
+
+    Figures of two definitions compare no better than those of two releases of Go.
+    """
+    if len({entry.definitions.get(metric, 1) for entry in entries if metric in entry.metrics}) < 2:
+        return entries
+    return [_with(entry, {f"{DEFINITION}{metric}": str(entry.definitions.get(metric, 1))}) for entry in entries]
+
+
+def _with(entry: Entry, told: Mapping[str, str]) -> Entry:
+    conditions = {**entry.conditions, **told} if entry.conditions else {}
+    return replace(entry, conditions=conditions, facts={**entry.facts, **told})
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -16,9 +16,10 @@ def metric_to_dict(metric: MetricValue) -> dict[str, Any]:
     result = finite(metric.result)
     if isinstance(result, Unavailable):
         absent = dict.fromkeys(("value", "source", "precision", "note"))
-        return {"unit": metric.unit, **absent, "reason": result.reason}
+        return {"unit": metric.unit, "definition": metric.definition, **absent, "reason": result.reason}
     return {
         "unit": metric.unit,
+        "definition": metric.definition,
         "value": result.value,
         "source": result.source,
         "precision": result.precision,
@@ -29,10 +30,12 @@ def metric_to_dict(metric: MetricValue) -> dict[str, Any]:
 
 def metric_from_dict(name: str, data: Mapping[str, Any]) -> MetricValue:
     """A reading that was not finite comes back as Unavailable."""
+    result: Reading | Unavailable
     if data["value"] is None:
-        return MetricValue(name, data["unit"], Unavailable(data["reason"]))
-    reading = Reading(data["value"], data["source"], data["precision"], data["note"])
-    return MetricValue(name, data["unit"], reading)
+        result = Unavailable(data["reason"])
+    else:
+        result = Reading(data["value"], data["source"], data["precision"], data["note"])
+    return MetricValue(name, data["unit"], result, data["definition"])
 
 
 def series_to_dict(series: Series) -> dict[str, Any]:
