@@ -87,8 +87,23 @@ class ObserveError(GomemError):
     """A source of figures could not be read; becomes the reason of an unavailable metric where that is enough."""
 
 
+class NoSource(ObserveError):
+    """Nobody tells these figures: it is not there, rather than silent."""
+
+
+class ObserveTimeout(ObserveError):
+    """A source of figures did not answer in time: who is asked again may wait as long again."""
+
+
 class LoadError(GomemError):
-    """A load had failing requests or missed its rate, and that was not allowed."""
+    """A load had failing requests or missed its rate, and that was not allowed; or a single request got no answer.
+
+    kind: what became of a single request, in the words by which reports count failures.
+    """
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        self.kind = kind
+        super().__init__(message)
 
 
 class BudgetBroken(GomemError, AssertionError):

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
+from typing import NamedTuple
+from weakref import WeakSet
 
-import urllib3
+from urllib3.exceptions import HTTPError
+from urllib3.response import HTTPResponse
 
-from pytest_gomem.drive.failures import failure_kind, refuse_forked
+from pytest_gomem.deadline import Deadline
+from pytest_gomem.drive.connection import Connection, request_target
+from pytest_gomem.drive.failures import TIMEOUT, TOO_LARGE, failure_kind, hint_for, refuse_forked
 from pytest_gomem.drive.request import address, content
-from pytest_gomem.errors import LoadError
+from pytest_gomem.errors import ConfigError, LoadError
+from pytest_gomem.quantity import BYTES, SECONDS, Unit, parse_quantity
 
+MAX_BODY = "128MiB"  # of one answer that is read whole; a heap profile of 200 000 samples has some 2 MB
 # Only that many are kept open: more threads than this still work, each further one on a connection of its own.
 _KEPT_CONNECTIONS = 64
 _PIECE = 1 << 16
+_NO_ANSWER = (OSError, HTTPException, HTTPError)
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,70 @@ class Response:
         return json.loads(self.body)
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """The longest and largest answer that is waited for: seconds from the sending on, and bytes."""
+class Stream:
+    """An answer whose body is read as it comes: iterate over its pieces, or over `lines()`. Close it, or use `with`.
 
-    seconds: float
-    size: int
+    The body may be of any size and never end. The timeout of the request is for the headers, then anew for each piece.
+    """
+
+    def __init__(self, exchange: _Exchange) -> None:
+        self.status = exchange.response.status
+        self.headers: Mapping[str, str] = exchange.response.headers
+        self._exchange = exchange
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx or 3xx."""
+        return 200 <= self.status < 400
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body's bytes in pieces of at most 64 KiB, each when it has come.
+
+        Raises LoadError when none comes within the timeout, and when the answer is cut off.
+        """
+        while piece := self._next():
+            yield piece
+
+    def _next(self) -> bytes:
+        timeout = self._exchange.deadline.seconds
+        self._exchange.connection.allow(Deadline(timeout))
+        try:
+            return self._exchange.response.read1(_PIECE)
+        except _NO_ANSWER as error:
+            self.close()
+            kind = failure_kind(error)
+            words = f"nothing more came within {timeout:g} s" if kind == TIMEOUT else kind
+            raise LoadError(f"the stream of {self._exchange.request} broke off: {words}", kind) from None
+
+    def lines(self) -> Iterator[str]:
+        """The body's lines as UTF-8 text, without their ends, each when it has come whole."""
+        rest = b""
+        for piece in self:
+            *whole, rest = (rest + piece).split(b"\n")
+            for line in whole:
+                yield line.removesuffix(b"\r").decode(errors="replace")
+        if rest:
+            yield rest.decode(errors="replace")
+
+    def close(self) -> None:
+        """Hang up, whatever is still to come."""
+        self._exchange.response.close()
+        self._exchange.connection.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class _Exchange(NamedTuple):
+    """A request that was answered up to the body; `request` is how errors call it, all of it is due by `deadline`."""
+
+    request: str
+    deadline: Deadline
+    connection: Connection
+    response: HTTPResponse
 
 
 class HttpClient:
@@ -58,10 +124,13 @@ class HttpClient:
     """
 
     def __init__(self, base_url: str, timeout: float = 30.0) -> None:
+        address(base_url, "/")
         self._base_url = base_url
         self._timeout = timeout
         self._owner = os.getpid()
-        self._pool = urllib3.connection_from_url(address(base_url, "/"), maxsize=_KEPT_CONNECTIONS)
+        self._was_answered = False
+        self._idle: list[Connection] = []
+        self._streams: WeakSet[Stream] = WeakSet()
 
     def request(
         self,
@@ -71,54 +140,108 @@ class HttpClient:
         body: bytes | str | None = None,
         json: object = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        bounds: Bounds | None = None,
+        timeout: float | str | None = None,
+        max_body: int | str = MAX_BODY,
     ) -> Response:
         """Send one request and read its answer, whatever its status.
 
-        timeout: seconds for connecting and for each wait for bytes; None is the client's own.
-        bounds: of the answer as a whole; without them one that never ends is read for ever.
-        Raises LoadError when no whole answer came, ConfigError for a request that cannot be made.
+        timeout: seconds, or "10s", for the whole of it, from connecting to the last byte; None is the client's own.
+        max_body: bytes, or "1GiB", of the answer's body. Raises LoadError when no whole answer came or it is larger,
+        ConfigError for a request that cannot be made.
         """
-        refuse_forked(self._owner)
-        url = address(self._base_url, path)
-        sent, all_headers = content(body, json, headers)
-        limit = self._timeout if timeout is None else timeout
-        started = time.monotonic()
+        most = _above_0("max_body", max_body, BYTES)
+        exchange = self._ask(method, path, content(body, json, headers), timeout)
+        received = bytearray()
         try:
-            answer = self._pool.urlopen(
-                method,
-                urllib3.util.parse_url(url).request_uri,
-                body=sent,
-                headers=all_headers,
-                timeout=limit,
-                retries=False,
-                redirect=False,
-                preload_content=bounds is None,
-            )
-            content_read = answer.data if bounds is None else _read_within(bounds, answer, f"{method} {url}", started)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise LoadError(f"{method} {url} got no answer: {_words(error, limit)}") from error
-        return Response(answer.status, answer.headers, content_read)
+            while len(received) <= most and (piece := exchange.response.read1(_PIECE)):
+                received += piece
+        except BaseException as error:
+            exchange.connection.close()
+            if isinstance(error, _NO_ANSWER):
+                came = f" (status {exchange.response.status} and {len(received)} bytes of its body came)"
+                raise _no_answer(exchange.request, exchange.deadline, error, came) from None
+            raise
+        if len(received) > most:
+            exchange.connection.close()  # what is still to come must not be taken for the next answer
+            raise _too_large(exchange.request, max_body)
+        self._keep(exchange.connection)
+        return Response(exchange.response.status, exchange.response.headers, bytes(received))
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | str | None = None,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | str | None = None,
+    ) -> Stream:
+        """Send one request and read its answer up to the body, within the timeout; raises as `request` does."""
+        exchange = self._ask(method, path, content(body, json, headers), timeout)
+        stream = Stream(exchange)
+        self._streams.add(stream)
+        return stream
+
+    def _ask(
+        self, method: str, path: str, sent: tuple[bytes | None, dict[str, str]], timeout: float | str | None
+    ) -> _Exchange:
+        refuse_forked(self._owner)
+        target, request = request_target(self._base_url, path), f"{method} {address(self._base_url, path)}"
+        deadline = Deadline(self._timeout if timeout is None else _above_0("timeout", timeout, SECONDS))
+        connection = self._idle_or_new()
+        try:
+            response = connection.ask(deadline, method, target, *sent, decode=True)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, _NO_ANSWER):
+                raise _no_answer(request, deadline, error, first=not self._was_answered) from None
+            raise
+        self._was_answered = True
+        return _Exchange(request, deadline, connection, response)
+
+    def _idle_or_new(self) -> Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Connection(self._base_url)
+
+    def _keep(self, connection: Connection) -> None:
+        if len(self._idle) < _KEPT_CONNECTIONS:
+            self._idle.append(connection)
+        else:
+            connection.close()
 
     def close(self) -> None:
-        """Close the kept connections."""
-        self._pool.close()
+        """Close the kept connections, and the streams that are still open."""
+        while self._idle:
+            self._idle.pop().close()
+        for stream in list(self._streams):
+            stream.close()
 
 
-def _read_within(bounds: Bounds, answer: urllib3.BaseHTTPResponse, request: str, started: float) -> bytes:
-    received = bytearray()
-    while piece := answer.read1(_PIECE):
-        received += piece
-        late = time.monotonic() - started > bounds.seconds
-        if late or len(received) > bounds.size:
-            answer.close()  # what is still to come must not be taken for the next answer
-            most = f"{bounds.seconds:g} s" if late else f"{bounds.size >> 20} MiB"
-            raise LoadError(f"the answer to {request} does not end within {most}")
-    answer.release_conn()
-    return bytes(received)
+def _above_0(name: str, written: float | str, unit: Unit) -> float:
+    try:
+        value = parse_quantity(written, unit).value
+    except ValueError as error:
+        raise ConfigError(f"{name}=: {error}") from None
+    if value <= 0:
+        raise ConfigError(f"{name}={written!r} must be more than 0")
+    return value
 
 
-def _words(error: Exception, timeout: float) -> str:
+def _no_answer(
+    request: str, deadline: Deadline, error: BaseException, came: str = "", *, first: bool = False
+) -> LoadError:
     kind = failure_kind(error)
-    return f"nothing came within {timeout:g} s" if kind == "timeout" else kind
+    if kind == TIMEOUT:
+        return LoadError(f"{request} got no whole answer within {deadline.seconds:g} s{came}", kind)
+    return LoadError(f"{request} got no answer: {kind}{came}{hint_for(kind) if first else ''}", kind)
+
+
+def _too_large(request: str, max_body: int | str) -> LoadError:
+    return LoadError(
+        f"the answer to {request} is larger than max_body={max_body}\n"
+        "  allow more with max_body=, or read it in pieces with stream=True",
+        TOO_LARGE,
+    )

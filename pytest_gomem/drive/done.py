@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_gomem.drive.failures import hint_for
 from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.errors import LoadError
 
@@ -23,8 +24,9 @@ def _errors_in_words(record: LoadRecord) -> str:
     failed = ((name, count) for name, count in record.statuses if not name.isdigit() or int(name) >= 400)
     by_count = sorted(failed, key=lambda item: (-item[1], item[0]))
     kinds = ", ".join(f"{count} x {name}" for name, count in by_count)
+    hint = hint_for(*(name for name, _ in record.statuses))
     return (
-        f"{record.errors} of {record.requests} requests failed{': ' if kinds else ''}{kinds}\n"
+        f"{record.errors} of {record.requests} requests failed{': ' if kinds else ''}{kinds}{hint}\n"
         "  a failing service looks wonderfully lean: its figures say nothing; allow_errors=True accepts them"
     )
 

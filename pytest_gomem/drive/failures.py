@@ -9,14 +9,18 @@ from collections.abc import Iterator
 
 from pytest_gomem.errors import LoadError
 
-# The first match counts: RemoteDisconnected is a ConnectionResetError too.
+TIMEOUT, TOO_LARGE = "timeout", "answer too large"
+_CLOSED, _RESET, _NOT_HTTP = "closed without an answer", "connection reset", "no HTTP/1.1 came back"
+
+# The first match counts: RemoteDisconnected is a ConnectionResetError and a BadStatusLine too.
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
-    (TimeoutError, "timeout"),
-    (http.client.RemoteDisconnected, "closed without an answer"),
+    (TimeoutError, TIMEOUT),
+    (http.client.RemoteDisconnected, _CLOSED),
+    (http.client.BadStatusLine, _NOT_HTTP),
     (http.client.IncompleteRead, "answer cut off"),
     (ConnectionRefusedError, "connection refused"),
-    (ConnectionResetError, "connection reset"),
-    (BrokenPipeError, "connection reset"),
+    (ConnectionResetError, _RESET),
+    (BrokenPipeError, _RESET),
     (socket.gaierror, "unknown host"),
 )
 
@@ -34,6 +38,16 @@ def failure_kind(error: BaseException) -> str:
                 return words
     root = chain[-1]
     return (isinstance(root, OSError) and root.strerror) or type(root).__name__
+
+
+def hint_for(*kinds: str) -> str:
+    """What to look at where every request so far ended in one of these ways, as a line below; "" for other ways."""
+    if not kinds or not set(kinds) <= {_CLOSED, _RESET, _NOT_HTTP}:
+        return ""
+    # A server of HTTP/2 alone, as gRPC's are, hangs up on HTTP/1.1 or answers with bytes of its own.
+    grpc = "does this port speak HTTP/1.1? for gRPC use a client of your own, and say service.count(n)"
+    panic = "" if _NOT_HTTP in kinds else "\n  a handler that panics hangs up too: its log tells"
+    return f"\n  {grpc}{panic}"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -18,7 +18,8 @@ class LoadSpec:
     """Fixed work (`requests`) or an open loop (`rate` in requests/second for `duration` seconds).
 
     url: base of the service; path: below it. connections: how many requests are in flight, at most so in an open loop.
-    timeout: seconds for connecting and for each wait for bytes. Raises ConfigError for what cannot be driven.
+    timeout: seconds for each request, from connecting to the last byte of its answer. Raises ConfigError for what
+    cannot be driven.
     """
 
     url: str

@@ -6,28 +6,24 @@ import math
 import time
 from collections.abc import Iterable
 
-from pytest_gomem.drive.client import Bounds, HttpClient
+from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.observe.memstats import parse_goroutine_total, parse_memstats
-from pytest_gomem.observe.page import READ_TIMEOUT, first_that_reads, read_page
+from pytest_gomem.observe.page import READ_TIMEOUT, Page, first_that_reads
 from pytest_gomem.observe.quantities import Observed, quantities_of
 from pytest_gomem.observe.records import MemStats
 
-_MOST_BYTES = 1 << 30  # of one answer; a heap profile of 200 000 samples has some 2 MB
 
-
-class PprofEndpoint:
+class PprofEndpoint(Page):
     """A reachable /debug/pprof; every method raises ObserveError when the service does not answer as it should."""
 
     reader = "pprof"
 
     def __init__(self, url: str, timeout: float = READ_TIMEOUT) -> None:
         self.url = url.rstrip("/")
-        self._timeout = timeout
-        self._client = HttpClient(self.url, timeout=timeout)
+        super().__init__(HttpClient(self.url), timeout)
 
     def _get(self, path: str, extra_time: float = 0.0) -> bytes:
-        limit = self._timeout + extra_time
-        return read_page(self._client, path, f"{self.url}{path}", Bounds(limit, _MOST_BYTES))
+        return self.read_whole(path, f"{self.url}{path}", extra_time)
 
     def read(self) -> Observed:
         """All quantities of MemStats; raises ObserveError."""
@@ -73,10 +69,6 @@ class PprofEndpoint:
         if seconds is None:
             return self._get("/allocs")
         return self._get(f"/allocs?seconds={math.ceil(seconds)}", extra_time=seconds)
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._client.close()
 
 
 def find_endpoint(urls: Iterable[str]) -> PprofEndpoint:

@@ -68,6 +68,17 @@ def family(pid: int, tree: bool) -> list[psutil.Process]:
         raise _not_ours(pid) from None
 
 
+def stopped_words(pid: int | None) -> str:
+    """That the process is stopped and so can answer nobody, and what to do; "" where it is not, or nobody can tell."""
+    try:
+        status = psutil.Process(pid).status() if pid is not None else ""
+    except psutil.Error:
+        return ""
+    if status == psutil.STATUS_STOPPED:
+        return f"process {pid} is stopped (state T): send it SIGCONT"
+    return f"process {pid} is stopped by a debugger (state t)" if status == psutil.STATUS_TRACING_STOP else ""
+
+
 def _not_ours(pid: int) -> ObserveError:
     return ObserveError(f"process {pid} belongs to another user: reading its memory is not allowed")
 

@@ -6,14 +6,16 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
-from pytest_gomem.drive.client import Bounds, HttpClient
-from pytest_gomem.errors import LoadError, ObserveError
+from pytest_gomem.drive.client import MAX_BODY, HttpClient
+from pytest_gomem.drive.failures import TIMEOUT, TOO_LARGE
+from pytest_gomem.errors import LoadError, ObserveError, ObserveTimeout
+from pytest_gomem.observe.silence import Silence
 
 READ_TIMEOUT = 60.0
 _LOOK_TIMEOUT = 5.0
 
 
-class _Page(Protocol):
+class _Readable(Protocol):
     def read(self) -> object:
         """Raises ObserveError where there is no such page."""
 
@@ -21,7 +23,7 @@ class _Page(Protocol):
         """Drop the connection."""
 
 
-_P = TypeVar("_P", bound=_Page)
+_P = TypeVar("_P", bound=_Readable)
 
 
 def first_that_reads(kind: Callable[[str, float], _P], urls: Iterable[str], what: str, hint: str = "") -> _P:
@@ -42,16 +44,40 @@ def first_that_reads(kind: Callable[[str, float], _P], urls: Iterable[str], what
     raise ObserveError(f"no {what} found ({tried})" + (f": {hint}" if hint else ""))
 
 
-def read_page(client: HttpClient, path: str, url: str, bounds: Bounds) -> bytes:
-    """The body of the answer, which may never end; raises ObserveError for another status than 200, and for no answer.
+class Page:
+    """A page of a service; one that let its time limit pass once is not read again until `ask_again`."""
 
-    url: what the page is called in errors.
-    """
-    try:
-        response = client.request("GET", path, timeout=bounds.seconds, bounds=bounds)
-    except LoadError as error:
-        raise ObserveError(str(error)) from None
-    if response.status != 200:
-        text = response.text.strip().splitlines()
-        raise ObserveError(f"{url} answered {response.status}" + (f": {text[0]}" if text else ""))
-    return response.body
+    def __init__(self, client: HttpClient, timeout: float) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._silence = Silence()
+
+    def read_whole(self, path: str, url: str, extra_time: float = 0.0) -> bytes:
+        """The body of the answer, at most 128 MiB, within the timeout and `extra_time` seconds more.
+
+        url: what the page is called in errors. Raises ObserveError for another status than 200, and for no answer.
+        """
+        with self._silence.kept():
+            try:
+                response = self._client.request("GET", path, timeout=self._timeout + extra_time)
+            except LoadError as error:
+                raise _in_our_words(error, url) from None
+        if response.status != 200:
+            text = response.text.strip().splitlines()
+            raise ObserveError(f"{url} answered {response.status}" + (f": {text[0]}" if text else ""))
+        return response.body
+
+    def ask_again(self) -> None:
+        """Forget that it let a time limit pass."""
+        self._silence.forget()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._client.close()
+
+
+def _in_our_words(error: LoadError, url: str) -> ObserveError:
+    if error.kind == TOO_LARGE:
+        return ObserveError(f"{url} answered with more than {MAX_BODY}")
+    first = str(error).partition("\n")[0]  # what follows is for those who send requests themselves
+    return ObserveTimeout(first) if error.kind == TIMEOUT else ObserveError(first)

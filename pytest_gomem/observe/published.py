@@ -5,36 +5,29 @@ from __future__ import annotations
 import time
 from urllib.parse import urlsplit, urlunsplit
 
-from pytest_gomem.drive.client import Bounds, HttpClient
+from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.observe.expvar import parse_expvar
-from pytest_gomem.observe.page import READ_TIMEOUT, read_page
+from pytest_gomem.observe.page import READ_TIMEOUT, Page
 from pytest_gomem.observe.prometheus import parse_prometheus
 from pytest_gomem.observe.quantities import Observed, quantities_of
 from pytest_gomem.observe.records import MemStats
 
-_MOST_BYTES = 1 << 26  # of one page; expvar's has some 10 kB, and a large Prometheus page a few MB
 _NO_COLLECTION = "expvar tells MemStats but cannot force a collection: that needs the agent or net/http/pprof"
 
 
-class _Page:
+class _PublishedPage(Page):
     def __init__(self, url: str, timeout: float = READ_TIMEOUT) -> None:
         self.url = url
-        self._timeout = timeout
         parts = urlsplit(url)
         self._path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
-        self._client = HttpClient(f"{parts.scheme}://{parts.netloc}", timeout=timeout)
+        super().__init__(HttpClient(f"{parts.scheme}://{parts.netloc}"), timeout)
 
     def _text(self) -> str:
-        body = read_page(self._client, self._path, self.url, Bounds(self._timeout, _MOST_BYTES))
-        return body.decode(errors="replace")
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._client.close()
+        return self.read_whole(self._path, self.url).decode(errors="replace")
 
 
-class PrometheusPage(_Page):
+class PrometheusPage(_PublishedPage):
     """A /metrics page in the text format with the samples of client_golang."""
 
     def read(self) -> Observed:
@@ -46,7 +39,7 @@ class PrometheusPage(_Page):
             raise ObserveError(f"{self.url}: {error}") from None
 
 
-class ExpvarPage(_Page):
+class ExpvarPage(_PublishedPage):
     """A /debug/vars page: the `observe.inside.Inside` of a service that has neither agent nor pprof."""
 
     reader = "expvar"

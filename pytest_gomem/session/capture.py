@@ -12,7 +12,7 @@ from pytest_gomem.judge.culprits import SAMPLE_OF
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.inside import Inside
 from pytest_gomem.session.peaks import Peaks
-from pytest_gomem.session.subject import UNTIL_REAPED
+from pytest_gomem.session.subject import unanswered
 
 if TYPE_CHECKING:
     from pytest_gomem.pprof.model import Profile
@@ -152,6 +152,4 @@ def _taken(subject: Subject, take: Callable[[Inside], bytes]) -> bytes | Missing
     try:
         return take(subject.inside())
     except ObserveError as error:
-        if subject.ending(UNTIL_REAPED) is not None:
-            return Missing(f"the process {subject.ending_words()}")
-        return Missing(str(error))
+        return unanswered(subject, error)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.errors import NoSource, ObserveError
 from pytest_gomem.measure.window import Missing, SourceEdges
+from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.inside import Inside
+from pytest_gomem.observe.page import Page
 from pytest_gomem.observe.quantities import PROCESS_QUANTITIES, Observed
 from pytest_gomem.observe.source import Reader, Source, Target
 
@@ -46,7 +48,7 @@ class Readers:
                 return source, self.reader(source)  # type: ignore[return-value]  # that is what complete means
             except ObserveError as error:
                 reasons.append(str(error))
-        raise ObserveError("; ".join(reasons) or "no source tells MemStats")
+        raise NoSource("; ".join(reasons) or "no source tells MemStats")
 
     def beside(self) -> Iterator[Source]:
         """The sources to read beside MemStats and the kernel: those that tell what no more trusted one does, and those
@@ -67,6 +69,12 @@ class Readers:
             yield source
             if not isinstance(self._found.get(source.name), ObserveError):
                 told |= source.quantities
+
+    def ask_again(self) -> None:
+        """Ask also who let a time limit pass in an earlier window: it may have been stopped, or busy, for a while."""
+        for found in (self._target.agent(), *self._found.values()):
+            if isinstance(found, AgentClient | Page):
+                found.ask_again()
 
     def close(self) -> None:
         """Drop all connections."""

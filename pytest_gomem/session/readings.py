@@ -14,7 +14,7 @@ from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import KernelReading, MemStats
 from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
 from pytest_gomem.session.peaks import unlooked
-from pytest_gomem.session.subject import UNTIL_REAPED, Subject
+from pytest_gomem.session.subject import Subject, unanswered
 
 RuntimeValues = Mapping[str, int | float | Histogram]
 
@@ -41,7 +41,7 @@ class Readings:
         try:
             return kernel.read(pid, tree=self._subject.tree, pss=self._pss)
         except ObserveError as error:
-            return self._gone(error)
+            return unanswered(self._subject, error)
 
     def smaps(self) -> SmapsTotals | Missing:
         """The mappings."""
@@ -71,7 +71,7 @@ class Readings:
         try:
             return runtime, self._subject.inside().memstats()
         except ObserveError as error:
-            return runtime, self._gone(error)
+            return runtime, unanswered(self._subject, error)
 
     def memstats(self) -> MemStats | None:
         """MemStats alone."""
@@ -86,7 +86,7 @@ class Readings:
         try:
             return agent.metrics(*NAMES)
         except ObserveError as error:
-            return Missing(str(error))
+            return unanswered(self._subject, error)
 
     def settled(self) -> MemStats | Missing:
         """MemStats and the number of goroutines after two forced collections."""
@@ -96,8 +96,4 @@ class Readings:
                 stats = inside.settled()
             return stats if stats.goroutines is not None else replace(stats, goroutines=inside.goroutines())
         except ObserveError as error:
-            return Missing(str(error))
-
-    def _gone(self, error: ObserveError) -> Missing:
-        ended = self._subject.ending(UNTIL_REAPED) is not None
-        return Missing(f"the process {self._subject.ending_words()}" if ended else str(error))
+            return unanswered(self._subject, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pytest_gomem.config.gc import GcSettings, described
 from pytest_gomem.drive.record import LoadRecord
@@ -14,7 +14,9 @@ from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import last_lines
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.bill import Bill, bill
+from pytest_gomem.observe import kernel
 from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import read_smaps
 from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
@@ -22,7 +24,7 @@ from pytest_gomem.session.subject import UNTIL_REAPED
 from pytest_gomem.session.window import OpenWindow
 
 if TYPE_CHECKING:
-    from pytest_gomem.drive.client import HttpClient, Response
+    from pytest_gomem.drive.client import HttpClient, Response, Stream
     from pytest_gomem.drive.load import LoadDriver
 
 
@@ -97,28 +99,44 @@ class Service:
         """Whether its output comes to us: only that of a process that we launched does."""
         return isinstance(self.process, LaunchedProcess)
 
-    def get(self, path: str = "/", **options: Any) -> Response:
-        """One GET, counted as an operation; options as of `HttpClient.request`."""
-        return self._request("GET", path, options)
+    @overload
+    def get(self, path: str = "/", *, stream: Literal[False] = False, **options: Any) -> Response: ...
+    @overload
+    def get(self, path: str = "/", *, stream: Literal[True], **options: Any) -> Stream: ...
+    def get(self, path: str = "/", *, stream: bool = False, **options: Any) -> Response | Stream:
+        """One GET, counted as an operation; options as of `HttpClient.request`.
 
-    def post(self, path: str = "/", **options: Any) -> Response:
-        """One POST, counted as an operation; options as of `HttpClient.request`."""
-        return self._request("POST", path, options)
+        stream: give the answer once its headers are there, to read its body as it comes. It is counted then.
+        """
+        return self._request("GET", path, options, stream=stream)
 
-    def _request(self, method: str, path: str, options: dict[str, Any]) -> Response:
-        from pytest_gomem.drive.failures import LOST, failure_kind
+    @overload
+    def post(self, path: str = "/", *, stream: Literal[False] = False, **options: Any) -> Response: ...
+    @overload
+    def post(self, path: str = "/", *, stream: Literal[True], **options: Any) -> Stream: ...
+    def post(self, path: str = "/", *, stream: bool = False, **options: Any) -> Response | Stream:
+        """One POST, counted as an operation; options as of `get`."""
+        return self._request("POST", path, options, stream=stream)
+
+    def _request(self, method: str, path: str, options: dict[str, Any], *, stream: bool) -> Response | Stream:
+        from pytest_gomem.drive.failures import LOST
 
         client = self._client(self.url("", options.pop("port", None)))
+        ask = client.stream if stream else client.request
         started = time.monotonic()
         try:
-            response = client.request(method, path, **options)
+            answer = ask(method, path, **options)
         except LoadError as error:
-            kind = failure_kind(error)
+            kind = error.kind
             self._operations(lambda ops: ops.request(started, kind, ok=False))
             self.check_alive(within=_UNTIL_ENDED if kind in LOST else 0.0)
-            raise
-        self._operations(lambda ops: ops.request(started, str(response.status), ok=response.ok))
-        return response
+            raise LoadError(f"{error}{self._stopped_words()}", kind) from None
+        self._operations(lambda ops: ops.request(started, str(answer.status), ok=answer.ok))
+        return answer
+
+    def _stopped_words(self) -> str:
+        words = kernel.stopped_words(self.process.pid)
+        return f"\n  {words}" if words else ""
 
     def _client(self, base: str) -> HttpClient:
         from pytest_gomem.drive.client import HttpClient
@@ -144,7 +162,10 @@ class Service:
         if record.errors:
             lost = any(kind in LOST for kind, _ in record.statuses)
             self.check_alive(within=(UNTIL_REAPED if allow_errors else _UNTIL_ENDED) if lost else 0.0)
-        judge_load(record, allow_errors=allow_errors, allow_missed_rate=allow_missed_rate)
+        try:
+            judge_load(record, allow_errors=allow_errors, allow_missed_rate=allow_missed_rate)
+        except LoadError as error:
+            raise LoadError(f"{error}{self._stopped_words()}") from None
         return record
 
     def count(self, n: int = 1) -> None:
@@ -189,27 +210,27 @@ class Service:
 
     def gc_now(self) -> None:
         """Force two collections; raises ObserveError without an agent or a pprof endpoint."""
-        self.process.inside().collect()
+        self._inside().collect()
 
     def heap_profile(self) -> bytes:
         """A heap profile after two forced collections, for `go tool pprof`; raises ObserveError."""
-        return self.process.inside().heap_profile()
+        return self._inside().heap_profile()
 
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile since the start, or of the next `seconds`; raises ObserveError."""
-        return self.process.inside().allocs_profile(seconds)
+        return self._inside().allocs_profile(seconds)
 
     def goroutines(self) -> int:
         """Number of goroutines now, the answering one among them; raises ObserveError."""
-        return self.process.inside().goroutines()
+        return self._inside().goroutines()
 
     def memstats(self) -> MemStats:
         """runtime.MemStats now; reading allocates 17-170 kB in the service. Raises ObserveError."""
-        return self.process.inside().memstats()
+        return self._inside().memstats()
 
     def bill(self) -> Bill:
         """Where its resident memory is now: rows that sum to RSS; raises ObserveError."""
-        return bill(read_smaps(self.pid), self.process.inside().memstats())
+        return bill(read_smaps(self.pid), self._inside().memstats())
 
     def free(self) -> None:
         """Force two collections and return free memory to the system; raises ObserveError without an agent."""
@@ -223,7 +244,12 @@ class Service:
         """debug.SetMemoryLimit in bytes, None is no limit; returns the former one. Needs the agent."""
         return self._agent().set_memory_limit(limit)
 
+    def _inside(self) -> Inside:
+        self.process.readers.ask_again()  # whoever asks by hand wants an answer of now
+        return self.process.inside()
+
     def _agent(self) -> AgentClient:
+        self.process.readers.ask_again()
         agent = self.process.agent()
         if agent is None:
             raise ObserveError(f"service '{self.name}' has no agent: {self._launched.no_agent}")

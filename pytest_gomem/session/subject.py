@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from pytest_gomem.errors import NoSource, ObserveError
 from pytest_gomem.keeper.client import KeptChild, Watched
 from pytest_gomem.keeper.protocol import ExitRecord
+from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.inside import Inside
+from pytest_gomem.observe.kernel import stopped_words
 from pytest_gomem.session.readers import Readers
 
 UNTIL_REAPED = 0.1  # seconds from where a dying process closes its connections to where the keeper hears of its end
@@ -50,3 +53,11 @@ class Subject(Protocol):
 
     def ending_words(self) -> str:
         """How it ended, in words."""
+
+
+def unanswered(subject: Subject, error: ObserveError) -> Missing:
+    """Why a process did not answer: that it has ended, or what stopped it, goes before what was seen of it."""
+    if subject.ending(0.0 if isinstance(error, NoSource) else UNTIL_REAPED) is not None:
+        return Missing(f"the process {subject.ending_words()}")
+    stopped = stopped_words(subject.pid)
+    return Missing(f"{stopped} ({error})" if stopped else str(error))

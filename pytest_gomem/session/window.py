@@ -64,6 +64,7 @@ class OpenWindow:
 
     def restart(self) -> None:
         """Open, or open anew: what was recorded before is no longer inside."""
+        self.subject.readers.ask_again()
         self.operations = Operations()
         self.phases = Phases(self._readings, self._collecting)
         self._freed = self._free()

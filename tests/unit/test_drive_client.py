@@ -6,13 +6,16 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
 from pytest_gomem.drive.client import HttpClient
-from pytest_gomem.drive.driver import Connection
+from pytest_gomem.drive.driver import Sender
 from pytest_gomem.drive.spec import LoadSpec
-from pytest_gomem.errors import ConfigError, LoadError
+from pytest_gomem.errors import ConfigError, LoadError, ObserveError, ObserveTimeout
+from pytest_gomem.observe.endpoint import PprofEndpoint
+from pytest_gomem.observe.published import PrometheusPage
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Kind: test\r\n\r\nhello"
 CLOSE, RESET, SILENCE, LAST_HELLO = object(), object(), object(), object()
@@ -158,8 +161,8 @@ def test_a_request_is_sent_once(talk, answer):
     [
         (CLOSE, "closed without an answer"),
         (RESET, "connection reset"),
-        (HELLO[:-1], "answer cut off"),
-        (b"nonsense\r\n", "BadStatusLine"),
+        (HELLO[:-1], "answer cut off (status 200 and 4 bytes of its body came)"),
+        (b"nonsense\r\n", "no HTTP/1.1 came back"),
     ],
 )
 def test_no_whole_answer_is_an_error(talk, answer, words):
@@ -167,14 +170,14 @@ def test_no_whole_answer_is_an_error(talk, answer, words):
     client, server = talk(answer)
     with pytest.raises(LoadError) as caught:
         client.request("PUT", "/up")
-    assert str(caught.value) == f"PUT {server.url}/up got no answer: {words}"
+    assert str(caught.value).splitlines()[0] == f"PUT {server.url}/up got no answer: {words}"
     assert len(server.requests) == 1
 
 
 def test_a_late_answer_is_an_error_that_names_the_limit(talk):
     """Of two timeouts the request's own is the one that counts."""
     client, _ = talk(SILENCE)
-    with pytest.raises(LoadError, match=r"got no answer: nothing came within 0\.05 s"):
+    with pytest.raises(LoadError, match=r"got no whole answer within 0\.05 s$"):
         client.request("GET", "/", timeout=0.05)
 
 
@@ -198,20 +201,20 @@ def test_a_connection_that_the_server_closed_while_idle_is_no_error(talk):
 def test_a_load_reopens_what_the_server_closed_while_idle(talk):
     """The driver's connection, too, takes a server's farewell between two requests for what it is."""
     _, server = talk(LAST_HELLO, HELLO)
-    connection = Connection(LoadSpec(server.url, "/", requests=2))
-    assert connection.send() == 200
+    sender = Sender(LoadSpec(server.url, "/", requests=2))
+    assert sender.send() == 200
     server.closed.wait()
-    assert connection.send() == 200
-    connection.close()
+    assert sender.send() == 200
+    sender.close()
 
 
 def test_a_load_goes_on_after_a_failure(talk):
     """A request that got no whole answer is named by what happened, and the next one uses a new connection."""
     _, server = talk(b"nonsense\r\n", RESET, CLOSE, HELLO)
-    connection = Connection(LoadSpec(server.url, "/", requests=4))
-    outcomes = [connection.send() for _ in range(4)]
-    assert outcomes == ["BadStatusLine", "connection reset", "closed without an answer", 200]
-    connection.close()
+    sender = Sender(LoadSpec(server.url, "/", requests=4))
+    outcomes = [sender.send() for _ in range(4)]
+    assert outcomes == ["no HTTP/1.1 came back", "connection reset", "closed without an answer", 200]
+    sender.close()
 
 
 def test_a_proxy_of_the_environment_is_ignored(talk, monkeypatch):
@@ -227,3 +230,172 @@ def test_a_whole_url_in_place_of_a_path_is_refused(talk):
     client, _ = talk()
     with pytest.raises(ConfigError, match="whole URL"):
         client.request("GET", "http://example.com/")
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+class DrippingServer(threading.Thread):
+    """Answers each request with `head`, and then with one `drop` after the other, until the client hangs up."""
+
+    def __init__(self, head, drop=b"1", pause=0.02):
+        super().__init__(daemon=True)
+        self._said = head, drop, pause
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.requests = 0
+        self._is_closed = threading.Event()
+        self.start()
+
+    def run(self):
+        head, drop, pause = self._said
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                with connection, contextlib.suppress(ConnectionError):
+                    connection.recv(65536)
+                    self.requests += 1
+                    connection.sendall(head)
+                    while not self._is_closed.wait(pause):
+                        connection.sendall(drop)
+
+    def close(self):
+        self._is_closed.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.join()
+
+
+@pytest.fixture
+def dripping():
+    with contextlib.ExitStack() as stack:
+
+        def start(*said):
+            return stack.enter_context(contextlib.closing(DrippingServer(*said)))
+
+        yield start
+
+
+DRIPS = {
+    "status line": b"HTTP/1.1 200 ",
+    "header": OK + b"X-A: ",
+    "chunk size": CHUNKED,
+    "chunk": CHUNKED + b"ffff\r\n",
+    "body": OK + b"\r\n",
+    "body of a length": OK + b"Content-Length: 100000\r\n\r\n",
+    "interim answers": b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + b"HTTP/1.1 100 ",
+}
+
+
+@pytest.mark.parametrize("head", DRIPS.values(), ids=DRIPS)
+def test_a_drip_ends_by_the_deadline(dripping, head):
+    """However often a byte comes: a single request, one of a load, and a page that we read end, and name the limit."""
+    server = dripping(head)
+    with contextlib.closing(HttpClient(server.url)) as client:
+        with pytest.raises(LoadError, match=r"GET http://\S+/ got no whole answer within 0\.2 s") as caught:
+            client.request("GET", "/", timeout="200ms")
+        assert caught.value.kind == "timeout"
+        page = PrometheusPage(f"{server.url}/metrics", 0.2)
+        with contextlib.closing(page), pytest.raises(ObserveTimeout, match=r"/metrics got no whole answer within 0\.2"):
+            page.read()
+    sender = Sender(LoadSpec(server.url, "/", requests=1, timeout=0.2))
+    assert sender.send() == "timeout"
+
+
+def test_what_came_before_the_deadline_is_told(dripping):
+    """Status and size of a body that does not end are what a reader looks for first."""
+    server = dripping(OK + b"\r\nhello")
+    words = r"within 0\.1 s \(status 200 and [1-9][0-9]* bytes of its body came\)"
+    with contextlib.closing(HttpClient(server.url)) as client, pytest.raises(LoadError, match=words):
+        client.request("GET", "/", timeout=0.1)
+
+
+def test_a_reader_that_takes_nothing_ends_by_the_deadline(talk):
+    """The deadline covers the sending too."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = HttpClient(f"http://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(LoadError, match=r"no whole answer within 0\.1 s"):
+            client.request("POST", "/", body=b"x" * (16 << 20), timeout=0.1)
+
+
+def test_a_silent_source_is_asked_once_a_window(dripping):
+    """After one timeout each further question has the same answer at once, until a window begins."""
+    server = dripping(OK + b"X-A: ")
+    with contextlib.closing(PprofEndpoint(server.url, 0.1)) as endpoint:
+        reasons = []
+        for ask in (endpoint.memstats, endpoint.settled, endpoint.heap_profile):
+            with pytest.raises(ObserveTimeout) as caught:
+                ask()
+            reasons.append(str(caught.value))
+        assert (len(set(reasons)), server.requests) == (1, 1)
+        endpoint.ask_again()
+        with pytest.raises(ObserveTimeout):
+            endpoint.memstats()
+        assert server.requests == 2
+
+
+def body_of(size):
+    return OK + b"Content-Length: %d\r\n\r\n" % size + b"x" * size
+
+
+def test_a_body_is_read_up_to_its_limit(talk):
+    """One of just that size is read; of a larger one the error names the option, and the next answer is its own."""
+    client, server = talk(body_of(1000), body_of(1001), HELLO)
+    assert len(client.request("GET", "/", max_body=1000).body) == 1000
+    with pytest.raises(
+        LoadError, match=rf"GET {server.url}/ is larger than max_body=1000B\n  allow more with max_body="
+    ):
+        client.request("GET", "/", max_body="1000B")
+    assert client.request("GET", "/").text == "hello"
+
+
+def test_a_page_is_read_up_to_its_limit(dripping):
+    """What we read ourselves is bounded too, and told without options that its reader does not have."""
+    server = dripping(OK + b"\r\n", b"x" * (1 << 20), 0.0)
+    words = r"/heap\?debug=1 answered with more than 128MiB$"
+    with contextlib.closing(PprofEndpoint(server.url)) as endpoint, pytest.raises(ObserveError, match=words):
+        endpoint.memstats()
+
+
+@pytest.mark.parametrize(("option", "value"), [("timeout", "soon"), ("timeout", 0), ("max_body", "1 parsec")])
+def test_options_of_a_request_are_checked(talk, option, value):
+    """A mistake is the caller's, and named."""
+    client, _ = talk()
+    with pytest.raises(ConfigError, match=f"^{option}="):
+        client.request("GET", "/", **{option: value})
+
+
+def test_a_stream_gives_pieces_as_they_come(dripping):
+    """An endless body is read as far as it is wanted, well behind the timeout, which is for each piece."""
+    server = dripping(OK + b"X-Kind: events\r\n\r\n", b"data: 1\r\n")
+    with contextlib.closing(HttpClient(server.url)) as client:
+        with client.stream("GET", "/events", timeout=0.2) as answer:
+            assert (answer.status, answer.ok, answer.headers["x-kind"]) == (200, True, "events")
+            began, read = time.monotonic(), 0
+            for piece in answer:
+                read += len(piece)
+                if time.monotonic() - began > 0.4:
+                    break
+            assert read > 0
+        with client.stream("GET", "/events") as answer:
+            assert next(answer.lines()) == "data: 1"
+
+
+def test_a_stream_that_falls_silent_breaks_off(dripping):
+    """Its timeout begins anew with each piece, and ends the wait for one that never comes."""
+    server = dripping(OK + b"\r\nfirst", b"")
+    with contextlib.closing(HttpClient(server.url)) as client, client.stream("GET", "/", timeout=0.1) as answer:
+        pieces = iter(answer)
+        assert next(pieces) == b"first"
+        with pytest.raises(LoadError, match=r"the stream of GET \S+ broke off: nothing more came within 0\.1 s"):
+            next(pieces)
+
+
+def test_a_stream_ends_with_its_body(talk):
+    """Its last line need not be ended, and its connection is not used again."""
+    client, server = talk(OK + b"Content-Length: 8\r\n\r\none\r\ntwo", HELLO)
+    with client.stream("GET", "/") as answer:
+        assert list(answer.lines()) == ["one", "two"]
+    assert client.request("GET", "/").ok
+    assert server.connections == 2

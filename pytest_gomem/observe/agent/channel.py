@@ -1,4 +1,4 @@
-"""Owns one request and its answer over the agent's socket, within a time limit."""
+"""Owns one request and its answer over the agent's socket, within bounds of time and size."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import threading
 import time
 from pathlib import Path
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.deadline import Deadline
+from pytest_gomem.errors import ObserveError, ObserveTimeout
+from pytest_gomem.observe.silence import Silence
 
 _HEADER_SIZE = 16
 _HEADER = re.compile(rb"(ok|no) ([0-9]{12})\n")  # and the body's length in bytes
+_MOST_BYTES = 128 << 20  # of an answer; a heap profile of 200 000 samples has some 2 MB
 _FIRST_LOOK, _LONGEST_LOOK = 0.001, 0.02
 
 
@@ -24,25 +27,28 @@ class Channel:
         self._timeout = timeout
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
+        self._silence = Silence()
 
     def ask(self, *words: str, timeout: float | None = None) -> bytes:
         """The body of the answer; raises ObserveError when the agent refuses, is not there, ends or takes too long."""
         if any("\t" in word or "\n" in word for word in words):
             raise ObserveError(f"the agent's requests cannot hold a tab or a new line: {words!r}")
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
-        with self._lock:
+        deadline = Deadline(self._timeout if timeout is None else timeout)
+        with self._lock, self._silence.kept():
             try:
                 return self._exchange("\t".join(words).encode() + b"\n", deadline)
             except TimeoutError:
                 self._drop()
-                raise ObserveError(f"the agent of the service did not answer '{words[0]}' in time") from None
+                raise ObserveTimeout(
+                    f"the agent of the service did not answer '{words[0]}' within {deadline.seconds:g} s"
+                ) from None
             except (OSError, EOFError) as error:
                 self._drop()
                 raise ObserveError(f"the agent of the service is gone ({error}): has the service ended?") from None
 
     def open(self, timeout: float) -> None:
         """Connect to a service that was just started; raises ObserveError when it makes no socket in `timeout` s."""
-        deadline, look = time.monotonic() + timeout, _FIRST_LOOK
+        deadline, look = Deadline(timeout), _FIRST_LOOK
         with self._lock:
             while self._socket is None:
                 try:
@@ -55,6 +61,10 @@ class Channel:
                     raise ObserveError(
                         f"no agent answers on {self._path} ({str(error) or 'it took too long'})"
                     ) from None
+
+    def ask_again(self) -> None:
+        """Forget that it let a time limit pass."""
+        self._silence.forget()
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -71,41 +81,36 @@ class Channel:
             self._socket.close()
         self._socket = None
 
-    def _exchange(self, request: bytes, deadline: float) -> bytes:
+    def _exchange(self, request: bytes, deadline: Deadline) -> bytes:
         if self._socket is None:
             self._socket = self._connect(deadline)
-        self._socket.settimeout(_left(deadline))
+        self._socket.settimeout(deadline.left())
         self._socket.sendall(request)
         header = _HEADER.fullmatch(beginning := self._receive(_HEADER_SIZE, deadline))
         if header is None:
             raise OSError(f"{beginning!r} came instead of an answer")
-        body = self._receive(int(header[2]), deadline)
+        if (length := int(header[2])) > _MOST_BYTES:
+            raise OSError(f"it announced an answer of {length} bytes")
+        body = self._receive(length, deadline)
         if header[1] == b"no":
             raise ObserveError(f"the agent of the service: {body.decode(errors='replace')}")
         return body
 
-    def _connect(self, deadline: float) -> socket.socket:
+    def _connect(self, deadline: Deadline) -> socket.socket:
         with contextlib.ExitStack() as undo:
             connection = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            connection.settimeout(_left(deadline))
+            connection.settimeout(deadline.left())
             connection.connect(str(self._path))
             undo.pop_all()
         return connection
 
-    def _receive(self, count: int, deadline: float) -> bytes:
+    def _receive(self, count: int, deadline: Deadline) -> bytes:
         assert self._socket is not None
         received = bytearray()
         while len(received) < count:
-            self._socket.settimeout(_left(deadline))
+            self._socket.settimeout(deadline.left())
             piece = self._socket.recv(min(count - len(received), 1 << 20))
             if not piece:
                 raise EOFError("it closed the connection")
             received += piece
         return bytes(received)
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left

@@ -51,6 +51,10 @@ class AgentClient:
             raise ObserveError(f"the agent speaks protocol {info.protocol}, not {PROTOCOL}: build the service anew")
         return info
 
+    def ask_again(self) -> None:
+        """Forget that it let a time limit pass: until then it is not asked any more."""
+        self._channel.ask_again()
+
     def close(self) -> None:
         """Close the connection; the next request opens another."""
         self._channel.close()
