@@ -18,6 +18,7 @@ from pytest_gomem.errors import GomemError, ObserveError
 from pytest_gomem.files import write_whole
 from pytest_gomem.launch.ports import addresses
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
+from pytest_gomem.observe.kernel import stopped_words
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.pprof.read import parse_profile
 from pytest_gomem.pprof.table import value_text
@@ -103,6 +104,8 @@ def _url(written: str) -> str:
 
 
 def _process_url(pid: int) -> str:
+    if stopped := stopped_words(pid):
+        raise GomemError(stopped)
     try:
         ports = addresses(pid)
     except psutil.NoSuchProcess:

@@ -11,7 +11,6 @@ from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.launch.build import build_once
 from pytest_gomem.observe.endpoint import PprofEndpoint
-from pytest_gomem.observe.published import ExpvarPage, PrometheusPage
 from pytest_gomem.pprof.read import parse_profile
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -26,8 +25,8 @@ def profiled(tmp_path_factory):
 @pytest.mark.parametrize(
     ("how", "seconds", "words"),
     [
-        ("slow", 0.5, "nothing came within 0.5 s"),
-        ("endless", 2.0, "does not end within 2 s"),
+        ("slow", 0.5, "got no whole answer within 0.5 s"),
+        ("endless", 0.5, "got no whole answer within 0.5 s"),
         ("cut", 30.0, "answer cut off"),
     ],
 )
@@ -43,18 +42,10 @@ def test_an_answer_that_does_not_come_whole(profiled, launch, until, how, second
 
 def tells_memstats(pprof):
     """Whether it answers in its time, which is short where machines stall."""
+    pprof.ask_again()
     with contextlib.suppress(ObserveError):
         return pprof.memstats().num_gc >= 0
     return False
-
-
-@pytest.mark.parametrize("kind", [ExpvarPage, PrometheusPage])
-def test_a_page_that_does_not_end(profiled, launch, kind):
-    """An event stream behind the address of a page costs no more than its time limit."""
-    service = launch(binary=str(profiled), args=[*LISTEN, "--broken", "endless"], ready={"http": "/healthz"})
-    url = f"http://127.0.0.1:{service.ports['admin']}/page"
-    with contextlib.closing(kind(url, 2.0)) as page, pytest.raises(ObserveError, match="does not end within"):
-        page.read()
 
 
 def test_a_whole_answer_comes_unchanged(profiled, launch):

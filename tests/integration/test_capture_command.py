@@ -147,7 +147,7 @@ def test_a_service_that_hangs_or_dies_meanwhile(service, answering, tmp_path):
     status, _, err = run(address, "--timeout", "0.2", "-o", tmp_path / "p")
     gate.set()
     assert status == 2
-    assert "nothing came within 0.2 s" in err
+    assert "got no whole answer within 0.2 s" in err
 
     def kill():
         while not connected(service):
@@ -169,6 +169,10 @@ def test_processes_that_cannot_be_asked(programs, launch, start):
     assert "there is no process 4194305" in run(4194305)[2]
     sleeper = start("sleep", "100")
     assert f"process {sleeper.pid} listens on no TCP port" in run(sleeper.pid)[2]
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    while psutil.Process(sleeper.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+    assert f"process {sleeper.pid} is stopped (state T): send it SIGCONT" in run(sleeper.pid)[2]
     bare = launch(binary=programs["server"], args=["--listen", "127.0.0.1:{port}"], ready={"http": "/healthz"})
     status, _, err = run(bare.child.pid)
     assert status == 2
