@@ -6,6 +6,7 @@ import base64
 import contextlib
 import itertools
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,10 @@ _BOOTSTRAP = (
     "from pytest_gomem.keeper.loop import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 )
 _FIRST_LOOK, _LONGEST_LOOK = 0.001, 0.02
+_LOOK_AT_KEEPER = 0.5
+_SILENCE = 60.0  # seconds without an answer until a keeper is given up; a launch takes 10 of them at most
+_SILENCE_STOPPED = 5.0  # the same for one that is stopped, as by SIGSTOP or a debugger
+_END = 40.0  # seconds that a keeper may take to end all that it holds
 FOREVER = float("inf")
 
 
@@ -38,7 +43,8 @@ class KeeperClient:
             self._process = subprocess.Popen(
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
             )
-        self._channel = Channel(ours)
+        self._channel = Channel(ours, _SILENCE)
+        self._lost = ""
         self._lock = threading.Lock()
         self._owner = os.getpid()
         self._serials = itertools.count(1)
@@ -49,26 +55,50 @@ class KeeperClient:
         """Pid of the keeper process."""
         return self._process.pid
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it was killed, or given up: what it held has ended or is to be ended, and nothing can be asked."""
+        return os.getpid() == self._owner and (bool(self._lost) or self._process.poll() is not None)
+
     def ask(self, do: str, **arguments: object) -> Message:
-        """One request and its answer; raises KeeperError when the keeper is gone or refuses."""
+        """One request and its answer; raises KeeperError when the keeper is gone, silent for too long, or refuses."""
         if os.getpid() != self._owner:
             raise KeeperError("gomem objects belong to the process that made them: this is a forked copy")
-        try:
-            with self._lock:
+        with self._lock:
+            if self._lost:
+                raise KeeperError(self._lost)
+            try:
                 serial = next(self._serials)
                 self._channel.send({"serial": serial, "do": do, **arguments})
                 answer = self._answer_to(serial)
-        except OSError as error:
-            raise KeeperError(f"the keeper process {self.pid}, which holds the services, is gone: {error}") from None
+            except OSError as error:
+                self._lost = f"the keeper process {self.pid}, which holds the services, {self._what_became(error)}"
+                raise KeeperError(self._lost) from None
         if "error" in answer:
             raise KeeperError(str(answer["error"]))
         return answer
 
     def _answer_to(self, serial: int) -> Message:
+        asked = time.monotonic()
         while True:
+            while not self._channel.has_come(_LOOK_AT_KEEPER):
+                silence = time.monotonic() - asked
+                if silence > (_SILENCE_STOPPED if _is_stopped(self.pid) else _SILENCE):
+                    raise TimeoutError(f"{silence:.0f} s")
             for message in self._channel.receive():
                 if message["serial"] == serial:  # another one answers a request that was interrupted
                     return message
+
+    def _what_became(self, error: OSError) -> str:
+        if isinstance(error, TimeoutError):
+            stopped = "is stopped (SIGSTOP, or a debugger)" if _is_stopped(self.pid) else "does not answer"
+            return f"{stopped}: it was given up after {error}"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = self._process.wait(_LOOK_AT_KEEPER)
+            return (
+                f"is gone: it was killed by {signal.Signals(-status).name}" if status < 0 else "is gone: it has ended"
+            )
+        return f"is gone: {error}"
 
     def launch(self, request: LaunchRequest) -> KeptChild:
         """Start a program; raises KeeperError with the system's words when it cannot be started."""
@@ -90,15 +120,34 @@ class KeeperClient:
         return Watched(self, key)
 
     def close(self) -> None:
-        """Let the keeper kill what is left and end; where it was killed itself, kill what it has left."""
+        """Let the keeper kill what is left and end; where it was killed or is stopped, kill what it has left."""
         if os.getpid() == self._owner:
             with contextlib.suppress(OSError):  # it is gone already
                 self._channel.shutdown()
-            if self._process.wait() < 0:
+            if self._end() < 0:
                 from pytest_gomem.keeper.family import kill_orphans_of
 
                 kill_orphans_of(self.pid)
         self._channel.close()
+
+    def _end(self) -> int:
+        """The exit status of the keeper, which is killed if it does not end by itself."""
+        asked = time.monotonic()
+        while not self._lost:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self._process.wait(_LOOK_AT_KEEPER)
+            if time.monotonic() - asked > (_SILENCE_STOPPED if _is_stopped(self.pid) else _END):
+                break
+        self._process.kill()
+        return self._process.wait()
+
+
+def _is_stopped(pid: int) -> bool:
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    return False
 
 
 class Watched:

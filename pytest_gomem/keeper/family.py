@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable
 
 import psutil
 
 from pytest_gomem.keeper.spawn import LAUNCH_MARK
+
+_KILL_AGAIN = 0.005
+_PATIENCE = 10.0  # seconds for the kernel to end killed processes
 
 
 class Family:
@@ -76,12 +80,20 @@ def _twice(look: Callable[[], list[int]]) -> list[int]:
 def kill_orphans_of(keeper: int) -> None:
     """SIGKILL what a keeper that was itself killed has left behind: nobody else knows of it."""
     mark = mark_of(keeper, "")
+    deadline = time.monotonic() + _PATIENCE
+    while (orphans := _marked(mark)) and time.monotonic() < deadline:  # new ones may appear meanwhile
+        send(signal.SIGKILL, orphans)
+        time.sleep(_KILL_AGAIN)
+
+
+def _marked(mark: str) -> list[int]:
+    """Living pids whose launch mark begins so."""
+    found = []
     for process in psutil.process_iter():
-        try:
-            if process.environ().get(LAUNCH_MARK, "").startswith(mark):
-                process.kill()
-        except (psutil.Error, OSError):
-            continue
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(LAUNCH_MARK, "").startswith(mark) and _is_alive(process):
+                found.append(process.pid)
+    return found
 
 
 def mark_of(keeper: int, launch: object) -> str:

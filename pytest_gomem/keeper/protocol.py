@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -92,15 +93,22 @@ def _line(message: Message) -> bytes:
 
 
 class Channel:
-    """Pytest's end: sends and waits; raises OSError when the keeper is gone."""
+    """Pytest's end: sends and waits; raises OSError when the keeper is gone, or takes nothing for `timeout` seconds."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, timeout: float) -> None:
+        sock.settimeout(timeout)
         self._sock = sock
         self._lines = _Lines()
 
     def send(self, message: Message) -> None:
         """Send one message."""
         self._sock.sendall(_line(message))
+
+    def has_come(self, seconds: float) -> bool:
+        """Wait until there is something to receive, at most that long; whether there is."""
+        waiting = select.poll()
+        waiting.register(self._sock, select.POLLIN)
+        return bool(waiting.poll(1e3 * seconds))
 
     def receive(self) -> list[Message]:
         """Wait for bytes; the messages that they complete, which may be none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -37,11 +38,19 @@ class Run:
         self.settings = settings
         # The tests that may share a process, which has one profile rate for all: their ids, and their markers' budgets.
         self.sharing: tuple[tuple[str, tuple[tuple[Budget, ...], ...]], ...] = ()
+        self._keeper: KeeperClient | None = None
+        self._keeper_lock = threading.Lock()
 
-    @cached_property
+    @property
     def keeper(self) -> KeeperClient:
-        """The helper process, started when the first service needs it."""
-        return KeeperClient()
+        """The helper process, started when the first service needs it, and anew where it was killed or given up."""
+        with self._keeper_lock:
+            if self._keeper is not None and self._keeper.is_lost:
+                self._keeper.close()
+                self._keeper = None
+            if self._keeper is None:
+                self._keeper = KeeperClient()
+            return self._keeper
 
     @cached_property
     def reasons(self) -> Reasons:
@@ -119,10 +128,12 @@ class Run:
 
     def close(self) -> None:
         """End the load driver and the keeper, and with it whatever still runs."""
-        for held in ("load_driver", "keeper"):
-            if held in self.__dict__:
-                with contextlib.suppress(OSError):
-                    self.__dict__.pop(held).close()
+        if "load_driver" in self.__dict__:
+            with contextlib.suppress(OSError):
+                self.__dict__.pop("load_driver").close()
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
 
 
 def overrides(options: Mapping[str, object], place: Place) -> Overrides:

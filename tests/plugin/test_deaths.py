@@ -128,6 +128,40 @@ def test_lost_port_race(scenario, tmp_path):
     assert (tmp_path / "stolen").exists()
 
 
+def test_lost_keeper(scenario):
+    """Whose keeper is killed or stopped fails with what became of it; the next test has another, and no process stays.
+
+    How long a stopped one is waited for is shortened.
+    """
+    outcome = scenario(
+        """
+        import os, time
+        import psutil
+
+        keepers = []
+
+        @pytest.mark.parametrize("signal", [9, 19, 0])
+        def test_it(go_service, signal):
+            assert go_service.get("/healthz").ok
+            keepers.append(psutil.Process(go_service.pid).parent())
+            os.kill(keepers[-1].pid, signal)
+
+        def test_ends():
+            assert len({keeper.pid for keeper in keepers}) == 3
+            assert [keeper.is_running() for keeper in keepers] == [False, False, True]
+        """,
+        conftest="""
+        from pytest_gomem.keeper import client
+
+        client._SILENCE_STOPPED = 0.2
+        """,
+    ).run()
+    assert "2 passed, 2 error" in outcome.text or "2 failed, 2 passed" in outcome.text, outcome.text
+    assert "which holds the services, is gone: it was killed by SIGKILL" in outcome.text
+    assert "which holds the services, is stopped (SIGSTOP, or a debugger): it was given up after" in outcome.text
+    assert "Traceback" not in outcome.text
+
+
 def test_what_a_killed_run_leaves_goes_with_the_next(scenario):
     """SIGKILL leaves no time to remove the run's folder: whoever runs next does, with xdist its controller."""
     project = scenario(

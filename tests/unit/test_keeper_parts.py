@@ -98,7 +98,7 @@ class TestMessages:
     @pytest.fixture
     def ends(self):
         ours, theirs = socket.socketpair()
-        channel = Channel(ours)
+        channel = Channel(ours, 10.0)
         yield channel, ServingChannel(theirs), ours
         channel.close()
         theirs.close()
@@ -126,7 +126,7 @@ class TestMessages:
         with ours, theirs:
             server = ServingChannel(theirs)
             ours.sendall(b'\n{"serial":1,"do":"state","id":{"a":[1]}}\n'[:torn])
-            Channel(ours).send({"serial": 2})
+            Channel(ours, 10.0).send({"serial": 2})
             assert [message for message in server.receive() if message.get("serial") != 1] == [{"serial": 2}]
 
     def test_serving_never_waits(self, ends):
