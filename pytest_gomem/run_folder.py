@@ -14,13 +14,13 @@ _MARK = ".held"  # locked by each process of the run, which ends with them, what
 
 
 @contextlib.contextmanager
-def run_folder(prefix: str) -> Iterator[Path]:
-    """A private folder among the temporary files, removed at the end.
+def run_folder(prefix: str, parent: str | None = None) -> Iterator[Path]:
+    """A private folder among the temporary files, or in `parent`, removed at the end.
 
     What runs of the same prefix have left there that were killed by SIGKILL is removed first: nobody else does.
     """
-    _remove_left(prefix)
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    _remove_left(prefix, parent or tempfile.gettempdir())
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # a file system without locks: then nobody can tell that it was left
@@ -41,9 +41,9 @@ def held(folder: Path) -> Iterator[Path]:
         yield folder
 
 
-def _remove_left(prefix: str) -> None:
+def _remove_left(prefix: str, parent: str) -> None:
     """Remove the folders of this user that no process holds."""
-    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             # A link may lead anywhere, and root may remove what is another user's.
             if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False) and _is_ours(entry):

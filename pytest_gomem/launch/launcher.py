@@ -23,6 +23,7 @@ from pytest_gomem.launch import ending, ready
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
 from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.launch.sides import NewSide, Origin, Source
+from pytest_gomem.launch.socket_folders import SOCKET, SocketFolders
 
 MAX_PORT_TRIES = 5
 LOG_BYTES = 4 << 20
@@ -66,6 +67,15 @@ class Launched:
     source: Source
     rate_of_budgets: int | None = None
 
+    def remove_folders(self) -> None:
+        """Remove what was made for this launch alone."""
+        _remove_folders(self.tmp, self.socket)
+
+
+def _remove_folders(tmp: Path, socket: Path | None) -> None:
+    for folder in (tmp, *([socket.parent] if socket else ())):
+        shutil.rmtree(folder, ignore_errors=True)
+
 
 @dataclass(frozen=True)
 class _Command:
@@ -91,6 +101,7 @@ class Launcher:
         self._keeper = keeper
         self._run_dir = run_dir
         self._sample_rate = sample_rate
+        self._socket_folders = SocketFolders(run_dir)
         self._binaries: dict[Path, BinaryInfo] = {}
 
     def launch(
@@ -159,7 +170,7 @@ class Launcher:
         user_says_rate = config.profile_rate is not None or "memprofilerate" in gc.godebug
         rate_of_budgets = None if user_says_rate else overrides.rate_of_budgets
         tmp = self._private_folder(config.name)
-        socket = self._private_folder("agent") / "socket" if for_agent else None
+        socket = self._socket_folders.new() / SOCKET if for_agent else None
 
         def expanded(text: str) -> str:
             return expand(text, ports=ports, tmp=str(tmp), environ=os.environ)
@@ -179,10 +190,14 @@ class Launcher:
             request = LaunchRequest(argv, full_env, cwd, config.tree, self._sample_rate, LOG_BYTES, split_stderr=split)
             child = self._launch(config, request)
         except BaseException:
-            shutil.rmtree(tmp, ignore_errors=True)
+            _remove_folders(tmp, socket)
             raise
         known = (info, port_try, socket, command.no_agent, command.source, rate_of_budgets)
         return Launched(config, child, tuple(argv), full_env, ports, tmp, gc, *known)
+
+    def close(self) -> None:
+        """Remove what is not in the run's folder."""
+        self._socket_folders.close()
 
     def _launch(self, config: ServiceConfig, request: LaunchRequest) -> KeptChild:
         try:
@@ -229,7 +244,7 @@ def discard(launched: Launched) -> None:
     with contextlib.suppress(KeeperError):  # a keeper that is gone took its services along
         launched.child.stop(grace=0.0)
     launched.child.forget()
-    shutil.rmtree(launched.tmp, ignore_errors=True)
+    launched.remove_folders()
 
 
 def last_lines(log: str, lines: int = FAILURE_LOG_LINES) -> str:

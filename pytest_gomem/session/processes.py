@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -151,9 +150,7 @@ class LaunchedProcess:
         """Stop, and drop what was recorded and the private folder."""
         self.stop()
         self.kept.forget()
-        shutil.rmtree(self.launched.tmp, ignore_errors=True)
-        if self.launched.socket is not None:
-            shutil.rmtree(self.launched.socket.parent, ignore_errors=True)
+        self.launched.remove_folders()
 
 
 class AttachedProcess:

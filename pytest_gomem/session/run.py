@@ -134,6 +134,8 @@ class Run:
         if self._keeper is not None:
             self._keeper.close()
             self._keeper = None
+        if "_launcher" in self.__dict__:
+            self.__dict__.pop("_launcher").close()
 
 
 def overrides(options: Mapping[str, object], place: Place) -> Overrides:

@@ -42,8 +42,13 @@ func main() {
 """
 
 
-def test_figures_without_an_endpoint(scenario):
-    """A service without pprof is measured by its agent; with agent: false the reason says both ways are missing."""
+def test_figures_without_an_endpoint(scenario, tmp_path):
+    """A service without pprof is measured by its agent; with agent: false the reason says both ways are missing.
+
+    Also where TMPDIR is so long that no socket can be below it.
+    """
+    temporary = tmp_path / ("t" * 90)
+    temporary.mkdir()
     outcome = scenario(
         """
         @pytest.mark.gomem(service="built", ops=1, alloc_bytes_per_op="7MB")
@@ -59,8 +64,9 @@ def test_figures_without_an_endpoint(scenario):
                 go_service.free()
         """.replace("ops=1, ", ""),
         more_services=BUILT,
-    ).run()
+    ).run(env={"TMPDIR": str(temporary)})
     assert outcome.status == 0, outcome.text
+    assert not list(temporary.iterdir())
     assert outcome.value("test_agent", "live_heap") > 5e6
     assert outcome.window("test_agent")["gc"]["effective"]["gogc"] == "50"
     assert_seen_inside(outcome.window("test_agent"))
