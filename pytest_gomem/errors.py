@@ -67,11 +67,11 @@ class BuildError(GomemError):
 
 
 class LaunchError(GomemError):
-    """A service could not be started or did not become ready."""
+    """A service could not be started or did not become ready. log_title: what `log_tail` is, in words."""
 
-    def __init__(self, service: str, message: str, log_tail: str = "") -> None:
+    def __init__(self, service: str, message: str, log_tail: str = "", log_title: str = "last log lines") -> None:
         self.service, self.message, self.log_tail = printable(service), message, printable_lines(log_tail)
-        tail = f"\n--- last log lines of {self.service} ---\n{log_tail.rstrip()}" if log_tail.strip() else ""
+        tail = f"\n--- {log_title} of {self.service} ---\n{log_tail.rstrip()}" if log_tail.strip() else ""
         super().__init__(f"service '{self.service}': {message}{tail}")
 
 

@@ -235,7 +235,7 @@ def _no_answer(
 ) -> LoadError:
     kind = failure_kind(error)
     if kind == TIMEOUT:
-        return LoadError(f"{request} got no whole answer within {deadline.seconds:g} s{came}", kind)
+        return LoadError(f"{request} got no whole answer within {round(deadline.seconds, 3):g} s{came}", kind)
     return LoadError(f"{request} got no answer: {kind}{came}{hint_for(kind) if first else ''}", kind)
 
 

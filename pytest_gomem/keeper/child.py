@@ -9,7 +9,7 @@ import sys
 import time
 
 from pytest_gomem.keeper.family import Family
-from pytest_gomem.keeper.log import LogTail
+from pytest_gomem.keeper.log import LogEnds
 from pytest_gomem.keeper.pipe import DrainedPipe
 from pytest_gomem.keeper.protocol import ChildState, ExitRecord, LaunchRequest, Message
 from pytest_gomem.keeper.spawn import LAUNCH_MARK, spawn
@@ -43,7 +43,7 @@ class Child:
                 raise OSError(said.removeprefix(_SETSID)) from error
             raise
         self.pid = spawned.pid
-        self.log = LogTail(request.log_bytes)
+        self.log = LogEnds(request.log_bytes)
         self.watch = Watch(self.pid, request.tree, request.sample_rate)
         self.gctrace = GctraceReader(self.started) if request.gctrace else None
         self.cycles = CycleTable()

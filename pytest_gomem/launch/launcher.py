@@ -21,13 +21,13 @@ from pytest_gomem.keeper.client import KeeperClient, KeptChild
 from pytest_gomem.keeper.protocol import LaunchRequest
 from pytest_gomem.launch import ending, ready
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
+from pytest_gomem.launch.log_lines import both_ends
 from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.launch.sides import NewSide, Origin, Source
 from pytest_gomem.launch.socket_folders import SOCKET, SocketFolders
 
 MAX_PORT_TRIES = 5
 LOG_BYTES = 4 << 20
-FAILURE_LOG_LINES = 40
 AGENT_VARIABLE = "PYTEST_GOMEM_AGENT"
 
 
@@ -219,17 +219,17 @@ class Launcher:
     @staticmethod
     def _await(launched: Launched) -> None:
         config = launched.config
-        state = ready.wait_ready(launched.child, config.ready, launched.ports)
-        if state is None:
+        ours = str(launched.socket or "")
+        failed = ready.wait_ready(launched.child, config.ready, launched.ports, ours=ours)
+        if failed is None:
             return
         awaited = ready.describe(config.ready, launched.ports)
         log = launched.child.log()[0]
-        if state.exit is not None:
-            how = ending.describe(state.exit, log)
-            raise ServiceDied(config.name, f"{how} while we waited for {awaited}", last_lines(log))
-        raise LaunchError(
-            config.name, f"not ready after {config.ready.timeout:g} s of waiting for {awaited}", last_lines(log)
-        )
+        if failed.state.exit is not None:
+            how = ending.describe(failed.state.exit, log)
+            raise ServiceDied(config.name, f"{how} while we waited for {awaited}", both_ends(log), "log")
+        what = f"not ready after {config.ready.timeout:g} s of waiting for {awaited}: {failed.last_look}"
+        raise LaunchError(config.name, "\n  ".join((what, *failed.circumstances)), both_ends(log), "log")
 
 
 def _port_names(config: ServiceConfig, texts: Iterable[str]) -> dict[str, None]:
@@ -245,8 +245,3 @@ def discard(launched: Launched) -> None:
         launched.child.stop(grace=0.0)
     launched.child.forget()
     launched.remove_folders()
-
-
-def last_lines(log: str, lines: int = FAILURE_LOG_LINES) -> str:
-    """The end of a log."""
-    return "\n".join(log.splitlines()[-lines:])

@@ -1,51 +1,71 @@
-"""Owns waiting for a service: by HTTP, TCP or a line of its log, until it is ready, dead or out of time."""
+"""Owns waiting for a service until it is ready, dead or out of time, and saying what was seen of it meanwhile."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import time
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pytest_gomem.config.ready import Ready
-from pytest_gomem.errors import LoadError
 from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.keeper.protocol import ChildState
-from pytest_gomem.launch.ports import HOST, accepts, listens
+from pytest_gomem.launch.ports import HOST
+from pytest_gomem.launch.probes import HttpProbe, LogProbe, OwnListener, Probe, TcpProbe
+from pytest_gomem.observe.kernel import stopped_words
+from pytest_gomem.observe.listeners import listeners
 
-_FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.05
+_FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.25
 _LONGEST_PROBE = 2.0
-_FOREIGN_LISTENER_PATIENCE = 2.0
-_LOG_KEPT = 1 << 20  # characters in which a match is looked for, so that one in two pieces is found
+_MOST_ADDRESSES = 8
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class _Probe(Protocol):
-    """One look at the service, which takes at most `patience` seconds."""
+@dataclass(frozen=True)
+class NotReady:
+    """How a wait ended that was for nothing: the last state, what the last look got, and what else is known.
 
-    def __call__(self, patience: float) -> bool: ...
+    circumstances: a line each, of a service that still lives.
+    """
 
-    def close(self) -> None: ...
+    state: ChildState
+    last_look: str = ""
+    circumstances: tuple[str, ...] = ()
 
 
-def wait_ready(child: KeptChild, ready: Ready, ports: Mapping[str, int]) -> ChildState | None:
-    """Wait until ready and return None then; the child's last state when it died or time ran out."""
+def wait_ready(child: KeptChild, ready: Ready, ports: Mapping[str, int], *, ours: str = "") -> NotReady | None:
+    """Wait until ready and return None then; why it is not, when it died or time ran out.
+
+    ours: the path of the agent's own socket, which is no address of the service.
+    """
     deadline, look = time.monotonic() + ready.timeout, _FIRST_LOOK
     with contextlib.closing(_probe(child, ready, ports)) as probe:
         while True:
             left = deadline - time.monotonic()
-            is_ready = probe(min(_LONGEST_PROBE, max(_FIRST_LOOK, left)))
+            got = probe.look(min(_LONGEST_PROBE, max(_FIRST_LOOK, left)))
             state = child.state()
             if state.exit is not None:
-                return state if ready.kind != "started" else None
-            if is_ready:
+                return NotReady(state) if ready.kind != "started" else None
+            if not got:
                 return None
             if left <= 0:
-                return state
-            time.sleep(look)
+                return NotReady(state, got, tuple(_circumstances(child, probe, ports, ours)))
+            child.wait(min(look, left))  # which its end cuts short
             look = min(look * 1.5, _LONGEST_LOOK)
+
+
+def _circumstances(child: KeptChild, probe: Probe, ports: Mapping[str, int], ours: str) -> Iterator[str]:
+    members = child.members()
+    yield from filter(None, map(stopped_words, members))
+    addresses = [listener.address for listener in listeners(members) if listener.address != f"unix:{ours}"]
+    more = f" and {len(addresses) - _MOST_ADDRESSES} more" if len(addresses) > _MOST_ADDRESSES else ""
+    where = f"on {', '.join(addresses[:_MOST_ADDRESSES])}{more}" if addresses else "on no port and on no unix socket"
+    yield f"it listens {where}"
+    if ports:
+        yield "its ports: " + ", ".join(f"{{port{name and ':' + name}}} is {port}" for name, port in ports.items())
+    if advice := probe.advice():
+        yield advice
 
 
 def describe(ready: Ready, ports: Mapping[str, int]) -> str:
@@ -59,14 +79,14 @@ def describe(ready: Ready, ports: Mapping[str, int]) -> str:
     return waits[ready.kind]()
 
 
-def _probe(child: KeptChild, ready: Ready, ports: Mapping[str, int]) -> _Probe:
+def _probe(child: KeptChild, ready: Ready, ports: Mapping[str, int]) -> Probe:
     if ready.kind == "http":
         url = _url(ready, ports)
-        return _OwnListener(child, _local_port(url), _HttpProbe(url))
+        return OwnListener(child, _local_port(url), HttpProbe(url))
     if ready.kind == "tcp":
-        return _OwnListener(child, ports[ready.port], _TcpProbe(ports[ready.port]))
+        return OwnListener(child, ports[ready.port], TcpProbe(ports[ready.port]))
     # Where nothing is waited for the target is empty, and found in any log.
-    return _LogProbe(child, ready.target)
+    return LogProbe(child, ready.target)
 
 
 def _url(ready: Ready, ports: Mapping[str, int]) -> str:
@@ -77,72 +97,3 @@ def _local_port(url: str) -> int | None:
     """The port on this machine that the URL names; None where it names another machine."""
     parts = urlsplit(url)
     return (parts.port or {"https": 443}.get(parts.scheme, 80)) if parts.hostname in _LOOPBACK else None
-
-
-class _TcpProbe:
-    def __init__(self, port: int) -> None:
-        self._port = port
-
-    def __call__(self, patience: float) -> bool:
-        return accepts(self._port, patience)
-
-    def close(self) -> None:
-        pass
-
-
-class _HttpProbe:
-    def __init__(self, url: str) -> None:
-        from pytest_gomem.drive.client import HttpClient
-
-        parts = urlsplit(url)
-        self._target = parts._replace(scheme="", netloc="").geturl() or "/"
-        self._client = HttpClient(f"{parts.scheme}://{parts.netloc}")
-
-    def __call__(self, patience: float) -> bool:
-        with contextlib.suppress(LoadError):
-            return 200 <= self._client.request("GET", self._target, timeout=patience).status < 300
-        return False
-
-    def close(self) -> None:
-        # A kept connection would stay with the service, two goroutines and their buffers.
-        self._client.close()
-
-
-class _LogProbe:
-    def __init__(self, child: KeptChild, pattern: str) -> None:
-        self._child, self._pattern = child, re.compile(pattern, re.MULTILINE)
-        self._text, self._read = "", 0
-
-    def __call__(self, patience: float) -> bool:
-        new, self._read = self._child.log(self._read)
-        self._text += new
-        found = self._pattern.search(self._text) is not None
-        self._text = self._text[-_LOG_KEPT:]
-        return found
-
-    def close(self) -> None:
-        pass
-
-
-class _OwnListener:
-    """A probe that also wants the port to be the service's own: a lost port race may look ready on a stranger's.
-
-    A listener outside the family (a container's proxy) is believed after some patience, in which a service that
-    lost its port has died.
-    """
-
-    def __init__(self, child: KeptChild, port: int | None, probe: _Probe) -> None:
-        self._child, self._port, self._probe = child, port, probe
-        self._foreign_since: float | None = None
-
-    def __call__(self, patience: float) -> bool:
-        if not self._probe(patience):
-            return False
-        if self._port is None or listens(self._child.members(), self._port):
-            return True
-        now = time.monotonic()
-        self._foreign_since = self._foreign_since or now
-        return now - self._foreign_since >= _FOREIGN_LISTENER_PATIENCE
-
-    def close(self) -> None:
-        self._probe.close()

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.launch.launcher import last_lines
+from pytest_gomem.launch.log_lines import last_lines
 from pytest_gomem.measure.bill import opening_bill, window_bill
 from pytest_gomem.measure.cross_checks import cross_checks, disagreement
 from pytest_gomem.measure.joined_cycles import joined_cycles

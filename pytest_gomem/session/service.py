@@ -11,7 +11,7 @@ from pytest_gomem.config.gc import GcSettings, described
 from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.errors import LoadError, MeasureError, ObserveError, ServiceDied
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.launch.launcher import last_lines
+from pytest_gomem.launch.log_lines import last_lines
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.bill import Bill, bill
 from pytest_gomem.observe import kernel

@@ -15,7 +15,7 @@ from gomem_windows import cycle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.keeper.log import LogTail
+from pytest_gomem.keeper.log import LogEnds
 from pytest_gomem.keeper.pipe import PIPE_BYTES, READ_BYTES, DrainedPipe
 from pytest_gomem.keeper.protocol import Channel, ChildState, ExitRecord, ServingChannel, to_message
 from pytest_gomem.keeper.timeline import CycleTable, Timeline, cycles, samples
@@ -31,19 +31,24 @@ def system_oom_kills() -> int:
 CHUNKS = st.lists(st.binary(max_size=30), max_size=40)
 
 
-class TestLogTail:
-    @given(chunks=CHUNKS, limit=st.integers(1, 50), offset=st.integers(0, 1300))
-    def test_is_the_end_of_all_that_was_written(self, chunks, limit, offset):
-        """Whatever the pieces, the newest `limit` bytes are kept, addressed by their offset since the start."""
-        log, written = LogTail(limit), b"".join(chunks)
+class TestLogEnds:
+    @given(chunks=CHUNKS, limit=st.integers(1, 50), first=st.integers(0, 50), offset=st.integers(0, 1300))
+    def test_are_the_first_and_the_last_of_what_was_written(self, chunks, limit, first, offset):
+        """Whatever the pieces: addressed by their offset since the start, and what is missing between is counted."""
+        log, written = LogEnds(limit, first), b"".join(chunks)
         for chunk in chunks:
             log.append(chunk)
         assert log.end == len(written)
-        assert log.since(offset) == written[max(offset, len(written) - limit) :]
+        told, wanted = log.since(offset), written[offset:]
+        if len(wanted) <= limit or len(written) - limit <= first:
+            assert told == wanted
+            return
+        lost = len(wanted) - limit - len(written[offset:first])
+        assert told == written[offset:first] + b"\n... %d bytes are left out here ...\n" % lost + wanted[-limit:]
 
     def test_small_pieces_do_not_pile_up(self):
         """A log of single bytes takes no more memory than one of large pieces."""
-        log = LogTail(1000)
+        log = LogEnds(1000)
         for _ in range(10_000):
             log.append(b"x")
         assert sys.getsizeof(log._kept) < 4000
