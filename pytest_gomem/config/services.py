@@ -31,6 +31,7 @@ _KEYS = (
     "gc",
     "profile_rate",
     "tree",
+    "follow",
     "stop_grace",
     "agent",
     "stderr_split",
@@ -60,6 +61,7 @@ class ServiceConfig:
     stop_grace: seconds between SIGTERM and SIGKILL. agent: None = not said.
     stderr_split: with the agent, os.Stderr is a pipe of its own, so that gctrace is alone on descriptor 2.
     peak_profile: with the agent, keep the heap profile of the window's highest GC cycle; each new peak forces a cycle.
+    follow: a program that ends with status 0 and leaves a process behind that serves is a daemon, no death.
     against_binary: what a prebuilt service is compared with; may hold ${VAR}.
     """
 
@@ -83,6 +85,7 @@ class ServiceConfig:
     against_binary: str | None = None
     expvar: str | None = None
     metrics: str | None = None
+    follow: bool = False
 
 
 def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
@@ -119,6 +122,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         against_binary=fields.read("against_binary", lambda path: _joined(filled(path), base_dir), None),
         expvar=fields.read("expvar", lambda url: _url(url, ports, "/debug/vars"), None),
         metrics=fields.read("metrics", lambda url: _url(url, ports, "/metrics"), None),
+        follow=fields.read("follow", flag, False),
     )
     mistakes.raise_all()
     return service

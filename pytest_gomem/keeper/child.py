@@ -12,9 +12,10 @@ from pytest_gomem.keeper.family import Family
 from pytest_gomem.keeper.log import LogEnds
 from pytest_gomem.keeper.pipe import DrainedPipe
 from pytest_gomem.keeper.protocol import ChildState, ExitRecord, LaunchRequest, Message
+from pytest_gomem.keeper.serving import Serving
 from pytest_gomem.keeper.spawn import LAUNCH_MARK, spawn
 from pytest_gomem.keeper.timeline import CycleTable, Timeline
-from pytest_gomem.observe import oom
+from pytest_gomem.observe import kernel, oom
 from pytest_gomem.observe.gctrace import GctraceReader
 from pytest_gomem.observe.sampler import Sampler
 
@@ -45,6 +46,8 @@ class Child:
         self.pid = spawned.pid
         self.log = LogEnds(request.log_bytes)
         self.watch = Watch(self.pid, request.tree, request.sample_rate)
+        self._watching = request.tree, request.sample_rate
+        self.serving: Serving | None = None
         self.gctrace = GctraceReader(self.started) if request.gctrace else None
         self.cycles = CycleTable()
         self.family = Family(self.pid, mark)
@@ -67,7 +70,7 @@ class Child:
         """
         self._looked = now
         due = self.watch.tick(now)
-        if self.exit is None and now >= self._oom.due:
+        if self.is_watched and now >= self._oom.due:
             self._oom.look(now)
         if self.kill_at is None:
             return due
@@ -94,26 +97,51 @@ class Child:
             self.cycles.append(cycle)
         self.log.append(rest)
 
-    def ended(self, status: int, usage: resource.struct_rusage) -> None:
-        """Record the end that wait4 reported, and take what is left in the pipes."""
-        by_signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        foreign_kill = by_signal == signal.SIGKILL and not self._killed
-        self.exit = ExitRecord(
-            t=time.monotonic(),
-            code=None if by_signal is not None else os.WEXITSTATUS(status),
-            signal=by_signal,
-            max_rss=_max_rss(usage) if self._own_peak else None,
-            cpu=usage.ru_utime + usage.ru_stime,
-            oom=self._oom.proof() if foreign_kill else "",
-            killed=by_signal == signal.SIGKILL and self._killed,
-        )
+    def serve_by(self, pid: int) -> None:
+        """Watch another process of the family from now on, the one that serves. Raises psutil.Error, OSError."""
+        self.serving = Serving(pid)
         self.watch.stop()
+        self.watch = Watch(pid, *self._watching)
+        if self.gctrace is not None:
+            self.drain()
+            self.log.append(self.gctrace.close())
+            self.gctrace, self.cycles = GctraceReader(kernel.started(pid), joins=True), CycleTable()
+        self._oom = oom.RecentCounters(pid)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the process that is sampled lives."""
+        return (self.exit if self.serving is None else self.serving.exit) is None
+
+    def reaped(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
+        """Record the end that wait4 reported, if it is of this program, and take what is left in the pipes."""
+        if self.serving is not None and pid == self.serving.pid:
+            self.serving.exit = self._ended(status, usage, own_peak=False)
+            self.watch.stop()
+        if pid != self.pid or self.exit is not None:
+            return
+        self.exit = self._ended(status, usage, own_peak=self._own_peak)
+        if self.serving is None:
+            self.watch.stop()
         # No more than a pipe full of each: children that it left behind may write on, without end.
         left = sum(pipe.capacity for pipe in self.pipes)
         while left > 0 and (moved := self.drain()):
             left -= moved
         if self.gctrace is not None:
             self.log.append(self.gctrace.close())
+
+    def _ended(self, status: int, usage: resource.struct_rusage, *, own_peak: bool) -> ExitRecord:
+        by_signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        foreign_kill = by_signal == signal.SIGKILL and not self._killed
+        return ExitRecord(
+            t=time.monotonic(),
+            code=None if by_signal is not None else os.WEXITSTATUS(status),
+            signal=by_signal,
+            max_rss=_max_rss(usage) if own_peak else None,
+            cpu=usage.ru_utime + usage.ru_stime,
+            oom=self._oom.proof() if foreign_kill else "",
+            killed=by_signal == signal.SIGKILL and self._killed,
+        )
 
     def terminate(self, grace: float) -> None:
         """SIGTERM to the whole family now, SIGKILL to what is left after `grace` seconds."""
@@ -130,6 +158,8 @@ class Child:
 
     def state(self) -> ChildState:
         """What the client may know."""
+        if self.serving is not None:
+            self.serving.look()
         return ChildState(
             pid=self.pid,
             started=self.started,
@@ -137,6 +167,7 @@ class Child:
             log_end=self.log.end,
             stalls=sum(pipe.stalls for pipe in self.pipes),
             stalled=sum(pipe.stalled for pipe in self.pipes),
+            serving_exit=self.serving.exit if self.serving else None,
         )
 
     def gc_message(self, since: float, until: float) -> Message:

@@ -182,6 +182,13 @@ class KeptChild(Watched):
         """How it is now."""
         return ChildState.from_message(self._ask("state")["state"])
 
+    def serve_by(self, pid: int) -> None:
+        """Sample another process of the family from now on, the one that serves, and tell its end beside the child's.
+
+        Raises KeeperError when it has ended already.
+        """
+        self._ask("serve_by", pid=pid)
+
     def log(self, since: int = 0) -> tuple[str, int]:
         """What it wrote from byte `since` on, as far as it is kept, and the offset behind it."""
         answer = self._ask("log", since=since)
@@ -192,9 +199,12 @@ class KeptChild(Watched):
         answer = self._ask("gctrace", since=since, until=min(until, sys.float_info.max))
         return cycles(answer["columns"]), answer["rejected"]
 
-    def wait(self, timeout: float) -> ChildState:
-        """Wait until the program has ended, at most `timeout` seconds; the state says whether it has."""
-        return self._wait_until(lambda state: state.exit is not None, timeout)
+    def wait(self, timeout: float, end: Callable[[ChildState], object] = lambda state: state.exit) -> ChildState:
+        """Wait until the program has ended, at most `timeout` seconds; the state says whether it has.
+
+        end: whose end is meant, None until it has come.
+        """
+        return self._wait_until(lambda state: end(state) is not None, timeout)
 
     def stop(self, grace: float) -> ChildState:
         """SIGTERM, then after `grace` seconds SIGKILL, until nothing of the family is left."""

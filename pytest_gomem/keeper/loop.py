@@ -106,12 +106,8 @@ class Keeper:
                 return
             if pid == 0:
                 return
-            child = self._by_pid(pid)
-            if child is not None:
-                child.ended(status, usage)
-
-    def _by_pid(self, pid: int) -> Child | None:
-        return next((c for c in self._children.values() if c.pid == pid and c.exit is None), None)
+            for child in self._children.values():
+                child.reaped(pid, status, usage)
 
     def _drop_forgotten(self) -> None:
         """Let go of forgotten children of whose families nothing is left."""
@@ -177,6 +173,10 @@ class Keeper:
 
     def _on_members(self, request: Message) -> Message:
         return {"members": self._child(request).family.members()}
+
+    def _on_serve_by(self, request: Message) -> Message:
+        self._child(request).serve_by(request["pid"])
+        return {}
 
     def _on_log(self, request: Message) -> Message:
         log = self._child(request).log

@@ -33,7 +33,8 @@ class LaunchRequest:
 class ExitRecord:
     """How a process ended: wait4's status and resources, and proof of an OOM kill ("" if none).
 
-    code: exit status, or None after a signal. signal: its number, or None.
+    code: exit status, or None after a signal. signal: its number, or None. Both are None of a process whose end only
+    its own parent was told.
     max_rss: ru_maxrss in bytes, or None where it holds the forker's memory as well. cpu: user + system seconds.
     Both are those of the process and of the children that it waited for, as wait4(2) tells them.
     killed: whether it was us who sent SIGKILL.
@@ -47,10 +48,18 @@ class ExitRecord:
     oom: str
     killed: bool = False
 
+    @property
+    def is_known(self) -> bool:
+        """Whether we were told how it ended."""
+        return self.code is not None or self.signal is not None
+
 
 @dataclass(frozen=True)
 class ChildState:
-    """What the keeper knows of a child right now; `log_end` is the offset behind its last log byte."""
+    """What the keeper knows of a child right now; `log_end` is the offset behind its last log byte.
+
+    serving_exit: how the process ended that serves in the child's place, where there is one.
+    """
 
     pid: int
     started: float
@@ -58,12 +67,13 @@ class ChildState:
     log_end: int
     stalls: int
     stalled: float
+    serving_exit: ExitRecord | None = None
 
     @classmethod
     def from_message(cls, message: Message) -> ChildState:
         """Rebuild from `asdict`."""
-        ended = message["exit"]
-        return cls(**{**message, "exit": None if ended is None else ExitRecord(**ended)})
+        ends = {name: message.get(name) for name in ("exit", "serving_exit")}
+        return cls(**{**message, **{name: end and ExitRecord(**end) for name, end in ends.items()}})
 
 
 class _Lines:

@@ -30,10 +30,10 @@ def describe(ended: ExitRecord, log: str) -> str:
     """One sentence, such as "panicked: runtime error: index out of range (exit status 2)"."""
     if ended.signal is not None:
         return _signalled(ended, log)
-    words = _last_words(log) if ended.code == _PANIC_STATUS else None
-    status = f"exit status {ended.code}"
+    words = _last_words(log) if ended.code == _PANIC_STATUS or not ended.is_known else None
+    status = f"exit status {ended.code}" if ended.is_known else "its exit status went to its own parent"
     if words is None:
-        return f"ended with {status}"
+        return f"ended with {status}" if ended.is_known else f"ended ({status})"
     if _NO_THREAD.match(words):
         return f"could not start another thread: {words} ({status}); {_MORE_THREADS}"
     kind, _, rest = words.partition(": ")

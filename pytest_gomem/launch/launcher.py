@@ -18,11 +18,12 @@ from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named
 from pytest_gomem.errors import KeeperError, LaunchError, ServiceDied
 from pytest_gomem.keeper.client import KeeperClient, KeptChild
-from pytest_gomem.keeper.protocol import LaunchRequest
+from pytest_gomem.keeper.protocol import ExitRecord, LaunchRequest
 from pytest_gomem.launch import ending, ready
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
 from pytest_gomem.launch.log_lines import both_ends
 from pytest_gomem.launch.ports import free_ports
+from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_gctrace
 from pytest_gomem.launch.sides import NewSide, Origin, Source
 from pytest_gomem.launch.socket_folders import SOCKET, SocketFolders
 
@@ -50,11 +51,13 @@ class Launched:
     """A running program and all that is known of how it was started.
 
     socket: where the agent in it listens; None without one, for the reason `no_agent`.
-    rate_of_budgets: the profile rate, where it was budgets on functions that set it.
+    serving: the process to measure, which need not be the child. rate_of_budgets: the profile rate, where it was
+    budgets on functions that set it.
     """
 
     config: ServiceConfig
     child: KeptChild
+    serving: Serving
     argv: tuple[str, ...]
     env: Mapping[str, str]
     ports: Mapping[str, int]
@@ -120,6 +123,7 @@ class Launcher:
                 return launched
             try:
                 self._await(launched)
+                return self._measured(launched)
             except ServiceDied as died:
                 lost = launched.ports and ending.lost_port(died.log_tail)
                 discard(launched)
@@ -129,7 +133,6 @@ class Launcher:
             except BaseException:
                 discard(launched)
                 raise
-            return launched
         raise AssertionError("the last try returns or raises")
 
     def _command(self, config: ServiceConfig, axes: BuildAxes, origin: Origin) -> _Command:
@@ -193,7 +196,8 @@ class Launcher:
             _remove_folders(tmp, socket)
             raise
         known = (info, port_try, socket, command.no_agent, command.source, rate_of_budgets)
-        return Launched(config, child, tuple(argv), full_env, ports, tmp, gc, *known)
+        serving = Serving(child.pid)
+        return Launched(config, child, serving, tuple(argv), full_env, ports, tmp, gc, *known)
 
     def close(self) -> None:
         """Remove what is not in the run's folder."""
@@ -220,16 +224,53 @@ class Launcher:
     def _await(launched: Launched) -> None:
         config = launched.config
         ours = str(launched.socket or "")
-        failed = ready.wait_ready(launched.child, config.ready, launched.ports, ours=ours)
+        failed = ready.wait_ready(launched.child, config.ready, launched.ports, ours=ours, follow=config.follow)
         if failed is None:
             return
         awaited = ready.describe(config.ready, launched.ports)
         log = launched.child.log()[0]
         if failed.state.exit is not None:
-            how = ending.describe(failed.state.exit, log)
-            raise ServiceDied(config.name, f"{how} while we waited for {awaited}", both_ends(log), "log")
+            how = f"{ending.describe(failed.state.exit, log)} while we waited for {awaited}"
+            raise ServiceDied(config.name, how + _left(launched, failed.state.exit), both_ends(log), "log")
         what = f"not ready after {config.ready.timeout:g} s of waiting for {awaited}: {failed.last_look}"
         raise LaunchError(config.name, "\n  ".join((what, *failed.circumstances)), both_ends(log), "log")
+
+    def _measured(self, launched: Launched) -> Launched:
+        """With the process that serves, which is sampled from now on. Raises LaunchError, ServiceDied."""
+        config, child = launched.config, launched.child
+        search = ServingSearch(config.name, child, tree=config.tree, ours=str(launched.socket or ""))
+        serving = search.find(ready.port_served(config.ready, launched.ports))
+        ended = child.state().exit
+        if ended is not None and not config.follow and (left := _left(launched, ended)):
+            log = child.log()[0]
+            raise ServiceDied(config.name, ending.describe(ended, log) + left, both_ends(log), "log")
+        if serving.pid != child.pid:
+            others = no_gctrace(serving.pid, child.members(), lambda pid: bool(self._running(pid, "").go_version))
+            serving = replace(serving, no_gctrace=others)
+            try:
+                child.serve_by(serving.pid)
+            except KeeperError as error:
+                words = f"pid {serving.pid}, which served, has ended: {error}"
+                raise ServiceDied(config.name, words, both_ends(child.log()[0]), "log") from None
+        return replace(launched, serving=serving, binary=self._running(serving.pid, launched.argv[0]))
+
+    def _running(self, pid: int, started: str) -> BinaryInfo:
+        """What is known of the program that a process runs; started: by which name, where that is known."""
+        return self._binary_info(Path(_program_of(pid, started)))
+
+
+def _left(launched: Launched, ended: ExitRecord) -> str:
+    """The words for what a program has left behind that ended well, as daemons do."""
+    return left_behind(launched.child.members()) if ended.code == 0 else ""
+
+
+def _program_of(pid: int, started: str) -> str:
+    """The path of what the process runs, by the name that it was started by where that is the same file."""
+    try:
+        running = str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:  # ended, another user's, or no Linux
+        return started
+    return started if os.path.realpath(started) == running else running
 
 
 def _port_names(config: ServiceConfig, texts: Iterable[str]) -> dict[str, None]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 import psutil
 
 from pytest_gomem.observe.listeners import listeners
 
 HOST = "127.0.0.1"
+_LOOPBACK = (HOST, "localhost", "::1")
 
 
 def free_ports(names: Iterable[str]) -> dict[str, int]:
@@ -22,6 +24,12 @@ def free_ports(names: Iterable[str]) -> dict[str, int]:
             sock.bind((HOST, 0))
             ports[name] = sock.getsockname()[1]
         return ports
+
+
+def local_port(url: str) -> int | None:
+    """The port on this machine that the URL names; None where it names another machine."""
+    parts = urlsplit(url)
+    return (parts.port or {"https": 443}.get(parts.scheme, 80)) if parts.hostname in _LOOPBACK else None
 
 
 def accepts(port: int, timeout: float = 1.0) -> bool:

@@ -139,8 +139,8 @@ class LogProbe:
 class OwnListener:
     """A probe that also wants the port to be the service's own: a lost port race may look ready on a stranger's.
 
-    A listener outside the family (a container's proxy) is believed after some patience, in which a service that
-    lost its port has died.
+    A stranger is left to the search for who serves, which names it, after some patience: a service that has lost its
+    port dies meanwhile, and is started again on another.
     """
 
     def __init__(self, child: KeptChild, port: int | None, probe: Probe) -> None:

@@ -6,12 +6,11 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from pytest_gomem.config.ready import Ready
 from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.keeper.protocol import ChildState
-from pytest_gomem.launch.ports import HOST
+from pytest_gomem.launch.ports import HOST, local_port
 from pytest_gomem.launch.probes import HttpProbe, LogProbe, OwnListener, Probe, TcpProbe
 from pytest_gomem.observe.kernel import stopped_words
 from pytest_gomem.observe.listeners import listeners
@@ -19,7 +18,6 @@ from pytest_gomem.observe.listeners import listeners
 _FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.25
 _LONGEST_PROBE = 2.0
 _MOST_ADDRESSES = 8
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -34,10 +32,13 @@ class NotReady:
     circumstances: tuple[str, ...] = ()
 
 
-def wait_ready(child: KeptChild, ready: Ready, ports: Mapping[str, int], *, ours: str = "") -> NotReady | None:
+def wait_ready(
+    child: KeptChild, ready: Ready, ports: Mapping[str, int], *, ours: str = "", follow: bool = False
+) -> NotReady | None:
     """Wait until ready and return None then; why it is not, when it died or time ran out.
 
-    ours: the path of the agent's own socket, which is no address of the service.
+    ours: the path of the agent's own socket, which is no address of the service. follow: a child that ends with status
+    0 and leaves a process behind, as a daemon does, is waited for further.
     """
     deadline, look = time.monotonic() + ready.timeout, _FIRST_LOOK
     with contextlib.closing(_probe(child, ready, ports)) as probe:
@@ -45,13 +46,17 @@ def wait_ready(child: KeptChild, ready: Ready, ports: Mapping[str, int], *, ours
             left = deadline - time.monotonic()
             got = probe.look(min(_LONGEST_PROBE, max(_FIRST_LOOK, left)))
             state = child.state()
-            if state.exit is not None:
+            is_left = follow and state.exit is not None and state.exit.code == 0 and bool(child.members())
+            if state.exit is not None and not is_left:
                 return NotReady(state) if ready.kind != "started" else None
             if not got:
                 return None
             if left <= 0:
                 return NotReady(state, got, tuple(_circumstances(child, probe, ports, ours)))
-            child.wait(min(look, left))  # which its end cuts short
+            if is_left:
+                time.sleep(min(look, left))
+            else:
+                child.wait(min(look, left))  # which its end cuts short
             look = min(look * 1.5, _LONGEST_LOOK)
 
 
@@ -79,10 +84,16 @@ def describe(ready: Ready, ports: Mapping[str, int]) -> str:
     return waits[ready.kind]()
 
 
+def port_served(ready: Ready, ports: Mapping[str, int]) -> int | None:
+    """The port of this machine at which the service is reached; None where nothing names one."""
+    asked = local_port(_url(ready, ports)) if ready.kind == "http" else None
+    return ports.get(ready.port) if asked is None else asked
+
+
 def _probe(child: KeptChild, ready: Ready, ports: Mapping[str, int]) -> Probe:
     if ready.kind == "http":
         url = _url(ready, ports)
-        return OwnListener(child, _local_port(url), HttpProbe(url))
+        return OwnListener(child, local_port(url), HttpProbe(url))
     if ready.kind == "tcp":
         return OwnListener(child, ports[ready.port], TcpProbe(ports[ready.port]))
     # Where nothing is waited for the target is empty, and found in any log.
@@ -91,9 +102,3 @@ def _probe(child: KeptChild, ready: Ready, ports: Mapping[str, int]) -> Probe:
 
 def _url(ready: Ready, ports: Mapping[str, int]) -> str:
     return ready.target if "://" in ready.target else f"http://{HOST}:{ports.get(ready.port)}{ready.target}"
-
-
-def _local_port(url: str) -> int | None:
-    """The port on this machine that the URL names; None where it names another machine."""
-    parts = urlsplit(url)
-    return (parts.port or {"https": 443}.get(parts.scheme, 80)) if parts.hostname in _LOOPBACK else None

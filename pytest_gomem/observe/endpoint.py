@@ -71,7 +71,10 @@ class PprofEndpoint(Page):
         return self._get(f"/allocs?seconds={math.ceil(seconds)}", extra_time=seconds)
 
 
-def find_endpoint(urls: Iterable[str]) -> PprofEndpoint:
-    """The first of these that answers with MemStats; raises ObserveError that says what each one answered."""
-    hint = "import net/http/pprof in the service, or name its URL under `pprof:`"
+def find_endpoint(urls: Iterable[str], where: str = "under `pprof:`") -> PprofEndpoint:
+    """The first of these that answers with MemStats; raises ObserveError that says what each one answered.
+
+    where: where else the user can name the URL.
+    """
+    hint = f"import net/http/pprof in the service, or name its URL {where}"
     return first_that_reads(PprofEndpoint, urls, "pprof endpoint", hint)

@@ -36,15 +36,17 @@ class GctraceReader:
 
     started: CLOCK_MONOTONIC seconds when the program was executed; None if unknown, as in a recorded stream or behind a
     wrapper that takes more than a second: then a line is judged by its number and its `@` alone.
+    joins: whether the stream was read by another before, so that the first line may have any number.
     rejected: gctrace lines that were not accepted, torn ones, look-alikes and other programs' lines together.
     """
 
-    def __init__(self, started: float | None = None) -> None:
+    def __init__(self, started: float | None = None, *, joins: bool = False) -> None:
         self.rejected = 0
         self._arrival = None if started is None else _Arrival(started)
         self._held = b""
         self._seam = b""
         self._number = 0
+        self._joins = joins
         self._end = 0.0
         self._missing = 0
 
@@ -105,11 +107,11 @@ class GctraceReader:
         A line of a possible number that is rejected for its times may yet have been a true one: it counts as missing.
         Without that a single false verdict would reject all that follows.
         """
-        possible = self._number < cycle.number <= self._number + 1 + self._missing
+        possible = self._joins or self._number < cycle.number <= self._number + 1 + self._missing
         end = cycle.since_start + cycle.pause + cycle.concurrent_mark
         in_order = cycle.since_start + _CLOCK_STEP >= self._end
         if possible and in_order and (not timed or self._arrival is None or self._arrival.fits(end)):
-            self._number, self._end, self._missing = cycle.number, end, 0
+            self._number, self._end, self._missing, self._joins = cycle.number, end, 0, False
             return True
         self.rejected += 1
         self._missing += possible

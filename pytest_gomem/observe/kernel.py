@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -41,6 +42,33 @@ def reset_peak(pid: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def image(pid: int) -> str:
+    """What changes when the process replaces its program by exec, and by nothing else; "" where that is not told.
+
+    Each exec lays out stack and vDSO anew, at random addresses that the auxiliary vector holds.
+    """
+    try:
+        return f"{Path(f'/proc/{pid}/exe').readlink()} {Path(f'/proc/{pid}/auxv').read_bytes().hex()}"
+    except OSError:
+        return ""
+
+
+def started(pid: int) -> float:
+    """When the process was forked, CLOCK_MONOTONIC seconds in steps of a tick (10 ms); Linux alone. Raises OSError."""
+    stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    since_boot = int(stat[stat.rindex(")") + 2 :].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return since_boot - (time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic())
+
+
+def pids_by_namespace(pid: int) -> tuple[int, ...]:
+    """The numbers of the process, ours first, then those in PID namespaces of its own."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("NSpid:"):
+                return tuple(map(int, line.split()[1:]))
+    return (pid,)
 
 
 def cpu_seconds(process: psutil.Process) -> float:

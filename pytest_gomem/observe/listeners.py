@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import psutil
 
-_TCP_LISTEN = "0A"
+# include/net/tcp_states.h: TCP that listens, and UDP that is bound and has no peer
+_TCP = {"tcp": "0A", "tcp6": "0A"}
+_TCP_AND_UDP = {**_TCP, "udp": "07", "udp6": "07"}
 _UNIX_ACCEPTS = 0x10000  # __SO_ACCEPTCON of the flags in /proc/net/unix
 
 
@@ -45,14 +47,41 @@ def listeners(pids: Iterable[int]) -> tuple[Listener, ...]:
             namespace = Path(f"/proc/{pid}/ns/net").stat().st_ino
             if namespace not in tables:
                 tables[namespace] = dict(_listening(Path(f"/proc/{pid}/net")))
-            for inode in _socket_inodes(pid) & tables[namespace].keys():
+            for inode in socket_inodes(pid) & tables[namespace].keys():
                 holders[inode].add(pid)
                 found[inode] = tables[namespace][inode]
     told = (Listener(*found[inode], inode, tuple(sorted(who))) for inode, who in holders.items())
     return tuple(sorted(told, key=lambda listener: (listener.address, listener.inode)))
 
 
-def _socket_inodes(pid: int) -> set[int]:
+def answering(port: int, namespace_of: int | None = None) -> frozenset[int]:
+    """The inodes of what answers on a port of the loopback interface, TCP or UDP, whoever holds it; Linux alone.
+
+    Where a socket is bound to the very address those bound to all addresses get nothing. namespace_of: a process whose
+    network is meant; None = our own.
+    """
+    net = Path(f"/proc/{'self' if namespace_of is None else namespace_of}/net")
+    found = defaultdict(set)
+    with contextlib.suppress(OSError):  # the process has ended
+        for inode, address, its_port in _inet(net, _TCP_AND_UDP):
+            if its_port == port:
+                found[address].add(inode)
+    exact = found.get(f"127.0.0.1:{port}")
+    return frozenset(exact or found[f"*:{port}"] | found[f"[::1]:{port}"])
+
+
+def holders(inodes: Iterable[int]) -> tuple[int, ...]:
+    """The processes of this machine that have one of these sockets open, as far as they may be looked at."""
+    wanted, found = set(inodes), []
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError):
+            if wanted & socket_inodes(pid):
+                found.append(pid)
+    return tuple(found)
+
+
+def socket_inodes(pid: int) -> set[int]:
+    """The inodes of all sockets that the process has open; raises OSError, PermissionError where that is not told."""
     inodes = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):  # closed meanwhile
@@ -64,16 +93,22 @@ def _socket_inodes(pid: int) -> set[int]:
 
 def _listening(net: Path) -> Iterator[tuple[int, tuple[str, int | None]]]:
     """Inode, address and port of each socket that listens in this network namespace."""
-    for table in ("tcp", "tcp6"):
-        for line in _lines(net / table):
-            _, local, _, state, *rest = line.split()
-            if state == _TCP_LISTEN:
-                host, _, port = local.partition(":")
-                yield int(rest[5]), (_tcp_address(host, int(port, 16)), int(port, 16))
+    for number, address, port in _inet(net, _TCP):
+        yield number, (address, port)
     for line in _lines(net / "unix"):
         _, _, _, flags, _, _, inode, *path = line.split(maxsplit=7)
         if int(flags, 16) & _UNIX_ACCEPTS:
             yield int(inode), (f"unix:{path[0].rstrip() if path else '(unnamed)'}", None)
+
+
+def _inet(net: Path, states: Mapping[str, str]) -> Iterator[tuple[int, str, int]]:
+    """Inode, address and port of each socket in these states by table."""
+    for table, wanted in states.items():
+        for line in _lines(net / table):
+            _, local, _, state, *rest = line.split()
+            if state == wanted:
+                host, _, port = local.partition(":")
+                yield int(rest[5]), _tcp_address(host, int(port, 16)), int(port, 16)
 
 
 def _lines(table: Path) -> list[str]:

@@ -32,7 +32,7 @@ def conditions(service: Service, effective: Mapping[str, str], *, opening_profil
     process = service.process
     if not isinstance(process, LaunchedProcess):
         return {PROCESS: ATTACHED, **profiled, **machine}
-    has_agent = not process.launched.no_agent
+    has_agent = not process.no_agent
     in_force = {name: value.partition(",")[0] for name, value in effective.items()} if has_agent else {}
     rate = process.launched.rate_of_budgets or process.launched.config.profile_rate
     return {

@@ -6,11 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from pytest_gomem.config.ready import URL
 from pytest_gomem.config.services import ServiceConfig
-from pytest_gomem.errors import GomemError, LaunchError, MeasureError, Place, ServiceDied
+from pytest_gomem.errors import ConfigError, GomemError, LaunchError, MeasureError, Place, ServiceDied
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.registry import evaluate
 from pytest_gomem.measure.window import Window
 from pytest_gomem.session.capture import Profiles, wants_profile
@@ -25,6 +27,16 @@ from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow, whole_life
 
 RUN_TIMEOUT = 600.0
+
+
+def _base_url(port: int | None, url: str | None) -> str | None:
+    if port is not None and url is not None:
+        raise ConfigError("attach() takes port= or url=, not both")
+    if port is not None:
+        return f"http://{HOST}:{port}"
+    if url is not None and URL.fullmatch(url) is None:
+        raise ConfigError(f"attach(url={url!r}) is no URL", hint="such as http://127.0.0.1:8080")
+    return None if url is None else url.rstrip("/")
 
 
 class Launchpad:
@@ -56,9 +68,22 @@ class Launchpad:
         """The profile rate that budgets on functions ask for: of all tests, since its services serve many."""
         return self._run.shared_rate(service)
 
-    def attach(self, pid: int | None = None, pprof: str | None = None, reset_peak: bool = False) -> Service:
-        """Watch a process that is not ours; it is never signalled, and its VmHWM is reset only on request."""
-        return self._keep(self._run.attach(pid, pprof, reset_peak=reset_peak))
+    def attach(
+        self,
+        pid: int | None = None,
+        pprof: str | None = None,
+        reset_peak: bool = False,
+        *,
+        port: int | None = None,
+        url: str | None = None,
+    ) -> Service:
+        """Watch a process that is not ours; it is never signalled, and its VmHWM is reset only on request.
+
+        pprof: looked for on the TCP ports that the process listens on, unless said. port, url: where `get`, `post` and
+        `load` go, a port of this machine or `http://HOST:PORT`; unless said, the only port that it listens on.
+        Raises LaunchError where there is no such process, or `pprof` is another one's; ConfigError.
+        """
+        return self._keep(self._run.attach(pid, pprof, reset_peak=reset_peak, url=_base_url(port, url)))
 
     def _overrides(self, options: Mapping[str, object], where: str) -> Overrides:
         said = overrides(options, Place(key=where))

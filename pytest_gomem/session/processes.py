@@ -1,20 +1,22 @@
-"""Owns the two kinds of process a window can be opened on: one that we launched, and one that is not ours."""
+"""Owns the process that we launched, as windows are opened on it: which one of its family serves, and how it ends."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, GcSettings
 from pytest_gomem.config.tokens import expand
 from pytest_gomem.errors import KeeperError, ObserveError
 from pytest_gomem.keeper.client import KeptChild, Watched
-from pytest_gomem.keeper.protocol import ExitRecord
+from pytest_gomem.keeper.protocol import ChildState, ExitRecord
 from pytest_gomem.launch import ending
 from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.launcher import Launched
 from pytest_gomem.launch.ports import HOST
+from pytest_gomem.launch.serving import holds_port, left_behind
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.builtin_sources import SOURCES
@@ -23,8 +25,9 @@ from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.source import Source
 from pytest_gomem.session.readers import Readers
 
-_PPROF_PATH = "/debug/pprof"
+PPROF_PATH = "/debug/pprof"
 _AGENT_TIMEOUT = 5.0
+_STARTER_PATIENCE = 0.3  # seconds that a wrapper may take to end after what it has started
 
 
 class LaunchedProcess:
@@ -41,11 +44,12 @@ class LaunchedProcess:
         self.sample_rate = sample_rate
         self.gc: GcSettings = launched.gc
         self.gomaxprocs: int | None = launched.gc.gomaxprocs or DEFAULT_GOMAXPROCS
-        self.gctrace = launched.gc.godebug.get("gctrace", "1") != "0"
+        self.no_gctrace = self._why_no_gctrace()
         self.binary: BinaryInfo = launched.binary
         self._environ = environ
         self._endpoint: PprofEndpoint | ObserveError | None = None
         self._final: ExitRecord | None = None
+        self._first_image = self.image()
         self.no_agent = launched.no_agent
         self._agent = self._connect(launched)
         wanted = launched.config.peak_profile and self._agent is not None
@@ -54,8 +58,8 @@ class LaunchedProcess:
 
     @property
     def pid(self) -> int:
-        """Process id."""
-        return self.launched.child.pid
+        """Process id of the one that serves, which need not be the one that was started."""
+        return self.launched.serving.pid
 
     @property
     def kept(self) -> KeptChild:
@@ -73,7 +77,8 @@ class LaunchedProcess:
             try:
                 self._endpoint = find_endpoint(self._pprof_urls())
             except ObserveError as error:
-                self._endpoint = error
+                strange = "".join(f"; pid {self.pid} is not who answers on port {port}" for port in self._strange_ports)
+                self._endpoint = ObserveError(f"{error}{strange}")
         if isinstance(self._endpoint, ObserveError):
             raise ObserveError(str(self._endpoint))
         return self._endpoint
@@ -87,21 +92,45 @@ class LaunchedProcess:
             return None
         client = AgentClient(launched.socket)
         try:
-            client.wait(_AGENT_TIMEOUT)
+            answering = client.wait(_AGENT_TIMEOUT).pid
         except ObserveError as error:
             self.no_agent = str(error)
             client.close()
             return None
-        return client
+        if answering in kernel.pids_by_namespace(self.pid):
+            return client
+        self.no_agent = f"the agent that answers is in pid {answering}, and what serves is pid {self.pid}"
+        client.close()
+        return None
 
     def inside(self) -> Inside:
         """Who tells all of its MemStats: agent, pprof or expvar; raises ObserveError when there is none of them."""
         return self.readers.inside()
 
+    def _why_no_gctrace(self) -> str:
+        if self.launched.gc.godebug.get("gctrace", "1") == "0":
+            return "gc.godebug switches gctrace off for this service"
+        return self.launched.serving.no_gctrace
+
+    def remarks(self) -> list[str]:
+        """What is to be said of how the process that is measured was found, and of what it has become."""
+        serving = self.launched.serving
+        notes = [] if not serving.is_checked and self._agent is not None else list(serving.notes)
+        return [*notes, *replaced(self.pid, self._first_image, self.image(), "it was ready")]
+
+    def image(self) -> str:
+        """What changes when it replaces its program by exec; "" where that is not told."""
+        return kernel.image(self.pid)
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the process that is measured is known to be the one that answers."""
+        return self.launched.serving.is_checked or self._agent is not None
+
     def last_cycle(self) -> int:
-        """Number of the last GC cycle that gctrace told; raises ObserveError where it is switched off."""
-        if not self.gctrace:
-            raise ObserveError("gc.godebug switches gctrace off for this service")
+        """Number of the last GC cycle that gctrace told; raises ObserveError where there is none."""
+        if self.no_gctrace:
+            raise ObserveError(self.no_gctrace)
         cycles = self.kept.gc_cycles()[0]
         return cycles[-1].number if cycles else 0
 
@@ -114,23 +143,41 @@ class LaunchedProcess:
         return expand(named, ports=launched.ports, tmp=str(launched.tmp), environ=self._environ)
 
     def bases(self) -> list[str]:
-        """The address of each of its ports."""
-        return [f"http://{HOST}:{port}" for port in self.launched.ports.values()]
+        """The address of each of its ports, but for those that another process answers on."""
+        return [f"http://{HOST}:{port}" for port in self.launched.ports.values() if port not in self._strange_ports]
+
+    @cached_property
+    def _strange_ports(self) -> tuple[int, ...]:
+        """Looked for once, as the sources are."""
+        pids = self.kept.members() if self.tree else [self.pid]
+        return tuple(port for port in self.launched.ports.values() if holds_port(pids, port) is False)
 
     def _pprof_urls(self) -> list[str]:
         named = self.url_of("pprof")
-        return [named] if named else [f"{base}{_PPROF_PATH}" for base in self.bases()]
+        return [named] if named else [f"{base}{PPROF_PATH}" for base in self.bases()]
 
     def ending(self, within: float = 0.0) -> ExitRecord | None:
         """How it ended, None while it lives; waits up to `within` seconds for that."""
         if self._final is None:
-            self._final = self.kept.wait(within).exit
+            self._final = self._end(self.kept.wait(within, self._end))
         return self._final
+
+    def _end(self, state: ChildState) -> ExitRecord | None:
+        """The end of the process that serves, or of the one that was started, unless that is to be followed."""
+        return state.serving_exit or (None if self.launched.config.follow else state.exit)
 
     def ending_words(self) -> str:
         """How it ended, in words."""
         ended = self.ending()
-        return ending.describe(ended, self.log()) if ended else "is running"
+        if ended is None:
+            return "is running"
+        words = ending.describe(ended, self.log())
+        if ended.code == 0:
+            with contextlib.suppress(KeeperError):
+                words += left_behind(self.kept.members())
+        if not ended.is_known and (starter := self.kept.wait(_STARTER_PATIENCE).exit) is not None:
+            words += f"; what had started it {ending.describe(starter, '')}"
+        return words
 
     def log(self) -> str:
         """The kept end of its output."""
@@ -139,7 +186,7 @@ class LaunchedProcess:
     def stop(self) -> None:
         """SIGTERM, grace, SIGKILL, the whole family; what was recorded stays readable."""
         with contextlib.suppress(KeeperError):  # a keeper that is gone took its services along
-            self._final = self.kept.stop(self.launched.config.stop_grace).exit
+            self._final = self._end(self.kept.stop(self.launched.config.stop_grace))
         if isinstance(self._endpoint, PprofEndpoint):
             self._endpoint.close()
         self.readers.close()
@@ -153,79 +200,8 @@ class LaunchedProcess:
         self.launched.remove_folders()
 
 
-class AttachedProcess:
-    """A process that is not ours: watched, never signalled; its peak is reset only on request."""
-
-    kept = None
-    peak_file: Path | None = None
-    gctrace = False
-
-    no_agent = "it was not built here"
-
-    def __init__(
-        self,
-        pid: int | None,
-        pprof: str | None,
-        watched: Watched | None,
-        sample_rate: float,
-        *,
-        reset_peak: bool,
-        sources: Sequence[Source] = SOURCES,
-    ) -> None:
-        self.pid = pid
-        self.name = f"pid {pid}" if pid is not None else str(pprof)
-        self.tree = False
-        self.sample_rate = sample_rate
-        self.may_reset_peak = reset_peak
-        self.gomaxprocs: int | None = None
-        self.timeline = watched
-        self._endpoint = PprofEndpoint(pprof) if pprof else None
-        self.readers = Readers(sources, self)
-
-    def endpoint(self) -> PprofEndpoint:
-        """Its pprof endpoint; raises ObserveError when no URL was given."""
-        if self._endpoint is None:
-            raise ObserveError("no pprof URL was given to attach(): pass pprof='http://HOST:PORT/debug/pprof'")
-        return self._endpoint
-
-    def agent(self) -> None:
-        """None: an agent is built into what we build alone."""
-
-    def inside(self) -> Inside:
-        """Who tells all of its MemStats; raises ObserveError when nobody does."""
-        return self.readers.inside()
-
-    def last_cycle(self) -> int:
-        """Raises ObserveError: gctrace goes to the stderr of a process that is not ours."""
-        raise ObserveError("gctrace is read from the stderr of a process that we launched; this one is not ours")
-
-    def url_of(self, source: str) -> str | None:
-        """None: no gomem.yaml speaks of it."""
-        return None
-
-    def bases(self) -> tuple[str, ...]:
-        """(): its ports are not known."""
-        return ()
-
-    def ending(self, within: float = 0.0) -> ExitRecord | None:
-        """Unknown: only a parent is told."""
-        return None
-
-    def ending_words(self) -> str:
-        """Whether it is still there."""
-        try:
-            if self.pid is not None:
-                kernel.family(self.pid, tree=False)
-        except ObserveError:
-            return "has ended"
-        return "is running"
-
-    def stop(self) -> None:
-        """Stop watching."""
-        if self.timeline is not None:
-            self.timeline.forget()
-        self.readers.close()
-        if self._endpoint is not None:
-            self._endpoint.close()
-
-    discard = stop
+def replaced(pid: int | None, first: str, now: str, since: str) -> list[str]:
+    """The remark that a process runs another image than at first, if it does."""
+    if not first or not now or first == now:
+        return []
+    return [f"pid {pid} has replaced itself by another program (exec) since {since}"]

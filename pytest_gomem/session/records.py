@@ -21,6 +21,7 @@ from pytest_gomem.measure.series import series_of
 from pytest_gomem.measure.size_classes import size_classes
 from pytest_gomem.measure.window import Missing, Phase, Window
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
+from pytest_gomem.quantity import BYTES, format_value
 from pytest_gomem.report.bill import window_bill_record
 from pytest_gomem.report.model import (
     BillRecord,
@@ -38,6 +39,7 @@ from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
 
 _WIDE_GAP = 10  # sample periods
+_READING = 4 << 20  # bytes that reading MemStats, and what goes on meanwhile, may add to the heap
 
 
 def window_record(
@@ -62,7 +64,12 @@ def window_record(
         loads=tuple(_load(load) for load in window.loads),
         phases=tuple(_phase(phase, window, registry) for phase in window.phases),
         series={name: Series(t, v) for name, (t, v) in series_of(window).items()},
-        notes=(*_notes(service), *_gaps(window), *(disagreement(check) for check in checks if not check.agrees)),
+        notes=(
+            *_notes(service),
+            *_untouched(service, window),
+            *_gaps(window),
+            *(disagreement(check) for check in checks if not check.agrees),
+        ),
         log_tail=last_lines(service.log()) if service.has_log() else "",
         bill=_bill(window),
         conditions=conditions(service, effective, opening_profile=opening_profile),
@@ -145,6 +152,18 @@ def _gaps(window: Window) -> Iterator[str]:
         yield f"the timeline has a gap of {widest:.2f} s: {missing}"
 
 
+def _untouched(service: Service, window: Window) -> Iterator[str]:
+    """Where nobody could be asked who serves: a heap that the measured process has not in memory may be another's."""
+    if service.process.is_checked or isinstance(window.memstats, Missing) or isinstance(window.end, Missing):
+        return
+    heap, rss = window.memstats.end.heap_alloc, window.end.rss
+    if heap > rss + _READING:
+        yield (
+            f"the heap of {format_value(heap, BYTES)} is above the RSS of {format_value(rss, BYTES)}: pages that were "
+            f"never touched or are swapped out, or the heap is not that of pid {service.pid}"
+        )
+
+
 def _rate(load: LoadRecord) -> float:
     """Requests per second: an open loop's is the share of its schedule that was kept, times the rate asked for."""
     if load.rate_achieved is not None:
@@ -154,6 +173,7 @@ def _rate(load: LoadRecord) -> float:
 
 def _notes(service: Service) -> Iterator[str]:
     process = service.process
+    yield from process.remarks()
     if not isinstance(process, LaunchedProcess):
         return
     yield from process.launched.source.notes

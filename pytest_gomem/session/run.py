@@ -23,8 +23,9 @@ from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.keeper.client import KeeperClient, Watched
 from pytest_gomem.launch.launcher import Launched, Launcher, Overrides
 from pytest_gomem.launch.sides import BaseSide, NewSide, Origin
+from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.burden import Burden, burden_of_environment
-from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
+from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
@@ -112,13 +113,16 @@ class Run:
         process = LaunchedProcess(launched, self.settings.sample_rate, os.environ, self.settings.sources)
         return Service(process, lambda: self.load_driver)
 
-    def attach(self, pid: int | None, pprof: str | None, *, reset_peak: bool) -> Service:
-        """Watch a process that is not ours; raises ConfigError without a pid or URL, LaunchError for no such pid."""
+    def attach(self, pid: int | None, pprof: str | None, *, reset_peak: bool, url: str | None = None) -> Service:
+        """Watch a process that is not ours; raises ConfigError without a pid or URL, LaunchError for no such pid.
+
+        url: where its requests go.
+        """
         if pid is None and pprof is None:
             raise ConfigError("attach() needs pid=, pprof= or both")
         watched = self._watch(pid) if pid is not None else None
         rate, sources = self.settings.sample_rate, self.settings.sources
-        process = AttachedProcess(pid, pprof, watched, rate, reset_peak=reset_peak, sources=sources)
+        process = AttachedProcess(pid, pprof, watched, rate, reset_peak=reset_peak, url=url, sources=sources)
         return Service(process, lambda: self.load_driver)
 
     def _watch(self, pid: int) -> Watched:

@@ -19,7 +19,8 @@ from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import read_smaps
-from pytest_gomem.session.processes import AttachedProcess, LaunchedProcess
+from pytest_gomem.session.attached import AttachedProcess
+from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.subject import UNTIL_REAPED
 from pytest_gomem.session.window import OpenWindow
 
@@ -84,11 +85,20 @@ class Service:
             return self.process
         raise MeasureError(f"{self.name} was attached, not launched: its ports, environment and log are not known")
 
-    def url(self, path: str = "/", port: str | None = None) -> str:
-        """The URL of a path on the main port, or on the port of that name."""
-        if port is not None and port not in self.ports:
+    def url(self, path: str = "/", port: str | int | None = None) -> str:
+        """The URL of a path on the main port, or on the port of that name; of an attached process on a port's number.
+
+        Raises MeasureError where there is no such port, or more than one may be meant.
+        """
+        if isinstance(self.process, AttachedProcess):
+            if isinstance(port, str):
+                raise MeasureError(f"{self.name} was attached: its ports have no names; say the number of '{port}'")
+            return f"{self.process.url(port)}{path}"
+        if port is None:
+            return f"http://{HOST}:{self.port}{path}"
+        if not isinstance(port, str) or port not in self.ports:
             raise MeasureError(f"service '{self.name}' has no port '{port}'; its ports: {', '.join(self.ports)}")
-        return f"http://{HOST}:{self.port if port is None else self.ports[port]}{path}"
+        return f"http://{HOST}:{self.ports[port]}{path}"
 
     def log(self, tail: int | None = None) -> str:
         """What it wrote to stdout and stderr, without gctrace lines; the last `tail` lines, or all that is kept."""
@@ -252,7 +262,7 @@ class Service:
         self.process.readers.ask_again()
         agent = self.process.agent()
         if agent is None:
-            raise ObserveError(f"service '{self.name}' has no agent: {self._launched.no_agent}")
+            raise ObserveError(f"service '{self.name}' has no agent: {self.process.no_agent}")
         return agent
 
     def check_alive(self, within: float = 0.0) -> None:

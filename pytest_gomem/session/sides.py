@@ -16,11 +16,11 @@ from pytest_gomem.report.keys import Key, keys
 from pytest_gomem.report.model import BuildRecord, WindowRecord
 from pytest_gomem.report.text import readings
 from pytest_gomem.session.accusing import accused
+from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.pairs import TwoSides
-from pytest_gomem.session.processes import AttachedProcess
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import merged
 from pytest_gomem.session.schedule import Side

@@ -25,10 +25,10 @@ class Subject(Protocol):
     sample_rate: float
     may_reset_peak: bool
     gomaxprocs: int | None
-    gctrace: bool
     peak_file: Path | None
     readers: Readers
     no_agent: str
+    no_gctrace: str
 
     @property
     def pid(self) -> int | None:
@@ -44,6 +44,12 @@ class Subject(Protocol):
 
     def inside(self) -> Inside:
         """Who tells all of its MemStats: the most trusted source that does; raises ObserveError when there is none."""
+
+    def remarks(self) -> list[str]:
+        """What is to be said of how the process that is measured was found, and of what it has become."""
+
+    def image(self) -> str:
+        """What changes when it replaces its program by exec; "" where that is not told."""
 
     def agent(self) -> AgentClient | None:
         """The agent built into it; None where there is none."""

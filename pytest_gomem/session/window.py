@@ -21,6 +21,8 @@ from pytest_gomem.session.readers import Beside
 from pytest_gomem.session.readings import Readings, RuntimeValues, runtime_pair
 from pytest_gomem.session.subject import Subject
 
+_REPLACED = Missing("the service replaced itself by another program (exec) in the window: both began to count anew")
+
 
 @dataclass(frozen=True)
 class _Closing:
@@ -78,6 +80,7 @@ class OpenWindow:
         self._opening_smaps = self._readings.smaps()
         self._peak_reset = self._readings.reset_peak()
         self._start = self._readings.kernel()
+        self._image = self.subject.image()
         self.opened = time.monotonic()
 
     def _free(self) -> bool:
@@ -111,6 +114,8 @@ class OpenWindow:
     def _read_at_close(self) -> _Closing:
         end = self._readings.kernel()
         closed = time.monotonic()
+        now = self.subject.image()
+        self._is_replaced = bool(now and self._image) and now != self._image
         smaps = self._readings.smaps()
         runtime, memstats = self._end_inside()
         sources = self._beside.close()
@@ -120,16 +125,16 @@ class OpenWindow:
         return _Closing(end, closed, smaps, runtime, memstats, sources, after)
 
     def _gathered(self, closing: _Closing) -> Window:
-        subject, peak = self.subject, self.phases.peak()
+        subject, peak, timeline = self.subject, self.phases.peak(), self._timeline(closing.t)
         window = Window(
             name=self.name,
             opened=self.opened,
             closed=closing.t,
             start=self._start,
-            end=_raised(closing.kernel, peak),
+            end=_raised(closing.kernel, self._peak_before_exec(peak, timeline)),
             peak_reset=self._peak_reset,
             fresh=self.fresh,
-            timeline=self._timeline(closing.t),
+            timeline=timeline,
             sample_rate=subject.sample_rate,
             gctrace=self._gctrace(closing.memstats, closing.t),
             memstats=closing.memstats,
@@ -149,6 +154,12 @@ class OpenWindow:
             freed=self._freed,
         )
         return replace(window, phases=self.phases.finished(window))
+
+    def _peak_before_exec(self, peak: int | None, timeline: Sequence[Sample]) -> int | None:
+        """Exec begins a new peak in the kernel: of what came before it, what was sampled is known."""
+        if not self._is_replaced:
+            return peak
+        return max([peak or 0, *(sample.hwm for sample in timeline if sample.hwm is not None)])
 
     def by_itself(self, seconds: float) -> dict[str, float]:
         """What the service allocates per second while nothing is asked of it, watched once the window has closed.
@@ -189,6 +200,8 @@ class OpenWindow:
         """The pairs without what the forced collections will leave: who is compared with it is read before them."""
         if isinstance(self._memstats, Missing):
             return Missing(self._memstats.reason), self._memstats
+        if self._is_replaced:
+            return _REPLACED, _REPLACED
         start, read_bytes, read_objects = self._memstats
         runtime, end = self._readings.inside()
         self.profiles.peaks.count()
@@ -220,10 +233,10 @@ class OpenWindow:
 
     def _gctrace(self, memstats: MemStatsPair | Missing, closed: float) -> GcTrace | Missing:
         kept = self.subject.kept
-        if kept is None:
-            return Missing("gctrace is read from the stderr of a process that we launched; this one is not ours")
-        if not self.subject.gctrace:
-            return Missing("gc.godebug switches gctrace off for this service")
+        if kept is None or self.subject.no_gctrace:
+            return Missing(self.subject.no_gctrace)
+        if self._is_replaced:
+            return _REPLACED
         if isinstance(memstats, Missing):
             cycles, rejected = kept.gc_cycles(self.opened, closed)
             return GcTrace(cycles, _gaps(cycles), rejected)

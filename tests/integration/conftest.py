@@ -26,9 +26,9 @@ TAG = "GOMEM_TEST_TAG"
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory):
-    """Paths of the built test programs by name: hold, spike, server, gclogger."""
+    """Paths of the built test programs by name: chaos, hold, spike, server, gclogger."""
     folder = tmp_path_factory.mktemp("programs")
-    names = ("hold", "spike", "server", "gclogger")
+    names = ("chaos", "hold", "spike", "server", "gclogger")
     return {name: str(build_once(name, BuildSpec(f"./{name}"), PROGRAMS, folder)) for name in names}
 
 

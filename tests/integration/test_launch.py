@@ -10,12 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import psutil
 import pytest
-from looking import printed
+from looking import Stranger, printed
 
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import BuildSpec
@@ -425,13 +424,6 @@ class TestPorts:
                 ready={"http": f"http://127.0.0.1:{stranger.port}/healthz"},
             )
 
-    def test_a_listener_outside_the_family_is_believed(self, launch):
-        """A program whose port another process serves, as a container's proxy does, becomes ready all the same."""
-        with Stranger() as stranger:
-            url = f"http://127.0.0.1:{stranger.port}/"
-            launched = launch(command=["sleep", "300"], ready={"http": url})
-            assert launched.child.state().exit is None
-
     def test_free_ports_are_distinct_and_free(self):
         """Each name gets a port of its own on which nobody listens."""
         ports = free_ports(["", "admin", "grpc"])
@@ -458,32 +450,6 @@ class TestPorts:
             assert listens([os.getpid()], port)
             assert not listens([os.getpid()], free_ports([""])[""])
             assert not listens([2**22 + 1], port)
-
-
-class Stranger:
-    """Answers every HTTP request on a port of its own with 200, in a thread."""
-
-    def __enter__(self):
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = self._server.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-        return self
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self._server.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(4096)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-
-    def __exit__(self, *exc):
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join()
 
 
 class TestNotStartable:

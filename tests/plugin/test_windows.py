@@ -100,6 +100,7 @@ def test_attach_reads_a_process_that_is_not_ours(scenario):
     outcome = scenario(
         """
         import os, signal
+        import psutil
 
         def test_attached(gomem):
             owned = gomem.launch("api")
@@ -114,6 +115,21 @@ def test_attach_reads_a_process_that_is_not_ours(scenario):
             assert owned.get("/healthz").ok
             with pytest.raises(Exception, match="no such process"):
                 gomem.attach(pid=2**22 + 1)
+
+        def test_found_on_its_ports(gomem):
+            owned = gomem.launch("api")
+            other = gomem.attach(owned.pid, port=owned.port)
+            with gomem.measure(other, name="attached") as m:
+                other.load("/alloc?bytes=40000000&keep=true", requests=1)
+                other.get("/healthz", port=owned.port)
+            assert m["live_heap"] > 40e6
+            assert m["ops"] == 2
+            with pytest.raises(Exception, match="is not its own: pid .* answers there"):
+                gomem.attach(os.getpid(), pprof=owned.url("/debug/pprof", port="admin"))
+            with pytest.raises(Exception, match="listens on http://127.*: pass port= or url="):
+                gomem.attach(owned.pid).get("/healthz")
+            with pytest.raises(Exception, match=r"listens on no TCP port, but pid .* below it does"):
+                gomem.attach(psutil.Process(owned.pid).ppid()).memstats()
         """
     ).run()
     assert outcome.status == 0, outcome.text

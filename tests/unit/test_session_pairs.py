@@ -6,10 +6,10 @@ from report_samples import verdict, window
 from test_judge_culprits import KIB, heap, retained
 
 from pytest_gomem.measure.window import Missing
+from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.culprits import accusable
 from pytest_gomem.session.pairs import no_peaks
 from pytest_gomem.session.peaks import Peaks
-from pytest_gomem.session.processes import AttachedProcess
 
 HEAP = heap(retained(KIB, 10))
 

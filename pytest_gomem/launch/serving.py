@@ -1,0 +1,234 @@
+"""Owns which process is measured: the one that serves, which need not be the one that was started.
+
+`go run`, a shell script and a daemon put another process to work; a stranger may have the port. All that asks the
+service for its heap asks who listens, so the kernel must be asked for the memory of that very process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from pytest_gomem.errors import LaunchError
+from pytest_gomem.keeper.client import KeptChild
+from pytest_gomem.observe import kernel
+from pytest_gomem.observe.listeners import answering, holders, listeners, socket_inodes
+
+_PATIENCE = 0.5  # seconds for a port to be listened on, and for a fork to close what it has inherited
+_LOOK = 0.02
+_MOST_NAMED = 3
+_LONGEST_COMMAND = 80
+_APART = 0.3  # seconds between the starts of two programs whose gctrace lines their clocks can tell apart
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The process that is measured, and remarks on how that was found out.
+
+    is_checked: whether it is known to be the one that answers. no_gctrace: why the gctrace lines of the common stderr
+    are not known to be its own, "" where they are.
+    """
+
+    pid: int
+    notes: tuple[str, ...] = ()
+    is_checked: bool = True
+    no_gctrace: str = ""
+
+
+def named(pid: int) -> str:
+    """A process as messages name it: "pid 12 (python3 -m http.server)"."""
+    try:
+        words = shlex.join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        words = ""
+    printable = "".join(c if c.isprintable() else "?" for c in words)
+    shown = printable if len(printable) <= _LONGEST_COMMAND else f"{printable[: _LONGEST_COMMAND - 3]}..."
+    return f"pid {pid} ({shown})" if shown else f"pid {pid}"
+
+
+def several(pids: Sequence[int]) -> str:
+    """Some processes as messages name them."""
+    more = f" and {len(pids) - _MOST_NAMED} more" if len(pids) > _MOST_NAMED else ""
+    return ", ".join(map(named, pids[:_MOST_NAMED])) + more
+
+
+def left_behind(pids: Sequence[int]) -> str:
+    """What is to be said of a program that has ended while others of its family live on; "" where none does."""
+    if not pids:
+        return ""
+    return (
+        f", and left {several(pids)} running: start the service in the foreground, or say  follow: true  to measure "
+        "the process that it leaves behind"
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Who holds what answers on one port: members of the family, and sockets that none of them holds.
+
+    hidden: members whose sockets may not be looked at. is_empty: no member lives.
+    """
+
+    owners: tuple[int, ...]
+    foreign: frozenset[int]
+    hidden: tuple[int, ...]
+    is_empty: bool
+
+
+class ServingSearch:
+    """Looks for the process of a family that serves. tree: the figures of all of them are summed.
+
+    ours: the path of the agent's own socket, which tells nothing of who serves.
+    """
+
+    def __init__(self, service: str, child: KeptChild, *, tree: bool, ours: str = "") -> None:
+        self._service, self._child, self._tree, self._ours = service, child, tree, ours
+
+    def find(self, port: int | None) -> Serving:
+        """Who listens on the port, or, where nobody does, who listens at all. Raises LaunchError.
+
+        port: the one of this machine that the service is reached at, if it has one.
+        """
+        if sys.platform != "linux":
+            return self._unchecked("this system does not tell who holds a socket")
+        look = self._settled(port) if port is not None else None
+        if look is not None and (look.owners or look.foreign):
+            assert port is not None
+            return self._by_port(port, look)
+        return self._by_any_listener()
+
+    def _settled(self, port: int) -> _Look:
+        """The look that shows one process alone, or the last one."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            look = _look(self._child.members(), port)
+            is_clear = bool(look.owners) and not look.foreign and (self._tree or len(look.owners) == 1)
+            if is_clear or look.hidden or look.is_empty or time.monotonic() >= deadline:
+                return look
+            time.sleep(_LOOK)
+
+    def _by_port(self, port: int, look: _Look) -> Serving:
+        if look.foreign:
+            if look.hidden:
+                return self._unchecked(f"the sockets of {several(look.hidden)} may not be looked at")
+            raise LaunchError(self._service, _stranger(port, look.foreign))
+        return self._chosen(look.owners, f"listens on port {port}")
+
+    def _by_any_listener(self) -> Serving:
+        members = self._child.members()
+        if hidden := [pid for pid in members if not _is_open(pid)]:
+            return self._unchecked(f"the sockets of {several(hidden)} may not be looked at")
+        found: dict[int, str] = {}
+        for listener in listeners(members):
+            for pid in listener.pids if listener.address != f"unix:{self._ours}" else ():
+                found.setdefault(pid, listener.address)
+        if found:
+            pids = (self._child.pid,) if self._child.pid in found else tuple(found)
+            return self._chosen(pids, f"listens on {found[pids[0]]}")
+        if self._child.pid not in members and len(members) == 1:
+            return Serving(members[0], (f"measured is {named(members[0])}: all that the started program has left",))
+        return self._unchecked("it listens on no port and on no unix socket")
+
+    def _chosen(self, pids: tuple[int, ...], why: str) -> Serving:
+        if self._tree and (members := self._child.members()):
+            # The eldest, of whose descendants the sum is taken; a daemon that has left its parent may be it.
+            pids = (members[0],)
+        if len(pids) > 1:
+            raise LaunchError(
+                self._service,
+                f"{len(pids)} processes of it serve, {several(pids)}: the figures of one of them would say little. "
+                "Say  tree: true  to measure all of them together, or start a single one",
+            )
+        (pid,) = pids
+        if pid == self._child.pid:
+            return Serving(pid)
+        started = named(self._child.pid) if psutil.pid_exists(self._child.pid) else f"pid {self._child.pid}"
+        return Serving(pid, (f"measured is {named(pid)}, which {why}, and not {started}, which was started",))
+
+    def _unchecked(self, why: str) -> Serving:
+        pid = self._child.pid
+        return Serving(pid, (f"whether {named(pid)} is the process that serves was not checked: {why}",), False)
+
+
+def no_gctrace(pid: int, members: Iterable[int], is_go: Callable[[int], bool]) -> str:
+    """Why gctrace lines cannot be told to be this process's and no other member's; "" where they can.
+
+    is_go: whether a process is a Go program, which prints such lines too.
+    """
+    for other in members:
+        try:
+            apart = kernel.started(pid) - kernel.started(other)
+        except OSError:  # one that has ended prints no more
+            continue
+        if other != pid and abs(apart) < _APART and is_go(other):
+            return f"the gctrace of pid {pid} cannot be told from that of {named(other)}, which was started with it"
+    return ""
+
+
+def _look(members: Iterable[int], port: int) -> _Look:
+    held: dict[int, set[int]] = {}
+    hidden: list[int] = []
+    namespaces: dict[str, int | None] = {_network_of(os.getpid()): None}
+    for pid in members:
+        try:
+            held[pid] = socket_inodes(pid)
+        except PermissionError:
+            hidden.append(pid)
+        except OSError:  # it has ended
+            continue
+        else:
+            namespaces.setdefault(_network_of(pid), pid)
+    found = frozenset[int]().union(*(answering(port, pid) for pid in namespaces.values()))
+    owners = tuple(pid for pid, theirs in held.items() if found & theirs)
+    return _Look(owners, found.difference(*held.values()), tuple(hidden), is_empty=not held and not hidden)
+
+
+def _is_open(pid: int) -> bool:
+    """Whether its sockets may be looked at; what has ended has none."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        try:
+            socket_inodes(pid)
+        except PermissionError:
+            return False
+    return True
+
+
+def _network_of(pid: int) -> str:
+    """The network namespace of a process, "" where that is not told."""
+    with contextlib.suppress(OSError):
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
+    return ""
+
+
+def who_answers(port: int) -> str:
+    """Who holds what answers on the port of this machine."""
+    return _who(answering(port))
+
+
+def _who(sockets: Iterable[int]) -> str:
+    pids = holders(sockets)
+    return several(pids) if pids else "a process of another user"
+
+
+def _stranger(port: int, foreign: Iterable[int]) -> str:
+    return (
+        f"port {port} is held by {_who(foreign)}, which is no process of this service: what "
+        "answers there is not what would be measured. End it, or give the service a {port} of its own; what runs in a "
+        "container, or behind a proxy, is measured by attach(pid)"
+    )
+
+
+def holds_port(pids: Iterable[int], port: int) -> bool | None:
+    """Whether one of the processes holds what answers on the port of this machine; None where that is not told."""
+    look = _look(pids, port)
+    if look.owners:
+        return True
+    return None if look.hidden or not look.foreign else False

@@ -1,0 +1,169 @@
+"""Owns the process that is not ours, as windows are opened on it: what it listens on tells where it can be asked."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from pytest_gomem.errors import LaunchError, MeasureError, ObserveError
+from pytest_gomem.keeper.client import Watched
+from pytest_gomem.keeper.protocol import ExitRecord
+from pytest_gomem.launch.ports import HOST, addresses, local_port
+from pytest_gomem.launch.serving import holds_port, named, who_answers
+from pytest_gomem.observe import kernel
+from pytest_gomem.observe.builtin_sources import SOURCES
+from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
+from pytest_gomem.observe.inside import Inside
+from pytest_gomem.observe.source import Source
+from pytest_gomem.session.processes import PPROF_PATH, replaced
+from pytest_gomem.session.readers import Readers
+
+_URL_HINT = "pass port= or url= to attach(), or port= to the request"
+
+
+class AttachedProcess:
+    """A process that is not ours: watched, never signalled; its peak is reset only on request.
+
+    pprof: the URL of its endpoint; None = looked for on the ports that it listens on. url: where its requests go.
+    Raises LaunchError where the endpoint is known to be another process's.
+    """
+
+    kept = None
+    peak_file: Path | None = None
+    no_gctrace = "gctrace is read from the stderr of a process that we launched; this one is not ours"
+    no_agent = "it was not built here"
+
+    def __init__(
+        self,
+        pid: int | None,
+        pprof: str | None,
+        watched: Watched | None,
+        sample_rate: float,
+        *,
+        reset_peak: bool,
+        url: str | None = None,
+        sources: Sequence[Source] = SOURCES,
+    ) -> None:
+        self.pid = pid
+        self.name = f"pid {pid}" if pid is not None else str(pprof or url)
+        self.tree = False
+        self.sample_rate = sample_rate
+        self.may_reset_peak = reset_peak
+        self.gomaxprocs: int | None = None
+        self.timeline = watched
+        self._url = url
+        self.is_checked = pprof is None or self._is_own(pprof)
+        self._endpoint: PprofEndpoint | None = PprofEndpoint(pprof) if pprof else None
+        self._first_image = self.image()
+        self.readers = Readers(sources, self)
+
+    def _is_own(self, pprof: str) -> bool:
+        port = local_port(pprof)
+        if self.pid is None or port is None:
+            return False
+        owns = holds_port([self.pid], port)
+        if owns is False:
+            raise LaunchError(self.name, f"{pprof} is not its own: {who_answers(port)} answers there")
+        return owns is True
+
+    def endpoint(self) -> PprofEndpoint:
+        """Its pprof endpoint, looked for once on its own ports where none was named; raises ObserveError."""
+        if self._endpoint is None:
+            self._endpoint = find_endpoint(
+                (f"{base}{PPROF_PATH}" for base in self._bases_or_raise()), "in attach(pprof=)"
+            )
+        return self._endpoint
+
+    def _bases_or_raise(self) -> tuple[str, ...]:
+        hint = "pass pprof='http://HOST:PORT/debug/pprof' to attach()"
+        if self.pid is None:
+            raise ObserveError(f"only an address of it is known: {hint}")
+        try:
+            ports = addresses(self.pid)
+        except psutil.Error:
+            raise ObserveError(f"the sockets of pid {self.pid} may not be looked at: {hint}") from None
+        if not ports:
+            raise ObserveError(f"pid {self.pid} listens on no TCP port{_listening_below(self.pid)}: {hint}")
+        return tuple(f"http://{address}" for address in ports)
+
+    def url(self, port: int | None = None) -> str:
+        """Where its requests go: `http://HOST:PORT`. Raises MeasureError where that is not one address.
+
+        port: another one than that of attach().
+        """
+        if port is not None:
+            return f"http://{HOST}:{port}"
+        if self._url is not None:
+            return self._url
+        try:
+            bases = self._bases_or_raise()
+        except ObserveError as error:
+            raise MeasureError(f"{self.name}: {str(error).partition(': pass')[0]}: {_URL_HINT}") from None
+        if len(bases) > 1:
+            raise MeasureError(f"{self.name} listens on {', '.join(bases)}: {_URL_HINT}")
+        return bases[0]
+
+    def agent(self) -> None:
+        """None: an agent is built into what we build alone."""
+
+    def inside(self) -> Inside:
+        """Who tells all of its MemStats; raises ObserveError when nobody does."""
+        return self.readers.inside()
+
+    def last_cycle(self) -> int:
+        """Raises ObserveError: gctrace goes to the stderr of a process that is not ours."""
+        raise ObserveError(self.no_gctrace)
+
+    def url_of(self, source: str) -> str | None:
+        """None: no gomem.yaml speaks of it."""
+        return None
+
+    def bases(self) -> tuple[str, ...]:
+        """The address of each TCP port that it listens on, as far as that may be looked at."""
+        try:
+            return self._bases_or_raise()
+        except ObserveError:
+            return ()
+
+    def image(self) -> str:
+        """What changes when it replaces its program by exec; "" where that is not told."""
+        return kernel.image(self.pid) if self.pid is not None else ""
+
+    def remarks(self) -> list[str]:
+        """What it has become since it was attached to."""
+        return replaced(self.pid, self._first_image, self.image(), "attach()")
+
+    def ending(self, within: float = 0.0) -> ExitRecord | None:
+        """Unknown: only a parent is told."""
+        return None
+
+    def ending_words(self) -> str:
+        """Whether it is still there."""
+        try:
+            if self.pid is not None:
+                kernel.family(self.pid, tree=False)
+        except ObserveError:
+            return "has ended"
+        return "is running"
+
+    def stop(self) -> None:
+        """Stop watching."""
+        if self.timeline is not None:
+            self.timeline.forget()
+        self.readers.close()
+        if self._endpoint is not None:
+            self._endpoint.close()
+
+    discard = stop
+
+
+def _listening_below(pid: int) -> str:
+    """Who of its descendants listens, for who attached to a wrapper."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(pid).children(recursive=True):
+            if ports := addresses(child.pid):
+                return f", but {named(child.pid)} below it does, on {', '.join(ports)}"
+    return ""
