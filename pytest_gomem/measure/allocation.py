@@ -57,7 +57,9 @@ def allocs(window: Window) -> Reading | Unavailable:
     return _objects_allocated(window)
 
 
-@_allocation_metric(unit=BYTES_PER_SECOND, noise=Noise.NOISY, sources=(f"{_BYTES_SOURCE} / wall time",))
+@_allocation_metric(
+    unit=BYTES_PER_SECOND, noise=Noise.NOISY, sources=(f"{_BYTES_SOURCE} / wall time",), of_wall_time=True
+)
 def alloc_rate(window: Window) -> Reading | Unavailable:
     """Bytes allocated on the heap per second of wall time."""
     seconds = duration(window)

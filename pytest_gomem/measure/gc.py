@@ -1,4 +1,4 @@
-"""Owns the metrics of garbage collection: how often it ran, how long it stopped the world, how much CPU it took."""
+"""Owns the metrics of garbage collection: how often it ran, and how long it stopped the world."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.cycles import GCTRACE_PRECISION, cycles_of, pauses_of, traced_cycles
 from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
-from pytest_gomem.measure.sources import CPU_CLOCK, GCTRACE, MEMSTATS, PROMETHEUS, duration, joined
+from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, PROMETHEUS, duration, joined
 from pytest_gomem.measure.told import told_between
 from pytest_gomem.measure.window import Window
-from pytest_gomem.measure.work import process_cpu
-from pytest_gomem.observe.records import GcCycle
-from pytest_gomem.quantity import COUNT, PER_SECOND, RATIO, SECONDS
+from pytest_gomem.quantity import COUNT, PER_SECOND, SECONDS
 
 _NUMGC = (f"{MEMSTATS}.NumGC", GCTRACE, PROMETHEUS)
 _PAUSES = (f"{MEMSTATS}.PauseNs", GCTRACE)
-_CPU_PRECISION = f"a cycle counts whole where it ends; {GCTRACE_PRECISION}"
 
 _count_metric = partial(
     metric,
@@ -35,8 +32,8 @@ _pause_metric = partial(
     noise=Noise.NOISY,
     sources=_PAUSES,
     precision=f"exact to 1 ns from PauseNs; {GCTRACE_PRECISION}",
+    of_wall_time=True,
 )
-_cpu_metric = partial(metric, group="gc", unit=RATIO, better=Better.LOWER, noise=Noise.NOISY, precision=_CPU_PRECISION)
 
 
 class _Counted(NamedTuple):
@@ -65,14 +62,14 @@ def gc_cycles(window: Window) -> Reading | Unavailable:
     return Reading(count.value, count.by, count.precision)
 
 
-@_count_metric(unit=PER_SECOND, better=Better.LOWER)
+@_count_metric(unit=PER_SECOND, better=Better.LOWER, of_wall_time=True)
 def gc_rate(window: Window) -> Reading | Unavailable:
     """GC cycles per second of wall time."""
     count = _counted(window)
     return Reading(count.value / duration(window), count.by, count.precision)
 
 
-@_count_metric(unit=SECONDS, better=Better.HIGHER)
+@_count_metric(unit=SECONDS, better=Better.HIGHER, of_wall_time=True)
 def gc_interval(window: Window) -> Reading | Unavailable:
     """Mean wall time per GC cycle: the window's duration over its cycles."""
     count = _counted(window)
@@ -136,52 +133,6 @@ def gc_stop_max(window: Window) -> Reading | Unavailable:
     return Reading(longest, GCTRACE, note=note)
 
 
-def _gc_cpu_seconds(cycle: GcCycle) -> float:
-    """CPU of a cycle in seconds, without idle marking, which takes only what nobody else wanted."""
-    return cycle.cpu_sweep_term + cycle.cpu_assist + cycle.cpu_background + cycle.cpu_mark_term
-
-
-@_cpu_metric(sources=(f"{GCTRACE} / {CPU_CLOCK}",))
-def gc_cpu(window: Window) -> Reading | Unavailable:
-    """CPU of the collector, without idle marking, as a share of the process's CPU time in the window."""
-    cycles, note = traced_cycles(window)
-    return _share_of_cpu(window, sum(_gc_cpu_seconds(cycle) for cycle in cycles), note)
-
-
-@_cpu_metric(sources=(f"{GCTRACE} / (GOMAXPROCS x wall time)",))
-def gc_cpu_capacity(window: Window) -> Reading | Unavailable:
-    """CPU of the collector, without idle marking, as a share of GOMAXPROCS x wall time."""
-    cycles, note = traced_cycles(window)
-    spent = sum(_gc_cpu_seconds(cycle) for cycle in cycles)
-    capacity = _gomaxprocs(window, cycles) * duration(window)
-    return Reading(spent / capacity, f"{GCTRACE} / (GOMAXPROCS x wall time)", note=note)
-
-
-@_cpu_metric(sources=(f"{GCTRACE} / {CPU_CLOCK}",))
-def gc_assist_cpu(window: Window) -> Reading | Unavailable:
-    """CPU that allocating goroutines spent on mark assists, as a share of the process's CPU time in the window."""
-    cycles, note = traced_cycles(window)
-    return _share_of_cpu(window, sum(cycle.cpu_assist for cycle in cycles), note)
-
-
-def _share_of_cpu(window: Window, spent: float, note: str) -> Reading:
-    cpu, source = process_cpu(window)
-    if cpu <= 0:
-        raise ObserveError("the process used no measurable CPU time in the window")
-    return Reading(spent / cpu, f"{GCTRACE} / {source}", note=note)
-
-
-def _gomaxprocs(window: Window, cycles: tuple[GcCycle, ...]) -> int:
-    # What gctrace prints was in force; what was asked for at the launch the program may have changed.
-    in_force = sorted({cycle.procs for cycle in cycles})
-    if len(in_force) > 1:
-        raise ObserveError(f"GOMAXPROCS changed within the window: {', '.join(map(str, in_force))}")
-    procs = in_force[0] if in_force else window.gomaxprocs
-    if not procs:
-        raise ObserveError("GOMAXPROCS is unknown: no gctrace line tells it, and it was not set at the launch")
-    return procs
-
-
 METRICS = (
     gc_cycles,
     gc_rate,
@@ -192,7 +143,4 @@ METRICS = (
     gc_pause_mean,
     gc_pause_total,
     gc_stop_max,
-    gc_cpu,
-    gc_cpu_capacity,
-    gc_assist_cpu,
 )

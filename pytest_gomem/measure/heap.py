@@ -8,7 +8,7 @@ from functools import partial
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.cycles import traced_cycles
 from pytest_gomem.measure.metric import Better, Compute, Metric, Noise, Prior, Reading, Unavailable, metric
-from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, PROMETHEUS, after_gc, joined, memstats
+from pytest_gomem.measure.sources import AT_REST, GCTRACE, MEMSTATS, PROMETHEUS, after_gc, at_rest, joined, memstats
 from pytest_gomem.measure.told import by, told_at_close
 from pytest_gomem.measure.window import MemStatsPair, Missing, Window
 from pytest_gomem.quantity import BYTES, COUNT, RATIO
@@ -36,7 +36,7 @@ def closing(window: Window, fields: str, *names: str) -> Reading:
 
 
 _OVERHEAD = "MSpanSys + MCacheSys + BuckHashSys + GCSys + OtherSys"
-_CALM = f"{MEMSTATS} after two forced collections"
+_CALM = f"{MEMSTATS} after forced collections, once two readings agree"
 _KEEPS = "objects whose finalizers have not run yet are still counted"
 
 
@@ -73,23 +73,25 @@ def _heap_at_edges(pair: MemStatsPair) -> tuple[int, int]:
     unit=BYTES,
     noise=Noise.NEAR_EXACT,
     prior=Prior(6e3, 3e-5),
+    redefined=AT_REST,
     sources=(f"{_CALM}: HeapAlloc",),
     precision=f"exact to the byte, 20 KB from run to run on small services; {_KEEPS}",
 )
 def live_heap(window: Window) -> Reading | Unavailable:
-    """Heap that is still reachable after the window: HeapAlloc after two forced collections."""
-    return Reading(after_gc(window).heap_alloc, f"{_calm(window)}: HeapAlloc")
+    """Heap that is still reachable after the window: HeapAlloc after forced collections, once two readings agree."""
+    return at_rest(window, after_gc(window).heap_alloc, f"{_calm(window)}: HeapAlloc")
 
 
 @_heap_metric(
     unit=COUNT,
     noise=Noise.NEAR_EXACT,
+    redefined=AT_REST,
     sources=(f"{_CALM}: HeapObjects",),
     precision=f"exact to 1; {_KEEPS}",
 )
 def heap_objects(window: Window) -> Reading | Unavailable:
-    """Objects that are still reachable after the window: HeapObjects after two forced collections."""
-    return Reading(after_gc(window).heap_objects, f"{_calm(window)}: HeapObjects")
+    """Objects still reachable after the window: HeapObjects after forced collections, once two readings agree."""
+    return at_rest(window, after_gc(window).heap_objects, f"{_calm(window)}: HeapObjects")
 
 
 @_heap_metric(
@@ -125,12 +127,12 @@ def heap_released(window: Window) -> Reading | Unavailable:
     precision="exact at that moment; partly filled spans weigh the more the smaller the heap",
 )
 def heap_fragmentation(window: Window) -> Reading | Unavailable:
-    """Share of the spans in use that no live object fills, after two forced collections."""
+    """Share of the spans in use that no live object fills, after forced collections."""
     stats = after_gc(window)
     if not stats.heap_inuse:
         raise ObserveError("no heap span is in use")
     unused = (stats.heap_inuse - stats.heap_alloc) / stats.heap_inuse
-    return Reading(unused, f"{_calm(window)}: (HeapInuse - HeapAlloc) / HeapInuse")
+    return at_rest(window, unused, f"{_calm(window)}: (HeapInuse - HeapAlloc) / HeapInuse")
 
 
 @at_close("StackInuse")

@@ -86,6 +86,7 @@ class Metric:
     prior: how far its rounds scatter where that is known better than `noise` says.
     redefined: each change that made older figures incomparable, oldest first, in words that follow "recorded before":
     "peaks opened on returned memory".
+    of_wall_time: a window in which the machine withheld CPU shows in it: the reading then says so.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Metric:
     precision: str = ""
     prior: Prior | None = None
     redefined: tuple[str, ...] = ()
+    of_wall_time: bool = False
 
     @property
     def definition(self) -> int:
@@ -129,6 +131,7 @@ def metric(
     precision: str = "",
     prior: Prior | None = None,
     redefined: Sequence[str] = (),
+    of_wall_time: bool = False,
 ) -> Callable[[Compute], Metric]:
     """Declare a function as the metric of its own name; the first line of its docstring is the definition."""
 
@@ -146,6 +149,7 @@ def metric(
             precision,
             prior,
             tuple(redefined),
+            of_wall_time,
         )
 
     return declare

@@ -8,8 +8,20 @@ from dataclasses import replace
 
 from pytest_gomem.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.globs import did_you_mean
-from pytest_gomem.measure import allocation, bill_metrics, gc, heap, memory, overhead, runtime_metrics, work
+from pytest_gomem.measure import (
+    allocation,
+    bill_metrics,
+    gc,
+    gc_cpu,
+    heap,
+    memory,
+    overhead,
+    runtime_metrics,
+    starvation,
+    work,
+)
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
+from pytest_gomem.measure.sources import joined
 from pytest_gomem.measure.window import Window
 from pytest_gomem.quantity import Unit
 
@@ -59,22 +71,25 @@ def _origin(metric: Metric) -> str:
 def builtin_metrics() -> tuple[Metric, ...]:
     """The metrics that come with the package, grouped as in the documentation."""
     memory_metrics = (*memory.METRICS, *heap.METRICS, *overhead.METRICS, *bill_metrics.METRICS, *allocation.METRICS)
-    return (*memory_metrics, *gc.METRICS, *runtime_metrics.METRICS, *work.METRICS, *runtime_metrics.WORK_METRICS)
+    gc_metrics = (*gc.METRICS, *gc_cpu.METRICS, *runtime_metrics.METRICS)
+    return (*memory_metrics, *gc_metrics, *work.METRICS, *runtime_metrics.WORK_METRICS, *starvation.METRICS)
 
 
 def evaluate(window: Window, registry: Iterable[Metric]) -> dict[str, Reading | Unavailable]:
     """Every metric of the window, by name; never raises: whatever goes wrong in one becomes that one's reason."""
-    return {metric.name: _evaluated(metric, window) for metric in registry}
+    starved = starvation.withheld(window)
+    return {metric.name: _evaluated(metric, window, starved if metric.of_wall_time else "") for metric in registry}
 
 
-def _evaluated(metric: Metric, window: Window) -> Reading | Unavailable:
+def _evaluated(metric: Metric, window: Window, note: str) -> Reading | Unavailable:
     try:
-        return _checked(metric, metric.compute(window))
+        result = _checked(metric, metric.compute(window))
     except ObserveError as gap:
         return Unavailable(str(gap))
     except Exception as error:
         # A mistake in one metric, a user's own above all, must not cost the figures of the others.
         return Unavailable(f"computing '{metric.name}' failed: {error!r}")
+    return replace(result, note=joined(result.note, note)) if note and isinstance(result, Reading) else result
 
 
 def _checked(metric: Metric, result: Reading | Unavailable) -> Reading | Unavailable:

@@ -10,25 +10,28 @@ from pytest_gomem.measure.histograms import BUCKETS, Bucket, gained, quantile, t
 from pytest_gomem.measure.metric import Better, Compute, Metric, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.quantiles import p99_note
 from pytest_gomem.measure.sources import joined
-from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.measure.window import Missing, Window, number_of
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.quantity import BYTES, SECONDS
 
 _SCANS = {part: f"/gc/scan/{part}:bytes" for part in ("heap", "stack", "globals", "total")}  # Go 1.21
 _LATENCIES = "/sched/latencies:seconds"
 _STOPS = ("/sched/pauses/total/gc:seconds", "/gc/pauses:seconds")  # from Go 1.22 on; before
-NAMES = (*_SCANS.values(), _LATENCIES, *_STOPS)
+# Go 1.20; estimates in seconds of its processors, which move when a cycle ends.
+_CLASSES = ("total", "idle", "gc/total", "gc/pause", "gc/mark/assist", "gc/mark/idle")
+CPU_CLASSES = tuple(f"/cpu/classes/{name}:cpu-seconds" for name in _CLASSES)
+CYCLES, GOMAXPROCS = "/gc/cycles/total:gc-cycles", "/sched/gomaxprocs:threads"
+NAMES = (*_SCANS.values(), _LATENCIES, *_STOPS, *CPU_CLASSES, CYCLES, GOMAXPROCS)
 
-_histogram_metric = partial(metric, unit=SECONDS, better=Better.LOWER, noise=Noise.NOISY, precision=BUCKETS)
+_histogram_metric = partial(
+    metric, unit=SECONDS, better=Better.LOWER, noise=Noise.NOISY, precision=BUCKETS, of_wall_time=True
+)
 
 
 def _at_close(window: Window, name: str) -> float:
     if isinstance(window.runtime, Missing):
         raise ObserveError(window.runtime.reason)
-    value = window.runtime.end.get(name)
-    if value is None or isinstance(value, Histogram):
-        raise ObserveError(f"this Go release has no {name}")
-    return value
+    return number_of(window.runtime.end, name)
 
 
 def _gained(window: Window, *names: str) -> tuple[str, tuple[Bucket, ...]]:

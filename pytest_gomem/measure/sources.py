@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_gomem.errors import ObserveError
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.window import MemStatsPair, Missing, Window
 from pytest_gomem.observe.records import KernelReading, MemStats, Sample
 
@@ -14,6 +15,8 @@ MEMSTATS = "runtime.MemStats"
 GCTRACE = "gctrace"
 PROMETHEUS = "Prometheus"
 LOAD = "requests of the window"
+AT_REST = ("it was read once the service is at rest",)  # what redefined it
+_RESTLESS = "as exact as it stood still: see the note"
 
 
 def at_start(window: Window) -> KernelReading:
@@ -46,6 +49,12 @@ def after_gc(window: Window) -> MemStats:
     if isinstance(stats, Missing):
         raise ObserveError(stats.reason)
     return stats
+
+
+def at_rest(window: Window, value: float, source: str, precision: str = "") -> Reading:
+    """A reading of what the forced collections left; where the service did not come to rest it says so."""
+    unrest = memstats(window).unrest
+    return Reading(value, source, _RESTLESS if unrest else precision, unrest)
 
 
 def whole_life(window: Window) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_gomem.errors import ObserveError
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.quantities import Observed
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
@@ -41,7 +42,8 @@ class MemStatsPair:
 
     The costs are calibrated by two readings back to back before the window opened. reader: who read them. readings: how
     many of them are in the difference. own_*: what was allocated while phases forced collections in it. later: once
-    more, after the sources beside, where no collection can be forced.
+    more, after the sources beside, where no collection can be forced. unrest, opening_unrest: how what the collections
+    leave still moved when after_gc and start were read, in words; "" where it stood still.
     """
 
     start: MemStats
@@ -54,14 +56,35 @@ class MemStatsPair:
     own_bytes: int = 0
     own_objects: int = 0
     later: MemStats | None = None
+    unrest: str = ""
+    opening_unrest: str = ""
+
+
+RuntimeValues = Mapping[str, int | float | Histogram]
 
 
 @dataclass(frozen=True)
 class RuntimeMetrics:
-    """Values of Go's runtime/metrics at the window's edges, by name; what this Go release does not have is missing."""
+    """Values of Go's runtime/metrics at the window's edges, by name; what this Go release does not have is missing.
 
-    start: Mapping[str, int | float | Histogram]
-    end: Mapping[str, int | float | Histogram]
+    own: by how much those rose that only grow while phases forced collections in the window.
+    """
+
+    start: RuntimeValues
+    end: RuntimeValues
+    own: Mapping[str, float] = field(default_factory=dict)
+
+    def gained(self, name: str) -> float:
+        """By how much a counter rose in the window, without what phases forced; raises ObserveError."""
+        return number_of(self.end, name) - number_of(self.start, name) - self.own.get(name, 0.0)
+
+
+def number_of(values: RuntimeValues, name: str) -> float:
+    """A value that is one number; raises ObserveError where this Go release does not have it."""
+    value = values.get(name)
+    if value is None or isinstance(value, Histogram):
+        raise ObserveError(f"this Go release has no {name}")
+    return value
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
 from pytest_gomem.measure.sources import (
+    AT_REST,
     CPU_CLOCK,
     LOAD,
     PROMETHEUS,
     RUSAGE,
     at_end,
+    at_rest,
     at_start,
     duration,
     memstats,
@@ -29,6 +31,13 @@ _NUM_GOROUTINE = "runtime.NumGoroutine by the agent"
 _CPU_PRECISION = "1 ns on Linux, up to one scheduler tick (1-10 ms) per running thread behind; elsewhere 10 ms"
 
 _work_metric = partial(metric, group="work", better=Better.LOWER, noise=Noise.NOISY)
+_latency_metric = partial(
+    _work_metric,
+    unit=SECONDS,
+    sources=(LOAD,),
+    precision="measured at the client: its own cost and scheduling are in it",
+    of_wall_time=True,
+)
 
 
 @_work_metric(unit=COUNT, better=Better.HIGHER, noise=Noise.NEAR_EXACT, sources=(_OPS,), precision="exact")
@@ -38,7 +47,11 @@ def ops(window: Window) -> Reading | Unavailable:
 
 
 @_work_metric(
-    unit=PER_SECOND, better=Better.HIGHER, sources=(f"{_OPS} / wall time",), precision="exact for this window's work"
+    unit=PER_SECOND,
+    better=Better.HIGHER,
+    sources=(f"{_OPS} / wall time",),
+    precision="exact for this window's work",
+    of_wall_time=True,
 )
 def throughput(window: Window) -> Reading | Unavailable:
     """Operations per second of the window's wall time, whatever else the test did in it included."""
@@ -52,13 +65,13 @@ def _latencies(window: Window) -> list[float]:
     return latencies
 
 
-@_work_metric(unit=SECONDS, sources=(LOAD,), precision="measured at the client: its own cost and scheduling are in it")
+@_latency_metric()
 def latency_p50(window: Window) -> Reading | Unavailable:
     """Median time of the window's finished requests, by nearest rank, as the client saw it."""
     return Reading(nearest_rank(_latencies(window), 50), LOAD)
 
 
-@_work_metric(unit=SECONDS, sources=(LOAD,), precision="measured at the client: its own cost and scheduling are in it")
+@_latency_metric()
 def latency_p99(window: Window) -> Reading | Unavailable:
     """99th percentile of the times of the window's finished requests, by nearest rank, as the client saw it."""
     latencies = _latencies(window)
@@ -111,11 +124,12 @@ def _tree_note(window: Window) -> str:
     unit=COUNT,
     noise=Noise.NEAR_EXACT,
     prior=Prior(0.3),
+    redefined=AT_REST,
     sources=(_NUM_GOROUTINE, _PROFILE, PROMETHEUS),
     precision="exact at that moment",
 )
 def goroutines(window: Window) -> Reading | Unavailable:
-    """Goroutines that exist after the window."""
+    """Goroutines that exist after the window, once two readings agree."""
     if isinstance(window.memstats, Missing) or window.memstats.reader == "expvar":
         told = told_at_close(window, "goroutines")
         return Reading(told.value, f"number of goroutines at the close {told.by}")
@@ -126,7 +140,7 @@ def goroutines(window: Window) -> Reading | Unavailable:
     precision = f"exact at that moment; {served}"
     calm = None if isinstance(pair.after_gc, Missing) else pair.after_gc.goroutines
     if calm is not None:
-        return Reading(calm, f"{source} after two forced collections", precision)
+        return at_rest(window, calm, f"{source} after forced collections, once two readings agree", precision)
     if pair.end.goroutines is not None:
         return Reading(pair.end.goroutines, f"{source} at the close", precision)
     raise ObserveError("the goroutine profile could not be read")

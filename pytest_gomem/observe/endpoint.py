@@ -37,6 +37,10 @@ class PprofEndpoint(Page):
     def settled(self) -> MemStats:
         """runtime.MemStats after two forced collections: sync.Pool takes two to empty."""
         self._get("/heap?gc=1")
+        return self.collected()
+
+    def collected(self) -> MemStats:
+        """runtime.MemStats after one forced collection."""
         return self._memstats("/heap?debug=1&gc=1")
 
     def _memstats(self, path: str) -> MemStats:

@@ -23,6 +23,9 @@ class Inside(Reader, Protocol):
     def settled(self) -> MemStats:
         """runtime.MemStats after two forced collections: sync.Pool takes two to empty."""
 
+    def collected(self) -> MemStats:
+        """runtime.MemStats after one forced collection."""
+
     def goroutines(self) -> int:
         """Number of goroutines."""
 
@@ -61,6 +64,11 @@ class AgentInside:
     def settled(self) -> MemStats:
         """runtime.ReadMemStats after two forced collections."""
         self.collect()
+        return self.memstats()
+
+    def collected(self) -> MemStats:
+        """runtime.ReadMemStats after one forced collection."""
+        self.client.gc(cycles=1)
         return self.memstats()
 
     def goroutines(self) -> int:

@@ -12,6 +12,7 @@ import psutil
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.observe.records import KernelReading
+from pytest_gomem.observe.scheduling import scheduling
 
 _RESET_PEAK = b"5"  # fs/proc/task_mmu.c CLEAR_REFS_MM_HIWATER_RSS, Linux 4.0
 
@@ -117,7 +118,8 @@ def read(pid: int, *, tree: bool = False, pss: bool = False) -> KernelReading:
     Raises ObserveError when the process has ended or may not be read.
     """
     try:
-        readings = [one for one in (_read_one(member, pss) for member in family(pid, tree)) if one is not None]
+        members = family(pid, tree)
+        readings = [one for one in (_read_one(member, pss) for member in members) if one is not None]
     except psutil.AccessDenied:
         raise _not_ours(pid) from None
     if not readings:
@@ -131,6 +133,7 @@ def read(pid: int, *, tree: bool = False, pss: bool = False) -> KernelReading:
         cpu=sum(one.cpu for one in readings),
         processes=len(readings),
         pss=sum_known([one.pss for one in readings]),
+        scheduling=scheduling(member.pid for member in members),
     )
 
 

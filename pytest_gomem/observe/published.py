@@ -64,6 +64,10 @@ class ExpvarPage(_PublishedPage):
         """Raises ObserveError: no collection can be forced."""
         raise ObserveError(_NO_COLLECTION)
 
+    def collected(self) -> MemStats:
+        """Raises ObserveError: no collection can be forced."""
+        raise ObserveError(_NO_COLLECTION)
+
     def collect(self) -> None:
         """Raises ObserveError: no collection can be forced."""
         raise ObserveError(_NO_COLLECTION)

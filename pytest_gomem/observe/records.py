@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pytest_gomem.observe.scheduling import Scheduling
+
 
 @dataclass(frozen=True)
 class KernelReading:
     """One look at a process (or, with `processes` > 1, the sum over its tree) in /proc.
 
     rss, hwm, pss: bytes; None where the system does not tell. cpu: user + system seconds since the process started.
+    scheduling: what its threads got of the CPUs; None where nobody looked.
     """
 
     t: float
@@ -20,6 +23,7 @@ class KernelReading:
     cpu: float
     processes: int = 1
     pss: int | None = None
+    scheduling: Scheduling | None = None
 
 
 @dataclass(frozen=True)

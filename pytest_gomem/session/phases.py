@@ -13,12 +13,14 @@ from pytest_gomem.measure.window import (
     MemStatsPair,
     Missing,
     Phase,
+    RuntimeValues,
     Window,
 )
 from pytest_gomem.observe.records import KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.operations import Operations
-from pytest_gomem.session.readings import Readings, RuntimeValues, runtime_pair
+from pytest_gomem.session.readings import Readings, grown, runtime_pair
+from pytest_gomem.session.settling import Settled
 
 # The metrics that are read after forced collections.
 COLLECTED = frozenset({"live_heap", "heap_objects", "heap_fragmentation", "rss_live_heap", "rss_garbage"})
@@ -47,7 +49,7 @@ class _Closed:
     operations: Operations
     ops: int | None
     smaps: SmapsTotals | Missing
-    after_gc: MemStats | Missing
+    after_gc: Settled | Missing
 
 
 class Phases:
@@ -64,6 +66,7 @@ class Phases:
         self.inside_readings = 0
         self.own_cycles: set[int] = set()
         self.own_bytes = self.own_objects = 0
+        self.own_runtime: dict[str, float] = {}
 
     def enter(self, name: str, ops: int | None) -> None:
         """Open a phase; raises MeasureError where one is open. The window keeps the peak that the reset forgets."""
@@ -91,7 +94,7 @@ class Phases:
         smaps = self._readings.smaps()
         runtime, memstats = self._inside()
         wanted = collect or given_name(name) in self._collecting
-        after_gc = self._collect(memstats) if wanted else UNCOLLECTED
+        after_gc = self._collect(runtime, memstats) if wanted else UNCOLLECTED
         end = _Edge(t, kernel, runtime, memstats)
         self._closed.append(_Closed(name, start, end, reset, self.operations, ops, smaps, after_gc))
         self.abandon()
@@ -108,14 +111,18 @@ class Phases:
         self.inside_readings += 1
         return self._readings.inside()
 
-    def _collect(self, before: MemStats | Missing) -> MemStats | Missing:
+    def _collect(self, runtime: RuntimeValues | Missing, before: MemStats | Missing) -> Settled | Missing:
         """MemStats after forced collections; whatever is allocated meanwhile is taken for theirs."""
-        after = self._readings.settled()
-        if not isinstance(before, Missing) and not isinstance(after, Missing):
+        settled = self._readings.settled()
+        if not isinstance(before, Missing) and not isinstance(settled, Missing):
+            after = settled.stats
             self.own_cycles.update(range(before.num_gc + 1, after.num_gc + 1))
             self.own_bytes += after.total_alloc - before.total_alloc
             self.own_objects += after.mallocs - before.mallocs
-        return after
+            if not isinstance(runtime, Missing):
+                for name, rise in grown(runtime, self._inside()[0]).items():
+                    self.own_runtime[name] = self.own_runtime.get(name, 0.0) + rise
+        return settled
 
     def peak(self) -> int | None:
         """The highest RSS that the kernel kept before each reset, bytes; None where no phase reset it."""
@@ -165,7 +172,10 @@ def _pair(closed: _Closed, window: Window) -> MemStatsPair | Missing:
         return end
     if isinstance(whole, Missing):
         return whole
-    return MemStatsPair(start, end, closed.after_gc, whole.read_bytes, whole.read_objects, whole.reader)
+    pair = MemStatsPair(start, end, UNCOLLECTED, whole.read_bytes, whole.read_objects, whole.reader)
+    if isinstance(closed.after_gc, Missing):
+        return replace(pair, after_gc=closed.after_gc)
+    return replace(pair, after_gc=closed.after_gc.stats, unrest=closed.after_gc.unrest)
 
 
 def _within(number: int, memstats: MemStatsPair | Missing) -> bool:

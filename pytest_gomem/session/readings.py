@@ -7,23 +7,31 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.measure.runtime_metrics import NAMES
-from pytest_gomem.measure.window import Missing, RuntimeMetrics
-from pytest_gomem.observe import kernel
-from pytest_gomem.observe.agent.records import Histogram
+from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, NAMES
+from pytest_gomem.measure.window import Missing, RuntimeMetrics, RuntimeValues, number_of
+from pytest_gomem.observe import connections, kernel
 from pytest_gomem.observe.records import KernelReading, MemStats
 from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
 from pytest_gomem.session.peaks import unlooked
+from pytest_gomem.session.settling import Settled, settle
 from pytest_gomem.session.subject import Subject, unanswered
 
-RuntimeValues = Mapping[str, int | float | Histogram]
 
-
-def runtime_pair(start: RuntimeValues | Missing, end: RuntimeValues | Missing) -> RuntimeMetrics | Missing:
-    """runtime/metrics at both edges of a window or phase, if they were read at both."""
+def runtime_pair(
+    start: RuntimeValues | Missing, end: RuntimeValues | Missing, own: Mapping[str, float] | None = None
+) -> RuntimeMetrics | Missing:
+    """runtime/metrics at both edges of a window or phase, if they were read at both; own: what phases forced in it."""
     if isinstance(start, Missing):
         return start
-    return end if isinstance(end, Missing) else RuntimeMetrics(start, end)
+    return end if isinstance(end, Missing) else RuntimeMetrics(start, end, own or {})
+
+
+def grown(before: RuntimeValues | Missing, after: RuntimeValues | Missing) -> dict[str, float]:
+    """By how much the counters of runtime/metrics that a window tells as differences rose; {} where one is missing."""
+    if isinstance(before, Missing) or isinstance(after, Missing):
+        return {}
+    both = [name for name in (*CPU_CLASSES, CYCLES) if name in before and name in after]
+    return {name: number_of(after, name) - number_of(before, name) for name in both}
 
 
 class Readings:
@@ -88,12 +96,25 @@ class Readings:
         except ObserveError as error:
             return unanswered(self._subject, error)
 
-    def settled(self) -> MemStats | Missing:
-        """MemStats and the number of goroutines after two forced collections."""
+    def settled(self, at_rest: int | None = None) -> Settled | Missing:
+        """MemStats and the number of goroutines after forced collections, once they stand still.
+
+        at_rest: goroutines of the service when it was at rest. With no more of them no connection is looked at, which
+        takes the kernel some 3 ms.
+        """
         try:
             inside = self._subject.inside()
+
+            def counted(stats: MemStats) -> MemStats:
+                return stats if stats.goroutines is not None else replace(stats, goroutines=inside.goroutines())
+
+            def closing(stats: MemStats) -> int:
+                pid, goroutines = self._subject.pid, stats.goroutines
+                if pid is None or (at_rest is not None and goroutines is not None and goroutines <= at_rest):
+                    return 0
+                return connections.closing(pid)
+
             with unlooked(self._subject):
-                stats = inside.settled()
-            return stats if stats.goroutines is not None else replace(stats, goroutines=inside.goroutines())
+                return settle(lambda: counted(inside.settled()), lambda: counted(inside.collected()), closing)
         except ObserveError as error:
             return unanswered(self._subject, error)

@@ -68,6 +68,7 @@ def window_record(
             *_notes(service),
             *_untouched(service, window),
             *_gaps(window),
+            *_unrest(window),
             *(disagreement(check) for check in checks if not check.agrees),
         ),
         log_tail=last_lines(service.log()) if service.has_log() else "",
@@ -162,6 +163,15 @@ def _untouched(service: Service, window: Window) -> Iterator[str]:
             f"the heap of {format_value(heap, BYTES)} is above the RSS of {format_value(rss, BYTES)}: pages that were "
             f"never touched or are swapped out, or the heap is not that of pid {service.pid}"
         )
+
+
+def _unrest(window: Window) -> Iterator[str]:
+    if isinstance(window.memstats, Missing):
+        return
+    if window.memstats.opening_unrest:
+        yield f"before the window {window.memstats.opening_unrest}; work from before it may be in its figures"
+    if window.memstats.unrest:
+        yield f"after the window {window.memstats.unrest}; live_heap, heap_objects and goroutines are as last read"
 
 
 def _rate(load: LoadRecord) -> float:

@@ -10,7 +10,15 @@ from dataclasses import dataclass, replace
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.judge.by_clock import IDLE_BYTES, IDLE_OBJECTS
 from pytest_gomem.keeper.protocol import ExitRecord
-from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, RuntimeMetrics, SourceEdges, Window
+from pytest_gomem.measure.window import (
+    GcTrace,
+    MemStatsPair,
+    Missing,
+    RuntimeMetrics,
+    RuntimeValues,
+    SourceEdges,
+    Window,
+)
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.capture import NOT_ASKED, Profiles, heap_profile
@@ -18,7 +26,8 @@ from pytest_gomem.session.operations import Operations
 from pytest_gomem.session.peaks import Peaks
 from pytest_gomem.session.phases import Phases
 from pytest_gomem.session.readers import Beside
-from pytest_gomem.session.readings import Readings, RuntimeValues, runtime_pair
+from pytest_gomem.session.readings import Readings, runtime_pair
+from pytest_gomem.session.settling import Settled
 from pytest_gomem.session.subject import Subject
 
 _REPLACED = Missing("the service replaced itself by another program (exec) in the window: both began to count anew")
@@ -97,7 +106,7 @@ class OpenWindow:
     def _calibrate(self) -> tuple[RuntimeValues | Missing, tuple[MemStats, int, int] | Missing]:
         """What the inside tells at the opening, and what one reading of it allocates in bytes and objects: the second
         of two in a row."""
-        self._readings.settled()  # whoever cannot, or is dead, says so below
+        self._settled_first = self._readings.settled()  # whoever cannot, or is dead, says so below
         first, (runtime, second) = self._readings.inside()[1], self._readings.inside()
         for stats in (first, second):
             if isinstance(stats, Missing):
@@ -184,9 +193,11 @@ class OpenWindow:
         with one more reading."""
         if isinstance(memstats, Missing):
             return memstats
-        after_gc = self._readings.settled()
-        later = self._readings.memstats() if compared and isinstance(after_gc, Missing) else None
-        return replace(memstats, after_gc=after_gc, later=later)
+        settled = self._readings.settled(at_rest=_goroutines(self._settled_first))
+        if isinstance(settled, Missing):
+            later = self._readings.memstats() if compared else None
+            return replace(memstats, after_gc=settled, later=later)
+        return replace(memstats, after_gc=settled.stats, unrest=settled.unrest)
 
     def _timeline(self, closed: float) -> tuple[Sample, ...]:
         """The samples, and what was read at the phases' edges: the highest before each reset is among these."""
@@ -205,7 +216,7 @@ class OpenWindow:
         start, read_bytes, read_objects = self._memstats
         runtime, end = self._readings.inside()
         self.profiles.peaks.count()
-        both = runtime_pair(self._runtime, runtime)
+        both = runtime_pair(self._runtime, runtime, self.phases.own_runtime)
         if isinstance(end, Missing):
             return both, end
         reader, readings = self.subject.inside().reader, 1 + self.phases.inside_readings
@@ -219,6 +230,7 @@ class OpenWindow:
             readings=readings,
             own_bytes=self.phases.own_bytes,
             own_objects=self.phases.own_objects,
+            opening_unrest="" if isinstance(self._settled_first, Missing) else self._settled_first.unrest,
         )
 
     def _gc_records(self, memstats: MemStatsPair | Missing) -> tuple[GcRecord, ...]:
@@ -282,6 +294,10 @@ def _raised(end: KernelReading | Missing, peak: int | None) -> KernelReading | M
     if peak is None or isinstance(end, Missing) or end.hwm is None:
         return end
     return replace(end, hwm=max(end.hwm, peak))
+
+
+def _goroutines(settled: Settled | Missing) -> int | None:
+    return None if isinstance(settled, Missing) else settled.stats.goroutines
 
 
 def _lifetime_peak(ending: ExitRecord | None, peak: int | None) -> int | None:

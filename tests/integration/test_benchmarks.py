@@ -25,6 +25,7 @@ NAMED = {
     "detection/record": ("shift of the median", "one more object per op"),
     "detection/scatter": ("in sigmas of the prior", "kept lines", "degrees of freedom"),
     "fuzz_profiles": ("cases", "accepted", "refused in our words", "peak of a process"),
+    "gc_cpu": ("against a CPU profile", "starvation", "by gctrace"),
     "gctrace_under_logging": ("accepted gctrace lines", "lost", "misread"),
     "keeper_cost": ("of a core", "peer", "200 Hz"),
     "no_process_left": ("SIGKILL", "SIGTERM", "SIGINT", "none left"),
@@ -39,6 +40,7 @@ NAMED = {
 TIMED = (
     "agent_cost",
     "agent_cpu",
+    "gc_cpu",
     "gctrace_under_logging",
     "keeper_cost",
     "peak_profile",

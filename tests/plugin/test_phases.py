@@ -57,9 +57,10 @@ def test_every_metric_of_each_phase(scenario):
     reasons = {phase["name"]: phase["metrics"]["live_heap"]["reason"] for phase in window["phases"]}
     assert "a phase forces no collection" in reasons["small"]
     assert reasons["big"] is None
-    # The two cycles that "big" forced are in no figure.
+    # The cycles that "big" forced are in no figure.
     numbers = [cycle["number"] for cycle in window["cycles"]]
-    assert 3 in [later - earlier for earlier, later in pairwise(numbers)]
+    assert max(later - earlier for earlier, later in pairwise(numbers)) > 3
+    assert 0 < whole["gc_cpu"] < 1
     assert whole["gc_cycles"] == len(numbers)
     assert sum(phases[name]["gc_cycles"] for name in phases) <= whole["gc_cycles"]
     assert "test_phases / small" in outcome.text

@@ -11,6 +11,7 @@ from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, RuntimeMetrics, Window
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcCycle, KernelReading, MemStats, Sample
+from pytest_gomem.observe.scheduling import Scheduling
 from pytest_gomem.observe.smaps import Resident, SmapsTotals
 
 MIB = 2**20
@@ -81,6 +82,11 @@ def smaps() -> SmapsTotals:
     return SmapsTotals(t=CLOSED, **{kind: Resident(size) for kind, size in sizes.items()})
 
 
+def scheduling(ran: float, waited: float, **other: Any) -> Scheduling:
+    """What one thread got of a machine of two CPUs, which nobody took anything of."""
+    return Scheduling(**{"threads": {7: (ran, waited)}, "machine": (2 * ran, 0.0), "throttled": {}, **other})
+
+
 def runtime() -> RuntimeMetrics:
     """Values of runtime/metrics: 80 stops of 16 to 20 us, 20 of 64 to 80 us and 1000 waits below 1 us are gained."""
     scans = {f"/gc/scan/{part}:bytes": 1000 * n for n, part in enumerate(("heap", "stack", "globals", "total"), 1)}
@@ -102,7 +108,8 @@ def window(**other: Any) -> Window:
     """The whole window: nothing missing, 40 GC cycles, a peak of 40 MiB between 5 s and 6 s on a floor of 20 MiB."""
     facts: dict[str, Any] = {
         "name": "test", "opened": OPENED, "closed": CLOSED,
-        "start": kernel(OPENED, 20 * MIB, 20 * MIB, cpu=1.0), "end": kernel(CLOSED, 30 * MIB, 40 * MIB, cpu=3.0),
+        "start": kernel(OPENED, 20 * MIB, 20 * MIB, cpu=1.0, scheduling=scheduling(1.0, 0.50)),
+        "end": kernel(CLOSED, 30 * MIB, 40 * MIB, cpu=3.0, scheduling=scheduling(3.0, 0.52)),
         "peak_reset": True, "fresh": True, "timeline": timeline(20, 21, 22, 24, 28, 30, 40, 35, 31, 30),
         "sample_rate": 1.0, "gctrace": trace(*range(11, 53)), "memstats": pair(), "gomaxprocs": 2, "ops": 1000,
         "loads": (LoadRecord(1000, 10, 9.0, tuple(n * 1e-5 for n in range(1, 1001))),), "cpus": 2, "smaps": smaps(),

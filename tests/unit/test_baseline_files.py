@@ -32,7 +32,8 @@ from pytest_gomem.report.model import TestRecord
 from pytest_gomem.session.comparing import NoReference, Reference
 
 PLACE = Path("gomem_baselines/test_it.json")
-BUILTIN = builtin_metrics()
+# By their first definitions, as snapshot() and usual_metrics() record them.
+BUILTIN = tuple(replace(metric, redefined=()) for metric in builtin_metrics())
 EMPTY = heap(), MODULE
 GO26 = {"go": "go1.26", "gogc": "100"}
 
@@ -189,7 +190,7 @@ def test_a_setting_that_varied_is_the_same_whatever_it_is_now(tmp_path):
     assert isinstance(found(gogc="347", go="go1.27"), NoReference)
     store.change("t.py", lambda _: {"test_a": {"api/test": (snapshot(1e6), snapshot(2e6, go="go1.27"))}})
     assert isinstance(found(gogc=VARIES), NoReference)
-    recorder = Recorder(store, {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31", force=True)
+    recorder = Recorder(store, {m.name: m for m in BUILTIN}, "0a1b2c3", "2026-01-31", force=True)
     tuned = record(name="test", metrics=usual_metrics(), conditions={**GO26, "gogc": VARIES})
     recorder.record([TestRecord("t.py::test_a", "passed", (tuned,))])
     kept = [one.conditions for one in store.windows("t.py::test_a")["api/test"]]
@@ -294,7 +295,7 @@ def test_one_damaged_module_does_not_keep_the_others_from_being_recorded(tmp_pat
     damaged = store.path("test_b.py")
     damaged.write_text("{\n<<<<<<< HEAD\n")
     tests = [TestRecord(f"test_{m}.py::test_it", "passed", (record(metrics=usual_metrics()),)) for m in "abc"]
-    metrics = {metric.name: metric for metric in builtin_metrics()}
+    metrics = {metric.name: metric for metric in BUILTIN}
     updates = Recorder(store, metrics, "0a1b2c3", "2026-01-31").record(tests)
     assert [(update.nodeid, update.kind, update.can_be_forced) for update in updates] == [
         ("test_a.py::test_it", "new", True),
@@ -311,7 +312,7 @@ def test_an_update_drops_what_a_test_opens_no_more_and_tells_of_every_limit(tmp_
 
     What a limit on regressions names is told as what is compared by default is.
     """
-    store, metrics = Store(tmp_path), {metric.name: metric for metric in builtin_metrics()}
+    store, metrics = Store(tmp_path), {metric.name: metric for metric in BUILTIN}
     limit = verdict("gc_cycles", "3", 8.0)
     limit = replace(limit, kind="regression", limit=Quantity(0.1, RATIO, "10%"))
     old = record(name="old", metrics=usual_metrics(), conditions=GO26)
@@ -346,7 +347,7 @@ def test_an_update_says_what_functions_make_more(tmp_path):
     name, limit = "alloc_space[main.encode*]", Quantity(0.05, RATIO, "5%")
     budget = Budget("alloc_space", None, None, None, limit, "main.encode*", "tests glob", Place())
     asked = Verdict(budget, limit, "regression", 1e6, Status.NO_BASELINE, None, None, "")
-    recorder = Recorder(Store(tmp_path), {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31")
+    recorder = Recorder(Store(tmp_path), {m.name: m for m in BUILTIN}, "0a1b2c3", "2026-01-31")
 
     def update(made, *verdicts):
         rounds = ({name: made, f"{name} interval": 100e3},) * 3
@@ -363,7 +364,7 @@ def test_an_update_says_what_functions_make_more(tmp_path):
 
 def test_an_update_leaves_what_has_not_moved(tmp_path):
     """Or a slow creep would never show: it is measured from where it began. What nobody judges moves it too."""
-    recorder = Recorder(Store(tmp_path), {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31")
+    recorder = Recorder(Store(tmp_path), {m.name: m for m in BUILTIN}, "0a1b2c3", "2026-01-31")
 
     def update(rounds=3, **figures):
         measured = record(rounds=({"live_heap": 60e6, "heap_sys": 90e6, **figures},) * rounds)
@@ -385,7 +386,7 @@ def test_an_update_keeps_what_nothing_can_be_told_of(tmp_path):
 
     How fast the machine is says nothing of the code, so that it moves no baseline.
     """
-    metrics = {m.name: m for m in builtin_metrics()}
+    metrics = {m.name: m for m in BUILTIN}
 
     def update(*live, force=False, ops=None, **figures):
         rounds = tuple({"live_heap": value, "throughput": 3000.0, "gc_interval": 0.2, **figures} for value in live)
@@ -412,7 +413,7 @@ def test_an_update_keeps_what_nothing_can_be_told_of(tmp_path):
 
 def test_an_update_takes_few_rounds_that_could_never_be_told(tmp_path):
     """Of a service that tests share there is one: kept for want of more it would be kept for ever."""
-    recorder = Recorder(Store(tmp_path), {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31")
+    recorder = Recorder(Store(tmp_path), {m.name: m for m in BUILTIN}, "0a1b2c3", "2026-01-31")
 
     def update(live):
         test = TestRecord("t.py::test_a", "passed", (record(rounds=({"live_heap": live},)),))
@@ -430,7 +431,7 @@ def test_an_update_takes_few_rounds_that_could_never_be_told(tmp_path):
 def test_an_update_mends_a_profile(tmp_path):
     """One that is missing, damaged or elsewhere; a window that has none, as of a shared service, moves nothing."""
     store, handover = Store(tmp_path / "kept"), Handover(tmp_path / "run", 65536)
-    metrics, nodeid = {m.name: m for m in builtin_metrics()}, "t.py::test_a"
+    metrics, nodeid = {m.name: m for m in BUILTIN}, "t.py::test_a"
 
     def update(live_heap, folder="profiles"):
         profiles = ProfileFolder(store.folder / folder, store.folder, handover)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from gomem_windows import CLOSED, MIB, OPENED, cycle, kernel, pair, read, reason, trace, window
+from gomem_windows import CLOSED, MIB, OPENED, cycle, pair, read, reason, trace, window
 
 from pytest_gomem.measure.window import GcTrace, Missing
 
 NO_STATS = Missing("pprof is not served")
 NO_TRACE = Missing("gctrace was not asked for")
-# stw sweep + assist + background + stw mark of one cycle: 41 + 100 + 250 + 34 us, the 300 us of idle marking left out
-CYCLE_CPU = 425e-6
 
 
 def test_forced_cycles_of_our_own_readings_do_not_count():
@@ -121,32 +119,6 @@ def test_no_cycle_means_no_stop_and_no_mean():
     assert "no GC cycle" in read("gc_pause_max", calm).note
     assert "no GC cycle" in reason("gc_pause_mean", calm)
     assert "no GC cycle" in reason("gc_interval", calm)
-
-
-def test_gc_cpu_leaves_idle_marking_out():
-    """40 cycles of 425 us over 2 s of CPU, or over 2 processors x 10 s; assists alone are 100 us each."""
-    assert read("gc_cpu", window()).value == pytest.approx(40 * CYCLE_CPU / 2.0)
-    assert read("gc_cpu_capacity", window()).value == pytest.approx(40 * CYCLE_CPU / 20.0)
-    assert read("gc_assist_cpu", window()).value == pytest.approx(40 * 100e-6 / 2.0)
-
-
-def test_share_of_no_cpu_time_is_unavailable():
-    """Without measurable CPU time there is no share of it."""
-    assert "no measurable CPU" in reason("gc_cpu", window(end=kernel(CLOSED, MIB, MIB, cpu=1.0)))
-
-
-def test_capacity_follows_the_gomaxprocs_in_force():
-    """gctrace's P counts, not what was asked for; a change within the window leaves no capacity."""
-    four = tuple(replace(c, procs=4) for c in trace(*range(11, 51)).cycles)
-    assert read("gc_cpu_capacity", window(gctrace=GcTrace(four, 0, 0))).value == pytest.approx(40 * CYCLE_CPU / 40.0)
-    mixed = (replace(four[0], procs=2), *four[1:])
-    assert "changed within the window: 2, 4" in reason("gc_cpu_capacity", window(gctrace=GcTrace(mixed, 0, 0)))
-
-
-def test_gomaxprocs_nobody_knows_leaves_no_capacity():
-    """Without a gctrace line and without a pinned value the capacity is unknown."""
-    calm = window(memstats=pair(first=10, last=10), gctrace=NO_TRACE, gomaxprocs=None)
-    assert "GOMAXPROCS is unknown" in reason("gc_cpu_capacity", calm)
 
 
 def test_peak_heap_is_the_highest_of_cycles_and_edges():

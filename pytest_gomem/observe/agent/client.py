@@ -89,9 +89,9 @@ class AgentClient:
         """The stacks of all goroutines, as a panic prints them; stops the world meanwhile."""
         return self._channel.ask("goroutines").decode(errors="replace")
 
-    def gc(self) -> None:
-        """Force two cycles: a sync.Pool is empty only after the second."""
-        self._channel.ask("gc", timeout=self._collecting)
+    def gc(self, cycles: int = 2) -> None:
+        """Force cycles, one or two: a sync.Pool is empty only after the second."""
+        self._channel.ask("gc", *(("once",) if cycles == 1 else ()), timeout=self._collecting)
 
     def free(self) -> None:
         """Force two cycles and return what is free to the system (debug.FreeOSMemory)."""

@@ -19,6 +19,7 @@ func routes(children []int) *http.ServeMux {
 	kept := &keeper{end: make(chan struct{})}
 	web.Handle(mux, "/alloc", kept.alloc)
 	web.Handle(mux, "/goroutines", kept.goroutines)
+	web.Handle(mux, "/multiply", kept.multiply)
 	web.Handle(mux, "/release", kept.release)
 	web.Handle(mux, "/clock", clock)
 	web.Handle(mux, "/panic", die)
@@ -74,6 +75,24 @@ func (k *keeper) goroutines(q web.Query) (any, error) {
 	}
 	started.Wait()
 	return n, nil
+}
+
+// multiply starts a goroutine every millisecond until /release.
+func (k *keeper) multiply(web.Query) (any, error) {
+	k.mu.Lock()
+	end := k.end
+	k.mu.Unlock()
+	go func() {
+		for range time.Tick(time.Millisecond) {
+			select {
+			case <-end:
+				return
+			default:
+				go func() { <-end }()
+			}
+		}
+	}()
+	return "ok", nil
 }
 
 // release drops the blocks, ends the goroutines and gives the pages back to the kernel.

@@ -1,0 +1,56 @@
+"""Owns reading what a process holds once it is at rest: over and over, until two readings agree or time is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pytest_gomem.observe.records import MemStats
+from pytest_gomem.quantity import BYTES, COUNT, Unit, format_value
+
+LONGEST = 2.0  # seconds
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.25  # seconds between readings
+# By how much two readings of a service at rest may differ, absolute and relative: timers and the readings' own garbage.
+_STEADY: tuple[tuple[str, str, Unit, float, float], ...] = (
+    ("goroutines", "goroutines", COUNT, 0, 0.0),
+    ("heap_alloc", "live heap", BYTES, 16 * 1024, 1e-3),
+    ("heap_objects", "heap objects", COUNT, 100, 1e-3),
+)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """MemStats after forced collections. unrest: how it still moved when time was over, in words; "" at rest."""
+
+    stats: MemStats
+    unrest: str = ""
+
+
+def settle(read: Callable[[], MemStats], again: Callable[[], MemStats], closing: Callable[[MemStats], int]) -> Settled:
+    """Read, and read `again` until two readings agree with no connection `closing` between them.
+
+    A goroutine that is about to end, and what it holds, is no part of what a test leaves behind. It takes 2 s and one
+    reading at most. Raises as they do.
+    """
+    began, pause, before = time.monotonic(), _FIRST_PAUSE, read()
+    while True:
+        connections = closing(before)
+        time.sleep(pause)
+        after = again()
+        moved = list(_moved(before, after))
+        if not moved and not connections:
+            return Settled(after)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+        passed = time.monotonic() - began
+        if passed + pause > LONGEST:
+            still = moved or [f"{connections} of its connections were still being closed"]
+            return Settled(after, f"the service did not come to rest within {passed:.1f} s: {', '.join(still)}")
+        before = after
+
+
+def _moved(before: MemStats, after: MemStats) -> Iterator[str]:
+    for name, words, unit, absolute, relative in _STEADY:
+        old, new = getattr(before, name), getattr(after, name)
+        if old is not None and new is not None and abs(new - old) > absolute + relative * old:
+            yield f"{words} moved from {format_value(old, unit)} to {format_value(new, unit)}"

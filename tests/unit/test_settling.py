@@ -1,0 +1,63 @@
+"""Reading until a service is at rest: when two readings agree, and what is said where they never do."""
+
+from __future__ import annotations
+
+import pytest
+from gomem_windows import memstats
+
+from pytest_gomem.observe.records import MemStats
+from pytest_gomem.session import settling
+from pytest_gomem.session.settling import settle
+
+
+@pytest.fixture
+def slept(monkeypatch) -> list[float]:
+    """The pauses that were made: the clock stands still but for them."""
+    pauses: list[float] = []
+    monkeypatch.setattr(settling.time, "sleep", pauses.append)
+    monkeypatch.setattr(settling.time, "monotonic", lambda: sum(pauses))
+    return pauses
+
+
+def stats(goroutines: int | None, heap: int = 3_000_000, objects: int = 5000) -> MemStats:
+    """What one reading found."""
+    return memstats(50, 1, 6000, goroutines=goroutines, heap_alloc=heap, heap_objects=objects)
+
+
+def settled(*found: MemStats, closing=lambda stats: 0):
+    """The result over these readings, the last one for ever."""
+    readings = [*found]
+    return settle(lambda: readings.pop(0), lambda: readings.pop(0) if len(readings) > 1 else readings[0], closing)
+
+
+def test_a_service_at_rest_is_read_once_more(slept):
+    """Two readings that agree are enough, a few bytes of a timer apart; so they are without a count of goroutines."""
+    assert settled(stats(6), stats(6, 3_010_000, 5050)).stats.heap_alloc == 3_010_000
+    assert settled(stats(None), stats(None)).unrest == ""
+    assert slept == [0.001, 0.001]
+
+
+@pytest.mark.parametrize("moving", [stats(46), stats(6, heap=3_100_000), stats(6, objects=6000)])
+def test_what_ends_is_waited_for(slept, moving):
+    """Goroutines that end, and what they held, are in no figure."""
+    result = settled(moving, stats(6))
+    assert (result.stats.goroutines, result.stats.heap_alloc, result.unrest) == (6, 3_000_000, "")
+    assert len(slept) == 2
+
+
+def test_a_connection_that_is_being_closed_is_waited_for(slept):
+    """Its goroutine stands still until the connection is gone: that it does is no rest."""
+    left = [3, 3, 0]
+    result = settled(stats(9), stats(9), stats(9), stats(6), closing=lambda stats: left.pop(0) if left else 0)
+    assert (result.stats.goroutines, result.unrest) == (6, "")
+
+
+def test_what_never_rests_is_given_up_and_told(slept):
+    """The last reading stands, at most 2 s after the first, with how it still moved."""
+    counts = iter(range(100))
+    result = settle(lambda: stats(next(counts)), lambda: stats(next(counts)), lambda stats: 0)
+    assert sum(slept) <= settling.LONGEST
+    assert result.unrest.startswith("the service did not come to rest within ")
+    assert result.unrest.endswith(f"goroutines moved from {result.stats.goroutines - 1} to {result.stats.goroutines}")
+    stuck = settled(stats(9), stats(9), closing=lambda stats: 3)
+    assert stuck.unrest.endswith("3 of its connections were still being closed")
