@@ -7,11 +7,19 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Replace a file at once: readers never see half of it. Missing folders are made; raises OSError.
+    """Replace a file at once: readers never see half of it, and it stays as it was where the disk is full.
 
-    A link keeps pointing to its file; a device or pipe (/dev/stdout) is written to directly.
+    Missing folders are made. A link keeps pointing to its file; a device or pipe (/dev/stdout) is written to directly.
+    Raises OSError, which names the file.
     """
     data = content.encode() if isinstance(content, str) else content
+    try:
+        _write_whole(path, data)
+    except OSError as error:  # that of a write, as on a full disk, names none; that of a rename the temporary one
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _write_whole(path: Path, data: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return

@@ -110,13 +110,14 @@ def _misuses(item: pytest.Item, fixtures: frozenset[str], rounds: Rounds | None)
 def _service_errors(
     item: pytest.Item, run: Run, service: str | None, fixtures: frozenset[str]
 ) -> Iterator[ConfigError]:
-    wanted = [service] if service is not None or SERVICE_FIXTURE in fixtures else []
-    for name in wanted:
-        try:
-            run.service_config(name)
-        except ConfigError as error:
-            yield ConfigError(error.message, place_of(item, "gomem"), error.hint)
     config = run.settings.config
+    is_wanted = SERVICE_FIXTURE in fixtures or (SESSION_FIXTURE in fixtures and config is None)
+    if service is not None or is_wanted:
+        try:
+            run.service_config(service)
+        except ConfigError as error:
+            # No marker is at fault where there is no file: one error for all tests.
+            yield error if config is None else ConfigError(error.message, place_of(item, "gomem"), error.hint)
     if SESSION_FIXTURE in fixtures and config is not None and len(config.services) != 1:
         named = ", ".join(config.services) or "none"
         yield ConfigError(

@@ -81,6 +81,8 @@ class Reporting:
             return [*uncompared_line(tests), *(vanished if strict else ()), *trouble]
         accepted = (*accepted_lines(tests, width), *vanished)
         # Every run is held against its baselines; who asks for a comparison asks for its figures.
-        hides_same = not against.is_asked(self._state.options) and self._state.config.get_verbosity() < 1
+        is_verbose = self._state.config.get_verbosity() > 0
+        hides_same = not (against.is_asked(self._state.options) or is_verbose)
         sides = sides_lines(tests, width, hides_same=hides_same)
-        return [*summary_lines(tests, width), *accepted, *matrix_lines(tests, width), *sides, *trouble]
+        table = summary_lines(tests, width, whole_reasons=is_verbose)
+        return [*table, *accepted, *matrix_lines(tests, width), *sides, *trouble]

@@ -11,6 +11,7 @@ from typing import NamedTuple, TextIO
 from pytest_gomem.commands.arguments import Parser, checked, parsed_intermixed
 from pytest_gomem.commands.top import add_selection
 from pytest_gomem.errors import GomemError
+from pytest_gomem.files import write_whole
 from pytest_gomem.flame.page import page
 from pytest_gomem.flame.picture import Asked, Picture, View, picture
 from pytest_gomem.flame.png import png
@@ -99,7 +100,7 @@ def _draw(given: argparse.Namespace) -> _Drawn:
         chosen = tree.sample_types.index(declared)
     content = _WRITERS[given.file.suffix.lower()](whole, chosen)
     try:
-        given.file.write_bytes(content)
+        write_whole(given.file, content)
     except OSError as error:
         raise GomemError(f"{given.file}: {error.strerror or error}") from None
     return _Drawn(whole, whole.views[chosen])

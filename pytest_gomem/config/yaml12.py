@@ -10,17 +10,20 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from yaml.composer import Composer
+from yaml.composer import Composer, ComposerError
 from yaml.error import MarkedYAMLError, YAMLError
 from yaml.nodes import MappingNode, Node, ScalarNode
 from yaml.parser import Parser
 from yaml.reader import Reader, ReaderError
-from yaml.scanner import Scanner
+from yaml.scanner import Scanner, ScannerError
+from yaml.tokens import Token
 
 from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.config.located import Located, key_of
 from pytest_gomem.errors import ConfigError, Place
 
+MOST_BYTES = 1 << 20
+MOST_LEVELS = 50
 MOST_VALUES = 10_000
 
 _TAG = "tag:yaml.org,2002:"
@@ -40,6 +43,8 @@ _CORE: dict[str, tuple[re.Pattern[str], Callable[[str], object]]] = {
 }
 
 _QUOTE_HINT = "text that begins with one of > { [ * & ! % @ ` | or holds ': ' needs quotes"
+_TOO_MANY = f"holds more than {MOST_VALUES} values"
+_TOO_DEEP = f"is nested too deeply: more than {MOST_LEVELS} levels"
 _TAB_HINT = "indent with spaces: YAML allows no tabs there"
 
 
@@ -51,6 +56,29 @@ class _Loader(Reader, Scanner, Parser, Composer):
         Scanner.__init__(self)
         Parser.__init__(self)
         Composer.__init__(self)
+        self._nodes = 0
+
+    def fetch_flow_collection_start(self, TokenClass: type[Token]) -> None:  # noqa: N803 - PyYAML's name
+        """A bracket or brace opens: the scanner's time grows with the square of how many are open."""
+        self._check_level(self.flow_level)
+        super().fetch_flow_collection_start(TokenClass)
+
+    def add_indent(self, column: int) -> bool:
+        """A deeper line begins."""
+        self._check_level(len(self.indents))
+        return bool(super().add_indent(column))
+
+    def _check_level(self, level: int) -> None:
+        if level >= MOST_LEVELS:
+            raise ScannerError(None, None, _TOO_DEEP, self.get_mark())
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        """A value or key begins: a second each 10 000 of them, of which a file of this size can hold half a million."""
+        self._nodes += 1
+        if self._nodes > 2 * MOST_VALUES:
+            raise ComposerError(None, None, _TOO_MANY, self.get_mark())
+        node: Node | None = super().compose_node(parent, index)
+        return node
 
     def descend_resolver(self, parent: object, index: object) -> None:
         """Composer's hook for path resolvers, which we have none of."""
@@ -79,13 +107,17 @@ def read_yaml(path: Path, mistakes: Mistakes) -> Located:
         return _Builder(str(path), mistakes).build(root, Place(str(path), 1))
     except YAMLError as error:
         raise _syntax_error(error, path, text) from None
-    except RecursionError:
+    except RecursionError:  # a chain of aliases, which is as deep when it is written out
         raise ConfigError("the file is nested too deeply", Place(str(path))) from None
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise ConfigError(f"is larger than {MOST_BYTES >> 20} MiB", Place(str(path)), "is it the right file?")
+        return data.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", Place(str(path))) from None
     except UnicodeDecodeError as error:
@@ -99,6 +131,8 @@ def _syntax_error(error: YAMLError, path: Path, text: str) -> ConfigError:
         return ConfigError(f"the character {chr(error.character)!r} is not allowed in YAML", Place(str(path), line))
     if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
         return ConfigError(f"is not YAML: {error}", Place(str(path)))
+    if error.problem in (_TOO_DEEP, _TOO_MANY):
+        return ConfigError(error.problem, Place(str(path), error.problem_mark.line + 1))
     # What is never closed is noticed at the end of the file; the line to mend is where it was opened.
     unclosed = any(words in (error.problem or "") for words in ("end of stream", "<stream end>"))
     mark = error.context_mark if unclosed and error.context_mark else error.problem_mark

@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Iterable
 from pathlib import Path
 
+from pytest_gomem.files import write_whole
 from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import Binary, Function, Label, Location, Profile, location_ids
 from pytest_gomem.pprof.profile_pb2 import Profile as Encoded
@@ -14,7 +15,7 @@ from pytest_gomem.pprof.profile_pb2 import Profile as Encoded
 def write_profile(profile: Profile, path: str | Path) -> None:
     """Write a profile, gzipped; raises ProfileError when the file cannot be written."""
     try:
-        Path(path).write_bytes(compressed(profile))
+        write_whole(Path(path), compressed(profile))
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror or error}") from None
 

@@ -52,7 +52,7 @@ def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
     broken = [verdict for verdict in window.verdicts if verdict.status in FAILING]
     warned = [v for v in window.verdicts if v.status is Status.WARN and not _is_broken(v, broken)]
     blocks = [
-        [_title(window, nodeid, len(broken)), *_go_versions(window)],
+        [_title(window, nodeid), *_go_versions(window)],
         *([*_verdict_lines(verdict, window)] for verdict in broken + warned),
         [f"  {line}" for line in culprit_lines(window.culprits, window.culprit_summaries, _WIDTH - 2)],
         [*_settings_lines(window.gc.requested, window.gc.effective)],
@@ -94,8 +94,18 @@ def _culprit(window: WindowRecord, broken: Sequence[Verdict]) -> str:
     return first_culprit(window.culprits, first.budget.metric, is_between=is_between)
 
 
-def _title(window: WindowRecord, nodeid: str, broken: int) -> str:
-    judged = f"{broken} of {len(window.verdicts)} limits broken" if window.verdicts else "no limit judged"
+def _judged(verdicts: Sequence[Verdict]) -> str:
+    """How many of the limits that the user declared broke, and how many of the metrics that are compared unasked."""
+    declared = [verdict.status in FAILING for verdict in verdicts if verdict.budget.scope != BY_DEFAULT]
+    unasked = [verdict.status in FAILING for verdict in verdicts if verdict.budget.scope == BY_DEFAULT]
+    parts = [f"{sum(declared)} of {len(declared)} limits broken"] if declared else []
+    if unasked and (any(unasked) or not declared):
+        parts.append(f"{sum(unasked)} of {len(unasked)} compared metrics worse")
+    return ", ".join(parts)
+
+
+def _title(window: WindowRecord, nodeid: str) -> str:
+    judged = _judged(window.verdicts) or "no limit judged"
     ops = "" if window.ops is None else f", {window.ops} ops"
     name = f"window '{window.name}' of " if window.name else ""
     return printable(f"{nodeid}: {judged}  ({name}{window.service}, {window.duration:.1f} s{ops})")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from pytest_gomem.judge.decide import FAILING
+from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.printable import printable
@@ -16,6 +19,7 @@ from pytest_gomem.report.text import (
     Style,
     budget_name,
     clip,
+    clip_end,
     columns,
     display_width,
     finite,
@@ -41,6 +45,8 @@ _METRICS = {
     "gc_cpu": "GC CPU",
     "goroutines": "goroutines",
 }
+_FEWEST_CELLS = 12  # of a name, however narrow the terminal
+_OF_ONE_PROCESS = re.compile(r"(?<=:)[0-9]{2,5}\b|(?<=\bpid )[0-9]+|(?<=\bprocess )[0-9]+")
 _URGENCY = {Status.FAIL: 0, Status.UNAVAILABLE: 1, Status.WARN: 2}
 _STYLES: dict[Status, Style] = {
     Status.FAIL: "red",
@@ -62,16 +68,22 @@ _TOTALS = {
 
 @dataclass
 class _Footnotes:
-    """Distinct reasons, numbered in the order of their first use."""
+    """Distinct reasons, numbered in the order of their first use; such that differ in ports and pids alone are one."""
 
-    numbers: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
     def mark(self, reason: str) -> str:
-        return f"[{self.numbers.setdefault(printable(reason), len(self.numbers) + 1)}]"
+        line = printable(" ".join(reason.split()))
+        alike = _OF_ONE_PROCESS.sub("", line)
+        self.reasons.setdefault(alike, line)
+        return f"[{list(self.reasons).index(alike) + 1}]"
 
-    def lines(self, width: int) -> Iterator[Line]:
-        for reason, number in self.numbers.items():
-            yield from ((line, "") for line in wrapped(reason, width, f"  [{number}] "))
+    def lines(self, width: int, *, whole: bool) -> Iterator[Line]:
+        """A line for each reason, with as much of it as fits; whole: all of it."""
+        for number, reason in enumerate(self.reasons.values(), 1):
+            label = f"  [{number}] "
+            lines = wrapped(reason, width, label) if whole else [clip_end(label + reason, width)]
+            yield from ((line, "") for line in lines)
 
 
 @dataclass(frozen=True)
@@ -93,10 +105,11 @@ class _Entry:
         return [name + self.suffix for name in short_names(self.nodeid)]
 
 
-def summary_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
+def summary_lines(run_tests: Sequence[TestRecord], width: int, *, whole_reasons: bool = False) -> Iterator[Line]:
     """The table with its footnotes and totals: no line wider than `width` cells, no line at all without windows.
 
-    An unavailable metric is "-" with the number of the footnote that gives the reason.
+    An unavailable metric is "-" with the number of the footnote that gives the reason, which is cut to a line unless
+    `whole_reasons`. Columns of metrics whose limits broke are the last to be dropped.
     """
     entries = [
         entry
@@ -107,12 +120,14 @@ def summary_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]
     if not entries:
         return
     present = {metric.name for entry in entries for metric in entry.window.metrics}
-    wanted = [name for name in _METRICS if name in present]
-    shown, notes, lines = _fitting(entries, wanted, width)
+    tightest = filter(None, (_tightest(entry.window.verdicts) for entry in entries))
+    broken = dict.fromkeys(verdict.budget.metric for verdict in tightest if verdict.status in FAILING)
+    wanted = [name for name in dict.fromkeys((*_METRICS, *broken)) if name in present]
+    shown, notes, lines = _fitting(entries, wanted, present.intersection(broken), width)
     yield from lines
-    if hidden := wanted[shown:]:
+    if hidden := [name for name in wanted if name not in shown]:
         yield from ((line, "") for line in wrapped(f"no room here for {', '.join(hidden)}", width, "  "))
-    yield from notes.lines(width)
+    yield from notes.lines(width, whole=whole_reasons)
     yield from ((line, "") for line in wrapped(_totals(entries), width))
 
 
@@ -132,14 +147,22 @@ def _with_phases(entry: _Entry) -> Iterator[_Entry]:
         )
 
 
-def _fitting(entries: Sequence[_Entry], wanted: Sequence[str], width: int) -> tuple[int, _Footnotes, list[Line]]:
-    """As many of the wanted columns as leave the names a quarter of the width; only what is shown gets a footnote."""
-    needed = min(width // 4, max(display_width(entry.names[-1]) for entry in entries))
-    for shown in range(len(wanted), -1, -1):
+def _fitting(
+    entries: Sequence[_Entry], wanted: Sequence[str], broken: Collection[str], width: int
+) -> tuple[Sequence[str], _Footnotes, list[Line]]:
+    """As many of the wanted columns as leave the names a quarter of the width; only what is shown gets a footnote.
+
+    Those of what is broken go last, and the names take less for them.
+    """
+    longest = max(display_width(entry.names[-1]) for entry in entries)
+    first_kept = sorted(wanted, key=lambda name: name not in broken)
+    for count in range(len(wanted), -1, -1):
+        shown = [name for name in wanted if name in first_kept[:count]]
+        needed = min(longest, width // 4 if count > len(broken) else _FEWEST_CELLS)
         notes = _Footnotes()
-        rows = [("", *(_METRICS[name] for name in wanted[:shown]), "tightest limit", "")]
-        rows += [_cells(entry.window, wanted[:shown], notes, width // 3) for entry in entries]
-        figures = columns(rows, right=range(1, shown + 1))
+        rows = [("", *(_METRICS.get(name, name) for name in shown), "tightest limit", "")]
+        rows += [_cells(entry.window, shown, notes, width // 3) for entry in entries]
+        figures = columns(rows, right=range(1, count + 1))
         room = max(width - max(map(display_width, figures)), 0)
         if room >= needed:
             break
@@ -164,12 +187,20 @@ def _cells(window: WindowRecord, names: Sequence[str], notes: _Footnotes, budget
     verdict = _tightest(window.verdicts)
     if verdict is None:
         return ("", *figures, "", "")
-    budget = clip(f"{budget_name(verdict)} {limit_text(verdict)}", budget_width)
+    budget = _limit_cell(verdict, budget_width)
     if verdict.status is not Status.UNAVAILABLE:
         return ("", *figures, budget, _standing(verdict))
     result = judged_reading(window, verdict)
     reason = result.reason if isinstance(result, Unavailable) else verdict.reason or "no reason was given"
     return ("", *figures, budget, "unmeasured" + notes.mark(reason))
+
+
+def _limit_cell(verdict: Verdict, width: int) -> str:
+    """The metric's name whole: of two that are cut, one could be taken for the other. Only a glob gives way."""
+    name, limit = budget_name(verdict), limit_text(verdict)
+    if verdict.budget.function:
+        name = clip_end(name, max(width - display_width(limit) - 1, _FEWEST_CELLS))
+    return f"{name} {limit}"
 
 
 def _figure(metric: MetricValue | None, notes: _Footnotes) -> str:
@@ -221,7 +252,8 @@ def _style(window: WindowRecord) -> Style:
 
 def _totals(entries: Sequence[_Entry]) -> str:
     tests = len({entry.nodeid for entry in entries})
-    verdicts = [verdict for entry in entries for verdict in entry.window.verdicts]
+    every = (verdict for entry in entries for verdict in entry.window.verdicts)
+    verdicts = [verdict for verdict in every if verdict.budget.scope != BY_DEFAULT]  # its own table counts the others
     count = Counter("accepted" if verdict.accepted else _TOTALS[verdict.status] for verdict in verdicts)
     judged = ", ".join(f"{count[words]} {words}" for words in (*_TOTALS.values(), "accepted") if count[words])
     number = sum(not entry.is_phase for entry in entries)

@@ -107,6 +107,11 @@ def clip(text: str, width: int) -> str:
     return (_head(text, room - display_width(tail)) + "..." + tail)[: max(width, 0)]
 
 
+def clip_end(text: str, width: int) -> str:
+    """The text in at most `width` cells; what had to go is cut from its end."""
+    return text if display_width(text) <= width else (_head(text, max(width - 3, 0)) + "...")[: max(width, 0)]
+
+
 def _head(text: str, cells: int) -> str:
     for index, char in enumerate(text):
         cells -= _cells(char)
@@ -132,7 +137,7 @@ def short_name(names: Sequence[str], width: int) -> str:
 
 def wrapped(text: str, width: int, label: str = "") -> list[str]:
     """The text, behind its label, as lines of at most `width` cells, broken between words."""
-    lines = textwrap.wrap(text, max(width, 1), initial_indent=label, subsequent_indent=" " * len(label))
+    lines = textwrap.wrap(printable(text), max(width, 1), initial_indent=label, subsequent_indent=" " * len(label))
     return [clip(line, width) for line in lines]
 
 

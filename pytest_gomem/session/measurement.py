@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.errors import BudgetBroken, ConfigError, ConfigErrors, GomemError, MeasureError, Place
+from pytest_gomem.files import write_whole
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
@@ -144,9 +145,8 @@ class Measurement:
         for kind, profile in profiles.items():
             contents[kind] = (f"{stem}-{kind}.pb.gz", profile)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             for name, data in contents.values():
-                (folder / name).write_bytes(data)
+                write_whole(folder / name, data)
         except OSError as error:
             raise GomemError(f"--gomem-artifacts: {error}") from None
         paths = {kind: name for kind, (name, _) in contents.items()}

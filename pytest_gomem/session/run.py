@@ -31,6 +31,14 @@ from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.settings import RunSettings
 
+_FIRST_LINES = """\
+write it beside pyproject.toml or pytest.ini, or name one by --gomem-config PATH; it begins like this:
+  version: 1
+  services:
+    api:                # any name
+      build: ./cmd/api  # a main package, as of `go build`
+      args: ["--listen", "127.0.0.1:{port}"]"""
+
 
 class Run:
     """Everything that one pytest process holds; close() ends every process of it."""
@@ -82,7 +90,7 @@ class Run:
         """The service of that name, or the only one; raises ConfigError."""
         config = self.settings.config
         if config is None:
-            raise ConfigError("no gomem.yaml was found beside pyproject.toml", hint="name one: --gomem-config PATH")
+            raise ConfigError("there is no gomem.yaml, which says how the service starts", hint=_FIRST_LINES)
         if name is None:
             if len(config.services) == 1:
                 return next(iter(config.services.values()))

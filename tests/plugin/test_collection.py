@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
+
+from pytest_gomem.config.file import load_config
+
 
 def test_all_marker_mistakes_at_once(scenario):
     """Each broken marker gives one message with file, line, key and nearest name; exit status 4."""
@@ -64,12 +68,20 @@ def test_named_config_must_exist(scenario):
 
 
 def test_no_config(scenario):
-    """Without gomem.yaml a test that needs it is told so; others run as if we were not there."""
-    project = scenario("def test_plain(): pass\ndef test_it(go_service): pass")
+    """Without gomem.yaml the first error shows how one begins, once for all tests; others run without us."""
+    project = scenario(
+        "def test_plain(): pass\ndef test_it(go_service): pass\ndef test_too(go_service_session): pass\n"
+        "@pytest.mark.gomem(service='api')\ndef test_marked(gomem): pass"
+    )
     (project.folder / "gomem.yaml").unlink()
     outcome = project.run()
     assert outcome.status == 4
-    assert "no gomem.yaml was found" in outcome.text
+    assert outcome.text.count("there is no gomem.yaml") == 1
+    assert "@pytest.mark" not in outcome.text
+    example = outcome.text[outcome.text.index("  version: 1") : outcome.text.index('{port}"]') + len('{port}"]')]
+    (project.folder / "gomem.yaml").write_text(textwrap.dedent(example))
+    assert load_config(project.folder / "gomem.yaml", {}).services["api"].ready.kind == "tcp"
+    (project.folder / "gomem.yaml").unlink()
     outcome = project.run("-k", "plain", "--deselect", "test_it.py::test_it")
     assert "gomem:" not in outcome.text
 

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from report_samples import assert_golden, calmly, dead_window, failing_window, metric, verdict, window, windows
 
+from pytest_gomem.judge.regressions import BY_DEFAULT
+from pytest_gomem.judge.verdict import Status
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.model import GcRecord, PeakMoment
 
@@ -138,3 +140,16 @@ def test_any_window_has_a_text(measured):
     headline, text = failure_text(measured, NODEID)
     assert headline.isprintable()
     assert text.replace("\n", "").isprintable()
+
+
+def test_the_title_counts_what_the_user_declared():
+    """Metrics that are compared unasked are counted by themselves, and only where one got worse."""
+    declared, unasked = verdict("peak_rss", "1.8GB", 2e9), verdict("live_heap", "1GB", 1.0, scope=BY_DEFAULT)
+    worse = replace(unasked, status=Status.FAIL)
+    for verdicts, title in (
+        ((declared, unasked, unasked), ": 1 of 1 limits broken  ("),
+        ((declared, unasked, worse), ": 1 of 1 limits broken, 1 of 2 compared metrics worse  ("),
+        ((unasked, worse), ": 1 of 2 compared metrics worse  ("),
+        ((), ": no limit judged  ("),
+    ):
+        assert title in text_of(window(verdicts=verdicts)).split("\n")[0]

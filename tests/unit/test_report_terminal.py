@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import assert_golden, calmly, metric, sample_tests, tests, usual_metrics, verdict, window
 
+from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.report.model import TestRecord
 from pytest_gomem.report.terminal import summary_lines
 from pytest_gomem.report.text import display_width
@@ -120,3 +123,45 @@ def test_totals_count_limits_and_windows():
     kept = window(verdicts=(verdict("peak_rss", "1GB", 8e8), verdict("live_heap", "1GB", 8e8)))
     assert lines_of(kept)[-1] == "1 window in 1 test; limits: 2 kept"
     assert lines_of(window())[-1] == "1 window in 1 test; limits: none"
+
+
+def test_reasons_of_one_kind_are_one_footnote_of_one_line():
+    """Each process has a port and a pid of its own; what does not fit in the line is shown by -v."""
+    reasons = [
+        f"http://127.0.0.1:{port}/debug/pprof: {'no answer ' * 9}from pid {port}\nand more" for port in (4001, 4002)
+    ]
+    measured = [window(name=f"w{n}", metrics=(metric("live_heap", reason),)) for n, reason in enumerate(reasons)]
+    lines = lines_of(*measured, width=80)
+    assert [line.split()[-1] for line in lines[1:3]] == ["-[1]", "-[1]"]
+    assert [line for line in lines[3:-1] if line.startswith("  [1] http://127.0.0.1:4001/") and line.endswith("...")]
+    assert len(lines) == 5
+    record = TestRecord("test_a.py::test_b", "passed", tuple(measured))
+    whole = [text for text, _ in summary_lines([record], 80, whole_reasons=True)]
+    assert " ".join(" ".join(whole[3:-1]).split()).endswith("from pid 4001 and more")
+
+
+@pytest.mark.parametrize("width", [70, 80, 200])
+def test_what_broke_has_its_column(width):
+    """Where the terminal is narrow other columns go first, and a metric that has none otherwise gets one."""
+    broken = verdict("gc_cpu", "1%", 0.043), verdict("peak_heap", "1GB", 3e9)
+    first = window(metrics=(*usual_metrics(), metric("peak_heap", 3e9)), verdicts=broken[:1])
+    lines = lines_of(first, replace(first, name="second", verdicts=broken[1:]), width=width)
+    assert "GC CPU" in lines[0]
+    assert "peak_heap" in lines[0]
+    assert "4.30%" in lines[1]
+    assert "3.00 GB" in lines[2]
+
+
+def test_the_name_of_a_limit_is_whole():
+    """Two metrics whose names are cut could be taken for each other; of a glob on functions the end gives way."""
+    whole = lines_of(window(verdicts=(verdict("leaked_goroutines", "0", 3.0),)), width=60)[1]
+    assert " leaked_goroutines 0 " in whole
+    glob = "example.com/shop/internal/catalogue.(*Index).rebuild*"
+    cut = lines_of(window(verdicts=(verdict("peak_rss", "1GB", 9e8, function=glob),)), width=90)[1]
+    assert re.search(r" peak_rss\[example.com/s.*\.\.\. 1GB ", cut)
+
+
+def test_totals_count_what_was_declared():
+    """What is compared unasked has a table of its own."""
+    unasked = verdict("live_heap", "1GB", 1.0, scope=BY_DEFAULT)
+    assert lines_of(window(verdicts=(verdict("peak_rss", "1GB", 8e8), unasked)))[-1].endswith("limits: 1 kept")
