@@ -93,7 +93,7 @@ def test_focus_and_ignore_choose(saved):
         (["new", "--by", "module"], "argument --by: invalid choice: 'module'"),
         (["new", "--focus", "("], "'(' is no regular expression"),
         (["new", "-o", "a.gif"], "argument -o/--output: a.gif: a flame graph is written as .html, .svg, .png"),
-        (["new", "-o", "no/such/a.svg"], "no/such/a.svg: No such file or directory"),
+        (["new", "-o", "other/a.svg"], "other/a.svg: Not a directory"),
         (["new", "--hide-below", "100%"], "argument --hide-below: 100% would hide everything"),
         (["new", "--hide-below", "5MB"], "'MB' is no suffix for ratio"),
         (["new", "--colour", "red"], "unrecognized arguments: --colour red"),
