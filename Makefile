@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# Each of the tests' many Pythons would compile pytest and the plugin anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint wheel-test recordings agent-releases proto clean
+.PHONY: help demo test quick heavy lint wheel-test recordings agent-releases proto clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,9 +22,14 @@ demo: $(VENV)/.ready ## Run the example Go service: tables, pictures, and budget
 	$(BIN)/python examples/go_service/demo.py
 
 test: $(VENV)/.ready ## Pass all tests
-	$(BIN)/python -m pytest -n 2 -m "not alone" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not alone" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS) || [ $$? = 5 ]  # 5: the arguments chose none of them
 
+quick: $(VENV)/.ready ## Pass all tests that need no Go
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not needs_go and not alone" --hypothesis-profile=quick $(PYTEST_ARGS)
+
+heavy: agent-releases ## What is too heavy for CI: the agent under each Go release
+	
 lint: $(VENV)/.ready ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -19,12 +19,15 @@ settings.register_profile(
     # CI repeats the same examples, so that a commit is judged by what it changed; a developer's runs look for new ones.
     derandomize=bool(os.environ.get("CI")),
 )
+settings.register_profile("quick", settings.get_profile("gomem"), max_examples=20)  # make quick
 settings.load_profile("gomem")
 
 
-# What pytest, git or Go read of the shell that the tests were started from, and would tell or do otherwise.
+# What Python, pytest, git or Go read of the shell that the tests were started from, and would tell or do otherwise.
 OF_THE_SHELL = (
     *("CI", "BUILD_NUMBER", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS"),
+    # Without bytecode each pytest that a test starts would compile all that it imports: twice the CPU of a short run.
+    "PYTHONDONTWRITEBYTECODE",
     *("GOFLAGS", "GODEBUG", "GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GOEXPERIMENT", "GOTRACEBACK", "GOWORK"),
 )
 BY_PREFIX = ("PYTEST_", "GIT_")
@@ -57,6 +60,7 @@ def _as_anywhere() -> Iterator[None]:
         for number, (key, value) in enumerate(GIT.items()):
             patch.setenv(f"GIT_CONFIG_KEY_{number}", key)
             patch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
+        patch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")  # loading it takes as long as the rest of a short run
         if is_deaf:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         yield

@@ -1,4 +1,4 @@
-"""Owns what the integration tests share: the Go programs built once, a keeper, and looks at living processes."""
+"""Owns what integration tests share beside tests/conftest.py: a keeper, launches, and looks at living processes."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ import json
 import os
 import signal
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
 from pytest_gomem.config.file import load_config
-from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.keeper.client import KeeperClient, LaunchRequest
-from pytest_gomem.launch.build import build_once
 from pytest_gomem.launch.launcher import Launcher, Overrides, discard
 
-PROGRAMS = Path(__file__).parents[1] / "programs"
 PATIENCE = 60.0  # seconds until a test gives up; none comes near when all is well
 TAG = "GOMEM_TEST_TAG"
 
 
+class Programs(dict):
+    def __init__(self, binaries):
+        self._binaries = binaries
+
+    def __missing__(self, name):
+        return str(self._binaries(name))
+
+
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory):
-    """Paths of the built test programs by name: chaos, hold, spike, server, gclogger."""
-    folder = tmp_path_factory.mktemp("programs")
-    names = ("chaos", "hold", "spike", "server", "gclogger")
-    return {name: str(build_once(name, BuildSpec(f"./{name}"), PROGRAMS, folder)) for name in names}
+def programs(binaries):
+    """Paths of the programs of tests/programs by name, each built when it is first asked for."""
+    return Programs(binaries)
 
 
 @pytest.fixture

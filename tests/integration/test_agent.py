@@ -14,12 +14,13 @@ import tempfile
 import threading
 import time
 import urllib.request
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import pytest
-from agent_programs import OBEDIENT, PATIENCE, PROGRAMS, build, module, running
+from agent_programs import OBEDIENT, PATIENCE, build, module, running
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.observe.agent.client import AgentClient
@@ -32,17 +33,9 @@ from pytest_gomem.pprof.read import parse_profile, read_profile
 
 
 @pytest.fixture(scope="module")
-def binaries(tmp_path_factory):
+def binaries(binaries):
     """Path of each program with the agent in it, built when first asked for."""
-    folder, built = tmp_path_factory.mktemp("binaries"), {}
-
-    def binary(name):
-        if name not in built:
-            cwd = module(folder / "obedient") if name == "obedient" else PROGRAMS
-            built[name] = build("." if name == "obedient" else f"./{name}", cwd, folder / f"{name}-out")
-        return built[name]
-
-    return binary
+    return partial(binaries, agent=True)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from pytest_gomem.launch.overlay import AGENT_FILE, NotInjected, Overlay, overla
 from pytest_gomem.launch.toolchain import find_toolchain
 
 SMALL = 'package main\n\nimport "os"\n\nfunc main() {\n\tos.Stdin.Read(make([]byte, 1))\n}\n'
+pytestmark = pytest.mark.usefixtures("go")
 needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="cgo needs a C compiler")
 
 

@@ -8,22 +8,19 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from agent_programs import PATIENCE, PROGRAMS, build, running
+from agent_programs import PATIENCE, running
 
 from pytest_gomem.errors import ObserveError
 
 
-@pytest.fixture(scope="module")
-def binary(tmp_path_factory):
-    return build("./server", PROGRAMS, tmp_path_factory.mktemp("burdened"))
-
-
 @pytest.fixture
-def served(binary):
+def served(binaries):
     """The server's agent, and a function that fetches from it."""
     with (
         tempfile.TemporaryDirectory(prefix="gomem-") as folder,
-        running(binary, Path(folder), "--listen=127.0.0.1:0", "--log-ready", stderr=subprocess.PIPE) as program,
+        running(
+            binaries("server", agent=True), Path(folder), "--listen=127.0.0.1:0", "--log-ready", stderr=subprocess.PIPE
+        ) as program,
     ):
         base = f"http://{program.process.stderr.readline().split()[-1]}"
         yield program.agent, lambda path: urllib.request.urlopen(base + path, timeout=PATIENCE).read()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("go")
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NAMED = {
     "agent_cost": ("binary", "bytes allocated", "0 lost", "spike of 200 MB and 5 ms: named 3 of 3"),

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from agent_programs import PROGRAMS, build, running
+from agent_programs import running
 
 from pytest_gomem.measure.bill import Bill, bill, sentence
 from pytest_gomem.observe.smaps import read_smaps
@@ -21,19 +21,6 @@ MIB = 2**20
 SLACK = 3 * MIB
 
 
-@pytest.fixture(scope="module")
-def binaries(tmp_path_factory):
-    """Path of a program with the agent in it, built when first asked for."""
-    folder, built = tmp_path_factory.mktemp("binaries"), {}
-
-    def binary(name: str) -> Path:
-        if name not in built:
-            built[name] = build(f"./{name}", PROGRAMS, folder / name)
-        return built[name]
-
-    return binary
-
-
 @pytest.fixture
 def billed(binaries):
     """The bill of the program `billed` with those options."""
@@ -41,7 +28,7 @@ def billed(binaries):
     def run(*options: str) -> Bill:
         with (
             tempfile.TemporaryDirectory(prefix="gomem-") as folder,
-            running(binaries("billed"), Path(folder), *options) as program,
+            running(binaries("billed", agent=True), Path(folder), *options) as program,
         ):
             assert program.process.stdout.readline() == "ready\n"
             return bill_of(program)
@@ -97,7 +84,7 @@ def test_live_heap_of_100_mib(binaries):
     """A program that holds 100 MiB has a row of the live heap within 3% of that."""
     with (
         tempfile.TemporaryDirectory(prefix="gomem-") as folder,
-        running(binaries("hold"), Path(folder), "-mb=100") as program,
+        running(binaries("hold", agent=True), Path(folder), "-mb=100") as program,
     ):
         assert program.process.stdout.readline() == "holding 100 MiB\n"
         assert sizes(bill_of(program))["live_heap"] == pytest.approx(100 * MIB, rel=0.03)
@@ -112,7 +99,7 @@ def test_pages_given_back_are_no_row(binaries):
     """What the runtime has returned to the system is not resident, and so in no row."""
     with (
         tempfile.TemporaryDirectory(prefix="gomem-") as folder,
-        running(binaries("billed"), Path(folder), "--free=40") as program,
+        running(binaries("billed", agent=True), Path(folder), "--free=40") as program,
     ):
         assert program.process.stdout.readline() == "ready\n"
         assert sizes(bill_of(program))["free"] > 30 * MIB

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 import pytest
 
-from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.launch.build import build_once
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.pprof.read import parse_profile
 
-PROGRAMS = Path(__file__).parents[1] / "programs"
 LISTEN = ["--listen", "127.0.0.1:{port}", "--admin", "127.0.0.1:{port:admin}"]
-
-
-@pytest.fixture(scope="module")
-def profiled(tmp_path_factory):
-    return build_once("profiled", BuildSpec("./profiled"), PROGRAMS, tmp_path_factory.mktemp("profiled"))
 
 
 @pytest.mark.parametrize(
@@ -30,9 +21,9 @@ def profiled(tmp_path_factory):
         ("cut", 30.0, "answer cut off"),
     ],
 )
-def test_an_answer_that_does_not_come_whole(profiled, launch, until, how, seconds, words):
+def test_an_answer_that_does_not_come_whole(binaries, launch, until, how, seconds, words):
     """Silence, a trickle without end and a cut connection each end in an error, and the endpoint stays usable."""
-    service = launch(binary=str(profiled), args=[*LISTEN, "--broken", how], ready={"http": "/healthz"})
+    service = launch(binary=str(binaries("profiled")), args=[*LISTEN, "--broken", how], ready={"http": "/healthz"})
     url = f"http://127.0.0.1:{service.ports['admin']}/debug/pprof"
     with contextlib.closing(PprofEndpoint(url, timeout=seconds)) as pprof:
         with pytest.raises(ObserveError, match=words):
@@ -48,9 +39,9 @@ def tells_memstats(pprof):
     return False
 
 
-def test_a_whole_answer_comes_unchanged(profiled, launch):
+def test_a_whole_answer_comes_unchanged(binaries, launch):
     """Heap and goroutine profiles are what the service sent, and parse."""
-    service = launch(binary=str(profiled), args=LISTEN, ready={"http": "/healthz"})
+    service = launch(binary=str(binaries("profiled")), args=LISTEN, ready={"http": "/healthz"})
     url = f"http://127.0.0.1:{service.ports['admin']}/debug/pprof"
     with contextlib.closing(PprofEndpoint(url)) as pprof:
         assert [kind.type for kind in parse_profile(pprof.goroutine_profile()).sample_types] == ["goroutine"]

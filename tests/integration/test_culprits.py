@@ -108,8 +108,8 @@ BAD = (
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory):
-    return build_once("go_service", BuildSpec("."), GO_SERVICE, tmp_path_factory.mktemp("go_service"))
+def example(binaries):
+    return binaries("go_service")
 
 
 @pytest.fixture
@@ -161,6 +161,7 @@ def test_a_good_version_names_nobody(findings, path, requests, body):
     assert found.nothing
 
 
+@pytest.mark.usefixtures("go")
 def test_each_bad_version_fails_with_its_line_and_reason(tmp_path):
     """The failure and the JSON of the example's own tests name the line, and why it allocates."""
     report = tmp_path / "report.json"
@@ -181,7 +182,7 @@ def test_each_bad_version_fails_with_its_line_and_reason(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def exact(tmp_path_factory):
+def exact(go, tmp_path_factory):
     """Windows of a program in which one line allocates the same each time: pairs of profiles, before and after."""
     folder = tmp_path_factory.mktemp("exact")
     (folder / "go.mod").write_text("module example.com/exact\n\ngo 1.21\n")
@@ -207,6 +208,7 @@ def exact(tmp_path_factory):
         ("./cmd/api/main.go", ("-trimpath",), "main.go"),
     ],
 )
+@pytest.mark.usefixtures("go")
 def test_a_file_of_package_main_is_named_from_its_module(tmp_path, package, flags, file):
     """What the binary says of its making tells the folder, without a line of another package of the module."""
     (tmp_path / "go.mod").write_text("module example.com/exact\n\ngo 1.21\n")

@@ -58,6 +58,7 @@ def get(port, path):
         client.close()
 
 
+@pytest.mark.usefixtures("go")
 class TestBuild:
     def test_nearest_module_of_a_monorepo(self, tmp_path):
         """A package is built in the module it belongs to, wherever gomem.yaml stands."""
@@ -140,6 +141,7 @@ except BuildError as error:
 """
 
 
+@pytest.mark.usefixtures("go")
 class TestBuildOnce:
     @pytest.fixture
     def counted_go(self, tmp_path, monkeypatch):

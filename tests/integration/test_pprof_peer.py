@@ -13,9 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.drive.client import HttpClient
-from pytest_gomem.launch.build import build_once
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.diff import diff
@@ -27,6 +25,7 @@ from pytest_gomem.pprof.write import write_profile
 GO_SERVICE = Path(__file__).parents[2] / "examples" / "go_service"
 PROGRAM = Path(__file__).parents[2] / "benchmarks" / "typecheck"
 HEAP_TYPES = ("alloc_objects", "alloc_space", "inuse_objects", "inuse_space")
+pytestmark = pytest.mark.usefixtures("go")
 ROW = re.compile(r"^\s*(\S+)\s+\S+%\s+\S+%\s+(\S+)\s+\S+%  (.*?)(?: \((?:partial-)?inline\))?$")
 
 
@@ -50,7 +49,7 @@ def ours(table):
 
 
 @pytest.fixture(scope="module")
-def captured(tmp_path_factory):
+def captured(go, tmp_path_factory):
     """Heap profiles of a program that checks more packages from one to the next, and the text form of the last."""
     folder = tmp_path_factory.mktemp("captured")
     env = {**os.environ, "CGO_ENABLED": "0", "GODEBUG": "memprofilerate=2048"}
@@ -76,11 +75,10 @@ def test_the_difference_of_captured_profiles(captured, sample):
     assert ours(table) == peer(f"-sample_index={sample}", "-diff_base", captured / "base", captured / "new")
 
 
-def test_profiles_of_the_example(launch, tmp_path):
+def test_profiles_of_the_example(launch, binaries, tmp_path):
     """Heap profiles that a service sent, in every sample type: flat, cum, total, and the difference of the two."""
-    binary = build_once("go_service", BuildSpec("."), GO_SERVICE, tmp_path)
     listen = ["--listen", "127.0.0.1:{port}", "--admin", "127.0.0.1:{port:admin}"]
-    service = launch(binary=str(binary), args=listen, ready={"http": "/healthz"}, profile_rate=4096)
+    service = launch(binary=str(binaries("go_service")), args=listen, ready={"http": "/healthz"}, profile_rate=4096)
     with (
         contextlib.closing(HttpClient(f"http://127.0.0.1:{service.ports['']}")) as client,
         contextlib.closing(PprofEndpoint(f"http://127.0.0.1:{service.ports['admin']}/debug/pprof")) as pprof,

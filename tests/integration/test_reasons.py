@@ -80,6 +80,7 @@ def texts(kind, found):
     return [cause.text for cause in found.causes if cause.kind == kind]
 
 
+@pytest.mark.usefixtures("go")
 def test_what_escapes_now_and_is_no_longer_inlined(tmp_path):
     """Two versions of a program: one side tells that it escapes and why, two sides what is new; both in the reason."""
     new, base = built(tmp_path / "new", AFTER), built(tmp_path / "base", BEFORE)
@@ -98,6 +99,7 @@ def test_what_escapes_now_and_is_no_longer_inlined(tmp_path):
     assert other_way.causes == ()
 
 
+@pytest.mark.usefixtures("go")
 def test_a_value_whose_size_alone_changed_escapes_as_before(tmp_path):
     """It is not named as what is new; beside it one that the other build has not is."""
     before = "package main\n\nvar a, b []byte\n\nfunc main() {\n\ta = make([]byte, 1000)\n}\n"
@@ -110,6 +112,7 @@ def test_a_value_whose_size_alone_changed_escapes_as_before(tmp_path):
         assert texts("escape", found)[0].split("` ")[1].startswith(f"{words} to the heap"), source
 
 
+@pytest.mark.usefixtures("go")
 def test_the_builds_own_flags_decide(tmp_path):
     """With the user's -gcflags=-l nothing is inlined, and the notes say so; a tag chooses the file."""
     plain = BEFORE.replace("return n", "kept = &p\n\treturn n").replace("func fill", "var kept *page\n\nfunc fill")
@@ -121,6 +124,7 @@ def test_the_builds_own_flags_decide(tmp_path):
     assert texts("escape", found) == ["`p` escapes to the heap, since `kept = &p` keeps it"]
 
 
+@pytest.mark.usefixtures("go")
 def test_a_slow_compiler_holds_nothing_up(tmp_path):
     """It is ended with its children when the time is over, and a note says so; a later window asks anew."""
     go = tmp_path / "slow-go"
@@ -160,6 +164,7 @@ def assert_ends(pid):
         time.sleep(0.01)
 
 
+@pytest.mark.usefixtures("go")
 def test_source_that_does_not_compile(tmp_path):
     """The compiler's own last word, and the culprit as it was."""
     broken = built(tmp_path, "package main\n\nfunc main() { nothing() }\n")
@@ -169,7 +174,7 @@ def test_source_that_does_not_compile(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def two_versions(tmp_path_factory):
+def two_versions(go, tmp_path_factory):
     """Build information of a program linked with two versions of a module."""
     folder = tmp_path_factory.mktemp("modules")
     for version in ("v1.0.0", "v1.1.0"):

@@ -1,4 +1,4 @@
-"""Owns the scenario that plugin tests run: a gomem.yaml, test files, and a real service compiled once."""
+"""Owns the scenario that plugin tests run: a gomem.yaml, test files, and a real service. See tests/conftest.py too."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_gomem.cli import main
-from pytest_gomem.config.services import BuildSpec
-from pytest_gomem.launch.build import build_once
-from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.report.json_report import schema
-
-PROGRAMS = Path(__file__).parents[1] / "programs"
 
 
 @dataclass(frozen=True)
@@ -53,8 +48,7 @@ class Scenario:
         from jsonschema import Draft202012Validator
 
         report = self.folder / "report.json"
-        # Loading hypothesis takes as long as all the rest of a short run.
-        usual = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--gomem-json", str(report)]
+        usual = ["-p", "no:cacheprovider", "--gomem-json", str(report)]
         command = [sys.executable, "-m", "pytest", *usual, *args]
         done = subprocess.run(
             command,
@@ -74,24 +68,25 @@ class Scenario:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A cache of the run's own, which leaves nothing in the user's; what Go has compiled is used again."""
-    go_cache = subprocess.check_output([find_toolchain().go, "env", "GOCACHE"], text=True).strip()
+    """A cache of the run's own, which leaves nothing in the user's."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GOCACHE", go_cache)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
-@pytest.fixture(scope="session")
-def binaries(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A program of tests/programs, compiled once."""
-    out = tmp_path_factory.mktemp("bin")
-    return lambda name: build_once(name, BuildSpec(f"./{name}"), PROGRAMS, out)
+@pytest.fixture
+def scenario(tmp_path: Path, binaries: Callable[..., Path]) -> Callable[..., Scenario]:
+    """Write a project: the test file's text, and further YAML behind the service `api` (tests/programs/server)."""
+    return _writer(tmp_path, binaries("server"))
 
 
 @pytest.fixture
-def scenario(tmp_path: Path, binaries: Callable[[str], Path]) -> Callable[..., Scenario]:
-    """Write a project: the test file's text, and further YAML behind the service `api` (tests/programs/server)."""
+def dry_scenario(tmp_path: Path) -> Callable[..., Scenario]:
+    """The same where no service is started: `api` is declared, and would fail."""
+    return _writer(tmp_path, Path("/bin/false"))
+
+
+def _writer(tmp_path: Path, server: Path) -> Callable[..., Scenario]:
 
     def write(
         tests: str,
@@ -106,7 +101,7 @@ def scenario(tmp_path: Path, binaries: Callable[[str], Path]) -> Callable[..., S
 version: 1
 services:
   api:
-    binary: {binaries("server")}
+    binary: {server}
     args: ["--listen", "127.0.0.1:{{port}}", "--admin", "127.0.0.1:{{port:admin}}"]
     ready: {{http: /healthz}}
 {textwrap.indent(textwrap.dedent(service), "    ")}

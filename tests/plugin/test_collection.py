@@ -7,9 +7,9 @@ import textwrap
 from pytest_gomem.config.file import load_config
 
 
-def test_all_marker_mistakes_at_once(scenario):
+def test_all_marker_mistakes_at_once(dry_scenario):
     """Each broken marker gives one message with file, line, key and nearest name; exit status 4."""
-    outcome = scenario(
+    outcome = dry_scenario(
         """
         @pytest.mark.gomem(peak_rrs="1GB")
         def test_metric(go_service): pass
@@ -49,9 +49,9 @@ def test_all_marker_mistakes_at_once(scenario):
         assert words in outcome.text, words
 
 
-def test_broken_yaml(scenario):
+def test_broken_yaml(dry_scenario):
     """A broken gomem.yaml is a usage error with file, line and key."""
-    project = scenario("def test_it(): pass", service="gc: {gogc: 0}\nreddy: {tcp: true}")
+    project = dry_scenario("def test_it(): pass", service="gc: {gogc: 0}\nreddy: {tcp: true}")
     outcome = project.run()
     assert outcome.status == 4
     assert "gomem.yaml:7 services.api.gc.gogc" in outcome.text
@@ -59,17 +59,17 @@ def test_broken_yaml(scenario):
     assert "Traceback" not in outcome.text
 
 
-def test_named_config_must_exist(scenario):
+def test_named_config_must_exist(dry_scenario):
     """--gomem-config with a missing file is a usage error."""
-    outcome = scenario("def test_it(): pass").run("--gomem-config", "nowhere.yaml")
+    outcome = dry_scenario("def test_it(): pass").run("--gomem-config", "nowhere.yaml")
     assert outcome.status == 4
     assert "nowhere.yaml" in outcome.text
     assert "Traceback" not in outcome.text
 
 
-def test_no_config(scenario):
+def test_no_config(dry_scenario):
     """Without gomem.yaml the first error shows how one begins, once for all tests; others run without us."""
-    project = scenario(
+    project = dry_scenario(
         "def test_plain(): pass\ndef test_it(go_service): pass\ndef test_too(go_service_session): pass\n"
         "@pytest.mark.gomem(service='api')\ndef test_marked(gomem): pass"
     )
@@ -106,9 +106,9 @@ def test_stale_budgets(scenario):
     assert "Traceback" not in outcome.text
 
 
-def test_rivals(scenario):
+def test_rivals(dry_scenario):
     """Two globs of equal rank on one metric are an error that names both."""
-    outcome = scenario(
+    outcome = dry_scenario(
         "def test_it(go_service): pass",
         budgets="""\
         budgets:
@@ -121,9 +121,9 @@ def test_rivals(scenario):
     assert "two budgets of equal rank on peak_rss" in outcome.text
 
 
-def test_broken_marker_under_xdist(scenario):
+def test_broken_marker_under_xdist(dry_scenario):
     """On xdist's workers a broken marker is a collection error, not an internal one."""
-    outcome = scenario(
+    outcome = dry_scenario(
         """
         @pytest.mark.gomem(peak_rrs="1GB")
         def test_metric(go_service): pass

@@ -57,9 +57,9 @@ def test_it_is_accepted_from_what_a_run_broke(scenario, accept):
     assert {v["metric"]: v["status"] for v in outcome.window("test_kept")["verdicts"]}["rss_kept"] == "warn"
 
 
-def test_what_keeps_pytest_from_telling(scenario, accept):
+def test_what_keeps_pytest_from_telling(dry_scenario, accept):
     """A broken conftest.py is shown in pytest's words; a metric of our own needs no pytest."""
-    project = scenario(TESTS, conftest="import nothing_like_it")
+    project = dry_scenario(TESTS, conftest="import nothing_like_it")
     status, text = accept(project, TEST, "rss_kept", "--mute")
     assert status == 2
     assert "pytest could not be asked for the metrics of plugins" in text
@@ -67,9 +67,9 @@ def test_what_keeps_pytest_from_telling(scenario, accept):
     assert accept(project, TEST, "live_heap", "--mute")[0] == 0
 
 
-def test_mistakes_of_the_file_are_told_in_our_words(scenario, accept):
+def test_mistakes_of_the_file_are_told_in_our_words(dry_scenario, accept):
     """With file and line, also beside a metric of the user's own, which is none of them."""
-    project = scenario(TESTS, conftest=CONFTEST)
+    project = dry_scenario(TESTS, conftest=CONFTEST)
     assert accept(project, TEST, "rss_kept", "--mute")[0] == 0
     file = project.folder / "gomem_accepted.yaml"
     file.write_text(file.read_text().replace("owner", "ownr"))
@@ -79,9 +79,9 @@ def test_mistakes_of_the_file_are_told_in_our_words(scenario, accept):
     assert "unknown metric" not in text
 
 
-def test_baselines_show_it_in_its_unit(scenario, gomem):
+def test_baselines_show_it_in_its_unit(dry_scenario, gomem):
     """Without a conftest.py that can be read it is a figure without one."""
-    project = scenario(TESTS, conftest=CONFTEST)
+    project = dry_scenario(TESTS, conftest=CONFTEST)
     kept = Snapshot({"go": "go1.26"}, {"rss_kept": (2e7, 2.1e7, 2.2e7)}, 10, "0a1b2c3", "2026-01-31")
     Store(project.folder / "gomem_baselines").change("test_it.py", lambda _: {"test_kept": {"api/test": (kept,)}})
     status, text = gomem(project.folder, "baseline", "show")
@@ -91,9 +91,9 @@ def test_baselines_show_it_in_its_unit(scenario, gomem):
     assert (status, "rss_kept  2.1e+07" in text) == (0, True), text
 
 
-def test_doctor_knows_it(scenario, gomem):
+def test_doctor_knows_it(dry_scenario, gomem):
     """A budget on it in gomem.yaml is in order, and one on a metric that nobody declares is not."""
-    project = scenario(TESTS, conftest=CONFTEST, budgets="budgets: {defaults: {rss_kept: 1GB}}")
+    project = dry_scenario(TESTS, conftest=CONFTEST, budgets="budgets: {defaults: {rss_kept: 1GB}}")
     _, text = gomem(project.folder, "doctor")
     assert "ok    gomem.yaml     in order; services: api" in text
     yaml = project.folder / "gomem.yaml"

@@ -15,6 +15,7 @@ from shell import shell
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 from git_repository import GO_MOD, GitRepository
 
+pytestmark = pytest.mark.usefixtures("go")
 PAGE = Path(__file__).parents[2] / "docs" / "ci.md"
 MAIN = """package main
 

@@ -39,7 +39,7 @@ from pytest_gomem.report.model import (
 )
 
 # Whole records take long to build on a busy machine, and a deadline would be an assertion on time.
-calmly = settings(deadline=None, max_examples=30)
+calmly = settings(max_examples=settings.default.max_examples * 3 // 10)
 GOLDEN = Path(__file__).parent / "golden"
 _UNITS = {
     "peak_rss": "bytes", "start_rss": "bytes", "end_rss": "bytes", "live_heap": "bytes", "peak_heap": "bytes",
