@@ -16,7 +16,7 @@ GCTRACE = "gctrace"
 PROMETHEUS = "Prometheus"
 LOAD = "requests of the window"
 AT_REST = ("it was read once the service is at rest",)  # what redefined it
-_RESTLESS = "as exact as it stood still: see the note"
+RESTLESS = "as exact as it stood still: see the note"
 
 
 def at_start(window: Window) -> KernelReading:
@@ -54,7 +54,7 @@ def after_gc(window: Window) -> MemStats:
 def at_rest(window: Window, value: float, source: str, precision: str = "") -> Reading:
     """A reading of what the forced collections left; where the service did not come to rest it says so."""
     unrest = memstats(window).unrest
-    return Reading(value, source, _RESTLESS if unrest else precision, unrest)
+    return Reading(value, source, RESTLESS if unrest else precision, unrest)
 
 
 def whole_life(window: Window) -> bool:

@@ -92,6 +92,8 @@ class SourceEdges:
     """What a source beside MemStats and the kernel told at both edges, or why it did not.
 
     trust: the source with the lowest goes first. cost: what one reading itself adds to counters, by quantity.
+    goroutines: as it told them once the process was at rest, where no reading of MemStats does. unrest: how they still
+    moved then, in words.
     """
 
     source: str
@@ -99,6 +101,8 @@ class SourceEdges:
     start: Observed | Missing
     end: Observed | Missing
     cost: Mapping[str, float] = field(default_factory=dict)
+    goroutines: float | None = None
+    unrest: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pytest_gomem.measure.sources import (
     CPU_CLOCK,
     LOAD,
     PROMETHEUS,
+    RESTLESS,
     RUSAGE,
     at_end,
     at_rest,
@@ -21,7 +22,7 @@ from pytest_gomem.measure.sources import (
     operations,
     whole_life,
 )
-from pytest_gomem.measure.told import told_at_close, told_between
+from pytest_gomem.measure.told import by, edges_of, told_at_close, told_between
 from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.quantity import COUNT, PER_SECOND, RATIO, SECONDS, SECONDS_PER_OP
 
@@ -131,8 +132,7 @@ def _tree_note(window: Window) -> str:
 def goroutines(window: Window) -> Reading | Unavailable:
     """Goroutines that exist after the window, once two readings agree."""
     if isinstance(window.memstats, Missing) or window.memstats.reader == "expvar":
-        told = told_at_close(window, "goroutines")
-        return Reading(told.value, f"number of goroutines at the close {told.by}")
+        return _told_goroutines(window)
     pair = memstats(window)
     by_agent = pair.reader == "agent"
     source = _NUM_GOROUTINE if by_agent else _PROFILE
@@ -144,6 +144,16 @@ def goroutines(window: Window) -> Reading | Unavailable:
     if pair.end.goroutines is not None:
         return Reading(pair.end.goroutines, f"{source} at the close", precision)
     raise ObserveError("the goroutine profile could not be read")
+
+
+def _told_goroutines(window: Window) -> Reading:
+    """By a source that forces no collection."""
+    for edges in edges_of(window):
+        if edges.goroutines is not None:
+            source = f"number of goroutines, once two readings agree, {by(edges.source)}"
+            return Reading(edges.goroutines, source, RESTLESS if edges.unrest else "", edges.unrest)
+    told = told_at_close(window, "goroutines")
+    return Reading(told.value, f"number of goroutines at the close {told.by}")
 
 
 METRICS = (ops, throughput, latency_p50, latency_p99, error_rate, cpu_time, cpu_per_op, goroutines)

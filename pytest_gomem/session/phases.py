@@ -49,7 +49,7 @@ class _Closed:
     operations: Operations
     ops: int | None
     smaps: SmapsTotals | Missing
-    after_gc: Settled | Missing
+    after_gc: Settled[MemStats] | Missing
 
 
 class Phases:
@@ -111,11 +111,11 @@ class Phases:
         self.inside_readings += 1
         return self._readings.inside()
 
-    def _collect(self, runtime: RuntimeValues | Missing, before: MemStats | Missing) -> Settled | Missing:
+    def _collect(self, runtime: RuntimeValues | Missing, before: MemStats | Missing) -> Settled[MemStats] | Missing:
         """MemStats after forced collections; whatever is allocated meanwhile is taken for theirs."""
         settled = self._readings.settled()
         if not isinstance(before, Missing) and not isinstance(settled, Missing):
-            after = settled.stats
+            after = settled.last
             self.own_cycles.update(range(before.num_gc + 1, after.num_gc + 1))
             self.own_bytes += after.total_alloc - before.total_alloc
             self.own_objects += after.mallocs - before.mallocs
@@ -175,7 +175,7 @@ def _pair(closed: _Closed, window: Window) -> MemStatsPair | Missing:
     pair = MemStatsPair(start, end, UNCOLLECTED, whole.read_bytes, whole.read_objects, whole.reader)
     if isinstance(closed.after_gc, Missing):
         return replace(pair, after_gc=closed.after_gc)
-    return replace(pair, after_gc=closed.after_gc.stats, unrest=closed.after_gc.unrest)
+    return replace(pair, after_gc=closed.after_gc.last, unrest=closed.after_gc.unrest)
 
 
 def _within(number: int, memstats: MemStatsPair | Missing) -> bool:

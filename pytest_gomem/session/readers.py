@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from pytest_gomem.errors import NoSource, ObserveError
 from pytest_gomem.measure.window import Missing, SourceEdges
@@ -11,6 +12,7 @@ from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.page import Page
 from pytest_gomem.observe.quantities import PROCESS_QUANTITIES, Observed
 from pytest_gomem.observe.source import Reader, Source, Target
+from pytest_gomem.session.settling import settle
 
 _COSTS = ("total_alloc", "mallocs")  # what a reading itself adds to
 
@@ -113,3 +115,23 @@ class Beside:
             SourceEdges(source.name, source.trust, start, self._read(source), cost)
             for source, start, cost in self._opened
         )
+
+    def at_rest(self, edges: Sequence[SourceEdges], closing: Callable[[], int]) -> tuple[SourceEdges, ...]:
+        """With the goroutines once the process is at rest, by those that tell them. They force no collection."""
+        return tuple(
+            self._counted(source, edge, closing) for (source, _, _), edge in zip(self._opened, edges, strict=True)
+        )
+
+    def _counted(self, source: Source, edges: SourceEdges, closing: Callable[[], int]) -> SourceEdges:
+        if isinstance(edges.end, Missing) or "goroutines" not in edges.end.quantities:
+            return edges
+        read = self._readers.reader(source).read
+        try:
+            settled = settle(read, read, held=_goroutines, closing=lambda _: closing())
+        except ObserveError:  # what it told at the close stays
+            return edges
+        return replace(edges, goroutines=_goroutines(settled.last).get("goroutines"), unrest=settled.unrest)
+
+
+def _goroutines(told: Observed) -> dict[str, float]:
+    return {name: value for name, value in told.quantities.items() if name == "goroutines"}

@@ -10,6 +10,7 @@ from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, NAMES
 from pytest_gomem.measure.window import Missing, RuntimeMetrics, RuntimeValues, number_of
 from pytest_gomem.observe import connections, kernel
+from pytest_gomem.observe.quantities import quantities_of
 from pytest_gomem.observe.records import KernelReading, MemStats
 from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
 from pytest_gomem.session.peaks import unlooked
@@ -96,7 +97,11 @@ class Readings:
         except ObserveError as error:
             return unanswered(self._subject, error)
 
-    def settled(self, at_rest: int | None = None) -> Settled | Missing:
+    def closing(self) -> int:
+        """How many of its connections are being closed."""
+        return 0 if self._subject.pid is None else connections.closing(self._subject.pid)
+
+    def settled(self, at_rest: int | None = None) -> Settled[MemStats] | Missing:
         """MemStats and the number of goroutines after forced collections, once they stand still.
 
         at_rest: goroutines of the service when it was at rest. With no more of them no connection is looked at, which
@@ -109,12 +114,15 @@ class Readings:
                 return stats if stats.goroutines is not None else replace(stats, goroutines=inside.goroutines())
 
             def closing(stats: MemStats) -> int:
-                pid, goroutines = self._subject.pid, stats.goroutines
-                if pid is None or (at_rest is not None and goroutines is not None and goroutines <= at_rest):
-                    return 0
-                return connections.closing(pid)
+                grown = at_rest is None or stats.goroutines is None or stats.goroutines > at_rest
+                return self.closing() if grown else 0
 
             with unlooked(self._subject):
-                return settle(lambda: counted(inside.settled()), lambda: counted(inside.collected()), closing)
+                return settle(
+                    lambda: counted(inside.settled()),
+                    lambda: counted(inside.collected()),
+                    held=quantities_of,
+                    closing=closing,
+                )
         except ObserveError as error:
             return unanswered(self._subject, error)

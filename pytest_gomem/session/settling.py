@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from pytest_gomem.observe.records import MemStats
 from pytest_gomem.quantity import BYTES, COUNT, Unit, format_value
 
 LONGEST = 2.0  # seconds
@@ -17,28 +17,35 @@ _STEADY: tuple[tuple[str, str, Unit, float, float], ...] = (
     ("heap_alloc", "live heap", BYTES, 16 * 1024, 1e-3),
     ("heap_objects", "heap objects", COUNT, 100, 1e-3),
 )
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Settled:
-    """MemStats after forced collections. unrest: how it still moved when time was over, in words; "" at rest."""
+class Settled(Generic[_T]):
+    """The last reading. unrest: how it still moved when time was over, in words; "" at rest."""
 
-    stats: MemStats
+    last: _T
     unrest: str = ""
 
 
-def settle(read: Callable[[], MemStats], again: Callable[[], MemStats], closing: Callable[[MemStats], int]) -> Settled:
+def settle(
+    read: Callable[[], _T],
+    again: Callable[[], _T],
+    *,
+    held: Callable[[_T], Mapping[str, float]],
+    closing: Callable[[_T], int],
+) -> Settled[_T]:
     """Read, and read `again` until two readings agree with no connection `closing` between them.
 
     A goroutine that is about to end, and what it holds, is no part of what a test leaves behind. It takes 2 s and one
-    reading at most. Raises as they do.
+    reading at most. held: the quantities of a reading that are to agree, by their canonical names. Raises as they do.
     """
     began, pause, before = time.monotonic(), _FIRST_PAUSE, read()
     while True:
         connections = closing(before)
         time.sleep(pause)
         after = again()
-        moved = list(_moved(before, after))
+        moved = list(_moved(held(before), held(after)))
         if not moved and not connections:
             return Settled(after)
         pause = min(2 * pause, _LONGEST_PAUSE)
@@ -49,8 +56,8 @@ def settle(read: Callable[[], MemStats], again: Callable[[], MemStats], closing:
         before = after
 
 
-def _moved(before: MemStats, after: MemStats) -> Iterator[str]:
+def _moved(before: Mapping[str, float], after: Mapping[str, float]) -> Iterator[str]:
     for name, words, unit, absolute, relative in _STEADY:
-        old, new = getattr(before, name), getattr(after, name)
+        old, new = before.get(name), after.get(name)
         if old is not None and new is not None and abs(new - old) > absolute + relative * old:
             yield f"{words} moved from {format_value(old, unit)} to {format_value(new, unit)}"

@@ -130,6 +130,8 @@ class OpenWindow:
         sources = self._beside.close()
         after = self._readings.kernel() if sources else Missing("no further source was read")
         memstats = self._settled(memstats, compared=bool(sources))
+        if isinstance(memstats, Missing) or isinstance(memstats.after_gc, Missing):
+            sources = self._beside.at_rest(sources, self._readings.closing)
         self.profiles.peaks.close()
         return _Closing(end, closed, smaps, runtime, memstats, sources, after)
 
@@ -197,7 +199,7 @@ class OpenWindow:
         if isinstance(settled, Missing):
             later = self._readings.memstats() if compared else None
             return replace(memstats, after_gc=settled, later=later)
-        return replace(memstats, after_gc=settled.stats, unrest=settled.unrest)
+        return replace(memstats, after_gc=settled.last, unrest=settled.unrest)
 
     def _timeline(self, closed: float) -> tuple[Sample, ...]:
         """The samples, and what was read at the phases' edges: the highest before each reset is among these."""
@@ -296,8 +298,8 @@ def _raised(end: KernelReading | Missing, peak: int | None) -> KernelReading | M
     return replace(end, hwm=max(end.hwm, peak))
 
 
-def _goroutines(settled: Settled | Missing) -> int | None:
-    return None if isinstance(settled, Missing) else settled.stats.goroutines
+def _goroutines(settled: Settled[MemStats] | Missing) -> int | None:
+    return None if isinstance(settled, Missing) else settled.last.goroutines
 
 
 def _lifetime_peak(ending: ExitRecord | None, peak: int | None) -> int | None:

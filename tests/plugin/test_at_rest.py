@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
-BUILT = f"""\
+SERVICES = """\
 built:
-  build: {PROGRAMS}/server
+  build: {programs}/server
   args: ["--listen", "127.0.0.1:{{port}}"]
+  ready: {{http: /healthz}}
+pub:
+  binary: {published}
+  args: ["--listen", "127.0.0.1:{{port}}", "--metrics"]
   ready: {{http: /healthz}}
 """
 TESTS = """
     import socket
 
     # net/http answers such a request without its body, and waits for half a second before it ends the connection.
-    UNREAD = b"POST /sleep HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: 1000000\\r\\n\\r\\n"
+    UNREAD = b"POST /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: 1000000\\r\\n\\r\\n"
 
     def drop(service, number=20):
         clients = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(number)]
@@ -30,25 +34,36 @@ TESTS = """
     @pytest.mark.gomem(service="api")
     class TestPlain:
         def test_quiet(self, go_service):
-            go_service.get("/sleep")
+            go_service.get("/healthz")
 
         def test_dropped(self, go_service):
-            go_service.get("/sleep")
+            go_service.get("/healthz")
+            drop(go_service)
+
+
+    # By a Prometheus page alone.
+    @pytest.mark.gomem(service="pub")
+    class TestPage:
+        def test_quiet(self, go_service):
+            go_service.get("/healthz")
+
+        def test_dropped(self, go_service):
+            go_service.get("/healthz")
             drop(go_service)
 
 
     @pytest.mark.gomem(service="built")
     class TestAgent:
         def test_quiet(self, go_service):
-            go_service.get("/sleep")
+            go_service.get("/healthz")
 
         def test_dropped(self, go_service):
-            go_service.get("/sleep")
+            go_service.get("/healthz")
             drop(go_service)
 
         def test_phase(self, go_service):
             with go_service.phase("dropping", collect=True):
-                go_service.get("/sleep")
+                go_service.get("/healthz")
                 drop(go_service)
 
         def test_restless(self, go_service):
@@ -56,10 +71,10 @@ TESTS = """
 
         def test_opened_on_them(self, gomem):
             service = gomem.launch("built")
-            service.get("/sleep")
+            service.get("/healthz")
             drop(service)
             with gomem.measure(service):
-                service.get("/sleep")
+                service.get("/healthz")
 
 
     @pytest.mark.gomem(service="built")
@@ -68,14 +83,16 @@ TESTS = """
 """
 
 
-def test_only_what_stays_is_counted(scenario):
+def test_only_what_stays_is_counted(scenario, binaries):
     """Twenty connections that end half a second later are no goroutines of the test, a service that never rests is
     measured all the same and says so, and what stays is counted at once."""
-    outcome = scenario(TESTS, more_services=BUILT).run()
+    services = SERVICES.format(programs=PROGRAMS, published=binaries("published"))
+    outcome = scenario(TESTS, more_services=services).run()
     assert outcome.status == 0, outcome.text
     windows = {test["nodeid"].partition("::")[2]: test["windows"][0] for test in outcome.report["tests"]}
     found = {name: window["metrics"]["goroutines"]["value"] for name, window in windows.items()}
     assert found["TestPlain::test_dropped"] == found["TestPlain::test_quiet"]
+    assert found["TestPage::test_dropped"] == found["TestPage::test_quiet"]
     assert found["TestAgent::test_dropped"] == found["TestAgent::test_quiet"] == found["TestAgent::test_opened_on_them"]
     dropping = windows["TestAgent::test_phase"]["phases"][0]["metrics"]
     assert dropping["goroutines"]["value"] == found["TestAgent::test_quiet"]

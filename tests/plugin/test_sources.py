@@ -68,7 +68,7 @@ def test_a_source_of_ones_own(scenario, binaries):
     )
     assert (metrics["goroutines"]["value"], metrics["goroutines"]["source"]) == (
         42,
-        "number of goroutines at the close by constant",
+        "number of goroutines, once two readings agree, by constant",
     )
     assert metrics["heap_sys"]["source"].endswith("by expvar")
 

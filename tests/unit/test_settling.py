@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from gomem_windows import memstats
 
+from pytest_gomem.observe.quantities import quantities_of
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.session import settling
 from pytest_gomem.session.settling import settle
@@ -27,12 +28,13 @@ def stats(goroutines: int | None, heap: int = 3_000_000, objects: int = 5000) ->
 def settled(*found: MemStats, closing=lambda stats: 0):
     """The result over these readings, the last one for ever."""
     readings = [*found]
-    return settle(lambda: readings.pop(0), lambda: readings.pop(0) if len(readings) > 1 else readings[0], closing)
+    again = lambda: readings.pop(0) if len(readings) > 1 else readings[0]  # noqa: E731
+    return settle(lambda: readings.pop(0), again, held=quantities_of, closing=closing)
 
 
 def test_a_service_at_rest_is_read_once_more(slept):
     """Two readings that agree are enough, a few bytes of a timer apart; so they are without a count of goroutines."""
-    assert settled(stats(6), stats(6, 3_010_000, 5050)).stats.heap_alloc == 3_010_000
+    assert settled(stats(6), stats(6, 3_010_000, 5050)).last.heap_alloc == 3_010_000
     assert settled(stats(None), stats(None)).unrest == ""
     assert slept == [0.001, 0.001]
 
@@ -41,7 +43,7 @@ def test_a_service_at_rest_is_read_once_more(slept):
 def test_what_ends_is_waited_for(slept, moving):
     """Goroutines that end, and what they held, are in no figure."""
     result = settled(moving, stats(6))
-    assert (result.stats.goroutines, result.stats.heap_alloc, result.unrest) == (6, 3_000_000, "")
+    assert (result.last.goroutines, result.last.heap_alloc, result.unrest) == (6, 3_000_000, "")
     assert len(slept) == 2
 
 
@@ -49,15 +51,16 @@ def test_a_connection_that_is_being_closed_is_waited_for(slept):
     """Its goroutine stands still until the connection is gone: that it does is no rest."""
     left = [3, 3, 0]
     result = settled(stats(9), stats(9), stats(9), stats(6), closing=lambda stats: left.pop(0) if left else 0)
-    assert (result.stats.goroutines, result.unrest) == (6, "")
+    assert (result.last.goroutines, result.unrest) == (6, "")
 
 
 def test_what_never_rests_is_given_up_and_told(slept):
     """The last reading stands, at most 2 s after the first, with how it still moved."""
     counts = iter(range(100))
-    result = settle(lambda: stats(next(counts)), lambda: stats(next(counts)), lambda stats: 0)
+    read = lambda: stats(next(counts))  # noqa: E731
+    result = settle(read, read, held=quantities_of, closing=lambda stats: 0)
     assert sum(slept) <= settling.LONGEST
     assert result.unrest.startswith("the service did not come to rest within ")
-    assert result.unrest.endswith(f"goroutines moved from {result.stats.goroutines - 1} to {result.stats.goroutines}")
+    assert result.unrest.endswith(f"goroutines moved from {result.last.goroutines - 1} to {result.last.goroutines}")
     stuck = settled(stats(9), stats(9), closing=lambda stats: 3)
     assert stuck.unrest.endswith("3 of its connections were still being closed")
