@@ -60,7 +60,7 @@ def _as_anywhere() -> Iterator[None]:
         for number, (key, value) in enumerate(GIT.items()):
             patch.setenv(f"GIT_CONFIG_KEY_{number}", key)
             patch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
-        patch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")  # loading it takes as long as the rest of a short run
+        patch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:benchmark")  # slow to load
         if is_deaf:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         yield

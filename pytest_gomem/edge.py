@@ -14,6 +14,7 @@ from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
 from pytest_gomem.items import combinations, plan_item, test_id
 from pytest_gomem.keeping import Keeping
 from pytest_gomem.options import BadOption, said
+from pytest_gomem.outcomes import Outcomes
 from pytest_gomem.printable import printable
 from pytest_gomem.reporting import Reporting
 from pytest_gomem.selection import Selection
@@ -39,7 +40,8 @@ class Edge:
         self._collection_errors: list[ConfigError] = []
         self.selection = Selection(state.config)
         self.keeping = Keeping(state, self.selection)
-        self.reporting = Reporting(state, self.selection)
+        self.outcomes = Outcomes(state)
+        self.reporting = Reporting(state, self.selection, self.outcomes)
 
     @classmethod
     def configured(cls, config: pytest.Config) -> Edge:
@@ -52,6 +54,7 @@ class Edge:
                 edge = cls(State(config, said(config)))
                 undone.callback(edge.close)
                 config.pluginmanager.register(edge.selection, "gomem-selection")
+                config.pluginmanager.register(edge.outcomes, "gomem-outcomes")
                 config.pluginmanager.register(edge.reporting, "gomem-reporting")
                 config.pluginmanager.register(edge.keeping, "gomem-baselines")
                 edge.state.load()
@@ -94,6 +97,9 @@ class Edge:
         except ConfigErrors as errors:
             self._collection_errors += errors.errors
             return
+        except ConfigError as error:
+            self._collection_errors.append(error)
+            return
         if chosen:
             metafunc.parametrize(
                 MATRIX_FIXTURE,
@@ -112,12 +118,16 @@ class Edge:
                 item.stash[PLAN] = plan_item(item, self.state.run)
             except ConfigErrors as several:
                 errors += several.errors
+            except ConfigError as error:  # of what plugins bring for the run
+                errors.append(error)
         shared = [item for item in measured if shares_services(item) and PLAN in item.stash]
         if shared:
             self.state.run.sharing = tuple((test_id(item), item.stash[PLAN].budgets) for item in shared)
         errors += self._stale(items)
         if errors:
             self._refuse(session, items, list(dict.fromkeys(map(str, errors))))
+        else:
+            self.outcomes.plan(map(test_id, measured))
 
     def _refuse(self, session: pytest.Session, items: list[pytest.Item], messages: list[str]) -> None:
         text = "\n".join(messages)
@@ -199,6 +209,8 @@ class Edge:
         if stage:
             return
         if report.when == "teardown" and MEASURED in item.stash:
+            if report.failed:
+                report.gomem = item.stash[MEASURED].record(report)  # type: ignore[attr-defined]
             del item.stash[MEASURED]  # if the test is run again, by rerunfailures say, it is measured anew
         if PLAN not in item.stash or report.when == "teardown" or (report.when == "setup" and report.passed):
             return

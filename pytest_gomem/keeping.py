@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pytest_gomem.selection import Selection
     from pytest_gomem.state import State
 
+_REMOTE = "gomem_without_profiles"
+
 
 class Keeping:
     """The baselines of one pytest run, registered as a plugin of its own."""
@@ -36,6 +38,7 @@ class Keeping:
         self._stale: list[str] = []
         self._new: list[str] = []
         self._unopened: list[str] = []
+        self._remote: list[str] = []
         self._trouble = ""
 
     @cached_property
@@ -132,9 +135,17 @@ class Keeping:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Which baselines are of tests that are no more; one that could not be recorded or read fails the run."""
         self._look_for_stale()
+        if is_worker(self._state.config) and self.handover(self._state.run_dir) and self._state.is_remote:
+            session.config.workeroutput[_REMOTE] = True  # type: ignore[attr-defined]
         yield
         if self._trouble or any(update.kind == "refused" for update in self._updates):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """A worker on another machine leaves its heap profiles there."""
+        if getattr(node, "workeroutput", {}).get(_REMOTE):
+            self._remote.append(node.gateway.id)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What was recorded, and what is in the way."""
@@ -149,6 +160,12 @@ class Keeping:
             yield self._trouble, "red"
         elif self._state.options["update"] and not self._updates:
             yield "nothing was recorded: no test has measured anything", "yellow"
+        if self._remote:
+            names = ", ".join(self._remote)
+            yield (
+                f"recorded without heap profiles: {names} ran on another machine; culprits need an update here",
+                "yellow",
+            )
         if self._updates or self._new or self._unopened or self._stale:
             from pytest_gomem.baseline.told import left_over_lines, recorded_lines
 

@@ -18,6 +18,7 @@ from pytest_gomem.items import test_id
 from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
+from pytest_gomem.junit_file import takes_test_properties
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.json_report import test_to_dict
@@ -45,7 +46,8 @@ _WINDOW = "test"
 # Reports that are made in the body are those of its subtests; between rounds, of fixtures, they are not the test's.
 Stage = Literal["", "in the body", "between rounds"]
 _NOT_A_FAILURE = (pytest.skip.Exception, pytest.xfail.Exception)
-_LEAVING = (KeyboardInterrupt, SystemExit, GeneratorExit, pytest.exit.Exception)
+# Pytest takes a SystemExit for a failure of the test, and so do we.
+_LEAVING = (KeyboardInterrupt, GeneratorExit, pytest.exit.Exception)
 
 
 class MeasuredItem:
@@ -88,6 +90,7 @@ class MeasuredItem:
         self._windows: tuple[WindowRecord, ...] | None = None
         self.stage: Stage = ""
         self.has_failed_subtest = False
+        self._ended = ""
 
     @contextlib.contextmanager
     def base_may_fail(self, side: Side | None = None) -> Iterator[None]:
@@ -255,19 +258,28 @@ class MeasuredItem:
         record = TestRecord(
             nodeid=self._nodeid,
             # A failed subtest does not raise, and pytest counts it once all reports are made.
-            outcome="failed" if self.has_failed_subtest and report.outcome == "passed" else _outcome(report),
+            outcome=self._outcome(report),
             windows=self.windows(),
             matrix=dict(combination.written) if combination else {},
         )
-        found = properties(record)
-        replaced = {name for name, _ in found}  # by an earlier attempt of a test that is run again
-        kept = [pair for pair in self._item.user_properties if pair[0] not in replaced]
-        self._item.user_properties[:] = [*kept, *found]
+        if takes_test_properties(self._item.config):
+            found = properties(record)
+            replaced = {name for name, _ in found}  # by an earlier attempt of a test that is run again
+            kept = [pair for pair in self._item.user_properties if pair[0] not in replaced]
+            self._item.user_properties[:] = [*kept, *found]
         try:
             self._hand_over()
         except (GomemError, OSError) as error:  # raised from here it would end the whole run
             self._item.warn(GomemWarning(f"the baseline is kept without a heap profile: {error}"))
         return test_to_dict(record)
+
+    def _outcome(self, report: pytest.TestReport) -> str:
+        """Pytest's word for it; a failing teardown makes an error of a test that had passed."""
+        if report.when == "teardown" and self._ended in ("failed", "error"):
+            return self._ended
+        has_failed = self.has_failed_subtest and report.outcome == "passed"
+        self._ended = "failed" if has_failed else _outcome(report)
+        return self._ended
 
     def _hand_over(self) -> None:
         """Leave the heap profiles of a run that records for the process that writes the baselines."""
@@ -279,4 +291,4 @@ class MeasuredItem:
 def _outcome(report: pytest.TestReport) -> str:
     if hasattr(report, "wasxfail"):
         return "xpassed" if report.passed else "xfailed"
-    return "error" if report.when == "setup" and report.failed else report.outcome
+    return "error" if report.when != "call" and report.failed else report.outcome

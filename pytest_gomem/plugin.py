@@ -107,7 +107,7 @@ def pytest_runtest_makereport(
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the reports; what fails the run as a whole shows in its exit status."""
     if edge := begun(session.config):
-        status = edge.reporting.finish()
+        status = edge.reporting.finish(session)
         session.exitstatus = session.exitstatus or status
 
 

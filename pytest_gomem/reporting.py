@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,14 @@ import pytest
 
 from pytest_gomem import against
 from pytest_gomem.errors import GomemError
+from pytest_gomem.junit_file import junit_of, takes_test_properties
+from pytest_gomem.plugin_calls import each_call
 from pytest_gomem.use import is_worker
 
 if TYPE_CHECKING:
     from pytest_gomem.config.accepted import Acceptance
-    from pytest_gomem.report.model import TestRecord
+    from pytest_gomem.outcomes import Outcomes
+    from pytest_gomem.report.model import RunRecord, TestRecord
     from pytest_gomem.report.text import Line
     from pytest_gomem.selection import Selection
     from pytest_gomem.state import State
@@ -22,9 +26,10 @@ if TYPE_CHECKING:
 class Reporting:
     """The records of one pytest run, registered as a plugin of its own."""
 
-    def __init__(self, state: State, selection: Selection) -> None:
+    def __init__(self, state: State, selection: Selection, outcomes: Outcomes) -> None:
         self._state = state
         self._selection = selection
+        self._outcomes = outcomes
         self._records: dict[str, TestRecord] = {}
         self._trouble = ""
 
@@ -36,22 +41,47 @@ class Reporting:
 
             self._records[report.nodeid] = test_from_dict(data)
 
-    def finish(self) -> pytest.ExitCode:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Before pytest writes its JUnit file: the key metrics, where its family has no place for them in a test."""
+        junit = junit_of(self._state.config)
+        if junit is not None and not takes_test_properties(self._state.config):
+            from pytest_gomem.report.junit import suite_properties
+
+            for name, value in suite_properties(self._records.values()):
+                junit.add_global_property(name, value)
+
+    def finish(self, session: pytest.Session) -> pytest.ExitCode:
         """Hand the run's record to the reporters, in the controlling process; the status of a run with passing tests.
 
-        What cannot be written is told in the summary: an error raised here would take pytest's own summary with it.
+        What cannot be written is told in the summary: an error raised here would take pytest's own summary with it, and
+        the other reporters' chance.
         """
         if is_worker(self._state.config) or not (self._records or self._state.options["json"]):
             return pytest.ExitCode.OK
-        from pytest_gomem.environment import run_record
-
-        try:
-            record = run_record(tuple(self._records.values()))
-            self._state.config.hook.pytest_gomem_report(run=record, config=self._state.config)
-        except GomemError as error:
-            self._trouble = str(error)
+        record = self._run_record(session)
+        troubles = []
+        for report in each_call(self._state.config, "pytest_gomem_report"):
+            try:
+                report(run=record, config=self._state.config)
+            except GomemError as error:
+                troubles.append(str(error))
+        self._trouble = "\n".join(troubles)
+        if troubles:
             return pytest.ExitCode.USAGE_ERROR
         return pytest.ExitCode.TESTS_FAILED if self._state.options["strict"] and self._vanished else pytest.ExitCode.OK
+
+    def _run_record(self, session: pytest.Session) -> RunRecord:
+        from pytest_gomem.environment import run_record
+
+        tests = tuple(self._records.values())
+        missing = self._outcomes.without_result({test.nodeid for test in tests}, session)
+        return replace(
+            run_record((*tests, *missing)),
+            exit_status=int(session.exitstatus),
+            interrupted=self._outcomes.interrupted,
+            complete=not missing,
+        )
 
     @cached_property
     def _vanished(self) -> tuple[tuple[Acceptance, str], ...]:

@@ -23,12 +23,17 @@ def run_folder(prefix: str, parent: str | None = None) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        file = stack.enter_context((folder / f"{_MARK}.new").open("w"))
         with contextlib.suppress(OSError):  # a file system without locks: then nobody can tell that it was left
-            file = stack.enter_context((folder / f"{_MARK}.new").open("w"))
             fcntl.flock(file, fcntl.LOCK_SH)
-            # Named when it is locked: between the two it would seem to have been left.
-            (folder / f"{_MARK}.new").rename(folder / _MARK)
+        # Named when it is locked: between the two it would seem to have been left.
+        (folder / f"{_MARK}.new").rename(folder / _MARK)
         yield folder
+
+
+def is_here(folder: Path) -> bool:
+    """Whether it is a run's folder that this process can use: one of another machine is not."""
+    return (folder / _MARK).exists()
 
 
 @contextlib.contextmanager

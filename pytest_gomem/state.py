@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_gomem import against, option_values
-from pytest_gomem.use import default_config
+from pytest_gomem.use import default_config, is_worker
 
 if TYPE_CHECKING:
     import pytest
@@ -45,17 +45,22 @@ class State:
     @cached_property
     def registry(self) -> Registry:
         """The metrics of all plugins."""
+        from pytest_gomem.measure.metric import Metric
         from pytest_gomem.measure.registry import Registry
+        from pytest_gomem.plugin_calls import gathered
 
-        return Registry(metric for metrics in self.config.hook.pytest_gomem_metrics()[::-1] for metric in metrics)
+        given = list(gathered(self.config, "pytest_gomem_metrics", Metric))
+        return Registry(metric for metrics in reversed(given) for metric in metrics)
 
     @cached_property
     def run(self) -> Run:
         """The core's run."""
+        from pytest_gomem.observe.source import Source
+        from pytest_gomem.plugin_calls import gathered
         from pytest_gomem.session.run import Run
         from pytest_gomem.session.settings import DEFAULT_SAMPLE_RATE, RunSettings
 
-        sources = self.config.hook.pytest_gomem_sources()[::-1]
+        sources = list(gathered(self.config, "pytest_gomem_sources", Source))
         return Run(
             RunSettings(
                 config=self.gomem_config,
@@ -64,17 +69,28 @@ class State:
                 sample_rate=option_values.sample_rate(self.options) or DEFAULT_SAMPLE_RATE,
                 measure=not self.options["no-measure"],
                 against=self.against.base if self.against else None,
-                sources=tuple(source for given in sources for source in given),
+                sources=tuple(source for given in reversed(sources) for source in given),
             )
         )
 
     @cached_property
     def run_dir(self) -> Path:
-        """A private folder for binaries and launches, one for all workers of a run."""
+        """A private folder for binaries and launches, one for all workers of a run on this machine."""
         from pytest_gomem.run_folder import held, run_folder
 
-        shared = getattr(self.config, "workerinput", {}).get("gomem_run_dir")
-        return self._folders.enter_context(held(Path(shared)) if shared else run_folder("pytest-gomem-"))
+        is_ours = is_worker(self.config) and not self.is_remote
+        return self._folders.enter_context(held(self._shared) if is_ours else run_folder("pytest-gomem-"))
+
+    @cached_property
+    def is_remote(self) -> bool:
+        """Whether this is a worker on another machine than the controller's, with which it shares no file."""
+        from pytest_gomem.run_folder import is_here
+
+        return is_worker(self.config) and not is_here(self._shared)
+
+    @property
+    def _shared(self) -> Path:
+        return Path(getattr(self.config, "workerinput", {}).get("gomem_run_dir", ""))
 
     def close(self) -> None:
         """End every process of the run and remove its folder."""

@@ -32,7 +32,7 @@ _ALLOCATION = frozenset({"total_alloc", "allocs", "alloc_rate", "alloc_bytes_per
 _WIDTH = 110
 _DETAIL = " " * 8
 _PEAKS = ("peak_rss", "peak_heap")
-_KEY_METRICS = (
+KEY_METRICS = (
     ("memory", ("peak_rss", "start_rss", "end_rss")),
     ("heap", ("live_heap", "peak_heap", "heap_goal", "heap_objects")),
     ("allocation", ("total_alloc", "alloc_bytes_per_op", "allocs_per_op")),
@@ -195,7 +195,7 @@ def _same_setting(asked: str, found: str) -> bool:
 def _metric_lines(window: WindowRecord, broken: Sequence[str]) -> Iterator[str]:
     results, units = readings(window), {metric.name: metric.unit for metric in window.metrics}
     rows = []
-    for group, names in _KEY_METRICS:
+    for group, names in KEY_METRICS:
         cells = [(name, results[name]) for name in names if name in results]
         texts = [f"{name} {value_text(cell.value, units[name])}" for name, cell in cells if isinstance(cell, Reading)]
         if texts:

@@ -25,6 +25,7 @@ def to_dict(run: RunRecord) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "tool": plain_dict({"name": "pytest-gomem", "version": run.tool_version}),
         "environment": plain_dict({**dict.fromkeys(ENVIRONMENT_KEYS), **run.environment}),
+        "run": {"exit_status": run.exit_status, "interrupted": run.interrupted, "complete": run.complete},
         "tests": [test_to_dict(test) for test in run.tests],
     }
 
@@ -35,6 +36,7 @@ def test_to_dict(test: TestRecord) -> dict[str, Any]:
         {
             "nodeid": test.nodeid,
             "outcome": test.outcome,
+            "reason": test.reason or None,
             "matrix": test.matrix,
             "windows": [window_to_dict(window) for window in test.windows],
         }
@@ -47,7 +49,7 @@ def test_from_dict(data: Mapping[str, Any]) -> TestRecord:
     Of a verdict's budget only the limit judged is known; a reading that was not finite comes back as Unavailable.
     """
     windows = tuple(window_from_dict(window) for window in data["windows"])
-    return TestRecord(data["nodeid"], data["outcome"], windows, data["matrix"])
+    return TestRecord(data["nodeid"], data["outcome"], windows, data["matrix"], data.get("reason") or "")
 
 
 @lru_cache(maxsize=1)

@@ -173,7 +173,10 @@ def definitions(window: WindowRecord) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class TestRecord:
-    """One test: its id, pytest's outcome, the matrix combination it ran under, and its windows."""
+    """One test: its id, pytest's outcome, the matrix combination it ran under, and its windows.
+
+    outcome: also "crashed", "interrupted" and "not run" of a test that has no result, with the reason.
+    """
 
     __test__ = False
 
@@ -181,12 +184,20 @@ class TestRecord:
     outcome: str
     windows: tuple[WindowRecord, ...]
     matrix: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A whole pytest run: what machine and tools it ran on, and its tests in the order they ended."""
+    """A whole pytest run: what machine and tools it ran on, and its tests in the order they ended.
+
+    exit_status: pytest's, before a report could change it; None outside of pytest. interrupted: by Ctrl-C, a signal or
+    pytest.exit(). complete: each test that was to be measured has a result.
+    """
 
     tool_version: str
     environment: Mapping[str, str | int | float | None]
     tests: tuple[TestRecord, ...]
+    exit_status: int | None = None
+    interrupted: bool = False
+    complete: bool = True

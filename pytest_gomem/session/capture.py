@@ -62,9 +62,9 @@ class Profiles:
         self._heap_is_late = self._is_past
         return Captured(heap_profile(self._subject))
 
-    def keep_heap(self) -> None:
-        """Take the one after the close now, since the process may end before it is needed."""
-        _ = self.heap
+    def keep(self) -> None:
+        """Take those after the close now, since the process may end before they are needed."""
+        _ = self.heap, self.goroutine
 
     def leave(self) -> None:
         """The window is judged: what is taken from now on holds what the test does afterwards, too."""

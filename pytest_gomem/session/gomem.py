@@ -241,7 +241,7 @@ class Gomem(Launchpad):
         measurement.note([*burdened, *window.profiles.peaks.notes()])
         self._run.burden.lift(service, self.judging.nodeid, window.name)
         if self.keeps_heap:
-            window.profiles.keep_heap()
+            window.profiles.keep()
         if failing or failed(measurement.record.verdicts):
             measurement.accuse()
         window.profiles.leave()

@@ -490,3 +490,24 @@ def test_no_service_is_watched_while_another_window_is_open(scenario):
     (per_op,) = (v for v in windows["inner"]["verdicts"] if v["metric"] == "alloc_bytes_per_op")
     assert (per_op["status"], per_op["change"] > 0) == ("noisy", True)
     assert not [note for window in windows.values() for note in window["notes"] if "watched" in note]
+
+
+def test_a_worker_on_another_machine_says_that_it_leaves_no_profiles(scenario):
+    """What it shares no folder with: its baselines are recorded, and the summary names it."""
+    project = scenario(
+        """
+        @pytest.mark.gomem(rounds=1)
+        def test_it(go_service):
+            go_service.get("/alloc?bytes=1000000&keep=true")
+        """,
+        conftest="""
+        @pytest.hookimpl(trylast=True, optionalhook=True)
+        def pytest_configure_node(node):
+            node.workerinput["gomem_run_dir"] = "/nowhere/of/another/machine"
+        """,
+    )
+    outcome = project.run("-n1", "--gomem-update")
+    assert "recorded without heap profiles: gw0 ran on another machine" in outcome.text, outcome.text
+    assert "1 new" in outcome.text
+    assert not list(project.folder.rglob("gomem_baselines/profiles/**/*.pb.gz"))
+    assert not Path("/nowhere").exists()

@@ -301,3 +301,22 @@ def test_wrong_rounds_are_refused(scenario):
     outcome = project.run("--gomem-confirm=2")
     assert outcome.status == 4
     assert "--gomem-confirm: expected a whole number from 3 to 1000, not '2'" in outcome.text
+
+
+def test_pytest_benchmark_lists_a_test_of_several_rounds_once(scenario):
+    """Its fixture is a new one in each round, and each would be a line of its table."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(rounds=2)
+        def test_it(go_service, benchmark):
+            benchmark.pedantic(go_service.get, ("/healthz",))
+
+        def test_after(benchmark):
+            benchmark.pedantic(int)
+        """
+    ).run("-p", "benchmark", "--benchmark-columns=rounds", "-rA")
+    assert "2 passed" in outcome.text, outcome.text
+    table = outcome.text.partition("---- benchmark: ")[2].partition("Legend")[0]
+    names = [line.split()[0] for line in table.splitlines() if line.startswith(("test_it ", "test_after "))]
+    assert names == ["test_after", "test_it"], outcome.text
+    assert len(outcome.window("test_it")["rounds"]) == 2

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from hypothesis import given
-from report_samples import assert_golden, calmly, metric, tests, window
+from report_samples import assert_golden, calmly, metric, tests, verdict, window
 
 from pytest_gomem.measure.metric import Better, Metric, Noise, Unavailable
 from pytest_gomem.quantity import BYTES, RATIO, SECONDS
-from pytest_gomem.report.junit import properties
+from pytest_gomem.report.junit import properties, suite_properties
 from pytest_gomem.report.metrics_list import metric_lines
 from pytest_gomem.report.model import TestRecord
 
@@ -49,6 +49,19 @@ def test_properties_are_base_units():
         ("gomem.gc_cpu", "0.1"),
         ("gomem.live_heap.unavailable", "gone"),
     ]
+
+
+def test_only_key_metrics_and_judged_ones_are_properties():
+    """A chart of a hundred lines tells nothing; what somebody has a budget on is of interest."""
+    metrics = (metric("peak_rss", 1.0), metric("mspan_sys", 2.0), metric("scan_heap", 3.0))
+    measured = window(metrics=metrics, verdicts=(verdict("scan_heap", "1MB", 3.0),))
+    assert properties(TestRecord("t", "passed", (measured,))) == [("gomem.peak_rss", "1"), ("gomem.scan_heap", "3")]
+
+
+def test_properties_of_a_suite_bear_the_tests_id():
+    """So they stay apart where a test has no place for them."""
+    one, two = (TestRecord(f"t.py::{name}", "passed", (window(metrics=(metric("ops", 3.0),)),)) for name in "ab")
+    assert list(suite_properties([one, two])) == [("t.py::a::gomem.ops", "3"), ("t.py::b::gomem.ops", "3")]
 
 
 def test_properties_of_several_windows_carry_their_names():
