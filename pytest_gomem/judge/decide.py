@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.verdict import Status, Verdict
@@ -30,8 +31,12 @@ def judge(budget: Budget, result: Reading | Unavailable) -> tuple[Verdict, ...]:
     """One verdict per limit that the budget sets, in the order max, min, warn, regression.
 
     Limits are inclusive. `warn` watches the side of `max`; of `min` where that is the only other limit. Without a
-    value every limit is UNAVAILABLE with the reason, which fails: unmeasured is not passed.
+    value every limit is UNAVAILABLE with the reason, which fails: unmeasured is not passed. Where bounds are known,
+    what both of them come to is the verdict.
     """
+    if isinstance(result, Unavailable) and result.bounds is not None:
+        low, high = result.bounds
+        return tuple(_bounded(budget, kind, limit, (low, high), result.reason) for kind, limit in _limits(budget))
     if isinstance(result, Unavailable):
         reason = f"{_name(budget)} is unavailable: {result.reason}"
         return tuple(_without_value(budget, kind, limit, reason) for kind, limit in _limits(budget))
@@ -45,6 +50,21 @@ def _limits(budget: Budget) -> Iterator[tuple[str, Quantity]]:
 
 def _without_value(budget: Budget, kind: str, limit: Quantity, reason: str) -> Verdict:
     return Verdict(budget, limit, kind, None, Status.UNAVAILABLE, over=None, headroom=None, reason=reason)
+
+
+def _bounded(budget: Budget, kind: str, limit: Quantity, bounds: tuple[float, float], why: str) -> Verdict:
+    """Where both bounds come to the same that is the verdict, with the words of the one that is nearer to the limit."""
+    low, high = (_judged(budget, kind, limit, bound) for bound in bounds)
+    unmeasured = f"{_name(budget)} is not exactly known: {why}"
+    if kind == "regression":
+        return replace(high, actual=None, reason=unmeasured)
+    if low.status is not high.status:
+        reason = f"whether {_name(budget)} keeps its limit of {limit.written} cannot be told: {why}"
+        if kind == "warn":
+            return replace(max(low, high, key=lambda one: one.over or 0.0), actual=None, over=None, reason=reason)
+        return _without_value(budget, kind, limit, reason)
+    nearer = min(low, high, key=lambda one: abs((one.actual or 0.0) - limit.value))
+    return replace(nearer, reason=f"{nearer.reason}; {unmeasured}" if nearer.reason else unmeasured)
 
 
 def _judged(budget: Budget, kind: str, limit: Quantity, actual: float) -> Verdict:

@@ -53,13 +53,13 @@ def regression_verdicts(
     metrics = {**metrics, **_of_functions(asked, [*base, *new])}
     chosen = {name: asked.get(name) or _by_default(name) for name in (*PRIMARY, *asked) if name in metrics}
     sides = {name: (in_every_round(name, base), in_every_round(name, new)) for name in chosen}
-    judged = {name: budget for name, budget in chosen.items() if name in asked or any(sides[name])}
+    judged = {n: budget for n, budget in chosen.items() if n in asked or any(sides[n]) or n in not_comparable}
     family = [metrics[name] for name in judged if name not in not_comparable]
     compared = partial(compare, ops=ops, base_grows=base_grows, enough=enough)
 
     def verdict(name: str, budget: Budget) -> Verdict:
         metric, (before, now) = metrics[name], sides[name]
-        if now and name in not_comparable:
+        if name in not_comparable and name not in missing:
             return _incomparable(budget, now, not_comparable[name])
         decisions, tolerance = decisions_of(metric, family), _limit(budget).value
         clock = by_clock(name, base, new)
@@ -149,7 +149,7 @@ def _incomparable(budget: Budget, new: Sequence[float], why: str) -> Verdict:
         budget,
         _limit(budget),
         REGRESSION,
-        median(new),
+        median(new) if new else None,
         Status.NO_BASELINE,
         over=None,
         headroom=None,

@@ -16,7 +16,7 @@ from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named
-from pytest_gomem.errors import KeeperError, LaunchError, ServiceDied
+from pytest_gomem.errors import KeeperError, LaunchError, ObserveError, ServiceDied
 from pytest_gomem.keeper.client import KeeperClient, KeptChild
 from pytest_gomem.keeper.protocol import ExitRecord, LaunchRequest
 from pytest_gomem.launch import ending, ready
@@ -26,6 +26,7 @@ from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_gctrace
 from pytest_gomem.launch.sides import NewSide, Origin, Source
 from pytest_gomem.launch.socket_folders import SOCKET, SocketFolders
+from pytest_gomem.observe import kernel
 
 MAX_PORT_TRIES = 5
 LOG_BYTES = 4 << 20
@@ -52,7 +53,8 @@ class Launched:
 
     socket: where the agent in it listens; None without one, for the reason `no_agent`.
     serving: the process to measure, which need not be the child. rate_of_budgets: the profile rate, where it was
-    budgets on functions that set it.
+    budgets on functions that set it. startup_peak: the kernel's peak when it was ready, bytes; None where nothing was
+    waited for, or no peak is kept.
     """
 
     config: ServiceConfig
@@ -69,6 +71,7 @@ class Launched:
     no_agent: str
     source: Source
     rate_of_budgets: int | None = None
+    startup_peak: int | None = None
 
     def remove_folders(self) -> None:
         """Remove what was made for this launch alone."""
@@ -252,7 +255,8 @@ class Launcher:
             except KeeperError as error:
                 words = f"pid {serving.pid}, which served, has ended: {error}"
                 raise ServiceDied(config.name, words, both_ends(child.log()[0]), "log") from None
-        return replace(launched, serving=serving, binary=self._running(serving.pid, launched.argv[0]))
+        running, peak = self._running(serving.pid, launched.argv[0]), _peak_when_ready(config, serving.pid)
+        return replace(launched, serving=serving, binary=running, startup_peak=peak)
 
     def _running(self, pid: int, started: str) -> BinaryInfo:
         """What is known of the program that a process runs; started: by which name, where that is known."""
@@ -271,6 +275,15 @@ def _program_of(pid: int, started: str) -> str:
     except OSError:  # ended, another user's, or no Linux
         return started
     return started if os.path.realpath(started) == running else running
+
+
+def _peak_when_ready(config: ServiceConfig, pid: int) -> int | None:
+    if config.ready.kind == "started":
+        return None
+    try:
+        return kernel.read(pid, tree=config.tree).hwm
+    except ObserveError:  # whoever measures it says that it is gone
+        return None
 
 
 def _port_names(config: ServiceConfig, texts: Iterable[str]) -> dict[str, None]:

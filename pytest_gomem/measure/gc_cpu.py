@@ -126,7 +126,7 @@ def _check_covered(window: Window, spent: _Spent) -> None:
 
 def _check_lead(window: Window, covered: float) -> None:
     """Refuse the share of a phase that began long after the cycle before it, from which the runtime counts."""
-    if window.floor is None or not window.gc_records:  # before a whole window stand our own collections
+    if not window.is_phase or not window.gc_records:  # before a whole window stand our own collections
         return
     inside = max(record.t for record in window.gc_records) - window.opened
     lead = covered - inside

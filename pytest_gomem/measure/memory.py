@@ -18,8 +18,10 @@ _MAXRSS = f"ru_maxrss in the {RUSAGE}"
 _SMAPS = "/proc/PID/smaps_rollup"
 _DRIFT = "+- max(32, 2 x CPUs) pages per CPU since Linux 6.2: 256 KiB on 2 CPUs, 32 MiB on 64, with 4 KiB pages"
 
-_FRESH = "measure it in a fresh process (go_service), or build it with the agent, which returns them"
-_FREE_SHARE = 1 / 3  # of a peak: with more of it free from earlier, the peak says more of them than of the window
+_RETURNED = "only the agent can return them first, in a service that is built here (build: in gomem.yaml)"
+_PEAK_PRIOR = Prior(150e3, 3e-3)
+_COUNTS = 6  # sigmas of the prior: what may be too high by less changes no comparison
+_ON_RETURNED_MEMORY = ("windows opened on returned memory",)
 
 _rss_metric = partial(
     metric, group="memory", unit=BYTES, better=Better.LOWER, noise=Noise.MODERATE, sources=(STATM,), precision=_DRIFT
@@ -40,45 +42,36 @@ def _tree_note(window: Window) -> str:
     return f"sum over {processes} processes" if processes > 1 else ""
 
 
-@_rss_metric(sources=(VMHWM, _MAXRSS, STATM), prior=Prior(150e3, 3e-3))
+@_rss_metric(sources=(VMHWM, _MAXRSS, STATM), prior=_PEAK_PRIOR, redefined=_ON_RETURNED_MEMORY)
 def peak_rss(window: Window) -> Reading | Unavailable:
     """Highest resident memory of the process in the window."""
     if whole_life(window) and window.lifetime_peak is not None:
         return Reading(window.lifetime_peak, _MAXRSS, _drift_words(window), "of its whole life, start-up included")
-    peak = kernel_peak(window)
+    peak, held = kernel_peak(window), at_start(window).rss if window.held is None else window.held
     reading = _sampled_peak(window) if peak is None else _recorded_peak(window, peak)
-    floor = at_start(window).rss if window.floor is None else window.floor
-    drift = 0 if peak is None else rss_drift(window.cpus)
-    if window.fresh:
-        return reading
-    if reading.value <= floor + drift and not window.freed:
-        return Unavailable(
-            f"the peak of {_bytes(reading.value)} never rose above what was resident at the start: the service still "
-            f"holds {_bytes(floor)} from earlier; {_FRESH}"
-        )
-    held = _free_pages(window) if window.floor is None else 0  # a phase's may well be its window's own
-    if held > _FREE_SHARE * reading.value:
-        return Unavailable(
-            f"the peak of {_bytes(reading.value)} is not this window's own: the service still holds {_bytes(held)} of "
-            f"free pages from earlier, which are in it; {_FRESH}"
-        )
-    note = f"up to {_bytes(held)} too high: free pages from earlier are in it" if held > drift else ""
-    return replace(reading, note=joined(reading.note, note))
+    most = reading.value if peak is not None else _kept_peak(window) or reading.value
+    if peak is None and window.fresh and most > reading.value:
+        return _bounded(reading.value - held, most, "the kernel's peak could not be reset, and the start-up is in it")
+    if held > _COUNTS * _PEAK_PRIOR.sigma(reading.value):
+        why = f"{_bytes(held)} of it may be free pages from before the window: {_RETURNED}"
+        return _bounded(reading.value - held, most, why)
+    note = f"up to {_bytes(held)} too high: free pages from before the window are in it"
+    return replace(reading, note=joined(reading.note, note if held > rss_drift(window.cpus) else ""))
 
 
-def _free_pages(window: Window) -> int:
-    """Bytes that the heap held without using them at the opening: free spans not returned to the system."""
-    if isinstance(window.memstats, Missing):
-        return 0
-    start = window.memstats.start
-    return start.heap_idle - start.heap_released
+def _kept_peak(window: Window) -> int | None:
+    """The kernel's peak at the close, whenever it came."""
+    return None if isinstance(window.end, Missing) else window.end.hwm
+
+
+def _bounded(least: float, most: float, why: str) -> Unavailable:
+    least = max(least, 0)
+    return Unavailable(f"it lies between {_bytes(least)} and {_bytes(most)}; {why}", (least, most))
 
 
 def _recorded_peak(window: Window, peak: int) -> Reading:
-    unreset = window.fresh and not window.peak_reset
     note = joined(
         f"floor {_bytes(at_start(window).rss)} (start_rss)",
-        "the start-up is in it: the kernel's peak could not be reset" if unreset else "",
         "sum of the processes' own peaks: an upper bound of their common peak" if window.tree else "",
     )
     source = VMHWM if isinstance(window.end, KernelReading) else _MAXRSS
@@ -98,7 +91,15 @@ def _sampled_peak(window: Window) -> Reading:
     )
 
 
-@_rss_metric()
+@_rss_metric(sources=(VMHWM,))
+def startup_peak(window: Window) -> Reading | Unavailable:
+    """Highest resident memory of the process from its start until it was ready."""
+    if isinstance(window.startup_peak, Missing):
+        return Unavailable(window.startup_peak.reason)
+    return Reading(window.startup_peak, f"{VMHWM} when it was ready", _drift_words(window))
+
+
+@_rss_metric(redefined=_ON_RETURNED_MEMORY)
 def end_rss(window: Window) -> Reading | Unavailable:
     """Resident memory at the window's close."""
     if isinstance(window.end, Missing) and window.sources:
@@ -107,13 +108,17 @@ def end_rss(window: Window) -> Reading | Unavailable:
     return Reading(at_end(window).rss, STATM, _drift_words(window), _tree_note(window))
 
 
-@_rss_metric()
+@_rss_metric(redefined=_ON_RETURNED_MEMORY)
 def start_rss(window: Window) -> Reading | Unavailable:
     """Resident memory at the window's opening: the floor of every peak."""
     return Reading(at_start(window).rss, STATM, _drift_words(window))
 
 
-@_rss_metric(sources=(_SMAPS,), precision="a lower bound: read at the window's edges only; each reading exact")
+@_rss_metric(
+    sources=(_SMAPS,),
+    precision="a lower bound: read at the window's edges only; each reading exact",
+    redefined=_ON_RETURNED_MEMORY,
+)
 def peak_pss(window: Window) -> Reading | Unavailable:
     """Higher proportional set size of the window's two edges: shared pages divided among their users."""
     sizes = [edge.pss for edge in (at_start(window), at_end(window))]
@@ -141,4 +146,4 @@ def fds(window: Window) -> Reading | Unavailable:
     return Reading(count, "/proc/PID/fd", note=_tree_note(window))
 
 
-METRICS = (peak_rss, end_rss, start_rss, peak_pss, threads, fds)
+METRICS = (peak_rss, startup_peak, end_rss, start_rss, peak_pss, threads, fds)

@@ -69,9 +69,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class Unavailable:
-    """The metric could not be measured in this window, and why."""
+    """The metric could not be measured in this window, and why.
+
+    bounds: the least and the most that it can have been, in its unit, where these are known.
+    """
 
     reason: str
+    bounds: tuple[float, float] | None = None
 
 
 # May also raise ObserveError for a record that is not there: its text becomes the reason (see registry.evaluate).

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from pytest_gomem.measure.sources import samples, whole_life
 from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.observe.records import MemStats
+from pytest_gomem.observe.smaps import SmapsTotals
 
 Point = tuple[float, int]
 
@@ -36,8 +38,18 @@ def kernel_peak(window: Window) -> int | None:
     if window.tree:
         # A child that ended before the close is in the sums of the timeline alone.
         peak = max([peak, *(sample.hwm for sample in samples(window) if sample.hwm is not None)])
-    own = window.peak_reset or (window.fresh and window.floor is None)
-    return peak if own or _rose_above_start(window, peak) else None
+    return peak if window.peak_reset or _rose_above_start(window, peak) else None
+
+
+def held_from_earlier(stats: MemStats | Missing, smaps: SmapsTotals | Missing, *, collected: bool) -> int | None:
+    """Bytes at most of what was resident at the opening though nobody used it: free pages of the heap.
+
+    collected: collections were forced before; without them, or without MemStats, the whole heap may be garbage. None
+    where nobody knows.
+    """
+    if not isinstance(stats, Missing):
+        return stats.heap_idle - stats.heap_released + (0 if collected else stats.heap_inuse)
+    return None if isinstance(smaps, Missing) or not smaps.go_heap.rss else smaps.go_heap.rss
 
 
 def _rose_above_start(window: Window, peak: int) -> bool:

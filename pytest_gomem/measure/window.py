@@ -125,7 +125,6 @@ class Window:
 
     peak_reset: the kernel's peak was set to the current RSS at the opening (else VmHWM is the process's lifetime peak).
     fresh: the process was started for this window, so that nothing of an earlier test is in it.
-    freed: the agent returned what earlier work had freed before the opening, so that what stayed is in use.
     lifetime_peak, lifetime_cpu: ru_maxrss in bytes and CPU seconds of wait4, for a program that has ended.
     gomaxprocs: the value it was launched with; None where we did not launch it.
     gc_records: the window's GC cycles as the agent recorded them; () without an agent.
@@ -133,7 +132,9 @@ class Window:
     opening_smaps: the same at the opening, after the collections that are forced before it.
     sources: the sources read beside MemStats and the kernel. after: the kernel's reading after theirs at the close.
     runtime: runtime/metrics at both edges, by the agent. own_cycles: numbers of GC cycles that our own readings forced
-    within the window. floor: of a phase alone, the RSS in bytes from which the whole window started.
+    within the window. held: bytes at most of free heap pages that were resident at the opening; None = nobody knows.
+    is_phase: it is a part of another window.
+    startup_peak: the kernel's peak from the start of the process until it was ready, bytes.
     """
 
     name: str
@@ -160,10 +161,11 @@ class Window:
     sources: tuple[SourceEdges, ...] = ()
     opening_smaps: SmapsTotals | Missing = Missing("the mappings of the process were not read when the window opened")
     own_cycles: frozenset[int] = frozenset()
-    floor: int | None = None
+    held: int | None = None
+    is_phase: bool = False
     runtime: RuntimeMetrics | Missing = Missing("runtime/metrics need the agent")
     after: KernelReading | Missing = Missing("no further source was read")
-    freed: bool = False
+    startup_peak: int | Missing = Missing("its start was not watched")
 
     @property
     def duration(self) -> float:

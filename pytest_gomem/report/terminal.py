@@ -208,7 +208,8 @@ def _figure(metric: MetricValue | None, notes: _Footnotes) -> str:
         return "-"
     result = finite(metric.result)
     if isinstance(result, Unavailable):
-        return "-" + notes.mark(result.reason)
+        most = f"<= {value_text(result.bounds[1], metric.unit)}" if result.bounds else "-"
+        return most + notes.mark(result.reason)
     return value_text(result.value, metric.unit).removesuffix("/op")  # the column's head says it
 
 

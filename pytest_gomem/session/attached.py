@@ -13,6 +13,7 @@ from pytest_gomem.keeper.client import Watched
 from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.launch.ports import HOST, addresses, local_port
 from pytest_gomem.launch.serving import holds_port, named, who_answers
+from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.builtin_sources import SOURCES
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
@@ -34,6 +35,7 @@ class AttachedProcess:
     kept = None
     peak_file: Path | None = None
     no_gctrace = "gctrace is read from the stderr of a process that we launched; this one is not ours"
+    startup_peak: int | Missing = Missing("this process was started by others: its start was not watched")
     no_agent = "it was not built here"
 
     def __init__(

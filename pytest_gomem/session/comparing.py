@@ -29,7 +29,7 @@ from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.pairs import WithBaseline
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import values
-from pytest_gomem.session.sides import comparable, missing, without_regressions
+from pytest_gomem.session.sides import comparable, missing, only_bounded, without_regressions
 
 _SHARED = "its process serves other tests too (gomem_session): what is in it depends on which of them have run"
 _LONGEST_WATCH = 5.0  # seconds
@@ -150,7 +150,7 @@ class Comparing:
             ops=window.ops,
             base_grows=False,
             missing=missing(window),
-            not_comparable=reference.not_comparable,
+            not_comparable={**reference.not_comparable, **only_bounded(window)},
             strict=self.judging.strict,
             enough=self.judging.enough,
             lone=_SHARED if measured.service.is_shared else "",

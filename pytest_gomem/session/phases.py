@@ -158,8 +158,8 @@ def _phase(closed: _Closed, window: Window) -> Phase:
         gc_records=tuple(record for record in window.gc_records if _within(record.number, memstats)),
         smaps=closed.smaps,
         sources=(),
+        is_phase=True,
         runtime=runtime_pair(start.runtime, end.runtime),
-        floor=0 if isinstance(window.start, Missing) else window.start.rss,
     )
     return Phase(closed.name, start.t, end.t, own.ops, own)
 

@@ -91,12 +91,23 @@ def _median(name: str, rounds: Sequence[MetricValue]) -> MetricValue:
             # What no round could measure has one reason, though it names another port each time.
             never = all(isinstance(other.result, Unavailable) for other in rounds)
             reason = metric.result.reason if never else f"in round {number} of {len(rounds)}: {metric.result.reason}"
-            return MetricValue(name, metric.unit, Unavailable(reason))
+            return MetricValue(name, metric.unit, Unavailable(reason, _bounds(rounds)), metric.definition)
     readings = [metric.result for metric in rounds if isinstance(metric.result, Reading)]
     middle = median(reading.value for reading in readings)
     nearest = min(readings, key=lambda reading: abs(reading.value - middle))
     note = joined(spread_text([reading.value for reading in readings], rounds[0].unit), nearest.note)
     return replace(rounds[-1], result=replace(nearest, value=middle, note=note))
+
+
+def _bounds(rounds: Sequence[MetricValue]) -> tuple[float, float] | None:
+    """Those of the median; None where those of one round are not known."""
+    found = []
+    for result in (metric.result for metric in rounds):
+        bounds = (result.value, result.value) if isinstance(result, Reading) else result.bounds
+        if bounds is None:
+            return None
+        found.append(bounds)
+    return median(low for low, _ in found), median(high for _, high in found)
 
 
 def _function(asked: Asked, rounds: Sequence[WindowRecord]) -> FunctionValue | Unavailable:

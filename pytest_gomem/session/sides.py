@@ -119,6 +119,7 @@ class _Comparing:
             against=side_name(base.build, new.build),
             ops=new.ops,
             missing=missing(new),
+            not_comparable={**_of_base(only_bounded(base)), **only_bounded(new)},
             strict=self._judging.strict,
             enough=self._judging.enough,
         )
@@ -126,8 +127,15 @@ class _Comparing:
 
 
 def missing(window: WindowRecord) -> dict[str, str]:
-    """Why the window has no figure of a metric."""
-    return {name: one.reason for name, one in readings(window).items() if isinstance(one, Unavailable)}
+    """Why the window has no figure of a metric; one that is bounded is not among them."""
+    found = {name: one for name, one in readings(window).items() if isinstance(one, Unavailable)}
+    return {name: one.reason for name, one in found.items() if one.bounds is None}
+
+
+def only_bounded(window: WindowRecord) -> dict[str, str]:
+    """The metrics of which only bounds are known, each with the reason: they compare with nothing."""
+    found = {name: one for name, one in readings(window).items() if isinstance(one, Unavailable)}
+    return {name: one.reason for name, one in found.items() if one.bounds is not None}
 
 
 def without_regressions(window: WindowRecord) -> tuple[Verdict, ...]:
@@ -140,6 +148,10 @@ def comparable(budgets: Iterable[Budget], window: WindowRecord) -> list[Budget]:
     """The budgets without those that no comparison answers: the window's own verdicts say what it could not measure."""
     lost = _lost(window)
     return [budget for budget in budgets if budget not in lost]
+
+
+def _of_base(reasons: Mapping[str, str]) -> dict[str, str]:
+    return {name: f"on the base side {reason}" for name, reason in reasons.items()}
 
 
 def _lost(window: WindowRecord) -> list[Budget]:

@@ -29,6 +29,7 @@ class Subject(Protocol):
     readers: Readers
     no_agent: str
     no_gctrace: str
+    startup_peak: int | Missing
 
     @property
     def pid(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.judge.by_clock import IDLE_BYTES, IDLE_OBJECTS
 from pytest_gomem.keeper.protocol import ExitRecord
+from pytest_gomem.measure.peak import held_from_earlier
 from pytest_gomem.measure.window import (
     GcTrace,
     MemStatsPair,
@@ -23,7 +25,7 @@ from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemSt
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.capture import NOT_ASKED, Profiles, heap_profile
 from pytest_gomem.session.operations import Operations
-from pytest_gomem.session.peaks import Peaks
+from pytest_gomem.session.peaks import Peaks, unlooked
 from pytest_gomem.session.phases import Phases
 from pytest_gomem.session.readers import Beside
 from pytest_gomem.session.readings import Readings, runtime_pair
@@ -78,30 +80,32 @@ class OpenWindow:
         self.subject.readers.ask_again()
         self.operations = Operations()
         self.phases = Phases(self._readings, self._collecting)
-        self._freed = self._free()
         peaks = Peaks(self.subject)
         opening = heap_profile(self.subject) if self._profile else NOT_ASKED
         self.profiles = Profiles(self.subject, peaks, opening)
+        self._free()
         self._beside = Beside(self.subject.readers)
         self._runtime, self._memstats = self._calibrate()
         if not isinstance(self._memstats, Missing):
             self.profiles.opening_cycle = self._memstats[0].num_gc
         self._opening_smaps = self._readings.smaps()
+        stats = self._memstats if isinstance(self._memstats, Missing) else self._memstats[0]
+        collected = not isinstance(self._settled_first, Missing)
+        self._held = held_from_earlier(stats, self._opening_smaps, collected=collected)
         self._peak_reset = self._readings.reset_peak()
         self._start = self._readings.kernel()
         self._image = self.subject.image()
         self.opened = time.monotonic()
 
-    def _free(self) -> bool:
-        """Have the agent return what earlier work left to the system, so that this window's peak is its own."""
+    def _free(self) -> None:
+        """Have the agent return free memory to the system, so that this window's peak is its own.
+
+        A fresh process has some too: what it dropped while it started, and what our own readings left.
+        """
         agent = self.subject.agent()
-        if agent is None or self.fresh:
-            return False
-        try:
-            agent.free()
-        except ObserveError:  # the readings that follow say why it does not answer
-            return False
-        return True
+        if agent is not None:
+            with contextlib.suppress(ObserveError), unlooked(self.subject):  # the readings that follow say why
+                agent.free()
 
     def _calibrate(self) -> tuple[RuntimeValues | Missing, tuple[MemStats, int, int] | Missing]:
         """What the inside tells at the opening, and what one reading of it allocates in bytes and objects: the second
@@ -162,7 +166,8 @@ class OpenWindow:
             after=closing.after,
             runtime=closing.runtime,
             own_cycles=frozenset(self.phases.own_cycles),
-            freed=self._freed,
+            held=self._held,
+            startup_peak=subject.startup_peak,
         )
         return replace(window, phases=self.phases.finished(window))
 
@@ -288,6 +293,7 @@ def whole_life(subject: Subject, name: str, started: float, ops: int | None) -> 
         lifetime_cpu=ending.cpu,
         tree=subject.tree,
         cpus=os.cpu_count() or 1,
+        startup_peak=subject.startup_peak,
     )
 
 

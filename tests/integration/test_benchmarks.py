@@ -36,6 +36,7 @@ NAMED = {
     "shared_service": ("test_small_after_release", "test_small_after_kept", "unavailable", "with the agent"),
     "spike": ("seen whole", "of the spike"),
     "startup": ("of 10 ms", "of 150 ms"),
+    "startup_garbage": ("64 MiB, agent", "64 MiB, no agent", "found in 1 of 1", "0 of 1 comparisons fail"),
 }
 # Their figures are of moments: what else runs on the machine would be in them.
 TIMED = (

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
 
 
 def test_window_is_the_body_without_fixtures_and_warmup(scenario):
@@ -54,12 +58,13 @@ def test_operations_at_odds(scenario):
 
 
 def test_shared_service_never_shows_an_earlier_peak(scenario):
-    """On a shared service a small test's peak is its own or unavailable, never the big one's before it."""
+    """On a shared service a small test's peak is its own or bounded, never the big one's before it."""
     outcome = scenario(
         """
         def test_big(go_service_session):
             go_service_session.get("/alloc?bytes=80000000&keep=false")
 
+        @pytest.mark.gomem(peak_rss="150MB")
         def test_small(go_service_session):
             go_service_session.get("/healthz")
         """
@@ -67,8 +72,53 @@ def test_shared_service_never_shows_an_earlier_peak(scenario):
     assert outcome.status == 0, outcome.text
     assert outcome.value("test_big", "peak_rss") > 80e6
     small = outcome.window("test_small")["metrics"]["peak_rss"]
-    assert small["value"] is None
-    assert "still holds" in small["reason"]
+    least = small["bounds"][0] if small["value"] is None else small["value"]
+    assert 1e6 < least < 40e6
+
+
+def test_the_garbage_of_a_start_is_in_no_peak(scenario, binaries):
+    """The agent returns it; without one the peak has bounds, launched and attached: a limit above both is kept."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(service="built", peak_rss="40MB", startup_peak={"min": "60MB"})
+        def test_returned(go_service):
+            go_service.get("/transient?bytes=10000000")
+
+        @pytest.mark.gomem(service="bare", peak_rss={"max": "150MB", "regression": "5%"})
+        def test_bounded(go_service, gomem):
+            go_service.get("/transient?bytes=10000000")
+            other = gomem.attach(pid=go_service.pid)
+            with gomem.measure(other, name="attached") as m:
+                go_service.get("/transient?bytes=10000000")
+            m.check(peak_rss="150MB")
+            with pytest.raises(Exception, match="peak_rss .* it lies between"):
+                m["peak_rss"]
+
+        @pytest.mark.gomem(service="bare", peak_rss="30MB")
+        def test_untold(go_service):
+            go_service.get("/transient?bytes=10000000")
+        """,
+        more_services=f"""\
+        built:
+          build: {PROGRAMS}/startup
+          args: ["--listen", "127.0.0.1:{{port}}"]
+          ready: {{http: /healthz}}
+        bare:
+          binary: {binaries("startup")}
+          args: ["--listen", "127.0.0.1:{{port}}"]
+          ready: {{http: /healthz}}
+        """,
+    ).run()
+    assert "1 failed, 2 passed" in outcome.text
+    returned = outcome.window("test_returned")["metrics"]
+    assert 10e6 < returned["peak_rss"]["value"] < 35e6 < 64e6 < returned["startup_peak"]["value"]
+    bounded = outcome.window("test_bounded")
+    least, most = bounded["metrics"]["peak_rss"]["bounds"]
+    assert 1e6 < least < 40e6 < most < 150e6
+    assert bounded["metrics"]["startup_peak"]["value"] > 64e6
+    assert [(v["kind"], v["status"]) for v in bounded["verdicts"]] == [("max", "pass"), ("regression", "no_baseline")]
+    assert "whether peak_rss keeps its limit of 30MB cannot be told: it lies between" in outcome.text
+    assert "<= " in outcome.text
 
 
 def test_program_that_ends_by_itself(scenario, binaries):

@@ -113,7 +113,7 @@ def window(**other: Any) -> Window:
         "peak_reset": True, "fresh": True, "timeline": timeline(20, 21, 22, 24, 28, 30, 40, 35, 31, 30),
         "sample_rate": 1.0, "gctrace": trace(*range(11, 53)), "memstats": pair(), "gomaxprocs": 2, "ops": 1000,
         "loads": (LoadRecord(1000, 10, 9.0, tuple(n * 1e-5 for n in range(1, 1001))),), "cpus": 2, "smaps": smaps(),
-        "runtime": runtime(),
+        "runtime": runtime(), "held": 0, "startup_peak": 60 * MIB,
     }  # fmt: skip
     return Window(**{**facts, **other})
 

@@ -166,3 +166,30 @@ def test_verdict_is_consistent(limit, value, kind):
         assert verdict.headroom is None
         assert verdict.reason
         assert verdict.over is None or (verdict.over > 0 and not math.isnan(verdict.over))
+
+
+@pytest.mark.parametrize(
+    ("limits", "bounds", "status"),
+    [
+        ({"max": "150MB"}, (20e6, 45.6e6), Status.PASS),
+        ({"max": "45.6MB"}, (20e6, 45.6e6), Status.PASS),
+        ({"max": "40MB"}, (20e6, 45.6e6), Status.UNAVAILABLE),
+        ({"max": "15MB"}, (20e6, 45.6e6), Status.FAIL),
+        ({"min": "15MB"}, (20e6, 45.6e6), Status.PASS),
+        ({"min": "30MB"}, (20e6, 45.6e6), Status.UNAVAILABLE),
+        ({"min": "50MB"}, (20e6, 45.6e6), Status.FAIL),
+        ({"warn": "30MB"}, (20e6, 45.6e6), Status.WARN),
+        ({"warn": "50MB"}, (20e6, 45.6e6), Status.PASS),
+        ({"regression": "5%"}, (20e6, 45.6e6), Status.NO_BASELINE),
+    ],
+)
+def test_of_what_is_only_bounded_both_bounds_are_judged(limits, bounds, status):
+    """A limit that both keep is kept, one that both break is broken, and between them nobody knows."""
+    (found,) = judge(budget(**limits), Unavailable("it lies between them; no agent", bounds))
+    assert found.status is status
+    assert "it lies between them; no agent" in found.reason
+    actual = {"max": 45.6e6 if status is Status.PASS else 20e6, "min": 20e6 if status is Status.PASS else 45.6e6}
+    if status in (Status.PASS, Status.FAIL):
+        assert found.actual == actual.get(found.kind, 45.6e6)
+    else:
+        assert found.actual is None

@@ -54,8 +54,20 @@ def test_what_is_not_comparable_is_shown_and_fails_nothing() -> None:
         assert found.reason == "peak_rss is not comparable: recorded before peaks opened on returned memory"
         assert (found.actual, found.baseline, found.rounds) == (80.1e6 * 9, None, None)
     unmeasured = [{"live_heap": 60e6}] * 3
-    found = judged(unmeasured, *budget("peak_rss", {"regression": "5%"}), base=old, not_comparable=why)["peak_rss"]
+    asked = budget("peak_rss", {"regression": "5%"})
+    found = judged(unmeasured, *asked, base=old, not_comparable=why, missing={"peak_rss": "no kernel"})["peak_rss"]
     assert found.status is Status.UNAVAILABLE, "a budget on what was not measured fails"
+
+
+def test_a_metric_of_which_only_bounds_are_known_is_shown_and_compared_with_nothing() -> None:
+    """Of either side, or of both: no figure of it is among the rounds."""
+    bounded = [{"live_heap": 60e6}] * 3
+    why = {"peak_rss": "it lies between 20.0 MB and 52.0 MB"}
+    for new, base in ((bounded, bounded), (bounded, BASE), (rounds(), bounded)):
+        for budgets in ((), budget("peak_rss", {"regression": "5%"})):
+            found = judged(list(new), *budgets, base=list(base), not_comparable=why)["peak_rss"]
+            assert found.status is Status.NO_BASELINE
+            assert found.reason == "peak_rss is not comparable: it lies between 20.0 MB and 52.0 MB"
 
 
 def test_a_worsening_says_by_how_much_against_what_and_in_how_many_rounds() -> None:

@@ -79,7 +79,7 @@ def test_shares_are_never_clamped():
 @pytest.mark.parametrize(("last", "available"), [(9.5, True), (7.0, False)])
 def test_a_phase_that_began_long_after_a_cycle_has_no_share(last, available):
     """The classes cover 10 s before the phase's last cycle: 0.5 s of them, or 3 s, are of work before the phase."""
-    phase = told(floor=20 * MIB, gc_records=(GcRecord(50, 1e-4, OPENED + last),))
+    phase = told(is_phase=True, gc_records=(GcRecord(50, 1e-4, OPENED + last),))
     if available:
         assert read("gc_cpu", phase).value == pytest.approx(0.3)
     else:

@@ -36,6 +36,21 @@ def test_a_window_of_several_rounds_has_their_medians_and_keeps_each_round():
     assert [each["live_heap"] for each in record.rounds] == [3e6, 1e6, 2e6, 9e6]
 
 
+def test_bounds_of_rounds_have_medians_too():
+    """A round with a figure bounds itself; one without either leaves no bounds."""
+    known, bounded = metric("peak_rss", 30e6), metric("peak_rss", "it lies between 20 MB and 50 MB")
+    bounded = replace(bounded, result=Unavailable("it lies between 20 MB and 50 MB", (20e6, 50e6)))
+    for metrics, bounds in (
+        ((known, bounded, bounded), (20e6, 50e6)),
+        ((known, known, bounded), (30e6, 30e6)),
+        ((known, bounded, metric("peak_rss", "it died")), None),
+    ):
+        (record,) = merged([[window(metrics=(one,))] for one in metrics], JUDGING)
+        assert isinstance(record.metrics[0].result, Unavailable)
+        assert record.metrics[0].result.bounds == bounds
+        assert "peak_rss" not in record.rounds[2]
+
+
 def test_budgets_are_judged_on_the_median():
     """One wild round of three breaks no budget, two do."""
     judging = Judging("test_it.py::test_a", ((budget("live_heap", "5MB"),),))

@@ -16,7 +16,8 @@ def metric_to_dict(metric: MetricValue) -> dict[str, Any]:
     result = finite(metric.result)
     if isinstance(result, Unavailable):
         absent = dict.fromkeys(("value", "source", "precision", "note"))
-        return {"unit": metric.unit, "definition": metric.definition, **absent, "reason": result.reason}
+        known = {"unit": metric.unit, "definition": metric.definition, **absent}
+        return {**known, "reason": result.reason, "bounds": list(result.bounds) if result.bounds else None}
     return {
         "unit": metric.unit,
         "definition": metric.definition,
@@ -25,6 +26,7 @@ def metric_to_dict(metric: MetricValue) -> dict[str, Any]:
         "precision": result.precision,
         "note": result.note,
         "reason": None,
+        "bounds": None,
     }
 
 
@@ -32,7 +34,7 @@ def metric_from_dict(name: str, data: Mapping[str, Any]) -> MetricValue:
     """A reading that was not finite comes back as Unavailable."""
     result: Reading | Unavailable
     if data["value"] is None:
-        result = Unavailable(data["reason"])
+        result = Unavailable(data["reason"], tuple(data["bounds"]) if data["bounds"] else None)
     else:
         result = Reading(data["value"], data["source"], data["precision"], data["note"])
     return MetricValue(name, data["unit"], result, data["definition"])
