@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from pytest_gomem.deadline import Deadline
 from pytest_gomem.drive.connection import Connection, request_target
-from pytest_gomem.drive.failures import failure_kind
+from pytest_gomem.drive.failures import TIMEOUT, failure_kind
 from pytest_gomem.drive.protocol import Message, record_to_message, spec_from_message
 from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.drive.spec import LoadSpec
@@ -155,6 +155,8 @@ def _work(spec: LoadSpec, turns: Iterable[float]) -> Tally:
     for begun in turns:
         outcome = sender.send()
         tally.add(begun, _clock(), outcome)
+        if outcome == TIMEOUT and spec.until_timeout:
+            break
     sender.close()
     return tally
 

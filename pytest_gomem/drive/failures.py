@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from pytest_gomem.errors import LoadError
 
+NO_HTTP = "Does this port speak HTTP/1.1?"
 TIMEOUT, TOO_LARGE = "timeout", "answer too large"
 _CLOSED, _RESET, _NOT_HTTP = "closed without an answer", "connection reset", "no HTTP/1.1 came back"
 
@@ -40,14 +41,20 @@ def failure_kind(error: BaseException) -> str:
     return (isinstance(root, OSError) and root.strerror) or type(root).__name__
 
 
+def hangs_up(*kinds: str) -> bool:
+    """Whether all of these ways to end are those of a server that does not speak HTTP/1.1.
+
+    One of HTTP/2 alone, as gRPC's are, hangs up on it or answers with bytes of its own.
+    """
+    return bool(kinds) and set(kinds) <= {_CLOSED, _RESET, _NOT_HTTP}
+
+
 def hint_for(*kinds: str) -> str:
     """What to look at where every request so far ended in one of these ways, as a line below; "" for other ways."""
-    if not kinds or not set(kinds) <= {_CLOSED, _RESET, _NOT_HTTP}:
+    if not hangs_up(*kinds):
         return ""
-    # A server of HTTP/2 alone, as gRPC's are, hangs up on HTTP/1.1 or answers with bytes of its own.
-    grpc = "does this port speak HTTP/1.1? for gRPC use a client of your own, and say service.count(n)"
     panic = "" if _NOT_HTTP in kinds else "\n  a handler that panics hangs up too: its log tells"
-    return f"\n  {grpc}{panic}"
+    return f"\n  {NO_HTTP} For gRPC use a client of your own, and say service.count(n){panic}"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -18,8 +18,8 @@ class LoadSpec:
     """Fixed work (`requests`) or an open loop (`rate` in requests/second for `duration` seconds).
 
     url: base of the service; path: below it. connections: how many requests are in flight, at most so in an open loop.
-    timeout: seconds for each request, from connecting to the last byte of its answer. Raises ConfigError for what
-    cannot be driven.
+    timeout: seconds for each request, from connecting to the last byte of its answer. until_timeout: a connection that
+    saw one sends no more. Raises ConfigError for what cannot be driven.
     """
 
     url: str
@@ -32,6 +32,7 @@ class LoadSpec:
     rate: float | None = None
     duration: float | None = None
     timeout: float = 30.0
+    until_timeout: bool = False
 
     def __post_init__(self) -> None:
         address(self.url, self.path)
@@ -58,6 +59,7 @@ class LoadSpec:
         rate: float | str | None = None,
         duration: float | str | None = None,
         timeout: float | str = 30.0,
+        until_timeout: bool = False,
     ) -> LoadSpec:
         """From what a user gives to load(): durations as seconds or "10s", a rate as a number or "6000/min".
 
@@ -75,6 +77,7 @@ class LoadSpec:
             rate=None if rate is None else _number("rate", rate, PER_SECOND),
             duration=None if duration is None else _number("duration", duration, SECONDS),
             timeout=_number("timeout", timeout, SECONDS),
+            until_timeout=until_timeout,
         )
 
     @property

@@ -45,8 +45,10 @@ class Family:
             return False
 
     def terminate(self) -> None:
-        """SIGTERM to each."""
-        send(signal.SIGTERM, self.members())
+        """SIGTERM to each, and SIGCONT to the stopped ones, which could not heed it."""
+        members = self.members()
+        send(signal.SIGTERM, members)
+        send(signal.SIGCONT, filter(_is_stopped, members))
 
     def kill(self, *, reaped: bool) -> bool:
         """SIGKILL to each; True when none was left. reaped: whether wait4 has already told the end of the first one.
@@ -132,6 +134,13 @@ def _parent(process: psutil.Process) -> int | None:
         return int(process.ppid())
     except psutil.Error:
         return None
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -10,7 +10,7 @@ import time
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from pytest_gomem.drive.failures import TIMEOUT
+from pytest_gomem.drive.failures import NO_HTTP, TIMEOUT, hangs_up
 from pytest_gomem.errors import LoadError
 from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.launch.ports import HOST, accepts, listens
@@ -63,13 +63,14 @@ class HttpProbe:
         self._parts = urlsplit(url)
         self._target = self._parts._replace(scheme="", netloc="").geturl() or "/"
         self._client = HttpClient(f"{self._parts.scheme}://{self._parts.netloc}")
-        self._got = ""
+        self._got = self._kind = ""
 
     def look(self, patience: float) -> str:
         """One look."""
         try:
             answer = self._client.request("GET", self._target, timeout=patience)
         except LoadError as error:
+            self._kind = error.kind
             # What is left of a wait at its end may be too short for any answer: the look before it tells more.
             if not self._got or error.kind != TIMEOUT or patience >= _TELLING_PATIENCE:
                 self._got = self._failure(error)
@@ -90,10 +91,12 @@ class HttpProbe:
         self._client.close()
 
     def advice(self) -> str:
-        """Where the port speaks TLS, what to write instead."""
+        """Where the port speaks TLS, or another protocol than HTTP/1.1, what to write instead."""
         host, port = self._parts.hostname, self._parts.port
-        if self._parts.scheme != "http" or host is None or port is None or not _speaks_tls(host, port):
+        if self._parts.scheme != "http" or host is None or port is None:
             return ""
+        if not _speaks_tls(host, port):
+            return f"{NO_HTTP} For gRPC wait with  ready: {{tcp: true}}" if hangs_up(self._kind) else ""
         return (
             f"this port speaks TLS: write  ready: {{http: 'https://{self._parts.netloc}{self._target}'}}  where its "
             "certificate is one that this machine trusts, or  ready: {tcp: true}"

@@ -45,19 +45,19 @@ def first_that_reads(kind: Callable[[str, float], _P], urls: Iterable[str], what
 
 
 class Page:
-    """A page of a service; one that let its time limit pass once is not read again until `ask_again`."""
+    """A page of a service; one that let its time limit pass once is not read again until its silence is forgotten."""
 
     def __init__(self, client: HttpClient, timeout: float) -> None:
         self._client = client
         self._timeout = timeout
-        self._silence = Silence()
+        self.silence = Silence()
 
     def read_whole(self, path: str, url: str, extra_time: float = 0.0) -> bytes:
         """The body of the answer, at most 128 MiB, within the timeout and `extra_time` seconds more.
 
         url: what the page is called in errors. Raises ObserveError for another status than 200, and for no answer.
         """
-        with self._silence.kept():
+        with self.silence.kept():
             try:
                 response = self._client.request("GET", path, timeout=self._timeout + extra_time)
             except LoadError as error:
@@ -66,10 +66,6 @@ class Page:
             text = response.text.strip().splitlines()
             raise ObserveError(f"{url} answered {response.status}" + (f": {text[0]}" if text else ""))
         return response.body
-
-    def ask_again(self) -> None:
-        """Forget that it let a time limit pass."""
-        self._silence.forget()
 
     def close(self) -> None:
         """Drop the connection."""

@@ -25,6 +25,10 @@ class Silence:
             self._reason = str(error)
             raise
 
+    def expect(self, reason: str) -> None:
+        """Do not ask at all: it is known why there would be no answer."""
+        self._reason = reason
+
     def forget(self) -> None:
         """Ask again."""
         self._reason = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -9,11 +10,14 @@ from pytest_gomem.errors import NoSource, ObserveError
 from pytest_gomem.measure.window import Missing, SourceEdges
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.inside import Inside
+from pytest_gomem.observe.kernel import stopped_words
 from pytest_gomem.observe.page import Page
 from pytest_gomem.observe.quantities import PROCESS_QUANTITIES, Observed
+from pytest_gomem.observe.silence import Silence
 from pytest_gomem.observe.source import Reader, Source, Target
 from pytest_gomem.session.settling import settle
 
+_STOPPED, _LOOK = 2.0, 0.05  # seconds that a stopped process is given to be continued, and between looks at it
 _COSTS = ("total_alloc", "mallocs")  # what a reading itself adds to
 
 
@@ -73,10 +77,25 @@ class Readers:
                 told |= source.quantities
 
     def ask_again(self) -> None:
-        """Ask also who let a time limit pass in an earlier window: it may have been stopped, or busy, for a while."""
+        """Ask also who let a time limit pass in an earlier window: it may have been busy, or stopped, for a while."""
+        for silence in self._silences():
+            silence.forget()
+        self.heed_stop()
+
+    def heed_stop(self) -> None:
+        """Ask nobody where the process is stopped, and stays so for 2 s: none of them could answer."""
+        deadline = time.monotonic() + _STOPPED
+        while reason := stopped_words(self._target.pid):
+            if time.monotonic() >= deadline:
+                for silence in self._silences():
+                    silence.expect(reason)
+                return
+            time.sleep(_LOOK)
+
+    def _silences(self) -> Iterator[Silence]:
         for found in (self._target.agent(), *self._found.values()):
             if isinstance(found, AgentClient | Page):
-                found.ask_again()
+                yield found.silence
 
     def close(self) -> None:
         """Drop all connections."""

@@ -67,4 +67,4 @@ def unanswered(subject: Subject, error: ObserveError) -> Missing:
     if subject.ending(0.0 if isinstance(error, NoSource) else UNTIL_REAPED) is not None:
         return Missing(f"the process {subject.ending_words()}")
     stopped = stopped_words(subject.pid)
-    return Missing(f"{stopped} ({error})" if stopped else str(error))
+    return Missing(f"{stopped} ({error})" if stopped and stopped != str(error) else str(error))

@@ -122,6 +122,7 @@ class OpenWindow:
     def close(self) -> Window:
         """Take the closing readings and gather what was recorded; a dead process costs only what it took along."""
         self.phases.abandon()
+        self.subject.readers.heed_stop()
         return self._gathered(self._read_at_close())
 
     def _read_at_close(self) -> _Closing:

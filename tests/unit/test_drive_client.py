@@ -329,7 +329,7 @@ def test_a_silent_source_is_asked_once_a_window(dripping):
                 ask()
             reasons.append(str(caught.value))
         assert (len(set(reasons)), server.requests) == (1, 1)
-        endpoint.ask_again()
+        endpoint.silence.forget()
         with pytest.raises(ObserveTimeout):
             endpoint.memstats()
         assert server.requests == 2

@@ -27,14 +27,14 @@ class Channel:
         self._timeout = timeout
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
-        self._silence = Silence()
+        self.silence = Silence()
 
     def ask(self, *words: str, timeout: float | None = None) -> bytes:
         """The body of the answer; raises ObserveError when the agent refuses, is not there, ends or takes too long."""
         if any("\t" in word or "\n" in word for word in words):
             raise ObserveError(f"the agent's requests cannot hold a tab or a new line: {words!r}")
         deadline = Deadline(self._timeout if timeout is None else timeout)
-        with self._lock, self._silence.kept():
+        with self._lock, self.silence.kept():
             try:
                 return self._exchange("\t".join(words).encode() + b"\n", deadline)
             except TimeoutError:
@@ -61,10 +61,6 @@ class Channel:
                     raise ObserveError(
                         f"no agent answers on {self._path} ({str(error) or 'it took too long'})"
                     ) from None
-
-    def ask_again(self) -> None:
-        """Forget that it let a time limit pass."""
-        self._silence.forget()
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""

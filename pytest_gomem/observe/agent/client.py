@@ -22,6 +22,7 @@ from pytest_gomem.observe.agent.records import (
     Settings,
 )
 from pytest_gomem.observe.records import GcRecord
+from pytest_gomem.observe.silence import Silence
 
 PROTOCOL = 1
 _NO_LIMIT = (1 << 63) - 1  # math.MaxInt64, what runtime/debug.SetMemoryLimit calls no limit
@@ -51,9 +52,10 @@ class AgentClient:
             raise ObserveError(f"the agent speaks protocol {info.protocol}, not {PROTOCOL}: build the service anew")
         return info
 
-    def ask_again(self) -> None:
-        """Forget that it let a time limit pass: until then it is not asked any more."""
-        self._channel.ask_again()
+    @property
+    def silence(self) -> Silence:
+        """Whether it let a time limit pass: it is not asked any more then."""
+        return self._channel.silence
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
