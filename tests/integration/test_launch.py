@@ -402,6 +402,27 @@ class TestReady:
         assert re.fullmatch(r"  its ports: \{port\} is (\d+)", ports)[1] == listening.rpartition(":")[2]
         assert listening.startswith("  it listens on 127.0.0.1:")
 
+    @pytest.mark.parametrize(
+        ("mode", "says"),
+        [
+            (
+                "tls",
+                r"status 400: Client sent an HTTP request.*this port speaks TLS: write  ready: {http: 'https://127",
+            ),
+            (
+                "http2",
+                r"no HTTP/1\.1 came back.*Does this port speak HTTP/1\.1\? For gRPC wait with  ready: {tcp: true}",
+            ),
+            ("unix", r"connection refused\n  it listens on unix:\S+/socket\n  its ports: {port} is \d+\n---"),
+        ],
+    )
+    def test_another_way_of_serving(self, launch, programs, mode, says):
+        """What speaks TLS, HTTP/2 alone or serves on a unix socket is told as that, with what to write instead."""
+        args = ["--mode", mode, "--listen", "127.0.0.1:{port}", "--unix", "{tmp}/socket"]
+        with pytest.raises(LaunchError) as caught:
+            launch(binary=programs["chaos"], args=args, ready={"http": "/healthz", "timeout": "500ms"})
+        assert re.search(says, str(caught.value), re.DOTALL)
+
 
 class TestPorts:
     def test_lost_race_is_run_again(self, launch, programs, tmp_path):

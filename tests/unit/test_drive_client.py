@@ -11,7 +11,7 @@ import time
 import pytest
 
 from pytest_gomem.drive.client import HttpClient
-from pytest_gomem.drive.driver import Sender
+from pytest_gomem.drive.driver import Sender, run_load
 from pytest_gomem.drive.spec import LoadSpec
 from pytest_gomem.errors import ConfigError, LoadError, ObserveError, ObserveTimeout
 from pytest_gomem.observe.endpoint import PprofEndpoint
@@ -249,16 +249,18 @@ class DrippingServer(threading.Thread):
         self.start()
 
     def run(self):
-        head, drop, pause = self._said
         with contextlib.suppress(OSError):
             while True:
-                connection, _ = self._listener.accept()
-                with connection, contextlib.suppress(ConnectionError):
-                    connection.recv(65536)
-                    self.requests += 1
-                    connection.sendall(head)
-                    while not self._is_closed.wait(pause):
-                        connection.sendall(drop)
+                threading.Thread(target=self._drip, args=(self._listener.accept()[0],), daemon=True).start()
+
+    def _drip(self, connection):
+        head, drop, pause = self._said
+        with connection, contextlib.suppress(ConnectionError):
+            connection.recv(65536)
+            self.requests += 1
+            connection.sendall(head)
+            while not self._is_closed.wait(pause):
+                connection.sendall(drop)
 
     def close(self):
         self._is_closed.set()
@@ -301,6 +303,14 @@ def test_a_drip_ends_by_the_deadline(dripping, head):
             page.read()
     sender = Sender(LoadSpec(server.url, "/", requests=1, timeout=0.2))
     assert sender.send() == "timeout"
+
+
+@pytest.mark.parametrize(("until_timeout", "sent"), [(True, 2), (False, 4)])
+def test_a_load_that_must_not_fail_ends_with_its_first_timeouts(dripping, until_timeout, sent):
+    """Each connection sends no more after one; where errors are allowed all is sent."""
+    server = dripping(OK + b"X-A: ")
+    spec = LoadSpec(server.url, "/", requests=4, connections=2, timeout=0.1, until_timeout=until_timeout)
+    assert run_load(spec).statuses == (("timeout", sent),)
 
 
 def test_what_came_before_the_deadline_is_told(dripping):

@@ -35,6 +35,28 @@ def test_errors_fail_with_their_counts_largest_first():
     assert "wonderfully lean" in str(caught.value)
 
 
+def test_what_was_not_sent_any_more_is_told():
+    """After timeouts the rest of fixed work is left out."""
+    with pytest.raises(LoadError, match=r"2 of 7 requests failed: 2 x timeout\n  93 more were not sent"):
+        judge_load(record(7, 2, statuses=(("200", 5), ("timeout", 2))), False, False, unsent=93)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "hinted"),
+    [
+        ((("no HTTP/1.1 came back", 10),), True),
+        ((("closed without an answer", 9), ("connection reset", 1)), True),
+        ((("200", 1), ("closed without an answer", 9)), False),
+        ((("timeout", 10),), False),
+    ],
+)
+def test_a_port_of_another_protocol_is_suspected(statuses, hinted):
+    """Where every request was hung up on, and only there."""
+    with pytest.raises(LoadError) as caught:
+        judge_load(record(10, 9, statuses=statuses), allow_errors=False, allow_missed_rate=False)
+    assert ("Does this port speak HTTP/1.1? For gRPC use a client of your own" in str(caught.value)) == hinted
+
+
 def test_allowed_errors_pass():
     """allow_errors lets a failing load through."""
     judge_load(record(10, 10, statuses=(("500", 10),)), allow_errors=True, allow_missed_rate=False)

@@ -2,9 +2,15 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"flag"
 	"fmt"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -31,6 +37,8 @@ var modes = map[string]func(flags) error{
 	"prefork":     prefork,
 	"prefork-one": preforkOne,
 	"unix":        unix,
+	"tls":         overTLS,
+	"http2":       http2,
 	"idle":        idle,
 }
 
@@ -116,6 +124,40 @@ func unix(f flags) error {
 	fmt.Println("serving on", f.unix)
 	web.Serve(listener, "", routes())
 	return nil
+}
+
+// overTLS serves with a certificate that nobody trusts.
+func overTLS(f flags) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return err
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	web.Serve(tls.NewListener(web.Listen(f.listen), config), f.admin, routes())
+	return nil
+}
+
+// http2 greets with a SETTINGS frame and hangs up, as a gRPC server does when HTTP/1.1 is spoken to it.
+func http2(f flags) error {
+	listener := web.Listen(f.listen)
+	for {
+		connection, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer connection.Close()
+			// Who only looks whether somebody accepts sends nothing.
+			if _, err := connection.Read(make([]byte, 1<<16)); err == nil {
+				connection.Write([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0})
+			}
+		}()
+	}
 }
 
 // idle ends by itself, so that a test that loses it leaves nothing for ever.

@@ -1,0 +1,238 @@
+"""Shows what a user sees of faults: the line that names one, how long it takes, how much is printed, what is left.
+
+Each fault is a small project whose pytest must end by itself, say what is wrong in the line of pytest's summary, print
+few lines, and leave no process behind.
+
+    python benchmarks/faults.py [--small] [WORD ...]     only faults with one of these words in their name
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from common import program, table, verdict, workshop
+
+TAG = "GOMEM_FAULT"
+GIVEN_UP = 120.0  # seconds until a pytest that does not end is killed
+MOST_LINES = 60
+SHOWN = 150  # characters of the first line
+SMALL = ("drips its header", "404")
+
+# Answers `kind`, which is its second argument; /healthz is answered well by those that begin with "then ".
+SERVER = """\
+import socket, sys, threading, time
+
+port, kind = int(sys.argv[1]), sys.argv[2]
+OK = b"HTTP/1.1 200 OK\\r\\n"
+HEADS = {"body": OK + b"\\r\\n", "header": OK + b"X-A: ", "status line": b"HTTP/1.1 20", "large": OK + b"\\r\\n"}
+EMPTY = b"Content-Length: 0\\r\\nConnection: close\\r\\n\\r\\n"
+
+def answer(connection):
+    with connection:
+        path = connection.recv(65536).split()[1]
+        if kind.startswith("then ") and path == b"/healthz":
+            return connection.sendall(OK + EMPTY)
+        if kind == "404":
+            return connection.sendall(b"HTTP/1.1 404 Not Found\\r\\n" + EMPTY)
+        connection.sendall(HEADS[kind.removeprefix("then ")])
+        while True:
+            connection.sendall(b"x" * (1 << 20 if "large" in kind else 1))
+            time.sleep(0 if "large" in kind else 0.1)
+
+def safely(connection):
+    try:
+        answer(connection)
+    except OSError:
+        pass
+
+with socket.create_server(("127.0.0.1", port)) as server:
+    while True:
+        threading.Thread(target=safely, args=(server.accept()[0],), daemon=True).start()
+"""
+HEALTH = "{http: /healthz, timeout: 2s}"
+EMPTY_TEST = """\
+def test_it(go_service):
+    pass
+"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A project and what its pytest is to say; CHAOS and PYTHON in its files are paths.
+
+    yaml: gomem.yaml. files: further ones by name. says: must stand in the summary's line. most: seconds.
+    """
+
+    name: str
+    says: str
+    yaml: str
+    test: str = EMPTY_TEST
+    files: Mapping[str, str] = field(default_factory=dict)
+    args: tuple[str, ...] = ()
+    most: float = 30.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of one: seconds is None where pytest had to be killed."""
+
+    fault: Fault
+    first_line: str
+    seconds: float | None
+    lines: int
+    left: int
+
+
+def served(name: str, says: str, kind: str, test: str = EMPTY_TEST, timeout: str = "3s", **more: float) -> Fault:
+    """A service in Python that answers in a wrong way."""
+    yaml = f"""\
+version: 1
+services:
+  api:
+    command: [PYTHON, server.py, "{{port}}", "{kind}"]
+    ready: {{http: /healthz, timeout: {timeout}}}
+"""
+    return Fault(name, says, yaml, test, {"server.py": SERVER}, **more)  # type: ignore[arg-type]
+
+
+def chaos(
+    name: str, says: str, mode: str, test: str = EMPTY_TEST, ready: str = "{http: /healthz, timeout: 2s}"
+) -> Fault:
+    """A service in Go that goes wrong in one of the ways of tests/programs/chaos."""
+    yaml = f"""\
+version: 1
+services:
+  api:
+    binary: CHAOS
+    args: ["--mode", {mode}, "--listen", "127.0.0.1:{{port}}", "--unix", "{{tmp}}/socket"]
+    ready: {ready}
+"""
+    return Fault(name, says, yaml, test)
+
+
+def requested(call: str) -> str:
+    """A test that does one thing with its service."""
+    return f"import os, signal\n\n\ndef test_it(go_service):\n    {call}\n"
+
+
+FAULTS = (
+    served("health drips its body", "no whole answer within", "body"),
+    served("health drips its header", "no whole answer within", "header"),
+    served("health drips its status line", "no whole answer within", "status line"),
+    served("health is 404", "it answered with status 404", "404", timeout="1s"),
+    served(
+        "pprof, expvar and metrics drip",
+        "live_heap",
+        "then header",
+        'import pytest\n\n\n@pytest.mark.gomem(live_heap="1GB")\ndef test_it(go_service):\n    pass\n',
+        most=60.0,
+    ),
+    served("get drips", "no whole answer within 1 s", "then body", requested('go_service.get("/x", timeout="1s")')),
+    served("get is endless", "larger than max_body=128MiB", "then large", requested('go_service.get("/x")')),
+    served(
+        "load drips",
+        "4 of 4 requests failed: 4 x timeout",
+        "then body",
+        requested('go_service.load("/x", requests=1000, connections=4, timeout="1s")'),
+    ),
+    chaos("never listens", "connection refused", "idle"),
+    chaos("listens on a unix socket", "connection refused", "unix"),
+    chaos("speaks TLS", "HTTPS server", "tls"),
+    chaos("speaks HTTP/2 alone", "no HTTP/1.1 came back", "http2"),
+    chaos("get over HTTP/2 alone", "no HTTP/1.1 came back", "http2", requested('go_service.get("/x")'), "{tcp: true}"),
+    chaos(
+        "stopped in a test",
+        "no whole answer within 1 s",
+        "serve",
+        requested('os.kill(go_service.pid, signal.SIGSTOP); go_service.get("/pid", timeout="1s")'),
+    ),
+)
+
+
+def seen(fault: Fault, folder: Path, binary: Path) -> Seen:
+    """Run the project's pytest to its end."""
+    folder.mkdir()
+    for name, text in {
+        "gomem.yaml": fault.yaml,
+        "test_it.py": fault.test,
+        "pytest.ini": "[pytest]\n",
+        **fault.files,
+    }.items():
+        (folder / name).write_text(text.replace("CHAOS", str(binary)).replace("PYTHON", sys.executable))
+    mark = f"{os.getpid()}-{folder.name}"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *fault.args]
+    began = time.monotonic()
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, TAG: mark, "CI": "1"},  # with CI, pytest leaves the lines of its summary whole
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as pytest:
+        try:
+            text, seconds = pytest.communicate(timeout=GIVEN_UP)[0], time.monotonic() - began
+        except subprocess.TimeoutExpired:
+            pytest.kill()
+            text, seconds = pytest.communicate()[0], None
+    left = [process for process in psutil.process_iter() if _has(process, mark)]
+    for process in left:
+        process.kill()
+    lines = text.splitlines()
+    summary = [line.partition(" - ")[2] for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    return Seen(fault, (summary or lines[-1:] or [""])[0], seconds, len(lines), len(left))
+
+
+def _has(process: psutil.Process, mark: str) -> bool:
+    try:
+        return bool(process.environ().get(TAG) == mark)
+    except (psutil.Error, OSError):
+        return False
+
+
+def missed(one: Seen) -> list[str]:
+    """What is not as it must be."""
+    fault, faults = one.fault, []
+    if one.seconds is None or one.seconds > fault.most:
+        faults.append(f"does not end within {fault.most:g} s")
+    if fault.says not in one.first_line:
+        faults.append(f"does not say '{fault.says}': {one.first_line}")
+    if one.lines > MOST_LINES:
+        faults.append(f"prints {one.lines} lines")
+    if one.left:
+        faults.append(f"leaves {one.left} processes")
+    return [f"{fault.name}: {words}" for words in faults]
+
+
+def main() -> int:
+    """Run the faults, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="only faults with one of these in their name")
+    parser.add_argument("--small", action="store_true", help="two of them, for CI")
+    asked = parser.parse_args()
+    words = SMALL if asked.small else asked.words
+    chosen = [fault for fault in FAULTS if not words or any(word in fault.name for word in words)]
+    with workshop() as folder:
+        binary = program("chaos", folder)
+        all_seen = [seen(fault, folder / str(number), binary) for number, fault in enumerate(chosen)]
+    rows = [
+        (one.fault.name, "-" if one.seconds is None else f"{one.seconds:.1f}", one.lines, one.left) for one in all_seen
+    ]
+    table("faults: what it costs to be told", ("fault", "seconds", "lines printed", "processes left"), rows)
+    print("\nthe first line")
+    for one in all_seen:
+        print(f"  {one.fault.name}: {one.first_line[:SHOWN]}")
+    return verdict([line for one in all_seen for line in missed(one)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
