@@ -20,8 +20,10 @@ from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.file import load_config
 from pytest_gomem.config.services import BuildSpec, ServiceConfig
 from pytest_gomem.errors import BuildError, ConfigError, LaunchError, ToolchainError
+from pytest_gomem.judge.culprits import Culprit
+from pytest_gomem.judge.origin import Origins
 from pytest_gomem.launch import checkout, go_versions
-from pytest_gomem.launch.build import binary_info, build_once
+from pytest_gomem.launch.build import binary_info, build_once, locate
 from pytest_gomem.launch.cache import cache_dir
 from pytest_gomem.launch.checkout import checked_out
 from pytest_gomem.launch.git import Repository, git
@@ -29,6 +31,8 @@ from pytest_gomem.launch.go_versions import named_toolchain
 from pytest_gomem.launch.sides import Against, BaseSide, NewSide, Source
 from pytest_gomem.launch.toolchain import find_toolchain, go_bin
 from pytest_gomem.locks import locked_file, locked_if_free
+from pytest_gomem.pprof.group import package_of
+from pytest_gomem.session.reasons import Built, Reasons
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +69,87 @@ def built(source: Source, out: Path) -> Path:
 def base_says(config: ServiceConfig, against: Against, out: Path) -> str:
     with BaseSide(against, out).source(config) as source:
         return printed(built(source, out))
+
+
+WHERE = """package {0}
+
+import "runtime"
+
+func {1}() (string, int) {{
+	_, file, line, _ := runtime.Caller(0)
+	return file, line
+}}
+"""
+
+
+class TestTrimpath:
+    """Both sides are built with -trimpath: what is equal in both is compiled once."""
+
+    @staticmethod
+    def compiled(source: Source, out: Path) -> list[str]:
+        """The packages that a build of the side compiles."""
+        assert source.build is not None
+        cwd, package = locate(source.build.package, source.base_dir)
+        command = [find_toolchain().go, "build", "-v", *source.build.flags, "-o", str(out), package]
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True).stderr.splitlines()
+
+    @pytest.mark.parametrize(("flags", "again"), [([], False), (["-trimpath=false"], True)])
+    def test_equal_packages_are_compiled_once(self, tmp_path, flags, again):
+        """The second side compiles package main alone; who says -trimpath=false has the whole module compiled twice."""
+        made = GitRepository.made(tmp_path / "repo")
+        main = 'package main\n\nimport "example.com/app/kept"\n\nfunc main() {{ println(kept.Word, "{}") }}\n'
+        kept = f'package kept\n\nconst Word = "{tmp_path}"\n'  # no cache has it
+        made.commit(**{"go.mod": GO_MOD, "main.go": main.format("one"), "kept/kept.go": kept})
+        made.commit(**{"main.go": main.format("two")})
+        config, against = service(made.folder, {"package": ".", "flags": flags}), Against("HEAD~1")
+        with NewSide(against).source(config) as new, BaseSide(against, tmp_path).source(config) as base:
+            assert "example.com/app/kept" in self.compiled(new, tmp_path / "new")
+            second = self.compiled(base, tmp_path / "base")
+        assert "example.com/app" in second
+        assert ("example.com/app/kept" in second) is again
+
+    def test_the_user_s_word_stands(self, repository, tmp_path, monkeypatch):
+        """GOFLAGS count as said too; without a commit to compare with, nothing is added."""
+        config, against = service(repository.folder), Against("HEAD~1")
+        for flags, expected in (("-trimpath=false", ()), ("-mod=mod -trimpath", ()), ("-mod=mod", ("-trimpath",))):
+            monkeypatch.setenv("GOFLAGS", flags)
+            with NewSide(against).source(config) as new, BaseSide(against, tmp_path).source(config) as base:
+                assert new.build.flags == expected
+                assert base.build.flags == (*expected, "-buildvcs=false")
+        with NewSide().source(config) as alone:
+            assert alone.build.flags == ()
+
+    def test_lines_are_found_again(self, tmp_path):
+        """Of the module's own file and of one of a replaced module git tells who changed the line."""
+        made = GitRepository.made(tmp_path / "repo")
+        replaced = "require example.com/lib v0.0.0\n\nreplace example.com/lib => ../lib\n"
+        main = 'import "example.com/lib"\n\nfunc main() {\n\tprintln(lib.Where())\n\tprintln(where())\n}\n'
+        made.commit(
+            **{
+                "app/go.mod": f"{GO_MOD}\n{replaced}",
+                "app/main.go": f"package main\n\n{main}",
+                "app/where.go": WHERE.format("main", "where"),
+                "lib/go.mod": "module example.com/lib\n\ngo 1.21\n",
+                "lib/lib.go": WHERE.format("lib", "Where"),
+            }
+        )
+        for file in ("app/where.go", "lib/lib.go"):
+            path = made.folder / file
+            path.write_text(path.read_text().replace("\n\nfunc", "\n\n// changed\nfunc").replace("_, file", "_ , file"))
+        with NewSide(Against("HEAD")).source(service(made.folder, "./app")) as new:
+            binary = built(new, tmp_path / "out")
+            told = [line.rsplit(" ", 1) for line in printed(binary).splitlines()]
+            side = Built(binary, binary_info(binary), new)
+            module = side.info.module
+            sites = [
+                (function, Origins(module, ()).short(file, package_of(function)), int(line))
+                for function, (file, line) in zip(("example.com/lib.Where", "main.where"), told, strict=True)
+            ]
+            assert [file for _, file, _ in sites] == ["example.com/lib@v0.0.0/lib.go", "where.go"]
+            culprits = [Culprit(*site, "live_heap", 0, 10, 1, 1.0, "holds 10 B") for site in sites]
+            found, _ = Reasons().explained(culprits, side)
+        for one in found:
+            assert "it is changed in the working tree, and not committed" in one.reason, one
 
 
 class TestCommit:
