@@ -23,6 +23,8 @@ _LEAST_COVERED = 0.5  # of the CPU time: with less before the last cycle, what c
 _LONGEST_LEAD = 0.2  # of a phase: with more before it, the share is that of other work
 _MOST_STARVED = 0.05
 _NOTHING = 1e-9  # seconds: of differences of sums
+_ESTIMATE = "the runtime's estimate, from the opening to the last cycle that ended in the window"
+_TRACED = f"a cycle counts whole where it ends; {GCTRACE_PRECISION}"
 _OVER_CPU, _OVER_CAPACITY = f"{GCTRACE} / {CPU_CLOCK}", f"{GCTRACE} / (GOMAXPROCS x wall time)"
 
 _share_metric = partial(
@@ -32,8 +34,7 @@ _share_metric = partial(
     better=Better.LOWER,
     noise=Noise.NOISY,
     redefined=("the collector's CPU came from the runtime's own classes",),
-    precision="the runtime's estimate, from the opening to the last cycle that ended in the window; from gctrace a "
-    f"cycle counts whole where it ends, and {GCTRACE_PRECISION}",
+    precision=f"{_ESTIMATE}; from gctrace {_TRACED}",
 )
 
 
@@ -91,7 +92,7 @@ class _Spent:
         if whole <= 0 or not 0 <= part <= whole:
             raise ObserveError(f"{_CLASSES} make no share: {part:.6f} s of {whole:.6f} s")
         counted = f"over {self.cycles} cycle{'s' * (self.cycles != 1)}"
-        return Reading(part / whole, _BY_AGENT, note=joined(counted, self.note))
+        return Reading(part / whole, _BY_AGENT, _ESTIMATE, joined(counted, self.note))
 
 
 def _spent(window: Window) -> _Spent | None:
@@ -120,7 +121,8 @@ def _check_covered(window: Window, spent: _Spent) -> None:
     if 0 < spent.busy < _LEAST_COVERED * used:
         raise ObserveError(
             f"the last of {spent.cycles} GC cycles ended after at most {format_value(spent.busy, SECONDS)} of the "
-            f"window's {format_value(used, SECONDS)} of CPU time: the runtime does not tell what came after it"
+            f"window's {format_value(used, SECONDS)} of CPU time: the runtime does not tell what came after it, nor "
+            "what C code used"
         )
 
 
@@ -166,7 +168,7 @@ def _traced_share(window: Window, share: float, source: str, note: str) -> Readi
         )
     if share > 1:
         raise ObserveError(f"gctrace makes it {share:.0%}, more than there is: its workers waited for a CPU; {known}")
-    return Reading(share, source, f"a cycle counts whole where it ends; {GCTRACE_PRECISION}", note)
+    return Reading(share, source, _TRACED, note)
 
 
 def _gomaxprocs(window: Window, cycles: tuple[GcCycle, ...]) -> int:
