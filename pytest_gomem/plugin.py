@@ -17,7 +17,6 @@ from pytest_gomem.fixtures import (  # noqa: F401 - pytest finds fixtures by the
     gomem_session_options,
 )
 from pytest_gomem.options import add_options
-from pytest_gomem.printable import printable
 from pytest_gomem.stash import begun, edge_of
 from pytest_gomem.use import is_measured, is_used_by_run
 
@@ -116,6 +115,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     edge = begun(config)
     lines = edge.reporting.summary(terminalreporter._tw.fullwidth) if edge else []
     if lines:
+        from pytest_gomem.printable import printable
+
         terminalreporter.section("gomem", "=")
         for text, style in lines:
             terminalreporter.write_line(printable(text), **({style: True} if style else {}))
@@ -124,4 +125,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Under xdist: one run folder for all workers, so that a service is built once; their records come back to us."""
-    node.workerinput["gomem_run_dir"] = str(edge_of(node.config).state.run_dir)
+    node.workerinput.update(edge_of(node.config).state.for_workers())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_gomem import against, option_values
+from pytest_gomem.errors import GomemError
 from pytest_gomem.use import default_config, is_worker
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class State:
         self.gomem_config: GomemConfig | None = None
         self.against: against.Asked | None = None
         self._folders = contextlib.ExitStack()
+        if (silent := self._given("gomem_silent_go")) and not self.is_remote:
+            from pytest_gomem.launch import toolchain
+
+            toolchain.silent.update(silent)
 
     def load(self) -> None:
         """Judge the options, and gomem.yaml where there is one; raises ConfigError(s), and ToolchainError."""
@@ -55,6 +60,7 @@ class State:
     @cached_property
     def run(self) -> Run:
         """The core's run."""
+        from pytest_gomem.announcing import announce
         from pytest_gomem.observe.source import Source
         from pytest_gomem.plugin_calls import gathered
         from pytest_gomem.session.run import Run
@@ -70,6 +76,7 @@ class State:
                 measure=not self.options["no-measure"],
                 against=self.against.base if self.against else None,
                 sources=tuple(source for given in reversed(sources) for source in given),
+                announce=partial(announce, self.config),
             )
         )
 
@@ -90,7 +97,19 @@ class State:
 
     @property
     def _shared(self) -> Path:
-        return Path(getattr(self.config, "workerinput", {}).get("gomem_run_dir", ""))
+        return Path(self._given("gomem_run_dir") or "")
+
+    def for_workers(self) -> dict[str, Any]:
+        """What the workers of this controller are given: its folder, and which go commands do not answer."""
+        from pytest_gomem.launch import toolchain
+
+        with contextlib.suppress(GomemError):
+            toolchain.find_toolchain()
+        return {"gomem_run_dir": str(self.run_dir), "gomem_silent_go": toolchain.silent}
+
+    def _given(self, name: str) -> Any:
+        """What the controller has given to this worker; None elsewhere."""
+        return getattr(self.config, "workerinput", {}).get(name)
 
     def close(self) -> None:
         """End every process of the run and remove its folder."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
-import sys
 import time
+from dataclasses import replace
 
-from pytest_gomem.keeper.family import Family
+from pytest_gomem.keeper.kept import FOREVER, Kept
 from pytest_gomem.keeper.log import LogEnds
 from pytest_gomem.keeper.pipe import DrainedPipe
 from pytest_gomem.keeper.protocol import ChildState, ExitRecord, LaunchRequest, Message
@@ -20,48 +19,39 @@ from pytest_gomem.observe.gctrace import GctraceReader
 from pytest_gomem.observe.sampler import Sampler
 
 SPLIT_VARIABLE = "PYTEST_GOMEM_STDERR_FD"
-_KILL_AGAIN = 0.02
 _SETSID = "setsid: "
 
 
-class Child:
+class Child(Kept):
     """A launched program."""
 
     def __init__(self, request: LaunchRequest, mark: str) -> None:
         self.stdout, self.stderr = DrainedPipe(), DrainedPipe()
         self.split = [DrainedPipe()] if request.split_stderr else []
+        self.pipes = [self.stdout, self.stderr, *self.split]
         inherited = [pipe.write_fd for pipe in self.split]
         env = {**request.env, LAUNCH_MARK: mark}
         if inherited:
             env[SPLIT_VARIABLE] = str(inherited[0])
-        self.started = time.monotonic()
+        started = time.monotonic()
         try:
             spawned = spawn(request.argv, env, request.cwd, self.stdout.write_fd, self.stderr.write_fd, inherited)
         except Exception as error:
-            said = self.stderr.read(self.started).decode(errors="replace").strip()
-            self.close()
+            said = self.stderr.read(started).decode(errors="replace").strip()
+            super().close()
             if said.startswith(_SETSID):  # it knows why the program could not be executed
                 raise OSError(said.removeprefix(_SETSID)) from error
             raise
-        self.pid = spawned.pid
+        super().__init__(spawned.pid, mark, started)
         self.log = LogEnds(request.log_bytes)
         self.watch = Watch(self.pid, request.tree, request.sample_rate)
         self._watching = request.tree, request.sample_rate
         self.serving: Serving | None = None
-        self.gctrace = GctraceReader(self.started) if request.gctrace else None
+        self.gctrace = GctraceReader(started) if request.gctrace else None
         self.cycles = CycleTable()
-        self.family = Family(self.pid, mark)
-        self.exit: ExitRecord | None = None
-        self.kill_at: float | None = None
         self._own_peak = spawned.own_peak
-        self._killed = False
-        self._looked = self.started
+        self._looked = started
         self._oom = oom.RecentCounters(self.pid)
-
-    @property
-    def pipes(self) -> list[DrainedPipe]:
-        """All that it writes to."""
-        return [self.stdout, self.stderr, *self.split]
 
     def tick(self, now: float) -> float:
         """Sample and look at OOM counters if due, and kill if the grace after SIGTERM is over; when to come back.
@@ -72,11 +62,7 @@ class Child:
         due = self.watch.tick(now)
         if self.is_watched and now >= self._oom.due:
             self._oom.look(now)
-        if self.kill_at is None:
-            return due
-        if now >= self.kill_at:
-            self.kill()
-        return due if self.kill_at is None else min(due, self.kill_at)
+        return min(due, super().tick(now))
 
     def drain(self) -> int:
         """Move some of what waits in the pipes to the log and the GC cycles; the number of bytes."""
@@ -131,39 +117,16 @@ class Child:
             self.log.append(self.gctrace.close())
 
     def _ended(self, status: int, usage: resource.struct_rusage, *, own_peak: bool) -> ExitRecord:
-        by_signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        foreign_kill = by_signal == signal.SIGKILL and not self._killed
-        return ExitRecord(
-            t=time.monotonic(),
-            code=None if by_signal is not None else os.WEXITSTATUS(status),
-            signal=by_signal,
-            max_rss=_max_rss(usage) if own_peak else None,
-            cpu=usage.ru_utime + usage.ru_stime,
-            oom=self._oom.proof() if foreign_kill else "",
-            killed=by_signal == signal.SIGKILL and self._killed,
-        )
-
-    def terminate(self, grace: float) -> None:
-        """SIGTERM to the whole family now, SIGKILL to what is left after `grace` seconds."""
-        deadline = time.monotonic() + grace
-        if self.kill_at is None:
-            self.family.terminate()
-        self.kill_at = min(deadline, self.kill_at or deadline)
-
-    def kill(self) -> None:
-        """SIGKILL to the whole family, again and again until none of it is left: new ones may appear meanwhile."""
-        self._killed = True
-        gone = self.family.kill(reaped=self.exit is not None)
-        self.kill_at = None if gone else time.monotonic() + _KILL_AGAIN
+        ended = super()._ended(status, usage, own_peak=own_peak)
+        foreign_kill = ended.signal == signal.SIGKILL and not ended.killed
+        return replace(ended, oom=self._oom.proof()) if foreign_kill else ended
 
     def state(self) -> ChildState:
         """What the client may know."""
         if self.serving is not None:
             self.serving.look()
-        return ChildState(
-            pid=self.pid,
-            started=self.started,
-            exit=self.exit,
+        return replace(
+            super().state(),
             log_end=self.log.end,
             stalls=sum(pipe.stalls for pipe in self.pipes),
             stalled=sum(pipe.stalled for pipe in self.pipes),
@@ -178,9 +141,9 @@ class Child:
         }
 
     def close(self) -> None:
-        """Give the pipes back."""
-        for pipe in self.pipes:
-            pipe.close()
+        """Give pipes and files back."""
+        self.watch.stop()
+        super().close()
 
 
 class Watch:
@@ -209,9 +172,5 @@ class Watch:
 
     def stop(self) -> None:
         """Take no more samples; what was taken stays."""
-        self._due = float("inf")
+        self._due = FOREVER
         self._sampler.close()
-
-
-def _max_rss(usage: resource.struct_rusage) -> int:
-    return int(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from pytest_gomem.errors import KeeperError
 from pytest_gomem.helper_path import helper_path
-from pytest_gomem.keeper.protocol import Channel, ChildState, LaunchRequest, Message, to_message
+from pytest_gomem.keeper.protocol import Channel, ChildState, HelperRequest, LaunchRequest, Message, to_message
 from pytest_gomem.keeper.timeline import cycles, samples
 from pytest_gomem.observe.records import GcCycle, Sample
 
@@ -102,9 +102,16 @@ class KeeperClient:
 
     def launch(self, request: LaunchRequest) -> KeptChild:
         """Start a program; raises KeeperError with the system's words when it cannot be started."""
+        return self._start("launch", request)
+
+    def help(self, request: HelperRequest) -> KeptChild:
+        """Start a command that is to run to its end, as a build is; raises KeeperError as `launch` does."""
+        return self._start("help", request)
+
+    def _start(self, do: str, request: LaunchRequest | HelperRequest) -> KeptChild:
         key = next(self._keys)
         try:
-            answer = self.ask("launch", id=key, launch=to_message(request))
+            answer = self.ask(do, id=key, **{do: to_message(request)})
         except KeeperError:
             raise
         except BaseException:  # interrupted: it may be running by now, and nobody else could stop it

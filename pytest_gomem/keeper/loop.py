@@ -13,11 +13,12 @@ from collections.abc import Callable
 
 from pytest_gomem.keeper.child import Child, Watch
 from pytest_gomem.keeper.family import living_descendants, mark_of, send
-from pytest_gomem.keeper.protocol import LaunchRequest, Message, ServingChannel, to_message
+from pytest_gomem.keeper.helper import Helper
+from pytest_gomem.keeper.kept import FOREVER, Kept
+from pytest_gomem.keeper.protocol import HelperRequest, LaunchRequest, Message, ServingChannel, to_message
 from pytest_gomem.keeper.spawn import become_subreaper
 
 IDLE_WAIT = 500.0  # milliseconds between looks at a parent that cannot be watched by a descriptor
-FOREVER = float("inf")
 _KILL_AGAIN = 0.005
 _KILL_PATIENCE = 30.0  # seconds for the kernel to end killed processes: many GB take long, a stuck disk for ever
 
@@ -28,7 +29,7 @@ class Keeper:
     def __init__(self, channel: ServingChannel, parent: int) -> None:
         self._channel = channel
         self._parent = parent
-        self._children: dict[int, Child] = {}
+        self._children: dict[int, Kept] = {}
         self._forgotten: set[int] = set()
         self._watches: dict[int, Watch] = {}
         self._running = True
@@ -80,7 +81,7 @@ class Keeper:
                 self._handlers[fd]()
         now = time.monotonic()
         due = FOREVER
-        ticking: tuple[Child | Watch, ...] = (*self._children.values(), *self._watches.values())
+        ticking: tuple[Kept | Watch, ...] = (*self._children.values(), *self._watches.values())
         for one in ticking:
             due = min(due, one.tick(now))
         self._due = due
@@ -153,8 +154,14 @@ class Keeper:
         return {}
 
     def _on_launch(self, request: Message) -> Message:
-        key = request["id"]
-        child = Child(LaunchRequest(**request["launch"]), mark_of(os.getpid(), key))
+        child = Child(LaunchRequest(**request["launch"]), mark_of(os.getpid(), request["id"]))
+        return self._keep(request["id"], child)
+
+    def _on_help(self, request: Message) -> Message:
+        helper = Helper(HelperRequest(**request["help"]), mark_of(os.getpid(), request["id"]))
+        return self._keep(request["id"], helper)
+
+    def _keep(self, key: int, child: Kept) -> Message:
         self._children[key] = child
         for pipe in child.pipes:
             self._handle(pipe.fd, child.drain)
@@ -175,19 +182,19 @@ class Keeper:
         return {"members": self._child(request).family.members()}
 
     def _on_serve_by(self, request: Message) -> Message:
-        self._child(request).serve_by(request["pid"])
+        self._launched(request).serve_by(request["pid"])
         return {}
 
     def _on_log(self, request: Message) -> Message:
-        log = self._child(request).log
+        log = self._launched(request).log
         return {"end": log.end, "log": base64.b64encode(log.since(request["since"])).decode()}
 
     def _on_samples(self, request: Message) -> Message:
-        watch = self._watches[request["id"]] if request["id"] in self._watches else self._child(request).watch
+        watch = self._watches[request["id"]] if request["id"] in self._watches else self._launched(request).watch
         return {"columns": watch.timeline.between(request["since"], request["until"])}
 
     def _on_gctrace(self, request: Message) -> Message:
-        return self._child(request).gc_message(request["since"], request["until"])
+        return self._launched(request).gc_message(request["since"], request["until"])
 
     def _on_terminate(self, request: Message) -> Message:
         self._child(request).terminate(request["grace"])
@@ -202,7 +209,12 @@ class Keeper:
         self._forgotten.add(request["id"])
         return {}
 
-    def _child(self, request: Message) -> Child:
+    def _launched(self, request: Message) -> Child:
+        child = self._child(request)
+        assert isinstance(child, Child)
+        return child
+
+    def _child(self, request: Message) -> Kept:
         key = request["id"]
         if key not in self._children or key in self._forgotten:
             raise LookupError(f"nothing is kept of launch {key}")

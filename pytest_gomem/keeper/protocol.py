@@ -30,6 +30,17 @@ class LaunchRequest:
 
 
 @dataclass(frozen=True)
+class HelperRequest:
+    """A command to run to its end; stdout, stderr: the files that its output goes to."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
 class ExitRecord:
     """How a process ended: wait4's status and resources, and proof of an OOM kill ("" if none).
 
@@ -173,6 +184,6 @@ class ServingChannel:
         return self._lines.feed(data)
 
 
-def to_message(record: LaunchRequest | ExitRecord | ChildState) -> Message:
+def to_message(record: LaunchRequest | HelperRequest | ExitRecord | ChildState) -> Message:
     """A record as plain JSON data."""
     return asdict(record)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import CompletedProcess
 
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.errors import BuildError, ToolchainError
 from pytest_gomem.launch.git import environment_without_hook
 from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.launch.limited import WhenSlow, output_within
 from pytest_gomem.launch.overlay import NotInjected, overlay_for
-from pytest_gomem.launch.toolchain import Toolchain, find_toolchain
+from pytest_gomem.launch.toolchain import Toolchain, ask_go, find_toolchain
 from pytest_gomem.locks import locked_file
 
+_BUILD_SECONDS = 1800.0
 _NO_AGENT_ASKED = "gomem.yaml says agent: false"
 
 
@@ -50,10 +50,12 @@ def build_once(
     *,
     agent: bool = False,
     toolchain: Toolchain | None = None,
+    when_slow: WhenSlow | None = None,
 ) -> Path:
     """Path of the built binary; whoever comes first in this run builds, in whichever process, the others wait.
 
     agent: build the agent in where that can be done; `why_no_agent` says whether it was. toolchain: None = the usual.
+    when_slow: called where it takes more than 3 s.
     Raises BuildError with the compiler's own words (to every process that asks), or ToolchainError without a Go.
     """
     cwd, package = locate(spec.package, base_dir)
@@ -67,10 +69,14 @@ def build_once(
     binary.parent.mkdir(parents=True, exist_ok=True)
     with locked_file(binary.parent / ".lock"):
         if not binary.exists() and not failure.exists():
-            words = _build_agent(go, options, package, cwd, env, binary) if agent else _NO_AGENT_ASKED
-            if words is not None:
-                _reason_file(binary).write_text(words, encoding="utf-8")
-                words = _build([go, "build", *options, "-o"], package, cwd, env, binary)
+            making = _Making(go, options, package, cwd, env, binary, when_slow)
+            try:
+                words = _build_agent(making) if agent else _NO_AGENT_ASKED
+                if words is not None:
+                    _reason_file(binary).write_text(words, encoding="utf-8")
+                    words = _build(making)
+            except (ToolchainError, TimeoutError) as error:
+                words = str(error)
             if words is not None:
                 failure.write_text(words, encoding="utf-8")
         if failure.exists():
@@ -89,14 +95,26 @@ def _reason_file(binary: Path) -> Path:
     return binary.parent / ".no-agent"
 
 
-def _build_agent(
-    go: str, options: list[str], package: str, cwd: Path, env: Mapping[str, str], binary: Path
-) -> str | None:
+@dataclass(frozen=True)
+class _Making:
+    """What a build is told: the Go command, its options, the package as named in `cwd`, and where the binary goes."""
+
+    go: str
+    options: list[str]
+    package: str
+    cwd: Path
+    env: Mapping[str, str]
+    binary: Path
+    when_slow: WhenSlow | None
+
+
+def _build_agent(making: _Making) -> str | None:
     """Build with the agent in it; None when that is made, else the words why not."""
-    overlay = overlay_for(package, cwd, binary.parent, go, {**environment_without_hook(), **env}, options)
+    env = {**environment_without_hook(), **making.env}
+    overlay = overlay_for(making.package, making.cwd, making.binary.parent, making.go, env, making.options)
     if isinstance(overlay, NotInjected):
         return overlay.reason
-    words = _build([go, "build", *options, *overlay.flags, "-o"], package, cwd, env, binary)
+    words = _build(making, overlay.flags)
     return None if words is None else f"the build with it failed: {words.strip()}"
 
 
@@ -114,47 +132,39 @@ def locate(package: str, base_dir: Path) -> tuple[Path, str]:
     return base_dir, package
 
 
-def _build(command: list[str], package: str, cwd: Path, env: Mapping[str, str], binary: Path) -> str | None:
+def _build(making: _Making, flags: Sequence[str] = ()) -> str | None:
     """Make the binary, all at once: one that was killed while it was written must not be taken for whole.
 
-    None when it is made, else the words why it is not.
+    None when it is made, else the words why it is not. Raises TimeoutError.
     """
-    with tempfile.TemporaryDirectory(dir=binary.parent) as folder:
-        made = Path(folder) / binary.name
+    with tempfile.TemporaryDirectory(dir=making.binary.parent) as folder:
+        made = Path(folder) / making.binary.name
+        command = [making.go, "build", *making.options, *flags, "-o", str(made), making.package]
+        env = {"GOTMPDIR": folder, **environment_without_hook(), **making.env}  # a killed one leaves its files there
         try:
-            done = _run([*command, str(made), package], cwd, env)
+            status, out, err = output_within(_BUILD_SECONDS, command, making.cwd, env, when_slow=making.when_slow)
+        except TimeoutError:
+            raise
         except OSError as error:
             return str(error)
-        if done.returncode:
-            return done.stderr + done.stdout or f"it ended with status {done.returncode} and said nothing"
+        if status:
+            return err + out or f"it ended with status {status} and said nothing"
         if not os.access(made, os.X_OK):
-            return f"{package} is no package main: there is no program to run"
-        made.replace(binary)
+            return f"{making.package} is no package main: there is no program to run"
+        made.replace(making.binary)
     return None
-
-
-def _run(command: list[str], cwd: Path | None = None, env: Mapping[str, str] | None = None) -> CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env={**environment_without_hook(), **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
 
 
 def binary_info(binary: Path) -> BinaryInfo:
     """Build info embedded in a Go binary (Go 1.18 and later write it)."""
     try:
         go = find_toolchain().go
-        answer = _run([go, "version", "-m", str(binary)])
+        status, out, _ = ask_go([go, "version", "-m", str(binary)], Path.cwd(), environment_without_hook())
     except (ToolchainError, OSError):
         return BinaryInfo()
-    if answer.returncode or not answer.stdout:
+    if status or not out:
         return BinaryInfo()
-    first, *rest = answer.stdout.splitlines()
+    first, *rest = out.splitlines()
     rows = [line.strip().split("\t") for line in rest]
     settings = tuple((k, v) for row in rows if row[0] == "build" for k, _, v in [row[1].partition("=")])
     return BinaryInfo(

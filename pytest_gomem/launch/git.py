@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_gomem.errors import ConfigError
+from pytest_gomem.launch.limited import output_within
 
+_GIT_SECONDS = 600.0  # a checkout of a large repository takes some
 _SHOWN = 12  # hexadecimal digits of a commit in a text
 # Inside of a hook git sets these for the repository of the hook (git rev-parse --local-env-vars lists them). Not among
 # them is GIT_CONFIG_COUNT, which only users set: containers say by it that a mounted repository is a safe.directory.
@@ -43,29 +44,25 @@ def environment_without_hook() -> dict[str, str]:
 
 def git(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> str:
     """What a git command prints; raises GitError with git's own words."""
-    done = _ran(folder, words, env)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip() or f"it ended with status {done.returncode}"
+    status, out, err = _ran(folder, words, env)
+    if status:
+        said = (err or out).strip() or f"it ended with status {status}"
         raise GitError(f"`git {' '.join(words[:2])}` in {folder} failed: {said}")
-    return done.stdout
+    return out
 
 
-def _ran(folder: Path, words: tuple[str, ...], env: Mapping[str, str] | None) -> subprocess.CompletedProcess[str]:
+def _ran(folder: Path, words: tuple[str, ...], env: Mapping[str, str] | None) -> tuple[int, str, str]:
     executable = shutil.which("git")
     if executable is None:
         raise GitError("git is not on PATH: a comparison with another commit needs it")
     # A status must not write the user's index, and no hook of theirs runs for our sake.
     command = [executable, "--no-optional-locks", "-c", f"core.hooksPath={os.devnull}", *words]
-    return subprocess.run(
-        command,
-        cwd=folder,
-        # Its words are told, and in part understood: not in the language of the user's shell.
-        env={**environment_without_hook(), "LC_ALL": "C", **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-    )
+    # Its words are told, and in part understood: not in the language of the user's shell.
+    environment = {**environment_without_hook(), "LC_ALL": "C", **(env or {})}
+    try:
+        return output_within(_GIT_SECONDS, command, folder, environment, errors="surrogateescape")
+    except OSError as error:  # TimeoutError is one
+        raise GitError(f"`git {' '.join(words[:2])}` in {folder} failed: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -91,10 +88,10 @@ class Repository:
         """The hash of the commit that a branch, tag or expression names; raises GitError with what to do."""
         if ref.startswith("-") or not ref.strip():
             raise GitError(f"'{ref}' is no name of a commit")
-        done = _ran(self.top, ("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"), None)
-        if done.returncode:
+        status, out, _ = _ran(self.top, ("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"), None)
+        if status:
             raise GitError(f"git knows no commit '{ref}' in {self.top}", hint=self._advice(ref))
-        return done.stdout.strip()
+        return out.strip()
 
     def _advice(self, ref: str) -> str:
         if git(self.top, "rev-parse", "--is-shallow-repository").strip() == "true":

