@@ -86,6 +86,7 @@ WITH_YAML = {
     "pytest_gomem.observe.agent.records",
     "pytest_gomem.observe.quantities",
     "pytest_gomem.observe.records",
+    "pytest_gomem.observe.scheduling",
     "pytest_gomem.observe.smaps",
     "pytest_gomem.option_values",
     "pytest_gomem.printable",
