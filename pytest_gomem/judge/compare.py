@@ -1,12 +1,16 @@
 """Owns the decision whether one metric's rounds differ between two sides by more than their scatter: one pure function.
 
 Its error. A false alarm needs both of this at once: the medians of two equal sides apart by more than six sigmas of the
-metric's prior, and their rounds apart in one of two ways. Either medians and means differ by more than Student's t of
-the scatter that these very rounds show, at a tail of ALPHA over the number of metrics judged together. Or each side has
-8 rounds, and a gap lies between the two, of 2 sigmas of the prior and of 0.3 of the wider side's range. Where the prior
-is true the first bounds the error by 1e-9. Where a service scatters more, t bounds it by ALPHA if its rounds scatter
-normally, which a sync.Pool or the timing of collections can spoil: a level that one round in three has, and that none
-of 3 happened to show. Two equal sides of 8 rounds lie apart in 1 of 12 870 orders, however they scatter.
+metric's prior, and their rounds apart in one of two ways. Where the prior is true the first bounds the error by 1e-9.
+
+The one way: medians and means differ by more than Student's t of the scatter that these very rounds show, at a tail of
+ALPHA over the number of metrics judged together, and with a tenth of the change taken off the rounds still lie in an
+order that equal sides have once in 12 870 comparisons, however they scatter: of 8 each all of one side lie above the
+other. The other way: each side has 8 rounds, which lie in that order, and the gap between the two is wider than 2
+sigmas of the prior, and than 0.4 of the wider side's range or 3 times the base's.
+
+What is left is a service that has two levels, each as often as the other: in 1 of 65 536 comparisons 8 rounds of the
+base are on the lower one, and 8 new ones on the upper.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from pytest_gomem.judge import ranks
 from pytest_gomem.judge.by_clock import made_by_clock
 from pytest_gomem.judge.gap import Gap
 from pytest_gomem.judge.needed import rounds_needed
+from pytest_gomem.judge.order import is_no_chance
 from pytest_gomem.judge.scatter import Scatter
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
@@ -28,6 +33,7 @@ from pytest_gomem.measure.metric import Better, Metric, Noise
 ALPHA = 1e-5  # false alarms per comparison of a test's metrics: below one a month for 100 tests run 20 times a day
 NOISY_ALPHA = 1e-3  # of the metrics that only ranks can tell, and that only a budget puts among the judged
 PRIOR_SIGMAS = 6
+TO_SPARE = 0.1  # of a change: without it a round of the upper of two levels may lie at the top of the lower one
 FEWEST = 3  # rounds of each side before anything fails: with fewer nothing is known of these rounds' own scatter
 ENOUGH = 8  # rounds of each side that are apart by chance in 1 of 12 870 orders: no more are run to be sure
 
@@ -180,8 +186,15 @@ class _Case:
     @property
     def gap(self) -> Gap:
         """Without what the clock made."""
-        found = Gap.between(*((self.base, self.new) if self.change > 0 else (self.new, self.base)), self.prior)
+        found = Gap.between(self.base, self.new, self.prior)
         return replace(found, size=found.size - self.excused)
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether the rounds of one side lie above the other's as those of equal sides would not, by some margin."""
+        off = self.excused + TO_SPARE * (abs(self.change) - self.excused)
+        left = [value - math.copysign(off, self.change) for value in self.new]
+        return is_no_chance(self.base, left) if self.change > 0 else is_no_chance(left, self.base)
 
     def is_worse(self) -> bool:
         return self.change > 0 if self.metric.better is Better.LOWER else self.change < 0
@@ -231,7 +244,8 @@ def _by_separation(case: _Case, alpha: float) -> Comparison:
     by_clock = made_by_clock(case.excused, own, case.least, case.metric.unit)
     enough = min(counts) >= FEWEST
     counts_at_all = enough and own > case.least
-    status = case.status(counts_at_all and (case.sure_change - case.excused > threshold or _are_apart(case)))
+    by_t = case.sure_change - case.excused > threshold
+    status = case.status(counts_at_all and ((by_t and case.is_in_order) or _are_apart(case)))
     noisy, half = status is Status.NOISY, scatter.half_interval(*counts)
     may_be_told = noisy and own > case.least
     return case.outcome(
@@ -241,7 +255,7 @@ def _by_separation(case: _Case, alpha: float) -> Comparison:
         needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < own) if may_be_told else None,
         threshold=threshold + case.excused if enough else None,
         visible=scatter.visible(alpha, *case.at_most, case.least) + case.excused if enough else None,
-        reason=_why_noisy(case, enough, by_clock) if noisy else by_clock,
+        reason=_why_noisy(case, enough, by_clock, by_t) if noisy else by_clock,
         is_suspect=own > case.least and case.is_worse() and _may_lie_apart(case),
     )
 
@@ -257,13 +271,15 @@ def _may_lie_apart(case: _Case) -> bool:
     return fewer < ENOUGH and lies_apart
 
 
-def _why_noisy(case: _Case, enough: bool, by_clock: str) -> str:
+def _why_noisy(case: _Case, enough: bool, by_clock: str, by_t: bool) -> str:
     if abs(case.change) <= case.least:
         return "the change is within what such figures are known to scatter by: more work in the test would tell"
     if by_clock:
         return by_clock
     if not enough:
         return f"too few rounds to tell: {FEWEST} of each side are the least"
+    if by_t:
+        return "rounds of the two sides lie too close to each other"
     return "the change is within the scatter of its rounds"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_gomem.judge import ranks
 from pytest_gomem.judge.compare import ALPHA, ENOUGH, FEWEST, NOISY_ALPHA, PRIMARY, PRIOR_SIGMAS, compare, decisions_of
+from pytest_gomem.judge.order import ORDERS, most_wrong
 from pytest_gomem.judge.student import quantile, upper_tail
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
@@ -75,13 +77,62 @@ def test_scatter_of_the_window_spreads_over_its_operations():
 def test_eight_rounds_that_lie_apart_are_told_without_the_scatter_being_normal():
     """Rounds that lie far below their like hide nothing where the sides do not mix, and a gap lies between them."""
     base = (*(100e6 + at * 1e5 for at in range(6)), 97e6, 97.1e6)
-    new = tuple(value * 1.05 for value in base)
+    new = tuple(value * 1.055 for value in base)
     found = compare(PEAK, base, new, 0.02, decisions=5)
     assert (found.status, found.is_suspect) == (Status.FAIL, False)
     among = (*new[:7], max(base))
     assert compare(PEAK, base, among, 0.02, decisions=5).status is Status.NOISY, "a round is among the base's"
     touching = tuple(value - (min(new) - max(base)) / 2 for value in new)
     assert compare(PEAK, base, touching, 0.02, decisions=5).status is Status.NOISY, "hardly a gap"
+
+
+VARYING = (0.71e6, 5.9e6, 2.1e6, 3.7e6, 1.2e6, 4.6e6, 0.95e6, 3.1e6)
+STEADY = (0.561e6, 0.564e6, 0.559e6, 0.56e6, 0.566e6, 0.558e6, 0.562e6, 0.563e6)
+
+
+def test_a_leak_of_varying_size_does_not_hide_behind_its_own_variation():
+    """8 of 8 rounds apart: the base, which scatters little, measures the gap; and the first rounds are suspect."""
+    assert compare(LIVE, STEADY, VARYING, 0.005, decisions=5, base_grows=False).status is Status.FAIL
+    for few in (1, 3, 5):
+        assert compare(LIVE, STEADY, VARYING[:few], 0.005, decisions=5, base_grows=False).is_suspect, few
+    wider = tuple(0.56e6 + 50e3 * at / 7 for at in range(8))
+    assert compare(LIVE, wider, VARYING, 0.005, decisions=5).status is Status.NOISY, "2 of the base's ranges"
+    assert compare(LIVE, STEADY, (*VARYING[:7], 0.562e6), 0.005, decisions=5).status is Status.NOISY, "7 of 8"
+    assert compare(LIVE, VARYING, STEADY, 0.005, decisions=5).status is Status.PASS, "better, if by an unsteady base"
+
+
+def test_a_lone_round_at_the_top_of_the_lower_of_two_levels_is_no_proof():
+    """A service of two levels shows 7 of 8 on the upper one every few thousand comparisons: t takes it for worse."""
+    low = tuple(100e6 + 1e3 * at for at in range(8))
+    high = tuple(value + 10e6 for value in low)
+    assert compare(BYTES, low, high, 0.005, ops=1, decisions=5).status is Status.FAIL
+    for lone in (low[3], low[7] + 500):
+        found = compare(BYTES, low, (*high[:7], lone), 0.005, ops=1, decisions=1)
+        assert (found.status, found.reason) == (Status.NOISY, "rounds of the two sides lie too close to each other")
+
+
+def test_many_rounds_may_mix_as_far_as_chance_does_not():
+    """20 rounds of each side scatter over each other where 8 would not."""
+    scattered = random.Random(1)
+    base = tuple(scattered.gauss(100e6, 3e6) for _ in range(20))
+    new = tuple(value + 9e6 for value in base)
+    assert min(new) < max(base)
+    assert compare(PEAK, base, new, 0.02, decisions=5).status is Status.FAIL
+
+
+@pytest.mark.parametrize(("one", "other"), [(3, 3), (3, 8), (8, 8), (8, 9), (9, 8), (9, 10)])
+def test_no_more_pairs_lie_the_wrong_way_round_than_in_1_of_12870_orders(one, other):
+    """Counted out."""
+    every = range(one + other)
+    wrong = Counter(
+        sum(low > high for low in set(every) - set(above) for high in above)
+        for above in itertools.combinations(every, other)
+    )
+    most = most_wrong(one, other)
+    assert most == 0 or sum(wrong[at] for at in range(most + 1)) * ORDERS <= wrong.total()
+    assert sum(wrong[at] for at in range(most + 2)) * ORDERS > wrong.total()
+    assert most_wrong(20, 20) > most_wrong(12, 12) > most_wrong(8, 8) == 0
+    assert most_wrong(60, 60) == 60 * 60, "t is enough"
 
 
 def test_fewer_rounds_that_lie_apart_are_worth_more_of_them():
