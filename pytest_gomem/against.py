@@ -45,6 +45,10 @@ class Asked(NamedTuple):
 
 def is_asked(options: Said) -> bool:
     """Whether tests are to be compared with another side."""
+    return not options["no-compare"] and _is_named(options)
+
+
+def _is_named(options: Said) -> bool:
     return _said(options, "against") is not None or _said(options, "against-go") is not None
 
 

@@ -58,6 +58,7 @@ class Edge:
                 config.pluginmanager.register(edge.reporting, "gomem-reporting")
                 config.pluginmanager.register(edge.keeping, "gomem-baselines")
                 edge.state.load()
+                edge.keeping.check_rounds()
             except (GomemError, BadOption) as error:
                 raise pytest.UsageError(str(error)) from None
             undone.pop_all()
@@ -79,6 +80,8 @@ class Edge:
             go = str(error)
         lines = [f"gomem: {go}, services: {', '.join(self.state.gomem_config.services) or 'none'}"]
         lines += self.state.against.lines() if self.state.against else ()
+        if self.state.options["no-compare"]:
+            lines.append("gomem: nothing is compared (--gomem-no-compare)")
         return "\n".join(map(printable, lines))
 
     def print_metrics(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gomem import against, option_values
-from pytest_gomem.errors import GomemError
+from pytest_gomem.errors import ConfigError, GomemError
 from pytest_gomem.items import with_and_without_groups
 from pytest_gomem.printable import printable
 from pytest_gomem.use import BASELINES_NAME, is_worker
@@ -58,14 +59,27 @@ class Keeping:
 
     def references(self) -> Baselines | None:
         """What this run's windows are compared with; None where nothing was ever recorded, or this run records."""
-        never = (
-            self._state.options["update"] or self._state.options["no-measure"] or against.is_asked(self._state.options)
-        )
+        options = self._state.options
+        never = options["update"] or options["no-measure"] or options["no-compare"] or against.is_asked(options)
         if never or not self.folder.is_dir():
             return None
         from pytest_gomem.baseline.lookup import Baselines
 
         return Baselines(self.store, self._state.registry, with_profiles=self._profiles is not None)
+
+    def check_rounds(self) -> None:
+        """Refuse so few rounds of --gomem-rounds that no comparison could fail; raises ConfigError."""
+        from pytest_gomem.judge.compare import FEWEST
+
+        rounds, is_against = option_values.rounds(self._state.options), against.is_asked(self._state.options)
+        if not isinstance(rounds, int) or rounds >= FEWEST:
+            return
+        if is_against or (self.references() is not None and any(self.store.modules())):
+            other = "another side" if is_against else f"the baselines in {os.path.relpath(self.folder)}"
+            raise ConfigError(
+                f"--gomem-rounds={rounds}: no test could fail in comparison with {other}, which takes {FEWEST} rounds",
+                hint=f"ask for {FEWEST} or more, or add --gomem-no-compare for a quick run that compares with nothing",
+            )
 
     @property
     def _profiles(self) -> Path | None:

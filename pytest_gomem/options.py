@@ -39,8 +39,9 @@ OPTIONS = (
     Option(
         "against-go", "GO", "as --gomem-against, built by another Go: a version such as 1.26, or a toolchain's path"
     ),
+    Option("no-compare", "flag", "compare with nothing, neither baselines nor another side: for a quick run"),
     Option("update", "flag", "record what this run measures as the baselines, 8 rounds of each test unless said"),
-    Option("force", "flag", "with --gomem-update: record failing and noisy tests too"),
+    Option("force", "flag", "with --gomem-update: record failing tests and noisy metrics too"),
     Option("baseline-dir", "DIR", "where the baselines are (default: gomem_baselines beside gomem.yaml)"),
     Option(
         "baseline-profiles", "DIR|off", "where heap profiles of the baselines are (default: profiles in baseline-dir)"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from pytest_gomem import against, option_values
 from pytest_gomem.items import test_id
-from pytest_gomem.judge.compare import ENOUGH
+from pytest_gomem.judge.compare import ENOUGH, FEWEST
 from pytest_gomem.session.schedule import (
     RECORDED,
     Schedule,
@@ -29,6 +30,7 @@ from pytest_gomem.session.schedule import (
 from pytest_gomem.use import SESSION_FIXTURE
 
 if TYPE_CHECKING:
+    from pytest_gomem.config.rounds import Rounds
     from pytest_gomem.items import Plan
     from pytest_gomem.measured import MeasuredItem
     from pytest_gomem.options import Said
@@ -38,18 +40,29 @@ if TYPE_CHECKING:
 def schedule_of(item: pytest.Item, plan: Plan, options: Said, references: References | None) -> Schedule:
     """The rounds that the marker asks for, else the option; one for a service that other tests use as well.
 
-    Where nobody says: of a test that is compared as many as its comparisons need, of a test that is recorded as many as
-    a baseline should have; else one.
+    A marker that asks for too few to fail any comparison is given as many as that takes. Where nobody says: of a test
+    that is compared as many as its comparisons need, of a test that is recorded as many as a baseline should have; else
+    one.
     """
-    rounds = plan.rounds or option_values.rounds(options)
     if options["no-measure"] or SESSION_FIXTURE in getattr(item, "fixturenames", ()):
         return plain(1)
+    marked, nodeid = plan.rounds, test_id(item)
+    can_fail = against.is_asked(options) or (references is not None and references.can_fail(nodeid))
+    rounds = marked or option_values.rounds(options)
     enough = option_values.confirm(options) or ENOUGH
+    is_kept = references is not None and references.exists(nodeid)
+    if isinstance(marked, int) and marked < FEWEST and can_fail:
+        note = f"rounds={marked} of its marker could fail no comparison: it was raised to {FEWEST}"
+        return replace(_schedule(FEWEST, options, enough, is_kept), note=note)
+    return _schedule(rounds, options, enough, is_kept)
+
+
+def _schedule(rounds: Rounds | None, options: Said, enough: int, is_kept: bool) -> Schedule:
+    """enough: rounds of each side that bear out a regression. is_kept: the test has a baseline."""
     if options["update"] and not isinstance(rounds, int):
         return paired(RECORDED, enough) if against.is_asked(options) else recorded()
     if against.is_asked(options):
         return paired(rounds, enough) if isinstance(rounds, int) else automatically_paired(enough)
-    is_kept = references is not None and references.exists(test_id(item))
     if isinstance(rounds, int):
         return fixed(rounds, enough) if is_kept else plain(rounds)
     return automatic(enough) if rounds == "auto" or is_kept else plain(1)

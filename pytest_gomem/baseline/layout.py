@@ -18,7 +18,7 @@ _DIGITS = 7  # significant ones of a fraction: a hundredth of the finest scatter
 _CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
 _BRACES = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]')  # and strings, which may hold some
 _FIELDS = {"recorded", "conditions", "ops", "metrics"}
-_OPTIONAL = {"profile", "definitions"}
+_OPTIONAL = {"profile", "definitions", "left_out"}
 _PROFILE = ".pb.gz"
 
 
@@ -47,6 +47,7 @@ def _in_order(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
 def _snapshot(snapshot: Snapshot) -> list[str]:
     recorded = json.dumps({"commit": snapshot.commit, "date": snapshot.date})
     metrics, definitions = snapshot.metrics, dict(sorted(snapshot.definitions.items()))
+    left_out = dict(sorted(snapshot.left_out.items()))
     return [
         "{",
         f' "recorded": {recorded},',
@@ -56,6 +57,7 @@ def _snapshot(snapshot: Snapshot) -> list[str]:
         *_indented(_joined([f"{_text(k)}: {_text(v)}"] for k, v in sorted(snapshot.conditions.items())), 2),
         " },",
         *([f' "definitions": {json.dumps(definitions, ensure_ascii=False)},'] if definitions else ()),
+        *([f' "left_out": {json.dumps(left_out, ensure_ascii=False)},'] if left_out else ()),
         ' "metrics": {',
         *_indented(_joined([f"{_text(k)}: [{', '.join(map(_number, metrics[k]))}]"] for k in metrics), 2),
         " }",
@@ -180,9 +182,11 @@ class _Reader:
         for name, version in definitions.items():
             if not isinstance(version, int) or version < 1:
                 raise self._error("expected a whole number of 1 or more", (*keys, "definitions", name))
-        for name, value in conditions.items():
-            if not isinstance(value, str):
-                raise self._error("expected text", (*keys, "conditions", name))
+        left_out = self._mapping(fields.get("left_out", {}), (*keys, "left_out"))
+        for key, texts in (("conditions", conditions), ("left_out", left_out)):
+            for name, value in texts.items():
+                if not isinstance(value, str):
+                    raise self._error("expected text", (*keys, key, name))
         return Snapshot(
             conditions=conditions,
             metrics={name: self._values(values, (*keys, "metrics", name)) for name, values in metrics.items()},
@@ -191,6 +195,7 @@ class _Reader:
             date=str(recorded.get("date", "")),
             profile=profile,
             definitions=definitions,
+            left_out=left_out,
         )
 
     def _values(self, data: Any, keys: tuple[str, ...]) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, differences, not_comparable, opened_no_more
 from pytest_gomem.baseline.store import Store, profiles_of
 from pytest_gomem.errors import ConfigError, ObserveError
+from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.keys import Key, by_window, numbered
@@ -16,6 +17,7 @@ from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.session.comparing import NoReference, Reference, no_heap
 
 _REFRESH = "gomem baseline update records it anew"
+_STEADY = "record it anew once more work in the test, or a quieter machine, has steadied it"
 
 
 def window_name(key: Key) -> str:
@@ -37,6 +39,14 @@ class Baselines:
             return bool(self._store.windows(nodeid))
         except ConfigError:
             return True
+
+    def can_fail(self, nodeid: str) -> bool:
+        """Whether a baseline of the test has rounds enough to fail it."""
+        try:
+            windows = self._store.windows(nodeid)
+        except ConfigError:
+            return False
+        return any(len(snapshot.rounds) >= FEWEST for snapshots in windows.values() for snapshot in snapshots)
 
     def has_heap(self, nodeid: str) -> bool:
         """Whether one of the test's baselines has a heap profile, and profiles are wanted."""
@@ -78,7 +88,8 @@ class Baselines:
         old = not_comparable(kept, self._metrics)
         rounds = tuple({name: value for name, value in one.items() if name not in old} for one in kept.rounds)
         reasons = {name: f"{reason} ({_REFRESH})" for name, reason in old.items()}
-        return Reference(kept.label, rounds, kept.ops, partial(self._heap, kept), reasons)
+        noisy = {name: f"{how} when {kept.label} was recorded; {_STEADY}" for name, how in kept.left_out.items()}
+        return Reference(kept.label, rounds, kept.ops, partial(self._heap, kept), reasons, noisy)
 
     def _heap(self, snapshot: Snapshot) -> Profile:
         if not self._with_profiles:

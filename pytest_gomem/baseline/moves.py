@@ -58,6 +58,7 @@ def moves(
             clear.append(f"{_line(metric, found)}, too few rounds to tell")
         elif found.status is not Status.PASS:
             clear.append(_line(metric, found))
+    doubtful += [f"{name} is too noisy to tell: {how}" for name, how in now.left_out.items() if name in kept.metrics]
     rest = {name: _MOVED for name in now.metrics if name not in tolerances}
     others = [
         f"{_line(metric, found)}, judged by nobody"

@@ -17,6 +17,7 @@ class Snapshot:
     conditions: as session.conditions gives them. commit: abbreviated, with a "+" where the tree had changes of its own,
     "" outside of git; date: ISO, in UTC. profile: the file of its heap profile, relative to the folder of the
     baselines; "" where none is kept. definitions: the versions of the metrics' definitions that are not 1.
+    left_out: the metrics that were too noisy to be recorded, each with how far it scattered.
     """
 
     conditions: Mapping[str, str]
@@ -26,6 +27,7 @@ class Snapshot:
     date: str
     profile: str = ""
     definitions: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rounds(self) -> tuple[Figures, ...]:

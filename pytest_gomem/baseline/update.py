@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.baseline.moves import Moves, moves
+from pytest_gomem.baseline.noise import never_failing, too_noisy
 from pytest_gomem.baseline.profiles import ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences, opened_no_more
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.errors import ConfigError
-from pytest_gomem.judge.compare import PRIMARY, compare
+from pytest_gomem.judge.compare import PRIMARY
 from pytest_gomem.judge.function_figures import figure_of
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.measure.metric import Metric
-from pytest_gomem.quantity import format_value
 from pytest_gomem.report.keys import by_window
 from pytest_gomem.report.model import TestRecord, WindowRecord, definitions
 from pytest_gomem.session.comparing import rounds_of
 
-_TOO_NOISY = 0.25  # of the median: rounds that could not show a change of a quarter are no baseline
 _QUIETER = "; more work in the test or a quieter machine help, --gomem-force records it as it is"
-_WIDE = 10  # sigmas of the prior: what scatters less is as quiet as can be, however small the service
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Recorder:
         for test in tests:
             name = test.nodeid.partition("::")[2]
             windows = self._windows(test)
-            reasons = () if self.force else tuple(self._refusals(test))
+            reasons = () if self.force else tuple(self._refusals(test, windows))
             if reasons:
                 updates.append(Update(test.nodeid, "refused", reasons))
                 continue
@@ -96,7 +93,9 @@ class Recorder:
         return {window_name(key): (self._snapshot(like[0]),) for key, like in by_window([test.windows]).items()}
 
     def _snapshot(self, window: WindowRecord) -> Snapshot:
-        figures = by_metric(rounds_of(window))
+        every = by_metric(rounds_of(window))
+        noisy = {} if self.force else too_noisy(every, self.metrics, window.ops)
+        figures = {name: values for name, values in every.items() if name not in noisy}
         return Snapshot(
             conditions=dict(window.conditions),
             metrics=figures,
@@ -104,6 +103,7 @@ class Recorder:
             commit=self.commit,
             date=self.date,
             definitions={name: version for name, version in definitions(window).items() if name in figures},
+            left_out=noisy,
         )
 
     def _with_profiles(self, nodeid: str, windows: Windows) -> Windows:
@@ -114,26 +114,13 @@ class Recorder:
             for name, (snapshot,) in windows.items()
         }
 
-    def _refusals(self, test: TestRecord) -> Iterator[str]:
+    def _refusals(self, test: TestRecord, windows: Windows) -> Iterator[str]:
         if test.outcome != "passed":
             yield f"the test {test.outcome}"
-        for window in test.windows:
-            yield from self._noise(window)
-
-    def _noise(self, window: WindowRecord) -> Iterator[str]:
-        """The metrics judged by default that these rounds are too noisy for."""
-        values = by_metric(rounds_of(window))
-        for name in PRIMARY:
-            if name not in values or not median(values[name]):
-                continue
-            found = compare(self.metrics[name], values[name], values[name], PRIMARY[name], ops=window.ops)
-            prior = self.metrics[name].scatter.sigma(found.base or 0.0, window.ops)
-            scatters = found.threshold is not None and found.threshold > _TOO_NOISY * abs(found.base or 0.0)
-            if scatters and max(values[name]) - min(values[name]) > _WIDE * prior:
-                low, high = (
-                    format_value(end, self.metrics[name].unit) for end in (min(values[name]), max(values[name]))
-                )
-                yield f"{name} scatters from {low} to {high}: only a change beyond 25% would be seen{_QUIETER}"
+        for name, (snapshot,) in windows.items():
+            if snapshot.left_out and not any(metric in snapshot.metrics for metric in PRIMARY):
+                noisy = "; ".join(f"{metric}: {how}" for metric, how in snapshot.left_out.items())
+                yield f"{name}: nothing would be left to compare, all of it is too noisy: {noisy}{_QUIETER}"
 
     def _update(self, test: TestRecord, before: Windows, now: Windows) -> Update:
         tolerances = {window_name(key): _tolerances(window) for key, (window,) in by_window([test.windows]).items()}
@@ -145,7 +132,18 @@ class Recorder:
                 moves(same[0], snapshot, self.metrics, tolerances[name], lacks_profile=lacks_profile) if same else None
             )
         gone = _unopened(before, now) if test.outcome == "passed" else {}
-        return self._told(test.nodeid, found, tuple(gone))
+        update = self._told(test.nodeid, found, tuple(gone))
+        if update.kind not in ("new", "changed"):
+            return update
+        lacks = [f"{name}: {line}" for name, (one,) in now.items() for line in self._lacks(one, tolerances[name])]
+        return replace(update, details=(*update.details, *lacks))
+
+    def _lacks(self, snapshot: Snapshot, tolerances: Mapping[str, float]) -> Iterator[str]:
+        """What no run will be compared by, whatever becomes of it."""
+        for name, how in snapshot.left_out.items():
+            yield f"{name} is left out: {how}, so that only a change beyond 25% would be seen{_QUIETER}"
+        judged = {name: self.metrics[name] for name in tolerances if name in snapshot.metrics and name in self.metrics}
+        yield from never_failing(len(snapshot.rounds), judged)
 
     def _told(self, nodeid: str, found: Mapping[str, Moves | None], gone: Sequence[str]) -> Update:
         if not any(found.values()):

@@ -136,6 +136,7 @@ def _shown(title: str, snapshot: Snapshot, store: Store, metrics: Registry) -> L
         yield f"  heap profile {_state(store.folder / snapshot.profile)}"
     for name, reason in not_comparable(snapshot, metrics).items():
         yield f"  {name} is not comparable any more: {reason}"
+    yield from (f"  {name} is left out: {how}" for name, how in snapshot.left_out.items())
     units = metrics.units()
     rows = [("  metric", "median", "lowest", "highest", "rounds")]
     for name, values in snapshot.metrics.items():

@@ -21,7 +21,7 @@ _WORST_FIRST = (
     Status.PASS,
     Status.IMPROVED,
 )
-_NO_BASELINE = "there is no baseline yet to compare with"
+_NO_BASELINE = "this run has nothing to compare it with"
 NOT_YET = Unavailable("this version does not measure it yet")  # a metric that is declared to come
 # "4.35GB" is 4.35 * 1e9 in floating point, which may miss the whole number by its last digit: equal must still pass.
 _EQUAL = 1e-12

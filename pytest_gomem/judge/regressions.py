@@ -36,6 +36,7 @@ def regression_verdicts(
     base_grows: bool = True,
     missing: Mapping[str, str] = MappingProxyType({}),
     not_comparable: Mapping[str, str] = MappingProxyType({}),
+    left_out: Mapping[str, str] = MappingProxyType({}),
     strict: bool = False,
     lone: str = "",
     enough: int = ENOUGH,
@@ -46,6 +47,8 @@ def regression_verdicts(
     base_grows, enough: see `compare`. missing: why the new side has no figure of a metric; one counts as measured on a
     side if every round has it. lone: why more rounds of the new side would tell no more, "" where they would.
     not_comparable: the metrics whose figures do not compare, each with the reason: shown, and failing nothing.
+    left_out: those that the base is without, since they were too noisy, each with the reason: nothing is said of one
+    that no budget asked for; one that a budget did cannot be judged, which fails under `strict`.
     One that no budget asked for is left out where neither side measured it, and NO_BASELINE where one did not;
     what a budget asked for, or any under `strict`, is UNAVAILABLE if the new side did not measure it, which fails.
     """
@@ -53,14 +56,17 @@ def regression_verdicts(
     metrics = {**metrics, **_of_functions(asked, [*base, *new])}
     chosen = {name: asked.get(name) or _by_default(name) for name in (*PRIMARY, *asked) if name in metrics}
     sides = {name: (in_every_round(name, base), in_every_round(name, new)) for name in chosen}
-    judged = {n: budget for n, budget in chosen.items() if n in asked or any(sides[n]) or n in not_comparable}
-    family = [metrics[name] for name in judged if name not in not_comparable]
+    told = {name for name in chosen if name in not_comparable or (any(sides[name]) and name not in left_out)}
+    judged = {name: budget for name, budget in chosen.items() if name in asked or name in told}
+    family = [metrics[name] for name in judged if name not in {*not_comparable, *left_out}]
     compared = partial(compare, ops=ops, base_grows=base_grows, enough=enough)
 
     def verdict(name: str, budget: Budget) -> Verdict:
         metric, (before, now) = metrics[name], sides[name]
         if name in not_comparable and name not in missing:
-            return _incomparable(budget, now, not_comparable[name])
+            return _incomparable(budget, now, f"is not comparable: {not_comparable[name]}")
+        if now and name in left_out:
+            return _incomparable(budget, now, f"cannot be judged: {left_out[name]}", fails=strict)
         decisions, tolerance = decisions_of(metric, family), _limit(budget).value
         clock = by_clock(name, base, new)
         found = compared(metric, before, now, tolerance, decisions=decisions, is_asked=name in asked, by_clock=clock)
@@ -144,16 +150,16 @@ def _unmeasured(found: Comparison, budget: Budget, why: str, *, fails: bool) -> 
     )
 
 
-def _incomparable(budget: Budget, new: Sequence[float], why: str) -> Verdict:
+def _incomparable(budget: Budget, new: Sequence[float], why: str, *, fails: bool = False) -> Verdict:
     return Verdict(
         budget,
         _limit(budget),
         REGRESSION,
         median(new) if new else None,
-        Status.NO_BASELINE,
+        Status.UNAVAILABLE if fails else Status.NO_BASELINE,
         over=None,
         headroom=None,
-        reason=f"{budget.metric} is not comparable: {why}",
+        reason=f"{budget.metric} {why}",
     )
 
 

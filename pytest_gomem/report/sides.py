@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from pytest_gomem.judge.regressions import interval_text
+from pytest_gomem.judge.regressions import BY_DEFAULT, REGRESSION, interval_text
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.printable import printable
 from pytest_gomem.report.model import TestRecord, WindowRecord
@@ -49,7 +49,12 @@ _TOTALS = {
     Status.NO_BASELINE: "not compared",
     Status.PASS: "same",
 }
-_STYLES: dict[Status, Style] = {Status.FAIL: "red", Status.UNAVAILABLE: "red", Status.NOISY: "yellow"}
+_STYLES: dict[Status, Style] = {
+    Status.FAIL: "red",
+    Status.UNAVAILABLE: "red",
+    Status.NOISY: "yellow",
+    Status.NO_BASELINE: "yellow",
+}
 
 
 class _Row(NamedTuple):
@@ -92,7 +97,7 @@ def _go_versions(windows: Sequence[WindowRecord], width: int) -> Iterator[str]:
 
 
 def _rows(name: str, window: WindowRecord) -> list[_Row]:
-    compared = [verdict for verdict in window.verdicts if verdict.kind == "regression"]
+    compared = [verdict for verdict in window.verdicts if verdict.kind == REGRESSION]
     order = [Status.FAIL, Status.UNAVAILABLE, Status.NOISY]
     compared.sort(key=lambda verdict: order.index(verdict.status) if verdict.status in order else len(order))
     return [_Row(name, verdict, window) for verdict in compared]
@@ -175,8 +180,16 @@ def _change_text(base: float | None, change: float | None, unit: str) -> str:
 
 def uncompared_line(run_tests: Sequence[TestRecord]) -> Iterator[Line]:
     """How many windows were to be compared and were not, for a run that shows no table; nothing where none was."""
-    if lost := _lost([window for test in run_tests for window in test.windows]):
+    windows = [window for test in run_tests for window in test.windows]
+    if lost := ", ".join(filter(None, [_lost(windows), _unjudged(windows)])):
         yield f"gomem: {lost}; without -q the reasons are shown, and with --gomem-strict they fail the tests", "yellow"
+
+
+def _unjudged(windows: Sequence[WindowRecord]) -> str:
+    """How many limits on regressions somebody set and nothing can answer, though the window is compared."""
+    asked = (v for w in windows if w.base for v in w.verdicts if v.kind == REGRESSION and v.budget.scope != BY_DEFAULT)
+    count = sum(verdict.status is Status.NO_BASELINE for verdict in asked)
+    return f"{count} limit{'s' * (count > 1)} on regressions cannot be judged" if count else ""
 
 
 def _lost(windows: Sequence[WindowRecord]) -> str:
@@ -185,6 +198,7 @@ def _lost(windows: Sequence[WindowRecord]) -> str:
 
 
 def _totals(windows: Sequence[WindowRecord]) -> str:
-    count = Counter(v.status for window in windows for v in window.verdicts if v.kind == "regression")
+    compared = (window for window in windows if window.base)
+    count = Counter(v.status for window in compared for v in window.verdicts if v.kind == REGRESSION)
     parts = [f"{count[status]} {words}" for status, words in _TOTALS.items() if count[status]]
     return f"compared: {', '.join(filter(None, [*parts, _lost(windows)])) or 'nothing'}"

@@ -47,6 +47,7 @@ class Reference:
 
     ops: of each round. heap: gives the heap profile after the last one's close; raises ObserveError with the reason.
     not_comparable: the metrics whose kept figures do not compare and are left out of the rounds, each with the reason.
+    left_out: those that were too noisy to be kept, each with how noisy.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Reference:
     ops: int | None = None
     heap: Callable[[], Profile] = no_heap
     not_comparable: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ class References(Protocol):
 
     def exists(self, nodeid: str) -> bool:
         """Whether there is anything to compare this test with, so that more rounds of it may tell something."""
+
+    def can_fail(self, nodeid: str) -> bool:
+        """Whether what the test is compared with has rounds enough to fail it, so that its own are worth their time."""
 
     def has_heap(self, nodeid: str) -> bool:
         """Whether a heap profile is kept of this test, so that one of each window is worth its cost."""
@@ -128,7 +133,7 @@ class Comparing:
             window,
             base=_base(window, reference),
             verdicts=(*without_regressions(window), *verdicts),
-            notes=(*window.notes, *_other_work(window, reference, verdicts)),
+            notes=(*window.notes, *_other_work(window, reference, verdicts), *_left_out(reference, verdicts)),
             bill=_bill(window, verdicts, reference),
         )
         if not names_culprits:
@@ -151,6 +156,7 @@ class Comparing:
             base_grows=False,
             missing=missing(window),
             not_comparable={**reference.not_comparable, **only_bounded(window)},
+            left_out=reference.left_out,
             strict=self.judging.strict,
             enough=self.judging.enough,
             lone=_SHARED if measured.service.is_shared else "",
@@ -170,6 +176,12 @@ def _other_work(window: WindowRecord, reference: Reference, verdicts: Sequence[V
     return (
         f"the window did {did} operations, and {before} at {reference.label}: if the test has changed, record it anew",
     )
+
+
+def _left_out(reference: Reference, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """What has no baseline, of which no verdict speaks since nobody asked for one."""
+    judged = {verdict.budget.metric for verdict in verdicts}
+    return tuple(f"{name} is not compared: {why}" for name, why in reference.left_out.items() if name not in judged)
 
 
 def _bill(window: WindowRecord, verdicts: Sequence[Verdict], reference: Reference) -> BillRecord | None:

@@ -138,7 +138,8 @@ class Course:
 
     def windows(self) -> tuple[WindowRecord, ...]:
         """The windows of all rounds as one, judged with what they are compared with; raises GomemError."""
-        return self._compared(names_culprits=True)
+        note = (self._schedule.note,) if self._schedule.note else ()
+        return tuple(replace(one, notes=(*one.notes, *note)) for one in self._compared(names_culprits=True))
 
     def _compared(self, *, names_culprits: bool) -> tuple[WindowRecord, ...]:
         """The same; names_culprits: what is worse is searched for its lines, which an early look need not know."""

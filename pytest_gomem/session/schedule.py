@@ -20,12 +20,14 @@ class Schedule:
 
     looks: numbers of finished rounds after which the test may end, if all comparisons are decided; () = run them all.
     confirms_only: the rounds after the first look are run for what seems worse there, and not for what is unclear.
+    note: what a reader should know of their number.
     A base side differs in how its services are launched alone (`Gomem.side`); its windows are kept apart.
     """
 
     sides: tuple[Side, ...] = ("new",)
     looks: frozenset[int] = frozenset()
     confirms_only: bool = False
+    note: str = ""
 
     def __len__(self) -> int:
         return len(self.sides)

@@ -250,7 +250,7 @@ def test_what_the_base_side_alone_cannot_do(project):
     assert "./late does not exist at HEAD~1" in start["no_base"]
     assert "1 failed, 2 passed" in outcome.text
     assert "2 windows not compared" in outcome.text
-    strict = made.run("--gomem-against=HEAD~1", "--gomem-strict", "--gomem-rounds=1", "-k", "start")
+    strict = made.run("--gomem-against=HEAD~1", "--gomem-strict", "--gomem-rounds=3", "-k", "start")
     assert strict.status == 1
     assert "test_start: it was not compared: " in strict.text
     assert "FAILED test_it.py::test_start - it was not compared: " in strict.text
@@ -281,7 +281,7 @@ def test_what_is_one_process_on_both_sides_is_not_compared(project):
                 mine.load("/keep", requests=10)
         """,
     )
-    outcome = made.run("--gomem-against=HEAD", "--gomem-rounds=2")
+    outcome = made.run("--gomem-against=HEAD", "--gomem-rounds=3")
     assert outcome.status == 0, outcome.text
     for test in ("test_session", "test_attached"):
         window = outcome.window(test)
@@ -309,11 +309,11 @@ def test_a_fixture_that_fails_in_its_teardown_is_the_fault_of_its_own_side(proje
             go_service.load("/keep", requests=10)
         """,
     )
-    outcome = made.run("--gomem-against=HEAD~1", "--gomem-rounds=2")
+    outcome = made.run("--gomem-against=HEAD~1", "--gomem-rounds=3")
     assert outcome.status == 0, outcome.text
     assert "AssertionError" in outcome.window("test_teardown")["no_base"]
     write_tests(made, (made.folder / "test_it.py").read_text().replace("KNOWN = True", "KNOWN = False"))
-    outcome = made.run("--gomem-against=HEAD~1", "--gomem-rounds=2")
+    outcome = made.run("--gomem-against=HEAD~1", "--gomem-rounds=3")
     assert outcome.status == 1
     assert "1 failed in" in outcome.text, outcome.text
     assert "assert go_service.get" in outcome.text

@@ -232,7 +232,10 @@ def test_update_command(brief):
 
 
 def test_a_failing_or_scattering_run_is_not_recorded(scenario):
-    """Refused with the reason and exit status 1, unless it is forced; the other tests are recorded all the same."""
+    """Refused with the reason and exit status 1, unless it is forced; the other tests are recorded all the same.
+
+    Of one that scatters, all but what does.
+    """
     project = scenario(
         """
         from pathlib import Path
@@ -255,8 +258,16 @@ def test_a_failing_or_scattering_run_is_not_recorded(scenario):
     refused = project.run("--gomem-update")
     assert refused.status == 1
     assert "refused: test_it.py::test_fails\n  the test failed" in refused.text
-    assert "refused: test_it.py::test_scatters\n  live_heap scatters from 1." in refused.text
-    assert set(json.loads(path(project).read_text())["tests"]) == {"test_fine"}
+    assert "new: test_it.py::test_scatters\n  api/test: live_heap is left out: it scattered from 1." in refused.text
+    assert "test_fine\n  api/test: 1 round: such a baseline can never fail the test" in refused.text
+    tests = json.loads(path(project).read_text())["tests"]
+    assert set(tests) == {"test_scatters", "test_fine"}
+    (kept,) = tests["test_scatters"]["api/test"]
+    assert (len(kept["metrics"]["goroutines"]), set(kept["left_out"]) >= {"live_heap"}) == (8, True)
+    (project.folder / "at").unlink()
+    calm = project.run("-k", "scatters")
+    assert (calm.status, "live_heap is" in calm.text) == (0, False)
+    assert any(note.startswith("live_heap is not compared: it scat") for note in calm.window("test_scatters")["notes"])
     (project.folder / "now").unlink()
     forced = project.run("--gomem-update", "--gomem-force", "-n2")
     assert forced.status == 0, forced.text
@@ -305,13 +316,23 @@ def test_rounds_of_their_own_until_the_comparison_is_decided(scenario):
     worse = project.run()
     assert worse.status == 1, worse.text
     assert len(worse.window("test_keeps")["rounds"]) == 8
-    asked = project.run("--gomem-rounds=3", "--gomem-report-only").window("test_keeps")
+    tests = (project.folder / "test_it.py").read_text()
+    marked = tests.replace("def test_keeps", "import pytest\n\n@pytest.mark.gomem(rounds=2)\ndef test_keeps")
+    (project.folder / "test_it.py").write_text(marked)
+    asked = project.run("--gomem-report-only").window("test_keeps")
     assert (len(asked["rounds"]), asked["verdicts"][0]["status"]) == (8, "fail")
+    assert "rounds=2 of its marker could fail no comparison: it was raised to 3" in asked["notes"]
+    (project.folder / "test_it.py").write_text(tests)
     quick = project.run("--gomem-confirm=3", "--gomem-report-only").window("test_keeps")
     assert (len(quick["rounds"]), quick["verdicts"][0]["status"]) == (3, "fail")
     assert quick["verdicts"][0]["smallest_visible"] > asked["verdicts"][0]["smallest_visible"]
     assert "the baseline was recorded without a heap profile" in " ".join(worse.text.split())
-    assert "too few rounds" in " ".join(project.run("--gomem-rounds=1").text.split())
+    refused = project.run("--gomem-rounds=2", "--gomem-strict", "-q")
+    assert refused.status == pytest.ExitCode.USAGE_ERROR
+    assert "no test could fail in comparison with the baselines in gomem_baselines" in refused.text
+    assert "--gomem-no-compare" in refused.text
+    quick = project.run("--gomem-rounds=1", "-o", "gomem_no_compare=true")
+    assert (quick.status, "nothing is compared" in quick.text, "compared with" in quick.text) == (0, True, False)
     (project.folder / "test_it.py").write_text("def test_new(go_service):\n    pass\n")
     renamed = project.run()
     assert "no baseline yet: test_it.py::test_new" in renamed.text

@@ -18,6 +18,7 @@ from test_judge_culprits import MODULE, heap, retained
 
 from pytest_gomem.baseline.layout import read, written
 from pytest_gomem.baseline.lookup import Baselines
+from pytest_gomem.baseline.noise import never_failing
 from pytest_gomem.baseline.profiles import Handover, ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, by_metric, differences
 from pytest_gomem.baseline.store import Store
@@ -418,7 +419,9 @@ def test_an_update_takes_few_rounds_that_could_never_be_told(tmp_path):
     def update(live):
         test = TestRecord("t.py::test_a", "passed", (record(rounds=({"live_heap": live},)),))
         (found,) = recorder.record([test])
-        return found.kind, [detail.rpartition(", ")[2] for detail in found.details]
+        few = "api/test: 1 round: such a baseline can never fail the test, for which 3 are the least and 8 best"
+        assert (few in found.details) == (found.kind != "unchanged")
+        return found.kind, [detail.rpartition(", ")[2] for detail in found.details if detail != few]
 
     assert update(60e6) == ("new", [])
     assert update(60.1e6) == ("unchanged", [])
@@ -426,6 +429,60 @@ def test_an_update_takes_few_rounds_that_could_never_be_told(tmp_path):
     assert update(80.1e6) == ("unchanged", [])
     assert update(40e6) == ("changed", ["too few rounds to tell"]), "better counts as much"
     assert update(39.9e6) == ("unchanged", [])
+
+
+def test_a_noisy_metric_costs_no_other_its_baseline(tmp_path):
+    """It is left out and named; what is kept of it from calmer days stays until something else has moved."""
+    store, metrics = Store(tmp_path), {m.name: m for m in builtin_metrics()}
+
+    def update(live, peaks, force=False):
+        rounds = tuple({"live_heap": live, "peak_rss": peak, "goroutines": 5.0} for peak in peaks)
+        recorder = Recorder(store, metrics, "0a1b2c3", "2026-01-31", force=force)
+        (found,) = recorder.record([TestRecord("t.py::test_a", "passed", (record(rounds=rounds),))])
+        (kept,) = store.windows("t.py::test_a")["api/test"]
+        return found, kept
+
+    noisy, calm = (136e6, 188e6, 140e6, 171e6, 150e6, 183e6, 160e6, 144e6), (150e6,) * 8
+    found, kept = update(19.5e6, noisy)
+    assert (found.kind, sorted(kept.metrics)) == ("new", ["goroutines", "live_heap"])
+    assert kept.left_out == {"peak_rss": "it scattered from 136 MB to 188 MB"}
+    (detail,) = found.details
+    assert detail.startswith("api/test: peak_rss is left out: it scattered from 136 MB to 188 MB, so that only a")
+    assert update(19.5e6, noisy)[0].kind == "unchanged"
+    baselines = Baselines(store, builtin_metrics())
+    reference = baselines.find("t.py::test_a", ("api", "test", 0), record())
+    assert isinstance(reference, Reference)
+    assert reference.left_out["peak_rss"].startswith("it scattered from 136 MB to 188 MB when the baseline of 0a1b2c3")
+
+    found, kept = update(19.5e6, calm)
+    assert (found.kind, found.details) == ("changed", ("api/test: peak_rss had none",))
+    assert (kept.metrics["peak_rss"], kept.left_out) == (calm, {})
+    found, kept = update(19.5e6, noisy)
+    assert (found.kind, kept.metrics["peak_rss"]) == ("kept", calm)
+    assert found.details == ("api/test: peak_rss is too noisy to tell: it scattered from 136 MB to 188 MB",)
+    found, kept = update(21e6, noisy)
+    assert (found.kind, "peak_rss" in kept.metrics) == ("changed", False)
+    assert update(21e6, noisy, force=True)[1].metrics["peak_rss"] == noisy
+
+
+def test_all_noisy_is_no_baseline(tmp_path):
+    """Nothing would be left that a run is compared by."""
+    rounds = tuple({"peak_rss": peak, "throughput": 5.0} for peak in (136e6, 188e6, 140e6, 171e6))
+    recorder = Recorder(Store(tmp_path), {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31")
+    (found,) = recorder.record([TestRecord("t.py::test_a", "passed", (record(rounds=rounds),))])
+    assert (found.kind, "nothing would be left to compare" in found.details[0]) == ("refused", True)
+
+
+def test_a_recording_says_what_it_can_never_fail_by():
+    """Fewer rounds than any decision takes, or than those of a metric that only ranks can tell."""
+    metrics = {m.name: m for m in builtin_metrics()}
+    judged = {name: metrics[name] for name in ("live_heap", "gc_pause_p99")}
+    assert [list(never_failing(rounds, judged)) for rounds in (8, 3)] == [
+        [],
+        ["3 rounds: gc_pause_p99 can never fail the test, for which 8 are the least"],
+    ]
+    (two,) = never_failing(2, judged)
+    assert two.startswith("2 rounds: such a baseline can never fail the test")
 
 
 def test_an_update_mends_a_profile(tmp_path):

@@ -70,6 +70,18 @@ def test_a_metric_of_which_only_bounds_are_known_is_shown_and_compared_with_noth
             assert found.reason == "peak_rss is not comparable: it lies between 20.0 MB and 52.0 MB"
 
 
+def test_what_was_too_noisy_for_the_base_is_spoken_of_where_a_budget_asked() -> None:
+    """It cannot be judged, which fails under --gomem-strict; by default nothing is said of it."""
+    base = [{name: value for name, value in one.items() if name != "peak_rss"} for one in BASE]
+    why = {"peak_rss": "it scattered from 136.0 MB to 188.0 MB"}
+    assert "peak_rss" not in judged(rounds(), base=base, left_out=why, strict=True)
+    asked = budget("peak_rss", {"regression": "5%"})
+    for strict, status in ((False, Status.NO_BASELINE), (True, Status.UNAVAILABLE)):
+        found = judged(rounds(), *asked, base=base, left_out=why, strict=strict)["peak_rss"]
+        assert found.status is status
+        assert found.reason == "peak_rss cannot be judged: it scattered from 136.0 MB to 188.0 MB"
+
+
 def test_a_worsening_says_by_how_much_against_what_and_in_how_many_rounds() -> None:
     """live_heap 2% up fails by default, and its verdict holds every figure."""
     verdict = judged(rounds(live_heap=1.02))["live_heap"]

@@ -15,7 +15,7 @@ from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.quantity import RATIO, Quantity
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.model import BuildRecord, TestRecord
-from pytest_gomem.report.sides import sides_lines
+from pytest_gomem.report.sides import sides_lines, uncompared_line
 from pytest_gomem.report.text import display_width
 
 
@@ -89,6 +89,19 @@ def test_windows_that_were_not_compared_for_one_reason_share_it():
         "  thp is never, was always",
         "compared: 4 windows not compared",
     ]
+
+
+def test_a_limit_that_cannot_be_judged_is_counted_without_a_table_too():
+    """Of a window that is compared, and where somebody set it: what is compared by default has no promise to keep."""
+    left_out = compared("peak_rss", None, 1.58e9, Status.NO_BASELINE)
+    asked = replace(left_out, budget=replace(left_out.budget, scope="defaults"))
+    alone = replace(side("now"), verdicts=(asked,))
+    beside = replace(alone, base=side("main"), verdicts=(asked, left_out))
+    run = tuple(TestRecord("t.py::test_a", "passed", (one,)) for one in (alone, beside))
+    ((text, _),) = uncompared_line(run)
+    assert text.startswith("gomem: 1 limit on regressions cannot be judged; ")
+    assert [text for text, _ in sides_lines(run, 120)][-1] == "compared: 2 not compared"
+    assert list(uncompared_line(run[:1])) == []
 
 
 def test_go_versions_come_before_any_figure():
