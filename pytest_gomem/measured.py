@@ -20,6 +20,7 @@ from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
 from pytest_gomem.junit_file import takes_test_properties
 from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.report.advice import with_advice
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.json_report import test_to_dict
 from pytest_gomem.report.junit import properties
@@ -209,7 +210,7 @@ class MeasuredItem:
         """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""
         found = self._windows or tuple(m.record for m in self.course.last_new.measurements())
         metrics = {metric.name: metric for metric in self._run.settings.registry}
-        return tuple(with_visible(window, metrics, self._judging.enough) for window in found)
+        return tuple(with_advice(with_visible(window, metrics, self._judging.enough)) for window in found)
 
     def _warn_of_globs(self) -> None:
         """Budgets on functions that match none: under --gomem-strict their verdicts say so."""

@@ -16,6 +16,10 @@ from pytest_gomem.quantity import BYTES, RATIO, format_value
 # and 1.26, heaps of 1 MB to 1 GB and up to 100 000 goroutines. The lower end, so that no tables pass for C's memory.
 _UNTOUCHED_TABLES = 1_500_000
 
+_FOLLOWING = ("garbage", "fragmentation", "free", "huge_pages", "runtime")  # rows that grow with the live heap
+_MULTIPLIED = 1.5  # times what it was, from which the live heap is what the rows that follow it grew by
+_CAUSING = 0.25  # of the largest growth: GOGC=100 leaves as much garbage as lives, GOGC=400 four times as much
+
 
 @dataclass(frozen=True)
 class RowKind:
@@ -257,9 +261,11 @@ def _largest(bill: Bill) -> str:
 
 
 def _changed(bill: Bill, baseline: Bill) -> str:
-    """The largest change in the direction of RSS itself: that is the one which explains it."""
+    """The largest change in the direction of RSS itself, or what caused it: that is what explains it."""
     grown = bill.rss - baseline.rss
     sign = -1 if grown < 0 else 1
+    if cause := _grown_live_heap(bill, baseline):
+        return f"RSS grew by {_size(grown)} to {_size(bill.rss)}; {cause}; {advice_of('live_heap')}."
     before, after = max(
         zip(baseline.rows, bill.rows, strict=True), key=lambda pair: sign * (pair[1].bytes - pair[0].bytes)
     )
@@ -273,8 +279,39 @@ def _changed(bill: Bill, baseline: Bill) -> str:
     return f"RSS {moved} {_size(bill.rss)}; the largest change is {size}{place}{advice}."
 
 
+def _grown_live_heap(bill: Bill, baseline: Bill) -> str:
+    """That the live heap has grown so much that what grew more grew with it; "" where it has not.
+
+    How much of the heap is garbage and how much is free is a matter of where the last collection stood; how large all
+    of it is follows the live heap.
+    """
+    before, after = baseline.find("live_heap"), bill.find("live_heap")
+    if before is None or after is None:
+        return ""
+    change, others = after.bytes - before.bytes, {name: _growth(bill, baseline, name) for name in _FOLLOWING}
+    most = max(others, key=lambda name: others[name])
+    if change <= 0 or others[most] <= change or after.bytes < _MULTIPLIED * before.bytes:
+        return ""
+    if _growth(bill, baseline, *ROW_KINDS) <= 0 or change < _CAUSING * others[most]:
+        return ""
+    times = f", {after.bytes / before.bytes:.1f} times as much" if before.bytes else ""
+    grown = f"the live heap grew by {_size(change)} ({_size(before.bytes)} to {_size(after.bytes)}{times})"
+    return f"{grown}, and with it {ROW_KINDS[most].title} by {_size(others[most])}"
+
+
+def _growth(bill: Bill, baseline: Bill, *names: str) -> int:
+    pairs = ((bill.find(name), baseline.find(name)) for name in names)
+    return sum(after.bytes - before.bytes for after, before in pairs if after is not None and before is not None)
+
+
 def _advice(row: Row) -> str:
-    return f"{row.kind.look}: {row.kind.remedy}"
+    return advice_of(row.name)
+
+
+def advice_of(row: str) -> str:
+    """Where to look and what lowers the row of that name."""
+    kind = ROW_KINDS[row]
+    return f"{kind.look}: {kind.remedy}"
 
 
 def _size(size: int) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from pytest_gomem.errors import ObserveError
+from pytest_gomem.measure.bill import window_bill
 from pytest_gomem.measure.cycles import traced_cycles
 from pytest_gomem.measure.metric import Better, Compute, Metric, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.sources import AT_REST, GCTRACE, MEMSTATS, PROMETHEUS, after_gc, at_rest, joined, memstats
 from pytest_gomem.measure.told import by, told_at_close
 from pytest_gomem.measure.window import MemStatsPair, Missing, Window
-from pytest_gomem.quantity import BYTES, COUNT, RATIO
+from pytest_gomem.quantity import BYTES, COUNT, RATIO, format_value
 
 _NO_GOAL = 2**63  # without GC and memory limit the runtime's goal is the largest uint64
+_UNTOUCHED = 1 << 20  # bytes: fewer need no note
 _heap_metric = partial(metric, group="memory", better=Better.LOWER)
 
 
@@ -79,7 +82,13 @@ def _heap_at_edges(pair: MemStatsPair) -> tuple[int, int]:
 )
 def live_heap(window: Window) -> Reading | Unavailable:
     """Heap that is still reachable after the window: HeapAlloc after forced collections, once two readings agree."""
-    return at_rest(window, after_gc(window).heap_alloc, f"{_calm(window)}: HeapAlloc")
+    live = after_gc(window).heap_alloc
+    found = at_rest(window, live, f"{_calm(window)}: HeapAlloc")
+    resident = None if isinstance(window.smaps, Missing) else window_bill(window).find("live_heap")
+    if resident is None or live - resident.bytes < _UNTOUCHED:
+        return found
+    size = format_value(live - resident.bytes, BYTES)
+    return replace(found, note=joined(found.note, f"{size} of it were never touched or are swapped out: see the bill"))
 
 
 @_heap_metric(

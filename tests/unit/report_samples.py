@@ -46,6 +46,7 @@ _UNITS = {
     "heap_objects": "count", "alloc_bytes_per_op": "bytes/op", "total_alloc": "bytes", "gc_cycles": "count",
     "gc_pause_max": "seconds", "gc_pause_p99": "seconds", "gc_cpu": "ratio", "goroutines": "count",
     "throughput": "1/second", "latency_p99": "seconds", "time_to_limit": "seconds", "leaked_goroutines": "count",
+    "allocs_per_op": "count/op", "fds": "count",
 }  # fmt: skip
 
 

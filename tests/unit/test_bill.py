@@ -14,7 +14,7 @@ from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure import bill_metrics
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row, bill, sentence, window_bill
 from pytest_gomem.measure.metric import Reading, Unavailable
-from pytest_gomem.measure.registry import evaluate
+from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.smaps import Resident, SmapsTotals
 from pytest_gomem.quantity import BYTES, format_value
@@ -203,7 +203,8 @@ def test_the_sentence_names_the_largest_row(made):
 
 @given(made_bills, made_bills)
 def test_the_sentence_names_the_largest_change(before, after):
-    """Against a baseline it names a row that moved with RSS, and none moved further that way."""
+    """Against a baseline it names a row that moved with RSS, and none moved further that way, but with a live heap that
+    has multiplied."""
     text = sentence(after, before)
     sign = -1 if after.rss < before.rss else 1
     changes = {b.name: sign * (a.bytes - b.bytes) for b, a in zip(before.rows, after.rows, strict=True)}
@@ -211,11 +212,32 @@ def test_the_sentence_names_the_largest_change(before, after):
     titles = [ROW_KINDS[name].title for name, change in changes.items() if change == greatest]
     if not after.rss:
         assert text == "Nothing is resident."
+    elif "the live heap grew by" in text:
+        assert 0 < changes["live_heap"] < greatest
     elif greatest:
         assert any(f"the largest change is {title}, {format_value(greatest, BYTES)}" in text for title in titles)
         assert ("grew by" in text) == (after.rss > before.rss)
     else:
         assert "as in the baseline" in text
+
+
+def test_a_live_heap_that_multiplied_is_the_cause_of_what_grew_with_it():
+    """How much is garbage and how much is free is where the last collection stood; what it left as it was is not."""
+
+    def made(live: int, garbage: int, free: int, cgo: int = 5) -> Bill:
+        sizes = {"live_heap": live, "garbage": garbage, "free": free, "cgo": cgo}
+        return Bill(tuple(Row(name, size * 10**6) for name, size in sizes.items()), 0, 0)
+
+    before = made(2, 1, 1)
+    assert sentence(made(20, 4, 30), before) == (
+        "RSS grew by 50.0 MB to 59.0 MB; the live heap grew by 18.0 MB (2.00 MB to 20.0 MB, 10.0 times as much), and "
+        "with it free but not returned by 29.0 MB; look in the code: release what it still reaches; the heap profile "
+        "(inuse_space) names who allocated it."
+    )
+    assert "with it garbage awaiting GC by 23.0 MB" in sentence(made(20, 24, 3), before)
+    for other in (made(2, 60, 1), made(4, 60, 1), made(20, 4, 1, cgo=80), made(30, 28, 3)):
+        assert "the largest change is" in sentence(other, before), other
+    assert "the largest change is" in sentence(before, made(20, 4, 30))
 
 
 @pytest.mark.parametrize(
@@ -290,3 +312,11 @@ def test_the_live_heap_says_what_is_not_resident():
     heap = replace(window().smaps, go_heap=Resident(MIB))
     note = evaluate(window(smaps=heap), bill_metrics.METRICS)["rss_live_heap"].note
     assert "that the runtime counts in its heap are not resident" in note
+
+
+def test_the_metric_and_the_bill_explain_each_other():
+    """A heap of which little was touched: what live_heap counts is not resident, and both say so."""
+    heap = replace(window().smaps, go_heap=Resident(MIB // 2))
+    note = evaluate(window(smaps=heap), builtin_metrics())["live_heap"].note
+    assert note == "1.57 MB of it were never touched or are swapped out: see the bill"
+    assert evaluate(window(), builtin_metrics())["live_heap"].note == ""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from report_samples import calmly, failing_window, window
+from report_samples import calmly, failing_window, metric, verdict, window
 
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row
 from pytest_gomem.report import json_report
+from pytest_gomem.report.advice import with_advice
 from pytest_gomem.report.bill import against, bill_lines, bill_record, next_to_kept, window_bill_record
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.model import BillRecord, BillRow, RunRecord, TestRecord
@@ -142,3 +144,36 @@ def test_the_baselines_bill_is_that_of_one_round():
     assert "90.0 B in the baseline" in "\n".join(bill_lines(beside, 110))
     assert next_to_kept(now, [{"rss_cgo": 40.0}]) == now
     assert next_to_kept(now, []) == now
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (verdict("allocs_per_op", "3/op", 60.0), "of what was allocated, and this bill of what stayed: allocate less"),
+        (verdict("live_heap", "1MB", 91.3e6), "of what is still reached: look in the code: release what it still"),
+        (verdict("goroutines", "3", 60.0), "of goroutines: look in the code: end goroutines"),
+        (verdict("gc_pause_p99", "1ms", 0.5), "is not of resident memory: no row of this bill explains it"),
+        (verdict("peak_rss", "50MB", 255e6), "The peak of 255 MB was gone at the close, of which this bill is"),
+        (verdict("peak_rss", "50MB", 101e6), "The largest part of RSS is live heap"),
+        (verdict("end_rss", "50MB", 255e6), "The largest part of RSS is live heap"),
+    ],
+)
+def test_the_advice_follows_the_limit_that_broke(broken, says):
+    """A smaller binary is no answer to allocations; without a broken limit the bill speaks for itself."""
+    own = bill_record(MADE)
+    advised = with_advice(window(bill=own, verdicts=(verdict("fds", "9", 1), broken))).bill
+    assert advised is not None
+    assert says in advised.sentence
+    assert with_advice(window(bill=own, verdicts=(verdict("fds", "9", 1),))).bill == own
+    assert with_advice(window(verdicts=(broken,))).bill is None
+
+
+def test_the_bill_says_what_of_live_heap_is_not_resident():
+    """As of a ballast that nobody writes."""
+    told = with_advice(window(bill=bill_record(MADE), metrics=(metric("live_heap", 1.1653e9),))).bill
+    assert told is not None
+    assert told.sentence.endswith(
+        "allocated it. live_heap counts 1.17 GB: 1.07 GB of it are pages that were never touched, or are swapped out."
+    )
+    near = with_advice(window(bill=bill_record(MADE), metrics=(metric("live_heap", 91.4e6),))).bill
+    assert near == bill_record(MADE)

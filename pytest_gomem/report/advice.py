@@ -1,0 +1,66 @@
+"""Owns what a window's bill advises: what lowers the figure whose limit broke, and how its live heap was counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_gomem.judge.decide import FAILING
+from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.bill import ROW_KINDS, advice_of
+from pytest_gomem.measure.metric import Reading
+from pytest_gomem.quantity import BYTES, format_value
+from pytest_gomem.report.model import BillRecord, WindowRecord
+from pytest_gomem.report.text import readings
+
+_MADE = frozenset(
+    {"total_alloc", "allocs", "alloc_rate", "alloc_bytes_per_op", "allocs_per_op", "alloc_space", "alloc_objects"}
+)
+_REACHED = frozenset({"live_heap", "heap_objects", "inuse_space", "inuse_objects"})
+_RESIDENT = frozenset({"peak_rss", "end_rss", "start_rss", "peak_pss", "peak_heap", "heap_sys", "runtime_overhead"})
+_PEAKS = frozenset({"peak_rss", "peak_pss", "peak_heap"})
+_GONE = 0.8  # of a peak: with less resident at the close, the bill does not explain it
+_TELLING = 1 << 20  # bytes of the live heap that are not resident: fewer need no words
+
+
+def with_advice(window: WindowRecord) -> WindowRecord:
+    """The window whose bill says what to do about the first limit that broke, and where its live heap is."""
+    if window.bill is None:
+        return window
+    broken = next((v for v in window.verdicts if v.status in FAILING and not v.budget.phase), None)
+    sentence = (broken and _advice(broken, window.bill)) or window.bill.sentence
+    words = " ".join(part for part in (sentence, _untouched(window, window.bill)) if part)
+    return replace(window, bill=replace(window.bill, sentence=words))
+
+
+def _advice(broken: Verdict, bill: BillRecord) -> str:
+    """What lowers the figure; "" where that is what the bill itself says."""
+    name, row = broken.budget.metric, broken.budget.metric.removeprefix("rss_")
+    if name in _MADE:
+        return (
+            f"The limit on {name} is of what was allocated, and this bill of what stayed: allocate less; the allocs "
+            "profile (alloc_space, alloc_objects) names who does."
+        )
+    if name in _REACHED:
+        return f"The limit on {name} is of what is still reached: {advice_of('live_heap')}."
+    if name in ("goroutines", "stack_inuse"):
+        return f"The limit on {name} is of goroutines: {advice_of('stacks')}."
+    if row != name and row in ROW_KINDS:
+        return f"The limit on {name} is of one row: {advice_of(row)}."
+    if name not in _RESIDENT:
+        return f"The limit on {name} is not of resident memory: no row of this bill explains it."
+    if name in _PEAKS and broken.actual is not None and bill.rss < _GONE * broken.actual:
+        return (
+            f"The peak of {format_value(broken.actual, BYTES)} was gone at the close, of which this bill is: the heap "
+            "profile of the peak (peak_profile: true, with the agent) names who made it."
+        )
+    return ""
+
+
+def _untouched(window: WindowRecord, bill: BillRecord) -> str:
+    """Why the bill's live heap is less than the metric; "" where it hardly is."""
+    counted = readings(window).get("live_heap")
+    row = next((row for row in bill.rows if row.name == "live_heap"), None)
+    if not isinstance(counted, Reading) or row is None or counted.value - row.bytes < _TELLING:
+        return ""
+    whole, missing = format_value(counted.value, BYTES), format_value(counted.value - row.bytes, BYTES)
+    return f"live_heap counts {whole}: {missing} of it are pages that were never touched, or are swapped out."
