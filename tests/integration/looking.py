@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
+from functools import lru_cache
 from pathlib import Path
 
 import psutil
+
+from pytest_gomem.launch.toolchain import find_toolchain
 
 
 def is_running(pid: int) -> bool:
@@ -53,3 +56,11 @@ class Stranger:
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self._thread.join()
+
+
+@lru_cache(maxsize=1)
+def pprof_tool() -> str:
+    """The program behind `go tool pprof`, which looks at each call whether it must be built anew."""
+    tool = [find_toolchain().go, "tool"]
+    subprocess.run([*tool, "pprof", "-help"], capture_output=True)  # builds it
+    return subprocess.check_output([*tool, "-n", "pprof"], text=True).strip()

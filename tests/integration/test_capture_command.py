@@ -16,6 +16,7 @@ import time
 
 import psutil
 import pytest
+from looking import pprof_tool
 
 from pytest_gomem.cli import main
 from pytest_gomem.pprof.read import read_profile
@@ -83,7 +84,7 @@ def test_each_profile_of_a_service(service, tmp_path):
         assert (status, err) == (0, "")
         assert f"{kind} profile of http://{admin}/debug/pprof" in out
         assert type_ in {kind.type for kind in read_profile(file).sample_types}
-        peer = subprocess.run(["go", "tool", "pprof", "-top", "-symbolize=none", file], capture_output=True, text=True)
+        peer = subprocess.run([pprof_tool(), "-top", "-symbolize=none", file], capture_output=True, text=True)
         assert peer.returncode == 0, peer.stderr
     status, out, _ = run(admin, "--allocs", "--seconds", "1", "-o", tmp_path / "delta.pb.gz")
     assert status == 0

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from looking import pprof_tool
 
 from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.observe.endpoint import PprofEndpoint
@@ -32,7 +33,7 @@ ROW = re.compile(r"^\s*(\S+)\s+\S+%\s+\S+%\s+(\S+)\s+\S+%  (.*?)(?: \((?:partial
 def peer(*args):
     """Flat and cum by name, and the total, as `go tool pprof` prints them."""
     exact = ("-unit=B", "-nodefraction=0", "-nodecount=0", "-symbolize=none")
-    run = subprocess.run(["go", "tool", "pprof", "-top", *exact, *map(str, args)], capture_output=True, text=True)
+    run = subprocess.run([pprof_tool(), "-top", *exact, *map(str, args)], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     head, _, body = run.stdout.partition("cum%\n")
     total = int(re.search(r"of (\d+)B? total", head)[1])
@@ -131,8 +132,9 @@ def test_what_we_write_is_read_by_the_peer(captured, tmp_path):
 
 def test_the_text_form_equals_the_binary_one(captured):
     """`heap?debug=1` gives the same figures, but leaves out type arguments and some functions of the runtime."""
+    both = [read_profile(captured / name) for name in ("text", "new")]
     for sample in HEAP_TYPES:
-        text, binary = (ours(aggregate(read_profile(captured / name), sample))[0] for name in ("text", "new"))
+        text, binary = (ours(aggregate(profile, sample))[0] for profile in both)
         names = text.keys() | binary.keys()
         of_program = {name for name in names if "[" not in name and "runtime" not in name.partition(".")[0]}
         assert len(of_program) > 50
