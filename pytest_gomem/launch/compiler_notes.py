@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.errors import ObserveError
@@ -20,18 +21,35 @@ def compiler_notes(source: Source, package: str, seconds: float) -> str:
     """
     if source.build is None:
         raise ObserveError("the service is not built by us")
-    cwd, main = locate(source.build.package, source.base_dir)
-    toolchain = source.toolchain or find_toolchain()
-    command = [toolchain.go, "list", "-export", *_options(source.build), main if package == "main" else package]
-    env = {**environment_without_hook(), **(source.build.env or {}), **toolchain.env}
     try:
-        status, out, err = output_within(seconds, command, cwd, env)
+        status, out, err = _listed(source, ["-export", *_options(source.build)], package, seconds)
     except OSError as error:  # TimeoutError is one
         raise ObserveError(f"the compiler gave no notes: {error}") from error
     if status:
         said = (err or out).strip().splitlines() or [f"it ended with status {status}"]
         raise ObserveError(f"the compiler gave no notes: {said[-1]}")
     return err
+
+
+def _listed(source: Source, options: Sequence[str], package: str, seconds: float) -> tuple[int, str, str]:
+    """What `go list` answers in the environment of the build; raises OSError."""
+    assert source.build is not None
+    cwd, main = locate(source.build.package, source.base_dir)
+    toolchain = source.toolchain or find_toolchain()
+    command = [toolchain.go, "list", *options, main if package == "main" else package]
+    env = {**environment_without_hook(), **(source.build.env or {}), **toolchain.env}
+    return output_within(seconds, command, cwd, env)
+
+
+def package_folder(source: Source, package: str, seconds: float) -> Path | None:
+    """Where the files of a package lie that the service is built from, as `go list` says; None where it does not."""
+    if source.build is None:
+        return None
+    try:
+        status, out, _ = _listed(source, ["-find", "-f", "{{.Dir}}"], package, seconds)
+    except OSError:
+        return None
+    return Path(out.strip()) if status == 0 and out.strip() else None
 
 
 def _options(build: BuildSpec) -> list[str]:

@@ -15,7 +15,8 @@ from pytest_gomem.errors import BuildError, ConfigError, LaunchError
 from pytest_gomem.launch.build import locate
 from pytest_gomem.launch.checkout import Checkout, checked_out
 from pytest_gomem.launch.git import GitError, Repository, short
-from pytest_gomem.launch.toolchain import Toolchain
+from pytest_gomem.launch.toolchain import Toolchain, find_toolchain
+from pytest_gomem.launch.trimpath import trimmed
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,10 @@ class NewSide:
         """Without a comparison, or for a binary, reports name the binary; else the state of the working tree."""
         # A prebuilt base has no agent in it: what both sides are read by must be the same.
         agent = self._against is None or self._against.binary is None
-        yield Source(config.build, config.command, config.base_dir, ref=self._ref(config), agent=agent)
+        build = config.build
+        if build is not None and self._against is not None and self._against.ref:
+            build = trimmed(build, find_toolchain())
+        yield Source(build, config.command, config.base_dir, ref=self._ref(config), agent=agent)
 
     def _ref(self, config: ServiceConfig) -> str:
         if config.build is None or self._against is None or not self._against.ref:
@@ -148,6 +152,7 @@ class BaseSide:
         commit = repository.commit(self._against.ref)
         name = f"{self._against.ref} ({short(commit)})" if not commit.startswith(self._against.ref) else short(commit)
         with checked_out(repository, commit, self._otherwise) as checkout:
+            spec = trimmed(spec, self._against.toolchain or find_toolchain())
             mapped = _mapped(config, spec, repository, checkout, name)
             by = f", built by {self._by()}" if self._against.toolchain else ""
             try:

@@ -15,8 +15,9 @@ from pytest_gomem.session.service import Service
 
 _ARCH_LEVELS = ("GOAMD64", "GOARM64", "GOARM", "GO386", "GOPPC64", "GORISCV64", "GOMIPS", "GOMIPS64", "GOWASM")
 _NAMED = {"GOOS", "GOARCH", "GOEXPERIMENT", *_ARCH_LEVELS}
-# Linker flags stamp versions and dates into the binary; the overlay is our agent, which has its own condition.
-_WITHOUT_EFFECT = {"-ldflags", "-overlay", "-compiler", "DefaultGODEBUG"}
+# Linker flags stamp versions and dates into the binary; the overlay is our agent, which has its own condition;
+# -trimpath changes the file names of stacks alone.
+_WITHOUT_EFFECT = {"-ldflags", "-overlay", "-compiler", "-trimpath", "DefaultGODEBUG"}
 
 _USUAL = {("-buildmode", "exe"), ("CGO_ENABLED", "1")}
 

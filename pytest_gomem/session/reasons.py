@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from pytest_gomem.judge.escape import Notes, explain, parse_notes
 from pytest_gomem.judge.modules import module_changes
 from pytest_gomem.judge.origin import Site
 from pytest_gomem.launch.build import BinaryInfo, locate
-from pytest_gomem.launch.compiler_notes import compiler_notes
+from pytest_gomem.launch.compiler_notes import compiler_notes, package_folder
 from pytest_gomem.launch.line_history import line_change
 from pytest_gomem.launch.sides import Source
+from pytest_gomem.launch.trimpath import says
 from pytest_gomem.pprof.group import package_of
 
 SECONDS = 20.0  # for all culprits of a window; a package compiles in some tenths of one
@@ -121,7 +123,12 @@ class _Asked:
             return None
         cwd, package = locate(build.package, self.new.source.base_dir)
         candidates = (cwd / site.file, cwd / package / site.file)
-        return next((path for path in candidates if path.is_file()), None)
+        found = next((path for path in candidates if path.is_file()), None)
+        if found is None and says(build.flags):
+            # -trimpath names a replaced module by its path and version: only Go knows in which folder that lies.
+            folder = package_folder(self.new.source, package_of(site.function), self._left())
+            found = folder / posixpath.basename(site.file) if folder is not None else None
+        return found if found is not None and found.is_file() else None
 
     def _left(self) -> float:
         return self.deadline - time.monotonic()
