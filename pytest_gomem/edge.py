@@ -198,6 +198,9 @@ class Edge:
         else:
             from pytest_gomem.body_errors import abridge, hide_our_frames
 
+            is_skipped = call.excinfo.errisinstance(pytest.skip.Exception)
+            if call.when == "setup" and MEASURED in item.stash and not is_skipped:
+                item.stash[MEASURED].tell_set_up()
             hide_our_frames(call.excinfo.value)
             report = yield
             abridge(report, call.excinfo.value, item.location)  # of several of a TestCase it may be another one now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pytest_gomem.printable import printable, printable_lines
@@ -71,8 +71,13 @@ class LaunchError(GomemError):
 
     def __init__(self, service: str, message: str, log_tail: str = "", log_title: str = "last log lines") -> None:
         self.service, self.message, self.log_tail = printable(service), message, printable_lines(log_tail)
+        self.log_title = log_title
         tail = f"\n--- {log_title} of {self.service} ---\n{log_tail.rstrip()}" if log_tail.strip() else ""
         super().__init__(f"service '{self.service}': {message}{tail}")
+
+    def reworded(self, reword: Callable[[str], str]) -> LaunchError:
+        """The same error in other words."""
+        return type(self)(self.service, reword(self.message), reword(self.log_tail), self.log_title)
 
 
 class ServiceDied(LaunchError):

@@ -13,15 +13,18 @@ import pytest
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
 from pytest_gomem.config.file import BudgetTable, GomemConfig
+from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.errors import BudgetBroken, GomemError
+from pytest_gomem.files import write_whole
 from pytest_gomem.items import test_id
 from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
 from pytest_gomem.junit_file import takes_test_properties
 from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.printable import printable_lines
 from pytest_gomem.report.advice import with_advice
-from pytest_gomem.report.failure import failure_text
+from pytest_gomem.report.failure import LOG_LINES, failure_text
 from pytest_gomem.report.json_report import test_to_dict
 from pytest_gomem.report.junit import properties
 from pytest_gomem.report.model import TestRecord, WindowRecord
@@ -29,9 +32,10 @@ from pytest_gomem.session.comparing import References
 from pytest_gomem.session.course import Course
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
-from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.session.measurement import Measurement, artifact_stem
 from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.service import Service
+from pytest_gomem.session.shown import with_shown_texts
 from pytest_gomem.session.visible import with_visible
 from pytest_gomem.session.window import OpenWindow
 from pytest_gomem.use import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
@@ -210,7 +214,9 @@ class MeasuredItem:
         """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""
         found = self._windows or tuple(m.record for m in self.course.last_new.measurements())
         metrics = {metric.name: metric for metric in self._run.settings.registry}
-        return tuple(with_advice(with_visible(window, metrics, self._judging.enough)) for window in found)
+        told = tuple(with_advice(with_visible(window, metrics, self._judging.enough)) for window in found)
+        hidden = self.course.hidden()
+        return tuple(with_shown_texts(w, lambda text: unexpanded(text, hidden)) for w in told) if hidden else told
 
     def _warn_of_globs(self) -> None:
         """Budgets on functions that match none: under --gomem-strict their verdicts say so."""
@@ -241,6 +247,25 @@ class MeasuredItem:
         troubles = [trouble for trouble in self.course.troubles if trouble.split("\n", 1)[0] != headline]
         for text in [*which, *troubles, *broken, *self._save_artifacts()]:
             self._item.add_report_section("call", "gomem", text)
+
+    def tell_set_up(self) -> None:
+        """Show, and keep, the logs of what had started before the set-up failed: nothing was measured yet."""
+        started = [*self._services(), *(service for gomem in self.course.round.gomems for service in gomem.services)]
+        for number, service in enumerate(dict.fromkeys(started)):
+            if service.has_log():
+                text = f"service '{service.name}' had started; the end of its log:\n{service.shown_log(tail=LOG_LINES)}"
+                trouble = self._keep_log(service, number)
+                self._item.add_report_section("setup", "gomem", "\n".join((printable_lines(text), *trouble)))
+
+    def _keep_log(self, service: Service, number: int) -> list[str]:
+        if self._artifacts is None:
+            return []
+        path = self._artifacts / f"{artifact_stem(self._nodeid, service.name, 'setup', number)}.log"
+        try:
+            write_whole(path, service.shown_log())
+        except OSError as error:
+            return [f"--gomem-artifacts: {error}"]
+        return [f"all of it: {path}"]
 
     def _save_artifacts(self) -> list[str]:
         """Keep the files of each measured service of a failed test, for --gomem-artifacts; why that failed, if so."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_gomem.errors import ConfigError, Place
 
@@ -14,6 +14,28 @@ _TOKEN = re.compile(
     r"|(?<!\$)(?P<tmp>\{tmp\})"
 )
 _PORT = re.compile(r"(?<!\$)\{port(?::([A-Za-z0-9_-]+))?\}")
+
+SHORTEST_HIDDEN = 8  # characters: a shorter value is a word like any other, and would be hidden all over a log
+
+
+def values_of_variables(texts: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """What is shown in place of the values of the ${VAR} in these texts, by value: a password is "${DB_PASSWORD}"."""
+    values = {environ.get(name, ""): f"${{{name}}}" for text in texts for name in _variables(text)}
+    return {value: shown for value, shown in values.items() if len(value) >= SHORTEST_HIDDEN}
+
+
+def _variables(text: str) -> Iterator[str]:
+    for match in _TOKEN.finditer(text):
+        if match["var"]:
+            yield match["var"]
+            yield from _variables(match["default"] or "")
+
+
+def unexpanded(text: str, values: Mapping[str, str]) -> str:
+    """The text as it would read without these values, of `values_of_variables`; the longest counts first."""
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, values[value])
+    return text
 
 
 def ports_named(texts: Iterable[str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pytest_gomem.config import gc as gc_config
 from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import ServiceConfig
-from pytest_gomem.config.tokens import expand, ports_named
+from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
 from pytest_gomem.errors import KeeperError, LaunchError, ObserveError, ServiceDied
 from pytest_gomem.keeper.client import KeeperClient, KeptChild
 from pytest_gomem.keeper.protocol import ExitRecord, LaunchRequest
@@ -55,7 +55,7 @@ class Launched:
     socket: where the agent in it listens; None without one, for the reason `no_agent`.
     serving: the process to measure, which need not be the child. rate_of_budgets: the profile rate, where it was
     budgets on functions that set it. startup_peak: the kernel's peak when it was ready, bytes; None where nothing was
-    waited for, or no peak is kept.
+    waited for, or no peak is kept. hidden: of `values_of_variables`, what is not to be shown.
     """
 
     config: ServiceConfig
@@ -73,6 +73,15 @@ class Launched:
     source: Source
     rate_of_budgets: int | None = None
     startup_peak: int | None = None
+    hidden: Mapping[str, str] = field(default_factory=dict)
+
+    def shown(self, text: str) -> str:
+        """The text with the names of the variables of its settings in place of their values."""
+        return unexpanded(text, self.hidden)
+
+    def shown_log(self) -> str:
+        """The kept end of what it wrote, as it may be shown."""
+        return self.shown(self.child.log()[0])
 
     def remove_folders(self) -> None:
         """Remove what was made for this launch alone."""
@@ -129,10 +138,25 @@ class Launcher:
         Raises BuildError, ToolchainError, ConfigError, LaunchError (not startable, or not ready in time) and
         ServiceDied (ended before it was ready).
         """
-        command = self._command(config, overrides.build, origin or NewSide())
+        hidden = values_of_variables(_texts(config, overrides), os.environ)
+        try:
+            return self._launched(config, overrides, hidden, until_ready=until_ready, origin=origin or NewSide())
+        except LaunchError as error:
+            raise error.reworded(lambda text: unexpanded(text, hidden)) from None
+
+    def _launched(
+        self,
+        config: ServiceConfig,
+        overrides: Overrides,
+        hidden: Mapping[str, str],
+        *,
+        until_ready: bool,
+        origin: Origin,
+    ) -> Launched:
+        command = self._command(config, overrides.build, origin)
         for_agent = until_ready and not command.no_agent
         for port_try in range(1, MAX_PORT_TRIES + 1):
-            launched = self._start(config, overrides, command, port_try, for_agent=for_agent)
+            launched = self._start(config, overrides, command, port_try, hidden, for_agent=for_agent)
             if not until_ready:
                 return launched
             try:
@@ -175,11 +199,18 @@ class Launcher:
         if found is None:
             there = "/" in program and path.is_file()
             fault = "the file is not executable" if there else "there is no such program"
-            raise LaunchError(config.name, f"{fault}: {program} (declared at {config.place})")
+            raise LaunchError(config.name, f"{fault}: {written} (declared at {config.place})")
         return found
 
     def _start(
-        self, config: ServiceConfig, overrides: Overrides, command: _Command, port_try: int, *, for_agent: bool
+        self,
+        config: ServiceConfig,
+        overrides: Overrides,
+        command: _Command,
+        port_try: int,
+        hidden: Mapping[str, str],
+        *,
+        for_agent: bool,
     ) -> Launched:
         gc = gc_config.merged(config.gc, overrides.gc)
         gc_config.check(gc, config.place)
@@ -209,23 +240,23 @@ class Launcher:
                 config = replace(config, ready=replace(config.ready, target=expanded(config.ready.target)))
             split = for_agent and config.stderr_split
             request = LaunchRequest(argv, full_env, cwd, config.tree, self._sample_rate, LOG_BYTES, split_stderr=split)
-            child = self._launch(config, request)
+            child = self._launch(config, request, hidden)
         except BaseException:
             _remove_folders(tmp, socket)
             raise
         known = (info, port_try, socket, command.no_agent, command.source, rate_of_budgets)
         serving = Serving(child.pid)
-        return Launched(config, child, serving, tuple(argv), full_env, ports, tmp, gc, *known)
+        return Launched(config, child, serving, tuple(argv), full_env, ports, tmp, gc, *known, hidden=hidden)
 
     def close(self) -> None:
         """Remove what is not in the run's folder."""
         self._socket_folders.close()
 
-    def _launch(self, config: ServiceConfig, request: LaunchRequest) -> KeptChild:
+    def _launch(self, config: ServiceConfig, request: LaunchRequest, hidden: Mapping[str, str]) -> KeptChild:
         try:
             return self._keeper().launch(request)
         except KeeperError as error:
-            command = shlex.join(request.argv)
+            command = shlex.join(unexpanded(word, hidden) for word in request.argv)
             raise LaunchError(config.name, f"could not be started: {error}\n  {command}  (in {request.cwd})") from None
 
     def _private_folder(self, service: str) -> Path:
@@ -246,7 +277,7 @@ class Launcher:
         if failed is None:
             return
         awaited = ready.describe(config.ready, launched.ports)
-        log = launched.child.log()[0]
+        log = launched.shown_log()
         if failed.state.exit is not None:
             how = f"{ending.describe(failed.state.exit, log)} while we waited for {awaited}"
             raise ServiceDied(config.name, how + _left(launched, failed.state.exit), both_ends(log), "log")
@@ -260,7 +291,7 @@ class Launcher:
         serving = search.find(ready.port_served(config.ready, launched.ports))
         ended = child.state().exit
         if ended is not None and not config.follow and (left := _left(launched, ended)):
-            log = child.log()[0]
+            log = launched.shown_log()
             raise ServiceDied(config.name, ending.describe(ended, log) + left, both_ends(log), "log")
         if serving.pid != child.pid:
             others = no_gctrace(serving.pid, child.members(), lambda pid: bool(self._running(pid, "").go_version))
@@ -269,7 +300,7 @@ class Launcher:
                 child.serve_by(serving.pid)
             except KeeperError as error:
                 words = f"pid {serving.pid}, which served, has ended: {error}"
-                raise ServiceDied(config.name, words, both_ends(child.log()[0]), "log") from None
+                raise ServiceDied(config.name, words, both_ends(launched.shown_log()), "log") from None
         running, peak = self._running(serving.pid, launched.argv[0]), _peak_when_ready(config, serving.pid)
         return replace(launched, serving=serving, binary=running, startup_peak=peak)
 
@@ -299,6 +330,14 @@ def _peak_when_ready(config: ServiceConfig, pid: int) -> int | None:
         return kernel.read(pid, tree=config.tree).hwm
     except ObserveError:  # whoever measures it says that it is gone
         return None
+
+
+def _texts(config: ServiceConfig, overrides: Overrides) -> list[str]:
+    """The texts of its settings that may hold variables."""
+    args = config.args if overrides.args is None else overrides.args
+    urls = (config.ready.target, config.pprof, config.expvar, config.metrics, config.against_binary)
+    said = (*config.command, *args, *config.env.values(), *overrides.env.values(), str(config.cwd), *urls)
+    return [text for text in said if text]
 
 
 def _port_names(config: ServiceConfig, texts: Iterable[str]) -> dict[str, None]:

@@ -196,6 +196,11 @@ class Course:
     def _judging_of(self, side: Side) -> Judging:
         return replace(self._judging, is_base=True) if side == "base" else self._judging
 
+    def hidden(self) -> dict[str, str]:
+        """The values of variables in the settings of the services measured, and what is shown in their place."""
+        measured = (measurement for one in self._rounds for measurement in one.measurements())
+        return {value: name for measurement in measured for value, name in measurement.service.hidden.items()}
+
     def _measured(self, side: Side) -> list[list[Measurement]]:
         """The measurements of each round of a side."""
         return [one.measurements() for one in self._rounds if one.side == side]

@@ -94,6 +94,11 @@ class Launchpad:
         self._services.append(service)
         return service
 
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Those that were launched or attached here, and not let go."""
+        return tuple(self._services)
+
     def close(self) -> None:
         """Stop everything that was launched here, and let go of what was attached."""
         while self._services:
@@ -171,12 +176,12 @@ class Gomem(Launchpad):
         ended = child.wait(timeout).exit
         if ended is None:
             program.stop()
-            raise LaunchError(program.name, f"did not end within {timeout:g} s", program.log(tail=20))
+            raise LaunchError(program.name, f"did not end within {timeout:g} s", program.shown_log(tail=20))
         window = whole_life(program.process, name or program.name, child.started, ops)
         measurement = self._measurement(program, window.name)
         self._fill(measurement, program, window)
         if ended.code not in allow_exit:
-            raise ServiceDied(program.name, program.process.ending_words(), program.log(tail=20))
+            raise ServiceDied(program.name, program.process.ending_words(), program.shown_log(tail=20))
         return measurement
 
     @contextlib.contextmanager

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_gomem.config.budgets import Budget, parse_budget
+from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.errors import BudgetBroken, ConfigError, ConfigErrors, GomemError, MeasureError, Place
 from pytest_gomem.files import write_whole
 from pytest_gomem.judge.decide import failed
@@ -24,6 +25,7 @@ from pytest_gomem.session.functions import cost_note, known_values, measured_fun
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.service import Service
+from pytest_gomem.session.shown import with_shown_texts
 
 _OF_THE_OTHER_SIDE = ("heap_profile", "peak_profile")
 _LONGEST_STEM = 150  # a file name may have 255 bytes
@@ -100,8 +102,11 @@ class Measurement:
         self._registry.lookup(name)
         result = self.results[name]
         if isinstance(result, Unavailable):
-            raise MeasureError(f"{name} is unavailable in window '{self.name}': {result.reason}")
+            raise MeasureError(f"{name} is unavailable in window '{self.name}': {self._shown(result.reason)}")
         return result.value
+
+    def _shown(self, text: str) -> str:
+        return unexpanded(text, self.service.hidden)
 
     def get(self, name: str, default: float | None = None) -> float | None:
         """The metric's value, or `default` when it is unavailable."""
@@ -116,7 +121,8 @@ class Measurement:
             return
         self.accuse()
         if not self._judging.report_only:
-            headline, text = failure_text(replace(self.record, verdicts=verdicts), self._judging.nodeid)
+            record = with_shown_texts(replace(self.record, verdicts=verdicts), self._shown)
+            headline, text = failure_text(record, self._judging.nodeid)
             raise BudgetBroken(text, headline)
 
     def accuse(self) -> None:
@@ -138,7 +144,7 @@ class Measurement:
         stem = artifact_stem(nodeid, self.service.name, self.name, number)
         contents: dict[str, tuple[str, bytes]] = {}
         if self.service.has_log():
-            contents["log"] = (f"{stem}.log", self.service.log().encode())
+            contents["log"] = (f"{stem}.log", self.service.shown_log().encode())
         theirs = compared.profiles.artifacts() if compared and compared.profiles else {}
         profiles = {f"compared_{kind}": theirs[kind] for kind in _OF_THE_OTHER_SIDE if kind in theirs}
         profiles.update(self.profiles.artifacts() if self.profiles else {})

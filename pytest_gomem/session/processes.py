@@ -174,7 +174,7 @@ class LaunchedProcess:
         ended = self.ending()
         if ended is None:
             return "is running"
-        words = ending.describe(ended, self.log())
+        words = ending.describe(ended, self.shown_log())
         if ended.code == 0:
             with contextlib.suppress(KeeperError):
                 words += left_behind(self.kept.members())
@@ -183,8 +183,12 @@ class LaunchedProcess:
         return words
 
     def log(self) -> str:
-        """The kept end of its output."""
+        """The kept end of its output, as it wrote it."""
         return self.kept.log()[0]
+
+    def shown_log(self) -> str:
+        """The same without the values of variables of its settings."""
+        return self.launched.shown_log()
 
     def stop(self) -> None:
         """SIGTERM, grace, SIGKILL, the whole family; what was recorded stays readable."""

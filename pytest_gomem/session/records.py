@@ -71,7 +71,7 @@ def window_record(
             *_unrest(window),
             *(disagreement(check) for check in checks if not check.agrees),
         ),
-        log_tail=last_lines(service.log()) if service.has_log() else "",
+        log_tail=last_lines(service.shown_log()),
         bill=_bill(window),
         conditions=conditions(service, effective, opening_profile=opening_profile),
         cross_checks=checks,

@@ -105,6 +105,16 @@ class Service:
         log = self._launched.log()
         return log if tail is None else last_lines(log, tail)
 
+    @property
+    def hidden(self) -> Mapping[str, str]:
+        """The values of variables of its settings, and what is shown in their place."""
+        return self.process.launched.hidden if isinstance(self.process, LaunchedProcess) else {}
+
+    def shown_log(self, tail: int | None = None) -> str:
+        """The log as it may be shown; "" of a process that was attached."""
+        log = self.process.shown_log() if isinstance(self.process, LaunchedProcess) else ""
+        return log if tail is None else last_lines(log, tail)
+
     def has_log(self) -> bool:
         """Whether its output comes to us: only that of a process that we launched does."""
         return isinstance(self.process, LaunchedProcess)
@@ -275,7 +285,7 @@ class Service:
         within: seconds that are waited for its end, where there is a sign of one.
         """
         if not self._stopped and self.process.ending(within) is not None:
-            raise ServiceDied(self.name, self.process.ending_words(), self.log(tail=20))
+            raise ServiceDied(self.name, self.process.ending_words(), self.shown_log(tail=20))
 
     def stop(self) -> None:
         """SIGTERM, grace, SIGKILL, the whole tree; an attached process is only let go."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 
@@ -182,3 +184,58 @@ def test_what_a_killed_run_leaves_goes_with_the_next(scenario):
     following = project.run("-n1", env={"TMPDIR": str(temporary)})
     assert following.status == 0, following.text
     assert not list(temporary.glob("pytest-gomem-*"))
+
+
+def test_settings_are_shown_unexpanded_and_a_failed_set_up_with_its_log(scenario):
+    """What a service told of its secrets is shown by their names, wherever we show it; the test itself reads all of it.
+
+    A set-up that fails behind it shows, and keeps, its log.
+    """
+    script = 'echo "password=$PASSWORD $1"; test -z "$CODE" || exit $CODE; exec sleep 100'
+    project = scenario(
+        """
+        @pytest.fixture
+        def broken(go_service):
+            raise RuntimeError("no database")
+
+        @pytest.fixture
+        def unwanted(go_service):
+            pytest.skip("not here")
+
+        @pytest.mark.gomem(service="shell")
+        def test_set_up(broken): pass
+
+        @pytest.mark.gomem(service="shell")
+        def test_skipped(unwanted): pass
+
+        @pytest.mark.gomem(service="shell", peak_rss="1kB", live_heap="1kB")
+        def test_broken(go_service):
+            assert go_service.log().startswith("password=hunter2hunter2 it's a token")
+
+        def test_ended(gomem):
+            gomem.launch("shell", env={"CODE": "3"})
+
+        def test_not_started(gomem):
+            gomem.launch("lost")
+        """,
+        more_services=f"""\
+        shell:
+          command: {json.dumps(["/bin/sh", "-c", script, "sh"])}
+          args: ["${{GOMEM_TOKEN}}"]
+          env: {{PASSWORD: "${{GOMEM_PASSWORD}}"}}
+          pprof: "http://127.0.0.1:1/${{GOMEM_PASSWORD}}"
+          ready: {{log: "password="}}
+        lost: {{binary: "./${{GOMEM_PASSWORD}}"}}
+        """,
+    )
+    secrets = {"GOMEM_PASSWORD": "hunter2hunter2", "GOMEM_TOKEN": "it's a token"}
+    outcome = project.run("--gomem-artifacts=kept", "--tb=line", env=secrets)
+    assert "3 failed, 1 skipped, 1 error" in outcome.text, outcome.text
+    for secret in secrets.values():
+        assert secret not in outcome.text
+        assert secret not in json.dumps(outcome.report)
+    logs = {path.name.partition("-")[0]: path.read_text() for path in (project.folder / "kept").glob("*.log")}
+    assert logs == dict.fromkeys(logs, "password=${GOMEM_PASSWORD} ${GOMEM_TOKEN}\n")
+    assert {"test_it.py_test_set_up", "test_it.py_test_broken"} == set(logs)
+    verbose = project.run("-k", "set_up or skipped", env=secrets).text
+    assert verbose.count("service 'shell' had started; the end of its log:\npassword=${GOMEM_PASSWORD} ${GOM") == 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.config.tokens import expand, ports_named
+from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
 from pytest_gomem.errors import ConfigError, Place
 
 PORTS = {"": 8080, "admin": 8081}
@@ -77,3 +77,11 @@ def test_only_tokens_are_touched(text: str) -> None:
     """Where each token's value is the token itself, any text comes out as it went in."""
     ports = {name: f"{{port:{name}}}" if name else "{port}" for name in ports_named([text])}
     assert expand(text, ports=ports, tmp="{tmp}", environ={}) == text  # type: ignore[arg-type]
+
+
+def test_values_of_variables_are_not_shown():
+    """A value gives way to its variable's name, the longest first; a short one is a word like any other."""
+    environ = {"PASSWORD": "hunter2hunter2", "DSN": "db://u:hunter2hunter2@h", "MODE": "fast", "KEY": "line 1\nline 2"}
+    hidden = values_of_variables(["a=${DSN} {tmp}", "${NONE:-${PASSWORD}}", "${MODE} ${UNSET:-x}", "${KEY}"], environ)
+    log = "db://u:hunter2hunter2@h hunter2hunter2 fast line 1\nline 2 other"
+    assert unexpanded(log, hidden) == "${DSN} ${PASSWORD} fast ${KEY} other"
