@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -24,7 +24,7 @@ TAG = "GOMEM_FAULT"
 GIVEN_UP = 120.0  # seconds until a pytest that does not end is killed
 MOST_LINES = 60
 SHOWN = 150  # characters of the first line
-SMALL = ("drips its header", "404")
+SMALL = ("drips its header", "404", "exits in a get")
 
 # Answers `kind`, which is its second argument; /healthz is answered well by those that begin with "then ".
 SERVER = """\
@@ -68,7 +68,8 @@ def test_it(go_service):
 class Fault:
     """A project and what its pytest is to say; CHAOS and PYTHON in its files are paths.
 
-    yaml: gomem.yaml. files: further ones by name. says: must stand in the summary's line. most: seconds.
+    yaml: gomem.yaml; "" = there is none. files: further ones by name. says: must stand in the summary's line, or in
+    that of an error of usage. hides: must stand nowhere. most: seconds.
     """
 
     name: str
@@ -78,6 +79,8 @@ class Fault:
     files: Mapping[str, str] = field(default_factory=dict)
     args: tuple[str, ...] = ()
     most: float = 30.0
+    env: Mapping[str, str] = field(default_factory=dict)
+    hides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Seen:
     seconds: float | None
     lines: int
     left: int
+    shown: tuple[str, ...] = ()  # of what was to be hidden
 
 
 def served(name: str, says: str, kind: str, test: str = EMPTY_TEST, timeout: str = "3s", **more: float) -> Fault:
@@ -123,6 +127,40 @@ def requested(call: str) -> str:
     return f"import os, signal\n\n\ndef test_it(go_service):\n    {call}\n"
 
 
+OTHERS = ("urllib3", "pytest_gomem/", "INTERNALERROR", "got no answer")  # tracebacks of a library, or of ours
+SECRET = "hunter2hunter2"
+LOGS = """\
+version: 1
+services:
+  api:
+    command: [/bin/sh, -c, 'printf "\\033[2J\\033]0;owned\\007 password=$PASSWORD\\n"; exit 3']
+    env: {PASSWORD: "${GOMEM_PASSWORD}"}
+    ready: {log: never}
+"""
+SET_UP = """\
+import pytest
+
+
+@pytest.fixture
+def database(go_service):
+    raise RuntimeError("no database")
+
+
+def test_it(database):
+    pass
+"""
+
+
+def died(name: str, says: str, call: str) -> Fault:
+    """A service that dies while its test asks something of it."""
+    return replace(chaos(name, f"service 'api': {says}", "serve", requested(call)), hides=OTHERS)
+
+
+def configured(name: str, says: str, yaml: str) -> Fault:
+    """A gomem.yaml that is refused."""
+    return Fault(name, says, yaml, hides=(*OTHERS, "\x1b[2J"))
+
+
 FAULTS = (
     served("health drips its body", "no whole answer within", "body"),
     served("health drips its header", "no whole answer within", "header"),
@@ -154,6 +192,23 @@ FAULTS = (
         "serve",
         requested('os.kill(go_service.pid, signal.SIGSTOP); go_service.get("/pid", timeout="1s")'),
     ),
+    died("exits in a get", "ended with exit status 3", 'go_service.get("/exit?code=3")'),
+    died("exits in a load", "ended with exit status 3", 'go_service.load("/exit?code=3", requests=9, connections=3)'),
+    died("panics in a get", "panicked: boom (exit status 2)", 'go_service.get("/panic")'),
+    died("is killed in a get", "was killed by SIGKILL", 'os.kill(go_service.pid, 9); go_service.get("/pid")'),
+    replace(chaos("set-up fails behind a service", "RuntimeError: no database", "serve", SET_UP), hides=OTHERS),
+    Fault(
+        "escapes and a secret in a log",
+        "password=${GOMEM_PASSWORD}",
+        LOGS,
+        env={"GOMEM_PASSWORD": SECRET},
+        hides=(*OTHERS, SECRET, "\x1b[2J"),
+    ),
+    configured("escapes in a key", r"'a\x1b[2Jb\nforged'", 'version: 1\nservices: {}\n"a\\e[2Jb\\nforged": 1\n'),
+    configured("gomem.yaml of 100 MB", "is larger than 1 MiB", "version: 1\n" * 9_000_000),
+    configured("a million brackets", "is nested too deeply", "a: " + "[" * 1_000_000),
+    configured("half a million values", "holds more than 10000 values", "a: [" + "1," * 500_000 + "]"),
+    configured("no gomem.yaml", "there is no gomem.yaml, which says how", ""),
 )
 
 
@@ -166,6 +221,8 @@ def seen(fault: Fault, folder: Path, binary: Path) -> Seen:
         "pytest.ini": "[pytest]\n",
         **fault.files,
     }.items():
+        if not text:
+            continue
         (folder / name).write_text(text.replace("CHAOS", str(binary)).replace("PYTHON", sys.executable))
     mark = f"{os.getpid()}-{folder.name}"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *fault.args]
@@ -173,7 +230,7 @@ def seen(fault: Fault, folder: Path, binary: Path) -> Seen:
     with subprocess.Popen(
         command,
         cwd=folder,
-        env={**os.environ, TAG: mark, "CI": "1"},  # with CI, pytest leaves the lines of its summary whole
+        env={**os.environ, **fault.env, TAG: mark, "CI": "1"},  # with CI, pytest leaves the lines of its summary whole
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -189,7 +246,9 @@ def seen(fault: Fault, folder: Path, binary: Path) -> Seen:
         process.kill()
     lines = text.splitlines()
     summary = [line.partition(" - ")[2] for line in lines if line.startswith(("FAILED ", "ERROR "))]
-    return Seen(fault, (summary or lines[-1:] or [""])[0], seconds, len(lines), len(left))
+    usage = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    shown = tuple(word for word in fault.hides if word in text)
+    return Seen(fault, (summary or usage or lines[-1:] or [""])[0], seconds, len(lines), len(left), shown)
 
 
 def _has(process: psutil.Process, mark: str) -> bool:
@@ -208,6 +267,7 @@ def missed(one: Seen) -> list[str]:
         faults.append(f"does not say '{fault.says}': {one.first_line}")
     if one.lines > MOST_LINES:
         faults.append(f"prints {one.lines} lines")
+    faults += [f"shows {word!r}" for word in one.shown]
     if one.left:
         faults.append(f"leaves {one.left} processes")
     return [f"{fault.name}: {words}" for words in faults]
@@ -217,7 +277,7 @@ def main() -> int:
     """Run the faults, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="only faults with one of these in their name")
-    parser.add_argument("--small", action="store_true", help="two of them, for CI")
+    parser.add_argument("--small", action="store_true", help="some of them, for CI")
     asked = parser.parse_args()
     words = SMALL if asked.small else asked.words
     chosen = [fault for fault in FAULTS if not words or any(word in fault.name for word in words)]

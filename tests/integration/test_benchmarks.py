@@ -21,7 +21,12 @@ NAMED = {
     "against": ("heap", "judged worse", "cost of a comparison"),
     "broken_input": ("clear messages", "pytest -n 2"),
     "culprits": ("test_logs", "escape: 1 of 1", "callee: 1 of 1"),
-    "faults": ("health drips its header: service", "processes left", "every limit is kept"),
+    "faults": (
+        "health drips its header: service",
+        "exits in a get: service 'api': ended with exit status 3",
+        "processes left",
+        "every limit is kept",
+    ),
     "function_budgets": ("test_exact", "2 pass", "2 fail", "the price of a sample"),
     "detection/judge": ("false alarms", "benchstat", "one run +5%", "power", "cost of a comparison"),
     "detection/live": ("live runs", "base", "live heap +5%"),
