@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from pytest_gomem.errors import LoadError
 
-NO_HTTP = "Does this port speak HTTP/1.1?"
+IS_IT_HTTP = "Does this port speak HTTP/1.1?"
 TIMEOUT, TOO_LARGE = "timeout", "answer too large"
 _CLOSED, _RESET, _NOT_HTTP = "closed without an answer", "connection reset", "no HTTP/1.1 came back"
 
@@ -54,7 +54,7 @@ def hint_for(*kinds: str) -> str:
     if not hangs_up(*kinds):
         return ""
     panic = "" if _NOT_HTTP in kinds else "\n  a handler that panics hangs up too: its log tells"
-    return f"\n  {NO_HTTP} For gRPC use a client of your own, and say service.count(n){panic}"
+    return f"\n  {IS_IT_HTTP} For gRPC use a client of your own, and say service.count(n){panic}"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -10,7 +10,7 @@ import time
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from pytest_gomem.drive.failures import NO_HTTP, TIMEOUT, hangs_up
+from pytest_gomem.drive.failures import IS_IT_HTTP, TIMEOUT, hangs_up
 from pytest_gomem.errors import LoadError
 from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.launch.ports import HOST, accepts, listens
@@ -96,7 +96,7 @@ class HttpProbe:
         if self._parts.scheme != "http" or host is None or port is None:
             return ""
         if not _speaks_tls(host, port):
-            return f"{NO_HTTP} For gRPC wait with  ready: {{tcp: true}}" if hangs_up(self._kind) else ""
+            return f"{IS_IT_HTTP} For gRPC wait with  ready: {{tcp: true}}" if hangs_up(self._kind) else ""
         return (
             f"this port speaks TLS: write  ready: {{http: 'https://{self._parts.netloc}{self._target}'}}  where its "
             "certificate is one that this machine trusts, or  ready: {tcp: true}"
