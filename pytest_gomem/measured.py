@@ -14,7 +14,7 @@ from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
 from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.config.tokens import unexpanded
-from pytest_gomem.errors import BudgetBroken, GomemError
+from pytest_gomem.errors import BudgetBroken, GomemError, KeeperError
 from pytest_gomem.files import write_whole
 from pytest_gomem.items import test_id
 from pytest_gomem.judge.compare import ENOUGH
@@ -251,11 +251,11 @@ class MeasuredItem:
     def tell_set_up(self) -> None:
         """Show, and keep, the logs of what had started before the set-up failed: nothing was measured yet."""
         started = [*self._services(), *(service for gomem in self.course.round.gomems for service in gomem.services)]
-        for number, service in enumerate(dict.fromkeys(started)):
-            if service.has_log():
-                text = f"service '{service.name}' had started; the end of its log:\n{service.shown_log(tail=LOG_LINES)}"
-                trouble = self._keep_log(service, number)
-                self._item.add_report_section("setup", "gomem", "\n".join((printable_lines(text), *trouble)))
+        for number, service in enumerate(one for one in dict.fromkeys(started) if one.has_log()):
+            with contextlib.suppress(KeeperError):  # gone, and the log with it: what has failed the set-up is told
+                end = printable_lines(service.shown_log(tail=LOG_LINES))
+                text = f"service '{service.name}' had started; the end of its log:\n{end}"
+                self._item.add_report_section("setup", "gomem", "\n".join((text, *self._keep_log(service, number))))
 
     def _keep_log(self, service: Service, number: int) -> list[str]:
         if self._artifacts is None:
