@@ -64,6 +64,27 @@ def test_it(go_service):
 """
 
 
+# Serves for as long as pytest runs.
+STRANGER = """\
+import atexit, os, socket, subprocess, sys
+
+with socket.create_server(("127.0.0.1", 0)) as free:
+    port = free.getsockname()[1]
+os.environ["STRANGER"] = str(port)
+stranger = subprocess.Popen([sys.executable, "server.py", str(port), "then body"])
+atexit.register(stranger.kill)
+"""
+
+KEEPS = """\
+import pytest
+
+
+@pytest.mark.gomem(peak_rss="60MB")
+def test_it(go_service):
+    go_service.get("/keep?mb=70")
+"""
+
+
 @dataclass(frozen=True)
 class Fault:
     """A project and what its pytest is to say; CHAOS and PYTHON in its files are paths.
@@ -186,6 +207,43 @@ FAULTS = (
     chaos("speaks TLS", "HTTPS server", "tls"),
     chaos("speaks HTTP/2 alone", "no HTTP/1.1 came back", "http2"),
     chaos("get over HTTP/2 alone", "no HTTP/1.1 came back", "http2", requested('go_service.get("/x")'), "{tcp: true}"),
+    chaos("a daemon", "follow: true", "daemon"),
+    chaos("a daemon that lingers", "follow: true", "late-daemon", requested("__import__('time').sleep(1)")),
+    chaos("several share the port", "tree: true", "prefork"),
+    Fault(
+        "a stranger has the port",
+        "which is no process of this service",
+        """\
+version: 1
+services:
+  api:
+    command: [sleep, "300"]
+    ready: {http: "http://127.0.0.1:${STRANGER}/healthz"}
+""",
+        files={"server.py": SERVER, "conftest.py": STRANGER},
+    ),
+    Fault(
+        "a shell starts the service",
+        "peak_rss is ",
+        """\
+version: 1
+services:
+  api:
+    command: [sh, -c, "CHAOS -listen 127.0.0.1:{port}; exit $?"]
+    ready: {http: /healthz}
+""",
+        KEEPS,
+    ),
+    Fault(
+        "the package is a library",
+        "is no package main: there is no program to run",
+        "version: 1\nservices: {api: {build: ./.}}\n",
+        files={
+            "go.mod": "module example.com/api\n\ngo 1.21\n",
+            "lib.go": "package api\n",
+            "cmd/api/main.go": "package main\n\nfunc main() {}\n",
+        },
+    ),
     chaos(
         "stopped in a test",
         "no whole answer within 1 s",
@@ -223,6 +281,7 @@ def seen(fault: Fault, folder: Path, binary: Path) -> Seen:
     }.items():
         if not text:
             continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text.replace("CHAOS", str(binary)).replace("PYTHON", sys.executable))
     mark = f"{os.getpid()}-{folder.name}"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *fault.args]

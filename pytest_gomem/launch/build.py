@@ -15,7 +15,8 @@ from pytest_gomem.errors import BuildError, ToolchainError
 from pytest_gomem.launch.git import environment_without_hook
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.limited import WhenSlow, output_within
-from pytest_gomem.launch.overlay import NotInjected, overlay_for
+from pytest_gomem.launch.mains import instead
+from pytest_gomem.launch.overlay import NotInjected, deciding, overlay_for
 from pytest_gomem.launch.toolchain import Toolchain, ask_go, find_toolchain
 from pytest_gomem.locks import locked_file
 
@@ -78,6 +79,8 @@ def build_once(
             except (ToolchainError, TimeoutError) as error:
                 words = str(error)
             if words is not None:
+                environ = {**environment_without_hook(), **env}
+                words = words.rstrip() + instead(words, go, deciding(options), cwd, environ, base_dir)
                 failure.write_text(words, encoding="utf-8")
         if failure.exists():
             command = [go, "build", *options, "-o", str(binary), package]

@@ -67,7 +67,7 @@ def overlay_for(
     if any(_is_overlay(option) for option in (*options, *setup["GOFLAGS"].split())):
         return NotInjected("the build has an -overlay of its own")
     # -find leaves dependencies alone; an error that matters is the build's to tell.
-    listed = _run([go, "list", "-e", "-find", f"-json={_FIELDS}", *_deciding(options), package], cwd, env)
+    listed = _run([go, "list", "-e", "-find", f"-json={_FIELDS}", *deciding(options), package], cwd, env)
     if isinstance(listed, NotInjected):
         return listed
     folder = _folder_of_main(package, _objects(listed), setup["GOMODCACHE"])
@@ -88,7 +88,7 @@ def _is_overlay(option: str) -> bool:
     return option.lstrip("-").partition("=")[0] == "overlay"
 
 
-def _deciding(options: Sequence[str]) -> list[str]:
+def deciding(options: Sequence[str]) -> list[str]:
     """The build's options that `go list` knows too and that decide which package and files are meant."""
     names = ("tags", "mod", "modfile")
     chosen = []

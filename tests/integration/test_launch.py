@@ -102,13 +102,16 @@ class TestBuild:
         """What is no Go binary has nothing to tell, and that is no error."""
         assert binary_info(Path("/bin/sleep")) == BinaryInfo()
 
-    @pytest.mark.parametrize("package", ["./lib", "./nowhere"])
+    @pytest.mark.parametrize("package", ["./go/lib", "./go/nowhere"])
     def test_no_program(self, tmp_path, package):
-        """A library, or a folder that is not there, is a build that failed."""
-        write(tmp_path, mod=GO_MOD.format("api"))
-        write(tmp_path / "lib", lib="package lib\n")
-        with pytest.raises(BuildError, match="no package main" if package == "./lib" else "directory not found"):
+        """A library, or a folder that is not there, is a build that failed; the programs that exist are named."""
+        write(tmp_path / "go", mod=GO_MOD.format("api"))
+        write(tmp_path / "go" / "lib", lib="package lib\n")
+        for name in ("api", "worker"):
+            write(tmp_path / "go" / "cmd" / name, main="package main\n\nfunc main() {}\n")
+        with pytest.raises(BuildError, match="no package main" if package == "./go/lib" else "not found") as told:
             build_once("api", BuildSpec(package), tmp_path, tmp_path / "out")
+        assert "programs of this module: ./go/cmd/api, ./go/cmd/worker" in str(told.value)
 
     def test_service_may_have_any_name(self, tmp_path):
         """A service's name cannot clash with what the build keeps beside the binary."""
