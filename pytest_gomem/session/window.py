@@ -83,14 +83,15 @@ class OpenWindow:
         peaks = Peaks(self.subject)
         opening = heap_profile(self.subject) if self._profile else NOT_ASKED
         self.profiles = Profiles(self.subject, peaks, opening)
-        self._free()
+        self._at_rest = self._readings.settled()  # whoever cannot, or is dead, says so below
+        self._free()  # what ended only now is free too
         self._beside = Beside(self.subject.readers)
         self._runtime, self._memstats = self._calibrate()
         if not isinstance(self._memstats, Missing):
             self.profiles.opening_cycle = self._memstats[0].num_gc
         self._opening_smaps = self._readings.smaps()
         stats = self._memstats if isinstance(self._memstats, Missing) else self._memstats[0]
-        collected = not isinstance(self._settled_first, Missing)
+        collected = not isinstance(self._at_rest, Missing)
         self._held = held_from_earlier(stats, self._opening_smaps, collected=collected)
         self._peak_reset = self._readings.reset_peak()
         self._start = self._readings.kernel()
@@ -110,7 +111,6 @@ class OpenWindow:
     def _calibrate(self) -> tuple[RuntimeValues | Missing, tuple[MemStats, int, int] | Missing]:
         """What the inside tells at the opening, and what one reading of it allocates in bytes and objects: the second
         of two in a row."""
-        self._settled_first = self._readings.settled()  # whoever cannot, or is dead, says so below
         first, (runtime, second) = self._readings.inside()[1], self._readings.inside()
         for stats in (first, second):
             if isinstance(stats, Missing):
@@ -197,11 +197,11 @@ class OpenWindow:
         }
 
     def _settled(self, memstats: MemStatsPair | Missing, *, compared: bool) -> MemStatsPair | Missing:
-        """The pair with what two forced collections leave; where none can be forced and sources were compared with it,
-        with one more reading."""
+        """The pair with what forced collections leave at rest; where none can be forced and sources were compared with
+        it, with one more reading."""
         if isinstance(memstats, Missing):
             return memstats
-        settled = self._readings.settled(at_rest=_goroutines(self._settled_first))
+        settled = self._readings.settled(at_rest=_goroutines(self._at_rest))
         if isinstance(settled, Missing):
             later = self._readings.memstats() if compared else None
             return replace(memstats, after_gc=settled, later=later)
@@ -238,7 +238,7 @@ class OpenWindow:
             readings=readings,
             own_bytes=self.phases.own_bytes,
             own_objects=self.phases.own_objects,
-            opening_unrest="" if isinstance(self._settled_first, Missing) else self._settled_first.unrest,
+            opening_unrest="" if isinstance(self._at_rest, Missing) else self._at_rest.unrest,
         )
 
     def _gc_records(self, memstats: MemStatsPair | Missing) -> tuple[GcRecord, ...]:
