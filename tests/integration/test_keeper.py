@@ -308,6 +308,14 @@ class TestStop:
         assert (ended.code, ended.signal, ended.killed) == (None, signal.SIGKILL, True)
         assert ending.describe(ended, "") == "did not end when asked to, and was killed (SIGKILL)"
 
+    def test_a_stopped_service_ends_by_sigterm(self, start, until):
+        """It is continued to be able to, so that nobody waits for its grace in vain."""
+        child = start("sleep", "300")
+        os.kill(child.pid, signal.SIGSTOP)
+        until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_STOPPED)
+        ended = child.stop(grace=PATIENCE).exit
+        assert (ended.signal, ended.killed) == (signal.SIGTERM, False)
+
     def test_second_stop_shortens_the_grace(self, start, until):
         """A stop that was given up does not hold up the next one."""
         child = start(*sh(f"{DEAF} echo up; while :; do sleep 0.01; done"))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.errors import ObserveError, ObserveTimeout
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.agent.memstats import memstats_of
 from pytest_gomem.observe.agent.peak import read_peak
@@ -100,9 +100,23 @@ def test_answers_of_an_unknown_shape_are_told(body):
 
 
 def test_silence_ends_in_time():
-    """An agent that says nothing costs the timeout."""
-    words = r"did not answer 'ping' within 0\.05 s"
-    with agent(None, timeout=0.05) as (client, _), pytest.raises(ObserveError, match=words):
+    """An agent that says nothing costs the timeout, once: it is not asked again before its silence is forgotten."""
+    with agent(None, timeout=0.05) as (client, requests):
+        for ask in (client.ping, client.memstats):
+            with pytest.raises(ObserveTimeout, match=r"did not answer 'ping' within 0\.05 s"):
+                ask()
+        client.silence.forget()
+        with pytest.raises(ObserveTimeout, match="did not answer 'memstats'"):
+            client.memstats()
+    assert requests[0] == b"ping\n"
+
+
+def test_an_answer_beyond_all_bounds_is_refused():
+    """Before any of it is read."""
+    with (
+        agent(b"ok 000134217729\n") as (client, _),
+        pytest.raises(ObserveError, match="134217729 bytes, more than"),
+    ):
         client.ping()
 
 

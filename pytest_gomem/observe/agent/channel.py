@@ -86,7 +86,8 @@ class Channel:
         if header is None:
             raise OSError(f"{beginning!r} came instead of an answer")
         if (length := int(header[2])) > _MOST_BYTES:
-            raise OSError(f"it announced an answer of {length} bytes")
+            self._drop()
+            raise ObserveError(f"the agent of the service announced an answer of {length} bytes, more than 128 MiB")
         body = self._receive(length, deadline)
         if header[1] == b"no":
             raise ObserveError(f"the agent of the service: {body.decode(errors='replace')}")
