@@ -19,7 +19,7 @@ _FILE = "planned.json"
 _CRASH = "???"  # the phase that xdist names in the report of a test whose worker died
 
 
-@dataclass
+@dataclass(eq=False)  # pytest 8.0 hashes its plugins
 class Outcomes:
     """What became of each test that was to be measured, registered as a plugin of its own.
 
