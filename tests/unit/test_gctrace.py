@@ -341,6 +341,15 @@ def test_a_slow_start_is_learned() -> None:
     assert read_at(0.0, (gc_line(1, 0.0), 0.01), *slow[1:], (gc_line(2, 0.1), 0.9)).numbers == [1]
 
 
+def test_a_reader_that_joins_takes_the_first_line_of_its_own_clock() -> None:
+    """Of the process that serves below a wrapper the first number may be any; the wrapper's clock began earlier."""
+    reader = GctraceReader(10.0, joins=True)
+    looks = [(3, 12.5, 12.51), (7, 2.6, 12.61), (4, 12.7, 12.71), (8, 12.79, 12.8), (8, 2.8, 12.81)]
+    read = [cycle for number, since, t in looks for cycle in reader.feed(gc_line(number, since), t, t - 0.01)[0]]
+    assert [(cycle.number, cycle.since_start) for cycle in read] == [(7, 2.6), (8, 2.8)]
+    assert reader.rejected == 3
+
+
 def test_log_text_without_newline_is_not_kept_back() -> None:
     """Only what may become a gctrace line waits for its end; a prompt goes to the log at once."""
     reader = GctraceReader()

@@ -27,6 +27,7 @@ import (
 type flags struct {
 	listen, admin, unix string
 	workers             int
+	delay               time.Duration
 }
 
 var modes = map[string]func(flags) error{
@@ -54,6 +55,7 @@ func main() {
 	flag.StringVar(&f.admin, "admin", "", "host:port of /debug/pprof/")
 	flag.StringVar(&f.unix, "unix", "", "path of the socket of -mode unix")
 	flag.IntVar(&f.workers, "workers", 3, "processes of -mode prefork")
+	flag.DurationVar(&f.delay, "delay", 0, "before -mode serve listens")
 	flag.Parse()
 	run, known := modes[*mode]
 	if !known {
@@ -65,19 +67,22 @@ func main() {
 }
 
 func serve(f flags) error {
+	time.Sleep(f.delay)
 	web.Serve(web.Listen(f.listen), f.admin, routes())
 	return nil
 }
 
-// daemon leaves another process behind, which serves, and ends at once.
+// daemon leaves another process behind, which serves, and ends before that is ready.
 func daemon(f flags) error {
+	defer time.Sleep(200 * time.Millisecond) // or whoever started it might never see it alive
+	f.delay = 600 * time.Millisecond
 	return myself(f, "serve", nil).Start()
 }
 
 // lateDaemon ends some time after the process that it leaves behind is ready.
 func lateDaemon(f flags) error {
 	defer time.Sleep(500 * time.Millisecond)
-	return daemon(f)
+	return myself(f, "serve", nil).Start()
 }
 
 // supervisor starts one process that serves, and waits for it, as `go run` does.
@@ -168,7 +173,7 @@ func idle(flags) error {
 
 // myself is this program in another mode, in a session of its own.
 func myself(f flags, mode string, socket *os.File) *exec.Cmd {
-	command := exec.Command("/proc/self/exe", "-mode", mode, "-listen", f.listen, "-admin", f.admin)
+	command := exec.Command("/proc/self/exe", "-mode", mode, "-listen", f.listen, "-admin", f.admin, "-delay", f.delay.String())
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if socket != nil {
