@@ -2,7 +2,7 @@
 
 One process (go_service_session of examples/go_service) sees, over and over: a big test whose 200 MB are released to
 the kernel, a small one; a big test whose 200 MB are freed but stay resident, a small one. The small test's peak must
-be its own, within 5 MB of the same test in fresh processes, or unavailable because the service still holds memory.
+be its own, within 5 MB of the same test in fresh processes, or bounded because free pages may be in it.
 Once more with the agent built in, which returns what a test has left: then each small test must have a number, within
 3 MB of its peak in a fresh process.
 The peer is the lifetime VmHWM that /proc shows without a reset, which holds the biggest test's peak for ever.
@@ -22,7 +22,7 @@ from common import GO_SERVICE, MB, Project, go_service, mb, service_yaml, small_
 
 BIG = 200 * MB
 TOLERANCE, TOLERANCE_WITH_AGENT = 5 * MB, 3 * MB
-REASON = "the service still holds"
+REASON = "free pages from before the window"
 
 TESTS = """
     import json
