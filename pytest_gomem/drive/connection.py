@@ -23,15 +23,18 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 
+_SLACK = 0.01  # seconds; a timeout that is set anew for each byte costs a system call each time
+
+
 class _PlainSocket(socket.socket):
     deadline: Deadline
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
-        self.settimeout(self.deadline.left())
+        _keep_deadline(self)
         return super().recv_into(buffer, nbytes, flags)
 
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
-        self.settimeout(self.deadline.left())
+        _keep_deadline(self)
         super().sendall(data, flags)  # whose timeout is for the whole of it
 
 
@@ -39,12 +42,19 @@ class _TlsSocket(ssl.SSLSocket):
     deadline: Deadline
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
-        self.settimeout(self.deadline.left())
+        _keep_deadline(self)
         return super().recv_into(buffer, nbytes, flags)
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
-        self.settimeout(self.deadline.left())
+        _keep_deadline(self)
         return super().send(data, flags)  # of which sendall makes many
+
+
+def _keep_deadline(sock: _PlainSocket | _TlsSocket) -> None:
+    """Have the next wait end by the deadline, 10 ms late at most; raises TimeoutError where it has passed."""
+    left, timeout = sock.deadline.left(), sock.gettimeout()
+    if timeout is None or left < timeout - _SLACK:
+        sock.settimeout(left)
 
 
 class _PlainConnection(HTTPConnection):
@@ -110,9 +120,10 @@ class Connection:
         """
         connection = self._connection
         connection.deadline = deadline
+        connection.timeout = deadline.seconds  # which it gives its socket before it sends, and before it reads
         if connection.sock is not None:
             if connection.is_connected:
-                self.allow(deadline)
+                connection.sock.deadline = deadline  # type: ignore[union-attr]  # _new_conn makes it
             else:
                 # The server let go of an idle connection, as it may: no failure of the request that comes next.
                 connection.close()
@@ -122,8 +133,9 @@ class Connection:
 
     def allow(self, deadline: Deadline) -> None:
         """Have what is still to come of the answer end by another deadline."""
-        if self._socket is not None:
+        if self._socket is not None and self._socket.fileno() >= 0:  # the end of an answer may have closed it
             self._socket.deadline = deadline
+            self._socket.settimeout(deadline.seconds)
 
     def close(self) -> None:
         """Close it; what was not read of an answer is lost."""
