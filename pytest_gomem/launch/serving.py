@@ -201,6 +201,11 @@ def _is_open(pid: int) -> bool:
     return True
 
 
+def has_own_network(pid: int) -> bool:
+    """Whether its ports are known to be none of this machine's, as a container's are."""
+    return _network_of(pid) not in ("", _network_of(os.getpid()))
+
+
 def _network_of(pid: int) -> str:
     """The network namespace of a process, "" where that is not told."""
     with contextlib.suppress(OSError):
@@ -227,7 +232,13 @@ def _stranger(port: int, foreign: Iterable[int]) -> str:
 
 
 def holds_port(pids: Iterable[int], port: int) -> bool | None:
-    """Whether one of the processes holds what answers on the port of this machine; None where that is not told."""
+    """Whether one of the processes holds what answers on the port of this machine; None where that is not told.
+
+    It is not where one has a network of its own, as in a container: what forwards our port to it is another process.
+    """
+    pids = tuple(pids)
+    if any(map(has_own_network, pids)):
+        return None
     look = _look(pids, port)
     if look.owners:
         return True

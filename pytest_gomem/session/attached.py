@@ -12,7 +12,7 @@ from pytest_gomem.errors import LaunchError, MeasureError, ObserveError
 from pytest_gomem.keeper.client import Watched
 from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.launch.ports import HOST, addresses, local_port
-from pytest_gomem.launch.serving import holds_port, named, who_answers
+from pytest_gomem.launch.serving import has_own_network, holds_port, named, who_answers
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.builtin_sources import SOURCES
@@ -83,6 +83,8 @@ class AttachedProcess:
         hint = "pass pprof='http://HOST:PORT/debug/pprof' to attach()"
         if self.pid is None:
             raise ObserveError(f"only an address of it is known: {hint}")
+        if has_own_network(self.pid):
+            raise ObserveError(f"pid {self.pid} has a network of its own, as in a container: {hint}")
         try:
             ports = addresses(self.pid)
         except psutil.Error:

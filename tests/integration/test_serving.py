@@ -13,6 +13,7 @@ from looking import Stranger
 from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.errors import LaunchError, ObserveError, ServiceDied
 from pytest_gomem.launch import serving as serving_module
+from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -148,6 +149,19 @@ class TestStrangers:
 
 
 class TestUnchecked:
+    def test_a_network_of_its_own(self, launch, programs, monkeypatch):
+        """What forwards a port into a container is another process, and proves nothing: the endpoint is believed."""
+        launched = launch(command=[programs["chaos"], *LISTEN], ready=READY)
+        port, elsewhere = launched.ports[""], os.getpid()
+        assert serving_module.holds_port([elsewhere], port) is False
+        with pytest.raises(LaunchError, match=r"is not its own: pid .* answers there"):
+            AttachedProcess(elsewhere, f"http://127.0.0.1:{port}/debug/pprof", None, 50.0, reset_peak=False)
+        monkeypatch.setattr(serving_module, "_network_of", lambda pid: str(pid == elsewhere))
+        assert serving_module.holds_port([launched.child.pid], port) is None
+        attached = AttachedProcess(launched.child.pid, None, None, 50.0, reset_peak=False)
+        with pytest.raises(ObserveError, match="has a network of its own, as in a container: pass pprof="):
+            attached.endpoint()
+
     def test_nothing_listens(self, chaos):
         """Without a port nobody can be asked: that is said, and is no failure."""
         serving = chaos("idle").serving
