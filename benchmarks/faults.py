@@ -18,13 +18,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
-from common import program, table, verdict, workshop
+from common import PROGRAMS, program, table, verdict, workshop
 
 TAG = "GOMEM_FAULT"
 GIVEN_UP = 120.0  # seconds until a pytest that does not end is killed
+SETTLED = 10.0
 MOST_LINES = 60
 SHOWN = 150  # characters of the first line
-SMALL = ("drips its header", "404", "exits in a get")
+SMALL = ("drips its header", "404", "exits in a get", "keeper is killed")
 
 # Answers `kind`, which is its second argument; /healthz is answered well by those that begin with "then ".
 SERVER = """\
@@ -87,7 +88,7 @@ def test_it(go_service):
 
 @dataclass(frozen=True)
 class Fault:
-    """A project and what its pytest is to say; CHAOS and PYTHON in its files are paths.
+    """A project and what its pytest is to say; CHAOS and PYTHON in its files are paths, FOLDER in its env is its own.
 
     yaml: gomem.yaml; "" = there is none. files: further ones by name. says: must stand in the summary's line, or in
     that of an error of usage. hides: must stand nowhere. most: seconds.
@@ -182,7 +183,42 @@ def configured(name: str, says: str, yaml: str) -> Fault:
     return Fault(name, says, yaml, hides=(*OTHERS, "\x1b[2J"))
 
 
+def keeper_gets(name: str, says: str, number: str) -> Fault:
+    """A test in whose midst the keeper gets a signal."""
+    call = f"import psutil; os.kill(psutil.Process(go_service.pid).ppid(), signal.{number})"
+    return replace(chaos(name, says, "serve", requested(call)), hides=OTHERS)
+
+
+def built_by(name: str, says: str, go: str) -> Fault:
+    """A service that is built by a Go command of this shell."""
+    yaml = "version: 1\nservices:\n  api:\n    build: ./cmd/api\n    agent: false\n"
+    env = {"PATH": f"FOLDER/bin{os.pathsep}{os.environ['PATH']}"}
+    return Fault(name, says, yaml, files={"bin/go": f"#!/bin/sh\n{go}\n"}, most=60.0, env=env, hides=OTHERS)
+
+
+LONG = "t" * 90
+# Its parent is the keeper, whose parent is pytest.
+KILLS_PYTEST = "kill -9 $(cut -d' ' -f4 /proc/$PPID/stat)"
+
 FAULTS = (
+    keeper_gets("the keeper is killed", "is gone: it was killed by SIGKILL", "SIGKILL"),
+    keeper_gets("the keeper is stopped", "is stopped (SIGSTOP, or a debugger): it was given up", "SIGSTOP"),
+    built_by("go hangs", "go version` did not answer within 20 s", "exec sleep 300"),
+    built_by(
+        "pytest is killed in a build",
+        "",  # it had no time to say a word
+        f"[ $1 = version ] && exec echo go version go1.26.0 linux/amd64; sleep 300 & {KILLS_PYTEST}; sleep 300",
+    ),
+    Fault(
+        "TMPDIR of 90 characters and more",
+        "1 passed",
+        'version: 1\nservices:\n  api:\n    build: SOURCE\n    args: [--listen, "127.0.0.1:{port}"]\n'
+        "    ready: {tcp: true}\n",
+        "def test_it(go_service):\n    go_service.free()  # by the agent\n",
+        {f"{LONG}/of-ours": " "},
+        most=60.0,
+        env={"TMPDIR": f"FOLDER/{LONG}"},
+    ),
     served("health drips its body", "no whole answer within", "body"),
     served("health drips its header", "no whole answer within", "header"),
     served("health drips its status line", "no whole answer within", "status line"),
@@ -282,14 +318,17 @@ def seen(fault: Fault, folder: Path, binary: Path) -> Seen:
         if not text:
             continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text.replace("CHAOS", str(binary)).replace("PYTHON", sys.executable))
+        paths = {"CHAOS": str(binary), "PYTHON": sys.executable, "SOURCE": str(PROGRAMS / "server")}
+        (folder / name).write_text(replaced(text, paths))
+        (folder / name).chmod(0o755)
     mark = f"{os.getpid()}-{folder.name}"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *fault.args]
+    env = {name: replaced(value, {"FOLDER": str(folder)}) for name, value in fault.env.items()}
     began = time.monotonic()
     with subprocess.Popen(
         command,
         cwd=folder,
-        env={**os.environ, **fault.env, TAG: mark, "CI": "1"},  # with CI, pytest leaves the lines of its summary whole
+        env={**os.environ, **env, TAG: mark, "CI": "1"},  # with CI, pytest leaves the lines of its summary whole
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -300,7 +339,7 @@ def seen(fault: Fault, folder: Path, binary: Path) -> Seen:
         except subprocess.TimeoutExpired:
             pytest.kill()
             text, seconds = pytest.communicate()[0], None
-    left = [process for process in psutil.process_iter() if _has(process, mark)]
+    left = still_there(mark)
     for process in left:
         process.kill()
     lines = text.splitlines()
@@ -308,6 +347,23 @@ def seen(fault: Fault, folder: Path, binary: Path) -> Seen:
     usage = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     shown = tuple(word for word in fault.hides if word in text)
     return Seen(fault, (summary or usage or lines[-1:] or [""])[0], seconds, len(lines), len(left), shown)
+
+
+def replaced(text: str, words: Mapping[str, str]) -> str:
+    """A text with other words in it."""
+    for word, other in words.items():
+        text = text.replace(word, other)
+    return text
+
+
+def still_there(mark: str) -> list[psutil.Process]:
+    """What lives SETTLED seconds after pytest's end: where that was killed, the keeper ends the others behind it."""
+    deadline = time.monotonic() + SETTLED
+    while left := [process for process in psutil.process_iter() if _has(process, mark)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    return left
 
 
 def _has(process: psutil.Process, mark: str) -> bool:

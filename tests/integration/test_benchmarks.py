@@ -24,6 +24,7 @@ NAMED = {
     "faults": (
         "health drips its header: service",
         "exits in a get: service 'api': ended with exit status 3",
+        "is gone: it was killed by SIGKILL",
         "processes left",
         "every limit is kept",
     ),
