@@ -78,7 +78,9 @@ def test_no_config(dry_scenario):
     assert outcome.status == 4
     assert outcome.text.count("there is no gomem.yaml") == 1
     assert "@pytest.mark" not in outcome.text
-    example = outcome.text[outcome.text.index("  version: 1") : outcome.text.index('{port}"]') + len('{port}"]')]
+    lines = outcome.text.splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.strip() == "version: 1")
+    example = "\n".join(lines[begin : begin + 5])
     (project.folder / "gomem.yaml").write_text(textwrap.dedent(example))
     assert load_config(project.folder / "gomem.yaml", {}).services["api"].ready.kind == "tcp"
     (project.folder / "gomem.yaml").unlink()
