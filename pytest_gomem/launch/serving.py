@@ -46,12 +46,20 @@ class Serving:
 def named(pid: int) -> str:
     """A process as messages name it: "pid 12 (python3 -m http.server)"."""
     try:
-        words = shlex.join(psutil.Process(pid).cmdline())
+        words = psutil.Process(pid).cmdline()
     except psutil.Error:
-        words = ""
-    printable = "".join(c if c.isprintable() else "?" for c in words)
-    shown = printable if len(printable) <= _LONGEST_COMMAND else f"{printable[: _LONGEST_COMMAND - 3]}..."
-    return f"pid {pid} ({shown})" if shown else f"pid {pid}"
+        words = []
+    command = "".join(c if c.isprintable() else "?" for c in _shortened(words))
+    return f"pid {pid} ({command})" if command else f"pid {pid}"
+
+
+def _shortened(words: Sequence[str]) -> str:
+    """The first words of a command. Whole ones: half a secret in them would not be known for one, and be shown."""
+    for count in range(len(words), 1, -1):
+        shown = shlex.join(words[:count]) + " ..." * (count < len(words))
+        if len(shown) <= _LONGEST_COMMAND:
+            return shown
+    return " ".join(words[:1]) + " ..." * (len(words) > 1)
 
 
 def several(pids: Sequence[int]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import subprocess
 import sys
 
 import psutil
@@ -146,6 +148,15 @@ class TestStrangers:
         assert process.pid == process.launched.child.pid
         with pytest.raises(ObserveError, match=f"pid {process.pid} is not who answers on port"):
             process.inside()
+
+
+def test_a_long_command_is_named_by_whole_words():
+    """Half a secret would not be known for one."""
+    with subprocess.Popen(["sleep", "100", *["0.0001"] * 20]) as sleeper:
+        told = serving_module.named(sleeper.pid)
+        sleeper.kill()
+    assert re.fullmatch(r"pid \d+ \(sleep 100 (0\.0001 )+\.\.\.\)", told)
+    assert len(told) < 100
 
 
 class TestUnchecked:
