@@ -17,6 +17,7 @@ from pytest_gomem.commands.arguments import Parser, checked, parsed
 from pytest_gomem.errors import GomemError, ObserveError
 from pytest_gomem.files import write_whole
 from pytest_gomem.launch.ports import addresses
+from pytest_gomem.launch.serving import has_own_network
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.observe.kernel import stopped_words
 from pytest_gomem.pprof.model import Profile
@@ -112,6 +113,8 @@ def _process_url(pid: int) -> str:
         raise GomemError(f"there is no process {pid}") from None
     except psutil.Error:
         raise GomemError(f"the sockets of process {pid} may not be looked at; give its pprof URL") from None
+    if has_own_network(pid):
+        raise GomemError(f"process {pid} has a network of its own, as in a container; give its pprof URL")
     if not ports:
         raise GomemError(f"process {pid} listens on no TCP port; give the pprof URL of the service")
     with closing(find_endpoint(f"http://{address}{_PATH}" for address in ports)) as endpoint:

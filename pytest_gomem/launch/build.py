@@ -79,9 +79,8 @@ def build_once(
             except (ToolchainError, TimeoutError) as error:
                 words = str(error)
             if words is not None:
-                environ = {**environment_without_hook(), **env}
-                words = words.rstrip() + instead(words, go, deciding(options), cwd, environ, base_dir)
-                failure.write_text(words, encoding="utf-8")
+                elsewhere = instead(words, go, deciding(options), cwd, {**environment_without_hook(), **env}, base_dir)
+                failure.write_text(words.rstrip() + elsewhere, encoding="utf-8")
         if failure.exists():
             command = [go, "build", *options, "-o", str(binary), package]
             raise BuildError(service, command, str(cwd), failure.read_text(encoding="utf-8"))

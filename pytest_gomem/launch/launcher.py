@@ -24,7 +24,7 @@ from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_n
 from pytest_gomem.launch.limited import SLOW
 from pytest_gomem.launch.log_lines import both_ends
 from pytest_gomem.launch.ports import free_ports
-from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_gctrace
+from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_gctrace, program_of
 from pytest_gomem.launch.sides import NewSide, Origin, Source
 from pytest_gomem.launch.socket_folders import SOCKET, SocketFolders
 from pytest_gomem.observe import kernel
@@ -306,21 +306,12 @@ class Launcher:
 
     def _running(self, pid: int, started: str) -> BinaryInfo:
         """What is known of the program that a process runs; started: by which name, where that is known."""
-        return self._binary_info(Path(_program_of(pid, started)))
+        return self._binary_info(Path(program_of(pid, started)))
 
 
 def _left(launched: Launched, ended: ExitRecord) -> str:
     """The words for what a program has left behind that ended well, as daemons do."""
     return left_behind(launched.child.members()) if ended.code == 0 else ""
-
-
-def _program_of(pid: int, started: str) -> str:
-    """The path of what the process runs, by the name that it was started by where that is the same file."""
-    try:
-        running = str(Path(f"/proc/{pid}/exe").readlink())
-    except OSError:  # ended, another user's, or no Linux
-        return started
-    return started if os.path.realpath(started) == running else running
 
 
 def _peak_when_ready(config: ServiceConfig, pid: int) -> int | None:

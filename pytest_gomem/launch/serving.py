@@ -62,6 +62,15 @@ def _shortened(words: Sequence[str]) -> str:
     return " ".join(words[:1]) + " ..." * (len(words) > 1)
 
 
+def program_of(pid: int, started: str) -> str:
+    """The path of what the process runs, by the name that it was started by where that is the same file."""
+    try:
+        running = str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:  # ended, another user's, or no Linux
+        return started
+    return started if os.path.realpath(started) == running else running
+
+
 def several(pids: Sequence[int]) -> str:
     """Some processes as messages name them."""
     more = f" and {len(pids) - _MOST_NAMED} more" if len(pids) > _MOST_NAMED else ""
