@@ -69,10 +69,12 @@ class Keeping:
 
     def check_rounds(self) -> None:
         """Refuse so few rounds of --gomem-rounds that no comparison could fail; raises ConfigError."""
+        rounds, is_against = option_values.rounds(self._state.options), against.is_asked(self._state.options)
+        if not isinstance(rounds, int):
+            return
         from pytest_gomem.judge.compare import FEWEST
 
-        rounds, is_against = option_values.rounds(self._state.options), against.is_asked(self._state.options)
-        if not isinstance(rounds, int) or rounds >= FEWEST:
+        if rounds >= FEWEST:
             return
         if is_against or (self.references() is not None and any(self.store.modules())):
             other = "another side" if is_against else f"the baselines in {os.path.relpath(self.folder)}"
