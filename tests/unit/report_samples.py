@@ -23,6 +23,7 @@ from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.histograms import Bucket
 from pytest_gomem.measure.joined_cycles import JoinedCycle
 from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.measure.size_classes import SizeClassGrowth
 from pytest_gomem.quantity import UNITS, Quantity, parse_quantity
 from pytest_gomem.report.model import (
@@ -41,12 +42,10 @@ from pytest_gomem.report.model import (
 # Whole records take long to build on a busy machine, and a deadline would be an assertion on time.
 calmly = settings(max_examples=settings.default.max_examples * 3 // 10)
 GOLDEN = Path(__file__).parent / "golden"
+_DEFINITIONS = {metric.name: metric.definition for metric in builtin_metrics()}
 _UNITS = {
-    "peak_rss": "bytes", "start_rss": "bytes", "end_rss": "bytes", "live_heap": "bytes", "peak_heap": "bytes",
-    "heap_objects": "count", "alloc_bytes_per_op": "bytes/op", "total_alloc": "bytes", "gc_cycles": "count",
-    "gc_pause_max": "seconds", "gc_pause_p99": "seconds", "gc_cpu": "ratio", "goroutines": "count",
-    "throughput": "1/second", "latency_p99": "seconds", "time_to_limit": "seconds", "leaked_goroutines": "count",
-    "allocs_per_op": "count/op", "fds": "count",
+    **{metric.name: metric.unit.name for metric in builtin_metrics()},
+    "time_to_limit": "seconds", "leaked_goroutines": "count",
 }  # fmt: skip
 
 
@@ -64,7 +63,7 @@ def assert_golden(name: str, text: str) -> None:
 def metric(name: str, value: float | str | None, note: str = "") -> MetricValue:
     """A metric with a value, or with the reason why it has none."""
     result = Unavailable(value) if isinstance(value, str) else Reading(value, "a source", note=note)
-    return MetricValue(name, _UNITS[name], result)
+    return MetricValue(name, _UNITS[name], result, _DEFINITIONS.get(name, 1))
 
 
 def verdict(name: str, written: str, actual: float | None, kind: str = "max", reason: str = "", **place) -> Verdict:

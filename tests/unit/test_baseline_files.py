@@ -438,7 +438,9 @@ def test_a_noisy_metric_costs_no_other_its_baseline(tmp_path):
     def update(live, peaks, force=False):
         rounds = tuple({"live_heap": live, "peak_rss": peak, "goroutines": 5.0} for peak in peaks)
         recorder = Recorder(store, metrics, "0a1b2c3", "2026-01-31", force=force)
-        (found,) = recorder.record([TestRecord("t.py::test_a", "passed", (record(rounds=rounds),))])
+        (found,) = recorder.record(
+            [TestRecord("t.py::test_a", "passed", (record(metrics=usual_metrics(), rounds=rounds),))]
+        )
         (kept,) = store.windows("t.py::test_a")["api/test"]
         return found, kept
 
@@ -469,7 +471,9 @@ def test_all_noisy_is_no_baseline(tmp_path):
     """Nothing would be left that a run is compared by."""
     rounds = tuple({"peak_rss": peak, "throughput": 5.0} for peak in (136e6, 188e6, 140e6, 171e6))
     recorder = Recorder(Store(tmp_path), {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31")
-    (found,) = recorder.record([TestRecord("t.py::test_a", "passed", (record(rounds=rounds),))])
+    (found,) = recorder.record(
+        [TestRecord("t.py::test_a", "passed", (record(metrics=usual_metrics(), rounds=rounds),))]
+    )
     assert (found.kind, "nothing would be left to compare" in found.details[0]) == ("refused", True)
 
 
