@@ -31,6 +31,7 @@ quick: $(VENV)/.ready ## Pass all tests that need no Go
 heavy: agent-releases junit-schema ## What is too heavy for CI: each Go release, schemas from the network, benchmarks in full
 	set -e; for script in $$(grep -l __main__ benchmarks/*.py) benchmarks/detection/judge.py benchmarks/detection/live.py; do \
 	  $(BIN)/python $$script; done
+
 lint: $(VENV)/.ready ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
