@@ -191,7 +191,6 @@ def test_processes_that_cannot_be_asked(programs, launch, start):
         (["ftp://host"], "'ftp://host' is neither a process id nor an address"),
         (["http://"], "is neither a process id nor an address"),
         (["host:99999"], "is neither a process id nor an address"),
-        (["-5"], "the following arguments are required: URL|PID"),
         (["1", "--heap", "--goroutine"], "argument --goroutine: not allowed with argument --heap"),
         (["1", "--seconds", "5"], "--seconds goes with --allocs alone"),
         (["1", "--allocs", "--seconds", "0"], "argument --seconds: 0 is not a number of seconds above 0"),

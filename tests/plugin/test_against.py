@@ -395,7 +395,7 @@ def test_compare_command(scenario, binaries):
     for words, said in (
         (["./nothing"], "there is no program ./nothing"),
         (["main"], "no service of gomem.yaml can be built at another commit"),
-        (["--gomem-strict"], "usage: gomem compare"),
+        (["--gomem-strict"], "the following arguments are required: REF|BINARY"),
         ([""], "--gomem-against is empty: there is nothing to compare with"),
         (["gomem.yaml"], "no service of gomem.yaml can be built at another commit"),
         (["./gomem.yaml"], "./gomem.yaml is a file that cannot be executed"),
