@@ -23,11 +23,15 @@ _TELLING = 1 << 20  # bytes of the live heap that are not resident: fewer need n
 
 
 def with_advice(window: WindowRecord) -> WindowRecord:
-    """The window whose bill says what to do about the first limit that broke, and where its live heap is."""
+    """The window whose bill says what to do about the limits that broke, and where its live heap is.
+
+    The bill speaks for itself where one of them is of what is resident; else the first limit is told of.
+    """
     if window.bill is None:
         return window
-    broken = next((v for v in window.verdicts if v.status in FAILING and not v.budget.phase), None)
-    sentence = (broken and _advice(broken, window.bill)) or window.bill.sentence
+    broken = [verdict for verdict in window.verdicts if verdict.status in FAILING and not verdict.budget.phase]
+    told = [_advice(verdict, window.bill) for verdict in broken]
+    sentence = told[0] if told and all(told) else window.bill.sentence
     words = " ".join(part for part in (sentence, _untouched(window, window.bill)) if part)
     return replace(window, bill=replace(window.bill, sentence=words))
 

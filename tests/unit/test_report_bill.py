@@ -164,6 +164,8 @@ def test_the_advice_follows_the_limit_that_broke(broken, says):
     advised = with_advice(window(bill=own, verdicts=(verdict("fds", "9", 1), broken))).bill
     assert advised is not None
     assert says in advised.sentence
+    resident = with_advice(window(bill=own, verdicts=(broken, verdict("end_rss", "50MB", 101e6)))).bill
+    assert resident == own, "one of them is what the bill is of"
     assert with_advice(window(bill=own, verdicts=(verdict("fds", "9", 1),))).bill == own
     assert with_advice(window(verdicts=(broken,))).bill is None
 
