@@ -8,7 +8,7 @@ ran. 20 rounds of 16 workloads take some 6 minutes on two cores.
 
     python benchmarks/detection/scatter.py [--rounds 20] [--out PATH] [--show] [--small]
 
---show prints what is recorded, without recording. --small: two rounds of three workloads, into a temporary file.
+--show prints what is recorded, without recording. --small: two rounds of three workloads, which are not kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import argparse
 import math
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, stdev
@@ -32,6 +32,7 @@ from pytest_gomem.judge.compare import PRIMARY
 from pytest_gomem.measure.registry import builtin_metrics
 
 FILE = Path(__file__).parent / "scatter.json.gz"
+AT_ONCE = 5  # rounds of all workloads in one run of pytest
 METRICS = {metric.name: metric for metric in builtin_metrics()}
 TESTS = """
     import json
@@ -83,21 +84,28 @@ WORKLOADS = (
 )
 
 
-def record(workloads: Sequence[Workload], rounds: int, out: Path) -> Pool:
-    """Record so many rounds of each."""
+def record(workloads: Sequence[Workload], rounds: int, subject: Callable[[Path], Path] = go_service) -> Iterator[Pool]:
+    """Record so many rounds of each; gives what there is after some. subject: builds the service in a folder."""
     found: dict[str, list[dict[str, float]]] = {workload.name: [] for workload in workloads}
     with workshop() as folder, a_busy_core():
-        yaml = service_yaml(go_service(folder))
-        for at in range(rounds):
-            order = random.Random(at).sample(list(workloads), len(workloads))
-            given = {one.name: {"loads": one.loads, "gc": dict(one.gc)} for one in order}
+        yaml = service_yaml(subject(folder))
+        for done in range(0, rounds, AT_ONCE):
+            given = _given(workloads, range(done, min(done + AT_ONCE, rounds)))
             for window in Project(folder / "project", TESTS, yaml, given).passed().windows("test_round"):
                 values = {name: m["value"] for name, m in window["metrics"].items() if m["value"] is not None}
-                found[window["name"]].append({**values, "ops": window["ops"]})
-            print(f"round {at + 1} of {rounds}", file=sys.stderr, flush=True)
-    pool = Pool(about(rounds=rounds), found)
-    pool.write(out)
-    return pool
+                found[window["name"].rpartition(" ")[0]].append({**values, "ops": window["ops"]})
+            least = min(map(len, found.values()))
+            print(f"round {least} of {rounds}", file=sys.stderr, flush=True)
+            yield Pool(about(rounds=least), found)
+
+
+def _given(workloads: Sequence[Workload], rounds: Iterable[int]) -> dict[str, dict[str, object]]:
+    """For the recording tests, by workload and round, in the order that they run in."""
+    return {
+        f"{one.name} {at}": {"loads": one.loads, "gc": dict(one.gc)}
+        for at in rounds
+        for one in random.Random(at).sample(list(workloads), len(workloads))
+    }
 
 
 def multiples(rounds: Sequence[Mapping[str, float]], metric: str) -> float:
@@ -144,13 +152,12 @@ def main() -> int:
     parser.add_argument("--show", action="store_true", help="print what is recorded")
     parser.add_argument("--small", action="store_true", help="one small instance, for CI")
     given = parser.parse_args()
-    with workshop() as folder:
-        if given.show:
-            pool = Pool.read(given.out)
-        elif given.small:
-            pool = record(WORKLOADS[:3], 2, folder / "scatter")
-        else:
-            pool = record(WORKLOADS, given.rounds, given.out)
+    if given.small:
+        *_, pool = record(WORKLOADS[:3], 2)
+    else:
+        for recorded in () if given.show else record(WORKLOADS, given.rounds):
+            recorded.write(given.out)
+        pool = Pool.read(given.out)
     show(pool)
     return 0
 
