@@ -5,21 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
 
+from pytest_gomem.deadline import Deadline
 from pytest_gomem.drive.failures import refuse_forked
 from pytest_gomem.drive.protocol import Message, record_from_message, spec_to_message
 from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.drive.spec import LoadSpec
 from pytest_gomem.errors import LoadError
-from pytest_gomem.helper_path import helper_path
+from pytest_gomem.helper_process import helper_path, is_stopped
 
 _BOOTSTRAP = "import sys; sys.path += sys.argv[2:]; from pytest_gomem.drive.driver import main; main(int(sys.argv[1]))"
 _LAST_WORDS = 4096  # bytes of a dead driver's stderr that are shown
 _PATIENCE = 5.0  # seconds a driver has to end by itself
+_LOOK = 0.5  # seconds between looks at a driver that says nothing
+_STOPPED_LOOKS = 10  # in a row that find it stopped, until it is given up; Ctrl-Z stops it together with pytest
+_SLACK = 60.0  # seconds that a driver has beside the requests: to start, and to hand over its figures
+_PIECE = 1 << 20
 
 
 class LoadDriver:
@@ -38,14 +44,14 @@ class LoadDriver:
             self._idle.append(_Process())
 
     def run(self, spec: LoadSpec) -> LoadRecord:
-        """Run one load to its end; raises LoadError when the driver process dies or cannot make such requests.
+        """Run one load to its end; raises LoadError when the driver dies, is stopped or cannot make such requests.
 
         Interrupted, it leaves no half-run load behind: that process is killed, and the next load starts another.
         """
         refuse_forked(self._owner)
         process = self._take()
         try:
-            answer = process.ask(spec_to_message(spec))
+            answer = process.ask(spec_to_message(spec), 2 * spec.longest + _SLACK)
         except BaseException:
             process.kill()
             raise
@@ -79,24 +85,54 @@ class _Process:
         command = [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, str(os.getpid()), *helper_path("urllib3")]
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - kill() closes it
         self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr)
+        assert self._popen.stdin is not None
+        assert self._popen.stdout is not None
+        self._stdin, self._stdout = self._popen.stdin.fileno(), self._popen.stdout.fileno()
+        os.set_blocking(self._stdin, False)  # a stopped process would leave us waiting in the middle of a request
 
     @property
     def alive(self) -> bool:
         return self._popen.poll() is None
 
-    def ask(self, message: Message) -> Message:
-        """Send one request and wait for its answer; raises LoadError when the process is gone."""
-        assert self._popen.stdin is not None
-        assert self._popen.stdout is not None
-        line = b""
-        with contextlib.suppress(BrokenPipeError):
-            self._popen.stdin.write(json.dumps(message).encode() + b"\n")
-            self._popen.stdin.flush()
-            line = self._popen.stdout.readline()
-        if not line.endswith(b"\n"):
-            raise LoadError(self._obituary())
+    def ask(self, message: Message, seconds: float) -> Message:
+        """Send one request and wait for its answer, at most that long.
+
+        Raises LoadError when the process is gone, stopped, or not done in time.
+        """
+        try:
+            line = self._answer_to(json.dumps(message).encode() + b"\n", Deadline(seconds))
+        except BrokenPipeError:
+            raise LoadError(self._obituary()) from None
+        except TimeoutError:
+            raise LoadError(f"{self._name} did not end within {seconds:.0f} s: it was given up") from None
         answer: Message = json.loads(line)
         return answer
+
+    def _answer_to(self, request: bytes, deadline: Deadline) -> bytes:
+        """One line; raises BrokenPipeError when the process is gone, TimeoutError, and LoadError for a stopped one."""
+        unsent, answer, stopped = memoryview(request), bytearray(), 0
+        pipes = select.poll()
+        pipes.register(self._stdin, select.POLLOUT)
+        pipes.register(self._stdout, select.POLLIN)
+        while not answer.endswith(b"\n"):
+            ready = dict(pipes.poll(1e3 * min(_LOOK, deadline.left())))
+            if self._stdin in ready:
+                unsent = unsent[os.write(self._stdin, unsent) :]
+                if not unsent:
+                    pipes.unregister(self._stdin)
+            if self._stdout in ready:
+                answer += (piece := os.read(self._stdout, _PIECE))
+                if not piece:
+                    raise BrokenPipeError
+            stopped = stopped + 1 if not ready and is_stopped(self._popen.pid) else 0
+            if stopped == _STOPPED_LOOKS:
+                after = f"{stopped * _LOOK:g} s"
+                raise LoadError(f"{self._name} is stopped (SIGSTOP, or a debugger): it was given up after {after}")
+        return bytes(answer)
+
+    @property
+    def _name(self) -> str:
+        return f"the process that sends the load (pid {self._popen.pid})"
 
     def _obituary(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -105,7 +141,7 @@ class _Process:
         how = "closed its output" if code is None else _ending(code)
         self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - _LAST_WORDS))
         words = self._stderr.read().decode(errors="replace").rstrip()
-        return f"the process that sends the load (pid {self._popen.pid}) {how} in the middle of it\n{words}".rstrip()
+        return f"{self._name} {how} in the middle of it\n{words}".rstrip()
 
     def close(self) -> None:
         """Ask it to end by closing its stdin."""

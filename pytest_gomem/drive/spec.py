@@ -89,6 +89,13 @@ class LoadSpec:
         assert self.duration is not None
         return max(1, round(self.rate * self.duration))
 
+    @property
+    def longest(self) -> float:
+        """Seconds that it can take at most: where each request takes all of its timeout."""
+        if self.duration is not None:
+            return self.duration + self.timeout
+        return math.ceil(self.planned / self.connections) * self.timeout
+
 
 def _mistake(message: str, hint: str = "") -> ConfigError:
     return ConfigError(f"load(): {message}", hint=hint)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from pytest_gomem.errors import KeeperError
-from pytest_gomem.helper_path import helper_path
+from pytest_gomem.helper_process import helper_path, is_stopped
 from pytest_gomem.keeper.protocol import Channel, ChildState, HelperRequest, LaunchRequest, Message, to_message
 from pytest_gomem.keeper.timeline import cycles, samples
 from pytest_gomem.observe.records import GcCycle, Sample
@@ -83,7 +83,7 @@ class KeeperClient:
         while True:
             while not self._channel.has_come(_LOOK_AT_KEEPER):
                 silence = time.monotonic() - asked
-                if silence > (_SILENCE_STOPPED if _is_stopped(self.pid) else _SILENCE):
+                if silence > (_SILENCE_STOPPED if is_stopped(self.pid) else _SILENCE):
                     raise TimeoutError(f"{silence:.0f} s")
             for message in self._channel.receive():
                 if message["serial"] == serial:  # another one answers a request that was interrupted
@@ -91,7 +91,7 @@ class KeeperClient:
 
     def _what_became(self, error: OSError) -> str:
         if isinstance(error, TimeoutError):
-            stopped = "is stopped (SIGSTOP, or a debugger)" if _is_stopped(self.pid) else "does not answer"
+            stopped = "is stopped (SIGSTOP, or a debugger)" if is_stopped(self.pid) else "does not answer"
             return f"{stopped}: it was given up after {error}"
         with contextlib.suppress(subprocess.TimeoutExpired):
             status = self._process.wait(_LOOK_AT_KEEPER)
@@ -143,18 +143,10 @@ class KeeperClient:
         while not self._lost:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return self._process.wait(_LOOK_AT_KEEPER)
-            if time.monotonic() - asked > (_SILENCE_STOPPED if _is_stopped(self.pid) else _END):
+            if time.monotonic() - asked > (_SILENCE_STOPPED if is_stopped(self.pid) else _END):
                 break
         self._process.kill()
         return self._process.wait()
-
-
-def _is_stopped(pid: int) -> bool:
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
-    return False
 
 
 class Watched:

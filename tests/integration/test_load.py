@@ -342,6 +342,49 @@ def test_a_driver_killed_in_the_middle(driver):
         assert driver.run(LoadSpec.of(url, "/", requests=5)).errors == 0
 
 
+@pytest.mark.parametrize("body", [b"", bytes(1 << 20)], ids=["before its answer", "before its request"])
+def test_a_stopped_driver_is_given_up(driver, monkeypatch, body):
+    """It is named, ended with what it has sent, and the next load works. How long it is waited for is shortened."""
+    monkeypatch.setattr("pytest_gomem.drive.load._LOOK", 0.05)
+    monkeypatch.setattr("pytest_gomem.drive.load._STOPPED_LOOKS", 4)
+    driver.prepare()
+    (process,) = processes_of_drivers()
+
+    def answer(request):
+        if request.path == "/stop":
+            process.suspend()
+        return 200, b""
+
+    if body:
+        process.suspend()
+    with serving(answer) as url:
+        words = r"sends the load \(pid \d+\) is stopped \(SIGSTOP, or a debugger\): it was given up after 0\.2 s"
+        with pytest.raises(LoadError, match=words):
+            driver.run(LoadSpec.of(url, "/stop", requests=2, body=body))
+        assert processes_of_drivers() == []
+        assert driver.run(LoadSpec.of(url, "/", requests=5)).errors == 0
+
+
+def test_a_driver_that_does_not_end_is_given_up(driver, monkeypatch):
+    """No load is waited for without end."""
+    monkeypatch.setattr(LoadSpec, "longest", 0.0)
+    monkeypatch.setattr("pytest_gomem.drive.load._SLACK", 0.2)
+    with serving(lambda request: time.sleep(1) or (200, b"")) as url:
+        with pytest.raises(LoadError, match=r"\(pid \d+\) did not end within 0 s: it was given up"):
+            driver.run(LoadSpec.of(url, "/", requests=100))
+        assert processes_of_drivers() == []
+
+
+@pytest.mark.parametrize(
+    ("work", "seconds"),
+    [({"requests": 10, "connections": 3}, 8), ({"rate": 5, "duration": 3}, 5)],
+    ids=["fixed work", "open loop"],
+)
+def test_how_long_a_load_can_take(work, seconds):
+    """Where each request takes its whole timeout."""
+    assert LoadSpec.of("http://127.0.0.1:1", "/", timeout=2, **work).longest == seconds
+
+
 def test_a_driver_killed_between_loads_is_replaced(driver):
     """A driver that died idle is nobody's error."""
     with serving(lambda request: (200, b"")) as url:

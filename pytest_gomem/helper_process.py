@@ -1,7 +1,8 @@
-"""Owns where our own helper processes find the modules they import."""
+"""Owns what our own helper processes, keeper and load driver, have in common: what they import, and being stopped."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from pathlib import Path
 
@@ -18,3 +19,12 @@ def helper_path(library: str) -> list[str]:
     assert spec is not None
     files = (pytest_gomem.__file__, spec.origin)
     return [str(Path(file).parents[1]) for file in files if file is not None]
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether it is stopped, by SIGSTOP or a debugger, and so answers nobody."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    return False
