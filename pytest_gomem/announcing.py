@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_gomem.printable import printable
 from pytest_gomem.use import is_worker
 
 
@@ -23,7 +24,7 @@ def announce(config: pytest.Config, line: str) -> None:
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
         progress = reporter.currentfspath  # the file, or under -v the test; reset by ensure_newline
         reporter.ensure_newline()
-        reporter.write_line(line)
+        reporter.write_line(printable(line))
         if progress:
             is_file = isinstance(progress, Path)
             reporter.write(f"{os.path.relpath(progress, config.invocation_params.dir)} " if is_file else progress)

@@ -40,7 +40,7 @@ COMMANDS = {
         "history",
         "the course of a metric over commits, and where it changed",
     ),
-    "baseline": ("pytest_gomem.commands.baseline", "baseline", "record, list, show, diff and prune kept baselines"),
+    "baseline": ("pytest_gomem.commands.baseline", "baseline", "update, list, show, diff and prune kept baselines"),
     "top": ("pytest_gomem.commands.top", "top", "what a profile holds, by function, line, file or package"),
     "diff": ("pytest_gomem.commands.top", "diff", "what changed between two profiles"),
     "flame": ("pytest_gomem.commands.flame", "flame", "a profile, or what changed between two, as a flame graph"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from pytest_gomem.config.gc import GcSettings, described
+from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.errors import LoadError, MeasureError, ObserveError, ServiceDied
 from pytest_gomem.launch.go_module import GoModule
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_gomem.drive.client import HttpClient, Response, Stream
     from pytest_gomem.drive.load import LoadDriver
 
-
+_T = TypeVar("_T")
 _UNTIL_ENDED = 1.0  # seconds from a lost connection to the end of a service that tidies up before it
 
 
@@ -234,27 +235,27 @@ class Service:
 
     def gc_now(self) -> None:
         """Force two collections; raises ObserveError without an agent or a pprof endpoint."""
-        self._inside().collect()
+        self._ask(lambda inside: inside.collect())
 
     def heap_profile(self) -> bytes:
         """A heap profile after two forced collections, for `go tool pprof`; raises ObserveError."""
-        return self._inside().heap_profile()
+        return self._ask(lambda inside: inside.heap_profile())
 
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile since the start, or of the next `seconds`; raises ObserveError."""
-        return self._inside().allocs_profile(seconds)
+        return self._ask(lambda inside: inside.allocs_profile(seconds))
 
     def goroutines(self) -> int:
         """Number of goroutines now, the answering one among them; raises ObserveError."""
-        return self._inside().goroutines()
+        return self._ask(lambda inside: inside.goroutines())
 
     def memstats(self) -> MemStats:
         """runtime.MemStats now; reading allocates 17-170 kB in the service. Raises ObserveError."""
-        return self._inside().memstats()
+        return self._ask(lambda inside: inside.memstats())
 
     def bill(self) -> Bill:
         """Where its resident memory is now: rows that sum to RSS; raises ObserveError."""
-        return bill(read_smaps(self.pid), self._inside().memstats())
+        return bill(read_smaps(self.pid), self.memstats())
 
     def free(self) -> None:
         """Force two collections and return free memory to the system; raises ObserveError without an agent."""
@@ -268,9 +269,12 @@ class Service:
         """debug.SetMemoryLimit in bytes, None is no limit; returns the former one. Needs the agent."""
         return self._agent().set_memory_limit(limit)
 
-    def _inside(self) -> Inside:
+    def _ask(self, question: Callable[[Inside], _T]) -> _T:
         self.process.readers.ask_again()  # whoever asks by hand wants an answer of now
-        return self.process.inside()
+        try:
+            return question(self.process.inside())
+        except ObserveError as error:  # it names a URL, in which the value of a variable may stand
+            raise type(error)(unexpanded(str(error), self.hidden)) from None
 
     def _agent(self) -> AgentClient:
         self.process.readers.ask_again()

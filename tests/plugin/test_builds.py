@@ -30,9 +30,9 @@ limited.SLOW, toolchain._VERSION_SECONDS = 0.1, 0.5
 
 @pytest.fixture
 def project(scenario, tmp_path, monkeypatch):
-    """A service that is built by a Go command of the given shell: project(version=..., build=...)."""
+    """A service that is built by a Go command of the given shell: project(version=..., build=..., package=...)."""
 
-    def project(version=ANSWERS, build="exit 1"):
+    def project(version=ANSWERS, build="exit 1", package="./cmd/api"):
         bin_dir = tmp_path / "bin"
         bin_dir.mkdir(exist_ok=True)
         (bin_dir / "go").write_text(GO.format(folder=tmp_path, version=version, build=build))
@@ -44,7 +44,7 @@ def project(scenario, tmp_path, monkeypatch):
             def test_it(gomem, number):
                 gomem.launch("built")
             """,
-            more_services="built: {build: ./cmd/api, agent: false}",
+            more_services=f'built: {{build: "{package}", agent: false}}',
             conftest=FASTER,
         )
 
@@ -56,9 +56,12 @@ def asked(folder: Path) -> list[str]:
 
 
 def test_slow_build_is_announced(project):
-    """One line says what is built, once, on a line of its own, though output is captured; none under -q."""
-    made = project(build="sleep 0.5; echo no such luck >&2; exit 1")
-    line = "gomem: building ./cmd/api (0.1 s so far; Go compiles it once)..."
+    """One line says what is built, once, on a line of its own, though output is captured; none under -q.
+
+    No name in it makes a terminal do anything.
+    """
+    made = project(build="sleep 0.5; echo no such luck >&2; exit 1", package=r"./cmd/\e[31mapi")
+    line = r"gomem: building ./cmd/\x1b[31mapi (0.1 s so far; Go compiles it once)..."
     outcome = made.run()
     assert f"\ntest_it.py \n{line}\ntest_it.py FF " in outcome.text
     assert outcome.text.count("gomem: building") == 1

@@ -194,6 +194,8 @@ def test_settings_are_shown_unexpanded_and_a_failed_set_up_with_its_log(scenario
     script = 'echo "password=$PASSWORD $1"; test -z "$CODE" || exit $CODE; exec sleep 100'
     project = scenario(
         """
+        from pytest_gomem.errors import ObserveError
+
         @pytest.fixture
         def broken(go_service):
             raise RuntimeError("no database")
@@ -211,6 +213,9 @@ def test_settings_are_shown_unexpanded_and_a_failed_set_up_with_its_log(scenario
         @pytest.mark.gomem(service="shell", peak_rss="1kB", live_heap="1kB")
         def test_broken(go_service):
             assert go_service.log().startswith("password=hunter2hunter2 it's a token")
+            with pytest.raises(ObserveError, match="http://127.0.0.1:1/[$]{GOMEM_PASSWORD}/heap") as raised:
+                go_service.memstats()
+            assert "hunter2" not in str(raised.value)
 
         def test_ended(gomem):
             gomem.launch("shell", env={"CODE": "3"})
