@@ -25,7 +25,7 @@ def with_shown_texts(window: WindowRecord, shown: Callable[[str], str]) -> Windo
 
 def _metrics(metrics: tuple[MetricValue, ...], shown: Callable[[str], str]) -> tuple[MetricValue, ...]:
     return tuple(
-        replace(metric, result=Unavailable(shown(metric.result.reason)))
+        replace(metric, result=replace(metric.result, reason=shown(metric.result.reason)))
         if isinstance(metric.result, Unavailable)
         else metric
         for metric in metrics
