@@ -89,10 +89,10 @@ class _Spent:
         """The part's share of the whole."""
         if not self.cycles:
             return Reading(0.0, _BY_AGENT, "exact", "no GC cycle ran in the window")
-        if whole <= 0 or not 0 <= part <= whole:
+        if whole <= 0 or not -_NOTHING <= part <= whole:
             raise ObserveError(f"{_CLASSES} make no share: {part:.6f} s of {whole:.6f} s")
         counted = f"over {self.cycles} cycle{'s' * (self.cycles != 1)}"
-        return Reading(part / whole, _BY_AGENT, _ESTIMATE, joined(counted, self.note))
+        return Reading(max(part, 0.0) / whole, _BY_AGENT, _ESTIMATE, joined(counted, self.note))
 
 
 def _spent(window: Window) -> _Spent | None:

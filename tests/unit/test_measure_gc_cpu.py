@@ -76,6 +76,14 @@ def test_shares_are_never_clamped():
         assert "make no share" in reason("gc_cpu", told(end=end))
 
 
+def test_a_share_of_nothing_is_no_less_than_that():
+    """Where all assists are of what a phase forced, the difference of the sums may fall below 0 by its last digit."""
+    end = {**CLOSING, CPU_CLASSES[4]: 2.3}
+    own = dict.fromkeys(CPU_CLASSES, 0.0) | {CPU_CLASSES[4]: 0.3, CYCLES: 2}
+    assert 2.3 - 2.0 - 0.3 < 0
+    assert read("gc_assist_cpu", told(end=end, own=own)).value == 0
+
+
 @pytest.mark.parametrize(("last", "available"), [(9.5, True), (7.0, False)])
 def test_a_phase_that_began_long_after_a_cycle_has_no_share(last, available):
     """The classes cover 10 s before the phase's last cycle: 0.5 s of them, or 3 s, are of work before the phase."""
