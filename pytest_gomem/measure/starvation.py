@@ -71,7 +71,8 @@ def _by(start: Scheduling, end: Scheduling, wall: float) -> Iterator[str]:
     for group, before in start.throttled.items():
         stopped = end.throttled.get(group, before) - before
         if stopped > _LEAST_TOLD * wall:
-            yield f"the CPU quota of its cgroup stopped it for {format_value(stopped, SECONDS)} ({group})"
+            taken = f"{format_value(stopped, SECONDS)}, all CPUs together"
+            yield f"the CPU quota of its cgroup stopped it for {taken} ({group})"
 
 
 def withheld(window: Window) -> str:

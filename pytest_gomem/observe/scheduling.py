@@ -20,7 +20,7 @@ class Scheduling:
 
     threads: (ran, waited for a CPU) by thread id; {} where the kernel does not tell. machine: CPU time of the whole
     machine, all kinds together, and of it what the hypervisor gave to others (steal); None where unknown.
-    throttled: by cgroup, how long its CPU quota stopped it: all groups that the process is in.
+    throttled: by cgroup, how long its CPU quota stopped it, added up over the CPUs: all groups that the process is in.
     """
 
     threads: Mapping[int, tuple[float, float]]
