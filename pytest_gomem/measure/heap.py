@@ -85,9 +85,12 @@ def live_heap(window: Window) -> Reading | Unavailable:
     live = after_gc(window).heap_alloc
     found = at_rest(window, live, f"{_calm(window)}: HeapAlloc")
     resident = None if isinstance(window.smaps, Missing) else window_bill(window).find("live_heap")
-    if resident is None or live - resident.bytes < _UNTOUCHED:
+    if resident is None:
         return found
-    size = format_value(live - resident.bytes, BYTES)
+    untouched = min(live, memstats(window).end.heap_alloc) - resident.bytes  # what came after the mappings were read
+    if untouched < _UNTOUCHED:
+        return found
+    size = format_value(untouched, BYTES)
     return replace(found, note=joined(found.note, f"{size} of it were never touched or are swapped out: see the bill"))
 
 

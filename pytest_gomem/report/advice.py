@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_gomem.judge.decide import FAILING
-from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.bill import ROW_KINDS, advice_of
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.quantity import BYTES, format_value
@@ -29,10 +28,10 @@ def with_advice(window: WindowRecord) -> WindowRecord:
     """
     if window.bill is None:
         return window
-    broken = [verdict for verdict in window.verdicts if verdict.status in FAILING and not verdict.budget.phase]
+    broken = [verdict for verdict in window.verdicts if verdict.status is Status.FAIL]
     told = [_advice(verdict, window.bill) for verdict in broken]
     sentence = told[0] if told and all(told) else window.bill.sentence
-    words = " ".join(part for part in (sentence, _untouched(window, window.bill)) if part)
+    words = " ".join(part for part in (sentence, _untouched(window)) if part)
     return replace(window, bill=replace(window.bill, sentence=words))
 
 
@@ -60,11 +59,15 @@ def _advice(broken: Verdict, bill: BillRecord) -> str:
     return ""
 
 
-def _untouched(window: WindowRecord, bill: BillRecord) -> str:
-    """Why the bill's live heap is less than the metric; "" where it hardly is."""
-    counted = readings(window).get("live_heap")
-    row = next((row for row in bill.rows if row.name == "live_heap"), None)
-    if not isinstance(counted, Reading) or row is None or counted.value - row.bytes < _TELLING:
+def _untouched(window: WindowRecord) -> str:
+    """Why the bill's live heap is less than the metric; "" where it hardly is.
+
+    Both are metrics of the same rounds; the bill is the last round's, which may have held less.
+    """
+    counted, resident = (readings(window).get(name) for name in ("live_heap", "rss_live_heap"))
+    if not isinstance(counted, Reading) or not isinstance(resident, Reading):
         return ""
-    whole, missing = format_value(counted.value, BYTES), format_value(counted.value - row.bytes, BYTES)
+    if counted.value - resident.value < _TELLING:
+        return ""
+    whole, missing = format_value(counted.value, BYTES), format_value(counted.value - resident.value, BYTES)
     return f"live_heap counts {whole}: {missing} of it are pages that were never touched, or are swapped out."

@@ -320,3 +320,6 @@ def test_the_metric_and_the_bill_explain_each_other():
     note = evaluate(window(smaps=heap), builtin_metrics())["live_heap"].note
     assert note == "1.57 MB of it were never touched or are swapped out: see the bill"
     assert evaluate(window(), builtin_metrics())["live_heap"].note == ""
+    grown = pair(after_gc=memstats(52, 40_000_000, 260_000, heap_alloc=9 * MIB))
+    late = evaluate(window(memstats=grown), builtin_metrics())["live_heap"]
+    assert (late.value, late.note) == (9 * MIB, ""), "what came after the mappings were read is not untouched"
