@@ -145,8 +145,9 @@ class Beside:
         if isinstance(edges.end, Missing) or "goroutines" not in edges.end.quantities:
             return edges
         read = self._readers.reader(source).read
+        before = None if isinstance(edges.start, Missing) else edges.start.quantities.get("goroutines")
         try:
-            settled = settle(read, read, held=_goroutines, closing=lambda _: closing())
+            settled = settle(read, read, held=_goroutines, closing=lambda _: closing(), at_rest=before)
         except ObserveError:  # what it told at the close stays
             return edges
         return replace(edges, goroutines=_goroutines(settled.last).get("goroutines"), unrest=settled.unrest)

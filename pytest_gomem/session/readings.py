@@ -104,8 +104,8 @@ class Readings:
     def settled(self, at_rest: int | None = None) -> Settled[MemStats] | Missing:
         """MemStats and the number of goroutines after forced collections, once they stand still.
 
-        at_rest: goroutines of the service when it was at rest. With no more of them no connection is looked at, which
-        takes the kernel some 3 ms.
+        at_rest: goroutines of the service when it was at rest. With no more of them nothing more is waited for, and no
+        connection is looked at, which takes the kernel some 3 ms.
         """
         try:
             inside = self._subject.inside()
@@ -123,6 +123,7 @@ class Readings:
                     lambda: counted(inside.collected()),
                     held=quantities_of,
                     closing=closing,
+                    at_rest=at_rest,
                 )
         except ObserveError as error:
             return unanswered(self._subject, error)

@@ -61,6 +61,9 @@ TESTS = """
             go_service.get("/healthz")
             drop(go_service)
 
+        def test_worked(self, go_service):
+            go_service.get("/goroutines?n=20&ms=100")
+
         def test_phase(self, go_service):
             with go_service.phase("dropping", collect=True):
                 go_service.get("/healthz")
@@ -85,7 +88,7 @@ TESTS = """
 
 def test_only_what_stays_is_counted(scenario, binaries):
     """Twenty connections that end half a second later are no goroutines of the test, a service that never rests is
-    measured all the same and says so, and what stays is counted at once."""
+    measured all the same and says so; workers that end after 100 ms are none either, and what stays is counted."""
     services = SERVICES.format(programs=PROGRAMS, published=binaries("published"))
     outcome = scenario(TESTS, more_services=services).run()
     assert outcome.status == 0, outcome.text
@@ -94,6 +97,7 @@ def test_only_what_stays_is_counted(scenario, binaries):
     assert found["TestPlain::test_dropped"] == found["TestPlain::test_quiet"]
     assert found["TestPage::test_dropped"] == found["TestPage::test_quiet"]
     assert found["TestAgent::test_dropped"] == found["TestAgent::test_quiet"] == found["TestAgent::test_opened_on_them"]
+    assert found["TestAgent::test_worked"] == found["TestAgent::test_quiet"]
     dropping = windows["TestAgent::test_phase"]["phases"][0]["metrics"]
     assert dropping["goroutines"]["value"] == found["TestAgent::test_quiet"]
     assert found["test_kept"] == found["TestAgent::test_quiet"] + 20

@@ -54,6 +54,17 @@ def test_a_connection_that_is_being_closed_is_waited_for(slept):
     assert (result.last.goroutines, result.unrest) == (6, "")
 
 
+@pytest.mark.parametrize(
+    ("more", "ends", "left", "waited"), [(40, 0.06, 6, 0.251), (40, 9, 46, 0.25), (1, 9, 7, 0.001)]
+)
+def test_more_goroutines_than_at_rest_stand_still_for_longer(slept, more, ends, left, waited):
+    """Workers that sleep for 60 ms are waited for, those that stay are told after 0.25 s; one more is nothing."""
+    read = lambda: stats(6 + (more if sum(slept) < ends else 0))  # noqa: E731
+    result = settle(read, read, held=quantities_of, closing=lambda stats: 0, at_rest=6)
+    assert (result.last.goroutines, result.unrest) == (left, "")
+    assert sum(slept) == pytest.approx(waited, abs=0.003)
+
+
 def test_what_never_rests_is_given_up_and_told(slept):
     """The last reading stands, at most 2 s after the first, with how it still moved."""
     counts = iter(range(100))

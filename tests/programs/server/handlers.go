@@ -56,9 +56,13 @@ func (k *keeper) alloc(q web.Query) (any, error) {
 	return bytes, nil
 }
 
-// goroutines answers when ?n= goroutines more are running, each until /release.
+// goroutines answers when ?n= goroutines more are running, each until /release, or for ?ms= milliseconds.
 func (k *keeper) goroutines(q web.Query) (any, error) {
 	n, err := q.Int("n", 1)
+	if err != nil {
+		return nil, err
+	}
+	ms, err := q.Int("ms", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +74,10 @@ func (k *keeper) goroutines(q web.Query) (any, error) {
 	for i := 0; i < n; i++ {
 		go func() {
 			started.Done()
+			if ms > 0 {
+				time.Sleep(time.Duration(ms) * time.Millisecond)
+				return
+			}
 			<-end
 		}()
 	}
