@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.printable import printable
 
 # A default may hold one level of braces, so that ${ADDR:-127.0.0.1:{port}} means what it seems to.
 _TOKEN = re.compile(
@@ -19,9 +20,13 @@ SHORTEST_HIDDEN = 8  # characters: a shorter value is a word like any other, and
 
 
 def values_of_variables(texts: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """What is shown in place of the values of the ${VAR} in these texts, by value: a password is "${DB_PASSWORD}"."""
+    """What is shown in place of the values of the ${VAR} in these texts, by value: a password is "${DB_PASSWORD}".
+
+    A value of several lines is there in its printable form too, by which messages may hold it.
+    """
     values = {environ.get(name, ""): f"${{{name}}}" for text in texts for name in _variables(text)}
-    return {value: shown for value, shown in values.items() if len(value) >= SHORTEST_HIDDEN}
+    long = {value: shown for value, shown in values.items() if len(value) >= SHORTEST_HIDDEN}
+    return {**long, **{printable(value): shown for value, shown in long.items()}}
 
 
 def _variables(text: str) -> Iterator[str]:

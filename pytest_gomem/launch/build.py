@@ -71,14 +71,7 @@ def build_once(
     with locked_file(binary.parent / ".lock"):
         if not binary.exists() and not failure.exists():
             making = _Making(go, options, package, cwd, env, binary, when_slow)
-            try:
-                words = _build_agent(making) if agent else _NO_AGENT_ASKED
-                if words is not None:
-                    _reason_file(binary).write_text(words, encoding="utf-8")
-                    words = _build(making)
-            except (ToolchainError, TimeoutError) as error:
-                words = str(error)
-            if words is not None:
+            if (words := _make(making, agent=agent)) is not None:
                 elsewhere = instead(words, go, deciding(options), cwd, {**environment_without_hook(), **env}, base_dir)
                 failure.write_text(words.rstrip() + elsewhere, encoding="utf-8")
         if failure.exists():
@@ -108,6 +101,18 @@ class _Making:
     env: Mapping[str, str]
     binary: Path
     when_slow: WhenSlow | None
+
+
+def _make(making: _Making, *, agent: bool) -> str | None:
+    """Make the binary, with the agent in it where that can be done; None when it is made, else the words why not."""
+    try:
+        no_agent = _build_agent(making) if agent else _NO_AGENT_ASKED
+        if no_agent is None:
+            return None
+        _reason_file(making.binary).write_text(no_agent, encoding="utf-8")
+        return _build(making)
+    except (ToolchainError, TimeoutError) as error:
+        return str(error)
 
 
 def _build_agent(making: _Making) -> str | None:

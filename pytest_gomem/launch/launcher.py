@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import shutil
@@ -21,6 +20,7 @@ from pytest_gomem.keeper.client import KeeperClient, KeptChild
 from pytest_gomem.keeper.protocol import ExitRecord, LaunchRequest
 from pytest_gomem.launch import ending, ready
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
+from pytest_gomem.launch.launched import Launched, discard, remove_folders
 from pytest_gomem.launch.limited import SLOW
 from pytest_gomem.launch.log_lines import both_ends
 from pytest_gomem.launch.ports import free_ports
@@ -46,51 +46,6 @@ class Overrides:
     gc: GcSettings = field(default_factory=GcSettings)
     build: BuildAxes = field(default_factory=BuildAxes)
     rate_of_budgets: int | None = None
-
-
-@dataclass(frozen=True)
-class Launched:
-    """A running program and all that is known of how it was started.
-
-    socket: where the agent in it listens; None without one, for the reason `no_agent`.
-    serving: the process to measure, which need not be the child. rate_of_budgets: the profile rate, where it was
-    budgets on functions that set it. startup_peak: the kernel's peak when it was ready, bytes; None where nothing was
-    waited for, or no peak is kept. hidden: of `values_of_variables`, what is not to be shown.
-    """
-
-    config: ServiceConfig
-    child: KeptChild
-    serving: Serving
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    ports: Mapping[str, int]
-    tmp: Path
-    gc: GcSettings
-    binary: BinaryInfo
-    port_tries: int
-    socket: Path | None
-    no_agent: str
-    source: Source
-    rate_of_budgets: int | None = None
-    startup_peak: int | None = None
-    hidden: Mapping[str, str] = field(default_factory=dict)
-
-    def shown(self, text: str) -> str:
-        """The text with the names of the variables of its settings in place of their values."""
-        return unexpanded(text, self.hidden)
-
-    def shown_log(self) -> str:
-        """The kept end of what it wrote, as it may be shown."""
-        return self.shown(self.child.log()[0])
-
-    def remove_folders(self) -> None:
-        """Remove what was made for this launch alone."""
-        _remove_folders(self.tmp, self.socket)
-
-
-def _remove_folders(tmp: Path, socket: Path | None) -> None:
-    for folder in (tmp, *([socket.parent] if socket else ())):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -228,12 +183,8 @@ class Launcher:
             return expand(text, ports=ports, tmp=str(tmp), environ=os.environ)
 
         try:
-            full_env = {
-                **{name: value for name, value in os.environ.items() if name not in gc_config.PINNED},
-                **{name: expanded(value) for name, value in env.items()},
-                **gc_config.environment(gc, rate_of_budgets or config.profile_rate, gctrace=True),
-                **({AGENT_VARIABLE: str(socket)} if socket else {}),
-            }
+            said = {name: expanded(value) for name, value in env.items()}
+            full_env = _environment(said, gc, rate_of_budgets or config.profile_rate, socket)
             argv = [command.words[0], *(expanded(part) for part in (*command.words[1:], *args))]
             cwd = expanded(str(config.cwd))
             if config.ready.kind == "http":
@@ -242,11 +193,10 @@ class Launcher:
             request = LaunchRequest(argv, full_env, cwd, config.tree, self._sample_rate, LOG_BYTES, split_stderr=split)
             child = self._launch(config, request, hidden)
         except BaseException:
-            _remove_folders(tmp, socket)
+            remove_folders(tmp, socket)
             raise
         known = (info, port_try, socket, command.no_agent, command.source, rate_of_budgets)
-        serving = Serving(child.pid)
-        return Launched(config, child, serving, tuple(argv), full_env, ports, tmp, gc, *known, hidden=hidden)
+        return Launched(config, child, Serving(child.pid), tuple(argv), full_env, ports, tmp, gc, *known, hidden=hidden)
 
     def close(self) -> None:
         """Remove what is not in the run's folder."""
@@ -290,9 +240,10 @@ class Launcher:
         search = ServingSearch(config.name, child, tree=config.tree, ours=str(launched.socket or ""))
         serving = search.find(ready.port_served(config.ready, launched.ports))
         ended = child.state().exit
-        if ended is not None and not config.follow and (left := _left(launched, ended)):
-            log = launched.shown_log()
-            raise ServiceDied(config.name, ending.describe(ended, log) + left, both_ends(log), "log")
+        if ended is not None and not config.follow:
+            left, log = _left(launched, ended), launched.shown_log()
+            if left or config.ready.kind != "started":
+                raise ServiceDied(config.name, ending.describe(ended, log) + left, both_ends(log), "log")
         if serving.pid != child.pid:
             others = no_gctrace(serving.pid, child.members(), lambda pid: bool(self._running(pid, "").go_version))
             serving = replace(serving, no_gctrace=others)
@@ -307,6 +258,18 @@ class Launcher:
     def _running(self, pid: int, started: str) -> BinaryInfo:
         """What is known of the program that a process runs; started: by which name, where that is known."""
         return self._binary_info(Path(program_of(pid, started)))
+
+
+def _environment(
+    said: Mapping[str, str], gc: GcSettings, profile_rate: int | None, socket: Path | None
+) -> dict[str, str]:
+    """This process's environment below what the settings say; what decides about GC comes from `gc` alone."""
+    return {
+        **{name: value for name, value in os.environ.items() if name not in gc_config.PINNED},
+        **said,
+        **gc_config.environment(gc, profile_rate, gctrace=True),
+        **({AGENT_VARIABLE: str(socket)} if socket else {}),
+    }
 
 
 def _left(launched: Launched, ended: ExitRecord) -> str:
@@ -336,11 +299,3 @@ def _port_names(config: ServiceConfig, texts: Iterable[str]) -> dict[str, None]:
     named = ports_named([*texts, str(config.cwd), config.pprof or "", config.ready.target])
     waited_for = (config.ready.port,) if config.ready.kind in ("http", "tcp") else ()
     return dict.fromkeys((*named, *waited_for))
-
-
-def discard(launched: Launched) -> None:
-    """Stop a launched program at once and drop what was recorded of it."""
-    with contextlib.suppress(KeeperError):  # a keeper that is gone took its services along
-        launched.child.stop(grace=0.0)
-    launched.child.forget()
-    launched.remove_folders()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +20,7 @@ from pytest_gomem.errors import LaunchError
 from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.listeners import answering, holders, listeners, socket_inodes
+from pytest_gomem.printable import printable
 
 _PATIENCE = 0.5  # seconds for a port to be listened on, and for a fork to close what it has inherited
 _LOOK = 0.02
@@ -49,14 +49,14 @@ def named(pid: int) -> str:
         words = psutil.Process(pid).cmdline()
     except psutil.Error:
         words = []
-    command = "".join(c if c.isprintable() else "?" for c in _shortened(words))
+    command = printable(_shortened(words))
     return f"pid {pid} ({command})" if command else f"pid {pid}"
 
 
 def _shortened(words: Sequence[str]) -> str:
-    """The first words of a command. Whole ones: half a secret in them would not be known for one, and be shown."""
+    """The first words of a command. Whole ones, as they are: a secret in them that is cut or quoted is not known."""
     for count in range(len(words), 1, -1):
-        shown = shlex.join(words[:count]) + " ..." * (count < len(words))
+        shown = " ".join(words[:count]) + " ..." * (count < len(words))
         if len(shown) <= _LONGEST_COMMAND:
             return shown
     return " ".join(words[:1]) + " ..." * (len(words) > 1)

@@ -20,6 +20,7 @@ _DRIFT = "+- max(32, 2 x CPUs) pages per CPU since Linux 6.2: 256 KiB on 2 CPUs,
 
 _RETURNED = "only the agent can return them first, in a service that is built here (build: in gomem.yaml)"
 _PEAK_PRIOR = Prior(150e3, 3e-3)
+_UNRESET = "the kernel's peak is of the process's whole life (attach() resets it with reset_peak=True)"
 _COUNTS = 6  # sigmas of the prior: what may be too high by less changes no comparison
 _ON_RETURNED_MEMORY = ("windows opened on returned memory",)
 
@@ -53,8 +54,8 @@ def peak_rss(window: Window) -> Reading | Unavailable:
     if peak is None and window.fresh and most > reading.value:
         return _bounded(reading.value - held, most, "the kernel's peak could not be reset, and the start-up is in it")
     if held > _COUNTS * _PEAK_PRIOR.sigma(reading.value):
-        why = f"{_bytes(held)} of it may be free pages from before the window: {_RETURNED}"
-        return _bounded(reading.value - held, most, why)
+        pages = f"{_bytes(held)} of it may be free pages from before the window: {_RETURNED}"
+        return _bounded(reading.value - held, most, joined(_UNRESET if most > reading.value else "", pages))
     note = f"up to {_bytes(held)} too high: free pages from before the window are in it"
     return replace(reading, note=joined(reading.note, note if held > rss_drift(window.cpus) else ""))
 
@@ -81,8 +82,9 @@ def _recorded_peak(window: Window, peak: int) -> Reading:
 def _sampled_peak(window: Window) -> Reading:
     points = sampled_points(window)
     gap = format_value(widest_gap(points), SECONDS)
-    kept = at_start(window).hwm is not None
-    why = "was not reset" if kept else "is not kept by this system"
+    why = "went with the process" if window.peak_reset else "was not reset"
+    if at_start(window).hwm is None:
+        why = "is not kept by this system"
     return Reading(
         max(rss for _, rss in points),
         f"highest of {len(points)} samples, at most {gap} apart",

@@ -14,7 +14,7 @@ from pytest_gomem.keeper.client import KeptChild, Watched
 from pytest_gomem.keeper.protocol import ChildState, ExitRecord
 from pytest_gomem.launch import ending
 from pytest_gomem.launch.build import BinaryInfo
-from pytest_gomem.launch.launcher import Launched
+from pytest_gomem.launch.launched import Launched
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.launch.serving import holds_port, left_behind
 from pytest_gomem.measure.window import Missing
@@ -180,7 +180,7 @@ class LaunchedProcess:
                 words += left_behind(self.kept.members())
         if not ended.is_known and (starter := self.kept.wait(_STARTER_PATIENCE).exit) is not None:
             words += f"; what had started it {ending.describe(starter, '')}"
-        return words
+        return self.launched.shown(words)
 
     def log(self) -> str:
         """The kept end of its output, as it wrote it."""

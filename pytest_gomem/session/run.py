@@ -21,7 +21,8 @@ from pytest_gomem.globs import did_you_mean
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.keeper.client import KeeperClient, Watched
-from pytest_gomem.launch.launcher import Launched, Launcher, Overrides
+from pytest_gomem.launch.launched import Launched
+from pytest_gomem.launch.launcher import Launcher, Overrides
 from pytest_gomem.launch.limited import started_by
 from pytest_gomem.launch.sides import BaseSide, NewSide, Origin
 from pytest_gomem.session.attached import AttachedProcess

@@ -14,7 +14,8 @@ import pytest
 
 from pytest_gomem.config.file import load_config
 from pytest_gomem.keeper.client import KeeperClient, LaunchRequest
-from pytest_gomem.launch.launcher import Launcher, Overrides, discard
+from pytest_gomem.launch.launched import discard
+from pytest_gomem.launch.launcher import Launcher, Overrides
 
 PATIENCE = 60.0  # seconds until a test gives up; none comes near when all is well
 TAG = "GOMEM_TEST_TAG"

@@ -316,6 +316,14 @@ class TestStop:
         ended = child.stop(grace=PATIENCE).exit
         assert (ended.signal, ended.killed) == (signal.SIGTERM, False)
 
+    def test_who_serves_is_waited_for_too(self, start, until):
+        """However late its end is told, which the child's own does not wait for."""
+        for _ in range(15):
+            child = start(*sh("sleep 300; :"))
+            until(lambda child=child: len(child.members()) == 2)
+            child.serve_by(child.members()[1])
+            assert child.stop(grace=PATIENCE).serving_exit is not None
+
     def test_second_stop_shortens_the_grace(self, start, until):
         """A stop that was given up does not hold up the next one."""
         child = start(*sh(f"{DEAF} echo up; while :; do sleep 0.01; done"))

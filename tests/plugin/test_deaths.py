@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -191,7 +192,8 @@ def test_settings_are_shown_unexpanded_and_a_failed_set_up_with_its_log(scenario
 
     A set-up that fails behind it shows, and keeps, its log.
     """
-    script = 'echo "password=$PASSWORD $1"; test -z "$CODE" || exit $CODE; exec sleep 100'
+    leaves = 'test -z "$LEAVES" || { sh -c "sleep 100; :" "$1" & sleep 1; exit 0; }'
+    script = f'echo "password=$PASSWORD $1"; {leaves}; test -z "$CODE" || exit $CODE; exec sleep 100'
     project = scenario(
         """
         from pytest_gomem.errors import ObserveError
@@ -218,7 +220,10 @@ def test_settings_are_shown_unexpanded_and_a_failed_set_up_with_its_log(scenario
             assert "hunter2" not in str(raised.value)
 
         def test_ended(gomem):
-            gomem.launch("shell", env={"CODE": "3"})
+            gomem.launch("shell", env={"CODE": "3"}).check_alive(within=60)
+
+        def test_left_behind(gomem):
+            gomem.launch("shell", env={"LEAVES": "1"}).check_alive(within=60)
 
         def test_not_started(gomem):
             gomem.launch("lost")
@@ -235,8 +240,9 @@ def test_settings_are_shown_unexpanded_and_a_failed_set_up_with_its_log(scenario
     )
     secrets = {"GOMEM_PASSWORD": "hunter2hunter2", "GOMEM_TOKEN": "it's a token"}
     outcome = project.run("--gomem-artifacts=kept", "--tb=line", env=secrets)
-    assert "3 failed, 1 skipped, 1 error" in outcome.text, outcome.text
-    for secret in secrets.values():
+    assert "4 failed, 1 skipped, 1 error" in outcome.text, outcome.text
+    assert re.search(r"left pid \d+ \(sh -c sleep 100; : \$\{GOMEM_TOKEN\}\)", outcome.text), outcome.text
+    for secret in (*secrets.values(), "s a token"):
         assert secret not in outcome.text
         assert secret not in json.dumps(outcome.report)
     logs = {path.name.partition("-")[0]: path.read_text() for path in (project.folder / "kept").glob("*.log")}

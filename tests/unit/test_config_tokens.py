@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
 from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.printable import printable
 
 PORTS = {"": 8080, "admin": 8081}
 ENVIRON = {"USER": "gopher", "EMPTY": "", "TRAP": "{port} ${USER}"}
@@ -85,3 +86,4 @@ def test_values_of_variables_are_not_shown():
     hidden = values_of_variables(["a=${DSN} {tmp}", "${NONE:-${PASSWORD}}", "${MODE} ${UNSET:-x}", "${KEY}"], environ)
     log = "db://u:hunter2hunter2@h hunter2hunter2 fast line 1\nline 2 other"
     assert unexpanded(log, hidden) == "${DSN} ${PASSWORD} fast ${KEY} other"
+    assert unexpanded(printable("pid 1 (line 1\nline 2)"), hidden) == "pid 1 (${KEY})"
