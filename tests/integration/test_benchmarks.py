@@ -29,7 +29,12 @@ NAMED = {
         "every limit is kept",
     ),
     "function_budgets": ("test_exact", "2 pass", "2 fail", "the price of a sample"),
-    "detection/equal": ("false alarms in", "two levels, 50% above", "early, a baseline", "decoding, and a leak"),
+    "detection/equal": (
+        "false alarms, and the rate at most",
+        "two levels, 50% above",
+        "early, a baseline",
+        "decoding, and a leak",
+    ),
     "detection/judge": ("false alarms", "benchstat", "one run +5%", "power", "cost of a comparison"),
     "detection/live": ("live runs", "base", "live heap +5%"),
     "detection/record": ("shift of the median", "one more object per op"),
