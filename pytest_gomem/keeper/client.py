@@ -176,6 +176,7 @@ class KeptChild(Watched):
         super().__init__(keeper, key)
         self.pid = first.pid
         self.started = first.started
+        self._is_served_by_another = False
 
     def state(self) -> ChildState:
         """How it is now."""
@@ -187,6 +188,7 @@ class KeptChild(Watched):
         Raises KeeperError when it has ended already.
         """
         self._ask("serve_by", pid=pid)
+        self._is_served_by_another = True
 
     def log(self, since: int = 0) -> tuple[str, int]:
         """What it wrote from byte `since` on, as far as it is kept, and the offset behind it."""
@@ -209,7 +211,10 @@ class KeptChild(Watched):
         """SIGTERM, then after `grace` seconds SIGKILL, until nothing of the family is left."""
         self._ask("terminate", grace=grace)
         # The kernel ends a killed process in its own time, long for many GB; the keeper goes on killing meanwhile.
-        return self._wait_until(lambda state: state.exit is not None and not self.members(), grace + 30.0)
+        return self._wait_until(lambda state: self._has_all_ended(state) and not self.members(), grace + 30.0)
+
+    def _has_all_ended(self, state: ChildState) -> bool:
+        return state.exit is not None and (state.serving_exit is not None or not self._is_served_by_another)
 
     def kill(self) -> None:
         """SIGKILL to the whole family."""
