@@ -83,7 +83,15 @@ def test_attached_process_has_at_most_the_peak_of_its_life():
     """With free pages from before, the kernel's old peak is the most that the window's can be."""
     attached = window(peak_reset=False, fresh=False, held=9 * MIB, start=kernel(OPENED, 20 * MIB, 90 * MIB, 1.0),
                       end=kernel(CLOSED, 30 * MIB, 90 * MIB, 3.0))  # fmt: skip
-    assert result("peak_rss", attached).bounds == (31 * MIB, 90 * MIB)
+    found = result("peak_rss", attached)
+    assert found.bounds == (31 * MIB, 90 * MIB)
+    assert "94.4 MB; the kernel's peak is of the process's whole life (attach() resets it" in found.reason
+
+
+def test_a_peak_that_went_with_its_process_is_that_of_the_samples():
+    """Of a process that is not ours nobody tells the end: its peak was reset, and cannot be read any more."""
+    gone = window(fresh=False, end=Missing("process 5 has ended"), lifetime_peak=None)
+    assert "the kernel's own peak went with the process" in read("peak_rss", gone).note
 
 
 def test_unreset_peak_from_before_is_not_used():
