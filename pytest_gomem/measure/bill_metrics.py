@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row, window_bill
 from pytest_gomem.measure.metric import Better, Compute, Metric, Noise, Reading, Unavailable, metric
-from pytest_gomem.measure.sources import MEMSTATS, after_gc
+from pytest_gomem.measure.sources import AT_REST, MEMSTATS, ON_RETURNED_MEMORY, after_gc
 from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.quantity import BYTES, format_value
 
@@ -15,7 +15,7 @@ _BOTH = f"{_SMAPS} and {MEMSTATS} at the close"
 _PREFIX = "rss_"  # of the metric of a row
 
 
-def _bill_metric(row: str, noise: Noise = Noise.MODERATE) -> Callable[[Compute], Metric]:
+def _bill_metric(row: str, noise: Noise = Noise.MODERATE, redefined: Sequence[str] = ()) -> Callable[[Compute], Metric]:
     return metric(
         group="bill",
         unit=BYTES,
@@ -23,6 +23,7 @@ def _bill_metric(row: str, noise: Noise = Noise.MODERATE) -> Callable[[Compute],
         noise=noise,
         sources=(_BOTH,),
         precision=ROW_KINDS[row].precision,
+        redefined=redefined,
     )
 
 
@@ -44,13 +45,13 @@ def _note(window: Window, bill: Bill, name: str) -> str:
     return ""
 
 
-@_bill_metric("live_heap")
+@_bill_metric("live_heap", redefined=AT_REST)
 def rss_live_heap(window: Window) -> Reading | Unavailable:
     """Resident memory of objects that are still reachable after the window."""
     return _reading(window, "live_heap")
 
 
-@_bill_metric("garbage", Noise.NOISY)
+@_bill_metric("garbage", Noise.NOISY, AT_REST)
 def rss_garbage(window: Window) -> Reading | Unavailable:
     """Resident memory of objects that nothing reaches, which the collector has not freed yet."""
     return _reading(window, "garbage")
@@ -62,7 +63,7 @@ def rss_fragmentation(window: Window) -> Reading | Unavailable:
     return _reading(window, "fragmentation")
 
 
-@_bill_metric("free", Noise.NOISY)
+@_bill_metric("free", Noise.NOISY, ON_RETURNED_MEMORY)
 def rss_free(window: Window) -> Reading | Unavailable:
     """Resident heap pages that are free and not given back to the system."""
     return _reading(window, "free")

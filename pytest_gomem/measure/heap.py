@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -10,7 +10,17 @@ from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.bill import window_bill
 from pytest_gomem.measure.cycles import traced_cycles
 from pytest_gomem.measure.metric import Better, Compute, Metric, Noise, Prior, Reading, Unavailable, metric
-from pytest_gomem.measure.sources import AT_REST, GCTRACE, MEMSTATS, PROMETHEUS, after_gc, at_rest, joined, memstats
+from pytest_gomem.measure.sources import (
+    AT_REST,
+    GCTRACE,
+    MEMSTATS,
+    ON_RETURNED_MEMORY,
+    PROMETHEUS,
+    after_gc,
+    at_rest,
+    joined,
+    memstats,
+)
 from pytest_gomem.measure.told import by, told_at_close
 from pytest_gomem.measure.window import MemStatsPair, Missing, Window
 from pytest_gomem.quantity import BYTES, COUNT, RATIO, format_value
@@ -20,7 +30,7 @@ _UNTOUCHED = 1 << 20  # bytes: fewer need no note
 _heap_metric = partial(metric, group="memory", better=Better.LOWER)
 
 
-def at_close(fields: str, better: Better = Better.LOWER) -> Callable[[Compute], Metric]:
+def at_close(fields: str, better: Better = Better.LOWER, redefined: Sequence[str] = ()) -> Callable[[Compute], Metric]:
     """Declare a metric in bytes that fields of MemStats give at the window's close."""
     return metric(
         group="memory",
@@ -29,6 +39,7 @@ def at_close(fields: str, better: Better = Better.LOWER) -> Callable[[Compute], 
         noise=Noise.MODERATE,
         sources=(f"{MEMSTATS}.{fields} at the close", PROMETHEUS),
         precision="exact at that moment",
+        redefined=redefined,
     )
 
 
@@ -126,7 +137,7 @@ def heap_sys(window: Window) -> Reading | Unavailable:
     return closing(window, "HeapSys", "heap_sys")
 
 
-@at_close("HeapReleased", Better.HIGHER)
+@at_close("HeapReleased", Better.HIGHER, ON_RETURNED_MEMORY)
 def heap_released(window: Window) -> Reading | Unavailable:
     """Heap pages that are given back to the system at the window's close; part of heap_sys, not resident."""
     return closing(window, "HeapReleased", "heap_released")
@@ -135,6 +146,7 @@ def heap_released(window: Window) -> Reading | Unavailable:
 @_heap_metric(
     unit=RATIO,
     noise=Noise.MODERATE,
+    redefined=AT_REST,
     sources=(f"{_CALM}: (HeapInuse - HeapAlloc) / HeapInuse",),
     precision="exact at that moment; partly filled spans weigh the more the smaller the heap",
 )

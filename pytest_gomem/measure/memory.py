@@ -8,7 +8,16 @@ from functools import partial
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.peak import kernel_peak, rss_drift, sampled_points, widest_gap
-from pytest_gomem.measure.sources import RUSAGE, STATM, VMHWM, at_end, at_start, joined, whole_life
+from pytest_gomem.measure.sources import (
+    ON_RETURNED_MEMORY,
+    RUSAGE,
+    STATM,
+    VMHWM,
+    at_end,
+    at_start,
+    joined,
+    whole_life,
+)
 from pytest_gomem.measure.told import told_at_close
 from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.observe.records import KernelReading
@@ -22,7 +31,6 @@ _RETURNED = "only the agent can return them first, in a service that is built he
 _PEAK_PRIOR = Prior(150e3, 3e-3)
 _UNRESET = "the kernel's peak is of the process's whole life (attach() resets it with reset_peak=True)"
 _COUNTS = 6  # sigmas of the prior: what may be too high by less changes no comparison
-_ON_RETURNED_MEMORY = ("windows opened on returned memory",)
 
 _rss_metric = partial(
     metric, group="memory", unit=BYTES, better=Better.LOWER, noise=Noise.MODERATE, sources=(STATM,), precision=_DRIFT
@@ -43,7 +51,7 @@ def _tree_note(window: Window) -> str:
     return f"sum over {processes} processes" if processes > 1 else ""
 
 
-@_rss_metric(sources=(VMHWM, _MAXRSS, STATM), prior=_PEAK_PRIOR, redefined=_ON_RETURNED_MEMORY)
+@_rss_metric(sources=(VMHWM, _MAXRSS, STATM), prior=_PEAK_PRIOR, redefined=ON_RETURNED_MEMORY)
 def peak_rss(window: Window) -> Reading | Unavailable:
     """Highest resident memory of the process in the window."""
     if whole_life(window) and window.lifetime_peak is not None:
@@ -101,7 +109,7 @@ def startup_peak(window: Window) -> Reading | Unavailable:
     return Reading(window.startup_peak, f"{VMHWM} when it was ready", _drift_words(window))
 
 
-@_rss_metric(redefined=_ON_RETURNED_MEMORY)
+@_rss_metric(redefined=ON_RETURNED_MEMORY)
 def end_rss(window: Window) -> Reading | Unavailable:
     """Resident memory at the window's close."""
     if isinstance(window.end, Missing) and window.sources:
@@ -110,7 +118,7 @@ def end_rss(window: Window) -> Reading | Unavailable:
     return Reading(at_end(window).rss, STATM, _drift_words(window), _tree_note(window))
 
 
-@_rss_metric(redefined=_ON_RETURNED_MEMORY)
+@_rss_metric(redefined=ON_RETURNED_MEMORY)
 def start_rss(window: Window) -> Reading | Unavailable:
     """Resident memory at the window's opening: the floor of every peak."""
     return Reading(at_start(window).rss, STATM, _drift_words(window))
@@ -119,7 +127,7 @@ def start_rss(window: Window) -> Reading | Unavailable:
 @_rss_metric(
     sources=(_SMAPS,),
     precision="a lower bound: read at the window's edges only; each reading exact",
-    redefined=_ON_RETURNED_MEMORY,
+    redefined=ON_RETURNED_MEMORY,
 )
 def peak_pss(window: Window) -> Reading | Unavailable:
     """Higher proportional set size of the window's two edges: shared pages divided among their users."""

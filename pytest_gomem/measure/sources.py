@@ -15,7 +15,9 @@ MEMSTATS = "runtime.MemStats"
 GCTRACE = "gctrace"
 PROMETHEUS = "Prometheus"
 LOAD = "requests of the window"
-AT_REST = ("it was read once the service is at rest",)  # what redefined it
+# What redefined a metric, in words that follow "recorded before".
+AT_REST = ("it was read once the service is at rest",)
+ON_RETURNED_MEMORY = ("windows opened on returned memory",)
 RESTLESS = "as exact as it stood still: see the note"
 
 
