@@ -14,7 +14,7 @@ from pytest_gomem.keeper.pipe import DrainedPipe
 from pytest_gomem.keeper.protocol import ChildState, ExitRecord
 
 FOREVER = float("inf")
-_KILL_AGAIN = 0.02
+_KILL_AGAIN, _KILL_AGAIN_AT_LAST = 0.02, 1.0  # seconds: who may not be killed, as of another user, is there for long
 
 
 class Kept:
@@ -29,6 +29,7 @@ class Kept:
         self.exit: ExitRecord | None = None
         self.kill_at: float | None = None
         self._killed = False
+        self._kill_again = _KILL_AGAIN
 
     def tick(self, now: float) -> float:
         """Kill if the grace after SIGTERM is over; when to come back."""
@@ -69,7 +70,9 @@ class Kept:
         """SIGKILL to the whole family, again and again until none of it is left: new ones may appear meanwhile."""
         self._killed = True
         gone = self.family.kill(reaped=self.exit is not None)
-        self.kill_at = None if gone else time.monotonic() + _KILL_AGAIN
+        # Looking for the family reads all processes of the machine: at one rate it would take a tenth of a CPU.
+        self.kill_at = None if gone else time.monotonic() + self._kill_again
+        self._kill_again = min(1.5 * self._kill_again, _KILL_AGAIN_AT_LAST)
 
     def state(self) -> ChildState:
         """What the client may know."""

@@ -15,6 +15,7 @@ from gomem_windows import cycle
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_gomem.keeper.kept import Kept
 from pytest_gomem.keeper.log import LogEnds
 from pytest_gomem.keeper.pipe import PIPE_BYTES, READ_BYTES, DrainedPipe
 from pytest_gomem.keeper.protocol import Channel, ChildState, ExitRecord, ServingChannel, to_message
@@ -187,6 +188,21 @@ class TestPipe:
         while chunk := pipe.read(0.0):
             taken += len(chunk)
         assert (taken, pipe.stalls) == (pipe.capacity, 1)
+
+
+def test_who_cannot_be_killed_is_looked_for_ever_more_rarely(monkeypatch):
+    """A look reads all processes of the machine, and would disturb what is measured meanwhile."""
+    kept = Kept(os.getpid(), "1-1", time.monotonic())
+    monkeypatch.setattr(kept.family, "kill", lambda *, reaped: False)
+    waits = []
+    for _ in range(15):
+        before = time.monotonic()
+        kept.kill()
+        waits.append(kept.kill_at - before)
+    assert waits[0] < 1.0 <= waits[-1]
+    monkeypatch.setattr(kept.family, "kill", lambda *, reaped: True)
+    kept.kill()
+    assert kept.kill_at is None
 
 
 class TestOomCounters:
