@@ -79,7 +79,7 @@ class Keeping:
         if is_against or (self.references() is not None and any(self.store.modules())):
             other = "another side" if is_against else f"the baselines in {os.path.relpath(self.folder)}"
             raise ConfigError(
-                f"--gomem-rounds={rounds}: no test could fail in comparison with {other}, which takes {FEWEST} rounds",
+                f"--gomem-rounds={rounds} is too few to compare with {other}: no test can fail before {FEWEST} rounds",
                 hint=f"ask for {FEWEST} or more, or add --gomem-no-compare for a quick run that compares with nothing",
             )
 

@@ -264,7 +264,7 @@ class MeasuredItem:
         try:
             write_whole(path, service.shown_log())
         except OSError as error:
-            return [f"--gomem-artifacts: {error}"]
+            return [f"--gomem-artifacts: cannot write {error.filename}: {error.strerror}"]
         return [f"all of it: {path}"]
 
     def _save_artifacts(self) -> list[str]:

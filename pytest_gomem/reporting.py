@@ -114,5 +114,5 @@ class Reporting:
         is_verbose = self._state.config.get_verbosity() > 0
         hides_same = not (against.is_asked(self._state.options) or is_verbose)
         sides = sides_lines(tests, width, hides_same=hides_same)
-        table = summary_lines(tests, width, whole_reasons=is_verbose)
+        table = summary_lines(tests, width, verbose=is_verbose)
         return [*table, *accepted, *matrix_lines(tests, width), *sides, *trouble]

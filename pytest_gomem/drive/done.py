@@ -31,7 +31,7 @@ def _errors_in_words(record: LoadRecord, unsent: int) -> str:
     rest = f"\n  {unsent} more were not sent: a connection ends with its first timeout" if unsent else ""
     return (
         f"{record.errors} of {record.requests} requests failed{': ' if kinds else ''}{kinds}{rest}{hint}\n"
-        "  a failing service looks wonderfully lean: its figures say nothing; allow_errors=True accepts them"
+        "  requests that fail cost little, so that these figures say nothing; allow_errors=True accepts them"
     )
 
 

@@ -173,7 +173,14 @@ def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
 
 def _nothing(sample_type: str, new: Profile, functions: int, growth: int, there: str) -> str:
     every = f"one sample in {format_value(new.period, BYTES)}"
-    finer = next((f"; profile_rate: {rate} in gomem.yaml tells finer" for rate in _FINER if new.period > rate), "")
+    finer = next(
+        (
+            f"; profile_rate: {rate} on the service in gomem.yaml takes more samples"
+            for rate in _FINER
+            if new.period > rate
+        ),
+        "",
+    )
     if not functions:
         return f"no line holds or makes more than {there}, as far as two profiles tell that take {every}{finer}"
     where = "1 function" if functions == 1 else f"{functions} functions"

@@ -10,7 +10,7 @@ from pytest_gomem.judge.sampling import counts_made
 from pytest_gomem.printable import printable
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, wrapped
 
-COMPARED = "against the other side"  # before what a comparison says, where a limit of its metric is broken too
+COMPARED = "compared with the base"  # before what a comparison says, where a limit of its metric is broken too
 _WIDEST_PLACE = 30
 _OF_THE_LINE = ("escape", "inlining", "module", "git")  # causes that differ from one culprit to the next
 

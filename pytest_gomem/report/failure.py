@@ -56,7 +56,7 @@ def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
         *([*_verdict_lines(verdict, window)] for verdict in broken + warned),
         [f"  {line}" for line in culprit_lines(window.culprits, window.culprit_summaries, _WIDTH - 2)],
         [*_settings_lines(window.gc.requested, window.gc.effective)],
-        [*_metric_lines(window, [verdict.budget.metric for verdict in broken])],
+        [*_metric_lines(window, [v.budget.metric for v in broken if v.status is Status.FAIL])],
         [f"  {line}" for line in bill_lines(window.bill, _WIDTH, window.base.bill if window.base else None)]
         if window.bill
         else [],

@@ -13,6 +13,7 @@ from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.report.text import (
     Line,
     Style,
+    alike_names,
     budget_name,
     clip,
     columns,
@@ -124,10 +125,7 @@ def _table(rows: Sequence[_Row], width: int) -> Iterator[Line]:
 
 
 def _spelled(names: Collection[str], room: int) -> dict[str, str]:
-    """All whole, or all without their folders: a mixture would look like a difference between the tests."""
-    if all(display_width(printable(name)) <= room for name in names):
-        return {name: printable(name) for name in names}
-    return {name: short_name(short_names(name)[1:], room) for name in names}
+    return dict(zip(names, alike_names([short_names(name) for name in names], room), strict=True))
 
 
 def _uncompared(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iterator[str]:

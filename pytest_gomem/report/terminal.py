@@ -17,6 +17,7 @@ from pytest_gomem.report.model import MetricValue, TestRecord, WindowRecord
 from pytest_gomem.report.text import (
     Line,
     Style,
+    alike_names,
     budget_name,
     clip,
     clip_end,
@@ -28,7 +29,6 @@ from pytest_gomem.report.text import (
     limit_text,
     pad,
     percent,
-    short_name,
     short_names,
     value_text,
     window_labels,
@@ -105,11 +105,11 @@ class _Entry:
         return [name + self.suffix for name in short_names(self.nodeid)]
 
 
-def summary_lines(run_tests: Sequence[TestRecord], width: int, *, whole_reasons: bool = False) -> Iterator[Line]:
+def summary_lines(run_tests: Sequence[TestRecord], width: int, *, verbose: bool = False) -> Iterator[Line]:
     """The table with its footnotes and totals: no line wider than `width` cells, no line at all without windows.
 
-    An unavailable metric is "-" with the number of the footnote that gives the reason, which is cut to a line unless
-    `whole_reasons`. Columns of metrics whose limits broke are the last to be dropped.
+    An unavailable metric is "-" with the number of the footnote that gives the reason. Columns of metrics whose limits
+    broke are the last to be dropped. Verbose: reasons are not cut to a line, and columns without room are named.
     """
     entries = [
         entry
@@ -125,9 +125,9 @@ def summary_lines(run_tests: Sequence[TestRecord], width: int, *, whole_reasons:
     wanted = [name for name in dict.fromkeys((*_METRICS, *broken)) if name in present]
     shown, notes, lines = _fitting(entries, wanted, present.intersection(broken), width)
     yield from lines
-    if hidden := [name for name in wanted if name not in shown]:
+    if hidden := [name for name in wanted if name not in shown] if verbose else []:
         yield from ((line, "") for line in wrapped(f"no room here for {', '.join(hidden)}", width, "  "))
-    yield from notes.lines(width, whole=whole_reasons)
+    yield from notes.lines(width, whole=verbose)
     yield from ((line, "") for line in wrapped(_totals(entries), width))
 
 
@@ -166,18 +166,11 @@ def _fitting(
         room = max(width - max(map(display_width, figures)), 0)
         if room >= needed:
             break
-    names = ["test", *_fitting_names(entries, room)]
+    names = ["test", *alike_names([entry.names for entry in entries], room)]
     room = max(map(display_width, names))
     styles: list[Style] = ["bold", *(_style(entry.window) for entry in entries)]
     lines = [clip(pad(name, room) + line, width) for name, line in zip(names, figures, strict=True)]
     return shown, notes, list(zip(lines, styles, strict=True))
-
-
-def _fitting_names(entries: Sequence[_Entry], room: int) -> list[str]:
-    """All whole, or all without their folders: a mixture would look like a difference between the tests."""
-    if all(display_width(entry.names[0]) <= room for entry in entries):
-        return [entry.names[0] for entry in entries]
-    return [short_name(entry.names[1:], room) for entry in entries]
 
 
 def _cells(window: WindowRecord, names: Sequence[str], notes: _Footnotes, budget_width: int) -> tuple[str, ...]:

@@ -126,13 +126,23 @@ def short_names(nodeid: str) -> tuple[str, ...]:
     path, bracket, params = nodeid.partition("[")
     file, _, names = path.partition("::")
     base = file.rpartition("/")[2]
-    spellings = [path, f"{base}::{names}", names, names.rpartition("::")[2]] if names else [path, base]
+    spellings = [path, f"{base}::{names}", names, names.rpartition("::")[2]] if names else [path, base, base, base]
     return tuple(printable(spelling + bracket + params) for spelling in spellings)
 
 
 def short_name(names: Sequence[str], width: int) -> str:
     """The first of these ever shorter names that fits in `width` cells; the last one, cut, when none does."""
     return next((name for name in names if display_width(name) <= width), clip(names[-1], width))
+
+
+def alike_names(names: Sequence[Sequence[str]], width: int) -> list[str]:
+    """One of each of these ever shorter names: all in the longest spelling in which each fits in `width` cells.
+
+    A mixture would look like a difference between them. Where the shortest does not fit either, it is cut.
+    """
+    spellings = zip(*names, strict=True)
+    fitting = next((spelled for spelled in spellings if all(display_width(name) <= width for name in spelled)), None)
+    return list(fitting) if fitting else [clip(name[-1], width) for name in names]
 
 
 def wrapped(text: str, width: int, label: str = "") -> list[str]:

@@ -154,7 +154,7 @@ class Measurement:
             for name, data in contents.values():
                 write_whole(folder / name, data)
         except OSError as error:
-            raise GomemError(f"--gomem-artifacts: {error}") from None
+            raise GomemError(f"--gomem-artifacts: cannot write {error.filename}: {error.strerror}") from None
         paths = {kind: name for kind, (name, _) in contents.items()}
         self._record = replace(self._record, artifacts={**self._record.artifacts, **paths})
 

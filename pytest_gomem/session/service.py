@@ -66,8 +66,13 @@ class Service:
         """The unnamed `{port}`, or the only one."""
         if "" in self.ports or len(self.ports) == 1:
             return self.ports.get("", next(iter(self.ports.values())))
+        if not self.ports:
+            raise MeasureError(
+                f"service '{self.name}' was given no port: write {{port}} into its args or env in gomem.yaml, "
+                "as in 127.0.0.1:{port}"
+            )
         raise MeasureError(
-            f"service '{self.name}' has no unnamed {{port}}; its ports: {', '.join(self.ports) or 'none'}"
+            f"service '{self.name}' has no unnamed {{port}}: name one of its ports ({', '.join(self.ports)})"
         )
 
     @property
@@ -98,7 +103,9 @@ class Service:
         if port is None:
             return f"http://{HOST}:{self.port}{path}"
         if not isinstance(port, str) or port not in self.ports:
-            raise MeasureError(f"service '{self.name}' has no port '{port}'; its ports: {', '.join(self.ports)}")
+            raise MeasureError(
+                f"service '{self.name}' has no port '{port}'; its ports: {', '.join(self.ports) or 'none'}"
+            )
         return f"http://{HOST}:{self.ports[port]}{path}"
 
     def log(self, tail: int | None = None) -> str:

@@ -329,7 +329,7 @@ def test_rounds_of_their_own_until_the_comparison_is_decided(scenario):
     assert "the baseline was recorded without a heap profile" in " ".join(worse.text.split())
     refused = project.run("--gomem-rounds=2", "--gomem-strict", "-q")
     assert refused.status == pytest.ExitCode.USAGE_ERROR
-    assert "no test could fail in comparison with the baselines in gomem_baselines" in refused.text
+    assert "--gomem-rounds=2 is too few to compare with the baselines in gomem_baselines" in refused.text
     assert "--gomem-no-compare" in refused.text
     quick = project.run("--gomem-rounds=1", "-o", "gomem_no_compare=true")
     assert (quick.status, "nothing is compared" in quick.text, "compared with" in quick.text) == (0, True, False)
@@ -396,9 +396,9 @@ def test_a_limit_and_a_comparison_of_one_metric_both_say_whose_line_it_is(scenar
     assert worse.status == 1, worse.text
     window = worse.window("test_keeps")
     told = window["culprit_summaries"]["live_heap"]
-    assert re.fullmatch(r"1 of \d+ functions?, \d+% of the growth; against the other side: 1 of .* of the growth", told)
+    assert re.fullmatch(r"1 of \d+ functions?, \d+% of the growth; compared with the base: 1 of .* of the growth", told)
     assert {c["is_between"] for c in window["culprits"] if c["metric"] == "live_heap"} == {True, False}
-    assert "\n    against the other side:\n" in worse.text
+    assert "\n    compared with the base:\n" in worse.text
 
 
 def test_a_window_that_a_test_opens_first_is_told_and_costs_no_rounds(scenario):

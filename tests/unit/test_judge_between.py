@@ -106,8 +106,12 @@ def test_sparse_samples_that_show_no_growth_say_how_to_tell_finer():
     """What a figure says and the profiles do not may lie between two samples, unless they take nearly all."""
     sparse, finer, fine = (held((1, 100), rate=rate) for rate in (524_288, 4096, 512))
     words = between(sparse, sparse).nothing
-    assert words.endswith("that take one sample in 524 kB; profile_rate: 4096 in gomem.yaml tells finer")
-    assert between(finer, finer).nothing.endswith("in 4.10 kB; profile_rate: 512 in gomem.yaml tells finer")
+    assert words.endswith(
+        "that take one sample in 524 kB; profile_rate: 4096 on the service in gomem.yaml takes more samples"
+    )
+    assert between(finer, finer).nothing.endswith(
+        "in 4.10 kB; profile_rate: 512 on the service in gomem.yaml takes more samples"
+    )
     assert between(fine, fine).nothing.endswith("that take one sample in 512 B")
 
 

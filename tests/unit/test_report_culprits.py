@@ -84,14 +84,14 @@ def test_each_metric_has_its_own_block():
 
 def test_a_limit_and_a_comparison_of_one_metric_tell_their_lines_apart():
     """The growth in the window and that since the other side are two questions."""
-    text = lines(replace(LEAK, is_between=True, after=3_000_000), LEAK, live_heap="A; against the other side: B")
+    text = lines(replace(LEAK, is_between=True, after=3_000_000), LEAK, live_heap="A; compared with the base: B")
     assert [line.strip()[:36].rstrip() for line in text[1:5]] == [
-        "main.(*leakyLog).add  logs.go:62  ho", "against the other side:",
-        "main.(*leakyLog).add  logs.go:62  ho", "A; against the other side: B",
+        "main.(*leakyLog).add  logs.go:62  ho", "compared with the base:",
+        "main.(*leakyLog).add  logs.go:62  ho", "A; compared with the base: B",
     ]  # fmt: skip
     assert "holds 235 MB more" in text[1]
     assert "holds 2.00 MB more" in text[3]
-    assert "against the other side:" not in lines(replace(LEAK, is_between=True), live_heap="B")[1]
+    assert "compared with the base:" not in lines(replace(LEAK, is_between=True), live_heap="B")[1]
 
 
 def test_nobody_named_is_told_with_the_reason():

@@ -112,10 +112,22 @@ def test_windows_of_one_name_are_told_apart():
 
 
 def test_columns_without_room_are_named():
-    """A narrow terminal drops the less telling columns and says which; a wide one shows all."""
-    measured = window(metrics=usual_metrics())
-    assert any("no room here for" in line and "gc_cpu" in line for line in lines_of(measured, width=60))
-    assert not any("no room here for" in line for line in lines_of(measured, width=120))
+    """A narrow terminal drops the less telling columns, and -v says which; a wide one shows all."""
+    measured = [TestRecord("test_a.py::test_b", "passed", (window(metrics=usual_metrics()),))]
+    narrow = [text for text, _ in summary_lines(measured, 60, verbose=True)]
+    assert any("no room here for" in line and "gc_cpu" in line for line in narrow)
+    for width, verbose in ((60, False), (120, True)):
+        lines = [text for text, _ in summary_lines(measured, width, verbose=verbose)]
+        assert not any("no room here for" in line for line in lines)
+
+
+def test_names_of_a_table_are_spelled_alike():
+    """A name with its file beside one without looks like a difference between the tests."""
+    records = [TestRecord(f"tests/test_api.py::{name}", "passed", (window(),)) for name in ("test_catalogue", "test_b")]
+    first_words = [[text.split()[0] for text, _ in summary_lines(records, width)][1:3] for width in (40, 46, 200)]
+    assert first_words[0] == ["test_catalogue", "test_b"]
+    assert first_words[1] == ["test_api.py::test_catalogue", "test_api.py::test_b"]
+    assert first_words[2] == [record.nodeid for record in records]
 
 
 def test_totals_count_limits_and_windows():
@@ -136,7 +148,7 @@ def test_reasons_of_one_kind_are_one_footnote_of_one_line():
     assert [line for line in lines[3:-1] if line.startswith("  [1] http://127.0.0.1:4001/") and line.endswith("...")]
     assert len(lines) == 5
     record = TestRecord("test_a.py::test_b", "passed", tuple(measured))
-    whole = [text for text, _ in summary_lines([record], 80, whole_reasons=True)]
+    whole = [text for text, _ in summary_lines([record], 80, verbose=True)]
     assert " ".join(" ".join(whole[3:-1]).split()).endswith("from pid 4001 and more")
 
 
