@@ -67,6 +67,7 @@ def test_slow_build_is_announced(project):
     assert outcome.text.count("gomem: building") == 1
     assert "no such luck" in outcome.text
     assert asked(made.folder).count("build") == 1
+    assert made.run("-n2").text.count(f"\n{line}\n") == 1
     assert "gomem: building" not in made.run("-q").text
 
 
