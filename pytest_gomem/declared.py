@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,16 +20,19 @@ Answers = list["Sequence[Metric]"]
 
 
 class Declared:
-    """Writes them as JSON when pytest asks its plugins, which is before a mistake in gomem.yaml can end the run."""
+    """Writes them as JSON when its plugins are asked, one by one, before a mistake in gomem.yaml can end the run."""
+
+    def __init__(self) -> None:
+        self._told: list[dict[str, Any]] = []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_gomem_metrics(self) -> Generator[None, Answers, Answers]:
-        """All of them, the built-in ones first."""
+        """All so far, the built-in ones first: they are asked for last."""
         answers = yield
         from pytest_gomem.measure.declaration import declaration_to_dict
 
-        told = [declaration_to_dict(metric) for metrics in answers[::-1] for metric in metrics]
-        Path(os.environ[FILE_VARIABLE]).write_text(json.dumps(told))
+        self._told = [declaration_to_dict(metric) for metrics in answers for metric in metrics] + self._told
+        Path(os.environ[FILE_VARIABLE]).write_text(json.dumps(self._told))
         return answers
 
 

@@ -40,9 +40,13 @@ class PluginCall:
 
 
 def each_call(config: pytest.Config, hook: str) -> Iterator[PluginCall]:
-    """The hook of each plugin that implements it, in the order in which pytest would call them."""
+    """The hook of each plugin that implements it, in the order in which pytest would call them.
+
+    What wraps the hook is around each of the calls.
+    """
     manager = config.pluginmanager
-    implementations = list(reversed(getattr(config.hook, hook).get_hookimpls()))
+    every = reversed(getattr(config.hook, hook).get_hookimpls())
+    implementations = [one for one in every if not (one.wrapper or one.hookwrapper)]
     for one in implementations:
         others = [other.plugin for other in implementations if other.plugin is not one.plugin]
         code = getattr(one.function, "__code__", None)
