@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
-import psutil
-
 from pytest_gomem.commands.arguments import Parser, checked, parsed
 from pytest_gomem.errors import GomemError, ObserveError
 from pytest_gomem.files import write_whole
-from pytest_gomem.launch.ports import addresses
-from pytest_gomem.launch.serving import has_own_network
+from pytest_gomem.launch.ports import bases
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.observe.kernel import stopped_words
 from pytest_gomem.pprof.model import Profile
@@ -107,17 +104,8 @@ def _url(written: str) -> str:
 def _process_url(pid: int) -> str:
     if stopped := stopped_words(pid):
         raise GomemError(stopped)
-    try:
-        ports = addresses(pid)
-    except psutil.NoSuchProcess:
-        raise GomemError(f"there is no process {pid}") from None
-    except psutil.Error:
-        raise GomemError(f"the sockets of process {pid} may not be looked at; give its pprof URL") from None
-    if has_own_network(pid):
-        raise GomemError(f"process {pid} has a network of its own, as in a container; give its pprof URL")
-    if not ports:
-        raise GomemError(f"process {pid} listens on no TCP port; give the pprof URL of the service")
-    with closing(find_endpoint(f"http://{address}{_PATH}" for address in ports)) as endpoint:
+    urls = (f"{base}{_PATH}" for base in bases(pid, "give the pprof URL of the service"))
+    with closing(find_endpoint(urls, "in place of the process id")) as endpoint:
         return endpoint.url
 
 

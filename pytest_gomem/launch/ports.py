@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.launch.serving import has_own_network, named
 from pytest_gomem.observe.listeners import listeners
 
 HOST = "127.0.0.1"
@@ -53,6 +55,33 @@ def addresses(pid: int) -> list[str]:
             host = {"0.0.0.0": HOST, "::": HOST}.get(connection.laddr.ip, connection.laddr.ip)
             found.append(f"[{host}]:{connection.laddr.port}" if ":" in host else f"{host}:{connection.laddr.port}")
     return sorted(set(found))
+
+
+def bases(pid: int, hint: str) -> tuple[str, ...]:
+    """The address of each TCP port that the process listens on: `http://HOST:PORT`.
+
+    hint: what to do where there is none that can be reached; ObserveError says why, and it.
+    """
+    if has_own_network(pid):
+        raise ObserveError(f"pid {pid} has a network of its own, as in a container: {hint}")
+    try:
+        found = addresses(pid)
+    except psutil.NoSuchProcess:
+        raise ObserveError(f"there is no process {pid}") from None
+    except psutil.Error:
+        raise ObserveError(f"the sockets of pid {pid} may not be looked at: {hint}") from None
+    if not found:
+        raise ObserveError(f"pid {pid} listens on no TCP port{_listening_below(pid)}: {hint}")
+    return tuple(f"http://{address}" for address in found)
+
+
+def _listening_below(pid: int) -> str:
+    """Who of its descendants listens, for who has named a wrapper."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(pid).children(recursive=True):
+            if found := addresses(child.pid):
+                return f", but {named(child.pid)} below it does, on {', '.join(found)}"
+    return ""
 
 
 def listens(pids: Iterable[int], port: int) -> bool:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-
-import psutil
 
 from pytest_gomem.errors import LaunchError, MeasureError, ObserveError
 from pytest_gomem.keeper.client import Watched
 from pytest_gomem.keeper.protocol import ExitRecord
-from pytest_gomem.launch.ports import HOST, addresses, local_port
-from pytest_gomem.launch.serving import has_own_network, holds_port, named, who_answers
+from pytest_gomem.launch.ports import HOST, bases, local_port
+from pytest_gomem.launch.serving import holds_port, who_answers
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.builtin_sources import SOURCES
@@ -83,15 +80,7 @@ class AttachedProcess:
         hint = "pass pprof='http://HOST:PORT/debug/pprof' to attach()"
         if self.pid is None:
             raise ObserveError(f"only an address of it is known: {hint}")
-        if has_own_network(self.pid):
-            raise ObserveError(f"pid {self.pid} has a network of its own, as in a container: {hint}")
-        try:
-            ports = addresses(self.pid)
-        except psutil.Error:
-            raise ObserveError(f"the sockets of pid {self.pid} may not be looked at: {hint}") from None
-        if not ports:
-            raise ObserveError(f"pid {self.pid} listens on no TCP port{_listening_below(self.pid)}: {hint}")
-        return tuple(f"http://{address}" for address in ports)
+        return bases(self.pid, hint)
 
     def url(self, port: int | None = None) -> str:
         """Where its requests go: `http://HOST:PORT`. Raises MeasureError where that is not one address.
@@ -103,12 +92,12 @@ class AttachedProcess:
         if self._url is not None:
             return self._url
         try:
-            bases = self._bases_or_raise()
+            found = self._bases_or_raise()
         except ObserveError as error:
             raise MeasureError(f"{self.name}: {str(error).partition(': pass')[0]}: {_URL_HINT}") from None
-        if len(bases) > 1:
-            raise MeasureError(f"{self.name} listens on {', '.join(bases)}: {_URL_HINT}")
-        return bases[0]
+        if len(found) > 1:
+            raise MeasureError(f"{self.name} listens on {', '.join(found)}: {_URL_HINT}")
+        return found[0]
 
     def agent(self) -> None:
         """None: an agent is built into what we build alone."""
@@ -162,12 +151,3 @@ class AttachedProcess:
             self._endpoint.close()
 
     discard = stop
-
-
-def _listening_below(pid: int) -> str:
-    """Who of its descendants listens, for who attached to a wrapper."""
-    with contextlib.suppress(psutil.Error):
-        for child in psutil.Process(pid).children(recursive=True):
-            if ports := addresses(child.pid):
-                return f", but {named(child.pid)} below it does, on {', '.join(ports)}"
-    return ""

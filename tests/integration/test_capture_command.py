@@ -169,7 +169,7 @@ def test_processes_that_cannot_be_asked(programs, launch, start):
     """No such process, no port, no pprof behind the ports: each is said."""
     assert "there is no process 4194305" in run(4194305)[2]
     sleeper = start("sleep", "100")
-    assert f"process {sleeper.pid} listens on no TCP port" in run(sleeper.pid)[2]
+    assert f"pid {sleeper.pid} listens on no TCP port: give the pprof URL of the service" in run(sleeper.pid)[2]
     os.kill(sleeper.pid, signal.SIGSTOP)
     while psutil.Process(sleeper.pid).status() != psutil.STATUS_STOPPED:
         time.sleep(0.01)
@@ -178,6 +178,7 @@ def test_processes_that_cannot_be_asked(programs, launch, start):
     status, _, err = run(bare.child.pid)
     assert status == 2
     assert f"no pprof endpoint found (http://127.0.0.1:{bare.ports['']}/debug/pprof" in err
+    assert "import net/http/pprof in the service, or name its URL in place of the process id" in err
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert "connection refused" in run(f"http://127.0.0.1:{unused.getsockname()[1]}")[2]
