@@ -44,13 +44,13 @@ def with_and_without_groups(nodeids: Iterable[str]) -> set[str]:
 
 
 def place_of(node: Any, marker: str) -> Place:
-    """Where a node with a marker is declared: its file relative to the rootdir, its line, its name and the marker."""
+    """Where a node is declared: its file relative to the rootdir, its line, its name, and the marker if it has one."""
     path, line, _ = (
         node.reportinfo() if isinstance(node, pytest.Item) or hasattr(node, "reportinfo") else ("", None, "")
     )
     name = getattr(node, "originalname", None) or node.name
     file = node.nodeid.split("::", 1)[0] or str(path)
-    return Place(file, (line or 0) + 1, f"{name} @pytest.mark.{marker}")
+    return Place(file, (line or 0) + 1, f"{name} @pytest.mark.{marker}" if node.get_closest_marker(marker) else name)
 
 
 def plan_item(item: pytest.Item, run: Run) -> Plan:

@@ -78,9 +78,10 @@ class Keeping:
             return
         if is_against or (self.references() is not None and any(self.store.modules())):
             other = "another side" if is_against else f"the baselines in {os.path.relpath(self.folder)}"
+            quick = "" if is_against else ", or add --gomem-no-compare for a quick run that compares with nothing"
             raise ConfigError(
                 f"--gomem-rounds={rounds} is too few to compare with {other}: no test can fail before {FEWEST} rounds",
-                hint=f"ask for {FEWEST} or more, or add --gomem-no-compare for a quick run that compares with nothing",
+                hint=f"ask for {FEWEST} or more{quick}",
             )
 
     @property

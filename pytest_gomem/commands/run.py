@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
 from pytest_gomem.commands.arguments import Parser, parsed
-from pytest_gomem.config.budgets import parse_budget
+from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
 from pytest_gomem.config.ready import Ready
 from pytest_gomem.config.services import STOP_GRACE, ServiceConfig
 from pytest_gomem.environment import run_record
-from pytest_gomem.errors import BudgetBroken, ConfigError, LaunchError, Place, ServiceDied
+from pytest_gomem.errors import ConfigError, LaunchError, Place, ServiceDied
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
@@ -61,15 +61,13 @@ def _parser() -> Parser:
 def _measured(core: Run, registry: Registry, given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     budgets = _budgets(given.budget, registry)
     config = _config(given)
-    gomem = Gomem(core, Judging("gomem run"))
+    gomem = Gomem(core, Judging("gomem run", markers=(budgets,)))
     try:
         measurement = gomem.run_config(config, timeout=given.timeout)
     except (ServiceDied, LaunchError) as error:
         err.write(f"gomem run: {error}\n")
         return 1
     _print(measurement, registry, out)
-    with suppress(BudgetBroken):  # told below, behind the JSON
-        measurement.check(**budgets)
     broken = failed(measurement.record.verdicts)
     if given.json:
         record = TestRecord("gomem run", "failed" if broken else "passed", (measurement.record,))
@@ -109,15 +107,18 @@ def _service(command: Sequence[str], gc: GcSettings) -> ServiceConfig:
     )
 
 
-def _budgets(written: Sequence[str], registry: Registry) -> dict[str, str]:
-    """Budgets as `check` takes them, judged before the program is run for nothing."""
+def _budgets(written: Sequence[str], registry: Registry) -> tuple[Budget, ...]:
+    """The budgets, read before the program is run for nothing."""
     pairs = [text.partition("=") for text in written]
     for metric, equals, limit in pairs:
         if not (metric and equals and limit):
             raise ConfigError(f"--budget {metric}{equals}{limit}: expected METRIC=LIMIT, such as peak_rss=64MB")
-    for metric, _, limit in pairs:
-        parse_budget(metric, limit, units=registry.units(), scope="--budget", place=Place(key=f"--budget {metric}"))
-    return {metric: limit for metric, _, limit in pairs}
+    units = registry.units()
+    return tuple(
+        budget
+        for metric, limit in {metric: limit for metric, _, limit in pairs}.items()
+        for budget in parse_budget(metric, limit, units=units, scope="gomem run", place=Place(key=f"--budget {metric}"))
+    )
 
 
 def _print(measurement: Measurement, registry: Registry, out: TextIO) -> None:

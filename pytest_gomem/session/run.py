@@ -33,6 +33,7 @@ from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.settings import RunSettings
 
+_NAME_IT = 'name it: @pytest.mark.gomem(service="NAME"), or gomem.launch("NAME")'
 _FIRST_LINES = """\
 write it beside pyproject.toml or pytest.ini, or name one by --gomem-config PATH; it begins like this:
   version: 1
@@ -100,7 +101,7 @@ class Run:
             if len(config.services) == 1:
                 return next(iter(config.services.values()))
             named = ", ".join(config.services) or "none"
-            raise ConfigError(f"which service? {config.path} has: {named}", hint='say service="NAME"')
+            raise ConfigError(f"which service? {config.path} has: {named}", hint=_NAME_IT)
         if name not in config.services:
             raise ConfigError(f"{config.path} has no service '{name}'", hint=did_you_mean(name, config.services))
         return config.services[name]

@@ -88,6 +88,17 @@ def test_no_config(dry_scenario):
     assert "gomem:" not in outcome.text
 
 
+def test_several_services_and_none_named(dry_scenario):
+    """The error blames no marker that is not there, and shows the one to write."""
+    project = dry_scenario("def test_it(go_service): pass")
+    services = "version: 1\nservices: {api: {binary: ./api}, worker: {binary: ./worker}}\n"
+    (project.folder / "gomem.yaml").write_text(services)
+    outcome = project.run()
+    assert outcome.status == 4
+    assert "test_it: which service? gomem.yaml has: api, worker" in outcome.text
+    assert '@pytest.mark.gomem(service="NAME")' in outcome.text
+
+
 def test_stale_budgets(scenario):
     """A YAML glob that matches no test warns in a full run, fails under strict, and is silent in a narrowed run."""
     project = scenario(
