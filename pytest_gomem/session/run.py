@@ -136,7 +136,12 @@ class Run:
             raise ConfigError("attach() needs pid=, pprof= or both")
         watched = self._watch(pid) if pid is not None else None
         rate, sources = self.settings.sample_rate, self.settings.sources
-        process = AttachedProcess(pid, pprof, watched, rate, reset_peak=reset_peak, url=url, sources=sources)
+        try:
+            process = AttachedProcess(pid, pprof, watched, rate, reset_peak=reset_peak, url=url, sources=sources)
+        except BaseException:
+            if watched is not None:  # nobody else could let go of it
+                watched.forget()
+            raise
         return Service(process, lambda: self.load_driver)
 
     def _watch(self, pid: int) -> Watched:

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,8 +16,11 @@ from looking import Stranger
 from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.errors import LaunchError, ObserveError, ServiceDied
 from pytest_gomem.launch import serving as serving_module
+from pytest_gomem.measure.registry import Registry
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
+from pytest_gomem.session.run import Run
+from pytest_gomem.session.settings import RunSettings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 LISTEN = ["-listen", "127.0.0.1:{port}"]
@@ -148,6 +152,19 @@ class TestStrangers:
         assert process.pid == process.launched.child.pid
         with pytest.raises(ObserveError, match=f"pid {process.pid} is not who answers on port"):
             process.inside()
+
+
+def test_a_refused_attach_watches_nothing(launch, programs, tmp_path):
+    """Who is refused as the owner of an endpoint is not sampled until the end of the run."""
+    launched = launch(command=[programs["chaos"], *LISTEN], ready=READY)
+    run = Run(RunSettings(None, Registry(()), tmp_path))
+    try:
+        with pytest.raises(LaunchError, match="is not its own"):
+            run.attach(os.getpid(), f"http://127.0.0.1:{launched.ports['']}/debug/pprof", reset_peak=False)
+        descriptors = Path(f"/proc/{run.keeper.pid}/fd").iterdir()
+        assert f"/proc/{os.getpid()}/status" not in [str(descriptor.readlink()) for descriptor in descriptors]
+    finally:
+        run.close()
 
 
 def test_a_long_command_is_named_by_whole_words():
