@@ -21,7 +21,7 @@ from pytest_gomem.globs import did_you_mean
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.keeper.client import KeeperClient, Watched
-from pytest_gomem.launch.launched import Launched
+from pytest_gomem.launch.launched import Launched, discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
 from pytest_gomem.launch.limited import started_by
 from pytest_gomem.launch.sides import BaseSide, NewSide, Origin
@@ -115,16 +115,20 @@ class Run:
 
     def launch(self, name: str | None, overrides: Overrides, side: Side = "new") -> Service:
         """Start a service and wait until it is ready; raises as Launcher.launch and service_config do."""
-        launched = self._launcher.launch(self.service_config(name), overrides, origin=self._origins[side])
+        config = self.service_config(name)
         self.load_driver.prepare()
-        return self._service(launched)
+        return self._service(self._launcher.launch(config, overrides, origin=self._origins[side]))
 
     def start(self, config: ServiceConfig, overrides: Overrides, side: Side = "new") -> Service:
         """Start a program that is to end by itself, without waiting for anything."""
         return self._service(self._launcher.launch(config, overrides, until_ready=False, origin=self._origins[side]))
 
     def _service(self, launched: Launched) -> Service:
-        process = LaunchedProcess(launched, self.settings.sample_rate, os.environ, self.settings.sources)
+        try:
+            process = LaunchedProcess(launched, self.settings.sample_rate, os.environ, self.settings.sources)
+        except BaseException:  # interrupted, as by pytest-timeout: it would run beside the tests that follow
+            discard(launched)
+            raise
         return Service(process, lambda: self.load_driver)
 
     def attach(self, pid: int | None, pprof: str | None, *, reset_peak: bool, url: str | None = None) -> Service:

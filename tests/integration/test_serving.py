@@ -16,6 +16,7 @@ from looking import Stranger
 from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.errors import LaunchError, ObserveError, ServiceDied
 from pytest_gomem.launch import serving as serving_module
+from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
@@ -163,6 +164,23 @@ def test_a_refused_attach_watches_nothing(launch, programs, tmp_path):
             run.attach(os.getpid(), f"http://127.0.0.1:{launched.ports['']}/debug/pprof", reset_peak=False)
         descriptors = Path(f"/proc/{run.keeper.pid}/fd").iterdir()
         assert f"/proc/{os.getpid()}/status" not in [str(descriptor.readlink()) for descriptor in descriptors]
+    finally:
+        run.close()
+
+
+def test_an_interrupted_look_at_the_agent_leaves_no_service(config, tagged, tmp_path, monkeypatch):
+    """A service that nobody was given would run beside the tests that follow."""
+
+    def interrupted(*_):
+        assert tagged.alive()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LaunchedProcess, "image", interrupted)
+    run = Run(RunSettings(None, Registry(()), tmp_path / "run"))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run.start(config(command=["sleep", "300"], env=tagged.env), Overrides())
+        assert not tagged.alive()
     finally:
         run.close()
 
