@@ -53,11 +53,17 @@ class _Closed:
 
 
 class Phases:
-    """The phases of one window. `collecting`: names of those that a budget makes force collections."""
+    """The phases of one window.
 
-    def __init__(self, readings: Readings, collecting: frozenset[str] = frozenset()) -> None:
+    collecting: names of those that a budget makes force collections. at_rest: goroutines when the window opened.
+    """
+
+    def __init__(
+        self, readings: Readings, collecting: frozenset[str] = frozenset(), at_rest: int | None = None
+    ) -> None:
         self._readings = readings
         self._collecting = collecting
+        self._at_rest = at_rest
         self._closed: list[_Closed] = []
         self._seen: Counter[str] = Counter()
         self._open: tuple[str, _Edge, bool, int | None] | None = None
@@ -113,7 +119,7 @@ class Phases:
 
     def _collect(self, runtime: RuntimeValues | Missing, before: MemStats | Missing) -> Settled[MemStats] | Missing:
         """MemStats after forced collections; whatever is allocated meanwhile is taken for theirs."""
-        settled = self._readings.settled()
+        settled = self._readings.settled(self._at_rest)
         if not isinstance(before, Missing) and not isinstance(settled, Missing):
             after = settled.last
             self.own_cycles.update(range(before.num_gc + 1, after.num_gc + 1))

@@ -79,11 +79,11 @@ class OpenWindow:
         """Open, or open anew: what was recorded before is no longer inside."""
         self.subject.readers.ask_again()
         self.operations = Operations()
-        self.phases = Phases(self._readings, self._collecting)
         peaks = Peaks(self.subject)
         opening = heap_profile(self.subject) if self._profile else NOT_ASKED
         self.profiles = Profiles(self.subject, peaks, opening)
         self._at_rest = self._readings.settled()  # whoever cannot, or is dead, says so below
+        self.phases = Phases(self._readings, self._collecting, at_rest=_goroutines(self._at_rest))
         self._free()  # what ended only now is free too
         self._beside = Beside(self.subject.readers)
         self._runtime, self._memstats = self._calibrate()
