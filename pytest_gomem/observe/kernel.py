@@ -97,6 +97,16 @@ def family(pid: int, tree: bool) -> list[psutil.Process]:
         raise _not_ours(pid) from None
 
 
+def has_ended(pid: int | None) -> bool:
+    """Whether it is known that the process has ended; what is left of one that nobody has waited for has, too."""
+    try:
+        return pid is not None and psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False
+
+
 def stopped_words(pid: int | None) -> str:
     """That the process is stopped and so can answer nobody, and what to do; "" where it is not, or nobody can tell."""
     try:

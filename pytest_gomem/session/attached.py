@@ -135,12 +135,7 @@ class AttachedProcess:
 
     def ending_words(self) -> str:
         """Whether it is still there."""
-        try:
-            if self.pid is not None:
-                kernel.family(self.pid, tree=False)
-        except ObserveError:
-            return "has ended"
-        return "is running"
+        return "has ended" if kernel.has_ended(self.pid) else "is running"
 
     def stop(self) -> None:
         """Stop watching."""

@@ -11,7 +11,7 @@ from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.inside import Inside
-from pytest_gomem.observe.kernel import stopped_words
+from pytest_gomem.observe.kernel import has_ended, stopped_words
 from pytest_gomem.session.readers import Readers
 
 UNTIL_REAPED = 0.1  # seconds from where a dying process closes its connections to where the keeper hears of its end
@@ -66,5 +66,7 @@ def unanswered(subject: Subject, error: ObserveError) -> Missing:
     """Why a process did not answer: that it has ended, or what stopped it, goes before what was seen of it."""
     if subject.ending(0.0 if isinstance(error, NoSource) else UNTIL_REAPED) is not None:
         return Missing(f"the process {subject.ending_words()}")
+    if has_ended(subject.pid):  # one that is not ours
+        return Missing(f"process {subject.pid} has ended")
     stopped = stopped_words(subject.pid)
     return Missing(f"{stopped} ({error})" if stopped and stopped != str(error) else str(error))
