@@ -106,7 +106,7 @@ CONFTEST = """
         setattr(owner, name, wrapper)
 
 
-    timed(Profiles, "keep_heap")  # of the last round of either side
+    timed(Profiles, "keep")  # of the last round of either side
     timed(MeasuredItem, "judge")  # merging, deciding, naming culprits, and the text of a failure
 
 

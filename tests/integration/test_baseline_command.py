@@ -54,8 +54,9 @@ def test_list_and_show(store, tmp_path, monkeypatch):
     assert text.splitlines()[1].split() == ["test_it.py::test_a", "api/test", "3", "1", "2026-01-31", "0a1b2c3"]
     status, text = gomem("show", "test_a")
     assert (status, "go go1.26" in text) == (0, True)
-    assert text.splitlines()[3].split() == ["live_heap", "10.0", "MB", "10.0", "MB", "10.0", "MB", "3"]
-    assert text.splitlines()[4].split()[-7:] == ["4.00", "MB", "4.00", "MB", "4.00", "MB", "3"]
+    assert "  live_heap is not comparable any more: recorded before" in text  # as a file of an older version holds it
+    assert text.splitlines()[4].split() == ["live_heap", "10.0", "MB", "10.0", "MB", "10.0", "MB", "3"]
+    assert text.splitlines()[5].split()[-7:] == ["4.00", "MB", "4.00", "MB", "4.00", "MB", "3"]
     profile = store.folder / "profiles/kept.pb.gz"
     profile.parent.mkdir()
     write_profile(read_profile(RECORDED), profile)

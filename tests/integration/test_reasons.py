@@ -15,6 +15,7 @@ from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.escape import Notes
 from pytest_gomem.judge.modules import module_changes
+from pytest_gomem.launch import limited
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once
 from pytest_gomem.launch.limited import output_within
 from pytest_gomem.launch.line_history import line_change
@@ -148,8 +149,9 @@ def test_a_slow_compiler_holds_nothing_up(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["exit 0", "sleep 99"])
-def test_children_that_outlive_the_command_are_ended_too(tmp_path, end):
+def test_children_that_outlive_the_command_are_ended_too(tmp_path, monkeypatch, end):
     """They hold its pipes, so that it has not answered whole: the group ends with the time, whoever leads it."""
+    monkeypatch.setattr(limited, "_keepers", [])  # another test's run may be open in this process
     command = ["sh", "-c", f"sleep 97 & echo $! > {tmp_path}/child; {end}"]
     with pytest.raises(TimeoutError, match="longer than"):
         output_within(0.5, command, tmp_path, os.environ)

@@ -61,6 +61,8 @@ NOT_FOR_TESTS = {
         "check_alive",
         "requested",
         "module",
+        "hidden",
+        "shown_log",
     },
     Gomem: {
         "close",
@@ -73,6 +75,7 @@ NOT_FOR_TESTS = {
         "measurements",
         "side",
         "keeps_heap",
+        "services",
     },
     Measurement: {"profiles", "fill", "save_artifacts", "skip", "accuse", "note", "learn"},
 }

@@ -177,9 +177,9 @@ def test_what_is_gone_is_told_under_xdist_too(project):
     assert "the budget of 'slow/test_slow.py::test_c' matches no test" in strict.text
 
 
-def test_a_run_that_broke_off_has_not_shown_that_all_limits_are_kept(dry_scenario):
+def test_a_run_that_broke_off_has_not_shown_that_all_limits_are_kept(scenario):
     """The acceptance of a glob is to be removed when all of its tests keep their limits, not the first one."""
-    project = dry_scenario(
+    project = scenario(
         """
         @pytest.mark.gomem(live_heap="90MB")
         def test_first(go_service):
@@ -212,9 +212,9 @@ def pytest_pycollect_makeitem(collector, name, obj):
 """
 
 
-def test_groups_of_xdist_change_no_test(dry_scenario):
+def test_groups_of_xdist_change_no_test(scenario):
     """--dist=loadgroup puts "@" and the group behind an id: budgets, baselines and reports know the test."""
-    project = dry_scenario(
+    project = scenario(
         """
         @pytest.mark.gomem(rounds=1)
         @pytest.mark.xdist_group("one")
