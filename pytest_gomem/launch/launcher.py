@@ -148,7 +148,7 @@ class Launcher:
 
     @staticmethod
     def _program(config: ServiceConfig, written: str) -> str:
-        program = expand(written, ports={}, tmp="", environ=os.environ)
+        program = expand(written, ports={}, tmp="", environ=os.environ, place=config.place)
         path = config.base_dir / program
         found = shutil.which(str(path) if "/" in program else program)
         if found is None:
@@ -180,7 +180,7 @@ class Launcher:
         socket = self._socket_folders.new() / SOCKET if for_agent else None
 
         def expanded(text: str) -> str:
-            return expand(text, ports=ports, tmp=str(tmp), environ=os.environ)
+            return expand(text, ports=ports, tmp=str(tmp), environ=os.environ, place=config.place)
 
         try:
             said = {name: expanded(value) for name, value in env.items()}

@@ -143,7 +143,8 @@ class LaunchedProcess:
         if named is None:
             return None
         launched = self.launched
-        return expand(named, ports=launched.ports, tmp=str(launched.tmp), environ=self._environ)
+        place = launched.config.place
+        return expand(named, ports=launched.ports, tmp=str(launched.tmp), environ=self._environ, place=place)
 
     def bases(self) -> list[str]:
         """The address of each of its ports, but for those that another process answers on."""

@@ -317,8 +317,8 @@ class TestEnvironment:
         assert process.cmdline()[3:] == [port, "--mark", f"{port} shell {launched.tmp}"]
 
     def test_unset_variable(self, launch, programs, tmp_path):
-        """A ${VAR} that is not set is an error of the configuration, and leaves no private folder."""
-        with pytest.raises(ConfigError, match="GOMEM_TEST_UNSET"):
+        """A ${VAR} that is not set is an error that names the service, and leaves no private folder."""
+        with pytest.raises(ConfigError, match=r"services\.\w+: the environment variable GOMEM_TEST_UNSET"):
             launch(binary=programs["server"], args=[*LISTEN, "${GOMEM_TEST_UNSET}"])
         assert list((tmp_path / "run/tmp").iterdir()) == []
 
