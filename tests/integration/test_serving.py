@@ -185,9 +185,10 @@ def test_an_interrupted_look_at_the_agent_leaves_no_service(config, tagged, tmp_
         run.close()
 
 
-def test_a_long_command_is_named_by_whole_words():
+def test_a_long_command_is_named_by_whole_words(until):
     """Half a secret would not be known for one."""
     with subprocess.Popen(["sleep", "100", *["0.0001"] * 20]) as sleeper:
+        until(psutil.Process(sleeper.pid).cmdline)  # for an instant of its exec it has none
         told = serving_module.named(sleeper.pid)
         sleeper.kill()
     assert re.fullmatch(r"pid \d+ \(sleep 100 (0\.0001 )+\.\.\.\)", told)
