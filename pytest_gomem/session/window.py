@@ -294,7 +294,7 @@ def whole_life(subject: Subject, name: str, started: float, ops: int | None) -> 
         lifetime_cpu=ending.cpu,
         tree=subject.tree,
         cpus=os.cpu_count() or 1,
-        startup_peak=subject.startup_peak,
+        startup_peak=Missing("a program that is measured whole is never ready: its start is in peak_rss"),
     )
 
 

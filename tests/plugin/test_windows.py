@@ -142,7 +142,9 @@ def test_program_that_ends_by_itself(scenario, binaries):
     ).run()
     assert "1 failed, 1 passed" in outcome.text
     assert "ended with exit status 2" in outcome.text
-    assert outcome.window("test_run")["metrics"]["peak_rss"]["source"].startswith("ru_maxrss")
+    metrics = outcome.window("test_run")["metrics"]
+    assert metrics["peak_rss"]["source"].startswith("ru_maxrss")
+    assert metrics["startup_peak"]["reason"].endswith("is never ready: its start is in peak_rss")
 
 
 def test_attach_reads_a_process_that_is_not_ours(scenario):
