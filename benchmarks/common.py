@@ -25,6 +25,7 @@ LISTEN = ("--listen", "127.0.0.1:{port}", "--admin", "127.0.0.1:{port:admin}")
 MB, MIB = 10**6, 2**20
 MOST_LINES = 20
 TIMEOUT = 600.0  # seconds until a pytest run is given up
+BUILT = os.environ.get("GOMEM_BENCHMARK_PROGRAMS")  # a folder that keeps what is built for the next benchmark
 
 
 def small_asked(doc: str | None) -> bool:
@@ -49,12 +50,12 @@ def workshop() -> Iterator[Path]:
 
 def program(name: str, folder: Path) -> Path:
     """The binary of a program in tests/programs."""
-    return build_once(name, BuildSpec(f"./{name}"), PROGRAMS, folder / "bin")
+    return build_once(name, BuildSpec(f"./{name}"), PROGRAMS, Path(BUILT or folder / "bin"))
 
 
 def go_service(folder: Path) -> Path:
     """The binary of the example service."""
-    return build_once("go_service", BuildSpec("."), GO_SERVICE, folder / "bin")
+    return build_once("go_service", BuildSpec("."), GO_SERVICE, Path(BUILT or folder / "bin"))
 
 
 def service_yaml(binary: Path, args: Sequence[str] = LISTEN, more: str = "") -> str:

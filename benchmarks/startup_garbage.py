@@ -5,7 +5,7 @@ of 10 MB. Its peak_rss is read in 20 launches: with the agent, which returns wha
 without. There the peak is known by bounds alone, of which the upper one is VmHWM, the peer: what is read where nothing
 is returned. opening: how long it takes to open a window, the forced collections included.
 Then a baseline of 8 rounds is recorded, and the transient grows by 10 MB: each of 10 tests must fail for its peak_rss.
-LAUNCHES and COMPARISONS in the environment set other numbers. --small: 2 launches after 64 MiB, and one comparison.
+LAUNCHES and COMPARISONS in the environment set other numbers. --small: 1 launch after 64 MiB, and one comparison of 3 rounds.
 
     python benchmarks/startup_garbage.py [--small]
 """
@@ -99,14 +99,14 @@ def launches(folder: Path, sizes: Sequence[int], count: int) -> list[str]:
     return missed
 
 
-def comparisons(folder: Path, garbage: int, count: int) -> list[str]:
-    """Print how many comparisons find a transient that has grown; the limits missed."""
+def comparisons(folder: Path, garbage: int, count: int, *args: str) -> list[str]:
+    """Print how many comparisons find a transient that has grown; the limits missed. args: of each pytest."""
     made = project(folder / "compared", garbage, count, agent=True)
-    made.passed("--gomem-update")
+    made.passed("--gomem-update", *args)
     found, said = {}, json.loads((made.folder / "given.json").read_text())
     for grown in (0, 10 * MB):
         (made.folder / "given.json").write_text(json.dumps({**said, "bytes": TRANSIENT + grown}))
-        windows = made.run().windows("test_transient")
+        windows = made.run(*args).windows("test_transient")
         worse = [v for window in windows for v in window["verdicts"] if v["metric"] == "peak_rss"]
         found[grown] = sum(v["status"] == "fail" for v in worse), len(worse)
     (false, equal), (seen, changed) = found.values()
@@ -120,10 +120,11 @@ def main() -> int:
     """Measure and print."""
     is_small = small_asked(__doc__)
     sizes = (64,) if is_small else (0, 64, 256)
-    count = 2 if is_small else int(os.environ.get("LAUNCHES", "20"))
+    count = 1 if is_small else int(os.environ.get("LAUNCHES", "20"))
     compared = 1 if is_small else int(os.environ.get("COMPARISONS", "10"))
+    rounds = ("--gomem-rounds=3", "--gomem-confirm=3") if is_small else ()
     with workshop() as folder:
-        return verdict([*launches(folder, sizes, count), *comparisons(folder, 64, compared)])
+        return verdict([*launches(folder, sizes, count), *comparisons(folder, 64, compared, *rounds)])
 
 
 if __name__ == "__main__":

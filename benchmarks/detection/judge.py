@@ -290,7 +290,7 @@ def main() -> int:
     parser.add_argument("--draws", type=int, default=300_000)
     parser.add_argument("--small", action="store_true", help="fewer draws, for CI")
     given = parser.parse_args()
-    draws = 1000 if given.small else given.draws
+    draws = 100 if given.small else given.draws
     peers = draws // (5 if given.small else 30)  # scipy takes a millisecond for each comparison
     judge, workloads = Judge(Pool.read(given.pool)), Judge(Pool.read(given.workloads))
     print(f"the pool: {len(judge.pool.rounds[BASE])} rounds of each variant, {dict(judge.pool.about)}")

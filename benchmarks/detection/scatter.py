@@ -8,7 +8,8 @@ ran. 20 rounds of 16 workloads take some 6 minutes on two cores.
 
     python benchmarks/detection/scatter.py [--rounds 20] [--out PATH] [--show] [--small]
 
---show prints what is recorded, without recording. --small: two rounds of three workloads, which are not kept.
+--show prints what is recorded, without recording. --small: two rounds of three workloads on an idle
+machine, which are not kept.
 """
 
 from __future__ import annotations
@@ -84,10 +85,12 @@ WORKLOADS = (
 )
 
 
-def record(workloads: Sequence[Workload], rounds: int, subject: Callable[[Path], Path] = go_service) -> Iterator[Pool]:
+def record(
+    workloads: Sequence[Workload], rounds: int, subject: Callable[[Path], Path] = go_service, *, busy: bool = True
+) -> Iterator[Pool]:
     """Record so many rounds of each; gives what there is after some. subject: builds the service in a folder."""
     found: dict[str, list[dict[str, float]]] = {workload.name: [] for workload in workloads}
-    with workshop() as folder, a_busy_core():
+    with workshop() as folder, a_busy_core(wanted=busy):
         yaml = service_yaml(subject(folder))
         for done in range(0, rounds, AT_ONCE):
             given = _given(workloads, range(done, min(done + AT_ONCE, rounds)))
@@ -153,7 +156,7 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="one small instance, for CI")
     given = parser.parse_args()
     if given.small:
-        *_, pool = record(WORKLOADS[:3], 2)
+        *_, pool = record(WORKLOADS[:3], 2, busy=False)
     else:
         for recorded in () if given.show else record(WORKLOADS, given.rounds):
             recorded.write(given.out)

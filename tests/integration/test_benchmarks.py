@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,11 +72,17 @@ def test_all_are_here():
 
 
 @pytest.mark.parametrize("script", [pytest.param(n, marks=pytest.mark.alone) if n in TIMED else n for n in NAMED])
-def test_small_instance(script):
+def test_small_instance(script, shared_folder):
     """It ends with exit status 0, so that no limit of its own is missed, and prints the figures it is there for."""
     command = [sys.executable, str(BENCHMARKS / f"{script}.py"), "--small"]
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300
+        command,
+        env={**os.environ, "GOMEM_BENCHMARK_PROGRAMS": str(shared_folder)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout
     for figure in NAMED[script]:
