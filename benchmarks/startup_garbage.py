@@ -5,7 +5,7 @@ of 10 MB. Its peak_rss is read in 20 launches: with the agent, which returns wha
 without. There the peak is known by bounds alone, of which the upper one is VmHWM, the peer: what is read where nothing
 is returned. opening: how long it takes to open a window, the forced collections included.
 Then a baseline of 8 rounds is recorded, and the transient grows by 10 MB: each of 10 tests must fail for its peak_rss.
-LAUNCHES and COMPARISONS in the environment set other numbers. --small: 1 launch after 64 MiB, and one comparison of 3 rounds.
+LAUNCHES and COMPARISONS in the environment set other numbers. --small: 1 launch after 64 MiB, one comparison, 3 rounds.
 
     python benchmarks/startup_garbage.py [--small]
 """

@@ -6,7 +6,7 @@ core busy; what is worse after 3 is borne out by 8. 40 runs of 4 variants take s
     python benchmarks/detection/live.py [--runs 40] [--small]
 
 Exit status 1 when an unchanged test failed, or a worse one passed. --small: one run of the base and of 5% more, in 3
-rounds on an idle machine, with a thirtieth of the requests.
+rounds with no core kept busy, with a thirtieth of the requests.
 """
 
 from __future__ import annotations

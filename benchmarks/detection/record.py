@@ -7,8 +7,8 @@ cores; what was recorded is kept when it is interrupted.
 
     python benchmarks/detection/record.py [--rounds 60] [--out PATH] [--small]
 
---small: one round of three variants with a tenth of the requests, on an idle machine, into a temporary file; exit status 1 when a variant
-did not change its metric.
+--small: one round of three variants with a tenth of the requests and no core kept busy, into a temporary file; exit
+status 1 when a variant did not change its metric.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ ran. 20 rounds of 16 workloads take some 6 minutes on two cores.
 
     python benchmarks/detection/scatter.py [--rounds 20] [--out PATH] [--show] [--small]
 
---show prints what is recorded, without recording. --small: two rounds of three workloads on an idle
-machine, which are not kept.
+--show prints what is recorded, without recording. --small: two rounds of three workloads with no core
+kept busy, which are not kept.
 """
 
 from __future__ import annotations
