@@ -177,7 +177,9 @@ class Gomem(Launchpad):
         if ended is None:
             program.stop()
             raise LaunchError(program.name, f"did not end within {timeout:g} s", program.shown_log(tail=20))
-        window = whole_life(program.process, name or program.name, child.started, ops)
+        window = whole_life(
+            program.process, name or program.name, child.started, ops, is_go=bool(program.process.binary.go_version)
+        )
         measurement = self._measurement(program, window.name)
         self._fill(measurement, program, window)
         if ended.code not in allow_exit:

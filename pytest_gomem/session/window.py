@@ -34,6 +34,11 @@ from pytest_gomem.session.subject import Subject
 
 _REPLACED = Missing("the service replaced itself by another program (exec) in the window: both began to count anew")
 
+_SILENT = Missing(
+    "no line of gctrace was read, and the program is not known as a Go program: what a wrapper started may have run "
+    "without GODEBUG; run the Go program itself"
+)
+
 
 @dataclass(frozen=True)
 class _Closing:
@@ -267,8 +272,11 @@ class OpenWindow:
         return GcTrace(inside, last - first - len(own) - len(inside), rejected)
 
 
-def whole_life(subject: Subject, name: str, started: float, ops: int | None) -> Window:
-    """The window of a program that has ended by itself, from its start to its end."""
+def whole_life(subject: Subject, name: str, started: float, ops: int | None, *, is_go: bool) -> Window:
+    """The window of a program that has ended by itself, from its start to its end.
+
+    is_go: whether the program is known to be written in Go, so that no line of gctrace means no GC cycle.
+    """
     ending = subject.ending()
     assert ending is not None
     assert subject.kept is not None
@@ -286,7 +294,7 @@ def whole_life(subject: Subject, name: str, started: float, ops: int | None) -> 
         fresh=True,
         timeline=subject.timeline.samples(started, ending.t),
         sample_rate=subject.sample_rate,
-        gctrace=GcTrace(cycles, lost, rejected),
+        gctrace=GcTrace(cycles, lost, rejected) if cycles or is_go else _SILENT,
         memstats=Missing("MemStats are read from a living process; this one ended by itself"),
         gomaxprocs=subject.gomaxprocs,
         ops=ops,

@@ -15,3 +15,11 @@ def test_a_broken_budget_of_a_run_says_the_option():
     assert "2 of 2 limits broken" in err.getvalue()
     assert "over its limit of 1kB\n        declared at --budget peak_rss (gomem run)" in err.getvalue()
     assert run(["--budget=peak_rss=1TB", "--", "true"], out, err) == 0
+
+
+def test_a_silent_wrapper_has_no_figures_of_gctrace():
+    """What it starts may have run without GODEBUG: no line read is then no count of 0."""
+    out, err = io.StringIO(), io.StringIO()
+    assert run(["--budget=gc_cycles=0", "--", "env", "-i", "true"], out, err) == 1
+    assert "no line of gctrace was read" in err.getvalue()
+    assert "gctrace" not in out.getvalue()
