@@ -200,3 +200,13 @@ def thp_mode() -> str | None:
     except OSError:
         return None
     return next((word.strip("[]") for word in words if word.startswith("[")), None)
+
+
+def may_print_gctrace(pid: int) -> bool:
+    """False where its environment is known and has no gctrace; one that has ended has no environment any more."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        Path(f"/proc/{pid}/exe").readlink()
+    except OSError:
+        return True
+    return b"gctrace=" in environment

@@ -113,6 +113,8 @@ class LaunchedProcess:
     def _why_no_gctrace(self) -> str:
         if self.launched.gc.godebug.get("gctrace", "1") == "0":
             return "gc.godebug switches gctrace off for this service"
+        if not kernel.may_print_gctrace(self.pid):
+            return "it runs without our GODEBUG: what started it has cleared its environment, as `env -i` or sudo do"
         return self.launched.serving.no_gctrace
 
     def remarks(self) -> list[str]:

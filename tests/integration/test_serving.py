@@ -209,6 +209,11 @@ class TestUnchecked:
         with pytest.raises(ObserveError, match="has a network of its own, as in a container: pass pprof="):
             attached.endpoint()
 
+    def test_a_cleared_environment_has_no_gctrace(self, launch, programs):
+        """Without our GODEBUG no line comes, which is no count of 0."""
+        launched = launch(command=["env", "-u", "GODEBUG", programs["chaos"], *LISTEN], ready=READY)
+        assert "runs without our GODEBUG" in process_of(launched).no_gctrace
+
     def test_nothing_listens(self, chaos):
         """Without a port nobody can be asked: that is said, and is no failure."""
         serving = chaos("idle").serving
