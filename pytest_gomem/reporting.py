@@ -113,6 +113,6 @@ class Reporting:
         # Every run is held against its baselines; who asks for a comparison asks for its figures.
         is_verbose = self._state.config.get_verbosity() > 0
         hides_same = not (against.is_asked(self._state.options) or is_verbose)
-        sides = sides_lines(tests, width, hides_same=hides_same)
+        sides = sides_lines(tests, width, hides_same=hides_same, verbose=is_verbose)
         table = summary_lines(tests, width, verbose=is_verbose)
         return [*table, *accepted, *matrix_lines(tests, width), *sides, *trouble]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from pytest_gomem.report.text import (
     alike_names,
     budget_name,
     clip,
+    clip_end,
     columns,
     display_width,
     known,
@@ -25,10 +27,12 @@ from pytest_gomem.report.text import (
     short_names,
     value_text,
     window_labels,
+    without_process,
     wrapped,
 )
 
 _FEWEST_CELLS = 12  # of a test's name, however narrow the terminal
+_BYTES = re.compile(r"[0-9.]+ [kMGT]?B\b")
 # Where the terminal is narrow, columns are dropped from the end.
 _HEAD = ("test", "metric", "base", "now", "change", "verdict", "95% interval", "would see", "rounds")
 _RIGHT = {2, 3, 4, 6, 7, 8}
@@ -64,10 +68,14 @@ class _Row(NamedTuple):
     window: WindowRecord
 
 
-def sides_lines(run_tests: Sequence[TestRecord], width: int, *, hides_same: bool = False) -> Iterator[Line]:
+def sides_lines(
+    run_tests: Sequence[TestRecord], width: int, *, hides_same: bool = False, verbose: bool = True
+) -> Iterator[Line]:
     """A line for each metric that was compared, those that are worse first of their test; nothing without a comparison.
 
-    hides_same: what has not moved is counted, and not listed. No line is wider than `width` cells.
+    hides_same: what has not moved is counted, and not listed, nor is what was not compared and nobody asked for.
+    verbose: why something was not compared is told whole of each window; else in one line of all that have the reason.
+    No line is wider than `width` cells.
     """
     entries = [
         (f"{test.nodeid}{' / ' * bool(label)}{label}", window)
@@ -81,11 +89,11 @@ def sides_lines(run_tests: Sequence[TestRecord], width: int, *, hides_same: bool
     yield clip(f"gomem: compared with {printable(', '.join(bases) or 'nothing')}", width), "bold"
     yield from ((line, "yellow") for line in _go_versions([window for _, window in entries], width))
     rows = [row for name, window in entries for row in _rows(name, window)]
-    listed = [row for row in rows if not hides_same or row.verdict.status is not Status.PASS]
+    listed = [row for row in rows if not (hides_same and _is_calm(row.verdict))]
     yield from _table(listed, width)
     yield from ((line, "yellow") for line in _uncompared(entries, width))
-    yield from _doubts(entries, width)
-    hint = "; -v lists what is the same" if len(listed) < len(rows) else ""
+    yield from ((line, "") for line in _doubts(rows, width, verbose=verbose))
+    hint = "; -v lists the rest" if len(listed) < len(rows) else ""
     yield from ((line, "") for line in wrapped(_totals([window for _, window in entries]) + hint, width))
 
 
@@ -102,6 +110,12 @@ def _rows(name: str, window: WindowRecord) -> list[_Row]:
     order = [Status.FAIL, Status.UNAVAILABLE, Status.NOISY]
     compared.sort(key=lambda verdict: order.index(verdict.status) if verdict.status in order else len(order))
     return [_Row(name, verdict, window) for verdict in compared]
+
+
+def _is_calm(verdict: Verdict) -> bool:
+    """Whether it asks for nothing: what has not moved, and what could not be compared and nobody asked for."""
+    is_unasked = verdict.budget.scope == BY_DEFAULT
+    return verdict.status is Status.PASS or (verdict.status is Status.NO_BASELINE and is_unasked)
 
 
 def _table(rows: Sequence[_Row], width: int) -> Iterator[Line]:
@@ -141,13 +155,21 @@ def _uncompared(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iter
             yield from wrapped(", ".join(alike), width, "    ")
 
 
-def _doubts(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iterator[Line]:
+def _doubts(rows: Sequence[_Row], width: int, *, verbose: bool) -> Iterator[str]:
     """Why something is too noisy to tell, and what would help; why something was not compared."""
-    for name, window in entries:
-        for row in _rows(name, window):
-            if row.verdict.status in (Status.NOISY, Status.NO_BASELINE):
-                text = f"{short_name(short_names(name), width)}: {printable(row.verdict.reason)}"
-                yield from ((line, "") for line in wrapped(text, width, "  "))
+    alike: dict[str, list[_Row]] = {}
+    for row in rows:
+        status, reason = row.verdict.status, row.verdict.reason
+        if status is Status.NO_BASELINE and not verbose:
+            alike.setdefault(_BYTES.sub("", without_process(reason)), []).append(row)
+        elif status in (Status.NOISY, Status.NO_BASELINE):
+            yield from wrapped(_reason(row, width), width, "  ")
+    for first, *others in alike.values():
+        yield clip_end("  " + _reason(first, width, f" and {len(others)} more" if others else ""), width)
+
+
+def _reason(row: _Row, width: int, others: str = "") -> str:
+    return f"{short_name(short_names(row.name), width)}{others}: {printable(' '.join(row.verdict.reason.split()))}"
 
 
 def _cells(row: _Row) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,6 +31,7 @@ from pytest_gomem.report.text import (
     short_names,
     value_text,
     window_labels,
+    without_process,
     wrapped,
 )
 
@@ -46,7 +46,6 @@ _METRICS = {
     "goroutines": "goroutines",
 }
 _FEWEST_CELLS = 12  # of a name, however narrow the terminal
-_OF_ONE_PROCESS = re.compile(r"(?<=:)[0-9]{2,5}\b|(?<=\bpid )[0-9]+|(?<=\bprocess )[0-9]+")
 _URGENCY = {Status.FAIL: 0, Status.UNAVAILABLE: 1, Status.WARN: 2}
 _STYLES: dict[Status, Style] = {
     Status.FAIL: "red",
@@ -74,7 +73,7 @@ class _Footnotes:
 
     def mark(self, reason: str) -> str:
         line = printable(" ".join(reason.split()))
-        alike = _OF_ONE_PROCESS.sub("", line)
+        alike = without_process(line)
         self.reasons.setdefault(alike, line)
         return f"[{list(self.reasons).index(alike) + 1}]"
 

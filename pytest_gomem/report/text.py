@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 import unicodedata
 from collections import Counter
@@ -19,6 +20,8 @@ from pytest_gomem.report.model import TestRecord, WindowRecord
 
 Style = Literal["", "green", "red", "yellow", "bold"]
 Line = tuple[str, Style]
+
+_OF_ONE_PROCESS = re.compile(r"(?<=:)[0-9]{2,5}\b|(?<=\bpid )[0-9]+|(?<=\bprocess )[0-9]+")
 
 
 def finite(result: Reading | Unavailable) -> Reading | Unavailable:
@@ -149,6 +152,11 @@ def wrapped(text: str, width: int, label: str = "") -> list[str]:
     """The text, behind its label, as lines of at most `width` cells, broken between words."""
     lines = textwrap.wrap(printable(text), max(width, 1), initial_indent=label, subsequent_indent=" " * len(label))
     return [clip(line, width) for line in lines]
+
+
+def without_process(text: str) -> str:
+    """The text without ports and pids, in which the same reason differs between processes."""
+    return _OF_ONE_PROCESS.sub("", text)
 
 
 def window_labels(test: TestRecord) -> tuple[str, ...]:

@@ -61,14 +61,14 @@ def test_what_is_the_same_is_counted_and_need_not_be_listed():
     """A suite of 100 tests has 500 such lines; what else was found is listed all the same."""
     told = [text for text, _ in sides_lines(records(), 140, hides_same=True)]
     every = [text for text, _ in sides_lines(records(), 140)]
-    assert (len(every), len(told)) == (12, 11)
-    assert told[6].split()[:2] == ["test_mem.py::test_download[large]", "peak_rss"]
-    assert told[-1] == f"{every[-1]}; -v lists what is the same"
+    assert (len(every), len(told)) == (12, 10)
+    assert "  tests/memory/test_mem.py::test_download[large]: why" in told, "of what is not compared the reason is left"
+    assert told[-1] == f"{every[-1]}; -v lists the rest"
     calm = compared("live_heap", 60e6, 60e6, Status.PASS)
     run = (TestRecord("a.py::test_a", "passed", (replace(side("now"), base=side("main"), verdicts=(calm, calm)),)),)
     assert [text for text, _ in sides_lines(run, 120, hides_same=True)] == [
         "gomem: compared with main",
-        "compared: 2 same; -v lists what is the same",
+        "compared: 2 same; -v lists the rest",
     ]
 
 
@@ -88,6 +88,29 @@ def test_windows_that_were_not_compared_for_one_reason_share_it():
         "  t/a.py::test_c was not compared: no comparable baseline:",
         "  thp is never, was always",
         "compared: 4 windows not compared",
+    ]
+
+
+def test_metrics_that_were_not_compared_for_one_reason_share_a_line():
+    """Each test of a service without the agent has it, with other amounts and ports; -v gives the reason of each."""
+    why = "peak_rss is not comparable: it lies between {} MB and 52.0 MB; http://127.0.0.1:{}/ was asked in vain"
+    lost = compared("peak_rss", None, None, Status.NO_BASELINE)
+    verdicts = [replace(lost, reason=why.format(*figures)) for figures in ((20.0, 4000), (9.5, 4001), (30, 40002))]
+    verdicts.append(replace(lost, budget=replace(lost.budget, scope="defaults"), reason="it was not measured"))
+    run = [
+        TestRecord(f"t/a.py::test_{name}", "passed", (replace(side("now"), base=side("main"), verdicts=(verdict,)),))
+        for name, verdict in zip("abcd", verdicts, strict=True)
+    ]
+    lines = [text for text, _ in sides_lines(run, 100, hides_same=True, verbose=False)]
+    assert [line.split()[:2] for line in lines[1:3]] == [["test", "metric"], ["t/a.py::test_d", "peak_rss"]]
+    assert lines[3:] == [
+        "  t/a.py::test_a and 2 more: peak_rss is not comparable: it lies between 20.0 MB and 52.0 MB; htt...",
+        "  t/a.py::test_d: it was not measured",
+        "compared: 4 not compared; -v lists the rest",
+    ]
+    every = [text for text, _ in sides_lines(run, 200)]
+    assert [line for line in every if "comparable" in line] == [
+        f"  t/a.py::test_{name}: {verdict.reason}" for name, verdict in zip("abc", verdicts, strict=False)
     ]
 
 
