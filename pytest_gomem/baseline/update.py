@@ -19,6 +19,7 @@ from pytest_gomem.measure.metric import Metric
 from pytest_gomem.report.keys import by_window
 from pytest_gomem.report.model import TestRecord, WindowRecord, definitions
 from pytest_gomem.session.comparing import rounds_of
+from pytest_gomem.session.sides import only_bounded
 
 _QUIETER = "; more work in the test or a quieter machine help, --gomem-force records it as it is"
 
@@ -123,7 +124,8 @@ class Recorder:
                 yield f"{name}: nothing would be left to compare, all of it is too noisy: {noisy}{_QUIETER}"
 
     def _update(self, test: TestRecord, before: Windows, now: Windows) -> Update:
-        tolerances = {window_name(key): _tolerances(window) for key, (window,) in by_window([test.windows]).items()}
+        opened = {window_name(key): window for key, (window,) in by_window([test.windows]).items()}
+        tolerances = {name: _tolerances(window) for name, window in opened.items()}
         found: dict[str, Moves | None] = {}
         for name, (snapshot,) in now.items():
             same = [kept for kept in before.get(name, ()) if not differences(kept.conditions, snapshot.conditions)]
@@ -135,11 +137,18 @@ class Recorder:
         update = self._told(test.nodeid, found, tuple(gone))
         if update.kind not in ("new", "changed"):
             return update
-        lacks = [f"{name}: {line}" for name, (one,) in now.items() for line in self._lacks(one, tolerances[name])]
+        lacks = [
+            f"{name}: {line}"
+            for name, (one,) in now.items()
+            for line in self._lacks(one, opened[name], tolerances[name])
+        ]
         return replace(update, details=(*update.details, *lacks))
 
-    def _lacks(self, snapshot: Snapshot, tolerances: Mapping[str, float]) -> Iterator[str]:
+    def _lacks(self, snapshot: Snapshot, window: WindowRecord, tolerances: Mapping[str, float]) -> Iterator[str]:
         """What no run will be compared by, whatever becomes of it."""
+        for name, why in only_bounded(window).items():
+            if name in tolerances and name not in snapshot.metrics and name not in snapshot.left_out:
+                yield f"{name} is left out: {why}"
         for name, how in snapshot.left_out.items():
             yield f"{name} is left out: {how}, so that only a change beyond 25% would be seen{_QUIETER}"
         judged = {name: self.metrics[name] for name in tolerances if name in snapshot.metrics and name in self.metrics}

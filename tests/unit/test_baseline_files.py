@@ -27,9 +27,10 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.errors import ConfigError, ObserveError, Place
 from pytest_gomem.judge.conditions import VARIES
 from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.registry import builtin_metrics
-from pytest_gomem.quantity import RATIO, Quantity
-from pytest_gomem.report.model import TestRecord
+from pytest_gomem.quantity import BYTES, RATIO, Quantity
+from pytest_gomem.report.model import MetricValue, TestRecord
 from pytest_gomem.session.comparing import NoReference, Reference
 
 PLACE = Path("gomem_baselines/test_it.json")
@@ -465,6 +466,17 @@ def test_a_noisy_metric_costs_no_other_its_baseline(tmp_path):
     found, kept = update(21e6, noisy)
     assert (found.kind, "peak_rss" in kept.metrics) == ("changed", False)
     assert update(21e6, noisy, force=True)[1].metrics["peak_rss"] == noisy
+
+
+def test_a_metric_that_is_only_bounded_is_named_when_it_is_recorded(tmp_path):
+    """As a service without the agent has it: no run will be compared by it, and nobody should believe that one is."""
+    bounded = Unavailable("it lies between 20 MB and 52 MB; the start-up is in it", (20e6, 52e6))
+    unasked = MetricValue("end_rss", BYTES.name, Unavailable("it lies between 1 MB and 2 MB", (1e6, 2e6)))
+    metrics = (MetricValue("peak_rss", BYTES.name, bounded), unasked)
+    recorder = Recorder(Store(tmp_path), {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31")
+    rounds = ({"live_heap": 19.5e6},) * 8
+    (found,) = recorder.record([TestRecord("t.py::test_a", "passed", (record(metrics=metrics, rounds=rounds),))])
+    assert found.details == ("api/test: peak_rss is left out: it lies between 20 MB and 52 MB; the start-up is in it",)
 
 
 def test_all_noisy_is_no_baseline(tmp_path):
