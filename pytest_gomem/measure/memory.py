@@ -7,7 +7,7 @@ from functools import partial
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
-from pytest_gomem.measure.peak import kernel_peak, rss_drift, sampled_points, widest_gap
+from pytest_gomem.measure.peak import kept_peak, kernel_peak, rss_drift, sampled_points, widest_gap
 from pytest_gomem.measure.sources import (
     ON_RETURNED_MEMORY,
     RUSAGE,
@@ -30,6 +30,7 @@ _DRIFT = "+- max(32, 2 x CPUs) pages per CPU since Linux 6.2: 256 KiB on 2 CPUs,
 _RETURNED = "only the agent can return them first, in a service that is built here (build: in gomem.yaml)"
 _PEAK_PRIOR = Prior(150e3, 3e-3)
 _UNRESET = "the kernel's peak is of the process's whole life (attach() resets it with reset_peak=True)"
+_STARTUP_IN_IT = "the kernel's peak could not be reset, and the start-up is in it"
 _COUNTS = 6  # sigmas of the prior: what may be too high by less changes no comparison
 
 _rss_metric = partial(
@@ -58,19 +59,14 @@ def peak_rss(window: Window) -> Reading | Unavailable:
         return Reading(window.lifetime_peak, _MAXRSS, _drift_words(window), "of its whole life, start-up included")
     peak, held = kernel_peak(window), at_start(window).rss if window.held is None else window.held
     reading = _sampled_peak(window) if peak is None else _recorded_peak(window, peak)
-    most = reading.value if peak is not None else _kept_peak(window) or reading.value
-    if peak is None and window.fresh and most > reading.value:
-        return _bounded(reading.value - held, most, "the kernel's peak could not be reset, and the start-up is in it")
-    if held > _COUNTS * _PEAK_PRIOR.sigma(reading.value):
+    most = reading.value if peak is not None else max(kept_peak(window) or 0, reading.value)
+    unreset = (_STARTUP_IN_IT if window.fresh else _UNRESET) if most > reading.value else ""
+    spoils = held > _COUNTS * _PEAK_PRIOR.sigma(reading.value)
+    if unreset or spoils:
         pages = f"{_bytes(held)} of it may be free pages from before the window: {_RETURNED}"
-        return _bounded(reading.value - held, most, joined(_UNRESET if most > reading.value else "", pages))
+        return _bounded(reading.value - held, most, joined(unreset, pages if spoils else ""))
     note = f"up to {_bytes(held)} too high: free pages from before the window are in it"
     return replace(reading, note=joined(reading.note, note if held > rss_drift(window.cpus) else ""))
-
-
-def _kept_peak(window: Window) -> int | None:
-    """The kernel's peak at the close, whenever it came."""
-    return None if isinstance(window.end, Missing) else window.end.hwm
 
 
 def _bounded(least: float, most: float, why: str) -> Unavailable:

@@ -32,13 +32,18 @@ def kernel_peak(window: Window) -> int | None:
     if isinstance(window.end, Missing):
         # Resetting VmHWM resets what exit hands on to ru_maxrss as well (fs/proc/task_mmu.c, kernel/exit.c).
         return window.lifetime_peak if window.peak_reset else None
-    if window.end.hwm is None:
+    peak = kept_peak(window)
+    return peak if peak is not None and (window.peak_reset or _rose_above_start(window, peak)) else None
+
+
+def kept_peak(window: Window) -> int | None:
+    """The kernel's peak at the close, whenever it came, bytes; None where it keeps none, or nobody could read it."""
+    if isinstance(window.end, Missing) or window.end.hwm is None:
         return None
-    peak = window.end.hwm
-    if window.tree:
-        # A child that ended before the close is in the sums of the timeline alone.
-        peak = max([peak, *(sample.hwm for sample in samples(window) if sample.hwm is not None)])
-    return peak if window.peak_reset or _rose_above_start(window, peak) else None
+    if not window.tree:
+        return window.end.hwm
+    # A child that ended before the close is in the sums of the timeline alone.
+    return max([window.end.hwm, *(sample.hwm for sample in samples(window) if sample.hwm is not None)])
 
 
 def held_from_earlier(stats: MemStats | Missing, smaps: SmapsTotals | Missing, *, collected: bool) -> int | None:

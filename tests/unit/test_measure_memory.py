@@ -94,13 +94,20 @@ def test_a_peak_that_went_with_its_process_is_that_of_the_samples():
     assert "the kernel's own peak went with the process" in read("peak_rss", gone).note
 
 
-def test_unreset_peak_from_before_is_not_used():
-    """An old lifetime peak gives way to the samples, which say that they are samples and how far apart."""
+def test_unreset_peak_from_before_is_the_most():
+    """The highest sample is the least, since a spike may lie between two: a `max` passes only above the old peak."""
     attached = window(peak_reset=False, fresh=False, start=kernel(OPENED, 20 * MIB, 900 * MIB, 1.0),
                       end=kernel(CLOSED, 30 * MIB, 900 * MIB, 3.0))  # fmt: skip
-    peak = read("peak_rss", attached)
-    assert peak.value == 40 * MIB
-    assert "samples, at most 1.00 s apart" in peak.source
+    found = result("peak_rss", attached)
+    assert found.bounds == (40 * MIB, 900 * MIB)
+    assert found.reason.endswith("944 MB; the kernel's peak is of the process's whole life (attach() resets it with "
+                                 "reset_peak=True)")  # fmt: skip
+    ended = replace(attached, tree=True, end=kernel(CLOSED, 30 * MIB, 30 * MIB, 3.0))
+    ended = replace(ended, timeline=(*ended.timeline, Sample(OPENED + 9.5, 30 * MIB, 890 * MIB, 5)))
+    assert result("peak_rss", ended).bounds == (40 * MIB, 890 * MIB), "a child that ended before the close had it"
+    low = replace(attached, start=kernel(OPENED, 20 * MIB, 40 * MIB, 1.0), end=kernel(CLOSED, 30 * MIB, 40 * MIB, 3.0))
+    peak = read("peak_rss", low)
+    assert (peak.value, "samples, at most 1.00 s apart" in peak.source) == (40 * MIB, True)
     assert "was not reset" in peak.note
 
 
