@@ -64,9 +64,18 @@ def peak_rss(window: Window) -> Reading | Unavailable:
     spoils = held > _COUNTS * _PEAK_PRIOR.sigma(reading.value)
     if unreset or spoils:
         pages = f"{_bytes(held)} of it may be free pages from before the window: {_RETURNED}"
-        return _bounded(reading.value - held, most, joined(unreset, pages if spoils else ""))
+        why = joined(unreset, pages if spoils else "", _childrens_pages(window))
+        return _bounded(reading.value - held, most, why)
     note = f"up to {_bytes(held)} too high: free pages from before the window are in it"
-    return replace(reading, note=joined(reading.note, note if held > rss_drift(window.cpus) else ""))
+    note = note if held > rss_drift(window.cpus) else ""
+    return replace(reading, note=joined(reading.note, note, _childrens_pages(window)))
+
+
+def _childrens_pages(window: Window) -> str:
+    """Neither the agent nor MemStats is asked about a child."""
+    if not window.tree or at_start(window).processes < 2:
+        return ""
+    return "free pages of its child processes from before the window may be in it: nobody returns or counts them"
 
 
 def _bounded(least: float, most: float, why: str) -> Unavailable:

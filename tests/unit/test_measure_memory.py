@@ -127,6 +127,19 @@ def test_sum_of_peaks_of_a_tree_is_an_upper_bound():
     peak = read("peak_rss", one)
     assert peak.value == 40 * MIB
     assert "upper bound" in peak.note
+    assert "child processes" not in peak.note, "none was there when the window opened"
+
+
+@pytest.mark.parametrize("held", [0, 13 * MIB])
+def test_free_pages_of_children_are_named(held):
+    """What is returned or counted before a window opens is the root's: start-up garbage of a child is in the peak."""
+    start = kernel(OPENED, 20 * MIB, 20 * MIB, 1.0, processes=2)
+    end = kernel(CLOSED, 30 * MIB, 40 * MIB, 3.0, processes=2)
+    found = result("peak_rss", window(tree=True, held=held, start=start, end=end))
+    told = found.reason if isinstance(found, Unavailable) else found.note
+    assert "free pages of its child processes from before the window may be in it" in told
+    alone = window(tree=True, held=held, start=replace(start, processes=1), end=end)
+    assert "child processes" not in str(result("peak_rss", alone))
 
 
 def test_program_that_ended_by_itself_is_measured_whole():
