@@ -53,6 +53,17 @@ class ConfigErrors(GomemError):
         super().__init__("\n".join(str(error) for error in self.errors))
 
 
+class LockedError(GomemError, TimeoutError):
+    """A lock between processes was waited for in vain. path: of the file or folder; holders: who has it, if known."""
+
+    def __init__(self, path: str, seconds: float, holders: Iterable[str]) -> None:
+        who = ", ".join(holders) or "nobody can tell which process, another run of pytest most likely"
+        super().__init__(
+            f"{path} stayed locked for {seconds:.0f} s by another process: {who}\n"
+            "  let it finish, continue it if it is stopped, or end it; the lock ends with it"
+        )
+
+
 class ToolchainError(GomemError):
     """No usable Go command was found, or it did not answer."""
 

@@ -1,24 +1,33 @@
-"""Owns locks between processes, on files and folders: each is waited for, and ends with the process that holds it."""
+"""Owns locks between processes, on files and folders: each is waited for up to a bound, and ends with its holder."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+from pytest_gomem.deadline import Deadline
+from pytest_gomem.errors import LockedError
+
+_LONGEST_FOR_A_FILE = 600.0  # seconds; a build or a checkout is made under it
+_LONGEST_FOR_A_FOLDER = 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1
 
 
 @contextlib.contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
     """Be the only one of us to change files of a folder; waits for others, whose lock ends with their process.
 
-    The folder itself is locked: a file that is replaced would take its lock along. Raises OSError.
+    The folder itself is locked: a file that is replaced would take its lock along. Raises OSError: LockedError, which
+    is one, after a minute.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, folder, fcntl.LOCK_EX, Deadline(_LONGEST_FOR_A_FOLDER))
         yield
     finally:
         os.close(descriptor)
@@ -28,11 +37,12 @@ def locked_folder(folder: Path) -> Iterator[None]:
 def locked_file(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold a file's lock, waiting for it; it ends with the process, whatever becomes of that.
 
-    Who holds it alone may remove the file.
+    Who holds it alone may remove the file. Raises LockedError after 10 minutes.
     """
+    deadline = Deadline(_LONGEST_FOR_A_FILE)
     while True:
         with path.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            _lock(file.fileno(), path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, deadline)
             if _is_at(file, path):
                 yield
                 return
@@ -48,6 +58,39 @@ def locked_if_free(path: Path) -> Iterator[bool]:
             yield False
             return
         yield _is_at(file, path)
+
+
+def _lock(descriptor: int, path: Path, kind: int, deadline: Deadline) -> None:
+    """Asked for again and again: a wait in the kernel has no end where the holder is stopped."""
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            return
+        try:
+            time.sleep(min(pause, deadline.left()))
+        except TimeoutError:
+            raise LockedError(str(path), deadline.seconds, _holders(os.fstat(descriptor).st_ino)) from None
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _holders(inode: int) -> list[str]:
+    """Who holds a lock on the inode, as Linux tells it; [] where nobody does."""
+    import psutil
+
+    found = []
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            # "3: FLOCK  ADVISORY  WRITE 4711 fd:01:1234 0 EOF"; those that wait have a "->" behind the number.
+            _, kind, _, _, pid, place, *_ = line.split()
+            if kind == "FLOCK" and place.endswith(f":{inode}"):
+                with contextlib.suppress(psutil.Error, ValueError):
+                    process = psutil.Process(int(pid))
+                    found.append(f"process {pid} ({process.name()}, {process.status()})")
+    return found
 
 
 def _is_at(file: IO[str], path: Path) -> bool:

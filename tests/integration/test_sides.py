@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -387,8 +386,7 @@ class TestCache:
         command = [sys.executable, "-c", script, str(path)]
         with locked_file(path):
             waiting = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            waits = re.compile(rf"-> FLOCK .*:{path.stat().st_ino} ")
-            while not waits.search(Path("/proc/locks").read_text()):
+            while str(path) not in {str(fd.readlink()) for fd in Path(f"/proc/{waiting.pid}/fd").iterdir()}:
                 time.sleep(0.01)
             path.unlink()
         with waiting:
