@@ -50,12 +50,17 @@ def small_forker() -> str | None:
 
     A child's ru_maxrss starts at the memory of the process that forked it (fs/exec.c, setmax_mm_hiwater_rss), so a
     child of this Python process would never be seen below some 10 MB. setsid --fork dies at once and leaves its
-    1.6 MB child to us, the subreaper. BusyBox has a setsid without --fork.
+    1.6 MB child to us, the subreaper. BusyBox has a setsid without --fork; one that does not answer is none.
     """
     path = shutil.which("setsid") if sys.platform == "linux" else None
     if path is None:
         return None
-    told = subprocess.run([path, "--help"], stdin=subprocess.DEVNULL, capture_output=True)
+    try:
+        told = subprocess.run(
+            [path, "--help"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_SPAWN_TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return None
     return path if b"--fork" in told.stdout else None
 
 
@@ -76,11 +81,20 @@ def spawn(
     _refuse_shell_script(argv[0])
     known = {child.pid for child in psutil.Process().children()}
     setsid = _popen([forker, "--fork", *argv], env, cwd, stdout, stderr, inherited, new_session=False)
-    if setsid.wait():
+    if _status(setsid, forker):
         raise OSError(f"{forker} could not start {argv[0]}")
     pid = _adopted(known, os.fsencode(f"{LAUNCH_MARK}={env[LAUNCH_MARK]}"), setsid.pid)
     _await_exec(pid, forker, argv[0])
     return Spawned(pid, own_peak=True)
+
+
+def _status(setsid: subprocess.Popen[bytes], forker: str) -> int:
+    try:
+        return setsid.wait(_SPAWN_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        setsid.kill()
+        setsid.wait()
+        raise OSError(f"{forker} did not fork within {_SPAWN_TIMEOUT:.0f} s") from None
 
 
 def _popen(

@@ -10,11 +10,13 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
+import psutil
 import pytest
 from gomem_windows import cycle
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_gomem.keeper import spawn
 from pytest_gomem.keeper.kept import Kept
 from pytest_gomem.keeper.log import LogEnds
 from pytest_gomem.keeper.pipe import PIPE_BYTES, READ_BYTES, DrainedPipe
@@ -273,3 +275,27 @@ class TestOomCounters:
         before, found, after = system_oom_kills(), oom.counters(os.getpid()), system_oom_kills()
         assert before <= found["/proc/vmstat"] <= after
         assert set(oom.counters(2**22 + 1)) == {"/proc/vmstat"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="setsid(1) is used on Linux")
+class TestSetsidThatHangs:
+    @pytest.fixture
+    def hanging(self, tmp_path, monkeypatch):
+        path = tmp_path / "setsid"
+        path.write_text("#!/bin/sh\nexec sleep 30\n")
+        path.chmod(0o755)
+        monkeypatch.setattr(spawn, "_SPAWN_TIMEOUT", 0.2)
+        return path
+
+    def test_is_none(self, hanging, monkeypatch):
+        """Services are started without it, as where there is none."""
+        monkeypatch.setenv("PATH", f"{hanging.parent}:{os.environ['PATH']}")
+        assert spawn.small_forker.__wrapped__() is None
+
+    def test_is_ended(self, hanging, monkeypatch, tmp_path):
+        """It may answer --help and hang nevertheless: the start is given up, and it is not left behind."""
+        monkeypatch.setattr(spawn, "small_forker", lambda: str(hanging))
+        monkeypatch.setattr(spawn, "become_subreaper", lambda: True)
+        with Path(os.devnull).open("w") as null, pytest.raises(OSError, match="setsid did not fork within 0 s"):
+            spawn.spawn([sys.executable], {spawn.LAUNCH_MARK: "x"}, str(tmp_path), null.fileno(), null.fileno())
+        assert not [child for child in psutil.Process().children() if "sleep" in child.name()]
