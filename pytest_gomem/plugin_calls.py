@@ -42,12 +42,12 @@ class PluginCall:
 def each_call(config: pytest.Config, hook: str) -> Iterator[PluginCall]:
     """The hook of each plugin that implements it, in the order in which pytest would call them.
 
-    What wraps the hook is around each of the calls.
+    What wraps the hook is around each of the calls; where there is nothing to wrap it is called once all the same.
     """
     manager = config.pluginmanager
-    every = reversed(getattr(config.hook, hook).get_hookimpls())
+    every = getattr(config.hook, hook).get_hookimpls()[::-1]
     implementations = [one for one in every if not (one.wrapper or one.hookwrapper)]
-    for one in implementations:
+    for one in implementations or every[:1]:
         others = [other.plugin for other in implementations if other.plugin is not one.plugin]
         code = getattr(one.function, "__code__", None)
         place = Place(code.co_filename, code.co_firstlineno) if code else Place()
