@@ -57,7 +57,8 @@ def settle(
         pause = min(2 * pause, _LONGEST_PAUSE)
         passed = time.monotonic() - began
         if passed + max(pause, wait) > LONGEST:
-            still = moved or [f"{connections} of its connections were still being closed"]
+            were = "was" if connections == 1 else "were"
+            still = moved or [f"{connections} of its connections {were} still being closed"]
             return Settled(after, f"the service did not come to rest within {passed:.1f} s: {', '.join(still)}")
         before = after
 

@@ -73,5 +73,6 @@ def test_what_never_rests_is_given_up_and_told(slept):
     assert sum(slept) <= settling.LONGEST
     assert result.unrest.startswith("the service did not come to rest within ")
     assert result.unrest.endswith(f"goroutines moved from {result.last.goroutines - 1} to {result.last.goroutines}")
-    stuck = settled(stats(9), stats(9), closing=lambda stats: 3)
-    assert stuck.unrest.endswith("3 of its connections were still being closed")
+    for count, words in ((1, ": 1 of its connections was"), (3, ": 3 of its connections were")):
+        stuck = settled(stats(9), stats(9), closing=lambda stats, count=count: count)
+        assert stuck.unrest.endswith(f"{words} still being closed")
