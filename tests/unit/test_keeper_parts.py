@@ -282,7 +282,7 @@ class TestSetsidThatHangs:
     @pytest.fixture
     def hanging(self, tmp_path, monkeypatch):
         path = tmp_path / "setsid"
-        path.write_text("#!/bin/sh\nexec sleep 30\n")
+        path.write_text("#!/bin/sh\necho --fork\nexec sleep 30\n")
         path.chmod(0o755)
         monkeypatch.setattr(spawn, "_SPAWN_TIMEOUT", 0.2)
         return path
