@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 from types import MappingProxyType
@@ -54,27 +54,54 @@ def regression_verdicts(
     """
     asked = {figure_of(budget): budget for budget in budgets if budget.regression is not None}
     metrics = {**metrics, **_of_functions(asked, [*base, *new])}
-    chosen = {name: asked.get(name) or _by_default(name) for name in (*PRIMARY, *asked) if name in metrics}
-    sides = {name: (in_every_round(name, base), in_every_round(name, new)) for name in chosen}
-    told = {name for name in chosen if name in not_comparable or (any(sides[name]) and name not in left_out)}
-    judged = {name: budget for name, budget in chosen.items() if name in asked or name in told}
-    family = [metrics[name] for name in judged if name not in {*not_comparable, *left_out}]
     compared = partial(compare, ops=ops, base_grows=base_grows, enough=enough)
+    sides = _Sides(base, new, against, compared, missing, not_comparable, left_out, strict, lone)
+    judged = sides.judged(asked, metrics)
+    family = [metrics[name] for name in judged if name not in {*not_comparable, *left_out}]
+    return tuple(
+        sides.verdict(name, metrics[name], budget, decisions_of(metrics[name], family), is_asked=name in asked)
+        for name, budget in judged.items()
+    )
 
-    def verdict(name: str, budget: Budget) -> Verdict:
-        metric, (before, now) = metrics[name], sides[name]
-        if name in not_comparable and name not in missing:
-            return _incomparable(budget, now, f"is not comparable: {not_comparable[name]}")
-        if now and name in left_out:
-            return _incomparable(budget, now, f"cannot be judged: {left_out[name]}", fails=strict)
-        decisions, tolerance = decisions_of(metric, family), _limit(budget).value
-        clock = by_clock(name, base, new)
-        found = compared(metric, before, now, tolerance, decisions=decisions, is_asked=name in asked, by_clock=clock)
+
+@dataclass(frozen=True)
+class _Sides:
+    """The rounds of two sides, and what is known of them: see `regression_verdicts`.
+
+    compared: `compare`, told all that holds for every metric of them.
+    """
+
+    base: Sequence[Figures]
+    new: Sequence[Figures]
+    against: str
+    compared: Callable[..., Comparison]
+    missing: Mapping[str, str]
+    not_comparable: Mapping[str, str]
+    left_out: Mapping[str, str]
+    strict: bool
+    lone: str
+
+    def judged(self, asked: Mapping[str, Budget], metrics: Collection[str]) -> dict[str, Budget]:
+        """What gets a verdict, with its limit: what was asked for, and what of PRIMARY there is something to say of."""
+        chosen = {name: asked.get(name) or _by_default(name) for name in (*PRIMARY, *asked) if name in metrics}
+        return {name: budget for name, budget in chosen.items() if name in asked or self._is_told(name)}
+
+    def _is_told(self, name: str) -> bool:
+        is_measured = any(in_every_round(name, side) for side in (self.base, self.new))
+        return name in self.not_comparable or (is_measured and name not in self.left_out)
+
+    def verdict(self, name: str, metric: Metric, budget: Budget, decisions: int, *, is_asked: bool) -> Verdict:
+        """decisions: see `compare`. is_asked: a budget asks for it."""
+        before, now = in_every_round(name, self.base), in_every_round(name, self.new)
+        if name in self.not_comparable and name not in self.missing:
+            return _incomparable(budget, now, f"is not comparable: {self.not_comparable[name]}")
+        if now and name in self.left_out:
+            return _incomparable(budget, now, f"cannot be judged: {self.left_out[name]}", fails=self.strict)
+        tolerance, clock = _limit(budget).value, by_clock(name, self.base, self.new)
+        found = self.compared(metric, before, now, tolerance, decisions=decisions, is_asked=is_asked, by_clock=clock)
         if found.new is None:
-            return _unmeasured(found, budget, missing.get(name, _NOT_ALWAYS), fails=strict or name in asked)
-        return verdict_of(_doubted(found, metric, budget, lone), metric, budget, against)
-
-    return tuple(verdict(name, budget) for name, budget in judged.items())
+            return _unmeasured(found, budget, self.missing.get(name, _NOT_ALWAYS), fails=self.strict or is_asked)
+        return verdict_of(_doubted(found, metric, budget, self.lone), metric, budget, self.against)
 
 
 def _of_functions(names: Iterable[str], rounds: Sequence[Figures]) -> dict[str, Metric]:
