@@ -75,8 +75,6 @@ def first_culprits(report: Path) -> dict[str, dict[str, Any]]:
         "-q",
         "-p",
         "no:cacheprovider",
-        "-p",
-        "no:hypothesispytest",
         f"--gomem-json={report}",
         "tests/test_bad.py",
     ]

@@ -48,7 +48,7 @@ class Scenario:
         from jsonschema import Draft202012Validator
 
         report = self.folder / "report.json"
-        usual = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--gomem-json", str(report)]
+        usual = ["-p", "no:cacheprovider", "--gomem-json", str(report)]
         command = [sys.executable, "-m", "pytest", *usual, *args]
         done = subprocess.run(
             command,

@@ -150,7 +150,7 @@ def test_a_spike_is_named_by_the_profiles_of_both_peaks(project):
             go_service.get("/drop")
         """,
     )
-    blind = made.run("--gomem-against=HEAD").window("test_spike")
+    blind = made.run("--gomem-against=HEAD", "--gomem-confirm=3").window("test_spike")
     assert "main.spike" not in [culprit["function"] for culprit in blind["culprits"] if culprit["metric"] == "peak_rss"]
     assert blind["culprit_summaries"]["peak_rss"].endswith(
         "; the profiles of the close were compared, because neither side kept one of its peak: gomem.yaml does not say "
@@ -158,7 +158,7 @@ def test_a_spike_is_named_by_the_profiles_of_both_peaks(project):
     )
     (made.folder / "gomem.yaml").write_text(YAML + "    peak_profile: true\n")
     (made.folder / "grow.go").write_text(SPIKE % 136 + A_LEAK)
-    outcome = made.run("--gomem-against=HEAD")
+    outcome = made.run("--gomem-against=HEAD", "--gomem-confirm=3")
     assert outcome.status == 1
     window = outcome.window("test_spike")
     (culprit,) = [culprit for culprit in window["culprits"] if culprit["metric"] == "peak_rss"]

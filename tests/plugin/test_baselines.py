@@ -114,7 +114,7 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     profile = path(project).parent / snapshot["profile"]
     good = profile.read_bytes()
     profile.write_bytes(good[: len(good) // 2])
-    damaged = project.run("-k", "keeps")
+    damaged = project.run("-k", "keeps", "--gomem-confirm=3")
     assert damaged.status == 1
     assert re.search(r"live_heap is \S+ [kM]B \(\S+\) worse than at the baseline of ", damaged.text)
     why = damaged.window("test_keeps")["culprit_summaries"]["live_heap"]
@@ -140,7 +140,7 @@ def test_a_peak_that_is_worse_than_the_baselines(scenario):
     assert project.run("--gomem-update", "-k", "keeps").status == 0
     (snapshot,) = json.loads(path(project).read_text())["tests"]["test_keeps"]["api/test"]
     keep(project, 80_000_000)
-    outcome = project.run("-k", "keeps")
+    outcome = project.run("-k", "keeps", "--gomem-confirm=3")
     assert outcome.status == 1
     assert statuses(outcome, "test_keeps")["peak_rss"] == "fail"
     window = outcome.window("test_keeps")
@@ -269,11 +269,11 @@ def test_a_failing_or_scattering_run_is_not_recorded(scenario):
     assert (calm.status, "live_heap is" in calm.text) == (0, False)
     assert any(note.startswith("live_heap is not compared: it scat") for note in calm.window("test_scatters")["notes"])
     (project.folder / "now").unlink()
-    forced = project.run("--gomem-update", "--gomem-force", "-n2")
+    forced = project.run("--gomem-update", "--gomem-force", "--gomem-rounds=3", "-n2")
     assert forced.status == 0, forced.text
     tests = json.loads(path(project).read_text())["tests"]
     assert set(tests) == {"test_fails", "test_scatters", "test_fine"}
-    assert len(tests["test_scatters"]["api/test"][0]["metrics"]["live_heap"]) == 8
+    assert len(tests["test_scatters"]["api/test"][0]["metrics"]["live_heap"]) == 3
 
 
 def test_a_damaged_file_is_named_and_never_overwritten(brief):
@@ -468,10 +468,10 @@ def test_what_a_service_allocates_by_the_clock_is_no_regression_of_a_slower_mach
         (project.folder / "seconds").write_text(str(seconds))
 
     ask(1_000_000, 0.2)
-    recorded = project.run("--gomem-update", "--gomem-force")
+    recorded = project.run("--gomem-update", "--gomem-force", "--gomem-rounds=5")
     assert recorded.status == 0, recorded.text
     ask(1_000_000, 0.8)
-    slower = project.run()
+    slower = project.run("--gomem-confirm=4")
     assert slower.status == 0, slower.text
     window = slower.window("test_clock")
     (per_op,) = (v for v in window["verdicts"] if v["metric"] == "alloc_bytes_per_op")
@@ -482,7 +482,7 @@ def test_what_a_service_allocates_by_the_clock_is_no_regression_of_a_slower_mach
     assert re.fullmatch(r"the service was watched for \d\.\d s .*, for what it allocates by the clock", note)
 
     ask(1_150_000, 0.8)
-    worse = project.run()
+    worse = project.run("--gomem-confirm=4")
     assert worse.status == 1, worse.text
     (per_op,) = (v for v in worse.window("test_clock")["verdicts"] if v["metric"] == "alloc_bytes_per_op")
     assert per_op["status"] == "fail"

@@ -201,7 +201,7 @@ def test_functions_that_make_more_than_their_baseline(scenario, profiled, monkey
     assert [one["inuse_objects[main.fat] cum"] for one in base] == pytest.approx([100] * 3, abs=2)
 
     count.write_text("1200")
-    worse = project.run()
+    worse = project.run("--gomem-confirm=3")
     assert worse.status == 1
     assert _compared(worse) == {"main.fat": "pass", "main.l*n": "fail", "main.fatter": "pass"}
     said = r"FAIL  alloc_space\[main\.l\*n\] is 20\d kB \(\+(19\.[89]|20\.[01])\d*%\) worse than at the baseline of "
@@ -212,7 +212,7 @@ def test_functions_that_make_more_than_their_baseline(scenario, profiled, monkey
     monkeypatch.chdir(project.folder)
     words = "accept test_made alloc_space[main.l*n] --reason larger --owner ann --report report.json"
     assert main(words.split(), io.StringIO(), sys.stderr) == 0
-    accepted = project.run()
+    accepted = project.run("--gomem-confirm=3")
     assert accepted.status == 0, accepted.text
     assert _compared(accepted)["main.l*n"] == "warn"
 
