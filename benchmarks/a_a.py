@@ -25,7 +25,8 @@ TESTS = """
 
     import pytest
 
-    rounds = pytest.mark.parametrize("at", range(json.loads(Path("given.json").read_text())["rounds"]))
+    given = json.loads(Path("given.json").read_text())
+    rounds = pytest.mark.parametrize("at", range(given["rounds"]))
 
 
     @rounds
@@ -35,7 +36,7 @@ TESTS = """
 
     @rounds
     def test_large(go_service, at):
-        go_service.load("/logs/leaky?lines=34", requests=3000, connections=4)
+        go_service.load("/logs/leaky?lines=34", requests=given["requests"], connections=4)
 
 
     @rounds
@@ -87,10 +88,11 @@ def rows(windows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
 
 def main() -> int:
     """Measure and print."""
-    rounds, sizes = (2, SIZES[:2]) if small_asked(__doc__) else (20, SIZES)
+    rounds, sizes, requests = (2, SIZES[:2], 300) if small_asked(__doc__) else (20, SIZES, 3000)
     with workshop() as folder:
         yaml = service_yaml(go_service(folder))
-        outcome = Project(folder / "project", TESTS, yaml, {"rounds": rounds}).passed("-k", " or ".join(sizes))
+        given = {"rounds": rounds, "requests": requests}
+        outcome = Project(folder / "project", TESTS, yaml, given).passed("-k", " or ".join(sizes))
     for size in sizes:
         head = ("metric", "median", "range", "of median", "of stated noise")
         table(f"{size}: {rounds} rounds of the same work", head, list(rows(outcome.windows(f"test_{size}"))))

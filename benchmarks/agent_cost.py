@@ -91,13 +91,13 @@ def main() -> int:
     small = parser.parse_args().small
     with tempfile.TemporaryDirectory(prefix="gomem-") as folder:
         bare = build(Path(folder) / "bare", BARE)
-        sizes("bare program", bare, runs=3 if small else 15)
+        sizes("bare program", bare, runs=1 if small else 15)
         if not small:
             sizes("net/http + net/http/pprof", build(Path(folder) / "http", HTTP), runs=15)
         idle(bare["agent"], seconds=1 if small else 5)
         reading(bare["agent"], count=20 if small else 200)
-        followed = follow(bare["agent"], rate=850, seconds=2 if small else 10)
-        per_cycle(bare["agent"], count=500 if small else 2000, pairs=2 if small else 15)
+        followed = follow(bare["agent"], rate=850, seconds=1 if small else 10)
+        per_cycle(bare["agent"], count=200 if small else 2000, pairs=2 if small else 15)
         named = spikes(bare["agent"], runs=3 if small else 20)
     return 0 if followed and named else 1
 

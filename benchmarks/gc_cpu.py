@@ -177,7 +177,7 @@ def compared(name: str, measured: list[dict[str, Any]], plain: list[dict[str, An
 def main() -> int:
     """Measure and print."""
     small = small_asked(__doc__)
-    number, ms = (1, 500) if small else (10, 4000)
+    number, ms = (1, 200) if small else (10, 4000)
     with workshop() as folder:
         found = windows(folder, number, ms)
     rows, missed = [], []

@@ -143,7 +143,7 @@ def named(subject: Subject, profile: Path) -> str:
 def main() -> int:
     """Capture the profiles, measure, print."""
     small = small_asked(__doc__)
-    subjects, runs = (SMALL, 3) if small else (LARGE, 11)
+    subjects, runs = (SMALL, 1) if small else (LARGE, 11)
     go, pairs = find_toolchain().go, []
     with workshop() as folder:
         program = folder / "typecheck"
