@@ -88,7 +88,7 @@ def rows(windows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
 
 def main() -> int:
     """Measure and print."""
-    rounds, sizes, requests = (2, SIZES[:2], 300) if small_asked(__doc__) else (20, SIZES, 3000)
+    rounds, sizes, requests = (2, SIZES[:2], 1000) if small_asked(__doc__) else (20, SIZES, 3000)
     with workshop() as folder:
         yaml = service_yaml(go_service(folder))
         given = {"rounds": rounds, "requests": requests}
