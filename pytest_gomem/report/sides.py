@@ -159,17 +159,26 @@ def _doubts(rows: Sequence[_Row], width: int, *, verbose: bool) -> Iterator[str]
     """Why something is too noisy to tell, and what would help; why something was not compared."""
     alike: dict[str, list[_Row]] = {}
     for row in rows:
-        status, reason = row.verdict.status, row.verdict.reason
-        if status is Status.NO_BASELINE and not verbose:
-            alike.setdefault(_BYTES.sub("", without_process(reason)), []).append(row)
-        elif status in (Status.NOISY, Status.NO_BASELINE):
-            yield from wrapped(_reason(row, width), width, "  ")
+        if row.verdict.status is Status.NO_BASELINE and not verbose:
+            alike.setdefault(without_process(_without_amounts(row)), []).append(row)
+        elif row.verdict.status in (Status.NOISY, Status.NO_BASELINE):
+            yield from wrapped(f"{_name(row, width)}: {_reason(row)}", width, "  ")
     for first, *others in alike.values():
-        yield clip_end("  " + _reason(first, width, f" and {len(others)} more" if others else ""), width)
+        more = f" and {len(others)} more" if others else ""
+        reason = _without_amounts(first) if others else _reason(first)
+        yield clip_end(f"  {_name(first, width)}{more}: {reason}", width)
 
 
-def _reason(row: _Row, width: int, others: str = "") -> str:
-    return f"{short_name(short_names(row.name), width)}{others}: {printable(' '.join(row.verdict.reason.split()))}"
+def _name(row: _Row, width: int) -> str:
+    return short_name(short_names(row.name), width)
+
+
+def _reason(row: _Row) -> str:
+    return printable(" ".join(row.verdict.reason.split()))
+
+
+def _without_amounts(row: _Row) -> str:
+    return _BYTES.sub("...", _reason(row))
 
 
 def _cells(row: _Row) -> tuple[str, ...]:
