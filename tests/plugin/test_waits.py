@@ -9,12 +9,15 @@ def test_waits(scenario):
     """A stopped service is named at once in a request, a load and the figures; a stream counts when it begins."""
     outcome = scenario(
         """
-        import os, signal
+        import os, signal, time
+        import psutil
 
         @pytest.mark.gomem(live_heap="1GB")
         def test_stopped(go_service):
             go_service.get("/healthz")
             os.kill(go_service.pid, signal.SIGSTOP)
+            while psutil.Process(go_service.pid).status() != psutil.STATUS_STOPPED:
+                time.sleep(0.01)
             with pytest.raises(Exception) as caught:
                 go_service.get("/healthz", timeout="100ms")
             print("GET:", caught.value)
