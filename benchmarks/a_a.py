@@ -81,8 +81,12 @@ def row(name: str, values: Sequence[float], noise: float | None) -> tuple[str, .
 def rows(windows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     """The lines of one table: the four metrics, and the sampled peak."""
     for name, noise in NOISE.items():
-        values = [float(window["metrics"][name]["value"]) for window in windows]
-        yield row(name, values, noise.of(median(values), windows[0]["ops"]))
+        found = [window["metrics"][name]["value"] for window in windows]
+        values = [float(value) for value in found if value is not None]  # a peak may be known by bounds alone
+        if values:
+            yield row(name, values, noise.of(median(values), windows[0]["ops"]))
+        else:
+            yield name, "unavailable", "-", "-", "-"
     yield row("highest sample", [max(window["series"]["rss"]["v"]) for window in windows], None)
 
 
