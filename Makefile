@@ -22,7 +22,7 @@ demo: $(VENV)/.ready ## Run the example Go service: tables, pictures, and budget
 	$(BIN)/python examples/go_service/demo.py
 
 test: $(VENV)/.ready ## Pass all tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not alone" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone" $(PYTEST_ARGS)  # of two cores a third waits for services
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS) || [ $$? = 5 ]  # 5: the arguments chose none of them
 
 quick: $(VENV)/.ready ## Pass all tests that need no Go

@@ -45,7 +45,7 @@ class Scenario:
 
     def run(self, *args: str, env: dict[str, str] | None = None) -> Outcome:
         """Run pytest there and validate the JSON report it leaves."""
-        from jsonschema import Draft202012Validator
+        from jsonschema_rs import validator_for
 
         report = self.folder / "report.json"
         usual = ["-p", "no:cacheprovider", "--gomem-json", str(report)]
@@ -62,7 +62,7 @@ class Scenario:
         )
         data = json.loads(report.read_text()) if report.exists() else {}
         if data:
-            Draft202012Validator(schema()).validate(data)
+            validator_for(schema()).validate(data)
         return Outcome(done.stdout, done.returncode, data)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema_rs import validator_for
 from report_samples import calmly, failing_window, metric, verdict, window
 
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row
@@ -83,7 +83,7 @@ def test_json_there_and_back(bill):
     """Whatever the bill, its JSON obeys the schema, and what comes back makes the same report."""
     run = as_run(bill)
     data = json_report.to_dict(run)
-    Draft202012Validator(json_report.schema()).validate(data)
+    validator_for(json_report.schema()).validate(data)
     back = json_report.test_from_dict(json.loads(json.dumps(data))["tests"][0])
     assert [json_report.test_to_dict(back)] == data["tests"]
 

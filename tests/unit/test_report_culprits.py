@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema_rs import validator_for
 from report_samples import calmly, failing_window, verdict, window
 
 from pytest_gomem.judge.culprits import SAMPLE_OF, Culprit, Findings
@@ -219,6 +219,6 @@ def test_json_has_the_change_as_an_interval():
 def test_culprits_survive_the_way_through_json(culprits, summaries):
     """The report obeys the schema, and from what it says of them the same report can be made again."""
     data, back = wired(window(culprits=culprits, culprit_summaries=summaries))
-    Draft202012Validator({"$ref": "#/$defs/window", "$defs": json_report.schema()["$defs"]}).validate(data)
+    validator_for({"$ref": "#/$defs/window", "$defs": json_report.schema()["$defs"]}).validate(data)
     assert wired(back)[0] == data
     assert [culprit.interval for culprit in back.culprits] == [culprit.interval for culprit in culprits]
