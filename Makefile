@@ -26,7 +26,7 @@ test: $(VENV)/.ready ## Pass all tests
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS) || [ $$? = 5 ]  # 5: the arguments chose none of them
 
 quick: $(VENV)/.ready ## Pass all tests that need no Go
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not needs_go and not alone" --hypothesis-profile=quick $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not needs_go and not alone" --hypothesis-profile=quick $(PYTEST_ARGS)
 
 heavy: agent-releases junit-schema ## What is too heavy for CI: each Go release, schemas from the network, benchmarks in full
 	set -e; for script in $$(grep -l __main__ benchmarks/*.py) benchmarks/detection/judge.py benchmarks/detection/live.py; do \

@@ -19,7 +19,7 @@ settings.register_profile(
     # CI repeats the same examples, so that a commit is judged by what it changed; a developer's runs look for new ones.
     derandomize=bool(os.environ.get("CI")),
 )
-settings.register_profile("quick", settings.get_profile("gomem"), max_examples=20)  # make quick
+settings.register_profile("quick", settings.get_profile("gomem"), max_examples=5)  # make quick
 settings.load_profile("gomem")
 
 
