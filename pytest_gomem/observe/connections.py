@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_gomem.observe.listeners import open_sockets
+
 _TABLES = {"TCP": "tcp", "TCPv6": "tcp6"}  # by the protocol's name; reading one takes the kernel some 2 ms
 _STATE, _INODE = 3, 9  # columns of /proc/PID/net/tcp
 # include/net/tcp_states.h: established, SYN sent and received, listening. All others lead to the end, and so does none:
@@ -24,14 +26,12 @@ def closing(pid: int) -> int:
 def _sockets(pid: int) -> Iterator[tuple[bytes, str]]:
     """Inodes of its TCP sockets, each with the table that it stands in."""
     with contextlib.suppress(OSError):
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        for descriptor, inode in open_sockets(pid):
+            protocol = ""
             with contextlib.suppress(OSError):  # closed meanwhile
-                kind, _, inode = str(descriptor.readlink()).partition(":[")
-                if kind != "socket":
-                    continue
                 protocol = os.getxattr(descriptor, "system.sockprotoname").rstrip(b"\0").decode()
-                if protocol in _TABLES:
-                    yield inode[:-1].encode(), _TABLES[protocol]
+            if protocol in _TABLES:
+                yield inode.encode(), _TABLES[protocol]
 
 
 def _open_ones(pid: int, table: str) -> Iterator[bytes]:

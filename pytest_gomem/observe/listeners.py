@@ -82,13 +82,17 @@ def holders(inodes: Iterable[int]) -> tuple[int, ...]:
 
 def socket_inodes(pid: int) -> set[int]:
     """The inodes of all sockets that the process has open; raises OSError, PermissionError where that is not told."""
-    inodes = set()
+    return {int(inode) for _, inode in open_sockets(pid)}
+
+
+def open_sockets(pid: int) -> Iterator[tuple[Path, str]]:
+    """Each descriptor of the process that is a socket, as a path below /proc, with its inode; raises OSError."""
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        link = ""
         with contextlib.suppress(OSError):  # closed meanwhile
             link = str(descriptor.readlink())
-            if link.startswith("socket:["):
-                inodes.add(int(link[8:-1]))
-    return inodes
+        if link.startswith("socket:["):
+            yield descriptor, link[8:-1]
 
 
 def _listening(net: Path) -> Iterator[tuple[int, tuple[str, int | None]]]:
