@@ -150,22 +150,31 @@ def windows(folder: Path, number: int, ms: int) -> dict[str, dict[str, list[dict
     return found
 
 
+def shares(windows: list[dict[str, Any]]) -> list[float]:
+    """The `gc_cpu` of those windows in which it is available."""
+    return [one["gc_cpu"]["value"] for one in windows if one["gc_cpu"]["value"] is not None]
+
+
 def compared(name: str, measured: list[dict[str, Any]], plain: list[dict[str, Any]]) -> tuple[list[object], list[str]]:
     """A row of the table, and the limits missed."""
-    off = [metrics["gc_cpu"]["value"] - metrics["profile"][0] for metrics in measured]
+    by_gctrace = shares(plain)
+    available = [one for one in measured if one["gc_cpu"]["value"] is not None]
+    off = [one["gc_cpu"]["value"] - one["profile"][0] for one in available]
     half = quantile(0.025, len(off) - 1) * stdev(off) / len(off) ** 0.5 if len(off) > 1 else float("nan")
-    told = [one["gc_cpu"]["value"] for one in plain if one["gc_cpu"]["value"] is not None]
     row = [
         name,
-        f"{mean(one['gc_cpu']['value'] for one in measured):.1%}",
+        f"{mean(shares(available)):.1%}" if available else "-",
         f"{mean(one['profile'][0] for one in measured):.1%}",
-        f"{mean(off):+.1%} +- {half:.1%}",
-        f"{max(map(abs, off)):.1%}",
+        f"{mean(off):+.1%} +- {half:.1%}" if available else "-",
+        f"{max(map(abs, off)):.1%}" if available else "-",
         f"{mean(one['profile'][1] for one in measured):.0f}",
         f"{mean(one['cpu_starvation']['value'] for one in measured):.0%}",
-        f"{mean(told):.1%}" if told else "-",
-        f"{len(plain) - len(told)} of {len(plain)}",
+        f"{len(measured) - len(available)} of {len(measured)}",
+        f"{mean(by_gctrace):.1%}" if by_gctrace else "-",
+        f"{len(plain) - len(by_gctrace)} of {len(plain)}",
     ]
+    if len(available) < len(measured):
+        return row, [f"{name}: gc_cpu by the agent is unavailable in {len(measured) - len(available)} windows"]
     missed = []
     if abs(mean(off)) > MOST_ON_AVERAGE:
         missed.append(f"{name}: {mean(off):+.1%} off on average, at most {MOST_ON_AVERAGE:.0%} is allowed")
@@ -185,7 +194,8 @@ def main() -> int:
         row, over = compared(name, by_service["agent"], by_service["plain"])
         rows.append(row)
         missed += over
-    head = ("", "gc_cpu", "profile", "difference", "largest", "samples", "starvation", "by gctrace", "unavailable")
+    figures = ("gc_cpu", "profile", "difference", "largest", "samples", "starvation")
+    head = ("", *figures, "unavailable", "by gctrace", "unavailable")
     table(f"gc_cpu against a CPU profile of the same window, {number} windows each", head, rows)
     return verdict(missed, enforced=not small)
 
