@@ -12,8 +12,7 @@ from pytest_gomem.config.build_axes import BUILD_KEYS, BuildAxes, parse_axis
 from pytest_gomem.config.fields import Fields, Mistakes, filled, members, whole
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, described, merged, parse_gc, refusal
 from pytest_gomem.config.located import Located, located
-from pytest_gomem.config.rounds import Rounds
-from pytest_gomem.config.rounds import rounds as read_rounds
+from pytest_gomem.config.rounds import Rounds, parse_rounds
 from pytest_gomem.errors import ConfigError, Place
 from pytest_gomem.quantity import Unit
 
@@ -68,7 +67,7 @@ def parse_marker(
             elif key == "ops":
                 ops = whole(1)(node)
             elif key == "rounds":
-                rounds = read_rounds(node)
+                rounds = parse_rounds(node)
             else:
                 budgets += parse_budget(key, node, units=units, scope=scope, place=node.place)
     mistakes.raise_all()

@@ -11,7 +11,7 @@ MOST_ROUNDS = 1000
 Rounds = int | Literal["auto"]
 
 
-def rounds(node: Located) -> Rounds:
+def parse_rounds(node: Located) -> Rounds:
     """A whole number from 1 to 1000, or "auto"; raises ConfigError."""
     if node.value == "auto":
         return "auto"
@@ -31,7 +31,7 @@ def confirm_option(written: str, fewest: int) -> int:
 
 def rounds_option(written: str) -> Rounds:
     """As `--gomem-rounds` takes it; raises ConfigError."""
-    return rounds(located(_number(written), Place(key="--gomem-rounds")))
+    return parse_rounds(located(_number(written), Place(key="--gomem-rounds")))
 
 
 def _number(written: str) -> int | str:

@@ -18,7 +18,7 @@ _REACHED = frozenset({"live_heap", "heap_objects", "inuse_space", "inuse_objects
 _RESIDENT = frozenset({"peak_rss", "end_rss", "start_rss", "peak_pss", "peak_heap", "heap_sys", "runtime_overhead"})
 _PEAKS = frozenset({"peak_rss", "peak_pss", "peak_heap"})
 _GONE = 0.8  # of a peak: with less resident at the close, the bill does not explain it
-_TELLING = 1 << 20  # bytes of the live heap that are not resident: fewer need no words
+_WORTH_SAYING = 1 << 20  # bytes of the live heap that are not resident: fewer need no words
 
 
 def with_advice(window: WindowRecord) -> WindowRecord:
@@ -67,7 +67,7 @@ def _untouched(window: WindowRecord) -> str:
     counted, resident = (readings(window).get(name) for name in ("live_heap", "rss_live_heap"))
     if not isinstance(counted, Reading) or not isinstance(resident, Reading):
         return ""
-    if counted.value - resident.value < _TELLING:
+    if counted.value - resident.value < _WORTH_SAYING:
         return ""
     whole, missing = format_value(counted.value, BYTES), format_value(counted.value - resident.value, BYTES)
     return f"live_heap counts {whole}: {missing} of it are pages that were never touched, or are swapped out."
