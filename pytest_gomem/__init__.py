@@ -1,3 +1,154 @@
-"""Owns the package's version; memory-regression testing of Go services in pytest."""
+"""Memory-regression tests of Go services in pytest: all names that your tests and extensions need.
+
+Each is imported when you first use it, so that `import pytest_gomem` costs nothing. Every deeper module is private.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pytest import hookimpl as hookimpl  # noqa: PT013 - as every name here
+
+    from pytest_gomem.config.gc import GcSettings as GcSettings
+    from pytest_gomem.config.marker import Combination as Combination
+    from pytest_gomem.drive.client import Response as Response
+    from pytest_gomem.drive.client import Stream as Stream
+    from pytest_gomem.drive.record import LoadRecord as LoadRecord
+    from pytest_gomem.errors import BudgetBroken as BudgetBroken
+    from pytest_gomem.errors import BuildError as BuildError
+    from pytest_gomem.errors import ConfigError as ConfigError
+    from pytest_gomem.errors import ConfigErrors as ConfigErrors
+    from pytest_gomem.errors import GomemError as GomemError
+    from pytest_gomem.errors import LaunchError as LaunchError
+    from pytest_gomem.errors import LoadError as LoadError
+    from pytest_gomem.errors import MeasureError as MeasureError
+    from pytest_gomem.errors import ObserveError as ObserveError
+    from pytest_gomem.errors import Place as Place
+    from pytest_gomem.errors import ServiceDied as ServiceDied
+    from pytest_gomem.errors import ToolchainError as ToolchainError
+    from pytest_gomem.judge.verdict import Status as Status
+    from pytest_gomem.judge.verdict import Verdict as Verdict
+    from pytest_gomem.measure.bill import Bill as Bill
+    from pytest_gomem.measure.metric import Better as Better
+    from pytest_gomem.measure.metric import Metric as Metric
+    from pytest_gomem.measure.metric import Noise as Noise
+    from pytest_gomem.measure.metric import Prior as Prior
+    from pytest_gomem.measure.metric import Reading as Reading
+    from pytest_gomem.measure.metric import Unavailable as Unavailable
+    from pytest_gomem.measure.metric import metric as metric
+    from pytest_gomem.measure.window import Missing as Missing
+    from pytest_gomem.measure.window import Window as Window
+    from pytest_gomem.observe.quantities import QUANTITIES as QUANTITIES
+    from pytest_gomem.observe.quantities import Observed as Observed
+    from pytest_gomem.observe.records import MemStats as MemStats
+    from pytest_gomem.observe.source import Reader as Reader
+    from pytest_gomem.observe.source import Source as Source
+    from pytest_gomem.observe.source import Target as Target
+    from pytest_gomem.quantity import BYTES as BYTES
+    from pytest_gomem.quantity import BYTES_PER_OP as BYTES_PER_OP
+    from pytest_gomem.quantity import BYTES_PER_SECOND as BYTES_PER_SECOND
+    from pytest_gomem.quantity import COUNT as COUNT
+    from pytest_gomem.quantity import COUNT_PER_OP as COUNT_PER_OP
+    from pytest_gomem.quantity import PER_SECOND as PER_SECOND
+    from pytest_gomem.quantity import RATIO as RATIO
+    from pytest_gomem.quantity import SECONDS as SECONDS
+    from pytest_gomem.quantity import SECONDS_PER_OP as SECONDS_PER_OP
+    from pytest_gomem.quantity import Quantity as Quantity
+    from pytest_gomem.quantity import Unit as Unit
+    from pytest_gomem.quantity import format_value as format_value
+    from pytest_gomem.quantity import parse_quantity as parse_quantity
+    from pytest_gomem.report.json_report import report_schema as report_schema
+    from pytest_gomem.report.model import MetricValue as MetricValue
+    from pytest_gomem.report.model import PhaseRecord as PhaseRecord
+    from pytest_gomem.report.model import RunRecord as RunRecord
+    from pytest_gomem.report.model import TestRecord as TestRecord
+    from pytest_gomem.report.model import WindowRecord as WindowRecord
+    from pytest_gomem.session.gomem import Gomem as Gomem
+    from pytest_gomem.session.gomem import Launchpad as Launchpad
+    from pytest_gomem.session.measurement import Measurement as Measurement
+    from pytest_gomem.session.service import Service as Service
+
+_HOMES = {
+    "BYTES": "pytest_gomem.quantity",
+    "BYTES_PER_OP": "pytest_gomem.quantity",
+    "BYTES_PER_SECOND": "pytest_gomem.quantity",
+    "Better": "pytest_gomem.measure.metric",
+    "Bill": "pytest_gomem.measure.bill",
+    "BudgetBroken": "pytest_gomem.errors",
+    "BuildError": "pytest_gomem.errors",
+    "COUNT": "pytest_gomem.quantity",
+    "COUNT_PER_OP": "pytest_gomem.quantity",
+    "Combination": "pytest_gomem.config.marker",
+    "ConfigError": "pytest_gomem.errors",
+    "ConfigErrors": "pytest_gomem.errors",
+    "GcSettings": "pytest_gomem.config.gc",
+    "Gomem": "pytest_gomem.session.gomem",
+    "GomemError": "pytest_gomem.errors",
+    "LaunchError": "pytest_gomem.errors",
+    "Launchpad": "pytest_gomem.session.gomem",
+    "LoadError": "pytest_gomem.errors",
+    "LoadRecord": "pytest_gomem.drive.record",
+    "MeasureError": "pytest_gomem.errors",
+    "Measurement": "pytest_gomem.session.measurement",
+    "MemStats": "pytest_gomem.observe.records",
+    "Metric": "pytest_gomem.measure.metric",
+    "MetricValue": "pytest_gomem.report.model",
+    "Missing": "pytest_gomem.measure.window",
+    "Noise": "pytest_gomem.measure.metric",
+    "ObserveError": "pytest_gomem.errors",
+    "Observed": "pytest_gomem.observe.quantities",
+    "PER_SECOND": "pytest_gomem.quantity",
+    "PhaseRecord": "pytest_gomem.report.model",
+    "Place": "pytest_gomem.errors",
+    "Prior": "pytest_gomem.measure.metric",
+    "QUANTITIES": "pytest_gomem.observe.quantities",
+    "Quantity": "pytest_gomem.quantity",
+    "RATIO": "pytest_gomem.quantity",
+    "Reader": "pytest_gomem.observe.source",
+    "Reading": "pytest_gomem.measure.metric",
+    "Response": "pytest_gomem.drive.client",
+    "RunRecord": "pytest_gomem.report.model",
+    "SECONDS": "pytest_gomem.quantity",
+    "SECONDS_PER_OP": "pytest_gomem.quantity",
+    "Service": "pytest_gomem.session.service",
+    "ServiceDied": "pytest_gomem.errors",
+    "Source": "pytest_gomem.observe.source",
+    "Status": "pytest_gomem.judge.verdict",
+    "Stream": "pytest_gomem.drive.client",
+    "Target": "pytest_gomem.observe.source",
+    "TestRecord": "pytest_gomem.report.model",
+    "ToolchainError": "pytest_gomem.errors",
+    "Unavailable": "pytest_gomem.measure.metric",
+    "Unit": "pytest_gomem.quantity",
+    "Verdict": "pytest_gomem.judge.verdict",
+    "Window": "pytest_gomem.measure.window",
+    "WindowRecord": "pytest_gomem.report.model",
+    "format_value": "pytest_gomem.quantity",
+    "hookimpl": "pytest",
+    "metric": "pytest_gomem.measure.metric",
+    "parse_quantity": "pytest_gomem.quantity",
+    "report_schema": "pytest_gomem.report.json_report",
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the names are text
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if not TYPE_CHECKING:  # a type checker that saw it would take every misspelt name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        """Import the name from its home, once."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'pytest_gomem' has no attribute '{name}'")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return value

@@ -53,7 +53,7 @@ def test_from_dict(data: Mapping[str, Any]) -> TestRecord:
 
 
 @lru_cache(maxsize=1)
-def schema() -> dict[str, Any]:
+def report_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) that every report of this version obeys; treat it as read-only."""
     text = resources.files("pytest_gomem.report").joinpath("schema.json").read_text("utf-8")
     loaded: dict[str, Any] = json.loads(text)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_gomem.cli import main
-from pytest_gomem.report.json_report import schema
+from pytest_gomem.report.json_report import report_schema
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Scenario:
         )
         data = json.loads(report.read_text()) if report.exists() else {}
         if data:
-            validator_for(schema()).validate(data)
+            validator_for(report_schema()).validate(data)
         return Outcome(done.stdout, done.returncode, data)
 
 

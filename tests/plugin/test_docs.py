@@ -28,6 +28,7 @@ from pathlib import Path
 import pytest
 from shell import shell
 
+import pytest_gomem as gm
 from pytest_gomem import cli, fixtures, hookspecs, options
 from pytest_gomem.config import accepted, budgets, file, gc, services
 from pytest_gomem.config.file import load_config
@@ -38,7 +39,7 @@ from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.quantity import UNITS
 from pytest_gomem.report.history.entry import VERSION, Entry, to_line
 from pytest_gomem.report.history.file import append
-from pytest_gomem.report.json_report import schema
+from pytest_gomem.report.json_report import report_schema
 from pytest_gomem.revision import Revision
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.measurement import Measurement
@@ -361,6 +362,15 @@ def without_figures(line: str) -> str:
 # What exists is documented, and the other way round
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages_use_the_face_alone(page):
+    """A reader depends on public names, and on no module that is free to move."""
+    text = page.read_text()
+    assert set(re.findall(r"pytest_gomem(?:\.\w+)+", text)) <= {"pytest_gomem.testing"}
+    imported = ", ".join(re.findall(r"from pytest_gomem import (.+)", text)).split(", ")
+    assert {*filter(None, imported), *re.findall(r"\bgm\.(\w+)", text)} <= set(gm.__all__)
+
+
 def test_options():
     """The table of options is the one in the code; no page names another."""
     rows = table("docs/configuration.md", "Options")
@@ -439,7 +449,7 @@ def instance_names(kind: type) -> set[str]:
 
 def test_reports():
     """Every key of a window in the JSON report, and every status of a verdict, is explained."""
-    assert names("docs/reports.md", "JSON") == set(schema()["$defs"]["window"]["properties"])
+    assert names("docs/reports.md", "JSON") == set(report_schema()["$defs"]["window"]["properties"])
     assert names("docs/reports.md", "Verdicts") == {status.value for status in Status}
 
 

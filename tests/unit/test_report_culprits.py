@@ -219,6 +219,6 @@ def test_json_has_the_change_as_an_interval():
 def test_culprits_survive_the_way_through_json(culprits, summaries):
     """The report obeys the schema, and from what it says of them the same report can be made again."""
     data, back = wired(window(culprits=culprits, culprit_summaries=summaries))
-    validator_for({"$ref": "#/$defs/window", "$defs": json_report.schema()["$defs"]}).validate(data)
+    validator_for({"$ref": "#/$defs/window", "$defs": json_report.report_schema()["$defs"]}).validate(data)
     assert wired(back)[0] == data
     assert [culprit.interval for culprit in back.culprits] == [culprit.interval for culprit in culprits]

@@ -15,7 +15,7 @@ from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.report import json_report, junit, matrix, terminal
 from pytest_gomem.report.model import LoadSummary, MetricValue, RunRecord, Series, TestRecord
 
-VALIDATOR = validator_for(json_report.schema())
+VALIDATOR = validator_for(json_report.report_schema())
 
 WINDOW_KEYS = [
     "name", "service", "build", "gc", "ops", "duration", "phases", "metrics", "rounds", "verdicts", "culprits",
@@ -36,7 +36,7 @@ def windows_of(run: RunRecord) -> list[dict]:
 
 def test_schema_is_itself_valid():
     """schema.json is a correct JSON Schema of draft 2020-12."""
-    meta.validate(json_report.schema())
+    meta.validate(json_report.report_schema())
 
 
 def test_sample_run_obeys_the_schema():
