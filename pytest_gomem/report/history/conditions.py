@@ -29,7 +29,7 @@ class Recorded(Protocol):
         """What else it was measured on."""
 
 
-def changed(before: Recorded, now: Recorded) -> dict[str, Difference]:
+def differing_conditions(before: Recorded, now: Recorded) -> dict[str, Difference]:
     """The conditions that differ, by name. Where one line is without them: of those that the facts of both tell."""
     if before.conditions and now.conditions:
         return conditions.changed(before.conditions, now.conditions, _NONE)
@@ -46,7 +46,7 @@ def named(recorded: Recorded) -> Collection[str]:
 
 
 def condition(recorded: Recorded, name: str) -> str | None:
-    """One of them, as `changed` calls it; None where the line does not tell."""
+    """One of them, as `differing_conditions` calls it; None where the line does not tell."""
     if recorded.conditions:
         return conditions.said(recorded.conditions, name, _NONE)
     return _told(recorded.facts).get(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
-from pytest_gomem.report.history.conditions import changed, condition
+from pytest_gomem.report.history.conditions import condition, differing_conditions
 from pytest_gomem.report.history.entry import Entry
 from pytest_gomem.report.history.strands import Stretch, strands
 from pytest_gomem.revision import Revision
@@ -86,7 +86,7 @@ def courses(entries: Iterable[Entry], metric: str, nodeids: Iterable[str]) -> tu
 def _of_window(metric: str, entries: Sequence[Entry]) -> list[Course]:
     whole = [strand for strand in strands(entries) if any(entry.complete for stretch in strand for entry in stretch)]
     last = [strand[-1][-1] for strand in whole]
-    differing = sorted({name for entry in last for name in changed(last[0], entry)})
+    differing = sorted({name for entry in last for name in differing_conditions(last[0], entry)})
     return [
         _course(metric, strand, {name: condition(entry, name) or "none" for name in differing})
         for strand, entry in zip(whole, last, strict=True)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 
 from pytest_gomem.judge.conditions import Difference
-from pytest_gomem.report.history.conditions import changed
+from pytest_gomem.report.history.conditions import differing_conditions
 from pytest_gomem.report.history.course import Course, Step
 
 _NEAR = 6  # runs: a level that moved long before, or long after, is not that of the shift
@@ -31,4 +31,4 @@ def _shifts(course: Course) -> Iterator[Shift]:
         point, values = course.points[at], course.values
         before = median(values[max(first, at - _NEAR) : at])
         after = median(values[at : min(end, at + _NEAR)])
-        yield Shift(at, point, before, after, changed(course.points[at - 1], point))
+        yield Shift(at, point, before, after, differing_conditions(course.points[at - 1], point))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from pytest_gomem.report.history.conditions import changed
+from pytest_gomem.report.history.conditions import differing_conditions
 from pytest_gomem.report.history.entry import Entry
 
 Stretch = list[Entry]  # runs under the same conditions, in the order of their time
@@ -29,7 +29,7 @@ def strands(entries: Sequence[Entry]) -> list[list[Stretch]]:
 
 
 def _distance(last: Entry, first: Entry) -> tuple[int, timedelta]:
-    return len(changed(last, first)), first.time - last.time
+    return len(differing_conditions(last, first)), first.time - last.time
 
 
 def _alike(entries: Sequence[Entry]) -> list[Stretch]:
@@ -37,7 +37,7 @@ def _alike(entries: Sequence[Entry]) -> list[Stretch]:
     stretches: list[Stretch] = []
     known: list[Entry] = []  # of each stretch an entry that tells its conditions best
     for entry in entries:
-        at = next((at for at, other in enumerate(known) if not changed(other, entry)), None)
+        at = next((at for at, other in enumerate(known) if not differing_conditions(other, entry)), None)
         if at is None:
             stretches.append([entry])
             known.append(entry)
