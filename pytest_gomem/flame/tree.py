@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from pytest_gomem.pprof.aggregate import REVERSED_ID, shared_prefixes
 from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.pprof.focus import select
 from pytest_gomem.pprof.group import Frame, frames_of
 from pytest_gomem.pprof.model import Profile, ValueType, location_ids
-from pytest_gomem.pprof.prune import prune, select
 
 DEEPEST = 1024  # frames of a stack; Go itself records no more (GODEBUG profstackdepth), inlined calls aside
 ROOT = Frame("all")
@@ -47,17 +47,17 @@ def call_tree(
 ) -> CallTree:
     """The tree of `new`, with the values of `base` beside it where there is one.
 
-    With a base the sample types are those that both have, and drop_frames are those of `new`, as in `diff`. Raises
-    ProfileError as `aggregate` does, and when the two have no sample type in common.
+    With a base the sample types are those that both have. Raises ProfileError as `aggregate` does, and when the two
+    have no sample type in common.
     """
     types = tuple(kind for kind in new.sample_types if base is None or kind in base.sample_types)
     if not types:
         raise ProfileError(f"the base has {_names(base)}, the profile {_names(new)}: no sample type in common")
     default = new.sample_types[new.sample_index()]
     builder = _Builder(by)
-    pair = [new] if base is None else [new, base._replace(drop_frames=new.drop_frames, keep_frames=new.keep_frames)]
+    pair = [new] if base is None else [new, base]
     for profile in pair:
-        builder.add(select(profile, focus, ignore) if focus or ignore else prune(profile), types)
+        builder.add(select(profile, focus, ignore), types)
     parents = tuple(builder.parents)
     values = [
         tuple(_values(flat, parents, total) for flat, total in zip(columns, _totals(profile, types), strict=True))

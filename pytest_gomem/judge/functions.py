@@ -23,7 +23,6 @@ from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.pprof.group import frames_of
 from pytest_gomem.pprof.model import Profile, location_ids
-from pytest_gomem.pprof.prune import prune
 from pytest_gomem.quantity import BYTES, COUNT, format_value
 
 
@@ -76,7 +75,7 @@ def _value(asked: Asked, after: Profile, before: Profile | None, module: GoModul
     base = before if counts_made(asked.metric) else None
     if base is None and counts_made(asked.metric):
         return Unavailable("no heap profile was taken when the window opened, so what was made in it is not known")
-    profiles = [prune(profile) for profile in (after, base) if profile is not None]
+    profiles = [profile for profile in (after, base) if profile is not None]
     tally, taken = Tally(asked.metric, after.period), counting(asked)
     origins = Origins(module, profiles)
     for profile in profiles:

@@ -11,9 +11,9 @@ from operator import xor
 from typing import NamedTuple
 
 from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.pprof.focus import select
 from pytest_gomem.pprof.group import Frame, frames_of
 from pytest_gomem.pprof.model import Profile, location_ids
-from pytest_gomem.pprof.prune import prune, select
 
 # An id of a stack that stands on its head: the byte without the high bit, its last, has become its first.
 REVERSED_ID = re.compile(b"[\x00-\x7f][\x80-\xff]*")
@@ -42,13 +42,14 @@ def aggregate(profile: Profile, sample: str = "", by: str = "function", focus: s
 
     The rows are those of the samples that `focus` and `ignore` choose (see `select`), the total that of all samples.
 
-    Equal to `go tool pprof -top -nodefraction=0 -symbolize=none`, which also ignores what drop_frames names and sums
-    functions of one name. The total is that of the values' sizes, so that it fits negative ones too. Raises
-    ProfileError for an unknown sample type or granularity, and for a sample of a location that is not there.
+    Equal to `go tool pprof -top -nodefraction=0 -symbolize=none`, which also sums functions of one name; drop_frames
+    and keep_frames, which Go never writes, are not read. The total is that of the values' sizes, so that it fits
+    negative ones too. Raises ProfileError for an unknown sample type or granularity, and for a sample of a location
+    that is not there.
     """
     index = profile.sample_index(sample)
     total = sum(map(abs, profile.values[index]))
-    profile = select(profile, focus, ignore) if focus or ignore else prune(profile)
+    profile = select(profile, focus, ignore)
     rows = _Tree(profile, by).rows(weights(profile.stacks, profile.values[index]))
     declared = profile.sample_types[index]
     return Table(declared.type, declared.unit, total, sort_rows(rows))

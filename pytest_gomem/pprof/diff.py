@@ -15,8 +15,8 @@ def diff(
     `focus` and `ignore` choose samples as in `aggregate`.
 
     Equal to `go tool pprof -top -diff_base`, and so is the total: that of `base`, or of `new` when `base` is empty,
-    which shares are to be taken of. Without `sample` it is the default of `new`, or else of `base`; drop_frames are
-    those of `new`. Raises ProfileError when `base` lacks the sample type, or has it in another unit.
+    which shares are to be taken of. Without `sample` it is the default of `new`, or else of `base`. Raises
+    ProfileError when `base` lacks the sample type, or has it in another unit.
     """
     new = new._replace(default_sample_type=new.default_sample_type or base.default_sample_type)
     declared = new.sample_types[new.sample_index(sample)]
@@ -24,7 +24,7 @@ def diff(
         has = ", ".join(f"{kind} ({unit})" for kind, unit in base.sample_types)
         raise ProfileError(f"the base has no {declared.type} ({declared.unit}) to compare with; it has {has}")
     how = (declared.type, by, focus, ignore)
-    before = aggregate(base._replace(drop_frames=new.drop_frames, keep_frames=new.keep_frames), *how)
+    before = aggregate(base, *how)
     after = aggregate(new, *how)
     return after._replace(total=before.total or after.total, rows=_changes(before, after, by))
 

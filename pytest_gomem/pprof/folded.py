@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pytest_gomem.pprof.aggregate import weights
 from pytest_gomem.pprof.group import frames_of
 from pytest_gomem.pprof.model import Profile, location_ids
-from pytest_gomem.pprof.prune import prune
 
 
 def folded(profile: Profile, sample: str = "", by: str = "function") -> Iterator[str]:
@@ -17,7 +16,6 @@ def folded(profile: Profile, sample: str = "", by: str = "function") -> Iterator
     `aggregate` does.
     """
     values = profile.values[profile.sample_index(sample)]
-    profile = prune(profile)
     names: dict[int, list[str]] = {}
     sums: dict[str, int] = {}
     for stack, value in weights(profile.stacks, values).items():

@@ -16,9 +16,9 @@ def merge(profiles: Sequence[Profile]) -> Profile:
     """The sum of profiles of the same sample types: samples of one stack and one set of labels become one.
 
     Samples that come out wholly 0 are left out. The earliest time, the longest period and the sum of the durations
-    hold for the result; drop_frames and the like are those of the first profile. A binary is the same at whatever
-    address it was loaded. Labels are merged only if all profiles were read with theirs. Raises ProfileError when the
-    sample types or period types differ, and for sums beyond 64 bits.
+    hold for the result. A binary is the same at whatever address it was loaded. Labels are merged only if all profiles
+    were read with theirs. Raises ProfileError when the sample types or period types differ, and for sums beyond 64
+    bits.
     """
     if not profiles:
         raise ProfileError("there are no profiles to merge")

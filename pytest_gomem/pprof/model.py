@@ -84,8 +84,6 @@ class Profile(NamedTuple):
     period: int = 0
     time_nanos: int = 0
     duration_nanos: int = 0
-    drop_frames: str = ""
-    keep_frames: str = ""
     comments: tuple[str, ...] = ()
     default_sample_type: str = ""
     doc_url: str = ""

@@ -103,8 +103,6 @@ def _without_samples(view: ProfileView, text: Strings) -> Profile:
         period=view.period,
         time_nanos=view.time_nanos,
         duration_nanos=view.duration_nanos,
-        drop_frames=text[view.drop_frames],
-        keep_frames=text[view.keep_frames],
         comments=tuple(text[index] for index in view.comment),
         default_sample_type=text[view.default_sample_type],
         doc_url=text[view.doc_url],

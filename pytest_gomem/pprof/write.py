@@ -4,20 +4,9 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable
-from pathlib import Path
 
-from pytest_gomem.files import write_whole
-from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import Binary, Function, Label, Location, Profile, location_ids
 from pytest_gomem.pprof.profile_pb2 import Profile as Encoded
-
-
-def write_profile(profile: Profile, path: str | Path) -> None:
-    """Write a profile, gzipped; raises ProfileError when the file cannot be written."""
-    try:
-        write_whole(Path(path), compressed(profile))
-    except OSError as error:
-        raise ProfileError(f"{path}: {error.strerror or error}") from None
 
 
 def compressed(profile: Profile) -> bytes:
@@ -54,7 +43,6 @@ class _Writer:
         if any(profile.period_type):
             to.period_type.type, to.period_type.unit = map(self._text, profile.period_type)
         to.period, to.time_nanos, to.duration_nanos = profile.period, profile.time_nanos, profile.duration_nanos
-        to.drop_frames, to.keep_frames = self._text(profile.drop_frames), self._text(profile.keep_frames)
         to.comment.extend(map(self._text, profile.comments))
         to.default_sample_type = self._text(profile.default_sample_type)
         to.doc_url = self._text(profile.doc_url)

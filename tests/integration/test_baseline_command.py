@@ -13,7 +13,7 @@ from pytest_gomem import cli
 from pytest_gomem.baseline.snapshot import Snapshot
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.pprof.read import read_profile
-from pytest_gomem.pprof.write import write_profile
+from pytest_gomem.pprof.write import compressed
 
 RECORDED = Path(__file__).parents[1] / "recorded/go1.26/heap_debug1.txt"
 
@@ -59,7 +59,7 @@ def test_list_and_show(store, tmp_path, monkeypatch):
     assert text.splitlines()[5].split()[-7:] == ["4.00", "MB", "4.00", "MB", "4.00", "MB", "3"]
     profile = store.folder / "profiles/kept.pb.gz"
     profile.parent.mkdir()
-    write_profile(read_profile(RECORDED), profile)
+    profile.write_bytes(compressed(read_profile(RECORDED)))
     for name, says in ("gone.pb.gz", "gone.pb.gz, is missing"), ("kept.pb.gz", "kept.pb.gz, "):
         kept = {"api/test": (replace(snapshot(1e6), profile=f"profiles/{name}"),)}
         store.change("test_it.py", lambda tests, kept=kept: {**tests, "test_p": kept})

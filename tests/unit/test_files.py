@@ -15,7 +15,7 @@ from pytest_gomem import cli
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.errors import GomemError
 from pytest_gomem.files import write_whole
-from pytest_gomem.pprof.write import write_profile
+from pytest_gomem.pprof.write import compressed
 from pytest_gomem.report.history.file import append
 from pytest_gomem.report.json_report import write_json
 from pytest_gomem.report.model import RunRecord
@@ -44,7 +44,6 @@ WRITERS = {
     "report.json": lambda path: write_json(RunRecord("1.0", {"kernel": "6.18"}, ()), path),
     "history.jsonl": lambda path: append(path, [entry()]),
     "test_it.json": lambda path: Store(path.parent).change("test_it.py", lambda _: {"test_a": {"w": (snapshot(1.0),)}}),
-    "heap.pb.gz": lambda path: write_profile(HELD, path),
     "flame.svg": _flame,
 }
 
@@ -52,7 +51,7 @@ WRITERS = {
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_full_disk_names_the_file(name, tmp_path):
     """Nothing is left of what could not be written whole."""
-    write_profile(HELD, tmp_path / "read")
+    (tmp_path / "read").write_bytes(compressed(HELD))
     with pytest.raises(GomemError) as caught, files_of_at_most(50):
         WRITERS[name](tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)

@@ -11,7 +11,7 @@ import pytest
 from pprof_profiles import HEAP, SPACE, location, profile
 
 from pytest_gomem.cli import main
-from pytest_gomem.pprof.write import write_profile
+from pytest_gomem.pprof.write import compressed
 
 PLACES = {1: location("main.leak"), 2: location("main.main"), 3: location("main.small")}
 
@@ -28,8 +28,8 @@ def saved(tmp_path, monkeypatch):
     held = {"base": [([1, 2], 1000), ([3, 2], 500)], "new": [([1, 2], 9000), ([2], 1000)]}
     for name, samples in held.items():
         made = profile([(ids, (1, value, 1, value)) for ids, value in samples], PLACES, HEAP)
-        write_profile(made._replace(default_sample_type="inuse_space"), name)
-    write_profile(profile([([1], (5,))], PLACES, SPACE), "other")
+        (tmp_path / name).write_bytes(compressed(made._replace(default_sample_type="inuse_space")))
+    (tmp_path / "other").write_bytes(compressed(profile([([1], (5,))], PLACES, SPACE)))
     (tmp_path / "html").write_bytes(b"<!doctype html>")
     return tmp_path
 

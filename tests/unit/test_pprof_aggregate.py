@@ -14,7 +14,6 @@ from pytest_gomem.pprof.diff import diff
 from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.group import GRANULARITIES, frames_of, package_of
 from pytest_gomem.pprof.model import Line, Location, ValueType, location_ids
-from pytest_gomem.pprof.prune import prune
 
 SIGNED = st.integers(-(2**40), 2**40)
 
@@ -22,7 +21,6 @@ SIGNED = st.integers(-(2**40), 2**40)
 def one_by_one(made, index, by):
     """Flat and cum by key, each frame of each sample looked at."""
     flat, cum = Counter(), Counter()
-    made = prune(made)
     for stack, value in zip(made.stacks, made.values[index], strict=True):
         keys = [key for number in location_ids(stack) for key, _ in frames_of(made.location(number), by)]
         if keys:
@@ -36,12 +34,9 @@ def by_key(table, by):
     return {row.frame.function if by == "function" else row.frame: (row.flat, row.cum) for row in table.rows}
 
 
-@given(
-    profiles(values=SIGNED), st.sampled_from(range(4)), st.sampled_from(GRANULARITIES), st.sampled_from(["", "main.*"])
-)
-def test_aggregating_equals_looking_at_every_frame(made, index, by, drop):
+@given(profiles(values=SIGNED), st.sampled_from(range(4)), st.sampled_from(GRANULARITIES))
+def test_aggregating_equals_looking_at_every_frame(made, index, by):
     """The walk over the call tree gives what a loop over samples and frames gives, recursion and inlining included."""
-    made = made._replace(drop_frames=drop)
     table = aggregate(made, HEAP[index].type, by)
     assert by_key(table, by) == one_by_one(made, index, by)
     assert table.total == sum(map(abs, made.values[index]))
@@ -127,37 +122,6 @@ def test_the_package_of_a_go_symbol(name, package):
     assert package_of(name) == package
 
 
-def test_drop_frames_cut_a_frame_and_all_it_calls():
-    """drop_frames takes effect below another frame, keep_frames excepts, and inlined lines are cut one by one."""
-    places = {
-        1: location("malloc"),
-        2: location("main.work"),
-        3: location("main.main"),
-        4: location("malloc", "main.inlining"),
-        5: location("malloc_hook(int)"),
-    }
-    made = profile(
-        [([1, 2, 3], (1,)), ([2, 1, 3], (2,)), ([1], (4,)), ([4, 3], (8,)), ([5, 3], (16,))],
-        places,
-        drop_frames="malloc.*",
-        keep_frames="malloc_hook",
-    )
-    flat = {row.frame.function: row.flat for row in aggregate(made).rows if row.flat}
-    assert flat == {"main.work": 1, "main.main": 2, "malloc": 4, "main.inlining": 8, "malloc_hook(int)": 16}
-
-
-def test_a_difference_drops_the_same_frames_from_both():
-    """The newer profile's drop_frames hold for the base too, or its frames would look freed."""
-    base = profile([([1, 2], (5,))], {1: location("malloc"), 2: location("main.work")})
-    assert diff(base, base._replace(drop_frames="malloc")).rows == ()
-
-
-def test_drop_frames_that_are_no_expression_are_refused():
-    """A profile with a broken expression says so."""
-    with pytest.raises(ProfileError, match="no regular expression"):
-        aggregate(profile([], {}, drop_frames="("))
-
-
 @pytest.mark.parametrize(
     ("asked", "default", "index"),
     [("", "", 3), ("", "alloc_space", 1), ("", "nonsense", 3), ("alloc_objects", "", 0), ("space", "", 3)],
@@ -201,38 +165,3 @@ def test_rows_are_sorted_by_size_and_then_by_name(made):
     assert [abs(row.flat) for row in table.rows] == sorted((abs(row.flat) for row in table.rows), reverse=True)
     cums = [abs(row.cum) for row in sort_rows(table.rows, cum=True)]
     assert cums == sorted(cums, reverse=True)
-
-
-# What `go tool pprof` writes for legacy profiles, shortened.
-LEGACY = r"calloc|cfree|tc_malloc.*|operator new(\[\])?|(?:base::)?RecordLock.*|tcmalloc::.*|.*::allocate|@plt|[^|(*]+x"
-
-
-@pytest.mark.parametrize(
-    "slow",
-    [
-        "(a|a)*b",
-        "(a*)*b",
-        "(?:a+b?)+c",
-        "((a?){3}|b){5}c",
-        "a?" * 40 + "b",
-        "(a|a)" * 40 + "b",
-        ".*.*.*.*.*b",
-        r"(?P<x>[(|]*\))+b",
-        "a" * 20_000,
-    ],
-)
-def test_drop_frames_that_might_take_for_ever_are_refused(slow):
-    """Go matches in linear time, Python tries every way: what repeats within a repetition, and many ways in a row."""
-    made = profile([([1], (1,))], {1: location("a" * 60)}, drop_frames=slow)
-    for one in (made, made._replace(drop_frames="x", keep_frames=slow)):
-        with pytest.raises(ProfileError, match="is refused"):
-            aggregate(one)
-
-
-@pytest.mark.parametrize(
-    "usual", ["", "runtime.*", r"runtime\..*|operator\(\)", LEGACY, "(?:main.a|main.b)", "(abc)*d"]
-)
-def test_usual_drop_frames_are_taken(usual):
-    """However many functions there are."""
-    places = {number: location(f"example.com/app/web.(*Page).function{number}") for number in range(1, 3000)}
-    assert aggregate(profile([([1], (1,))], places, drop_frames=usual)).rows

@@ -13,7 +13,7 @@ from pprof_profiles import HEAP, location, profile
 
 from pytest_gomem.commands import top as commands
 from pytest_gomem.pprof.model import ValueType
-from pytest_gomem.pprof.write import write_profile
+from pytest_gomem.pprof.write import compressed
 
 PLACES = {
     1: location("main.leak"),
@@ -35,7 +35,7 @@ def saved(tmp_path):
 
     def save(name, samples, types=HEAP):
         made = profile([(ids, (1, value, 1, value)[: len(types)]) for ids, value in samples], PLACES, types)
-        write_profile(made, tmp_path / name)
+        (tmp_path / name).write_bytes(compressed(made))
         return tmp_path / name
 
     return save

@@ -20,7 +20,7 @@ from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.model import location_ids, pack, varint
 from pytest_gomem.pprof.read import parse_profile, read_profile
-from pytest_gomem.pprof.write import encode, write_profile
+from pytest_gomem.pprof.write import compressed, encode
 
 SMALL = profile([([1, 2], (5,)), ([2], (7,))], {1: location("main.leaf"), 2: location("main.main", address=0x402000)})
 
@@ -61,7 +61,7 @@ def test_packing_is_protobufs_own():
 def test_a_file_written_twice_is_the_same(tmp_path):
     """The same profile always gives the same bytes, so that files can be compared."""
     for name in ("a", "b"):
-        write_profile(SMALL, tmp_path / name)
+        (tmp_path / name).write_bytes(compressed(SMALL))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert read_profile(tmp_path / "a") == SMALL
 
@@ -146,7 +146,7 @@ def spoiled(spoil):
     [
         (lambda m: m.function[0].__setattr__("name", 99), "string 99 is outside"),
         (lambda m: m.function[0].__setattr__("filename", -1), "string -1 is outside"),
-        (lambda m: m.__setattr__("drop_frames", 99), "string 99 is outside"),
+        (lambda m: m.__setattr__("doc_url", 99), "string 99 is outside"),
         (lambda m: m.sample[0].label.add(key=77), "string 77 is outside"),
         (lambda m: m.string_table.__setitem__(0, "x"), "must be empty"),
         (lambda m: m.location[1].__setattr__("id", 1), "location id 1 is used twice"),
@@ -293,7 +293,7 @@ def test_a_damaged_profile_never_causes_anything_but_a_profile_error(made, data)
 @pytest.mark.parametrize("backend", ["upb", "python"])
 def test_both_backends_of_protobuf_read_the_same(tmp_path, backend):
     """The message classes can be made from the compiled backend and from the public, pure-Python one."""
-    write_profile(SMALL, tmp_path / "p")
+    (tmp_path / "p").write_bytes(compressed(SMALL))
     code = "import sys; from pytest_gomem.commands.top import top; sys.exit(top(sys.argv[1:]))"
     run = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "p"), "--json"],

@@ -12,10 +12,10 @@ from pprof_profiles import BINARY, HEAP, location, profile, profiles
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.diff import diff
 from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.pprof.focus import select
 from pytest_gomem.pprof.folded import folded
 from pytest_gomem.pprof.merge import merge, scale
 from pytest_gomem.pprof.model import ValueType
-from pytest_gomem.pprof.prune import select
 from pytest_gomem.pprof.read import parse_profile
 from pytest_gomem.pprof.validate import validate
 from pytest_gomem.pprof.write import encode
@@ -147,16 +147,9 @@ def test_focus_and_ignore_choose_samples(focus, ignore, kept):
     assert len(chosen.stacks) == len(chosen.labels) == len(kept)
 
 
-def test_focus_does_not_look_at_dropped_frames():
-    """What drop_frames cuts is neither found nor ignored, as in `go tool pprof`."""
-    made = profile([([1, 2], (1,))], PLACES, drop_frames="main.leaf")
-    assert list(select(made, focus="leaf").stacks) == []
-    assert len(select(made, ignore="leaf").stacks) == 1
-
-
 def test_an_odd_expression_warns_nobody():
     """What Python may read differently one day is taken as it reads it now."""
-    made = profile([([1, 2], (1,))], PLACES, drop_frames="[[a]x")
+    made = profile([([1, 2], (1,))], PLACES)
     assert list(select(made, focus="[[m]ain").values[0]) == [1]
 
 

@@ -12,7 +12,7 @@ from pprof_profiles import HEAP, location, profile
 from pytest_gomem import cli
 from pytest_gomem.config.file import load_config
 from pytest_gomem.errors import BuildError, ConfigErrors, GomemError, LaunchError
-from pytest_gomem.pprof.write import write_profile
+from pytest_gomem.pprof.write import compressed
 from pytest_gomem.printable import printable, printable_lines, printable_stream
 from pytest_gomem.report.text import columns
 from pytest_gomem.warning import GomemWarning
@@ -89,7 +89,8 @@ def test_names_in_a_table_forge_no_row():
 def test_names_in_a_profile_forge_no_row(tmp_path):
     """Function names are whatever the writer of the profile made of them."""
     name = "main.leak\x1b[2J\n9.99 GB  99%  main.innocent"
-    write_profile(profile([([1], (1, 7, 1, 7))], {1: location(name)}, HEAP), tmp_path / "heap")
+    held = profile([([1], (1, 7, 1, 7))], {1: location(name)}, HEAP)
+    (tmp_path / "heap").write_bytes(compressed(held))
     out, err = io.StringIO(), io.StringIO()
     assert cli.main(["top", str(tmp_path / "heap")], out, err) == 0
     assert out.getvalue().count("\n") == 4
