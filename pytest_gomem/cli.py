@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Protocol, TextIO
 
 from pytest_gomem import __version__
@@ -63,7 +64,10 @@ def main(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     module, function, _ = COMMANDS[argv[0]]
     command: Command = getattr(importlib.import_module(module), function)
     try:
-        return command(argv[1:], out, err)
+        with redirect_stdout(out), redirect_stderr(err):  # argparse writes there
+            return command(argv[1:], out, err)
+    except SystemExit as end:  # argparse's, after --help (0) or a mistake (2)
+        return int(end.code or 0)
     except GomemError as error:
         err.write(f"gomem {argv[0]}: {error}\n")
         return 2

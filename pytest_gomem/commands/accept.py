@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pytest_gomem import clock
-from pytest_gomem.commands.arguments import Parser, parsed
+from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.commands.plugin_metrics import every_metric
 from pytest_gomem.config.accepted import (
     LIMITS,
@@ -41,9 +41,7 @@ _HEADROOM = 0.1
 
 def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Add an entry to gomem_accepted.yaml beside gomem.yaml."""
-    given = parsed(_parser(), argv, out, err)
-    if isinstance(given, int):
-        return given
+    given = _parser().parse_args(argv)
     gomem_yaml = Path(given.config)
     if not gomem_yaml.exists():
         raise ConfigError(f"there is no {gomem_yaml}", hint="name one: --config PATH")

@@ -17,7 +17,7 @@ from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
 from pytest_gomem.collected import FILE_VARIABLE
-from pytest_gomem.commands.arguments import Parser, parsed, parsed_for_pytest
+from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.commands.plugin_metrics import metrics_for
 from pytest_gomem.commands.pytest_run import run_pytest, status_of
 from pytest_gomem.errors import ConfigError, GomemError, ObserveError
@@ -41,11 +41,12 @@ _ALL_DESELECTED = 5  # pytest's status for a run without tests
 
 def baseline(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Run one of update, show, list, diff and prune; 1 where pytest failed, or prune found what is no more."""
-    if argv[:1] == ["update"]:
-        return _update(argv[1:], out, err)
-    given = parsed(_parser(), argv, out, err)
-    if isinstance(given, int):
-        return given
+    parser = _parser()
+    given, pytest_args = parser.parse_known_args(argv)
+    if given.verb == "update":
+        return status_of(run_pytest(["--gomem-update", *pytest_args]))
+    if pytest_args:
+        parser.error(f"unrecognized arguments: {' '.join(pytest_args)}")
     store = Store(Path(given.dir) if given.dir else _nearest())
     if not store.exists():
         hint = "record them: gomem baseline update; or say where they are: --dir DIR"
@@ -55,16 +56,11 @@ def baseline(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     return verbs[given.verb](given, store, out)
 
 
-def _update(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    parser = Parser("gomem baseline update", _UPDATE, usage="gomem baseline update [pytest args]")
-    given = parsed_for_pytest(parser, argv, out, err)
-    return given if isinstance(given, int) else status_of(run_pytest(["--gomem-update", *given[1]]))
-
-
 def _parser() -> Parser:
     parser = Parser("gomem baseline", "Kept baselines of memory tests.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    verbs.add_parser("update", help=_UPDATE, description=_UPDATE)
+    usage = "gomem baseline update [pytest args]"
+    verbs.add_parser("update", help=_UPDATE, description=_UPDATE, usage=usage)
     for verb, words in (
         ("list", "the tests that have a baseline"),
         ("show", "what the rounds of a test measured"),

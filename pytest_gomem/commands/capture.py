@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from pytest_gomem.commands.arguments import Parser, checked, parsed
+from pytest_gomem.commands.arguments import Parser, checked
 from pytest_gomem.errors import GomemError, ObserveError
 from pytest_gomem.files import write_whole
 from pytest_gomem.launch.ports import bases
@@ -28,10 +28,7 @@ _TIMEOUT = "60"
 
 def capture(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Capture and name the file; 0, or 2 with one line in `err` when there is nothing to save."""
-    parser = _parser()
-    given = parsed(parser, argv, out, err)
-    if isinstance(given, int):
-        return given
+    given = _parser().parse_args(argv)
     if given.seconds is not None and given.kind != "allocs":
         err.write("gomem capture: --seconds goes with --allocs alone\n")
         return 2

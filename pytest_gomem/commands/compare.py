@@ -6,7 +6,7 @@ from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from typing import TextIO
 
-from pytest_gomem.commands.arguments import Parser, parsed
+from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.commands.pytest_run import run_pytest, status_of
 
 _DESCRIPTION = """\
@@ -22,10 +22,8 @@ _EXAMPLES = """\
 
 def compare(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Run pytest with --gomem-against=REF."""
-    given = parsed(_parser(), argv[:1], out, err)
-    if isinstance(given, int):
-        return given
-    return status_of(run_pytest([f"--gomem-against={given.base}", *argv[1:]]))
+    base = _parser().parse_args(argv[:1]).base
+    return status_of(run_pytest([f"--gomem-against={base}", *argv[1:]]))
 
 
 def _parser() -> Parser:

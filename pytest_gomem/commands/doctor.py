@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pytest_gomem import __version__
-from pytest_gomem.commands.arguments import Parser, parsed
+from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.commands.plugin_metrics import every_metric
 from pytest_gomem.config.file import load_config
 from pytest_gomem.errors import ConfigErrors, GomemError
@@ -26,11 +26,7 @@ CONFIG = "gomem.yaml"
 
 def doctor(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Print one line a finding; 0 when services can be built, launched and measured, 1 otherwise."""
-    given = parsed(
-        Parser("gomem doctor", "Say what this machine can measure, and check gomem.yaml here."), argv, out, err
-    )
-    if isinstance(given, int):
-        return given
+    Parser("gomem doctor", "Say what this machine can measure, and check gomem.yaml here.").parse_args(argv)
     out.write(f"pytest-gomem {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
     healthy = True
     for fine, what, words in _findings():

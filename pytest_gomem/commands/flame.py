@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from pytest_gomem.commands.arguments import Parser, checked, parsed_intermixed
+from pytest_gomem.commands.arguments import Parser, checked
 from pytest_gomem.commands.top import add_selection
 from pytest_gomem.errors import GomemError
 from pytest_gomem.files import write_whole
@@ -25,9 +25,7 @@ _DEFAULT_FILE = "flame.html"
 
 def flame(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Draw and name the file that was written; 0, or 2 with one line in `err` for bad input."""
-    given = parsed_intermixed(_parser(), argv, out, err)
-    if isinstance(given, int):
-        return given
+    given = _parser().parse_intermixed_args(argv)
     try:
         drawn = _draw(given)
     except GomemError as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from pytest_gomem.commands.arguments import Parser, parsed
+from pytest_gomem.commands.arguments import Parser, checked
 from pytest_gomem.errors import ConfigError, GomemError
 from pytest_gomem.files import write_whole
 from pytest_gomem.globs import did_you_mean
@@ -30,13 +30,11 @@ DEFAULT_FILE = "gomem_history.jsonl"
 
 def history(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Print the courses of a metric; 0 also when it changed: a history tells, the tests judge."""
-    given = parsed(_parser(), argv, out, err)
-    if isinstance(given, int):
-        return given
+    given = _parser().parse_args(argv)
     held = read(Path(given.file))
     for line in held.damaged:
         err.write(f"gomem history: {given.file}:{line.line}: {line.why}; skipped\n")
-    entries = _under(with_definition(held.entries, given.metric), [_pair(written) for written in given.under])
+    entries = _under(with_definition(held.entries, given.metric), given.under)
     metrics = {name for entry in entries for name in entry.metrics}
     if given.metric not in metrics:
         hint = did_you_mean(given.metric, metrics) if metrics else "it holds no figures"
@@ -51,7 +49,7 @@ def history(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
 def _pair(written: str) -> tuple[str, str]:
     name, equals, value = written.partition("=")
     if not (name and equals):
-        raise ConfigError(f"--under {written}: expected NAME=VALUE, such as go=go1.26")
+        raise ValueError(f"expected NAME=VALUE, such as go=go1.26, not {written!r}")
     return name, value
 
 
@@ -75,7 +73,12 @@ def _parser() -> Parser:
     parser.add_argument("test", metavar="TEST", help="a test's id, the end of one, or a glob")
     parser.add_argument("--file", default=DEFAULT_FILE, metavar="PATH", help=f"default: {DEFAULT_FILE}")
     parser.add_argument(
-        "--under", action="append", default=[], metavar="NAME=VALUE", help="runs of this condition only: go=go1.26"
+        "--under",
+        type=checked(_pair),
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="runs of this condition only: go=go1.26",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("-o", dest="picture", metavar="FILE.svg", help="draw the course of one window")

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from pytest_gomem.commands.arguments import Parser, parsed
+from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
 from pytest_gomem.config.ready import Ready
@@ -34,9 +34,7 @@ _SETTINGS = tuple(key for key in GC_KEYS if key not in ("godebug", "unbounded"))
 
 def run(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Measure a command; 1 when it fails or a budget is broken, 2 for arguments that make no sense."""
-    given = parsed(_parser(), argv, out, err)
-    if isinstance(given, int):
-        return given
+    given = _parser().parse_args(argv)
     registry = Registry(builtin_metrics())
     with ExitStack() as stack:
         run_dir = stack.enter_context(run_folder("gomem-run-"))

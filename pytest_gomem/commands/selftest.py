@@ -9,7 +9,7 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TextIO
 
-from pytest_gomem.commands.arguments import Parser, parsed_for_pytest
+from pytest_gomem.commands.arguments import Parser, checked
 from pytest_gomem.commands.plugin_metrics import LISTENING, read_declared
 from pytest_gomem.commands.pytest_run import run_pytest
 from pytest_gomem.declared import FILE_VARIABLE
@@ -36,11 +36,8 @@ _LAST_LINES = 30
 
 def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Two runs of pytest and a table; 0 when every gate rang, 1 when one did not, 2 when nothing can be said."""
-    parsed = parsed_for_pytest(_parser(), argv, out, err)
-    if isinstance(parsed, int):
-        return parsed
-    given, pytest_args = parsed
-    share, rounds = _share(given.by), _rounds(given.rounds)
+    given, pytest_args = _parser().parse_known_args(argv)
+    share, rounds = given.by, given.rounds
     if _UPDATE in pytest_args:
         raise ConfigError(f"{_UPDATE} would record as baselines what is measured under a burden")
     with run_folder("gomem-selftest-") as folder:
@@ -66,24 +63,23 @@ def _parser() -> Parser:
         "Prove that the gate rings: the agent makes the services worse during your own tests.",
         usage="gomem selftest [--by SHARE] [--rounds N] [pytest args]",
     )
-    parser.add_argument("--by", default="5%", metavar="SHARE", help="how much worse: live heap and allocation (5%%)")
-    parser.add_argument("--rounds", default=str(FEWEST), metavar="N", help=f"of each test, at least {FEWEST}")
+    by = "how much worse: live heap and allocation (5%%)"
+    parser.add_argument("--by", type=checked(_share), default="5%", metavar="SHARE", help=by)
+    rounds = f"of each test, at least {FEWEST}"
+    parser.add_argument("--rounds", type=checked(_rounds), default=FEWEST, metavar="N", help=rounds)
     return parser
 
 
 def _share(written: str) -> float:
-    try:
-        share = parse_quantity(written, RATIO).value
-    except ValueError as error:
-        raise ConfigError(f"--by: {error}") from None
+    share = parse_quantity(written, RATIO).value
     if not 0 < share <= 10:
-        raise ConfigError(f"--by: expected a share such as 5%, at most 1000%, not {written!r}")
+        raise ValueError(f"expected a share such as 5%, at most 1000%, not {written!r}")
     return share
 
 
 def _rounds(written: str) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", written) or int(written) < FEWEST:
-        raise ConfigError(f"--rounds: expected a whole number of at least {FEWEST}, not {written!r}")
+        raise ValueError(f"expected a whole number of at least {FEWEST}, not {written!r}")
     return int(written)
 
 

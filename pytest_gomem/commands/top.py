@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from pytest_gomem.commands.arguments import Parser, checked, parsed
+from pytest_gomem.commands.arguments import Parser, checked
 from pytest_gomem.errors import GomemError
 from pytest_gomem.pprof.aggregate import Row, Table, aggregate, sort_rows
 from pytest_gomem.pprof.diff import diff as difference
@@ -31,9 +31,7 @@ def diff(argv: Sequence[str], out: TextIO = sys.stdout, err: TextIO = sys.stderr
 
 
 def _run(command: str, operands: tuple[str, ...], argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    given = parsed(_parser(command, operands), argv, out, err)
-    if isinstance(given, int):
-        return given
+    given = _parser(command, operands).parse_args(argv)
     try:
         with _no_collections():
             table = _table(given, [getattr(given, operand) for operand in operands])

@@ -53,6 +53,10 @@ class Running:
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "done\n"
 
+    def ask(self, *words: str | Path) -> bytes:
+        """A command that the client has no method for."""
+        return self.agent._channel.ask(*map(str, words))
+
 
 @contextlib.contextmanager
 def running(binary: Path, folder: Path, *args: str, agent: bool = True, env: dict[str, str] | None = None, **popen):

@@ -264,11 +264,11 @@ def test_recordings_are_complete_files(obedient):
     """A CPU profile, an execution trace and a heap dump are written to files of the caller's."""
     agent, folder = obedient.agent, obedient.folder
     agent.start_cpu_profile(folder / "cpu")
-    agent.start_trace(folder / "trace")
+    obedient.ask("trace", "start", folder / "trace")
     obedient.tell("burn 50")
-    agent.stop_trace()
+    obedient.ask("trace", "stop")
     agent.stop_cpu_profile()
-    agent.heap_dump(folder / "dump")
+    obedient.ask("heapdump", folder / "dump")
     assert read_profile(folder / "cpu").sample_types
     assert (folder / "trace").read_bytes().startswith(b"go 1.")
     assert (folder / "dump").read_bytes().startswith(b"go1.7 heap dump\n")
@@ -279,13 +279,13 @@ def test_recordings_refuse_what_makes_no_sense(obedient):
     """Starting twice, stopping what never started, and overwriting a file are errors that leave the service alone."""
     agent, folder = obedient.agent, obedient.folder
     with pytest.raises(ObserveError, match="not started"):
-        agent.stop_trace()
-    agent.start_trace(folder / "trace")
+        obedient.ask("trace", "stop")
+    obedient.ask("trace", "start", folder / "trace")
     with pytest.raises(ObserveError, match="already started"):
-        agent.start_trace(folder / "trace2")
-    agent.stop_trace()
+        obedient.ask("trace", "start", folder / "trace2")
+    obedient.ask("trace", "stop")
     with pytest.raises(ObserveError, match="file exists"):
-        agent.heap_dump(folder / "trace")
+        obedient.ask("heapdump", folder / "trace")
     with pytest.raises(ObserveError, match="no such file"):
         agent.start_cpu_profile(folder / "nowhere" / "cpu")
     agent.start_cpu_profile(folder / "cpu")
@@ -356,7 +356,7 @@ def test_the_peak_is_reset(obedient):
     obedient.tell("burn 1")
     until(path.exists)
     assert 0 < read_peak(path).peak.live_heap < 10 << 20
-    agent.stop_peak()
+    obedient.ask("peak", "stop")
     with pytest.raises(ObserveError, match="not started"):
         agent.peak()
     assert agent.ping().agent_goroutines == 3

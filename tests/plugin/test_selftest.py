@@ -90,7 +90,7 @@ def test_it(go_service):
 @pytest.mark.parametrize(
     ("tests", "argv", "says"),
     [
-        (TESTS, ["--by", "nothing"], "--by: 'nothing' is not a quantity"),
+        (TESTS, ["--by", "nothing"], "argument --by: 'nothing' is not a quantity"),
         (TESTS, ["--by", "0%"], "--by: expected a share"),
         (TESTS, ["--rounds", "2"], "--rounds: expected a whole number of at least 3"),
         (TESTS, ["--gomem-update"], "would record as baselines"),

@@ -62,9 +62,9 @@ def agent(*replies, timeout=5.0):
 def test_requests_are_tab_separated_lines():
     """The words of a command, a path with blanks among them, go as one line."""
     with agent(ok(b""), ok({"gogc": 100})) as (client, requests):
-        client.start_trace(Path("/tmp/a b/trace"))
+        client.start_cpu_profile(Path("/tmp/a b/cpu"))
         assert client.set_gc_percent(None) == 100
-    assert requests == [b"trace\tstart\t/tmp/a b/trace\n", b"setgcpercent\t-1\n"]
+    assert requests == [b"cpu\tstart\t/tmp/a b/cpu\n", b"setgcpercent\t-1\n"]
 
 
 def test_a_path_that_no_line_can_hold_is_refused():
@@ -72,14 +72,14 @@ def test_a_path_that_no_line_can_hold_is_refused():
     client = AgentClient(Path("/nowhere"))
     for path in ("a\tb", "a\nb"):
         with pytest.raises(ObserveError, match="cannot hold a tab"):
-            client.heap_dump(Path(path))
+            client.start_cpu_profile(Path(path))
 
 
 def test_a_refusal_is_the_agents_own_words():
     """An error answer is raised, and the connection goes on."""
     with agent(b"no 000000000011\nnot started", ok(INFO)) as (client, _):
         with pytest.raises(ObserveError, match="the agent of the service: not started"):
-            client.stop_trace()
+            client.stop_cpu_profile()
         assert client.ping().pid == 7
 
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 from pprof_profiles import HEAP, location, profile
 
-from pytest_gomem.commands import top as commands
+from pytest_gomem.cli import main
 from pytest_gomem.pprof.model import ValueType
 from pytest_gomem.pprof.write import compressed
 
@@ -23,9 +23,9 @@ PLACES = {
 }
 
 
-def run(command, *argv):
+def run(*argv):
     out, err = io.StringIO(), io.StringIO()
-    status = command([str(arg) for arg in argv], out, err)
+    status = main([str(arg) for arg in argv], out, err)
     return status, out.getvalue(), err.getvalue()
 
 
@@ -48,7 +48,7 @@ def new(saved):
 
 def test_top_shows_the_largest_and_what_it_hides(new):
     """The head line has the type, the unit, the total and the share that is shown; values are in powers of 10."""
-    status, out, err = run(commands.top, new, "--limit", 2)
+    status, out, err = run("top", new, "--limit", 2)
     assert (status, err) == (0, "")
     assert out.splitlines() == [
         "inuse_space (bytes), total 10.0 MB: 2 of 4 functions, 95.0% of the total",
@@ -61,22 +61,22 @@ def test_top_shows_the_largest_and_what_it_hides(new):
 
 def test_rows_may_be_sorted_by_what_they_call(new):
     """--cum puts first what holds the most with all it calls."""
-    _, out, _ = run(commands.top, new, "--cum", "--limit=1")
+    _, out, _ = run("top", new, "--cum", "--limit=1")
     assert out.splitlines()[2].split() == ["0", "B", "0.0%", "10.0", "MB", "100.0%", "main.main"]
 
 
 def test_other_units_are_not_called_bytes(new, saved):
     """Objects are counted, nanoseconds are times, and what is unknown keeps its own name."""
-    assert "total 3: " in run(commands.top, new, "--sample", "inuse_objects")[1]
+    assert "total 3: " in run("top", new, "--sample", "inuse_objects")[1]
     delays = saved("delay", [([1], 5_000_000)], (ValueType("contentions", "count"), ValueType("delay", "nanoseconds")))
-    assert "total 5.00 ms: " in run(commands.top, delays)[1]
+    assert "total 5.00 ms: " in run("top", delays)[1]
     apples = saved("apples", [([1], 5)], (ValueType("n", "count"), ValueType("apples", "apples")))
-    assert "total 5 apples: " in run(commands.top, apples)[1]
+    assert "total 5 apples: " in run("top", apples)[1]
 
 
 def test_json_holds_exact_values(new):
     """JSON has the agreed keys, and values to the byte."""
-    status, out, _ = run(commands.top, new, "--json", "--by=line", "--limit", "1")
+    status, out, _ = run("top", new, "--json", "--by=line", "--limit", "1")
     assert status == 0
     assert json.loads(out) == {
         "sample_type": "inuse_space",
@@ -96,19 +96,19 @@ def test_json_holds_exact_values(new):
 )
 def test_json_is_null_where_a_row_has_no_such_thing(new, by, keys):
     """A file has no function, and a function no line of its own."""
-    (row,) = json.loads(run(commands.top, new, "--json", "--by", by, "--limit", "1")[1])["rows"]
+    (row,) = json.loads(run("top", new, "--json", "--by", by, "--limit", "1")[1])["rows"]
     assert {key: row[key] for key in row if key not in ("flat", "cum")} == keys
 
 
 def test_no_limit_shows_all(new):
     """--limit 0 hides nothing."""
-    assert len(json.loads(run(commands.top, new, "--json", "--limit", "0")[1])["rows"]) == 4
+    assert len(json.loads(run("top", new, "--json", "--limit", "0")[1])["rows"]) == 4
 
 
 def test_diff_shows_what_changed(new, saved):
     """Differences are signed, shares are of the base's total, and equal rows are left out."""
     base = saved("base", [([1, 2], 5_000_000), ([3, 2], 3_000_000), ([4, 2], 500_000)])
-    status, out, err = run(commands.diff, base, new)
+    status, out, err = run("diff", base, new)
     assert (status, err) == (0, "")
     assert out.splitlines()[:4] == [
         "inuse_space (bytes), +1.50 MB on a base of 8.50 MB: 3 of 3 functions, 100% of the changes",
@@ -120,14 +120,14 @@ def test_diff_shows_what_changed(new, saved):
 
 def test_focus_and_ignore_choose_rows_and_leave_the_total(new):
     """Shares stay those of the whole profile, so that they can be compared."""
-    _, out, _ = run(commands.top, new, "--focus", r"leak|\bsmall", "--ignore", "leak")
+    _, out, _ = run("top", new, "--focus", r"leak|\bsmall", "--ignore", "leak")
     assert out.splitlines()[0] == "inuse_space (bytes), total 10.0 MB: 2 of 2 functions, 5.00% of the total"
     assert out.splitlines()[2].split() == ["500", "kB", "5.0%", "500", "kB", "5.0%", "main.small"]
 
 
 def test_nothing_to_show_is_said_in_one_line(new):
     """No change is an answer, not an empty table."""
-    assert run(commands.diff, new, new)[1] == "inuse_space (bytes), 0 B on a base of 10.0 MB: 0 of 0 functions\n"
+    assert run("diff", new, new)[1] == "inuse_space (bytes), 0 B on a base of 10.0 MB: 0 of 0 functions\n"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_bad_input_is_one_line_and_status_2(new, tmp_path, argv, says):
     """The mistake goes to standard error, in one line, and nothing to standard output."""
     (tmp_path / "bad").write_bytes(b"<html>")
     known = {"NEW": new, "BAD": tmp_path / "bad"}
-    status, out, err = run(commands.top, *(known.get(arg, arg) for arg in argv))
+    status, out, err = run("top", *(known.get(arg, arg) for arg in argv))
     assert (status, out) == (2, "")
     assert says in err
     assert err.count("\n") == 1
@@ -157,7 +157,7 @@ def test_bad_input_is_one_line_and_status_2(new, tmp_path, argv, says):
 
 def test_help_says_what_may_be_asked(new):
     """--help is an answer, not a mistake."""
-    status, out, _ = run(commands.diff, "--help")
+    status, out, _ = run("diff", "--help")
     assert status == 0
     assert out.startswith("usage: gomem diff ")
 
@@ -165,7 +165,7 @@ def test_help_says_what_may_be_asked(new):
 def test_the_collector_is_left_as_it_was(new):
     """Whoever calls a command in process keeps their cycle collector."""
     assert gc.isenabled()
-    run(commands.top, new)
+    run("top", new)
     assert gc.isenabled()
 
 

@@ -36,8 +36,8 @@ class AgentClient:
 
     Those that force collections are given 60 s at least.
 
-    Files that the agent writes (CPU profile, trace, heap dump, peak) are made by the service itself: it must be able to
-    write there. All but the peak's are new files: one that exists already is refused.
+    Files that the agent writes (CPU profile, peak) are made by the service itself: it must be able to write there. All
+    but the peak's are new files: one that exists already is refused.
     """
 
     def __init__(self, socket_path: Path, timeout: float = 10.0) -> None:
@@ -115,18 +115,6 @@ class AgentClient:
         """The file is complete when this returns."""
         self._channel.ask("cpu", "stop")
 
-    def start_trace(self, path: Path) -> None:
-        """Write an execution trace to a new file until stop_trace()."""
-        self._channel.ask("trace", "start", str(path))
-
-    def stop_trace(self) -> None:
-        """The file is complete when this returns."""
-        self._channel.ask("trace", "stop")
-
-    def heap_dump(self, path: Path) -> None:
-        """debug.WriteHeapDump to a new file; the world is stopped until it is written."""
-        self._channel.ask("heapdump", str(path))
-
     def start_peak(self, path: Path) -> None:
         """Keep in `path` the heap profile of the highest cycle; read it by read_peak(), also when the service died."""
         self._channel.ask("peak", "start", str(path))
@@ -147,10 +135,6 @@ class AgentClient:
         """The peak so far; raises ObserveError with the reason when its profile could not be written."""
         return self._read(peak_of, "peak", "get")
 
-    def stop_peak(self) -> None:
-        """Stop looking for peaks; the file stays."""
-        self._channel.ask("peak", "stop")
-
     def retain(self, size: int) -> None:
         """Hold `size` resident bytes more, in place of those held by an earlier call."""
         self._channel.ask("burden", "retain", str(size))
@@ -160,11 +144,11 @@ class AgentClient:
 
         When this returns with 0, the share of all that was allocated until now is reached, to an object.
         """
-        return self._read(_burdened, "burden", "churn", repr(share))
+        return self._read(lambda fields: Burdened(**fields), "burden", "churn", repr(share))
 
     def unburden(self) -> Burdened:
         """End the churning, and let go of what was retained."""
-        return self._read(_burdened, "burden", "stop")
+        return self._read(lambda fields: Burdened(**fields), "burden", "stop")
 
     def _read(self, convert: Callable[[_Fields], _T], *words: str) -> _T:
         answer = self._channel.ask(*words)
@@ -173,10 +157,6 @@ class AgentClient:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"{type(error).__name__}: {error}"
             raise ObserveError(f"the agent's answer to '{words[0]}' is not as known ({what})") from None
-
-
-def _burdened(fields: _Fields) -> Burdened:
-    return Burdened(**fields)
 
 
 def _metric(value: Any) -> int | float | Histogram:
