@@ -30,7 +30,7 @@ class Prior:
     """How far rounds of the same work are known to scatter before any of them has run: one sigma.
 
     absolute: in the metric's unit; of the whole window, to be spread over its operations, where `per_window`.
-    relative: a ratio of the level. Each was measured with benchmarks/a_a.py; docs/regressions.md has the figures.
+    relative: a ratio of the level. Each was measured with benchmarks/a_a.py; docs/how_it_decides.md has the figures.
     """
 
     absolute: float = 0.0

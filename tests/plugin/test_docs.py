@@ -6,6 +6,7 @@ How a block is completed:
 - `python` is a test file; one that begins with `# conftest.py` goes into the project's conftest.py, and one without a
   function is the body of a test. The project has examples/go_service as ./cmd/api, tests/programs/hold as ./cmd/report.
 - `sh` runs line by line in the README's project, but for pip (judged by pyproject.toml) and make (run by .ci/run).
+- The tutorial is a project of its own, which a test goes through as a reader does.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ from pytest_gomem.use import MARKERS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+PYTEST = f"{sys.executable} -m pytest -p no:cacheprovider"
 UNITS_OF = Registry(builtin_metrics()).units()
 # What the plugin itself needs of the objects that tests hold.
 NOT_FOR_TESTS = {
@@ -81,7 +84,7 @@ NOT_FOR_TESTS = {
     Measurement: {"profiles", "fill", "save_artifacts", "skip", "accuse", "note", "learn"},
 }
 # The README's test breaks its budgets, to show how that reads.
-EXIT_STATUS = {"pytest": 1, "gomem compare HEAD": 1, "gomem baseline update": 1}
+EXIT_STATUS = {"gomem compare HEAD": 1, "gomem baseline update": 1}
 # What these tell is the same after fewer rounds than they run by themselves.
 BRIEFLY = {"PYTEST_ADDOPTS": "-p no:hypothesispytest -p no:benchmark --gomem-rounds=3 --gomem-confirm=3"}
 BRIEF = {"gomem compare HEAD", "gomem baseline update"}
@@ -152,6 +155,8 @@ class Project:
 def projects() -> Iterator[Project]:
     usual = next(block.text for block in blocks(PAGES[0]) if block.is_project)
     for page in PAGES[1:]:
+        if page == TUTORIAL:
+            continue
         found = [Project(page, usual)]
         for block in blocks(page):
             if block.is_project:
@@ -259,7 +264,7 @@ def readme_folder(tmp_path_factory, binaries) -> Path:
     (folder / "job").chmod(0o755)
     shutil.copy(binaries("server"), folder / "served")
     (folder / "test_profiles.py").write_text(profiles_block().text)
-    assert shell(folder, f"{sys.executable} -m pytest -p no:cacheprovider").returncode == 0
+    assert shell(folder, PYTEST).returncode == 0
     (folder / "test_profiles.py").unlink()
     # What one command makes for another, which may come first, or on another worker of xdist.
     shutil.copy(folder / "after.pb.gz", folder / "heap.pb.gz")
@@ -307,9 +312,10 @@ def served(folder: Path, command: str) -> Iterator[str]:
 
 
 def commands() -> list[str]:
-    """One that stands on two pages once."""
+    """One that stands on two pages once, and none that the tests of failures run."""
     lines = [line for block in every_block("sh") for line in block.text.splitlines()]
-    return [*dict.fromkeys(shlex.join(words) for line in lines if (words := shlex.split(line, comments=True)))]
+    every = dict.fromkeys(shlex.join(words) for line in lines if (words := shlex.split(line, comments=True)))
+    return [command for command in every if command != "pytest"]
 
 
 @pytest.mark.parametrize("command", commands())
@@ -336,11 +342,31 @@ def assert_installable(requirement: str) -> None:
 
 def test_failure_in_the_readme_is_real(readme_folder):
     """Each line of the failure that the README shows is printed by its test, but for the figures."""
-    printed = shell(readme_folder, f"{sys.executable} -m pytest -p no:cacheprovider").stdout
-    shown = [line for line in blocks(PAGES[0], "text")[0].text.splitlines() if line.strip()]
+    assert_fails_as_shown(readme_folder, blocks(PAGES[0], "text")[0])
+
+
+def test_tutorial(tmp_path, go):
+    """A reader of the tutorial sees the failure that it shows, and none after the repair."""
+    service, repair = blocks(TUTORIAL, "go")
+    (tmp_path / "go.mod").write_text("module shop\n")
+    (tmp_path / "gomem.yaml").write_text(blocks(TUTORIAL, "yaml")[0].text)
+    (tmp_path / "test_memory.py").write_text(blocks(TUTORIAL, "python")[0].text)
+    (tmp_path / "main.go").write_text(service.text)
+    _, failure, passed = blocks(TUTORIAL, "text")
+    assert_fails_as_shown(tmp_path, failure)
+    (tmp_path / "main.go").write_text(re.sub(r".*= append.*\n", repair.text, service.text))
+    done = shell(tmp_path, PYTEST, COLUMNS="80")
+    assert done.returncode == 0, done.stdout
+    assert re.search(without_figures(passed.text.splitlines()[-1]), done.stdout), done.stdout
+
+
+def assert_fails_as_shown(folder: Path, block: Block) -> None:
+    done = shell(folder, PYTEST)
+    assert done.returncode == 1, done.stdout
+    shown = [line for line in block.text.splitlines() if line.strip()]
     assert len(shown) > 5
     for line in shown:
-        assert re.search(without_figures(line), printed), f"{line}\n\n{printed}"
+        assert re.search(without_figures(line), done.stdout), f"{line}\n\n{done.stdout}"
 
 
 _FIGURE = r"\d+(?:\.\d+)?[kM]?(?: (?:[kMG]?B|[mun]?s)\b)?"
@@ -389,7 +415,7 @@ def decorated(module, decorator: str) -> set[str]:
 def test_fixtures_markers_and_hooks():
     """Each has its place in the documentation, and no page names a gomem_ thing that does not exist."""
     every_fixture, hooks = decorated(fixtures, "pytest.fixture"), decorated(hookspecs, "hookspec")
-    assert names("docs/tests.md", "Fixtures") == every_fixture
+    assert names("docs/fixtures.md", "Fixtures") == every_fixture
     assert {name.partition("(")[0] for name in names("docs/extending.md", "Extending")} == hooks
     text = "\n".join(page.read_text() for page in PAGES)
     assert set(re.findall(r"pytest\.mark\.(gomem\w*)", text)) == set(MARKERS)
@@ -423,7 +449,7 @@ def test_configuration_keys(section, keys):
 
 def test_accepted_keys():
     """Every key of gomem_accepted.yaml's entries stands in its table."""
-    assert names("docs/accepted.md", "An entry") == set(accepted._KEYS)
+    assert names("docs/accept.md", "An entry") == set(accepted._KEYS)
 
 
 def test_units():
@@ -437,7 +463,7 @@ def test_units():
 def test_objects_of_tests(kind):
     """What a test may use of an object is in its table, and the table names nothing else."""
     public = {name for name in {*dir(kind), *instance_names(kind)} if not name.startswith("_")}
-    written_down = {re.match(r"\.?(\w+)", name)[1] for name in names("docs/tests.md", kind.__name__)} - {"m"}
+    written_down = {re.match(r"\.?(\w+)", name)[1] for name in names("docs/fixtures.md", kind.__name__)} - {"m"}
     assert written_down == public - NOT_FOR_TESTS[kind]
 
 
