@@ -11,11 +11,11 @@ from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.launch.ports import HOST, bases, local_port
 from pytest_gomem.launch.serving import holds_port, who_answers
 from pytest_gomem.measure.window import Missing
-from pytest_gomem.observe import kernel
 from pytest_gomem.observe.builtin_sources import SOURCES
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.source import Source
+from pytest_gomem.observe.system import System
 from pytest_gomem.session.processes import PPROF_PATH, replaced
 from pytest_gomem.session.readers import Readers
 
@@ -47,6 +47,7 @@ class AttachedProcess:
         sources: Sequence[Source] = SOURCES,
     ) -> None:
         self.pid = pid
+        self.system = System(pid)
         self.name = f"pid {pid}" if pid is not None else str(pprof or url)
         self.tree = False
         self.sample_rate = sample_rate
@@ -56,8 +57,8 @@ class AttachedProcess:
         self._url = url
         self.is_checked = pprof is None or self._is_own(pprof)
         self._endpoint: PprofEndpoint | None = PprofEndpoint(pprof) if pprof else None
-        self._first_image = self.image()
-        self.readers = Readers(sources, self)
+        self._first_image = self.system.image()
+        self.readers = Readers(sources, self, self.system)
 
     def _is_own(self, pprof: str) -> bool:
         port = local_port(pprof)
@@ -121,13 +122,9 @@ class AttachedProcess:
         except ObserveError:
             return ()
 
-    def image(self) -> str:
-        """What changes when it replaces its program by exec; "" where that is not told."""
-        return kernel.image(self.pid) if self.pid is not None else ""
-
     def remarks(self) -> list[str]:
         """What it has become since it was attached to."""
-        return replaced(self.pid, self._first_image, self.image(), "attach()")
+        return replaced(self.pid, self._first_image, self.system.image(), "attach()")
 
     def ending(self, within: float = 0.0) -> ExitRecord | None:
         """Unknown: only a parent is told."""
@@ -135,7 +132,7 @@ class AttachedProcess:
 
     def ending_words(self) -> str:
         """Whether it is still there."""
-        return "has ended" if kernel.has_ended(self.pid) else "is running"
+        return "has ended" if self.system.has_ended() else "is running"
 
     def stop(self) -> None:
         """Stop watching."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -86,7 +85,7 @@ class Phases:
         self._note(self._readings.kernel())
         reset = self._readings.reset_peak()
         kernel = self._readings.kernel()
-        self._open = (shown, _Edge(time.monotonic(), kernel, runtime, memstats), reset, ops)
+        self._open = (shown, _Edge(self._readings.now(), kernel, runtime, memstats), reset, ops)
         self.operations = Operations()
 
     def leave(self, *, collect: bool = False) -> None:
@@ -95,7 +94,7 @@ class Phases:
             return
         name, start, reset, ops = self._open
         kernel = self._readings.kernel()
-        t = time.monotonic()
+        t = self._readings.now()
         self._note(kernel)
         smaps = self._readings.smaps()
         runtime, memstats = self._inside()

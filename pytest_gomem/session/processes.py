@@ -24,6 +24,7 @@ from pytest_gomem.observe.builtin_sources import SOURCES
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.source import Source
+from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
 
 PPROF_PATH = "/debug/pprof"
@@ -43,6 +44,7 @@ class LaunchedProcess:
         self.launched = launched
         self.name = launched.config.name
         self.tree = launched.config.tree
+        self.system = System(self.pid, tree=self.tree)
         self.sample_rate = sample_rate
         self.gc: GcSettings = launched.gc
         self.gomaxprocs: int | None = launched.gc.gomaxprocs or DEFAULT_GOMAXPROCS
@@ -51,13 +53,13 @@ class LaunchedProcess:
         self._environ = environ
         self._endpoint: PprofEndpoint | ObserveError | None = None
         self._final: ExitRecord | None = None
-        self._first_image = self.image()
+        self._first_image = self.system.image()
         self.no_agent = launched.no_agent
         self.startup_peak: int | Missing = _NOT_AWAITED if launched.startup_peak is None else launched.startup_peak
         self._agent = self._connect(launched)
         wanted = launched.config.peak_profile and self._agent is not None
         self.peak_file: Path | None = launched.socket.with_name("peak") if wanted and launched.socket else None
-        self.readers = Readers(sources, self)
+        self.readers = Readers(sources, self, self.system)
 
     @property
     def pid(self) -> int:
@@ -121,11 +123,7 @@ class LaunchedProcess:
         """What is to be said of how the process that is measured was found, and of what it has become."""
         serving = self.launched.serving
         notes = [] if not serving.is_checked and self._agent is not None else list(serving.notes)
-        return [*notes, *replaced(self.pid, self._first_image, self.image(), "it was ready")]
-
-    def image(self) -> str:
-        """What changes when it replaces its program by exec; "" where that is not told."""
-        return kernel.image(self.pid)
+        return [*notes, *replaced(self.pid, self._first_image, self.system.image(), "it was ready")]
 
     @property
     def is_checked(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -10,11 +9,11 @@ from pytest_gomem.errors import NoSource, ObserveError
 from pytest_gomem.measure.window import Missing, SourceEdges
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.inside import Inside
-from pytest_gomem.observe.kernel import stopped_words
 from pytest_gomem.observe.page import Page
 from pytest_gomem.observe.quantities import PROCESS_QUANTITIES, Observed
 from pytest_gomem.observe.silence import Silence
 from pytest_gomem.observe.source import Reader, Source, Target
+from pytest_gomem.observe.system import System
 from pytest_gomem.session.settling import settle
 
 _STOPPED, _LOOK = 2.0, 0.05  # seconds that a stopped process is given to be continued, and between looks at it
@@ -24,9 +23,10 @@ _COSTS = ("total_alloc", "mallocs")  # what a reading itself adds to
 class Readers:
     """The sources of one process, the most trusted first."""
 
-    def __init__(self, sources: Sequence[Source], target: Target) -> None:
+    def __init__(self, sources: Sequence[Source], target: Target, system: System) -> None:
         self._sources = sorted(sources, key=lambda source: source.trust)
         self._target = target
+        self.system = system
         self._found: dict[str, Reader | ObserveError] = {}
 
     def reader(self, source: Source) -> Reader:
@@ -84,13 +84,13 @@ class Readers:
 
     def heed_stop(self) -> None:
         """Ask nobody where the process is stopped, and stays so for 2 s: none of them could answer."""
-        deadline = time.monotonic() + _STOPPED
-        while reason := stopped_words(self._target.pid):
-            if time.monotonic() >= deadline:
+        deadline = self.system.now() + _STOPPED
+        while reason := self.system.stopped_words():
+            if self.system.now() >= deadline:
                 for silence in self._silences():
                     silence.expect(reason)
                 return
-            time.sleep(_LOOK)
+            self.system.sleep(_LOOK)
 
     def _silences(self) -> Iterator[Silence]:
         for found in (self._target.agent(), *self._found.values()):
@@ -147,7 +147,14 @@ class Beside:
         read = self._readers.reader(source).read
         before = None if isinstance(edges.start, Missing) else edges.start.quantities.get("goroutines")
         try:
-            settled = settle(read, read, held=_goroutines, closing=lambda _: closing(), at_rest=before)
+            settled = settle(
+                read,
+                read,
+                held=_goroutines,
+                closing=lambda _: closing(),
+                system=self._readers.system,
+                at_rest=before,
+            )
         except ObserveError:  # what it told at the close stays
             return edges
         return replace(edges, goroutines=_goroutines(settled.last).get("goroutines"), unrest=settled.unrest)

@@ -9,10 +9,9 @@ from dataclasses import replace
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, NAMES
 from pytest_gomem.measure.window import Missing, RuntimeMetrics, RuntimeValues, number_of
-from pytest_gomem.observe import connections, kernel
 from pytest_gomem.observe.quantities import quantities_of
 from pytest_gomem.observe.records import KernelReading, MemStats
-from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
+from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.peaks import unlooked
 from pytest_gomem.session.settling import Settled, settle
 from pytest_gomem.session.subject import Subject, unanswered
@@ -40,39 +39,30 @@ class Readings:
 
     def __init__(self, subject: Subject, *, pss: bool) -> None:
         self._subject = subject
+        self._system = subject.system
         self._pss = pss
+
+    def now(self) -> float:
+        """CLOCK_MONOTONIC, seconds."""
+        return self._system.now()
 
     def kernel(self) -> KernelReading | Missing:
         """RSS, its peak, CPU, threads and descriptors."""
-        pid = self._subject.pid
-        if pid is None:
-            return Missing("only a pprof URL is known, no process id to read RSS from")
         try:
-            return kernel.read(pid, tree=self._subject.tree, pss=self._pss)
+            return self._system.read(pss=self._pss)
         except ObserveError as error:
             return unanswered(self._subject, error)
 
     def smaps(self) -> SmapsTotals | Missing:
         """The mappings."""
-        pid = self._subject.pid
-        if pid is None:
-            return Missing("only a pprof URL is known, no process id to read mappings from")
         try:
-            return read_smaps(pid)
+            return self._system.smaps()
         except ObserveError as error:
             return Missing(str(error))
 
     def reset_peak(self) -> bool:
         """Set the kernel's peak to the current RSS; whether that could be done."""
-        pid = self._subject.pid
-        if pid is None or not self._subject.may_reset_peak:
-            return False
-        try:
-            members = kernel.family(pid, self._subject.tree)
-        except ObserveError:
-            return False
-        resets = [kernel.reset_peak(member.pid) for member in members]
-        return all(resets)
+        return self._subject.may_reset_peak and self._system.reset_peak()
 
     def inside(self) -> tuple[RuntimeValues | Missing, MemStats | Missing]:
         """runtime/metrics, then MemStats: always both in this order, so that each such reading costs the same."""
@@ -99,7 +89,7 @@ class Readings:
 
     def closing(self) -> int:
         """How many of its connections are being closed."""
-        return 0 if self._subject.pid is None else connections.closing(self._subject.pid)
+        return self._system.closing_connections()
 
     def settled(self, at_rest: int | None = None) -> Settled[MemStats] | Missing:
         """MemStats and the number of goroutines after forced collections, once they stand still.
@@ -123,6 +113,7 @@ class Readings:
                     lambda: counted(inside.collected()),
                     held=quantities_of,
                     closing=closing,
+                    system=self._system,
                     at_rest=at_rest,
                 )
         except ObserveError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from pytest_gomem.observe.system import System
 from pytest_gomem.quantity import BYTES, COUNT, Unit, format_value
 
 LONGEST = 2.0  # seconds
@@ -35,6 +35,7 @@ def settle(
     *,
     held: Callable[[_T], Mapping[str, float]],
     closing: Callable[[_T], int],
+    system: System,
     at_rest: float | None = None,
 ) -> Settled[_T]:
     """Read, and read `again` until two readings agree with no connection `closing` between them.
@@ -44,18 +45,18 @@ def settle(
     of the service when it was at rest: more of them are to stand still for 0.25 s, since workers that sleep or wait
     stand still for a millisecond too. Raises as they do.
     """
-    began, pause, before = time.monotonic(), _FIRST_PAUSE, read()
+    began, pause, before = system.now(), _FIRST_PAUSE, read()
     while True:
         connections = closing(before)
         many = at_rest is not None and held(before).get("goroutines", 0) > at_rest + _FEW
         wait = _LONGEST_PAUSE if many else pause
-        time.sleep(wait)
+        system.sleep(wait)
         after = again()
         moved = list(_moved(held(before), held(after)))
         if not moved and not connections:
             return Settled(after)
         pause = min(2 * pause, _LONGEST_PAUSE)
-        passed = time.monotonic() - began
+        passed = system.now() - began
         if passed + max(pause, wait) > LONGEST:
             were = "was" if connections == 1 else "were"
             still = moved or [f"{connections} of its connections {were} still being closed"]

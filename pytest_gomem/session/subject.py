@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Protocol
 
 from pytest_gomem.errors import NoSource, ObserveError
-from pytest_gomem.keeper.client import KeptChild, Watched
 from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.inside import Inside
-from pytest_gomem.observe.kernel import has_ended, stopped_words
+from pytest_gomem.observe.records import GcCycle, Sample
+from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
 
 UNTIL_REAPED = 0.1  # seconds from where a dying process closes its connections to where the keeper hears of its end
 
 
-class Subject(Protocol):
-    """What a window is opened on: a launched or an attached process."""
+class Timeline(Protocol):
+    """Who samples a process."""
 
-    name: str
+    def samples(self, since: float, until: float) -> tuple[Sample, ...]:
+        """Points of the timeline between two CLOCK_MONOTONIC instants."""
+
+
+class GcLog(Protocol):
+    """Who reads the gctrace lines of a process."""
+
+    def gc_cycles(self, since: float = 0.0, until: float = inf) -> tuple[tuple[GcCycle, ...], int]:
+        """GC cycles whose line was read between two instants, and how many lines were rejected since the start."""
+
+
+class Subject(Protocol):
+    """What a window is opened on: a launched or an attached process.
+
+    system: the time, and what the kernel says of the process.
+    """
+
+    system: System
     tree: bool
     sample_rate: float
     may_reset_peak: bool
@@ -36,21 +54,15 @@ class Subject(Protocol):
         """Process id; None where only a pprof URL is known."""
 
     @property
-    def timeline(self) -> Watched | None:
+    def timeline(self) -> Timeline | None:
         """Where the samples are."""
 
     @property
-    def kept(self) -> KeptChild | None:
-        """The keeper's handle, for a process that we launched."""
+    def kept(self) -> GcLog | None:
+        """Where the GC cycles are, of a process that we launched."""
 
     def inside(self) -> Inside:
         """Who tells all of its MemStats: the most trusted source that does; raises ObserveError when there is none."""
-
-    def remarks(self) -> list[str]:
-        """What is to be said of how the process that is measured was found, and of what it has become."""
-
-    def image(self) -> str:
-        """What changes when it replaces its program by exec; "" where that is not told."""
 
     def agent(self) -> AgentClient | None:
         """The agent built into it; None where there is none."""
@@ -66,7 +78,7 @@ def unanswered(subject: Subject, error: ObserveError) -> Missing:
     """Why a process did not answer: that it has ended, or what stopped it, goes before what was seen of it."""
     if subject.ending(0.0 if isinstance(error, NoSource) else UNTIL_REAPED) is not None:
         return Missing(f"the process {subject.ending_words()}")
-    if has_ended(subject.pid):  # one that is not ours
+    if subject.system.has_ended():  # one that is not ours
         return Missing(f"process {subject.pid} has ended")
-    stopped = stopped_words(subject.pid)
+    stopped = subject.system.stopped_words()
     return Missing(f"{stopped} ({error})" if stopped and stopped != str(error) else str(error))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -75,6 +74,7 @@ class OpenWindow:
         self.name = name
         self.declared_ops = ops
         self.fresh = fresh
+        self._system = subject.system
         self._readings = Readings(subject, pss=pss)
         self._collecting = collecting
         self._profile = profile
@@ -100,8 +100,8 @@ class OpenWindow:
         self._held = held_from_earlier(stats, self._opening_smaps, collected=collected)
         self._peak_reset = self._readings.reset_peak()
         self._start = self._readings.kernel()
-        self._image = self.subject.image()
-        self.opened = time.monotonic()
+        self._image = self._system.image()
+        self.opened = self._system.now()
 
     def _free(self) -> None:
         """Have the agent return free memory to the system, so that this window's peak is its own.
@@ -132,8 +132,8 @@ class OpenWindow:
 
     def _read_at_close(self) -> _Closing:
         end = self._readings.kernel()
-        closed = time.monotonic()
-        now = self.subject.image()
+        closed = self._system.now()
+        now = self._system.image()
         self._is_replaced = bool(now and self._image) and now != self._image
         smaps = self._readings.smaps()
         runtime, memstats = self._end_inside()
@@ -188,11 +188,11 @@ class OpenWindow:
 
         Nothing where it cannot be read.
         """
-        began, before = time.monotonic(), self._readings.inside()[1]
+        began, before = self._system.now(), self._readings.inside()[1]
         if isinstance(self._memstats, Missing) or isinstance(before, Missing):
             return {}
-        time.sleep(seconds)
-        took, after = time.monotonic() - began, self._readings.inside()[1]
+        self._system.sleep(seconds)
+        took, after = self._system.now() - began, self._readings.inside()[1]
         if isinstance(after, Missing):
             return {}
         _, read_bytes, read_objects = self._memstats

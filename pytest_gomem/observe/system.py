@@ -1,0 +1,67 @@
+"""The operating system as one process's windows use it: the time, and what the kernel says of the process."""
+
+from __future__ import annotations
+
+import time
+
+from pytest_gomem.errors import ObserveError
+from pytest_gomem.observe import connections, kernel
+from pytest_gomem.observe.records import KernelReading
+from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
+
+
+class System:
+    """Reads one process, and with `tree` its descendants; pid is None where only a URL is known.
+
+    Windows read the system through this class alone: `pytest_gomem.testing` puts a fake in its place.
+    """
+
+    def __init__(self, pid: int | None, *, tree: bool = False) -> None:
+        self._pid = pid
+        self._tree = tree
+
+    def now(self) -> float:
+        """CLOCK_MONOTONIC, seconds."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+    def read(self, *, pss: bool) -> KernelReading:
+        """RSS, its peak, CPU, threads and descriptors; pss: and the proportional set size. Raises ObserveError."""
+        return kernel.read(self._known("RSS"), tree=self._tree, pss=pss)
+
+    def smaps(self) -> SmapsTotals:
+        """The mappings; raises ObserveError."""
+        return read_smaps(self._known("mappings"))
+
+    def reset_peak(self) -> bool:
+        """Set the kernel's peak to the current RSS; returns whether that could be done."""
+        try:
+            members = kernel.family(self._known("RSS"), self._tree)
+        except ObserveError:
+            return False
+        resets = [kernel.reset_peak(member.pid) for member in members]  # all of them, also where one fails
+        return all(resets)
+
+    def closing_connections(self) -> int:
+        """How many of the process's TCP connections are being closed."""
+        return 0 if self._pid is None else connections.closing(self._pid)
+
+    def image(self) -> str:
+        """What changes when the process replaces its program by exec; "" where that is not known."""
+        return "" if self._pid is None else kernel.image(self._pid)
+
+    def has_ended(self) -> bool:
+        """Whether the process is known to have ended."""
+        return kernel.has_ended(self._pid)
+
+    def stopped_words(self) -> str:
+        """Says that the process is stopped and what to do; "" where it is not."""
+        return kernel.stopped_words(self._pid)
+
+    def _known(self, what: str) -> int:
+        if self._pid is None:
+            raise ObserveError(f"only a pprof URL is known, no process id to read {what} from")
+        return self._pid
