@@ -63,11 +63,11 @@ if TYPE_CHECKING:
     from pytest_gomem.quantity import format_value as format_value
     from pytest_gomem.quantity import parse_quantity as parse_quantity
     from pytest_gomem.report.json_report import report_schema as report_schema
-    from pytest_gomem.report.model import MetricValue as MetricValue
-    from pytest_gomem.report.model import PhaseRecord as PhaseRecord
-    from pytest_gomem.report.model import RunRecord as RunRecord
-    from pytest_gomem.report.model import TestRecord as TestRecord
-    from pytest_gomem.report.model import WindowRecord as WindowRecord
+    from pytest_gomem.results.run_record import RunRecord as RunRecord
+    from pytest_gomem.results.run_record import TestRecord as TestRecord
+    from pytest_gomem.results.window_record import MetricValue as MetricValue
+    from pytest_gomem.results.window_record import PhaseRecord as PhaseRecord
+    from pytest_gomem.results.window_record import WindowRecord as WindowRecord
     from pytest_gomem.session.gomem import Gomem as Gomem
     from pytest_gomem.session.gomem import Launchpad as Launchpad
     from pytest_gomem.session.measurement import Measurement as Measurement
@@ -97,13 +97,13 @@ _HOMES = {
     "Measurement": "pytest_gomem.session.measurement",
     "MemStats": "pytest_gomem.observe.records",
     "Metric": "pytest_gomem.measure.metric",
-    "MetricValue": "pytest_gomem.report.model",
+    "MetricValue": "pytest_gomem.results.window_record",
     "Missing": "pytest_gomem.measure.window",
     "Noise": "pytest_gomem.measure.metric",
     "ObserveError": "pytest_gomem.errors",
     "Observed": "pytest_gomem.observe.quantities",
     "PER_SECOND": "pytest_gomem.quantity",
-    "PhaseRecord": "pytest_gomem.report.model",
+    "PhaseRecord": "pytest_gomem.results.window_record",
     "Place": "pytest_gomem.errors",
     "Prior": "pytest_gomem.measure.metric",
     "QUANTITIES": "pytest_gomem.observe.quantities",
@@ -112,7 +112,7 @@ _HOMES = {
     "Reader": "pytest_gomem.observe.source",
     "Reading": "pytest_gomem.measure.metric",
     "Response": "pytest_gomem.drive.client",
-    "RunRecord": "pytest_gomem.report.model",
+    "RunRecord": "pytest_gomem.results.run_record",
     "SECONDS": "pytest_gomem.quantity",
     "SECONDS_PER_OP": "pytest_gomem.quantity",
     "Service": "pytest_gomem.session.service",
@@ -121,13 +121,13 @@ _HOMES = {
     "Status": "pytest_gomem.judge.verdict",
     "Stream": "pytest_gomem.drive.client",
     "Target": "pytest_gomem.observe.source",
-    "TestRecord": "pytest_gomem.report.model",
+    "TestRecord": "pytest_gomem.results.run_record",
     "ToolchainError": "pytest_gomem.errors",
     "Unavailable": "pytest_gomem.measure.metric",
     "Unit": "pytest_gomem.quantity",
     "Verdict": "pytest_gomem.judge.verdict",
     "Window": "pytest_gomem.measure.window",
-    "WindowRecord": "pytest_gomem.report.model",
+    "WindowRecord": "pytest_gomem.results.window_record",
     "format_value": "pytest_gomem.quantity",
     "hookimpl": "pytest",
     "metric": "pytest_gomem.measure.metric",

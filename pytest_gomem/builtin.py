@@ -13,7 +13,7 @@ from pytest_gomem.options import said
 if TYPE_CHECKING:
     from pytest_gomem.measure.metric import Metric
     from pytest_gomem.observe.source import Source
-    from pytest_gomem.report.model import RunRecord
+    from pytest_gomem.results.run_record import RunRecord
 
 
 @pytest.hookimpl(tryfirst=True)

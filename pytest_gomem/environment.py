@@ -10,7 +10,7 @@ from pytest_gomem import __version__
 from pytest_gomem.errors import ToolchainError
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.observe.kernel import thp_mode
-from pytest_gomem.report.model import RunRecord, TestRecord
+from pytest_gomem.results.run_record import RunRecord, TestRecord
 
 
 def run_record(tests: Sequence[TestRecord]) -> RunRecord:

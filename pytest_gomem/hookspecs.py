@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_gomem.measure.metric import Metric
     from pytest_gomem.observe.source import Source
-    from pytest_gomem.report.model import RunRecord
+    from pytest_gomem.results.run_record import RunRecord
 
 
 @pytest.hookspec

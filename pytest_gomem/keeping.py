@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pytest_gomem.baseline.profiles import Handover, ProfileFolder
     from pytest_gomem.baseline.store import Store
     from pytest_gomem.baseline.update import Update
-    from pytest_gomem.report.model import RunRecord
     from pytest_gomem.report.text import Line
+    from pytest_gomem.results.run_record import RunRecord
     from pytest_gomem.selection import Selection
     from pytest_gomem.state import State
 

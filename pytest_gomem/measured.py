@@ -27,7 +27,8 @@ from pytest_gomem.report.advice import with_advice
 from pytest_gomem.report.failure import LOG_LINES, failure_text
 from pytest_gomem.report.json_report import test_to_dict
 from pytest_gomem.report.junit import properties
-from pytest_gomem.report.model import TestRecord, WindowRecord
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.comparing import References
 from pytest_gomem.session.course import Course
 from pytest_gomem.session.gomem import Gomem

@@ -12,7 +12,7 @@ import pytest
 from pytest_gomem.use import is_worker
 
 if TYPE_CHECKING:
-    from pytest_gomem.report.model import TestRecord
+    from pytest_gomem.results.run_record import TestRecord
     from pytest_gomem.state import State
 
 _FILE = "planned.json"
@@ -72,7 +72,7 @@ class Outcomes:
 
     @staticmethod
     def _record(nodeid: str, crashed: dict[str, str], started: Collection[str], session: pytest.Session) -> TestRecord:
-        from pytest_gomem.report.model import TestRecord
+        from pytest_gomem.results.run_record import TestRecord
 
         if nodeid in crashed:
             return TestRecord(nodeid, "crashed", (), reason=crashed[nodeid] or "its xdist worker died")

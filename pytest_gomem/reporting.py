@@ -17,8 +17,8 @@ from pytest_gomem.use import is_worker
 if TYPE_CHECKING:
     from pytest_gomem.config.accepted import Acceptance
     from pytest_gomem.outcomes import Outcomes
-    from pytest_gomem.report.model import RunRecord, TestRecord
     from pytest_gomem.report.text import Line
+    from pytest_gomem.results.run_record import RunRecord, TestRecord
     from pytest_gomem.selection import Selection
     from pytest_gomem.state import State
 

@@ -12,7 +12,7 @@ from pytest_gomem.globs import means_test
 from pytest_gomem.judge.precedence import unmatched
 
 if TYPE_CHECKING:
-    from pytest_gomem.report.model import TestRecord
+    from pytest_gomem.results.run_record import TestRecord
 
 
 def without_a_test(

@@ -44,7 +44,7 @@ from pytest_gomem.judge.regressions import regression_verdicts
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.quantity import RATIO, Quantity
-from pytest_gomem.report.model import BuildRecord, GcRecord, WindowRecord
+from pytest_gomem.results.window_record import BuildRecord, GcRecord, WindowRecord
 from pytest_gomem.session.comparing import is_decided
 from pytest_gomem.session.schedule import Schedule, automatic, automatically_paired, paired
 

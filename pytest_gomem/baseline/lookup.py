@@ -13,7 +13,8 @@ from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.keys import Key, by_window, numbered
-from pytest_gomem.report.model import TestRecord, WindowRecord
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.comparing import NoReference, Reference, no_heap
 
 _REFRESH = "gomem baseline update records it anew"

@@ -17,7 +17,8 @@ from pytest_gomem.judge.function_figures import figure_of
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.report.keys import by_window
-from pytest_gomem.report.model import TestRecord, WindowRecord, definitions
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import WindowRecord, definitions
 from pytest_gomem.session.comparing import rounds_of
 from pytest_gomem.session.sides import only_bounded
 

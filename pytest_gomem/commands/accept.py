@@ -32,7 +32,7 @@ from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.nodeids import SeveralTests, find_tests
 from pytest_gomem.quantity import UNITS, Unit
 from pytest_gomem.report.broken import CACHE_FILE, Broken, broken_limits, read_report
-from pytest_gomem.report.model import TestRecord
+from pytest_gomem.results.run_record import TestRecord
 
 # The next run's figure is not this one's to the byte. With room for a third of what is visible, 33 of 1000 next runs
 # that were drawn from the rounds in benchmarks/detection broke what was accepted of a peak RSS; with room for all, 3.

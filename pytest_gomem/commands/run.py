@@ -21,7 +21,7 @@ from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.quantity import format_value
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.json_report import write_json
-from pytest_gomem.report.model import TestRecord
+from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.run_folder import run_folder
 from pytest_gomem.session.gomem import RUN_TIMEOUT, Gomem
 from pytest_gomem.session.judging import Judging

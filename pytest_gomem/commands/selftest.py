@@ -18,8 +18,8 @@ from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.printable import printable
 from pytest_gomem.quantity import RATIO, format_value, parse_quantity
 from pytest_gomem.report.broken import read_report
-from pytest_gomem.report.model import TestRecord
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, short_names, wrapped
+from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.run_folder import run_folder
 from pytest_gomem.session.burden import NO_BURDEN, VARIABLE, Burden, write_burden
 from pytest_gomem.session.proof import NotTested, Proof, burden_for, proofs

@@ -8,8 +8,8 @@ from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.bill import ROW_KINDS, advice_of
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.quantity import BYTES, format_value
-from pytest_gomem.report.model import BillRecord, WindowRecord
 from pytest_gomem.report.text import readings
+from pytest_gomem.results.window_record import BillRecord, WindowRecord
 
 _MADE = frozenset(
     {"total_alloc", "allocs", "alloc_rate", "alloc_bytes_per_op", "allocs_per_op", "alloc_space", "alloc_objects"}

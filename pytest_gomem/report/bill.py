@@ -9,8 +9,8 @@ from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row, sentence
 from pytest_gomem.measure.bill_metrics import bill_of
 from pytest_gomem.printable import printable
 from pytest_gomem.quantity import BYTES, format_value
-from pytest_gomem.report.model import BillRecord, BillRow
 from pytest_gomem.report.text import columns, percent, wrapped
+from pytest_gomem.results.window_record import BillRecord, BillRow
 
 _TELLING = 0.05  # of RSS: less of a change says nothing
 OPENING = "at the opening"

@@ -13,8 +13,9 @@ from pytest_gomem.judge.acceptances import excess, metric_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.quantity import UNITS, Unit
 from pytest_gomem.report.json_report import test_from_dict, to_dict
-from pytest_gomem.report.model import RunRecord, TestRecord, WindowRecord
 from pytest_gomem.report.text import metric_unit
+from pytest_gomem.results.run_record import RunRecord, TestRecord
+from pytest_gomem.results.window_record import WindowRecord
 
 CACHE_KEY = "gomem/broken"
 CACHE_FILE = Path(".pytest_cache/v") / CACHE_KEY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_gomem.judge.decide import failed
-from pytest_gomem.report.model import TestRecord
+from pytest_gomem.results.run_record import TestRecord
 
 
 def ran_to_its_end(test: TestRecord) -> bool:

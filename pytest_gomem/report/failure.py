@@ -14,7 +14,6 @@ from pytest_gomem.report.accepted import accepted_text
 from pytest_gomem.report.bill import bill_lines
 from pytest_gomem.report.culprits import culprit_lines, first_culprit
 from pytest_gomem.report.functions import function_detail
-from pytest_gomem.report.model import LoadSummary, PeakMoment, WindowRecord
 from pytest_gomem.report.size_classes import size_class_text
 from pytest_gomem.report.text import (
     budget_name,
@@ -26,6 +25,7 @@ from pytest_gomem.report.text import (
     value_text,
     wrapped,
 )
+from pytest_gomem.results.window_record import LoadSummary, PeakMoment, WindowRecord
 
 LOG_LINES = 20
 _ALLOCATION = frozenset({"total_alloc", "allocs", "alloc_rate", "alloc_bytes_per_op", "allocs_per_op"})

@@ -11,9 +11,9 @@ from typing import Any
 
 from pytest_gomem.errors import ConfigError, Place
 from pytest_gomem.files import write_whole
-from pytest_gomem.report.model import RunRecord, TestRecord
 from pytest_gomem.report.wire.plain import plain_dict
 from pytest_gomem.report.wire.window import window_from_dict, window_to_dict
+from pytest_gomem.results.run_record import RunRecord, TestRecord
 
 SCHEMA_VERSION = 1
 ENVIRONMENT_KEYS = ("go_version", "goos", "goarch", "kernel", "cpus", "page_size", "thp")

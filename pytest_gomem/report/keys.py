@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_gomem.judge.conditions import ATTACHED, PROCESS
-from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.results.window_record import WindowRecord
 
 Key = tuple[str, str, int]  # service, window, and which of the windows of that name in its round
 

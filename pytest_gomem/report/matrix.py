@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.printable import printable
 from pytest_gomem.report.complete import ran_to_its_end
-from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.report.text import (
     Line,
     clip,
@@ -22,6 +21,8 @@ from pytest_gomem.report.text import (
     window_labels,
     wrapped,
 )
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import WindowRecord
 
 # The most telling first: where the terminal is narrow, columns are dropped from the end.
 _METRICS = ("gc_cycles", "peak_rss", "gc_cpu", "live_heap", "gc_pause_max", "throughput", "latency_p99")

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from pytest_gomem.judge.regressions import BY_DEFAULT, REGRESSION, interval_text
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.printable import printable
-from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.report.text import (
     Line,
     Style,
@@ -30,6 +29,8 @@ from pytest_gomem.report.text import (
     without_process,
     wrapped,
 )
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import WindowRecord
 
 _FEWEST_CELLS = 12  # of a test's name, however narrow the terminal
 _BYTES = re.compile(r"[0-9.]+ [kMGT]?B\b")

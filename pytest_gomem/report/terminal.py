@@ -12,7 +12,6 @@ from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.printable import printable
-from pytest_gomem.report.model import MetricValue, TestRecord, WindowRecord
 from pytest_gomem.report.text import (
     Line,
     Style,
@@ -34,6 +33,8 @@ from pytest_gomem.report.text import (
     without_process,
     wrapped,
 )
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import MetricValue, WindowRecord
 
 # The most telling first: where the terminal is narrow, columns are dropped from the end.
 _METRICS = {

@@ -16,7 +16,8 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.printable import printable
 from pytest_gomem.quantity import UNITS, format_value
-from pytest_gomem.report.model import TestRecord, WindowRecord
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import WindowRecord
 
 Style = Literal["", "green", "red", "yellow", "bold"]
 Line = tuple[str, Style]

@@ -11,7 +11,7 @@ from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import COMPARED, summary
-from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.culprits import accusable, counts_for
 from pytest_gomem.session.pairs import Pairs

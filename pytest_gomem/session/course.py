@@ -11,7 +11,7 @@ from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.keys import Key, keys
-from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.comparing import Comparing, References, is_decided
 from pytest_gomem.session.gomem import Gomem

@@ -17,7 +17,7 @@ from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import summary
-from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.capture import Profiles
 from pytest_gomem.session.reasons import Built, Reasons
 

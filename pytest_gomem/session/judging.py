@@ -18,7 +18,7 @@ from pytest_gomem.judge.phases import judge_phase
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
-from pytest_gomem.report.model import PhaseRecord
+from pytest_gomem.results.window_record import PhaseRecord
 
 CHECK_SCOPE = "check()"
 

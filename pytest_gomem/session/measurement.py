@@ -17,7 +17,7 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.failure import failure_text
-from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.capture import Profiles
 from pytest_gomem.session.culprits import with_culprits

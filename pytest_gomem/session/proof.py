@@ -13,8 +13,9 @@ from pytest_gomem.judge.regressions import REGRESSION, in_every_round
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.judge.visible import Fit, fit
 from pytest_gomem.measure.metric import Metric
-from pytest_gomem.report.model import TestRecord, WindowRecord
 from pytest_gomem.report.text import budget_name, limit_text, percent
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.burden import NOTE, Burden, Window
 from pytest_gomem.session.comparing import rounds_of
 from pytest_gomem.session.sides import missing

@@ -23,7 +23,7 @@ from pytest_gomem.measure.window import Missing, Phase, Window
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
 from pytest_gomem.quantity import BYTES, format_value
 from pytest_gomem.report.bill import window_bill_record
-from pytest_gomem.report.model import (
+from pytest_gomem.results.window_record import (
     BillRecord,
     BuildRecord,
     GcRecord,

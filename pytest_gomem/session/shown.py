@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pytest_gomem.measure.metric import Unavailable
-from pytest_gomem.report.model import MetricValue, WindowRecord
+from pytest_gomem.results.window_record import MetricValue, WindowRecord
 
 
 def with_shown_texts(window: WindowRecord, shown: Callable[[str], str]) -> WindowRecord:

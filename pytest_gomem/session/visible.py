@@ -9,7 +9,7 @@ from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.judge.visible import smallest_visible
 from pytest_gomem.measure.metric import Metric
-from pytest_gomem.report.model import WindowRecord
+from pytest_gomem.results.window_record import WindowRecord
 
 
 def with_visible(window: WindowRecord, metrics: Mapping[str, Metric], enough: int = ENOUGH) -> WindowRecord:

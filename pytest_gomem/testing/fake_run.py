@@ -11,7 +11,8 @@ from pytest_gomem.errors import Place
 from pytest_gomem.judge.decide import failed, judge
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.report.model import BuildRecord, GcRecord, MetricValue, RunRecord, TestRecord, WindowRecord
+from pytest_gomem.results.run_record import RunRecord, TestRecord
+from pytest_gomem.results.window_record import BuildRecord, GcRecord, MetricValue, WindowRecord
 
 
 def fake_window_record(

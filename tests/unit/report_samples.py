@@ -26,16 +26,15 @@ from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.measure.size_classes import SizeClassGrowth
 from pytest_gomem.quantity import UNITS, Quantity, parse_quantity
-from pytest_gomem.report.model import (
+from pytest_gomem.results.run_record import RunRecord, TestRecord
+from pytest_gomem.results.window_record import (
     BuildRecord,
     GcRecord,
     LoadSummary,
     MetricValue,
     PeakMoment,
     PhaseRecord,
-    RunRecord,
     Series,
-    TestRecord,
     WindowRecord,
 )
 

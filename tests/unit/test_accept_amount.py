@@ -15,7 +15,7 @@ from pytest_gomem.errors import Place
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.quantity import BYTES, RATIO, Quantity
 from pytest_gomem.report.broken import Broken, broken_limits
-from pytest_gomem.report.model import TestRecord
+from pytest_gomem.results.run_record import TestRecord
 
 
 def broken(share, by, visible=0.0):

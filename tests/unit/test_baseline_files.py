@@ -30,7 +30,8 @@ from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.quantity import BYTES, RATIO, Quantity
-from pytest_gomem.report.model import MetricValue, TestRecord
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import MetricValue
 from pytest_gomem.session.comparing import NoReference, Reference
 
 PLACE = Path("gomem_baselines/test_it.json")

@@ -18,7 +18,7 @@ from pytest_gomem.files import write_whole
 from pytest_gomem.pprof.write import compressed
 from pytest_gomem.report.history.file import append
 from pytest_gomem.report.json_report import write_json
-from pytest_gomem.report.model import RunRecord
+from pytest_gomem.results.run_record import RunRecord
 
 HELD = profile([([1], (1, 7, 1, 7))], {1: location("main.leak" * 99)}, HEAP)
 

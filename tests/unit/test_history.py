@@ -26,7 +26,7 @@ from pytest_gomem.report.history.entry import Entry, entries_of, from_line, to_l
 from pytest_gomem.report.history.file import append, read
 from pytest_gomem.report.history.plot import course_lines
 from pytest_gomem.report.history.shifts import shifts_of
-from pytest_gomem.report.model import RunRecord, TestRecord
+from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.revision import Revision
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc)

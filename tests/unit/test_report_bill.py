@@ -16,7 +16,8 @@ from pytest_gomem.report import json_report
 from pytest_gomem.report.advice import with_advice
 from pytest_gomem.report.bill import against, bill_lines, bill_record, next_to_kept, window_bill_record
 from pytest_gomem.report.failure import failure_text
-from pytest_gomem.report.model import BillRecord, BillRow, RunRecord, TestRecord
+from pytest_gomem.results.run_record import RunRecord, TestRecord
+from pytest_gomem.results.window_record import BillRecord, BillRow
 
 NODEID = "tests/test_mem.py::test_upload"
 MADE = Bill(

@@ -16,8 +16,8 @@ from pytest_gomem.judge.origin import Site
 from pytest_gomem.report import json_report
 from pytest_gomem.report.culprits import culprit_lines, summary
 from pytest_gomem.report.failure import failure_text
-from pytest_gomem.report.model import TestRecord
 from pytest_gomem.report.text import display_width
+from pytest_gomem.results.run_record import TestRecord
 
 LEAK = Culprit(
     "main.(*leakyLog).add", "logs.go", 62, "live_heap", 1_000_000, 236_000_000, 2_000_000, 0.98,

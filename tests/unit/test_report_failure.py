@@ -11,7 +11,7 @@ from report_samples import assert_golden, calmly, dead_window, failing_window, m
 from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.report.failure import failure_text
-from pytest_gomem.report.model import GcRecord, PeakMoment
+from pytest_gomem.results.window_record import GcRecord, PeakMoment
 
 NODEID = "tests/test_mem.py::test_upload"
 

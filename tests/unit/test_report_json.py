@@ -13,7 +13,8 @@ from report_samples import calmly, metric, runs, sample_run, sample_tests, tests
 from pytest_gomem.errors import ConfigError
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.report import json_report, junit, matrix, terminal
-from pytest_gomem.report.model import LoadSummary, MetricValue, RunRecord, Series, TestRecord
+from pytest_gomem.results.run_record import RunRecord, TestRecord
+from pytest_gomem.results.window_record import LoadSummary, MetricValue, Series
 
 VALIDATOR = validator_for(json_report.report_schema())
 

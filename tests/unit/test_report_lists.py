@@ -9,7 +9,7 @@ from pytest_gomem.measure.metric import Better, Metric, Noise, Unavailable
 from pytest_gomem.quantity import BYTES, RATIO, SECONDS
 from pytest_gomem.report.junit import properties, suite_properties
 from pytest_gomem.report.metrics_list import metric_lines
-from pytest_gomem.report.model import TestRecord
+from pytest_gomem.results.run_record import TestRecord
 
 
 def declared(name: str, group: str, unit, **changes) -> Metric:

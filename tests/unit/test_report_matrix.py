@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from report_samples import assert_golden, calmly, matrix_tests, metric, tests, verdict, window
 
 from pytest_gomem.report.matrix import matrix_lines
-from pytest_gomem.report.model import TestRecord
 from pytest_gomem.report.text import display_width
+from pytest_gomem.results.run_record import TestRecord
 
 
 def combination(gogc: str, cycles: float | str, peak: float | str, **changes) -> TestRecord:

@@ -14,9 +14,10 @@ from pytest_gomem.errors import Place
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.quantity import RATIO, Quantity
 from pytest_gomem.report.failure import failure_text
-from pytest_gomem.report.model import BuildRecord, TestRecord
 from pytest_gomem.report.sides import sides_lines, uncompared_line
 from pytest_gomem.report.text import display_width
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import BuildRecord
 
 
 def compared(name: str, base: float | None, now: float | None, status: Status) -> Verdict:

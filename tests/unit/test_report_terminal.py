@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from report_samples import assert_golden, calmly, metric, sample_tests, tests, usual_metrics, verdict, window
 
 from pytest_gomem.judge.regressions import BY_DEFAULT
-from pytest_gomem.report.model import TestRecord
 from pytest_gomem.report.terminal import summary_lines
 from pytest_gomem.report.text import display_width
+from pytest_gomem.results.run_record import TestRecord
 
 
 def lines_of(*windows, width: int = 200) -> list[str]:

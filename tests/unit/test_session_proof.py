@@ -14,7 +14,8 @@ from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.quantity import RATIO, Quantity
-from pytest_gomem.report.model import MetricValue, TestRecord
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import MetricValue
 from pytest_gomem.session.burden import NOTE
 from pytest_gomem.session.proof import NotTested, Proof, proofs
 

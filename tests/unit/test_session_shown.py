@@ -5,7 +5,7 @@ from __future__ import annotations
 from report_samples import metric, window
 
 from pytest_gomem.measure.metric import Unavailable
-from pytest_gomem.report.model import MetricValue
+from pytest_gomem.results.window_record import MetricValue
 from pytest_gomem.session.shown import with_shown_texts
 
 

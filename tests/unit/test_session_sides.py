@@ -12,7 +12,7 @@ from pytest_gomem.errors import Place
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.quantity import RATIO, Quantity
-from pytest_gomem.report.model import BuildRecord, MetricValue
+from pytest_gomem.results.window_record import BuildRecord, MetricValue
 from pytest_gomem.session.sides import comparable, side_name, unlike, without_regressions
 
 

@@ -13,9 +13,10 @@ from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.complete import ran_to_its_end
 from pytest_gomem.report.history.conditions import DEFINITION
 from pytest_gomem.report.keys import by_window, numbered
-from pytest_gomem.report.model import RunRecord, WindowRecord, definitions
 from pytest_gomem.report.text import readings
 from pytest_gomem.report.wire.plain import finite_only, plain_dict
+from pytest_gomem.results.run_record import RunRecord
+from pytest_gomem.results.window_record import WindowRecord, definitions
 from pytest_gomem.revision import Revision
 
 VERSION = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_gomem.report.model import BillRecord, BillRow
+from pytest_gomem.results.window_record import BillRecord, BillRow
 
 
 def bill_to_dict(bill: BillRecord | None) -> dict[str, Any] | None:

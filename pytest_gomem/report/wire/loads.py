@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_gomem.report.model import LoadSummary
 from pytest_gomem.report.text import known
 from pytest_gomem.report.wire.plain import number
+from pytest_gomem.results.window_record import LoadSummary
 
 
 def load_to_dict(load: LoadSummary) -> dict[str, Any]:

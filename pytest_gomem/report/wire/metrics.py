@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_gomem.measure.metric import Reading, Unavailable
-from pytest_gomem.report.model import MetricValue, Series
 from pytest_gomem.report.text import finite
+from pytest_gomem.results.window_record import MetricValue, Series
 
 
 def metric_to_dict(metric: MetricValue) -> dict[str, Any]:

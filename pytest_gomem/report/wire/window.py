@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 from pytest_gomem.judge.functions import FunctionValue
-from pytest_gomem.report.model import BuildRecord, GcRecord, PeakMoment, PhaseRecord, Series, WindowRecord
 from pytest_gomem.report.wire.bill import bill_from_dict, bill_to_dict
 from pytest_gomem.report.wire.cross_checks import cross_check_from_dict, cross_check_to_dict
 from pytest_gomem.report.wire.culprits import culprit_from_dict, culprit_to_dict
@@ -24,6 +23,7 @@ from pytest_gomem.report.wire.loads import load_from_dict, load_to_dict, load_to
 from pytest_gomem.report.wire.metrics import metric_from_dict, metric_to_dict, series_to_dict
 from pytest_gomem.report.wire.plain import finite_only, number
 from pytest_gomem.report.wire.verdicts import verdict_from_dict, verdict_to_dict
+from pytest_gomem.results.window_record import BuildRecord, GcRecord, PeakMoment, PhaseRecord, Series, WindowRecord
 
 
 def window_to_dict(window: WindowRecord) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Owns the report model: everything the terminal, JSON and JUnit reports are made of, as frozen data."""
+"""The record of a measured window: its figures, its verdicts, and what they were measured on, as frozen data."""
 
 from __future__ import annotations
 
@@ -169,35 +169,3 @@ class WindowRecord:
 def definitions(window: WindowRecord) -> dict[str, int]:
     """The versions of the metrics' definitions that are not 1, by metric: what records of their figures keep."""
     return {metric.name: metric.definition for metric in window.metrics if metric.definition != 1}
-
-
-@dataclass(frozen=True)
-class TestRecord:
-    """One test: its id, pytest's outcome, the matrix combination it ran under, and its windows.
-
-    outcome: also "crashed", "interrupted" and "not run" of a test that has no result, with the reason.
-    """
-
-    __test__ = False
-
-    nodeid: str
-    outcome: str
-    windows: tuple[WindowRecord, ...]
-    matrix: Mapping[str, str] = field(default_factory=dict)
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """A whole pytest run: what machine and tools it ran on, and its tests in the order they ended.
-
-    exit_status: pytest's, before a report could change it; None outside of pytest. interrupted: by Ctrl-C, a signal or
-    pytest.exit(). complete: each test that was to be measured has a result.
-    """
-
-    tool_version: str
-    environment: Mapping[str, str | int | float | None]
-    tests: tuple[TestRecord, ...]
-    exit_status: int | None = None
-    interrupted: bool = False
-    complete: bool = True

@@ -1,0 +1,40 @@
+"""The records of a test and of a whole run, as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_gomem.results.window_record import WindowRecord
+
+
+@dataclass(frozen=True)
+class TestRecord:
+    """One test: its id, pytest's outcome, the matrix combination it ran under, and its windows.
+
+    outcome: also "crashed", "interrupted" and "not run" of a test that has no result, with the reason.
+    """
+
+    __test__ = False
+
+    nodeid: str
+    outcome: str
+    windows: tuple[WindowRecord, ...]
+    matrix: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A whole pytest run: what machine and tools it ran on, and its tests in the order they ended.
+
+    exit_status: pytest's, before a report could change it; None outside of pytest. interrupted: by Ctrl-C, a signal or
+    pytest.exit(). complete: each test that was to be measured has a result.
+    """
+
+    tool_version: str
+    environment: Mapping[str, str | int | float | None]
+    tests: tuple[TestRecord, ...]
+    exit_status: int | None = None
+    interrupted: bool = False
+    complete: bool = True
