@@ -13,14 +13,14 @@ from weakref import WeakSet
 from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
+from pytest_gomem.config.arguments import above_0
 from pytest_gomem.deadline import Deadline
 from pytest_gomem.drive.connection import Connection, request_target
 from pytest_gomem.drive.failures import TIMEOUT, TOO_LARGE, failure_kind, hint_for, refuse_forked
-from pytest_gomem.drive.request import address, content
-from pytest_gomem.errors import ConfigError, LoadError
-from pytest_gomem.quantity import BYTES, SECONDS, Unit, parse_quantity
+from pytest_gomem.drive.request import MAX_BODY, Request, address, content
+from pytest_gomem.errors import LoadError
+from pytest_gomem.quantity import BYTES, SECONDS
 
-MAX_BODY = "128MiB"  # of one answer that is read whole; a heap profile of 200 000 samples has some 2 MB
 # Only that many are kept open: more threads than this still work, each further one on a connection of its own.
 _KEPT_CONNECTIONS = 64
 _PIECE = 1 << 16
@@ -132,25 +132,14 @@ class HttpClient:
         self._idle: list[Connection] = []
         self._streams: WeakSet[Stream] = WeakSet()
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | str | None = None,
-        json: object = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | str | None = None,
-        max_body: int | str = MAX_BODY,
-    ) -> Response:
-        """Send one request and read its answer, whatever its status.
+    def request(self, asked: Request, max_body: int | str = MAX_BODY) -> Response:
+        """Send one request and read its answer, whatever its status; its timeout is for the whole of it.
 
-        timeout: seconds, or "10s", for the whole of it, from connecting to the last byte; None is the client's own.
         max_body: bytes, or "1GiB", of the answer's body. Raises LoadError when no whole answer came or it is larger,
         ConfigError for a request that cannot be made.
         """
-        most = _above_0("max_body", max_body, BYTES)
-        exchange = self._ask(method, path, content(body, json, headers), timeout)
+        most = above_0("max_body", max_body, BYTES)
+        exchange = self._ask(asked)
         received = bytearray()
         try:
             while len(received) <= most and (piece := exchange.response.read1(_PIECE)):
@@ -167,38 +156,30 @@ class HttpClient:
         self._keep(exchange.connection)
         return Response(exchange.response.status, exchange.response.headers, bytes(received))
 
-    def stream(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | str | None = None,
-        json: object = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | str | None = None,
-    ) -> Stream:
+    def stream(self, asked: Request) -> Stream:
         """Send one request and read its answer up to the body, within the timeout; raises as `request` does."""
-        exchange = self._ask(method, path, content(body, json, headers), timeout)
-        stream = Stream(exchange)
+        stream = Stream(self._ask(asked))
         self._streams.add(stream)
         return stream
 
-    def _ask(
-        self, method: str, path: str, sent: tuple[bytes | None, dict[str, str]], timeout: float | str | None
-    ) -> _Exchange:
+    def _ask(self, asked: Request) -> _Exchange:
         refuse_forked(self._owner)
-        target, request = request_target(self._base_url, path), f"{method} {address(self._base_url, path)}"
-        deadline = Deadline(self._timeout if timeout is None else _above_0("timeout", timeout, SECONDS))
+        sent = content(asked.body, asked.json, asked.headers)
+        target, words = (
+            request_target(self._base_url, asked.path),
+            f"{asked.method} {address(self._base_url, asked.path)}",
+        )
+        deadline = Deadline(self._timeout if asked.timeout is None else above_0("timeout", asked.timeout, SECONDS))
         connection = self._idle_or_new()
         try:
-            response = connection.ask(deadline, method, target, *sent, decode=True)
+            response = connection.ask(deadline, asked.method, target, *sent, decode=True)
         except BaseException as error:
             connection.close()
             if isinstance(error, _NO_ANSWER):
-                raise _no_answer(request, deadline, error, first=not self._was_answered) from None
+                raise _no_answer(words, deadline, error, first=not self._was_answered) from None
             raise
         self._was_answered = True
-        return _Exchange(request, deadline, connection, response)
+        return _Exchange(words, deadline, connection, response)
 
     def _idle_or_new(self) -> Connection:
         try:
@@ -220,16 +201,6 @@ class HttpClient:
             stream.close()
 
 
-def _above_0(name: str, written: float | str, unit: Unit) -> float:
-    try:
-        value = parse_quantity(written, unit).value
-    except ValueError as error:
-        raise ConfigError(f"{name}=: {error}") from None
-    if value <= 0:
-        raise ConfigError(f"{name}={written!r} must be more than 0")
-    return value
-
-
 def _no_answer(
     request: str, deadline: Deadline, error: BaseException, came: str = "", *, first: bool = False
 ) -> LoadError:
@@ -242,6 +213,6 @@ def _no_answer(
 def _too_large(request: str, max_body: int | str) -> LoadError:
     return LoadError(
         f"the answer to {request} is larger than max_body={max_body}\n"
-        "  allow more with max_body=, or read it in pieces with stream=True",
+        "  allow more with max_body=, or read it in pieces with stream()",
         TOO_LARGE,
     )

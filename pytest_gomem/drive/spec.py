@@ -42,7 +42,7 @@ class LoadSpec:
         _check_count("connections", self.connections)
         for name, value in (("rate", self.rate), ("duration", self.duration), ("timeout", self.timeout)):
             if value is not None and not (math.isfinite(value) and value > 0):
-                raise _mistake(f"{name}={value!r} must be more than 0")
+                raise ConfigError(f"{name}={value!r} must be more than 0")
 
     @classmethod
     def of(
@@ -97,27 +97,23 @@ class LoadSpec:
         return math.ceil(self.planned / self.connections) * self.timeout
 
 
-def _mistake(message: str, hint: str = "") -> ConfigError:
-    return ConfigError(f"load(): {message}", hint=hint)
-
-
 def _check_amount(requests: int | None, rate: float | None, duration: float | None) -> None:
     hint = "fixed work is requests=1000; an open loop is rate=200, duration='10s'"
     if requests is not None and (rate is not None or duration is not None):
-        raise _mistake("requests= stands beside rate= or duration=: one of the two ways", hint)
+        raise ConfigError("requests= stands beside rate= or duration=: one of the two ways", hint=hint)
     if requests is None and rate is None and duration is None:
-        raise _mistake("nothing says how much to send", hint)
+        raise ConfigError("nothing says how much to send", hint=hint)
     if requests is None and (rate is None or duration is None):
-        raise _mistake(f"{'duration' if rate is None else 'rate'}= is given without its other half", hint)
+        raise ConfigError(f"{'duration' if rate is None else 'rate'}= is given without its other half", hint=hint)
 
 
 def _check_count(name: str, value: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _mistake(f"{name}={value!r} must be a whole number of at least 1")
+        raise ConfigError(f"{name}={value!r} must be a whole number of at least 1")
 
 
 def _number(name: str, written: object, unit: Unit) -> float:
     try:
         return parse_quantity(written, unit).value
     except ValueError as error:
-        raise _mistake(f"{name}=: {error}") from None
+        raise ConfigError(f"{name}=: {error}") from None

@@ -11,6 +11,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from pytest_gomem.drive.failures import IS_IT_HTTP, TIMEOUT, hangs_up
+from pytest_gomem.drive.request import Request
 from pytest_gomem.errors import LoadError
 from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.launch.ports import HOST, accepts, listens
@@ -68,7 +69,7 @@ class HttpProbe:
     def look(self, patience: float) -> str:
         """One look."""
         try:
-            answer = self._client.request("GET", self._target, timeout=patience)
+            answer = self._client.request(Request("GET", self._target, timeout=patience))
         except LoadError as error:
             self._kind = error.kind
             # What is left of a wait at its end may be too short for any answer: the look before it tells more.

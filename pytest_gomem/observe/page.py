@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
-from pytest_gomem.drive.client import MAX_BODY, HttpClient
+from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.drive.failures import TIMEOUT, TOO_LARGE
+from pytest_gomem.drive.request import MAX_BODY, Request
 from pytest_gomem.errors import LoadError, ObserveError, ObserveTimeout
 from pytest_gomem.observe.silence import Silence
 
@@ -59,7 +60,7 @@ class Page:
         """
         with self.silence.kept():
             try:
-                response = self._client.request("GET", path, timeout=self._timeout + extra_time)
+                response = self._client.request(Request("GET", path, timeout=self._timeout + extra_time))
             except LoadError as error:
                 raise _in_our_words(error, url) from None
         if response.status != 200:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from pytest_gomem.config.arguments import above_0, at_least_1, checked
+from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.ready import URL
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.errors import ConfigError, GomemError, LaunchError, MeasureError, Place, ServiceDied
@@ -15,6 +17,7 @@ from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.registry import evaluate
 from pytest_gomem.measure.window import Window
+from pytest_gomem.quantity import SECONDS
 from pytest_gomem.session.capture import Profiles, wants_profile
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
@@ -31,11 +34,11 @@ RUN_TIMEOUT = 600.0
 
 def _base_url(port: int | None, url: str | None) -> str | None:
     if port is not None and url is not None:
-        raise ConfigError("attach() takes port= or url=, not both")
+        raise ConfigError("port= and url= are both given", hint="say one of them")
     if port is not None:
         return f"http://{HOST}:{port}"
     if url is not None and URL.fullmatch(url) is None:
-        raise ConfigError(f"attach(url={url!r}) is no URL", hint="such as http://127.0.0.1:8080")
+        raise ConfigError(f"url={url!r} is no URL", hint="such as http://127.0.0.1:8080")
     return None if url is None else url.rstrip("/")
 
 
@@ -55,19 +58,36 @@ class Launchpad:
         self._base = base or Overrides()
         self._services: list[Service] = []
 
-    def launch(self, service: str | None = None, **options: object) -> Service:
-        """Start a service of gomem.yaml; options: args (replace), env and gc (laid over), gogc=, gomemlimit=, ...
+    @checked
+    def launch(
+        self,
+        service: str | None = None,
+        *,
+        args: Sequence[object] | None = None,
+        env: Mapping[str, object] | None = None,
+        gc: Mapping[str, object] | GcSettings | None = None,
+        gogc: int | str | None = None,
+        gomemlimit: int | str | None = None,
+        gomaxprocs: int | None = None,
+        godebug: str | Mapping[str, object] | None = None,
+        unbounded: bool = False,
+    ) -> Service:
+        """Start a service of gomem.yaml, the only one unless said; also a context manager that stops it.
 
-        Also a context manager that stops it. Raises BuildError, LaunchError, ServiceDied, ConfigError(s).
+        args: instead of those of gomem.yaml. env: laid over its own. gogc to unbounded: GC settings as in gomem.yaml,
+        laid over the service's, and over a mapping of the same names in `gc`.
+        Raises BuildError, LaunchError, ServiceDied, ConfigError(s).
         """
         name = self._run.service_config(service or self._default).name
-        said = self._overrides(options, "launch()")
+        named = {"gogc": gogc, "gomemlimit": gomemlimit, "gomaxprocs": gomaxprocs, "godebug": godebug}
+        said = self._overrides(args, env, gc, {**named, "unbounded": unbounded})
         return self._keep(self._run.launch(name, replace(said, rate_of_budgets=self._rate(name)), self.side))
 
     def _rate(self, service: str) -> int | None:
         """The profile rate that budgets on functions ask for: of all tests, since its services serve many."""
         return self._run.shared_rate(service)
 
+    @checked
     def attach(
         self,
         pid: int | None = None,
@@ -85,8 +105,15 @@ class Launchpad:
         """
         return self._keep(self._run.attach(pid, pprof, reset_peak=reset_peak, url=_base_url(port, url)))
 
-    def _overrides(self, options: Mapping[str, object], where: str) -> Overrides:
-        said = overrides(options, Place(key=where))
+    def _overrides(
+        self,
+        args: Sequence[object] | None,
+        env: Mapping[str, object] | None,
+        gc: Mapping[str, object] | GcSettings | None,
+        named: Mapping[str, object],
+    ) -> Overrides:
+        options = {"args": args, "env": env, "gc": gc, **named}
+        said = overrides({name: value for name, value in options.items() if value is not None}, Place())
         return overlaid(self._base, args=said.args, env=said.env, gc=said.gc)
 
     def _keep(self, service: Service) -> Service:
@@ -140,24 +167,36 @@ class Gomem(Launchpad):
         """The profile rate that the test's own budgets on functions ask for."""
         return rate_for(self.judging.budgets(service))
 
+    @checked
     def run(
         self,
         service: str | None = None,
         *,
         name: str | None = None,
         ops: int | None = None,
-        timeout: float = RUN_TIMEOUT,
-        allow_exit: tuple[int, ...] = (0,),
-        **options: object,
+        timeout: float | str = RUN_TIMEOUT,
+        allow_exit: Collection[int] = (0,),
+        args: Sequence[object] | None = None,
+        env: Mapping[str, object] | None = None,
+        gc: Mapping[str, object] | GcSettings | None = None,
+        gogc: int | str | None = None,
+        gomemlimit: int | str | None = None,
+        gomaxprocs: int | None = None,
+        godebug: str | Mapping[str, object] | None = None,
+        unbounded: bool = False,
     ) -> Measurement:
         """Run a program to its own end and measure it whole; its peak is the ru_maxrss of the keeper's wait4.
 
-        Raises ServiceDied for an exit status outside `allow_exit` or a signal, LaunchError after `timeout` seconds.
+        name: of the window, the service's unless said. ops: how many operations the run is. timeout: seconds, or
+        "10min". allow_exit: the exit statuses that are no failure. The others as of `launch`.
+        Raises ServiceDied for another exit status or a signal, LaunchError after `timeout`, and as `launch` does.
         """
+        at_least_1("ops", ops)
         config = self._run.service_config(service or self._default)
-        return self.run_config(
-            config, name=name, ops=ops, timeout=timeout, allow_exit=allow_exit, said=self._overrides(options, "run()")
-        )
+        named = {"gogc": gogc, "gomemlimit": gomemlimit, "gomaxprocs": gomaxprocs, "godebug": godebug}
+        said = self._overrides(args, env, gc, {**named, "unbounded": unbounded})
+        seconds = above_0("timeout", timeout, SECONDS)
+        return self.run_config(config, name=name, ops=ops, timeout=seconds, allow_exit=allow_exit, said=said)
 
     def run_config(
         self,
@@ -166,7 +205,7 @@ class Gomem(Launchpad):
         name: str | None = None,
         ops: int | None = None,
         timeout: float = RUN_TIMEOUT,
-        allow_exit: tuple[int, ...] = (0,),
+        allow_exit: Collection[int] = (0,),
         said: Overrides | None = None,
     ) -> Measurement:
         """`run` for a program that stands in no gomem.yaml."""
@@ -186,14 +225,18 @@ class Gomem(Launchpad):
             raise ServiceDied(program.name, program.process.ending_words(), program.shown_log(tail=20))
         return measurement
 
+    @checked
     @contextlib.contextmanager
     def measure(
         self, service: Service, name: str = "window", ops: int | None = None, *, pss: bool = False
     ) -> Iterator[Measurement]:
         """Measure what happens to a service inside the block; judged by the budgets of the test when it closes.
 
-        pss: read the proportional set size too (1 ms on 300 MB), as a declared budget on peak_pss does by itself.
+        name: of the window. ops: how many operations the block is, where nothing counts them. pss: read the
+        proportional set size too (1 ms on 300 MB), as a declared budget on peak_pss does by itself.
+        Raises MeasureError where another window is open on the service, ServiceDied, ConfigError.
         """
+        at_least_1("ops", ops)
         measurement = self._measurement(service, name)
         if not self._run.settings.measure:
             measurement.skip(f"window '{name}' has no figures: --gomem-no-measure was given")

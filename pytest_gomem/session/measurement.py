@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_gomem.config.arguments import checked
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.errors import BudgetBroken, ConfigError, ConfigErrors, GomemError, MeasureError, Place
@@ -108,12 +109,14 @@ class Measurement:
     def _shown(self, text: str) -> str:
         return unexpanded(text, self.service.hidden)
 
+    @checked
     def get(self, name: str, default: float | None = None) -> float | None:
         """The metric's value, or `default` when it is unavailable."""
         self._registry.lookup(name)
         result = self.results[name]
         return default if isinstance(result, Unavailable) else result.value
 
+    @checked
     def check(self, **budgets: object) -> None:
         """Judge by further budgets, written as in the marker; raises BudgetBroken with the whole failure text."""
         verdicts = self._add_verdicts(self._parsed(budgets))
@@ -163,7 +166,7 @@ class Measurement:
         errors: list[ConfigError] = []
         for metric, value in written.items():
             try:
-                budgets += self._checked(metric, value, Place(key=f"check({metric}=...)"))
+                budgets += self._checked(metric, value, Place(key=f"check().{metric}"))
             except ConfigErrors as several:
                 errors += several.errors
             except ConfigError as error:

@@ -176,12 +176,11 @@ def overrides(options: Mapping[str, object], place: Place) -> Overrides:
         if key not in allowed:
             raise ConfigError(f"unknown option '{key}'", place, did_you_mean(key, allowed))
     gc = options.get("gc") or {}
-    if isinstance(gc, GcSettings):
-        return Overrides(_args(options, place), _env(options, place), gc)
-    if not isinstance(gc, Mapping):
+    if not isinstance(gc, (Mapping, GcSettings)):
         raise ConfigError(f"gc must be a mapping such as {{'gogc': 50}}, not {gc!r}", place)
-    named = {key: options[key] for key in GC_KEYS if key in options}
-    return Overrides(_args(options, place), _env(options, place), parse_gc({**gc, **named}, place))
+    under = gc if isinstance(gc, GcSettings) else parse_gc(gc, place)
+    named = parse_gc({key: options[key] for key in GC_KEYS if key in options}, place)
+    return Overrides(_args(options, place), _env(options, place), merged(under, named))
 
 
 def overlaid(

@@ -16,6 +16,7 @@ from looking import line_of
 
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.drive.request import Request
 from pytest_gomem.judge.culprits import find_culprits
 from pytest_gomem.launch.build import binary_info, build_once
 from pytest_gomem.launch.go_module import GoModule
@@ -125,7 +126,7 @@ def findings(example, launch):
         ):
             before = parse_profile(pprof.heap_profile())
             for _ in range(requests):
-                assert client.request("POST" if body else "GET", path, body=body).ok
+                assert client.request(Request("POST" if body else "GET", path, body=body)).ok
             after = parse_profile(pprof.heap_profile())
         return find_culprits(metric, after, before, service.binary.module)
 

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.drive.request import Request
 from pytest_gomem.errors import LoadError, ObserveError
 from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.observe import kernel, sampler
@@ -52,7 +53,7 @@ class TestPeak:
         until(lambda: _healthy(client))
         assert kernel.reset_peak(child.pid)
         before = kernel.read(child.pid)
-        client.request("GET", "/spike?mb=200&ms=5")
+        client.request(Request("GET", "/spike?mb=200&ms=5"))
         after = kernel.read(child.pid)
         client.close()
         assert before.hwm < 60 * MIB
@@ -100,7 +101,7 @@ class TestPeak:
 
 def _healthy(client):
     try:
-        return client.request("GET", "/healthz").ok
+        return client.request(Request("GET", "/healthz")).ok
     except LoadError:
         return False
 

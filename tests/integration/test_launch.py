@@ -19,6 +19,7 @@ from looking import Stranger, printed
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.drive.request import Request
 from pytest_gomem.errors import BuildError, ConfigError, LaunchError, ObserveError, ServiceDied, ToolchainError
 from pytest_gomem.launch import toolchain
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, locate
@@ -53,7 +54,7 @@ def environment(pid):
 def get(port, path):
     client = HttpClient(f"http://127.0.0.1:{port}")
     try:
-        return client.request("GET", path)
+        return client.request(Request("GET", path))
     finally:
         client.close()
 

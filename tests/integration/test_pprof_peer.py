@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from looking import pprof_tool
 
 from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.drive.request import Request
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.diff import diff
@@ -86,7 +87,7 @@ def test_profiles_of_the_example(launch, binaries, tmp_path):
     ):
         for name, paths in (("before", ["/idle"]), ("after", ["/logs/leaky", "/buffers/leaky", "/encode/fresh"])):
             for path in paths:
-                assert client.request("GET", path).ok
+                assert client.request(Request("GET", path)).ok
             (tmp_path / name).write_bytes(pprof.heap_profile())
     before, after = (read_profile(tmp_path / name) for name in ("before", "after"))
     for sample in HEAP_TYPES:

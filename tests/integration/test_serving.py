@@ -14,6 +14,7 @@ import pytest
 from looking import Stranger
 
 from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.drive.request import Request
 from pytest_gomem.errors import LaunchError, ObserveError, ServiceDied
 from pytest_gomem.launch import serving as serving_module
 from pytest_gomem.launch.launcher import Overrides
@@ -41,7 +42,7 @@ def chaos(launch, programs):
 def get(launched, path):
     client = HttpClient(f"http://127.0.0.1:{launched.ports['']}")
     try:
-        return client.request("GET", path).text.strip()
+        return client.request(Request("GET", path)).text.strip()
     finally:
         client.close()
 

@@ -31,7 +31,7 @@ from shell import shell
 
 import pytest_gomem as gm
 from pytest_gomem import cli, fixtures, hookspecs, options
-from pytest_gomem.config import accepted, budgets, file, gc, services
+from pytest_gomem.config import accepted, arguments, budgets, file, gc, services
 from pytest_gomem.config.file import load_config
 from pytest_gomem.errors import ConfigErrors
 from pytest_gomem.judge.verdict import Status
@@ -42,7 +42,7 @@ from pytest_gomem.report.history.entry import VERSION, Entry, to_line
 from pytest_gomem.report.history.file import append
 from pytest_gomem.report.json_report import report_schema
 from pytest_gomem.revision import Revision
-from pytest_gomem.session.gomem import Gomem
+from pytest_gomem.session.gomem import Gomem, Launchpad
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.service import Service
 from pytest_gomem.use import MARKERS
@@ -397,6 +397,13 @@ def test_pages_use_the_face_alone(page):
     assert {*filter(None, imported), *re.findall(r"\bgm\.(\w+)", text)} <= set(gm.__all__)
 
 
+def test_names_in_python():
+    """docs/python.md lists the public names, and those alone."""
+    sections = ("What a test holds", "Errors", "Metrics and sources", "Units", "Records")
+    listed = {name for section in sections for name in names("docs/python.md", section)}
+    assert listed == set(gm.__all__) - {"__version__"}
+
+
 def test_options():
     """The table of options is the one in the code; no page names another."""
     rows = table("docs/configuration.md", "Options")
@@ -467,6 +474,20 @@ def test_objects_of_tests(kind):
     public = {name for name in {*dir(kind), *instance_names(kind)} if not name.startswith("_")}
     written_down = {re.match(r"\.?(\w+)", name)[1] for name in names("docs/fixtures.md", kind.__name__)} - {"m"}
     assert written_down == public - NOT_FOR_TESTS[kind]
+
+
+@pytest.mark.parametrize("kind", [Service, Gomem, Launchpad, Measurement], ids=lambda kind: kind.__name__)
+def test_calls_of_tests_are_checked(kind):
+    """Each method that a test may give arguments names and types them all, and says a mistake at the test's line."""
+    hidden = NOT_FOR_TESTS.get(kind) or NOT_FOR_TESTS[Gomem]
+    public = {name: method for name, method in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
+    taking = {n: m for n, m in public.items() if n not in hidden and len(inspect.signature(m).parameters) > 1}
+    assert taking
+    for name, method in taking.items():
+        assert Path(method.__code__.co_filename) == Path(arguments.__file__), f"{name} is not checked"
+        _, kinds = arguments.declared(inspect.unwrap(method))
+        free = {p.name for p in inspect.signature(method).parameters.values() if "object" in (p.annotation, p.name)}
+        assert {*kinds, *free, "self"} == {*inspect.signature(method).parameters}, name
 
 
 def instance_names(kind: type) -> set[str]:

@@ -24,7 +24,7 @@ def test_waits(scenario):
             go_service.load("/healthz", requests=100, connections=2, timeout="100ms")
 
         def test_stream(go_service):
-            with go_service.get("/healthz", stream=True) as answer:
+            with go_service.stream("/healthz") as answer:
                 assert answer.ok
                 print("BODY:", list(answer.lines()))
         """

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_gomem.body_errors import hide_our_frames, in_one_line, is_timeout, plainly
 from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.drive.request import Request
 from pytest_gomem.errors import BuildError, LaunchError, LoadError
 
 
@@ -71,7 +72,7 @@ def test_timeouts_are_told_from_failures():
 
 def nobody_answers() -> None:
     with contextlib.closing(HttpClient("http://127.0.0.1:1")) as client:
-        client.request("GET", "/")
+        client.request(Request("GET", "/"))
 
 
 def test_what_an_error_of_ours_was_made_from_is_not_shown():

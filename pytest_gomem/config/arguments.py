@@ -1,0 +1,142 @@
+"""Checks what a test passes to our functions, and says a mistake at the test's own line, as for a marker."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import reprlib
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, get_args, get_origin
+
+from pytest_gomem.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.globs import did_you_mean
+from pytest_gomem.quantity import Unit, parse_quantity
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_OURS = __name__.partition(".")[0] + "."
+_WORDS: Mapping[type, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bytes: "bytes",
+    bool: "True or False",
+    Mapping: "a mapping",
+    Sequence: "a list",
+    Collection: "a list",
+    type(None): "None",
+}
+
+
+def checked(function: Callable[P, T]) -> Callable[P, T]:
+    """Check the arguments of each call by the function's signature and annotations.
+
+    A call that does not fit, and every ConfigError of the body that names no file, becomes a ConfigError at the
+    caller's line: "test_it.py:12 load(): unknown argument 'request'", with the nearest name as its hint. Calls from our
+    own modules keep what they raise. Put it above `contextmanager`, so that it sees the call.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            _check(function, args, kwargs)
+            return function(*args, **kwargs)
+        except (ConfigError, ConfigErrors) as error:
+            caller = sys._getframe(1)
+            if str(caller.f_globals.get("__name__", "")).startswith(_OURS):
+                raise
+            place = Place(_from_here(caller.f_code.co_filename), caller.f_lineno, f"{function.__name__}()")
+            raise _located(error, place) from None
+
+    return call
+
+
+def _from_here(file: str) -> str:
+    """A file below the current folder relative to it, as pytest shows it."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except (ValueError, OSError):  # it is not below, or the folder has been removed
+        return file
+
+
+def _located(error: ConfigError | ConfigErrors, place: Place) -> ConfigError | ConfigErrors:
+    if isinstance(error, ConfigErrors):
+        return ConfigErrors([_at(each, place) for each in error.errors])
+    return _at(error, place)
+
+
+def _at(error: ConfigError, place: Place) -> ConfigError:
+    if error.place.file:
+        return error
+    key = error.place.key
+    if not key.startswith(place.key):
+        key = f"{place.key}.{key}" if key else place.key
+    return ConfigError(error.message, place.at(key), error.hint)
+
+
+def _check(function: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+    signature, kinds = declared(function)
+    try:
+        given = signature.bind(*args, **kwargs).arguments
+    except TypeError as mismatch:
+        raise _mismatch(signature, kwargs, mismatch) from None
+    for name, accepted in kinds.items():
+        if name in given and not _fits(given[name], accepted):
+            words = " or ".join(dict.fromkeys(_WORDS.get(kind, f"a {kind.__name__}") for kind in accepted))
+            raise ConfigError(f"{name}={reprlib.repr(given[name])} must be {words}")
+
+
+def _mismatch(signature: inspect.Signature, kwargs: Mapping[str, object], mismatch: TypeError) -> ConfigError:
+    parameters = [name for name in signature.parameters if name != "self"]
+    for name in kwargs:
+        if name not in parameters:
+            return ConfigError(f"unknown argument '{name}'", hint=did_you_mean(name, parameters))
+    return ConfigError(str(mismatch))
+
+
+@cache
+def declared(function: Callable[..., object]) -> tuple[inspect.Signature, Mapping[str, tuple[type, ...]]]:
+    """The signature, and by parameter the types that it accepts; one that takes any object is left out."""
+    signature = inspect.signature(function)
+    names: dict[str, Any] = getattr(inspect.unwrap(function), "__globals__", {})
+    kinds = {name: _kinds(p.annotation, names) for name, p in signature.parameters.items() if _is_single(p)}
+    return signature, {name: accepted for name, accepted in kinds.items() if accepted}
+
+
+def _is_single(parameter: inspect.Parameter) -> bool:
+    is_open = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return not is_open and parameter.annotation is not parameter.empty
+
+
+def _kinds(annotation: str, names: dict[str, Any]) -> tuple[type, ...]:
+    hint = eval(annotation, names)  # our own annotations, which `from __future__ import annotations` keeps as text
+    members = (hint,) if get_origin(hint) in (None, *_WORDS) else get_args(hint)
+    kinds = tuple(get_origin(member) or member for member in members)
+    return () if object in kinds else kinds
+
+
+def _fits(value: object, accepted: tuple[type, ...]) -> bool:
+    if isinstance(value, bool):  # which Python takes for a number
+        return bool in accepted
+    return isinstance(value, accepted) or (float in accepted and isinstance(value, int))
+
+
+def above_0(name: str, written: float | str, unit: Unit) -> float:
+    """The value in base units of a quantity such as "10s", or of a bare number; raises ConfigError unless above 0."""
+    try:
+        value = parse_quantity(written, unit).value
+    except ValueError as error:
+        raise ConfigError(f"{name}=: {error}") from None
+    if not value > 0 or not math.isfinite(value):
+        raise ConfigError(f"{name}={written!r} must be more than 0")
+    return value
+
+
+def at_least_1(name: str, value: int | None) -> None:
+    """Raise ConfigError for a count below 1; None is not said."""
+    if value is not None and value < 1:
+        raise ConfigError(f"{name}={value!r} must be a whole number of at least 1")

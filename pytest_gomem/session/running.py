@@ -1,0 +1,190 @@
+"""A running service as a test sees it: who it is, what it says, and what it answers when it is asked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from pytest_gomem.config.arguments import checked
+from pytest_gomem.config.gc import GcSettings, described
+from pytest_gomem.config.tokens import unexpanded
+from pytest_gomem.errors import MeasureError, ObserveError, ServiceDied
+from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.launch.log_lines import last_lines
+from pytest_gomem.launch.ports import HOST
+from pytest_gomem.measure.bill import Bill, bill
+from pytest_gomem.observe import kernel
+from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.inside import Inside
+from pytest_gomem.observe.records import MemStats
+from pytest_gomem.observe.smaps import read_smaps
+from pytest_gomem.session.attached import AttachedProcess
+from pytest_gomem.session.processes import LaunchedProcess
+
+_T = TypeVar("_T")
+
+
+class RunningService:
+    """A process that we launched, or that we were attached to."""
+
+    def __init__(self, process: LaunchedProcess | AttachedProcess) -> None:
+        self.process = process
+        self.name = process.name
+        self._stopped = False
+
+    def __repr__(self) -> str:
+        return f"<gomem service {self.name}, pid {self.pid}>"
+
+    @property
+    def pid(self) -> int:
+        """Process id; raises MeasureError for a service attached by its pprof URL alone."""
+        if self.process.pid is None:
+            raise MeasureError(f"{self.name} was attached without a process id")
+        return self.process.pid
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Ports by the names in `{port:NAME}`; the unnamed `{port}` is under ""."""
+        return self._launched.launched.ports
+
+    @property
+    def port(self) -> int:
+        """The unnamed `{port}`, or the only one."""
+        if "" in self.ports or len(self.ports) == 1:
+            return self.ports.get("", next(iter(self.ports.values())))
+        if not self.ports:
+            raise MeasureError(
+                f"service '{self.name}' was given no port: write {{port}} into its args or env in gomem.yaml, "
+                "as in 127.0.0.1:{port}"
+            )
+        raise MeasureError(
+            f"service '{self.name}' has no unnamed {{port}}: name one of its ports ({', '.join(self.ports)})"
+        )
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment it was started with."""
+        return self._launched.launched.env
+
+    @property
+    def gc(self) -> GcSettings:
+        """The GC settings it was started with."""
+        return self._launched.gc
+
+    @property
+    def _launched(self) -> LaunchedProcess:
+        if isinstance(self.process, LaunchedProcess):
+            return self.process
+        raise MeasureError(f"{self.name} was attached, not launched: its ports, environment and log are not known")
+
+    @checked
+    def url(self, path: str = "/", port: str | int | None = None) -> str:
+        """The URL of a path on the main port, or on the port of that name; of an attached process on a port's number.
+
+        Raises MeasureError where there is no such port, or more than one may be meant.
+        """
+        if isinstance(self.process, AttachedProcess):
+            if isinstance(port, str):
+                raise MeasureError(f"{self.name} was attached: its ports have no names; say the number of '{port}'")
+            return f"{self.process.url(port)}{path}"
+        if port is None:
+            return f"http://{HOST}:{self.port}{path}"
+        if not isinstance(port, str) or port not in self.ports:
+            raise MeasureError(
+                f"service '{self.name}' has no port '{port}'; its ports: {', '.join(self.ports) or 'none'}"
+            )
+        return f"http://{HOST}:{self.ports[port]}{path}"
+
+    @checked
+    def log(self, tail: int | None = None) -> str:
+        """What it wrote to stdout and stderr, without gctrace lines; the last `tail` lines, or all that is kept."""
+        log = self._launched.log()
+        return log if tail is None else last_lines(log, tail)
+
+    @property
+    def hidden(self) -> Mapping[str, str]:
+        """The values of variables of its settings, and what is shown in their place."""
+        return self.process.launched.hidden if isinstance(self.process, LaunchedProcess) else {}
+
+    def shown_log(self, tail: int | None = None) -> str:
+        """The log as it may be shown; "" of a process that was attached."""
+        log = self.process.shown_log() if isinstance(self.process, LaunchedProcess) else ""
+        return log if tail is None else last_lines(log, tail)
+
+    def has_log(self) -> bool:
+        """Whether its output comes to us: only that of a process that we launched does."""
+        return isinstance(self.process, LaunchedProcess)
+
+    def _stopped_words(self) -> str:
+        words = kernel.stopped_words(self.process.pid)
+        return f"\n  {words}" if words else ""
+
+    def gc_now(self) -> None:
+        """Force two collections; raises ObserveError without an agent or a pprof endpoint."""
+        self._ask(lambda inside: inside.collect())
+
+    def heap_profile(self) -> bytes:
+        """A heap profile after two forced collections, for `go tool pprof`; raises ObserveError."""
+        return self._ask(lambda inside: inside.heap_profile())
+
+    @checked
+    def allocs_profile(self, seconds: float | None = None) -> bytes:
+        """The allocs profile since the start, or of the next `seconds`; raises ObserveError."""
+        return self._ask(lambda inside: inside.allocs_profile(seconds))
+
+    def goroutines(self) -> int:
+        """Number of goroutines now, the answering one among them; raises ObserveError."""
+        return self._ask(lambda inside: inside.goroutines())
+
+    def memstats(self) -> MemStats:
+        """runtime.MemStats now; reading allocates 17-170 kB in the service. Raises ObserveError."""
+        return self._ask(lambda inside: inside.memstats())
+
+    def bill(self) -> Bill:
+        """Where its resident memory is now: rows that sum to RSS; raises ObserveError."""
+        return bill(read_smaps(self.pid), self.memstats())
+
+    def free(self) -> None:
+        """Force two collections and return free memory to the system; raises ObserveError without an agent."""
+        self._agent().free()
+
+    @checked
+    def set_gc_percent(self, percent: int | None) -> int | None:
+        """debug.SetGCPercent in the running service, None is off; returns the former one. Needs the agent."""
+        return self._agent().set_gc_percent(percent)
+
+    @checked
+    def set_memory_limit(self, limit: int | None) -> int | None:
+        """debug.SetMemoryLimit in bytes, None is no limit; returns the former one. Needs the agent."""
+        return self._agent().set_memory_limit(limit)
+
+    def _ask(self, question: Callable[[Inside], _T]) -> _T:
+        self.process.readers.ask_again()  # whoever asks by hand wants an answer of now
+        try:
+            return question(self.process.inside())
+        except ObserveError as error:  # it names a URL, in which the value of a variable may stand
+            raise type(error)(unexpanded(str(error), self.hidden)) from None
+
+    def _agent(self) -> AgentClient:
+        self.process.readers.ask_again()
+        agent = self.process.agent()
+        if agent is None:
+            raise ObserveError(f"service '{self.name}' has no agent: {self.process.no_agent}")
+        return agent
+
+    def check_alive(self, within: float = 0.0) -> None:
+        """Raise ServiceDied, with how and its last log lines, if the process ended without being asked to.
+
+        within: seconds that are waited for its end, where there is a sign of one.
+        """
+        if not self._stopped and self.process.ending(within) is not None:
+            raise ServiceDied(self.name, self.process.ending_words(), self.shown_log(tail=20))
+
+    @property
+    def module(self) -> GoModule:
+        """What the binary was built from; nothing is known of an attached process."""
+        return self.process.binary.module if isinstance(self.process, LaunchedProcess) else GoModule()
+
+    def requested(self) -> dict[str, str]:
+        """The GC settings asked for, printable; {} for an attached process."""
+        return described(self.process.gc) if isinstance(self.process, LaunchedProcess) else {}
