@@ -13,14 +13,23 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 from pytest_gomem.judge.compact import left_out
-from pytest_gomem.judge.culprits import MOST_NAMED, SAMPLE_OF, Culprit, Findings, amount_text, callee, leaf_of
+from pytest_gomem.judge.culprits import (
+    LEAST,
+    MOST_NAMED,
+    SAMPLE_OF,
+    Culprit,
+    Findings,
+    amount_text,
+    callee,
+    leaf_of,
+    within_noise,
+)
 from pytest_gomem.judge.sampling import SIGMAS, Line, counts_made, lines
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.quantity import BYTES, format_value
 
 _FINER = (4096, 512)  # bytes between two samples: finer still costs more than it tells
-_LEAST = 0.01  # of the first culprit's change
 _MISMATCH = 1.01  # above 1: of two ways to explain the same difference, the one that leaves equal lines equal
 
 
@@ -77,7 +86,7 @@ def culprits_between(
     growth = sum(pair.change for pair in grown)
     told = (pair for pair in grown if not pair.is_doubtful)
     sure = [pair for pair in told if pair.change - (0 if pair.base else unknown) >= enough * pair.sigma]
-    named = [pair for pair in sure if pair.change >= _LEAST * sure[0].change][:MOST_NAMED]
+    named = [pair for pair in sure if pair.change >= LEAST * sure[0].change][:MOST_NAMED]
     culprits = tuple(_culprit(metric, pair, growth, there) for pair in named)
     functions = len({pair.new.site.function for pair in grown})
     nothing = ""
@@ -153,10 +162,9 @@ def _steps(
 
 def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
     line = pair.new
-    largest = max(line.stacks, key=lambda chain: (line.stacks[chain], chain))
     amount = amount_text(pair.change, line.sample_type)
     verb = "allocates" if counts_made(line.sample_type) else "holds"
-    plain = Culprit(
+    return Culprit(
         *line.site,
         metric,
         pair.before,
@@ -164,28 +172,20 @@ def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
         math.ceil(SIGMAS * pair.sigma),
         pair.change / growth,
         f"{verb} {amount}, and nothing {there}" if pair.base is None else f"{verb} {amount} more than {there}",
-        largest.sites[1:],
+        line.main_chain.sites[1:],
         is_between=True,
-        leaf=leaf_of(line.site, largest.leaf),
+        causes=tuple(callee(line)),
+        leaf=leaf_of(line),
     )
-    return plain.because(callee(line.site, largest.leaf))
 
 
 def _nothing(sample_type: str, new: Profile, functions: int, growth: int, there: str) -> str:
     every = f"one sample in {format_value(new.period, BYTES)}"
-    finer = next(
-        (
-            f"; profile_rate: {rate} on the service in gomem.yaml takes more samples"
-            for rate in _FINER
-            if new.period > rate
-        ),
-        "",
-    )
+    rate = next((rate for rate in _FINER if new.period > rate), None)
+    finer = f"; profile_rate: {rate} on the service in gomem.yaml takes more samples" if rate else ""
     if not functions:
         return f"no line holds or makes more than {there}, as far as two profiles tell that take {every}{finer}"
-    where = "1 function" if functions == 1 else f"{functions} functions"
-    grown = amount_text(growth, sample_type)
-    return f"the growth of {grown}, in {where}, is within the noise of two profiles that take {every}{finer}"
+    return f"{within_noise(growth, functions, sample_type)} of two profiles that take {every}{finer}"
 
 
 def _beyond(sample_type: str, unknown: int, there: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from pytest_gomem.config.budgets import PER_FUNCTION
@@ -28,7 +28,7 @@ AT_PEAK = ("peak_rss", "peak_heap")  # what these count may be gone when the win
 _RESIDENT = ("peak_rss", "end_rss")
 _NONE = 0.0005  # what is still held of what was made, below which it is as good as nothing
 MOST_NAMED = 5  # lines of one metric
-_LEAST = 0.01  # of the first culprit's change; one that is smaller explains nothing
+LEAST = 0.01  # of the first culprit's change; one that is smaller explains nothing
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Culprit:
     share: the change as a share of what all lines that grew have grown by.
     callers: in the stack that grew most, the nearest lines of the user's own module that called this one, at most 3.
     is_between: `before` is of the other side of a comparison, not of an earlier moment.
-    causes: what is known of why, each of which stands in `reason` too. leaf: the function that allocates, where it is
-    another one.
+    reason: what it does, in words. causes: what is known of why. leaf: the function that allocates, where it is another
+    one.
     """
 
     function: str
@@ -57,12 +57,6 @@ class Culprit:
     is_between: bool = False
     causes: tuple[Cause, ...] = ()
     leaf: str = ""
-
-    def because(self, causes: Iterable[Cause]) -> Culprit:
-        """With further causes, which stand in its reason too."""
-        more = tuple(causes)
-        words = "; ".join([self.reason, *(cause.text for cause in more)])
-        return replace(self, reason=words, causes=(*self.causes, *more))
 
     @property
     def change(self) -> int:
@@ -117,14 +111,13 @@ def find_culprits(
     growth = sum(line.change for line in grown)
     functions = len({line.site.function for line in grown})
     sure = [line for line in grown if line.change >= SIGMAS * line.sigma]
-    named = [line for line in sure if line.change >= _LEAST * sure[0].change][:limit]
+    named = [line for line in sure if line.change >= LEAST * sure[0].change][:limit]
     culprits = tuple(_culprit(metric, line, growth, before is not None, cycles) for line in named)
     return Findings(metric, culprits, functions, growth, "" if culprits else _nothing(metric, after, functions, growth))
 
 
 def _culprit(metric: str, line: Line, growth: int, has_before: bool, cycles: int | None) -> Culprit:
-    grew_most = max(line.stacks, key=lambda chain: (line.stacks[chain], chain))
-    plain = Culprit(
+    return Culprit(
         *line.site,
         metric,
         line.before if has_before else None,
@@ -132,10 +125,10 @@ def _culprit(metric: str, line: Line, growth: int, has_before: bool, cycles: int
         math.ceil(SIGMAS * line.sigma),
         line.change / growth,
         _reason(line, has_before),
-        grew_most.sites[1:],
-        leaf=leaf_of(line.site, grew_most.leaf),
+        line.main_chain.sites[1:],
+        causes=(*_age(line, has_before, cycles), *callee(line)),
+        leaf=leaf_of(line),
     )
-    return plain.because([*_age(line, has_before, cycles), *callee(line.site, grew_most.leaf)])
 
 
 def _age(line: Line, has_before: bool, cycles: int | None) -> Iterator[Cause]:
@@ -150,14 +143,16 @@ def _age(line: Line, has_before: bool, cycles: int | None) -> Iterator[Cause]:
         yield Cause("age", f"all of it was garbage within {span}")
 
 
-def leaf_of(site: Site, leaf: Site) -> str:
+def leaf_of(line: Line) -> str:
     """The function that allocates, "" where the line itself does."""
-    return leaf.function if leaf.function != site.function else ""
+    function = line.main_chain.leaf.function
+    return function if function != line.site.function else ""
 
 
-def callee(site: Site, leaf: Site) -> Iterator[Cause]:
+def callee(line: Line) -> Iterator[Cause]:
     """Who allocates, where the line itself does not."""
-    if leaf_of(site, leaf):
+    if leaf_of(line):
+        leaf = line.main_chain.leaf
         place = f" ({leaf.file}:{leaf.line})" if leaf.file else ""
         yield Cause("callee", f"{leaf.function}{place} allocates it on its behalf")
 
@@ -184,6 +179,12 @@ def amount_text(value: float, sample_type: str) -> str:
     return f"{format_value(value, COUNT)} objects" if counts_objects(sample_type) else format_value(value, BYTES)
 
 
+def within_noise(growth: int, functions: int, sample_type: str) -> str:
+    """Why nobody is named although something grew; what makes the noise is to follow."""
+    where = "1 function" if functions == 1 else f"{functions} functions"
+    return f"the growth of {amount_text(growth, sample_type)}, in {where}, is within the noise"
+
+
 def _nothing(metric: str, after: Profile, functions: int, growth: int) -> str:
     """Why no line can be named, and for resident memory where else it may be."""
     sample_type = SAMPLE_OF[metric]
@@ -195,8 +196,6 @@ def _nothing(metric: str, after: Profile, functions: int, growth: int) -> str:
     elif not functions:
         text = "no line has allocated more" if counts_made(sample_type) else "no line holds more Go heap than before"
     else:
-        where = "1 function" if functions == 1 else f"{functions} functions"
-        amount = amount_text(growth, sample_type)
-        text = f"the growth of {amount}, in {where}, is within the noise of a profile that takes {rate}"
+        text = f"{within_noise(growth, functions, sample_type)} of a profile that takes {rate}"
     beyond = f"; what {metric} counts beyond the Go heap (stacks, freed pages, C, mapped files) no heap profile shows"
     return text + (beyond if metric in _RESIDENT else "")

@@ -120,6 +120,11 @@ class Line(Tally):
     site: Site = UNKNOWN
     stacks: Counter[Chain] = field(default_factory=Counter)
 
+    @property
+    def main_chain(self) -> Chain:
+        """The chain of callers that grew most."""
+        return max(self.stacks, key=lambda chain: (self.stacks[chain], chain))
+
     def add_from(self, chain: Chain, sample: Sample, is_before: bool) -> None:
         """Count a sample that came this way."""
         self.add(sample, is_before)

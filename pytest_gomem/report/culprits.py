@@ -90,7 +90,8 @@ def _share(share: float, culprit: Culprit) -> str:
 def _story(culprit: Culprit) -> str:
     """What the first culprit does, and who had it do so."""
     called = ", ".join(f"{caller.function} ({_place(caller)})" for caller in culprit.callers)
-    return f"{culprit.function} {culprit.reason}" + (f"; called by {called}" if called else "")
+    clauses = [culprit.reason, *(cause.text for cause in culprit.causes), *([f"called by {called}"] if called else [])]
+    return f"{culprit.function} {'; '.join(clauses)}"
 
 
 def _place(at: Culprit | Site) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_gomem.errors import GomemError, ObserveError
@@ -48,7 +48,7 @@ class Reasons:
         base: the other side of a comparison, whose sources must still be there: then it is told what is new.
         """
         asked = _Asked(self, new, base, time.monotonic() + self._seconds)
-        found = tuple(culprit.because(asked.causes(culprit)) for culprit in culprits)
+        found = tuple(replace(one, causes=(*one.causes, *asked.causes(one))) for one in culprits)
         return found, tuple(dict.fromkeys(asked.troubles))
 
     def notes(self, built: Built, package: str, seconds: float) -> Notes | str:
