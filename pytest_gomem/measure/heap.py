@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.bill import window_bill
 from pytest_gomem.measure.cycles import traced_cycles
-from pytest_gomem.measure.metric import Better, Compute, Metric, Noise, Prior, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.sources import (
     AT_REST,
     GCTRACE,
@@ -30,26 +30,40 @@ _UNTOUCHED = 1 << 20  # bytes: fewer need no note
 _heap_metric = partial(metric, group="memory", better=Better.LOWER)
 
 
-def at_close(fields: str, better: Better = Better.LOWER, redefined: Sequence[str] = ()) -> Callable[[Compute], Metric]:
-    """Declare a metric in bytes that fields of MemStats give at the window's close."""
-    return metric(
+def at_close(
+    name: str,
+    fields: str,
+    doc: str,
+    quantities: Sequence[str] = (),
+    *,
+    less: Sequence[str] = (),
+    better: Better = Better.LOWER,
+    redefined: tuple[str, ...] = (),
+) -> Metric:
+    """A metric in bytes that fields of MemStats give at the window's close.
+
+    quantities: those that are summed; () = the one of the metric's own name. less: those that are taken off.
+    """
+
+    def read(window: Window) -> Reading:
+        told = told_at_close(window, *(quantities or (name,)))
+        value = told.value - (told_at_close(window, *less).value if less else 0)
+        return Reading(value, f"{MEMSTATS}.{fields} at the close {told.by}")
+
+    return Metric(
+        name,
         group="memory",
         unit=BYTES,
         better=better,
         noise=Noise.MODERATE,
         sources=(f"{MEMSTATS}.{fields} at the close", PROMETHEUS),
+        doc=doc,
+        compute=read,
         precision="exact at that moment",
         redefined=redefined,
     )
 
 
-def closing(window: Window, fields: str, *names: str) -> Reading:
-    """The sum of these quantities at the close, the named fields of MemStats."""
-    told = told_at_close(window, *names)
-    return Reading(told.value, f"{MEMSTATS}.{fields} at the close {told.by}")
-
-
-_OVERHEAD = "MSpanSys + MCacheSys + BuckHashSys + GCSys + OtherSys"
 _CALM = f"{MEMSTATS} after forced collections, once two readings agree"
 _KEEPS = "objects whose finalizers have not run yet are still counted"
 
@@ -131,18 +145,6 @@ def heap_goal(window: Window) -> Reading | Unavailable:
     return Reading(goal.value, f"{MEMSTATS}.NextGC at the close {goal.by}")
 
 
-@at_close("HeapSys")
-def heap_sys(window: Window) -> Reading | Unavailable:
-    """Address space that the heap has obtained from the system, at the window's close."""
-    return closing(window, "HeapSys", "heap_sys")
-
-
-@at_close("HeapReleased", Better.HIGHER, ON_RETURNED_MEMORY)
-def heap_released(window: Window) -> Reading | Unavailable:
-    """Heap pages that are given back to the system at the window's close; part of heap_sys, not resident."""
-    return closing(window, "HeapReleased", "heap_released")
-
-
 @_heap_metric(
     unit=RATIO,
     noise=Noise.MODERATE,
@@ -159,26 +161,25 @@ def heap_fragmentation(window: Window) -> Reading | Unavailable:
     return at_rest(window, unused, f"{_calm(window)}: (HeapInuse - HeapAlloc) / HeapInuse")
 
 
-@at_close("StackInuse")
-def stack_inuse(window: Window) -> Reading | Unavailable:
-    """Spans that hold goroutine stacks, at the window's close."""
-    return closing(window, "StackInuse", "stack_inuse")
-
-
-@at_close(_OVERHEAD)
-def runtime_overhead(window: Window) -> Reading | Unavailable:
-    """Memory of the runtime's own tables, profile buckets and collector, at the window's close."""
-    return closing(window, _OVERHEAD, "mspan_sys", "mcache_sys", "buck_hash_sys", "gc_sys", "other_sys")
-
-
 METRICS = (
     peak_heap,
     live_heap,
     heap_objects,
     heap_goal,
-    heap_sys,
-    heap_released,
+    at_close("heap_sys", "HeapSys", "Address space that the heap has obtained from the system, at the window's close."),
+    at_close(
+        "heap_released",
+        "HeapReleased",
+        "Heap pages that are given back to the system at the window's close; part of heap_sys, not resident.",
+        better=Better.HIGHER,
+        redefined=ON_RETURNED_MEMORY,
+    ),
     heap_fragmentation,
-    stack_inuse,
-    runtime_overhead,
+    at_close("stack_inuse", "StackInuse", "Spans that hold goroutine stacks, at the window's close."),
+    at_close(
+        "runtime_overhead",
+        "MSpanSys + MCacheSys + BuckHashSys + GCSys + OtherSys",
+        "Memory of the runtime's own tables, profile buckets and collector, at the window's close.",
+        ("mspan_sys", "mcache_sys", "buck_hash_sys", "gc_sys", "other_sys"),
+    ),
 )

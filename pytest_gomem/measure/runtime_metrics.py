@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from pytest_gomem.errors import ObserveError
 from pytest_gomem.measure.histograms import BUCKETS, Bucket, gained, quantile, total
-from pytest_gomem.measure.metric import Better, Compute, Metric, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.quantiles import p99_note
 from pytest_gomem.measure.sources import joined
 from pytest_gomem.measure.window import Missing, Window, number_of
@@ -26,12 +26,6 @@ NAMES = (*_SCANS.values(), _LATENCIES, *_STOPS, *CPU_CLASSES, CYCLES, GOMAXPROCS
 _histogram_metric = partial(
     metric, unit=SECONDS, better=Better.LOWER, noise=Noise.NOISY, precision=BUCKETS, of_wall_time=True
 )
-
-
-def _at_close(window: Window, name: str) -> float:
-    if isinstance(window.runtime, Missing):
-        raise ObserveError(window.runtime.reason)
-    return number_of(window.runtime.end, name)
 
 
 def _gained(window: Window, *names: str) -> tuple[str, tuple[Bucket, ...]]:
@@ -56,39 +50,25 @@ def histograms(window: Window) -> Mapping[str, tuple[Bucket, ...]]:
     return found
 
 
-def _scan_metric(part: str) -> Callable[[Compute], Metric]:
-    return metric(
+def _scan_metric(part: str, doc: str) -> Metric:
+    source = f"{_SCANS[part]} by the agent"
+
+    def read(window: Window) -> Reading:
+        if isinstance(window.runtime, Missing):
+            raise ObserveError(window.runtime.reason)
+        return Reading(number_of(window.runtime.end, _SCANS[part]), source)
+
+    return Metric(
+        f"scan_{part}",
         group="gc",
         unit=BYTES,
         better=Better.LOWER,
         noise=Noise.MODERATE,
-        sources=(f"{_SCANS[part]} by the agent",),
+        sources=(source,),
+        doc=doc,
+        compute=read,
         precision="as the last cycle before the close left it",
     )
-
-
-@_scan_metric("heap")
-def scan_heap(window: Window) -> Reading | Unavailable:
-    """Heap that a GC cycle has to scan: what may hold pointers of the live objects, at the window's close."""
-    return Reading(_at_close(window, _SCANS["heap"]), f"{_SCANS['heap']} by the agent")
-
-
-@_scan_metric("stack")
-def scan_stack(window: Window) -> Reading | Unavailable:
-    """Stacks that the last GC cycle scanned, at the window's close."""
-    return Reading(_at_close(window, _SCANS["stack"]), f"{_SCANS['stack']} by the agent")
-
-
-@_scan_metric("globals")
-def scan_globals(window: Window) -> Reading | Unavailable:
-    """Global variables that a GC cycle has to scan."""
-    return Reading(_at_close(window, _SCANS["globals"]), f"{_SCANS['globals']} by the agent")
-
-
-@_scan_metric("total")
-def scan_total(window: Window) -> Reading | Unavailable:
-    """All that a GC cycle has to scan, heap, stacks and globals, at the window's close."""
-    return Reading(_at_close(window, _SCANS["total"]), f"{_SCANS['total']} by the agent")
 
 
 @_histogram_metric(group="gc", sources=_STOPS)
@@ -126,5 +106,14 @@ def sched_latency_p99(window: Window) -> Reading | Unavailable:
     return Reading(quantile(waits, 99), f"{name} by the agent", note=note)
 
 
-METRICS = (scan_heap, scan_stack, scan_globals, scan_total, gc_stop_p50, gc_stop_p99)
+METRICS = (
+    _scan_metric(
+        "heap", "Heap that a GC cycle has to scan: what may hold pointers of the live objects, at the window's close."
+    ),
+    _scan_metric("stack", "Stacks that the last GC cycle scanned, at the window's close."),
+    _scan_metric("globals", "Global variables that a GC cycle has to scan."),
+    _scan_metric("total", "All that a GC cycle has to scan, heap, stacks and globals, at the window's close."),
+    gc_stop_p50,
+    gc_stop_p99,
+)
 WORK_METRICS = (sched_latency_p99,)
