@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 import psutil
 
+from pytest_gomem.helper_process import is_stopped
 from pytest_gomem.keeper.spawn import LAUNCH_MARK
 
 _KILL_AGAIN = 0.005
@@ -48,7 +49,7 @@ class Family:
         """SIGTERM to each, and SIGCONT to the stopped ones, which could not heed it."""
         members = self.members()
         send(signal.SIGTERM, members)
-        send(signal.SIGCONT, filter(_is_stopped, members))
+        send(signal.SIGCONT, filter(is_stopped, members))
 
     def kill(self, *, reaped: bool) -> bool:
         """SIGKILL to each; True when none was left. reaped: whether wait4 has already told the end of the first one.
@@ -134,13 +135,6 @@ def _parent(process: psutil.Process) -> int | None:
         return int(process.ppid())
     except psutil.Error:
         return None
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
-    except psutil.Error:
-        return False
 
 
 def _is_alive(process: psutil.Process) -> bool:

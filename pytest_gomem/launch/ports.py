@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from pytest_gomem.errors import ObserveError
-from pytest_gomem.launch.serving import has_own_network, named
+from pytest_gomem.launch.serving import has_own_network, may_look_at, named
 from pytest_gomem.observe.listeners import listeners
 
 HOST = "127.0.0.1"
@@ -44,19 +44,6 @@ def accepts(port: int, timeout: float = 1.0) -> bool:
         return False
 
 
-def addresses(pid: int) -> list[str]:
-    """HOST:PORT of each TCP socket the process listens on; a wildcard is reached over the loopback interface.
-
-    Raises psutil.Error when there is no such process, or it may not be looked at.
-    """
-    found = []
-    for connection in psutil.Process(pid).net_connections(kind="tcp"):
-        if connection.status == psutil.CONN_LISTEN:
-            host = {"0.0.0.0": HOST, "::": HOST}.get(connection.laddr.ip, connection.laddr.ip)
-            found.append(f"[{host}]:{connection.laddr.port}" if ":" in host else f"{host}:{connection.laddr.port}")
-    return sorted(set(found))
-
-
 def bases(pid: int, hint: str) -> tuple[str, ...]:
     """The address of each TCP port that the process listens on: `http://HOST:PORT`.
 
@@ -64,22 +51,27 @@ def bases(pid: int, hint: str) -> tuple[str, ...]:
     """
     if has_own_network(pid):
         raise ObserveError(f"pid {pid} has a network of its own, as in a container: {hint}")
-    try:
-        found = addresses(pid)
-    except psutil.NoSuchProcess:
-        raise ObserveError(f"there is no process {pid}") from None
-    except psutil.Error:
-        raise ObserveError(f"the sockets of pid {pid} may not be looked at: {hint}") from None
+    if not psutil.pid_exists(pid):
+        raise ObserveError(f"there is no process {pid}")
+    if not may_look_at(pid):
+        raise ObserveError(f"the sockets of pid {pid} may not be looked at: {hint}")
+    found = _addresses(pid)
     if not found:
         raise ObserveError(f"pid {pid} listens on no TCP port{_listening_below(pid)}: {hint}")
     return tuple(f"http://{address}" for address in found)
+
+
+def _addresses(pid: int) -> list[str]:
+    """HOST:PORT of each TCP socket the process listens on; a wildcard is reached over the loopback interface."""
+    tcp = (listener.address for listener in listeners([pid]) if listener.port is not None)
+    return sorted({address.replace("*", HOST) for address in tcp})
 
 
 def _listening_below(pid: int) -> str:
     """Who of its descendants listens, for who has named a wrapper."""
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process(pid).children(recursive=True):
-            if found := addresses(child.pid):
+            if found := _addresses(child.pid):
                 return f", but {named(child.pid)} below it does, on {', '.join(found)}"
     return ""
 

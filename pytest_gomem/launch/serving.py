@@ -141,7 +141,7 @@ class ServingSearch:
 
     def _by_any_listener(self) -> Serving:
         members = self._child.members()
-        if hidden := [pid for pid in members if not _is_open(pid)]:
+        if hidden := [pid for pid in members if not may_look_at(pid)]:
             return self._unchecked(f"the sockets of {several(hidden)} may not be looked at")
         found: dict[int, str] = {}
         for listener in listeners(members):
@@ -208,7 +208,7 @@ def _look(members: Iterable[int], port: int) -> _Look:
     return _Look(owners, found.difference(*held.values()), tuple(hidden), is_empty=not held and not hidden)
 
 
-def _is_open(pid: int) -> bool:
+def may_look_at(pid: int) -> bool:
     """Whether its sockets may be looked at; what has ended has none."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         try:
