@@ -118,7 +118,7 @@ def test_the_builds_own_flags_decide(tmp_path):
     """With the user's -gcflags=-l nothing is inlined, and the notes say so; a tag chooses the file."""
     plain = BEFORE.replace("return n", "kept = &p\n\treturn n").replace("func fill", "var kept *page\n\nfunc fill")
     line = line_of(plain, "var p page")
-    (found,), troubles = Reasons().explained(
+    (found,), troubles = Reasons(seconds=120).explained(
         [culprit(line)], built(tmp_path, plain, flags=("-gcflags=all=-l", "-trimpath"), tags=("none",))
     )
     assert troubles == ()

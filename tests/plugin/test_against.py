@@ -105,7 +105,7 @@ def test_a_regression_between_two_commits_names_its_line(project):
     culprit = next(c for c in window["culprits"] if c["metric"] == "live_heap")
     assert (culprit["function"], culprit["file"], culprit["line"]) == ("main.grow", "grow.go", 4)
     assert (culprit["before"], culprit["is_between"]) == (0, True)
-    (escape,) = (cause["text"] for cause in culprit["causes"] if cause["kind"] == "escape")
+    escape = next(cause["text"] for cause in culprit["causes"] if cause["kind"] == "escape")
     assert escape.startswith("`make([]byte, 16384)` now escapes to the heap")
     assert re.search(r"test_keep +live_heap +13\.3 MB +16\.6 MB +\+24\.\d+% +worse", outcome.text)
 
