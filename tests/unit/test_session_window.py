@@ -218,6 +218,8 @@ def test_the_profile_of_the_peak_is_held_off_our_own_collections(tmp_path):
     ]  # fmt: skip
     assert window.profiles.peaks.kept.profile == read_peak(path).profile == b"profile"
     assert window.profiles.peaks.notes() == []
+    process.open_window(profile=True)
+    assert read_in(process)[5:7] == ["peak get", "heap profile"]
 
 
 def test_a_stopped_process_is_given_two_seconds_and_then_not_asked():
@@ -282,8 +284,16 @@ def test_what_a_service_allocates_by_itself_is_watched_behind_the_close():
     read_in(process)
     assert window.by_itself(2.0) == {IDLE_BYTES: 0.0, IDLE_OBJECTS: 0.0}
     assert read_in(process) == ["metrics", "memstats", "metrics", "memstats"]
+    stats = process.memstats
+    process.later(1.0, total_alloc=stats.total_alloc + 1500 + 10_000, mallocs=stats.mallocs + 15 + 100)
+    assert window.by_itself(2.0) == {
+        IDLE_BYTES: pytest.approx(10_000 / 2.002),
+        IDLE_OBJECTS: pytest.approx(100 / 2.002),
+    }
     process.failing["memstats"] = "no answer"
+    process.slept.clear()
     assert window.by_itself(2.0) == {}
+    assert process.slept == []
 
 
 def test_an_event_that_fails_raises():

@@ -1,0 +1,255 @@
+"""The course of a test's rounds: which side comes next, when they are over, and what they come to together."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from pytest_gomem.config.budgets import parse_budget
+from pytest_gomem.errors import GomemError, Place
+from pytest_gomem.judge.verdict import Status
+from pytest_gomem.launch.sides import Against
+from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.session.attached import AttachedProcess
+from pytest_gomem.session.comparing import Reference
+from pytest_gomem.session.course import Course
+from pytest_gomem.session.judging import Judging
+from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.session.run import Run
+from pytest_gomem.session.schedule import (
+    Schedule,
+    automatic,
+    automatically_paired,
+    fixed,
+    paired,
+    plain,
+    recorded,
+)
+from pytest_gomem.session.service import Service
+from pytest_gomem.session.settings import RunSettings
+from pytest_gomem.testing import fake_window_record
+
+MB = 1e6
+REGISTRY = Registry(builtin_metrics())
+JUDGING = Judging("test_it.py::test_a")
+STEADY = tuple(60 * MB + at * 1e3 for at in range(8))
+GROWN = tuple(90 * MB + at * 1e3 for at in range(8))
+RESTLESS = (61 * MB, 60 * MB, 61.1 * MB, 60 * MB, 61.2 * MB, 60 * MB, 61.3 * MB, 60 * MB)
+
+
+@pytest.fixture
+def run(tmp_path) -> Iterator[Run]:
+    one = Run(RunSettings(None, REGISTRY, tmp_path))
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def run_against(tmp_path) -> Iterator[Run]:
+    """One that compares with a binary."""
+    one = Run(RunSettings(None, REGISTRY, tmp_path, against=Against(binary=Path("old"))))
+    yield one
+    one.close()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A baseline of these rounds; of none there is nothing."""
+
+    rounds: tuple[float, ...] = ()
+    broken: bool = False
+
+    def exists(self, nodeid: str) -> bool:
+        return bool(self.rounds)
+
+    can_fail = has_heap = exists
+
+    def find(self, nodeid: str, key: object, window: WindowRecord) -> Reference | None:
+        if self.broken:
+            raise GomemError("the baseline cannot be read")
+        kept = tuple({"live_heap": value} for value in self.rounds)
+        return Reference("the baseline", kept, ops=window.ops) if kept else None
+
+
+def budgets(**written: str):
+    return tuple(
+        budget
+        for name, limit in written.items()
+        for budget in parse_budget(name, limit, units=REGISTRY.units(), scope="marker", place=Place())
+    )
+
+
+def measure(run: Run, course: Course, live_heap: float | str, *, shared: bool = False) -> None:
+    """A window of the round that runs."""
+    process = AttachedProcess(None, None, None, 50.0, reset_peak=False, url=f"http://{course.round.side}")
+    service = Service(process, lambda: run.load_driver)
+    service.is_shared = shared
+    gomem = course.round.gomems[0]
+    measurement = Measurement("test", service, REGISTRY, gomem.judging, run.reasons)
+    record = fake_window_record({"live_heap": live_heap})
+    measurement.fill({"live_heap": record.metrics[0].result}, record)
+    gomem.measurements.append(measurement)
+
+
+def rounds_of(run: Run, course: Course, new=STEADY, base=STEADY, **measured: bool) -> str:
+    """Run the test to its end; the sides of its rounds by their first letters."""
+    figures = {"new": itertools.cycle(new), "base": itertools.cycle(base)}
+    ran = ""
+    while True:
+        ran += course.round.side[0]
+        measure(run, course, next(figures[course.round.side]), **measured)
+        if not course.begin_round():
+            return ran
+
+
+def status(course: Course) -> Status:
+    (window,) = course.windows()
+    (verdict,) = (verdict for verdict in window.verdicts if verdict.budget.metric == "live_heap")
+    return verdict.status
+
+
+def test_so_many_rounds_make_one_window_of_their_medians(run):
+    """Each counts, and none is judged by itself: budgets are judged on the median."""
+    judging = replace(JUDGING, markers=(budgets(live_heap="5MB"),))
+    course = Course(run, judging, replace(plain(3), note="asked for by --gomem-rounds"), None)
+    assert (course.position, course.in_further_round) == ("round 1 of 3", False)
+    assert rounds_of(run, course, new=(1 * MB, 9 * MB, 2 * MB)) == "nnn"
+    assert (course.position, course.in_further_round) == ("round 3 of 3", True)
+    (window,) = course.windows()
+    assert isinstance(window.metrics[0].result, Reading)
+    assert window.metrics[0].result.value == 2 * MB
+    assert [one["live_heap"] for one in window.rounds] == [1 * MB, 9 * MB, 2 * MB]
+    assert [verdict.status for verdict in window.verdicts] == [Status.PASS]
+    assert window.notes[-1] == "asked for by --gomem-rounds"
+
+
+def test_one_round_is_the_window_itself(run):
+    course = Course(run, JUDGING, plain(1), None)
+    assert rounds_of(run, course) == "n"
+    assert course.position == ""
+    assert course.windows() == (course.round.measurements()[0].record,)
+
+
+def test_after_trouble_no_round_begins(run):
+    course = Course(run, JUDGING, plain(3), None)
+    measure(run, course, 1 * MB)
+    assert course.begin_round()
+    course.troubles.append("round 2 of 3: the service died")
+    assert not course.begin_round()
+    assert course.position == "round 2 of 3"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "new", "rounds", "outcome"),
+    [
+        (automatic(), STEADY, 1, Status.PASS),
+        (automatic(), RESTLESS, 5, Status.NOISY),
+        (automatic(), GROWN, 8, Status.FAIL),
+        (automatic(3), GROWN, 3, Status.FAIL),
+        (fixed(3), STEADY, 3, Status.PASS),
+        (fixed(3), RESTLESS, 3, Status.NOISY),
+        (fixed(3), GROWN, 8, Status.FAIL),
+        (fixed(8), STEADY, 8, Status.PASS),
+        (plain(2), GROWN, 2, Status.NOISY),
+    ],
+)
+def test_against_a_baseline_they_end_at_a_look_or_bear_out_what_is_worse(run, schedule, new, rounds, outcome):
+    """As soon as all is decided, or more rounds could not decide it; a test that fails has run them all."""
+    judging = replace(JUDGING, enough=max(3, len(schedule)))
+    course = Course(run, judging, schedule, Kept(STEADY))
+    assert rounds_of(run, course, new=new) == "n" * rounds
+    assert status(course) is outcome
+
+
+@pytest.mark.parametrize(("kept", "shared", "rounds"), [((), False, 8), ((), True, 1)])
+def test_a_recording_runs_as_many_rounds_as_a_baseline_should_have(run, kept, shared, rounds):
+    """One, where the process is other tests' as well: a second round of it would be no first one."""
+    course = Course(run, JUDGING, recorded(), Kept(kept))
+    assert rounds_of(run, course, shared=shared) == "n" * rounds
+
+
+@pytest.mark.parametrize("references", [None, Kept(), Kept(STEADY, broken=True)])
+def test_with_nothing_to_compare_three_rounds_tell_the_scatter(run, references):
+    """What cannot be read ends them at once, and fails the test at its end."""
+    course = Course(run, JUDGING, automatic(), references)
+    broken = references is not None and references.broken
+    assert rounds_of(run, course) == "n" * (1 if broken else 3)
+    if broken:
+        with pytest.raises(GomemError, match="cannot be read"):
+            course.windows()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "new", "ran", "outcome"),
+    [
+        (automatically_paired(), STEADY, "nbbnnb", Status.PASS),
+        (automatically_paired(), GROWN, "nbbnnbbn" * 2, Status.FAIL),
+        (paired(3), STEADY, "nbbnnb", Status.PASS),
+        (paired(3), GROWN, "nbbnnbbn" * 2, Status.FAIL),
+        (paired(8), STEADY, "nbbnnbbn" * 2, Status.PASS),
+        (paired(2), GROWN, "nbbn", Status.NOISY),
+    ],
+)
+def test_two_sides_take_turns(run_against, schedule: Schedule, new, ran, outcome):
+    """And end after equally many rounds of each, at a look that decides all or once they have run them all."""
+    course = Course(run_against, JUDGING, schedule, None)
+    assert rounds_of(run_against, course, new=new) == ran
+    (window,) = course.windows()
+    assert window.base is not None
+    assert len(window.rounds) == len(window.base.rounds) == len(ran) / 2
+    assert status(course) is outcome
+
+
+def test_the_base_side_is_judged_by_nothing_and_may_keep_its_heap(run_against):
+    """A round that may be the last of its side keeps its profiles, since its service ends before the comparison."""
+    judging = replace(JUDGING, markers=(budgets(live_heap="1kB"),))
+    course = Course(run_against, judging, automatically_paired(), None)
+    kept = []
+    while True:
+        (gomem,) = course.round.gomems
+        assert gomem.side == course.round.side
+        assert gomem.judging.is_base == (gomem.side == "base")
+        kept.append(gomem.keeps_heap)
+        measure(run_against, course, 60 * MB)
+        judged = gomem.measurements[0].record.verdicts
+        assert [verdict.status for verdict in judged] == ([] if gomem.side == "base" else [Status.FAIL])
+        if not course.begin_round():
+            break
+    assert kept == [False] * 4 + [True] * 2
+    assert [base is not None for _, base in course.last_pairs()] == [True]
+    assert course.last_new.side == "new"
+
+
+def test_a_base_side_that_is_lost_is_not_run_again(run_against):
+    """The new side goes on alone, and the window says by the first reason why it is not compared."""
+    course = Course(run_against, JUDGING, paired(3), None)
+    measure(run_against, course, 60 * MB)
+    assert course.begin_round()
+    course.lose_base("the old binary does not start")
+    course.lose_base("another reason")
+    ran = course.round.side[0]
+    while course.begin_round():
+        ran += course.round.side[0]
+        measure(run_against, course, 60 * MB)
+    assert ran == "bnn"
+    (window,) = course.windows()
+    assert (window.base, window.no_base) == (None, "on the base side: the old binary does not start")
+    assert len(window.rounds) == 3
+
+
+def test_a_shared_process_runs_on_one_side_alone(run_against):
+    course = Course(run_against, JUDGING, plain(1), None, shares_process=True)
+    assert rounds_of(run_against, course) == "n"
+    assert "shared by many tests" in course.windows()[0].no_base
+
+
+def test_what_one_round_did_not_measure_is_unavailable_in_all(run):
+    course = Course(run, JUDGING, plain(3), None)
+    assert rounds_of(run, course, new=(1 * MB, "no answer", 2 * MB)) == "nnn"
+    assert course.windows()[0].metrics[0].result == Unavailable("in round 2 of 3: no answer")
