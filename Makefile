@@ -36,6 +36,7 @@ lint: $(VENV)/.ready ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typed
 
 wheel-test: $(VENV)/.ready ## Build sdist and wheel, and try both with Go hidden from PATH
 	$(BIN)/python tests/wheel_test.py

@@ -37,7 +37,7 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
 
     A call that does not fit, and every ConfigError of the body that names no file, becomes a ConfigError at the
     caller's line: "test_it.py:12 load(): unknown argument 'request'", with the nearest name as its hint. Calls from our
-    own modules keep what they raise. Put it above `contextmanager`, so that it sees the call.
+    own modules keep what they raise.
     """
 
     @wraps(function)
@@ -102,7 +102,7 @@ def _mismatch(signature: inspect.Signature, kwargs: Mapping[str, object], mismat
 def declared(function: Callable[..., object]) -> tuple[inspect.Signature, Mapping[str, tuple[type, ...]]]:
     """The signature, and by parameter the types that it accepts; one that takes any object is left out."""
     signature = inspect.signature(function)
-    names: dict[str, Any] = getattr(inspect.unwrap(function), "__globals__", {})
+    names: dict[str, Any] = getattr(function, "__globals__", {})
     kinds = {name: _kinds(p.annotation, names) for name, p in signature.parameters.items() if _is_single(p)}
     return signature, {name: accepted for name, accepted in kinds.items() if accepted}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from pytest_gomem.config.arguments import above_0, at_least_1, checked
@@ -226,10 +227,9 @@ class Gomem(Launchpad):
         return measurement
 
     @checked
-    @contextlib.contextmanager
     def measure(
         self, service: Service, name: str = "window", ops: int | None = None, *, pss: bool = False
-    ) -> Iterator[Measurement]:
+    ) -> AbstractContextManager[Measurement]:
         """Measure what happens to a service inside the block; judged by the budgets of the test when it closes.
 
         name: of the window. ops: how many operations the block is, where nothing counts them. pss: read the
@@ -237,6 +237,10 @@ class Gomem(Launchpad):
         Raises MeasureError where another window is open on the service, ServiceDied, ConfigError.
         """
         at_least_1("ops", ops)
+        return self._measuring(service, name, ops, pss)
+
+    @contextlib.contextmanager
+    def _measuring(self, service: Service, name: str, ops: int | None, pss: bool) -> Iterator[Measurement]:
         measurement = self._measurement(service, name)
         if not self._run.settings.measure:
             measurement.skip(f"window '{name}' has no figures: --gomem-no-measure was given")

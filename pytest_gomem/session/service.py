@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_gomem.config.arguments import at_least_1, checked
@@ -196,14 +197,18 @@ class Service(RunningService):
             self.window.restart()
 
     @checked
-    @contextlib.contextmanager
-    def phase(self, name: str, ops: int | None = None, *, collect: bool = False) -> Iterator[None]:
+    def phase(self, name: str, ops: int | None = None, *, collect: bool = False) -> AbstractContextManager[None]:
         """Measure a part of the window, with every metric of its own; entered again, it is another one, `name#2`.
 
-        collect: force collections at its end for what needs them, as a budget on such a metric of the phase does by
-        itself. Raises MeasureError within another phase.
+        ops: how many operations the phase is, whatever was counted. collect: force collections at its end for what
+        needs them, as a budget on such a metric of the phase does by itself. Raises MeasureError within another phase,
+        ConfigError.
         """
         at_least_1("ops", ops)
+        return self._phase(name, ops, collect)
+
+    @contextlib.contextmanager
+    def _phase(self, name: str, ops: int | None, collect: bool) -> Iterator[None]:
         window = self.window
         if window is None:
             yield

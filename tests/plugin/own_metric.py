@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 CONFTEST = '''
-from pytest_gomem.measure.metric import Better, Noise, Reading, metric
-from pytest_gomem.quantity import BYTES
+import pytest_gomem as gm
 
 
-@metric(group="memory", unit=BYTES, better=Better.LOWER, noise=Noise.MODERATE, sources=("statm",))
+@gm.metric(group="memory", unit=gm.BYTES, better=gm.Better.LOWER, noise=gm.Noise.MODERATE, sources=("statm",))
 def rss_kept(window):
     """Resident memory that the window added and did not give back."""
-    return Reading(max(0, window.end.rss - window.start.rss), "statm")
+    return gm.Reading(max(0, window.end.rss - window.start.rss), "statm")
 
 
 def pytest_gomem_metrics():

@@ -196,7 +196,7 @@ def test_settings_are_shown_unexpanded_and_a_failed_set_up_with_its_log(scenario
     script = f'echo "password=$PASSWORD $1"; {leaves}; test -z "$CODE" || exit $CODE; exec sleep 100'
     project = scenario(
         """
-        from pytest_gomem.errors import ObserveError
+        from pytest_gomem import ObserveError
 
         @pytest.fixture
         def broken(go_service):

@@ -161,14 +161,15 @@ def test_users_metric_and_reporter(scenario):
             go_service.get("/alloc?bytes=20000000&keep=true")
         """,
         conftest="""
-        from pytest_gomem.measure.metric import Better, Noise, Reading, metric
-        from pytest_gomem.quantity import BYTES
+        import pytest_gomem as gm
 
-        @metric(group="memory", unit=BYTES, better=Better.LOWER, noise=Noise.MODERATE, sources=("timeline",))
+        @gm.metric(
+            group="memory", unit=gm.BYTES, better=gm.Better.LOWER, noise=gm.Noise.MODERATE, sources=("timeline",)
+        )
         def rss_swing(window):
             "Highest minus lowest sampled RSS."
             values = [sample.rss for sample in window.timeline] or [0]
-            return Reading(window.end.rss - window.start.rss, "timeline")
+            return gm.Reading(window.end.rss - window.start.rss, "timeline")
 
         def pytest_gomem_metrics():
             return [rss_swing]

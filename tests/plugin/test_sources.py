@@ -50,18 +50,17 @@ def test_a_source_of_ones_own(scenario, binaries):
     """It comes by the hook; the most trusted source goes first, whoever brings it."""
     conftest = """
         import time
-        from pytest_gomem.observe.quantities import Observed
-        from pytest_gomem.observe.source import Source
+        import pytest_gomem as gm
 
         class Constant:
             def read(self):
-                return Observed(time.monotonic(), {"goroutines": 42, "heap_sys": 1})
+                return gm.Observed(time.monotonic(), {"goroutines": 42, "heap_sys": 1})
 
             def close(self):
                 pass
 
         def pytest_gomem_sources():
-            return [Source("constant", 45, frozenset({"goroutines", "heap_sys"}), lambda target: Constant())]
+            return [gm.Source("constant", 45, frozenset({"goroutines", "heap_sys"}), lambda target: Constant())]
     """
     metrics = metrics_of(
         scenario(ALLOC, more_services=published(binaries, "--expvar", "--metrics"), conftest=conftest).run()
