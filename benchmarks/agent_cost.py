@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.launch.overlay import Overlay, overlay_for
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.observe.agent.client import AgentClient

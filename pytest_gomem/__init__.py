@@ -14,23 +14,36 @@ if TYPE_CHECKING:
 
     from pytest import hookimpl as hookimpl  # noqa: PT013 - as every name here
 
+    from pytest_gomem.base.errors import BudgetBroken as BudgetBroken
+    from pytest_gomem.base.errors import BuildError as BuildError
+    from pytest_gomem.base.errors import ConfigError as ConfigError
+    from pytest_gomem.base.errors import ConfigErrors as ConfigErrors
+    from pytest_gomem.base.errors import GomemError as GomemError
+    from pytest_gomem.base.errors import LaunchError as LaunchError
+    from pytest_gomem.base.errors import LoadError as LoadError
+    from pytest_gomem.base.errors import MeasureError as MeasureError
+    from pytest_gomem.base.errors import ObserveError as ObserveError
+    from pytest_gomem.base.errors import Place as Place
+    from pytest_gomem.base.errors import ServiceDied as ServiceDied
+    from pytest_gomem.base.errors import ToolchainError as ToolchainError
+    from pytest_gomem.base.units import BYTES as BYTES
+    from pytest_gomem.base.units import BYTES_PER_OP as BYTES_PER_OP
+    from pytest_gomem.base.units import BYTES_PER_SECOND as BYTES_PER_SECOND
+    from pytest_gomem.base.units import COUNT as COUNT
+    from pytest_gomem.base.units import COUNT_PER_OP as COUNT_PER_OP
+    from pytest_gomem.base.units import PER_SECOND as PER_SECOND
+    from pytest_gomem.base.units import RATIO as RATIO
+    from pytest_gomem.base.units import SECONDS as SECONDS
+    from pytest_gomem.base.units import SECONDS_PER_OP as SECONDS_PER_OP
+    from pytest_gomem.base.units import Quantity as Quantity
+    from pytest_gomem.base.units import Unit as Unit
+    from pytest_gomem.base.units import format_value as format_value
+    from pytest_gomem.base.units import parse_quantity as parse_quantity
     from pytest_gomem.config.gc import GcSettings as GcSettings
     from pytest_gomem.config.marker import Combination as Combination
     from pytest_gomem.drive.client import Response as Response
     from pytest_gomem.drive.client import Stream as Stream
     from pytest_gomem.drive.record import LoadRecord as LoadRecord
-    from pytest_gomem.errors import BudgetBroken as BudgetBroken
-    from pytest_gomem.errors import BuildError as BuildError
-    from pytest_gomem.errors import ConfigError as ConfigError
-    from pytest_gomem.errors import ConfigErrors as ConfigErrors
-    from pytest_gomem.errors import GomemError as GomemError
-    from pytest_gomem.errors import LaunchError as LaunchError
-    from pytest_gomem.errors import LoadError as LoadError
-    from pytest_gomem.errors import MeasureError as MeasureError
-    from pytest_gomem.errors import ObserveError as ObserveError
-    from pytest_gomem.errors import Place as Place
-    from pytest_gomem.errors import ServiceDied as ServiceDied
-    from pytest_gomem.errors import ToolchainError as ToolchainError
     from pytest_gomem.judge.verdict import Status as Status
     from pytest_gomem.judge.verdict import Verdict as Verdict
     from pytest_gomem.measure.bill import Bill as Bill
@@ -49,19 +62,6 @@ if TYPE_CHECKING:
     from pytest_gomem.observe.source import Reader as Reader
     from pytest_gomem.observe.source import Source as Source
     from pytest_gomem.observe.source import Target as Target
-    from pytest_gomem.quantity import BYTES as BYTES
-    from pytest_gomem.quantity import BYTES_PER_OP as BYTES_PER_OP
-    from pytest_gomem.quantity import BYTES_PER_SECOND as BYTES_PER_SECOND
-    from pytest_gomem.quantity import COUNT as COUNT
-    from pytest_gomem.quantity import COUNT_PER_OP as COUNT_PER_OP
-    from pytest_gomem.quantity import PER_SECOND as PER_SECOND
-    from pytest_gomem.quantity import RATIO as RATIO
-    from pytest_gomem.quantity import SECONDS as SECONDS
-    from pytest_gomem.quantity import SECONDS_PER_OP as SECONDS_PER_OP
-    from pytest_gomem.quantity import Quantity as Quantity
-    from pytest_gomem.quantity import Unit as Unit
-    from pytest_gomem.quantity import format_value as format_value
-    from pytest_gomem.quantity import parse_quantity as parse_quantity
     from pytest_gomem.report.json_report import report_schema as report_schema
     from pytest_gomem.results.run_record import RunRecord as RunRecord
     from pytest_gomem.results.run_record import TestRecord as TestRecord
@@ -74,64 +74,64 @@ if TYPE_CHECKING:
     from pytest_gomem.session.service import Service as Service
 
 _HOMES = {
-    "BYTES": "pytest_gomem.quantity",
-    "BYTES_PER_OP": "pytest_gomem.quantity",
-    "BYTES_PER_SECOND": "pytest_gomem.quantity",
+    "BYTES": "pytest_gomem.base.units",
+    "BYTES_PER_OP": "pytest_gomem.base.units",
+    "BYTES_PER_SECOND": "pytest_gomem.base.units",
     "Better": "pytest_gomem.measure.metric",
     "Bill": "pytest_gomem.measure.bill",
-    "BudgetBroken": "pytest_gomem.errors",
-    "BuildError": "pytest_gomem.errors",
-    "COUNT": "pytest_gomem.quantity",
-    "COUNT_PER_OP": "pytest_gomem.quantity",
+    "BudgetBroken": "pytest_gomem.base.errors",
+    "BuildError": "pytest_gomem.base.errors",
+    "COUNT": "pytest_gomem.base.units",
+    "COUNT_PER_OP": "pytest_gomem.base.units",
     "Combination": "pytest_gomem.config.marker",
-    "ConfigError": "pytest_gomem.errors",
-    "ConfigErrors": "pytest_gomem.errors",
+    "ConfigError": "pytest_gomem.base.errors",
+    "ConfigErrors": "pytest_gomem.base.errors",
     "GcSettings": "pytest_gomem.config.gc",
     "Gomem": "pytest_gomem.session.gomem",
-    "GomemError": "pytest_gomem.errors",
-    "LaunchError": "pytest_gomem.errors",
+    "GomemError": "pytest_gomem.base.errors",
+    "LaunchError": "pytest_gomem.base.errors",
     "Launchpad": "pytest_gomem.session.gomem",
-    "LoadError": "pytest_gomem.errors",
+    "LoadError": "pytest_gomem.base.errors",
     "LoadRecord": "pytest_gomem.drive.record",
-    "MeasureError": "pytest_gomem.errors",
+    "MeasureError": "pytest_gomem.base.errors",
     "Measurement": "pytest_gomem.session.measurement",
     "MemStats": "pytest_gomem.observe.records",
     "Metric": "pytest_gomem.measure.metric",
     "MetricValue": "pytest_gomem.results.window_record",
     "Missing": "pytest_gomem.measure.window",
     "Noise": "pytest_gomem.measure.metric",
-    "ObserveError": "pytest_gomem.errors",
+    "ObserveError": "pytest_gomem.base.errors",
     "Observed": "pytest_gomem.observe.quantities",
-    "PER_SECOND": "pytest_gomem.quantity",
+    "PER_SECOND": "pytest_gomem.base.units",
     "PhaseRecord": "pytest_gomem.results.window_record",
-    "Place": "pytest_gomem.errors",
+    "Place": "pytest_gomem.base.errors",
     "Prior": "pytest_gomem.measure.metric",
     "QUANTITIES": "pytest_gomem.observe.quantities",
-    "Quantity": "pytest_gomem.quantity",
-    "RATIO": "pytest_gomem.quantity",
+    "Quantity": "pytest_gomem.base.units",
+    "RATIO": "pytest_gomem.base.units",
     "Reader": "pytest_gomem.observe.source",
     "Reading": "pytest_gomem.measure.metric",
     "Response": "pytest_gomem.drive.client",
     "RunRecord": "pytest_gomem.results.run_record",
-    "SECONDS": "pytest_gomem.quantity",
-    "SECONDS_PER_OP": "pytest_gomem.quantity",
+    "SECONDS": "pytest_gomem.base.units",
+    "SECONDS_PER_OP": "pytest_gomem.base.units",
     "Service": "pytest_gomem.session.service",
-    "ServiceDied": "pytest_gomem.errors",
+    "ServiceDied": "pytest_gomem.base.errors",
     "Source": "pytest_gomem.observe.source",
     "Status": "pytest_gomem.judge.verdict",
     "Stream": "pytest_gomem.drive.client",
     "Target": "pytest_gomem.observe.source",
     "TestRecord": "pytest_gomem.results.run_record",
-    "ToolchainError": "pytest_gomem.errors",
+    "ToolchainError": "pytest_gomem.base.errors",
     "Unavailable": "pytest_gomem.measure.metric",
-    "Unit": "pytest_gomem.quantity",
+    "Unit": "pytest_gomem.base.units",
     "Verdict": "pytest_gomem.judge.verdict",
     "Window": "pytest_gomem.measure.window",
     "WindowRecord": "pytest_gomem.results.window_record",
-    "format_value": "pytest_gomem.quantity",
+    "format_value": "pytest_gomem.base.units",
     "hookimpl": "pytest",
     "metric": "pytest_gomem.measure.metric",
-    "parse_quantity": "pytest_gomem.quantity",
+    "parse_quantity": "pytest_gomem.base.units",
     "report_schema": "pytest_gomem.report.json_report",
 }
 

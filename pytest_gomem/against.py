@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_gomem.errors import ConfigError
+from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.option_values import OFF
 
 if TYPE_CHECKING:

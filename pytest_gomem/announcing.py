@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_gomem.printable import printable
+from pytest_gomem.base.printable import printable
 from pytest_gomem.use import is_worker
 
 

@@ -7,7 +7,7 @@ from types import TracebackType
 
 import pytest
 
-from pytest_gomem.errors import BudgetBroken, BuildError, GomemError, LaunchError, ServiceDied
+from pytest_gomem.base.errors import BudgetBroken, BuildError, GomemError, LaunchError, ServiceDied
 
 _SHOWN = 3  # lines of a compiler
 _OTHERS = ("pytest_gomem", "_pytest", "pluggy", "contextlib", "unittest", "pytest_timeout")  # between us and the user

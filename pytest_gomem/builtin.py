@@ -51,7 +51,7 @@ def pytest_gomem_report(run: RunRecord, config: pytest.Config) -> None:
 
 
 def _add_to_history(run: RunRecord, path: Path, config: pytest.Config) -> None:
-    from pytest_gomem import clock
+    from pytest_gomem.base import clock
     from pytest_gomem.report.history.entry import entries_of
     from pytest_gomem.report.history.file import append
     from pytest_gomem.revision import revision_of

@@ -9,9 +9,9 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import Protocol, TextIO
 
 from pytest_gomem import __version__
-from pytest_gomem.errors import GomemError
-from pytest_gomem.globs import did_you_mean
-from pytest_gomem.printable import printable_stream
+from pytest_gomem.base.errors import GomemError
+from pytest_gomem.base.names import did_you_mean
+from pytest_gomem.base.printable import printable_stream
 
 
 class Command(Protocol):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_gomem import option_values
-from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, GomemError
+from pytest_gomem.base.printable import printable
 from pytest_gomem.items import combinations, plan_item, test_id
 from pytest_gomem.keeping import Keeping
 from pytest_gomem.options import BadOption, said
 from pytest_gomem.outcomes import Outcomes
-from pytest_gomem.printable import printable
 from pytest_gomem.reporting import Reporting
 from pytest_gomem.selection import Selection
 from pytest_gomem.state import State

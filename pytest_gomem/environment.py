@@ -7,7 +7,7 @@ import platform
 from collections.abc import Sequence
 
 from pytest_gomem import __version__
-from pytest_gomem.errors import ToolchainError
+from pytest_gomem.base.errors import ToolchainError
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.observe.kernel import thp_mode
 from pytest_gomem.results.run_record import RunRecord, TestRecord

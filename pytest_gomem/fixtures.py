@@ -60,7 +60,7 @@ def go_service(
 @pytest.fixture(scope="session")
 def gomem_session(request: pytest.FixtureRequest, gomem_session_options: Mapping[str, Any]) -> Iterator[Launchpad]:
     """Launch services that live for many tests; measure them with a test's own `gomem`."""
-    from pytest_gomem.errors import Place
+    from pytest_gomem.base.errors import Place
     from pytest_gomem.session.gomem import Launchpad
     from pytest_gomem.session.run import overrides
 
@@ -83,8 +83,8 @@ def go_service_session(gomem_session: Launchpad) -> Iterator[Service]:
 @contextmanager
 def _failing_plainly() -> Iterator[None]:
     """What is the user's to mend fails the test by its own words, without a traceback."""
+    from pytest_gomem.base.errors import GomemError
     from pytest_gomem.body_errors import plainly
-    from pytest_gomem.errors import GomemError
 
     try:
         yield
@@ -100,7 +100,7 @@ def _measured(request: pytest.FixtureRequest) -> MeasuredItem:
 
 
 def _factory(request: pytest.FixtureRequest, options: Mapping[str, Any], combination: Combination | None) -> Gomem:
-    from pytest_gomem.errors import Place
+    from pytest_gomem.base.errors import Place
     from pytest_gomem.session.run import overlaid, overrides
 
     with _failing_plainly():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from pytest_gomem.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.use import FIXTURES, MARKERS, MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE, fixture_names
 
 if TYPE_CHECKING:

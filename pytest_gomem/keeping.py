@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gomem import against, option_values
-from pytest_gomem.errors import ConfigError, GomemError
+from pytest_gomem.base.errors import ConfigError, GomemError
+from pytest_gomem.base.printable import printable
 from pytest_gomem.items import with_and_without_groups
-from pytest_gomem.printable import printable
 from pytest_gomem.use import BASELINES_NAME, is_worker
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Keeping:
             self._look_for_new(run)
 
     def _record(self, run: RunRecord) -> None:
-        from pytest_gomem import clock
+        from pytest_gomem.base import clock
         from pytest_gomem.baseline.update import Recorder
         from pytest_gomem.revision import revision_of
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_gomem.base.errors import BudgetBroken, GomemError, KeeperError
+from pytest_gomem.base.files import write_whole
+from pytest_gomem.base.printable import printable_lines
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
 from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.config.tokens import unexpanded
-from pytest_gomem.errors import BudgetBroken, GomemError, KeeperError
-from pytest_gomem.files import write_whole
 from pytest_gomem.items import test_id
 from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
 from pytest_gomem.junit_file import takes_test_properties
 from pytest_gomem.launch.launcher import Overrides
-from pytest_gomem.printable import printable_lines
 from pytest_gomem.report.advice import with_advice
 from pytest_gomem.report.failure import LOG_LINES, failure_text
 from pytest_gomem.report.json_report import test_to_dict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_gomem.errors import ConfigError
+from pytest_gomem.base.errors import ConfigError
 
 if TYPE_CHECKING:
     from pytest_gomem.config.rounds import Rounds
@@ -55,7 +55,7 @@ def baseline_profile_size(options: Said) -> int:
     written = options["baseline-profile-size"]
     if written is None:
         return PROFILE_SIZE
-    from pytest_gomem.quantity import BYTES, parse_quantity
+    from pytest_gomem.base.units import BYTES, parse_quantity
 
     try:
         size = parse_quantity(written, BYTES).value

@@ -37,7 +37,7 @@ class Outcomes:
         """The tests that are going to be measured."""
         self._planned = tuple(nodeids)
         if is_worker(self.state.config):
-            from pytest_gomem.files import write_whole
+            from pytest_gomem.base.files import write_whole
 
             write_whole(self.state.run_dir / _FILE, json.dumps(self._planned))
 

@@ -115,7 +115,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     edge = begun(config)
     lines = edge.reporting.summary(terminalreporter._tw.fullwidth) if edge else []
     if lines:
-        from pytest_gomem.printable import printable
+        from pytest_gomem.base.printable import printable
 
         terminalreporter.section("gomem", "=")
         for text, style in lines:

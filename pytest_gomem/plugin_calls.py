@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_gomem.errors import ConfigError, GomemError, Place
+from pytest_gomem.base.errors import ConfigError, GomemError, Place
 
 if TYPE_CHECKING:
     import pytest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gomem import against
-from pytest_gomem.errors import GomemError
+from pytest_gomem.base.errors import GomemError
 from pytest_gomem.junit_file import junit_of, takes_test_properties
 from pytest_gomem.plugin_calls import each_call
 from pytest_gomem.use import is_worker

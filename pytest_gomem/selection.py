@@ -38,7 +38,7 @@ class Selection:
 
     def was_looked_for(self, test: str) -> bool:
         """Whether a test that is not among the collected ones, or all of a glob, would be if it existed."""
-        from pytest_gomem.looked_for import was_looked_for
+        from pytest_gomem.base.names import was_looked_for
 
         return was_looked_for(test, self._config.rootpath, self._looked_into)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_gomem.base.errors import ConfigError
+from pytest_gomem.base.names import means_test
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.file import GomemConfig
-from pytest_gomem.errors import ConfigError
-from pytest_gomem.globs import means_test
 from pytest_gomem.judge.precedence import unmatched
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def nothing_to_accept(
     """The acceptances to remove, each with the reason; whole: all tests were asked for."""
     if config is None or not config.accepted:
         return ()
-    from pytest_gomem import clock
+    from pytest_gomem.base import clock
     from pytest_gomem.judge.acceptances import Judged, vanished
     from pytest_gomem.report.complete import ran_to_its_end
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_gomem import against, option_values
-from pytest_gomem.errors import GomemError
+from pytest_gomem.base.errors import GomemError
 from pytest_gomem.use import default_config, is_worker
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class State:
     @cached_property
     def run_dir(self) -> Path:
         """A private folder for binaries and launches, one for all workers of a run on this machine."""
-        from pytest_gomem.run_folder import held, run_folder
+        from pytest_gomem.base.files import held, run_folder
 
         is_ours = is_worker(self.config) and not self.is_remote
         return self._folders.enter_context(held(self._shared) if is_ours else run_folder("pytest-gomem-"))
@@ -91,7 +91,7 @@ class State:
     @cached_property
     def is_remote(self) -> bool:
         """Whether this is a worker on another machine than the controller's, with which it shares no file."""
-        from pytest_gomem.run_folder import is_here
+        from pytest_gomem.base.files import is_here
 
         return is_worker(self.config) and not is_here(self._shared)
 

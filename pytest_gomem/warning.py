@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_gomem.printable import printable_lines
+from pytest_gomem.base.printable import printable_lines
 
 
 class GomemWarning(pytest.PytestWarning):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_gomem.base.units import UNITS, format_value
 from pytest_gomem.cli import main as gomem
-from pytest_gomem.quantity import UNITS, format_value
 from pytest_gomem.report.chart import Axis, Curve, draw
 
 HERE = Path(__file__).resolve().parent

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.baseline.snapshot import Snapshot, Tests
-from pytest_gomem.errors import ConfigError, Place
 
 VERSION = 1
 _DIGITS = 7  # significant ones of a fraction: a hundredth of the finest scatter that is ever judged

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from pytest_gomem.base.errors import ConfigError, ObserveError
 from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, differences, not_comparable, opened_no_more
 from pytest_gomem.baseline.store import Store, profiles_of
-from pytest_gomem.errors import ConfigError, ObserveError
 from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.pprof.model import Profile

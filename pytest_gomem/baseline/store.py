@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.files import write_whole
+from pytest_gomem.base.locks import locked_folder
 from pytest_gomem.baseline.layout import MEND, read, written
 from pytest_gomem.baseline.snapshot import Tests, Windows
-from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.files import write_whole
-from pytest_gomem.locks import locked_folder
 
 _SUFFIX = ".json"
 

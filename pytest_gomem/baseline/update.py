@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.baseline.moves import Moves, moves
 from pytest_gomem.baseline.noise import never_failing, too_noisy
 from pytest_gomem.baseline.profiles import ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences, opened_no_more
 from pytest_gomem.baseline.store import Store
-from pytest_gomem.errors import ConfigError
 from pytest_gomem.judge.compare import PRIMARY
 from pytest_gomem.judge.function_figures import figure_of
 from pytest_gomem.judge.regressions import REGRESSION

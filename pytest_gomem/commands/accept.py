@@ -11,7 +11,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TextIO
 
-from pytest_gomem import clock
+from pytest_gomem.base import clock
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.base.names import SeveralTests, find_tests
+from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.commands.plugin_metrics import every_metric
 from pytest_gomem.config.accepted import (
@@ -26,11 +29,8 @@ from pytest_gomem.config.accepted import (
 )
 from pytest_gomem.config.accepting import add
 from pytest_gomem.config.budgets import unit_of
-from pytest_gomem.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.launch.git import GitError, git
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.nodeids import SeveralTests, find_tests
-from pytest_gomem.quantity import UNITS, Unit
 from pytest_gomem.report.broken import CACHE_FILE, Broken, broken_limits, read_report
 from pytest_gomem.results.run_record import TestRecord
 

@@ -11,6 +11,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TextIO
 
+from pytest_gomem.base.errors import ConfigError, GomemError, ObserveError
+from pytest_gomem.base.names import find_tests, was_looked_for
+from pytest_gomem.base.printable import printable
+from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.baseline.layout import read
 from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences, not_comparable
@@ -20,17 +24,12 @@ from pytest_gomem.collected import FILE_VARIABLE
 from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.commands.plugin_metrics import metrics_for
 from pytest_gomem.commands.pytest_run import run_pytest, status_of
-from pytest_gomem.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.judge.compare import compare
 from pytest_gomem.judge.function_figures import figure_metric, figure_unit
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.git import Repository, git
-from pytest_gomem.looked_for import was_looked_for
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.nodeids import find_tests
-from pytest_gomem.printable import printable
-from pytest_gomem.quantity import BYTES, format_value
 from pytest_gomem.report.text import columns
 from pytest_gomem.use import BASELINES_NAME
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
+from pytest_gomem.base.errors import GomemError, ObserveError
+from pytest_gomem.base.files import write_whole
 from pytest_gomem.commands.arguments import Parser, checked
-from pytest_gomem.errors import GomemError, ObserveError
-from pytest_gomem.files import write_whole
 from pytest_gomem.launch.ports import bases
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.observe.kernel import stopped_words

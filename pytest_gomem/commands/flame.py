@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from pytest_gomem.base.errors import GomemError
+from pytest_gomem.base.files import write_whole
+from pytest_gomem.base.units import RATIO, parse_quantity
 from pytest_gomem.commands.arguments import Parser, checked
 from pytest_gomem.commands.top import add_selection
-from pytest_gomem.errors import GomemError
-from pytest_gomem.files import write_whole
 from pytest_gomem.flame.page import page
 from pytest_gomem.flame.picture import Asked, Picture, View, picture
 from pytest_gomem.flame.png import png
 from pytest_gomem.flame.svg import svg
 from pytest_gomem.flame.tree import call_tree
 from pytest_gomem.pprof.read import read_profile
-from pytest_gomem.quantity import RATIO, parse_quantity
 
 _DEFAULT_FILE = "flame.html"
 

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from pytest_gomem.base.errors import ConfigError, GomemError
+from pytest_gomem.base.files import write_whole
+from pytest_gomem.base.names import did_you_mean, find_tests
+from pytest_gomem.base.units import UNITS, scale_of
 from pytest_gomem.commands.arguments import Parser, checked
-from pytest_gomem.errors import ConfigError, GomemError
-from pytest_gomem.files import write_whole
-from pytest_gomem.globs import did_you_mean
-from pytest_gomem.nodeids import find_tests
-from pytest_gomem.quantity import UNITS, scale_of
 from pytest_gomem.report.chart import Axis, Curve, draw
 from pytest_gomem.report.history.changes import Change, MissingStats, changes_of
 from pytest_gomem.report.history.conditions import condition, named

@@ -8,21 +8,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
+from pytest_gomem.base.errors import ConfigError, LaunchError, Place, ServiceDied
+from pytest_gomem.base.files import run_folder
+from pytest_gomem.base.units import format_value
 from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
 from pytest_gomem.config.ready import Ready
 from pytest_gomem.config.services import STOP_GRACE, ServiceConfig
 from pytest_gomem.environment import run_record
-from pytest_gomem.errors import ConfigError, LaunchError, Place, ServiceDied
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.quantity import format_value
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.json_report import write_json
 from pytest_gomem.results.run_record import TestRecord
-from pytest_gomem.run_folder import run_folder
 from pytest_gomem.session.gomem import RUN_TIMEOUT, Gomem
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement

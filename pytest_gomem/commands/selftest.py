@@ -9,18 +9,18 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TextIO
 
+from pytest_gomem.base.errors import ConfigError
+from pytest_gomem.base.files import run_folder
+from pytest_gomem.base.printable import printable
+from pytest_gomem.base.units import RATIO, format_value, parse_quantity
 from pytest_gomem.commands.arguments import Parser, checked
 from pytest_gomem.commands.plugin_metrics import LISTENING, read_declared
 from pytest_gomem.commands.pytest_run import run_pytest
 from pytest_gomem.declared import FILE_VARIABLE
-from pytest_gomem.errors import ConfigError
 from pytest_gomem.judge.compare import FEWEST
-from pytest_gomem.printable import printable
-from pytest_gomem.quantity import RATIO, format_value, parse_quantity
 from pytest_gomem.report.broken import read_report
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, short_names, wrapped
 from pytest_gomem.results.run_record import TestRecord
-from pytest_gomem.run_folder import run_folder
 from pytest_gomem.session.burden import NO_BURDEN, VARIABLE, Burden, write_burden
 from pytest_gomem.session.proof import NotTested, Proof, burden_for, proofs
 

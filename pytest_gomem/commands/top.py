@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
+from pytest_gomem.base.errors import GomemError
 from pytest_gomem.commands.arguments import Parser, checked
-from pytest_gomem.errors import GomemError
 from pytest_gomem.pprof.aggregate import Row, Table, aggregate, sort_rows
 from pytest_gomem.pprof.diff import diff as difference
 from pytest_gomem.pprof.group import GRANULARITIES

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.units import RATIO, Quantity, Unit, parse_quantity
 from pytest_gomem.config.budgets import unit_of, unknown_metric
 from pytest_gomem.config.fields import Fields, Mistakes, check_version, filled, flag, items, text
 from pytest_gomem.config.located import Located
 from pytest_gomem.config.yaml12 import read_yaml
-from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.quantity import RATIO, Quantity, Unit, parse_quantity
 
 FILE = "gomem_accepted.yaml"
 VERSION = 1

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_gomem import clock
+from pytest_gomem.base import clock
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.base.locks import locked_folder
+from pytest_gomem.base.units import Unit
 from pytest_gomem.config.accepted import VERSION, Acceptance, load_accepted
-from pytest_gomem.errors import ConfigError, ConfigErrors, Place
-from pytest_gomem.locks import locked_folder
-from pytest_gomem.quantity import Unit
 
 _HEAD = f"""\
 # What is accepted for a time, with a reason and someone who answers for it; `gomem accept` adds to it.

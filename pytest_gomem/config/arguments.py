@@ -11,9 +11,9 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, get_args, get_origin
 
-from pytest_gomem.errors import ConfigError, ConfigErrors, Place
-from pytest_gomem.globs import did_you_mean
-from pytest_gomem.quantity import Unit, parse_quantity
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.base.names import did_you_mean
+from pytest_gomem.base.units import Unit, parse_quantity
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from pytest_gomem.config.fields import Fields, Mistakes, flag, members, quantity
-from pytest_gomem.config.located import Located, located
-from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.globs import nearest
-from pytest_gomem.quantity import (
+from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.names import nearest
+from pytest_gomem.base.units import (
     BYTES,
     BYTES_PER_OP,
     BYTES_PER_SECOND,
@@ -22,6 +20,8 @@ from pytest_gomem.quantity import (
     Quantity,
     Unit,
 )
+from pytest_gomem.config.fields import Fields, Mistakes, flag, members, quantity
+from pytest_gomem.config.located import Located, located
 
 # Metrics to come: a budget on one is declared already, and fails as unmeasured until it is measured.
 _LATER: Mapping[str, Unit] = MappingProxyType(

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
+from pytest_gomem.base.errors import ConfigError, ConfigErrors
+from pytest_gomem.base.names import did_you_mean
+from pytest_gomem.base.units import Quantity, Unit, parse_quantity
 from pytest_gomem.config.located import Located
-from pytest_gomem.errors import ConfigError, ConfigErrors
-from pytest_gomem.globs import did_you_mean
-from pytest_gomem.quantity import Quantity, Unit, parse_quantity
 
 T = TypeVar("T")
 D = TypeVar("D")

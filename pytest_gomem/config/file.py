@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pytest_gomem.base.names import did_you_mean
+from pytest_gomem.base.units import Unit
 from pytest_gomem.config.accepted import Acceptance, accepted_file, load_accepted
 from pytest_gomem.config.budgets import Budget, parse_budgets
 from pytest_gomem.config.fields import Fields, Mistakes, check_version, members
 from pytest_gomem.config.located import Located
 from pytest_gomem.config.services import ServiceConfig, parse_service
 from pytest_gomem.config.yaml12 import read_yaml
-from pytest_gomem.globs import did_you_mean
-from pytest_gomem.quantity import Unit
 
 VERSION = 1
 

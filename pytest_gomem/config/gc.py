@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.config.fields import Fields, Mistakes, flag, members, whole
 from pytest_gomem.config.located import Located, located
-from pytest_gomem.errors import ConfigError, Place
 
 Off = Literal["off"]
 DEFAULT_GOMAXPROCS = 2

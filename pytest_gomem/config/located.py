@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.base.errors import ConfigError, Place
 
 _PLAIN_KEY = re.compile(r"[\w-]+")
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
+from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.units import Unit
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.build_axes import BUILD_KEYS, BuildAxes, parse_axis
 from pytest_gomem.config.fields import Fields, Mistakes, filled, members, whole
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, described, merged, parse_gc, refusal
 from pytest_gomem.config.located import Located, located
 from pytest_gomem.config.rounds import Rounds, parse_rounds
-from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.quantity import Unit
 
 
 @dataclass(frozen=True)

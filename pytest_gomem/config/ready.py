@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_gomem.base.names import did_you_mean
+from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config.fields import Fields, Mistakes, filled, flag, quantity, text
 from pytest_gomem.config.located import Located
 from pytest_gomem.config.tokens import ports_named
-from pytest_gomem.globs import did_you_mean
-from pytest_gomem.quantity import SECONDS
 
 READY_TIMEOUT = 10.0
 URL = re.compile(r"https?://\S+")

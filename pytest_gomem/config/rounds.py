@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.config.located import Located, located
-from pytest_gomem.errors import ConfigError, Place
 
 MOST_ROUNDS = 1000
 Rounds = int | Literal["auto"]

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_gomem.base.errors import Place
+from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config.fields import Fields, Mistakes, filled, flag, members, quantity, text, texts, whole
 from pytest_gomem.config.gc import GcSettings, check, check_env, parse_gc
 from pytest_gomem.config.located import Located
 from pytest_gomem.config.ready import URL, Ready, check_ports, default_ready, parse_ready
 from pytest_gomem.config.tokens import ports_named
-from pytest_gomem.errors import Place
-from pytest_gomem.quantity import SECONDS
 
 STOP_GRACE = 5.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.printable import printable
+from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.printable import printable
 
 # A default may hold one level of braces, so that ${ADDR:-127.0.0.1:{port}} means what it seems to.
 _TOKEN = re.compile(

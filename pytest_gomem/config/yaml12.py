@@ -18,9 +18,9 @@ from yaml.reader import Reader, ReaderError
 from yaml.scanner import Scanner, ScannerError
 from yaml.tokens import Token
 
+from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.config.located import Located, key_of
-from pytest_gomem.errors import ConfigError, Place
 
 MOST_BYTES = 1 << 20
 MOST_LEVELS = 50

@@ -13,13 +13,13 @@ from weakref import WeakSet
 from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
+from pytest_gomem.base.clock import Deadline
+from pytest_gomem.base.errors import LoadError
+from pytest_gomem.base.units import BYTES, SECONDS
 from pytest_gomem.config.arguments import above_0
-from pytest_gomem.deadline import Deadline
 from pytest_gomem.drive.connection import Connection, request_target
 from pytest_gomem.drive.failures import TIMEOUT, TOO_LARGE, failure_kind, hint_for, refuse_forked
 from pytest_gomem.drive.request import MAX_BODY, Request, address, content
-from pytest_gomem.errors import LoadError
-from pytest_gomem.quantity import BYTES, SECONDS
 
 # Only that many are kept open: more threads than this still work, each further one on a connection of its own.
 _KEPT_CONNECTIONS = 64

@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import HTTPResponse
 from urllib3.util import parse_url
 
-from pytest_gomem.deadline import Deadline
+from pytest_gomem.base.clock import Deadline
 from pytest_gomem.drive.request import address
 
 if TYPE_CHECKING:

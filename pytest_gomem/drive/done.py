@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pytest_gomem.base.errors import LoadError
 from pytest_gomem.drive.failures import hint_for
 from pytest_gomem.drive.record import LoadRecord
-from pytest_gomem.errors import LoadError
 
 _RATE_KEPT = 0.98  # of the rate asked for
 

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from urllib3.exceptions import HTTPError
 
-from pytest_gomem.deadline import Deadline
+from pytest_gomem.base.clock import Deadline
 from pytest_gomem.drive.connection import Connection, request_target
 from pytest_gomem.drive.failures import TIMEOUT, failure_kind
 from pytest_gomem.drive.protocol import Message, record_to_message, spec_from_message

@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 
-from pytest_gomem.errors import LoadError
+from pytest_gomem.base.errors import LoadError
 
 IS_IT_HTTP = "Does this port speak HTTP/1.1?"
 TIMEOUT, TOO_LARGE = "timeout", "answer too large"

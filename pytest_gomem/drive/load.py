@@ -11,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 
-from pytest_gomem.deadline import Deadline
+from pytest_gomem.base.clock import Deadline
+from pytest_gomem.base.errors import LoadError
+from pytest_gomem.base.helper_process import helper_path, is_stopped
 from pytest_gomem.drive.failures import refuse_forked
 from pytest_gomem.drive.protocol import Message, record_from_message, spec_to_message
 from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.drive.spec import LoadSpec
-from pytest_gomem.errors import LoadError
-from pytest_gomem.helper_process import helper_path, is_stopped
 
 _BOOTSTRAP = "import sys; sys.path += sys.argv[2:]; from pytest_gomem.drive.driver import main; main(int(sys.argv[1]))"
 _LAST_WORDS = 4096  # bytes of a dead driver's stderr that are shown

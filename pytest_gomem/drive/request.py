@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_gomem.errors import ConfigError
+from pytest_gomem.base.errors import ConfigError
 
 MAX_BODY = "128MiB"  # of one answer that is read whole; a heap profile of 200 000 samples has some 2 MB
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pytest_gomem.base.errors import ConfigError
+from pytest_gomem.base.units import PER_SECOND, SECONDS, Unit, parse_quantity
 from pytest_gomem.drive.request import address, content
-from pytest_gomem.errors import ConfigError
-from pytest_gomem.quantity import PER_SECOND, SECONDS, Unit, parse_quantity
 
 _IN_FLIGHT = 16  # connections of an open loop, unless said: enough that a service, not this number, limits the rate
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gomem import __version__
-from pytest_gomem.errors import GomemError
+from pytest_gomem.base.errors import GomemError
+from pytest_gomem.base.printable import printable
 from pytest_gomem.flame.change import Change
 from pytest_gomem.flame.colours import CHANGES, KINDS, ROOT, TEXT
 from pytest_gomem.flame.kind import Kind
 from pytest_gomem.flame.picture import Picture, View, name_of, short_name
 from pytest_gomem.pprof.group import Frame
-from pytest_gomem.printable import printable
 
 _HERE = Path(__file__).parent
 _MOST_VANISHED = 40

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_gomem.base.printable import printable
+from pytest_gomem.base.units import BYTES, SECONDS, format_value
 from pytest_gomem.flame.change import Change, Vanished, change, vanished
 from pytest_gomem.flame.kind import Kind, kind_of
 from pytest_gomem.flame.layout import Layout, lay_out
@@ -12,8 +14,6 @@ from pytest_gomem.flame.tree import DEEPEST, CallTree, Values
 from pytest_gomem.pprof.group import Frame
 from pytest_gomem.pprof.model import Profile, ValueType
 from pytest_gomem.pprof.table import value_text
-from pytest_gomem.printable import printable
-from pytest_gomem.quantity import BYTES, SECONDS, format_value
 from pytest_gomem.report.text import percent
 
 # Meanings by runtime/pprof; {since} is the process's start, or the seconds of a delta.

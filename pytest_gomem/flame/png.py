@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from pytest_gomem.errors import GomemError
+from pytest_gomem.base.errors import GomemError
 
 _SHARP = 2  # pixels of the PNG for one of the SVG
 _HIGHEST = 16_000  # pixels; a taller picture is drawn less sharp, or it would take hundreds of MB

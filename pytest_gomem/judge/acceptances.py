@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from pytest_gomem.base.errors import ConfigError
+from pytest_gomem.base.names import literal_prefix, means_test
 from pytest_gomem.config.accepted import Acceptance
-from pytest_gomem.errors import ConfigError
-from pytest_gomem.globs import literal_prefix, means_test
 from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.verdict import Accepted, Status, Verdict
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
+from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.judge.compact import left_out
 from pytest_gomem.judge.culprits import (
     LEAST,
@@ -27,7 +28,6 @@ from pytest_gomem.judge.culprits import (
 from pytest_gomem.judge.sampling import SIGMAS, Line, counts_made, lines
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
-from pytest_gomem.quantity import BYTES, format_value
 
 _FINER = (4096, 512)  # bytes between two samples: finer still costs more than it tells
 _MISMATCH = 1.01  # above 1: of two ways to explain the same difference, the one that leaves equal lines equal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 
-from pytest_gomem.quantity import Unit, format_value
+from pytest_gomem.base.units import Unit, format_value
 
 # Figures of a round that no metric is: what the service allocated per second while nothing was asked of it.
 IDLE_BYTES, IDLE_OBJECTS = "alloc_rate without work", "allocs_rate without work"

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.judge.cause import Cause
 from pytest_gomem.judge.origin import Site
 from pytest_gomem.judge.sampling import SIGMAS, Line, counts_made, counts_objects, lines
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
-from pytest_gomem.quantity import BYTES, COUNT, format_value
 
 SAMPLE_OF: Mapping[str, str] = MappingProxyType(
     {

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from pytest_gomem.base.units import Quantity, format_value
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
-from pytest_gomem.quantity import Quantity, format_value
 
 FAILING = frozenset({Status.FAIL, Status.UNAVAILABLE})
 _WORST_FIRST = (

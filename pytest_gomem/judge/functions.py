@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import NamedTuple
 
+from pytest_gomem.base.names import matches, nearest
+from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.globs import matches, nearest
 from pytest_gomem.judge.decide import judge
 from pytest_gomem.judge.origin import Origins
 from pytest_gomem.judge.sampling import SIGMAS, Tally, counts_made, samples_of
@@ -23,7 +24,6 @@ from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.pprof.group import frames_of
 from pytest_gomem.pprof.model import Profile, location_ids
-from pytest_gomem.quantity import BYTES, COUNT, format_value
 
 
 class Asked(NamedTuple):

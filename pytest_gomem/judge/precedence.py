@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.base.names import literal_prefix, means_test
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.errors import ConfigError, ConfigErrors, Place
-from pytest_gomem.globs import literal_prefix, means_test
 
 Key = tuple[str, str, str]  # phase, metric and, for profile metrics, the glob over function names
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 
+from pytest_gomem.base.units import Quantity
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.quantity import Quantity
 
 
 class Status(Enum):

@@ -14,8 +14,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from pytest_gomem.errors import KeeperError
-from pytest_gomem.helper_process import helper_path, is_stopped
+from pytest_gomem.base.errors import KeeperError
+from pytest_gomem.base.helper_process import helper_path, is_stopped
 from pytest_gomem.keeper.protocol import Channel, ChildState, HelperRequest, LaunchRequest, Message, to_message
 from pytest_gomem.keeper.timeline import cycles, samples
 from pytest_gomem.observe.records import GcCycle, Sample

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_gomem.base.commands import WhenSlow, output_within
+from pytest_gomem.base.errors import BuildError, ToolchainError
+from pytest_gomem.base.locks import locked_file
 from pytest_gomem.config.services import BuildSpec
-from pytest_gomem.errors import BuildError, ToolchainError
 from pytest_gomem.launch.git import environment_without_hook
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.launch.limited import WhenSlow, output_within
 from pytest_gomem.launch.mains import instead
 from pytest_gomem.launch.overlay import NotInjected, deciding, overlay_for
 from pytest_gomem.launch.toolchain import Toolchain, ask_go, find_toolchain
-from pytest_gomem.locks import locked_file
 
 _BUILD_SECONDS = 1800.0
 _NO_AGENT_ASKED = "gomem.yaml says agent: false"

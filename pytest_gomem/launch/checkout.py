@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_gomem.errors import GomemError
-from pytest_gomem.launch.cache import cache_dir
+from pytest_gomem.base.errors import GomemError
+from pytest_gomem.base.files import cache_dir
+from pytest_gomem.base.locks import locked_file, locked_if_free
 from pytest_gomem.launch.git import GitError, Repository, git, short
-from pytest_gomem.locks import locked_file, locked_if_free
 
 KIND = "commits"
 KEPT_FOR = 14 * 86400.0  # seconds after its last use

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytest_gomem.base.commands import output_within
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.services import BuildSpec
-from pytest_gomem.errors import ObserveError
 from pytest_gomem.launch.build import locate
 from pytest_gomem.launch.git import environment_without_hook
-from pytest_gomem.launch.limited import output_within
 from pytest_gomem.launch.sides import Source
 from pytest_gomem.launch.toolchain import find_toolchain
 

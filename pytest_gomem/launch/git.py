@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_gomem.errors import ConfigError
-from pytest_gomem.launch.limited import output_within
+from pytest_gomem.base.commands import output_within
+from pytest_gomem.base.errors import ConfigError
 
 _GIT_SECONDS = 600.0  # a checkout of a large repository takes some
 _SHOWN = 12  # hexadecimal digits of a commit in a text

@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_gomem.errors import ToolchainError
-from pytest_gomem.launch.cache import cache_dir
-from pytest_gomem.launch.limited import output_within
+from pytest_gomem.base.commands import output_within
+from pytest_gomem.base.errors import ToolchainError
+from pytest_gomem.base.files import cache_dir
+from pytest_gomem.base.locks import locked_file, locked_if_free
 from pytest_gomem.launch.toolchain import Toolchain, ask_version, go_bin
-from pytest_gomem.locks import locked_file, locked_if_free
 
 KIND = "go"
 # The lock stays, one empty file: who fetches waits for it, and there is nothing to be had by removing it.

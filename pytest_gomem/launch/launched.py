@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_gomem.base.errors import KeeperError
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import unexpanded
-from pytest_gomem.errors import KeeperError
 from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.serving import Serving

@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pytest_gomem.base.commands import SLOW
+from pytest_gomem.base.errors import KeeperError, LaunchError, ObserveError, ServiceDied
 from pytest_gomem.config import gc as gc_config
 from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
-from pytest_gomem.errors import KeeperError, LaunchError, ObserveError, ServiceDied
 from pytest_gomem.keeper.client import KeeperClient, KeptChild
 from pytest_gomem.keeper.protocol import ExitRecord, LaunchRequest
 from pytest_gomem.launch import ending, ready
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
 from pytest_gomem.launch.launched import Launched, discard, remove_folders
-from pytest_gomem.launch.limited import SLOW
 from pytest_gomem.launch.log_lines import both_ends
 from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_gctrace, program_of

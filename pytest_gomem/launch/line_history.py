@@ -6,9 +6,9 @@ import shutil
 import time
 from pathlib import Path
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.commands import output_within
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.launch.git import environment_without_hook, short
-from pytest_gomem.launch.limited import output_within
 
 _BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 _NOT_COMMITTED = "0" * 40

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pytest_gomem.launch.limited import output_within
+from pytest_gomem.base.commands import output_within
 
 _SECONDS = 10.0
 _MOST = 8

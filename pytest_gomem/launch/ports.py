@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.launch.serving import has_own_network, may_look_at, named
 from pytest_gomem.observe.listeners import listeners
 

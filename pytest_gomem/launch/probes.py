@@ -10,9 +10,9 @@ import time
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from pytest_gomem.base.errors import LoadError
 from pytest_gomem.drive.failures import IS_IT_HTTP, TIMEOUT, hangs_up
 from pytest_gomem.drive.request import Request
-from pytest_gomem.errors import LoadError
 from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.launch.ports import HOST, accepts, listens
 

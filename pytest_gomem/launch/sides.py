@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from pytest_gomem.base.errors import BuildError, ConfigError, LaunchError
 from pytest_gomem.config.services import BuildSpec, ServiceConfig
-from pytest_gomem.errors import BuildError, ConfigError, LaunchError
 from pytest_gomem.launch.build import locate
 from pytest_gomem.launch.checkout import Checkout, checked_out
 from pytest_gomem.launch.git import GitError, Repository, short

@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from pytest_gomem.run_folder import run_folder
+from pytest_gomem.base.files import run_folder
 
 SOCKET = "socket"
 _LONGEST = 103  # bytes: sockaddr_un holds 108 of them on Linux, 104 on macOS, the last one a NUL

@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from pytest_gomem.base.commands import output_within
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.launch.git import environment_without_hook
-from pytest_gomem.launch.limited import output_within
 from pytest_gomem.launch.toolchain import Toolchain
 
 FLAG = "-trimpath"

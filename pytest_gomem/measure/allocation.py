@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from pytest_gomem.base.units import BYTES, BYTES_PER_OP, BYTES_PER_SECOND, COUNT, COUNT_PER_OP, format_value
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.sources import MEMSTATS, PROMETHEUS, duration, operations
 from pytest_gomem.measure.told import Told, told_between
 from pytest_gomem.measure.window import Window
-from pytest_gomem.quantity import BYTES, BYTES_PER_OP, BYTES_PER_SECOND, COUNT, COUNT_PER_OP, format_value
 
 _BYTES_SOURCE = f"{MEMSTATS}.TotalAlloc"
 _COUNT_SOURCE = f"{MEMSTATS}.Mallocs"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import BYTES, RATIO, format_value
 from pytest_gomem.measure.sources import memstats
 from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import SmapsTotals
-from pytest_gomem.quantity import BYTES, RATIO, format_value
 
 # Of what MemStats counts as mapped for tables, this much at least is never touched: 1.6 to 4.2 MB on Go 1.21, 1.24
 # and 1.26, heaps of 1 MB to 1 GB and up to 100 000 goroutines. The lower end, so that no tables pass for C's memory.

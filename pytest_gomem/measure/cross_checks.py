@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import BYTES, COUNT, SECONDS, Unit, format_value
 from pytest_gomem.measure.cycles import cycles_of
 from pytest_gomem.measure.peak import rss_drift
 from pytest_gomem.measure.window import MemStatsPair, Missing, SourceEdges, Window
 from pytest_gomem.observe.quantities import Observed
 from pytest_gomem.observe.records import GcCycle, KernelReading
-from pytest_gomem.quantity import BYTES, COUNT, SECONDS, Unit, format_value
 
 _UNITS: dict[str, Unit] = {
     "total_alloc": BYTES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, joined, memstats, whole_life
 from pytest_gomem.measure.told import by
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Window

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading
 from pytest_gomem.measure.window import Window
-from pytest_gomem.quantity import UNITS, Unit
 
 
 def declaration_to_dict(metric: Metric) -> dict[str, Any]:

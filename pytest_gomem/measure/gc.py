@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import COUNT, PER_SECOND, SECONDS
 from pytest_gomem.measure.cycles import GCTRACE_PRECISION, cycles_of, pauses_of, traced_cycles
 from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
 from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, PROMETHEUS, duration, joined
 from pytest_gomem.measure.told import told_between
 from pytest_gomem.measure.window import Window
-from pytest_gomem.quantity import COUNT, PER_SECOND, SECONDS
 
 _NUMGC = (f"{MEMSTATS}.NumGC", GCTRACE, PROMETHEUS)
 _PAUSES = (f"{MEMSTATS}.PauseNs", GCTRACE)

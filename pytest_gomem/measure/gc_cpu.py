@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import RATIO, SECONDS, format_value
 from pytest_gomem.measure.cycles import GCTRACE_PRECISION, traced_cycles
 from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, GOMAXPROCS
@@ -14,7 +15,6 @@ from pytest_gomem.measure.starvation import starvation
 from pytest_gomem.measure.window import Missing, Window, number_of
 from pytest_gomem.measure.work import process_cpu
 from pytest_gomem.observe.records import GcCycle
-from pytest_gomem.quantity import RATIO, SECONDS, format_value
 
 _TOTAL, _IDLE, _GC, _PAUSE, _ASSIST, _IDLE_MARK = CPU_CLASSES
 _CLASSES = "/cpu/classes of runtime/metrics"

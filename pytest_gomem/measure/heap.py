@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import BYTES, COUNT, RATIO, format_value
 from pytest_gomem.measure.bill import window_bill
 from pytest_gomem.measure.cycles import traced_cycles
 from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading, Unavailable, metric
@@ -23,7 +24,6 @@ from pytest_gomem.measure.sources import (
 )
 from pytest_gomem.measure.told import by, told_at_close
 from pytest_gomem.measure.window import MemStatsPair, Missing, Window
-from pytest_gomem.quantity import BYTES, COUNT, RATIO, format_value
 
 _NO_GOAL = 2**63  # without GC and memory limit the runtime's goal is the largest uint64
 _UNTOUCHED = 1 << 20  # bytes: fewer need no note

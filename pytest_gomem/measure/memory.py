@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.peak import kept_peak, kernel_peak, rss_drift, sampled_points, widest_gap
 from pytest_gomem.measure.sources import (
@@ -21,7 +22,6 @@ from pytest_gomem.measure.sources import (
 from pytest_gomem.measure.told import told_at_close
 from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.observe.records import KernelReading
-from pytest_gomem.quantity import BYTES, COUNT, SECONDS, format_value
 
 _MAXRSS = f"ru_maxrss in the {RUSAGE}"
 _SMAPS = "/proc/PID/smaps_rollup"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_gomem.base.units import Unit
 from pytest_gomem.measure.window import Window
-from pytest_gomem.quantity import Unit
 
 
 class Better(Enum):

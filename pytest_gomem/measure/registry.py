@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from pytest_gomem.errors import ConfigError, GomemError, ObserveError
-from pytest_gomem.globs import did_you_mean
+from pytest_gomem.base.errors import ConfigError, GomemError, ObserveError
+from pytest_gomem.base.names import did_you_mean
+from pytest_gomem.base.units import Unit
 from pytest_gomem.measure import (
     allocation,
     bill_metrics,
@@ -23,7 +24,6 @@ from pytest_gomem.measure import (
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
 from pytest_gomem.measure.sources import joined
 from pytest_gomem.measure.window import Window
-from pytest_gomem.quantity import Unit
 
 
 class Registry:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import BYTES, SECONDS
 from pytest_gomem.measure.histograms import BUCKETS, Bucket, gained, quantile, total
 from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.quantiles import p99_note
 from pytest_gomem.measure.sources import joined
 from pytest_gomem.measure.window import Missing, Window, number_of
 from pytest_gomem.observe.agent.records import Histogram
-from pytest_gomem.quantity import BYTES, SECONDS
 
 _SCANS = {part: f"/gc/scan/{part}:bytes" for part in ("heap", "stack", "globals", "total")}  # Go 1.21
 _LATENCIES = "/sched/latencies:seconds"

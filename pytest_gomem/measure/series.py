@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.cycles import cycles_of
 from pytest_gomem.measure.sources import samples
 from pytest_gomem.measure.window import Window

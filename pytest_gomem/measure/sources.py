@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.window import MemStatsPair, Missing, Window
 from pytest_gomem.observe.records import KernelReading, MemStats, Sample

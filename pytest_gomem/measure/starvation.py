@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import RATIO, SECONDS, format_value
 from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.sources import at_end, at_start, duration, joined
 from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.scheduling import Scheduling
-from pytest_gomem.quantity import RATIO, SECONDS, format_value
 
 _SCHEDSTAT = "run delay of /proc/PID/task/*/schedstat"
 # From these on figures of wall time say it: of the time in which threads could run, and of the window.

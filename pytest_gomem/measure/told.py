@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.sources import joined, memstats
 from pytest_gomem.measure.window import MemStatsPair, Missing, SourceEdges, Window
 from pytest_gomem.observe.quantities import TRUST, Observed, quantities_of

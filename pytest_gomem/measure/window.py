@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.quantities import Observed
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample

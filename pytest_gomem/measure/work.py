@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import COUNT, PER_SECOND, RATIO, SECONDS, SECONDS_PER_OP
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
 from pytest_gomem.measure.sources import (
@@ -24,7 +25,6 @@ from pytest_gomem.measure.sources import (
 )
 from pytest_gomem.measure.told import by, edges_of, told_at_close, told_between
 from pytest_gomem.measure.window import Missing, Window
-from pytest_gomem.quantity import COUNT, PER_SECOND, RATIO, SECONDS, SECONDS_PER_OP
 
 _OPS = "counted operations"
 _PROFILE = "/debug/pprof/goroutine"

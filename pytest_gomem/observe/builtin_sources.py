@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.inside import AgentInside, Inside
 from pytest_gomem.observe.page import first_that_reads
 from pytest_gomem.observe.prometheus import SAMPLES

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.config.gc import GcSettings, go_bytes
 from pytest_gomem.observe.agent.records import Settings
 from pytest_gomem.observe.records import GcCycle, MemStats
-from pytest_gomem.quantity import BYTES, format_value
 
 _MIB = 1 << 20
 _MIN_HEAP = 4 * _MIB  # runtime/mgcpacer.go defaultHeapMinimum, at GOGC=100

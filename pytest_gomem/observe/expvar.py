@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.memstats_fields import memstats_record
 from pytest_gomem.observe.records import MemStats
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.records import KernelReading
 from pytest_gomem.observe.scheduling import scheduling
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.memstats_fields import RING, memstats_record
 from pytest_gomem.observe.records import MemStats
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 
 # Our quantity -> the sample of client_golang's NewGoCollector and NewProcessCollector with the same definition.
 SAMPLES: Mapping[str, str] = MappingProxyType(

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 
 _ARENA = 64 << 20  # heapArenaBytes on 64-bit Linux, and HEAP_MAX_SIZE of glibc's malloc/arena.c
 _HINT_CYCLE = 1 << 40  # the hints differ in the bits above

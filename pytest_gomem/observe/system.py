@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe import connections, kernel
 from pytest_gomem.observe.records import KernelReading
 from pytest_gomem.observe.smaps import SmapsTotals, read_smaps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 
 
 class ProfileError(ObserveError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pytest_gomem.base.printable import printable
+from pytest_gomem.base.units import BYTES, COUNT, SECONDS, UNITS, Unit, format_value
 from pytest_gomem.pprof.aggregate import Row, Table
-from pytest_gomem.printable import printable
-from pytest_gomem.quantity import BYTES, COUNT, SECONDS, UNITS, Unit, format_value
 
 _NANOSECOND = 1e-9
 _PLURALS = {"function": "functions", "line": "lines", "file": "files", "package": "packages"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pytest_gomem.base.printable import printable
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.judge.verdict import Accepted
-from pytest_gomem.printable import printable
 from pytest_gomem.report.text import Line, budget_name, limit_text, wrapped
 from pytest_gomem.results.run_record import TestRecord
 

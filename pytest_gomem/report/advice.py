@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.bill import ROW_KINDS, advice_of
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.quantity import BYTES, format_value
 from pytest_gomem.report.text import readings
 from pytest_gomem.results.window_record import BillRecord, WindowRecord
 

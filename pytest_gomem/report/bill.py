@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from pytest_gomem.base.printable import printable
+from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row, sentence
 from pytest_gomem.measure.bill_metrics import bill_of
-from pytest_gomem.printable import printable
-from pytest_gomem.quantity import BYTES, format_value
 from pytest_gomem.report.text import columns, percent, wrapped
 from pytest_gomem.results.window_record import BillRecord, BillRow
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.judge.acceptances import excess, metric_of
 from pytest_gomem.judge.verdict import Status, Verdict
-from pytest_gomem.quantity import UNITS, Unit
 from pytest_gomem.report.json_report import test_from_dict, to_dict
 from pytest_gomem.report.text import metric_unit
 from pytest_gomem.results.run_record import RunRecord, TestRecord

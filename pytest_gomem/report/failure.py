@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_gomem.base.printable import printable, printable_lines
+from pytest_gomem.base.units import BYTES, format_value, parse_quantity
 from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.regressions import BY_DEFAULT, REGRESSION
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.printable import printable, printable_lines
-from pytest_gomem.quantity import BYTES, format_value, parse_quantity
 from pytest_gomem.report.accepted import accepted_text
 from pytest_gomem.report.bill import bill_lines
 from pytest_gomem.report.culprits import culprit_lines, first_culprit

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import FunctionValue, asked_by
-from pytest_gomem.quantity import BYTES, format_value
 
 
 def function_detail(budget: Budget, values: Iterable[FunctionValue]) -> str:

@@ -9,8 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.files import write_whole
+from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.files import write_whole
 from pytest_gomem.report.wire.plain import plain_dict
 from pytest_gomem.report.wire.window import window_from_dict, window_to_dict
 from pytest_gomem.results.run_record import RunRecord, TestRecord

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pytest_gomem.base.printable import printable
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.printable import printable
 from pytest_gomem.report.failure import KEY_METRICS
 from pytest_gomem.report.text import readings, window_labels
 from pytest_gomem.results.run_record import TestRecord

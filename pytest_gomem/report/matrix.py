@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_gomem.base.printable import printable
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.printable import printable
 from pytest_gomem.report.complete import ran_to_its_end
 from pytest_gomem.report.text import (
     Line,

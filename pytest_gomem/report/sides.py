@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from pytest_gomem.base.printable import printable
 from pytest_gomem.judge.regressions import BY_DEFAULT, REGRESSION, interval_text
 from pytest_gomem.judge.verdict import Status, Verdict
-from pytest_gomem.printable import printable
 from pytest_gomem.report.text import (
     Line,
     Style,

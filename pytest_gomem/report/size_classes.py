@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.measure.size_classes import SizeClassGrowth
-from pytest_gomem.quantity import BYTES, COUNT, format_value
 from pytest_gomem.report.text import percent
 
 _SHOWN = 4

@@ -10,7 +10,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from pytest_gomem.quantity import UNITS, Unit
+from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.results.leaves import LEAVES, CodecError, Coder, check, of_enum
 
 

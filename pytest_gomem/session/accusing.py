@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.judge.between import culprits_between
 from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.verdict import Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_gomem.errors import LaunchError, MeasureError, ObserveError
+from pytest_gomem.base.errors import LaunchError, MeasureError, ObserveError
 from pytest_gomem.keeper.client import Watched
 from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.launch.ports import HOST, bases, local_port

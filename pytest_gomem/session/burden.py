@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_gomem.errors import ConfigError, Place
+from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.session.service import Service
 

@@ -9,7 +9,7 @@ from functools import partial
 from statistics import median
 from typing import Protocol
 
-from pytest_gomem.errors import GomemError, ObserveError
+from pytest_gomem.base.errors import GomemError, ObserveError
 from pytest_gomem.judge import ranks
 from pytest_gomem.judge.by_clock import ACCRUING, took_longer
 from pytest_gomem.judge.compare import FEWEST

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 
-from pytest_gomem.errors import GomemError, ObserveError
+from pytest_gomem.base.errors import GomemError, ObserveError
 from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import Overrides

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget
-from pytest_gomem.errors import ObserveError
 from pytest_gomem.judge.culprits import AT_PEAK, SAMPLE_OF, Findings, find_culprits
 from pytest_gomem.judge.functions import asked_by, counting
 from pytest_gomem.judge.sampling import counts_made

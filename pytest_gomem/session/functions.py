@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.errors import ObserveError
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, function_values
 from pytest_gomem.judge.sampling import samples_taken
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.window import Missing
-from pytest_gomem.quantity import BYTES, COUNT, SECONDS, format_value
 from pytest_gomem.session.capture import NOT_ASKED, Profiles
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service

@@ -7,18 +7,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from pytest_gomem.base.errors import ConfigError, GomemError, LaunchError, MeasureError, Place, ServiceDied
+from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config.arguments import above_0, at_least_1, checked
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.ready import URL
 from pytest_gomem.config.services import ServiceConfig
-from pytest_gomem.errors import ConfigError, GomemError, LaunchError, MeasureError, Place, ServiceDied
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.registry import evaluate
 from pytest_gomem.measure.window import Window
-from pytest_gomem.quantity import SECONDS
 from pytest_gomem.session.capture import Profiles, wants_profile
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from pytest_gomem import clock
+from pytest_gomem.base import clock
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.file import BudgetTable

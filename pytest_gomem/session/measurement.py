@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_gomem.base.errors import BudgetBroken, ConfigError, ConfigErrors, GomemError, MeasureError, Place
+from pytest_gomem.base.files import write_whole
 from pytest_gomem.config.arguments import checked
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.tokens import unexpanded
-from pytest_gomem.errors import BudgetBroken, ConfigError, ConfigErrors, GomemError, MeasureError, Place
-from pytest_gomem.files import write_whole
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable

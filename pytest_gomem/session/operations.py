@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from pytest_gomem.base.errors import MeasureError
 from pytest_gomem.drive.record import LoadRecord
-from pytest_gomem.errors import MeasureError
 
 
 class Operations:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.agent.peak import read_peak
 from pytest_gomem.observe.agent.records import Peak

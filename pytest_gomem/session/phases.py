@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from pytest_gomem.errors import MeasureError
+from pytest_gomem.base.errors import MeasureError
 from pytest_gomem.judge.phases import given_name
 from pytest_gomem.measure.window import (
     GcTrace,

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from pytest_gomem.base.errors import KeeperError, ObserveError
 from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, GcSettings
 from pytest_gomem.config.tokens import expand
-from pytest_gomem.errors import KeeperError, ObserveError
 from pytest_gomem.keeper.client import KeptChild, Watched
 from pytest_gomem.keeper.protocol import ChildState, ExitRecord
 from pytest_gomem.launch import ending

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, NAMES
 from pytest_gomem.measure.window import Missing, RuntimeMetrics, RuntimeValues, number_of
 from pytest_gomem.observe.quantities import quantities_of

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_gomem.errors import GomemError, ObserveError
+from pytest_gomem.base.errors import GomemError, ObserveError
 from pytest_gomem.judge.cause import Cause
 from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.escape import Notes, explain, parse_notes

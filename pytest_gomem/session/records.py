@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.drive.record import LoadRecord
-from pytest_gomem.errors import ObserveError
 from pytest_gomem.launch.log_lines import last_lines
 from pytest_gomem.measure.bill import opening_bill, window_bill
 from pytest_gomem.measure.cross_checks import cross_checks, disagreement
@@ -21,7 +22,6 @@ from pytest_gomem.measure.series import series_of
 from pytest_gomem.measure.size_classes import size_classes
 from pytest_gomem.measure.window import Missing, Phase, Window
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
-from pytest_gomem.quantity import BYTES, format_value
 from pytest_gomem.report.bill import window_bill_record
 from pytest_gomem.results.window_record import (
     BillRecord,

@@ -11,19 +11,19 @@ from functools import cached_property
 
 import psutil
 
+from pytest_gomem.base.commands import started_by
+from pytest_gomem.base.errors import ConfigError, LaunchError, Place
+from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.drive.load import LoadDriver
-from pytest_gomem.errors import ConfigError, LaunchError, Place
-from pytest_gomem.globs import did_you_mean
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.keeper.client import KeeperClient, Watched
 from pytest_gomem.launch.launched import Launched, discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
-from pytest_gomem.launch.limited import started_by
 from pytest_gomem.launch.sides import BaseSide, NewSide, Origin
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.burden import Burden, burden_of_environment

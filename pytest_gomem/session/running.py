@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from pytest_gomem.base.errors import MeasureError, ObserveError, ServiceDied
 from pytest_gomem.config.arguments import checked
 from pytest_gomem.config.gc import GcSettings, described
 from pytest_gomem.config.tokens import unexpanded
-from pytest_gomem.errors import MeasureError, ObserveError, ServiceDied
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.log_lines import last_lines
 from pytest_gomem.launch.ports import HOST

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_gomem.base.errors import LoadError
 from pytest_gomem.config.arguments import at_least_1, checked
 from pytest_gomem.drive.record import LoadRecord
 from pytest_gomem.drive.request import MAX_BODY, Request
-from pytest_gomem.errors import LoadError
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.running import RunningService

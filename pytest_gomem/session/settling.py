@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from pytest_gomem.base.units import BYTES, COUNT, Unit, format_value
 from pytest_gomem.observe.system import System
-from pytest_gomem.quantity import BYTES, COUNT, Unit, format_value
 
 LONGEST = 2.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.25  # seconds between readings

@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 from typing import Protocol
 
-from pytest_gomem.errors import NoSource, ObserveError
+from pytest_gomem.base.errors import NoSource, ObserveError
 from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.agent.client import AgentClient

@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.launch.ending import describe
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_gomem import __version__
+from pytest_gomem.base.errors import Place
 from pytest_gomem.config.budgets import parse_budget
-from pytest_gomem.errors import Place
 from pytest_gomem.judge.decide import failed, judge
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
 from pytest_gomem.measure.registry import Registry, builtin_metrics

@@ -22,7 +22,7 @@ import psutil
 import pytest
 from agent_programs import OBEDIENT, PATIENCE, build, module, running
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.agent.peak import read_peak
 from pytest_gomem.observe.agent.records import Histogram

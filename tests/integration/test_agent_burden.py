@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from agent_programs import PATIENCE, running
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 
 
 @pytest.fixture

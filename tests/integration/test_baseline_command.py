@@ -105,7 +105,7 @@ def test_diff_knows_a_metric_of_the_users_own(store, tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "conftest.py").write_text(
         "from pytest_gomem.measure.metric import Better, Metric, Noise\n"
-        "from pytest_gomem.quantity import BYTES\n"
+        "from pytest_gomem.base.units import BYTES\n"
         "OWN = Metric('own', 'memory', BYTES, Better.LOWER, Noise.NEAR_EXACT, ('a source',), 'Mine.', print)\n"
         "def pytest_gomem_metrics(): return [OWN]\n"
     )

@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.pprof.read import parse_profile
 

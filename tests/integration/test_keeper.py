@@ -16,7 +16,7 @@ import psutil
 import pytest
 from looking import is_running
 
-from pytest_gomem.errors import KeeperError
+from pytest_gomem.base.errors import KeeperError
 from pytest_gomem.keeper.client import KeeperClient, LaunchRequest
 from pytest_gomem.launch import ending
 from pytest_gomem.launch.ports import free_ports

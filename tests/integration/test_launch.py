@@ -16,11 +16,11 @@ import psutil
 import pytest
 from looking import Stranger, printed
 
+from pytest_gomem.base.errors import BuildError, ConfigError, LaunchError, ObserveError, ServiceDied, ToolchainError
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.drive.request import Request
-from pytest_gomem.errors import BuildError, ConfigError, LaunchError, ObserveError, ServiceDied, ToolchainError
 from pytest_gomem.launch import toolchain
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, locate
 from pytest_gomem.launch.go_module import GoModule
@@ -135,7 +135,7 @@ ASK = """
 import sys
 from pathlib import Path
 from pytest_gomem.config.services import BuildSpec
-from pytest_gomem.errors import BuildError
+from pytest_gomem.base.errors import BuildError
 from pytest_gomem.launch.build import build_once
 sys.stdin.readline()
 try:

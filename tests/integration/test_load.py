@@ -14,12 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
 import pytest
+from pytest_gomem.load.driver import Schedule, in_parallel, run_load
 
+from pytest_gomem.base.errors import LoadError
 from pytest_gomem.drive.done import judge_load
-from pytest_gomem.drive.driver import Schedule, in_parallel, run_load
 from pytest_gomem.drive.load import LoadDriver
 from pytest_gomem.drive.spec import LoadSpec
-from pytest_gomem.errors import LoadError
 
 PATIENCE = 30.0  # seconds until a test gives up; none comes near when all is well
 
@@ -75,7 +75,7 @@ def driver():
 def processes_of_drivers():
     def is_driver(child):
         try:
-            return any("drive.driver" in argument for argument in child.cmdline())
+            return any("load.driver" in argument for argument in child.cmdline())
         except psutil.Error:  # it has just ended
             return False
 

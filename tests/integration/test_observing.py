@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe import kernel, sampler
 from pytest_gomem.observe.sampler import Sampler
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gomem.run_folder import held, run_folder
+from pytest_gomem.base.files import held, run_folder
 
 RUN = """
 import sys
 from pathlib import Path
-from pytest_gomem.run_folder import held, run_folder
+from pytest_gomem.base.files import held, run_folder
 given = sys.argv[1]
 with held(Path(given)) if "/" in given else run_folder(given) as folder:
     (folder / "bin").mkdir(exist_ok=True)

@@ -13,9 +13,9 @@ import psutil
 import pytest
 from looking import Stranger
 
+from pytest_gomem.base.errors import LaunchError, ObserveError, ServiceDied
 from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.drive.request import Request
-from pytest_gomem.errors import LaunchError, ObserveError, ServiceDied
 from pytest_gomem.launch import serving as serving_module
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import Registry

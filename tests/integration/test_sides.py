@@ -15,21 +15,21 @@ import pytest
 from git_repository import GO_MOD, MAIN, GitRepository
 from looking import printed
 
+from pytest_gomem.base.errors import BuildError, ConfigError, LaunchError, ToolchainError
+from pytest_gomem.base.files import cache_dir
+from pytest_gomem.base.locks import locked_file, locked_if_free
 from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.file import load_config
 from pytest_gomem.config.services import BuildSpec, ServiceConfig
-from pytest_gomem.errors import BuildError, ConfigError, LaunchError, ToolchainError
 from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.origin import Origins
 from pytest_gomem.launch import checkout, go_versions
 from pytest_gomem.launch.build import binary_info, build_once, locate
-from pytest_gomem.launch.cache import cache_dir
 from pytest_gomem.launch.checkout import checked_out
 from pytest_gomem.launch.git import Repository, git
 from pytest_gomem.launch.go_versions import named_toolchain
 from pytest_gomem.launch.sides import Against, BaseSide, NewSide, Source
 from pytest_gomem.launch.toolchain import find_toolchain, go_bin
-from pytest_gomem.locks import locked_file, locked_if_free
 from pytest_gomem.pprof.group import package_of
 from pytest_gomem.session.reasons import Built, Reasons
 
@@ -380,7 +380,7 @@ class TestCache:
         """Who waited locks the file that bears the name now, as those do that come later."""
         path = tmp_path / "0123456789ab.lock"
         script = (
-            "import sys, pathlib; from pytest_gomem.locks import locked_file\n"
+            "import sys, pathlib; from pytest_gomem.base.locks import locked_file\n"
             "with locked_file(pathlib.Path(sys.argv[1])): print('locked', flush=True); sys.stdin.read()\n"
         )
         command = [sys.executable, "-c", script, str(path)]

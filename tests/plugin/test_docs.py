@@ -31,13 +31,13 @@ from shell import shell
 
 import pytest_gomem as gm
 from pytest_gomem import cli, fixtures, hookspecs, options
+from pytest_gomem.base.errors import ConfigErrors
+from pytest_gomem.base.units import UNITS
 from pytest_gomem.config import accepted, arguments, budgets, file, gc, services
 from pytest_gomem.config.file import load_config
-from pytest_gomem.errors import ConfigErrors
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.ports import accepts, free_ports
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.quantity import UNITS
 from pytest_gomem.report.history.entry import VERSION, Entry, to_line
 from pytest_gomem.report.history.file import append
 from pytest_gomem.report.json_report import report_schema

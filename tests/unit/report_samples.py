@@ -12,8 +12,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from pytest_gomem.base.errors import Place
+from pytest_gomem.base.units import UNITS, Quantity, parse_quantity
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.errors import Place
 from pytest_gomem.judge.cause import KINDS, Cause
 from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.functions import FunctionValue
@@ -25,7 +26,6 @@ from pytest_gomem.measure.joined_cycles import JoinedCycle
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.measure.size_classes import SizeClassGrowth
-from pytest_gomem.quantity import UNITS, Quantity, parse_quantity
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import (
     BuildRecord,

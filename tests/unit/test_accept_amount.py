@@ -8,12 +8,12 @@ from datetime import date
 import pytest
 from report_samples import window
 
+from pytest_gomem.base.errors import Place
+from pytest_gomem.base.units import BYTES, RATIO, Quantity
 from pytest_gomem.commands.accept import _by_kind, _fresh, _widest
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.errors import Place
 from pytest_gomem.judge.verdict import Status, Verdict
-from pytest_gomem.quantity import BYTES, RATIO, Quantity
 from pytest_gomem.report.broken import Broken, broken_limits
 from pytest_gomem.results.run_record import TestRecord
 

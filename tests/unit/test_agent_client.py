@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.errors import ObserveError, ObserveTimeout
+from pytest_gomem.base.errors import ObserveError, ObserveTimeout
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.agent.memstats import memstats_of
 from pytest_gomem.observe.agent.peak import read_peak

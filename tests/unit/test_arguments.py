@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config.arguments import above_0, at_least_1, checked
-from pytest_gomem.errors import ConfigError, ConfigErrors, Place
-from pytest_gomem.quantity import SECONDS
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.service import Service
 

@@ -16,6 +16,8 @@ from report_samples import usual_metrics, verdict
 from report_samples import window as record
 from test_judge_culprits import MODULE, heap, retained
 
+from pytest_gomem.base.errors import ConfigError, ObserveError, Place
+from pytest_gomem.base.units import BYTES, RATIO, Quantity
 from pytest_gomem.baseline.layout import read, written
 from pytest_gomem.baseline.lookup import Baselines
 from pytest_gomem.baseline.noise import never_failing
@@ -24,12 +26,10 @@ from pytest_gomem.baseline.snapshot import Snapshot, by_metric, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import Recorder, prune, stale
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.errors import ConfigError, ObserveError, Place
 from pytest_gomem.judge.conditions import VARIES
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.registry import builtin_metrics
-from pytest_gomem.quantity import BYTES, RATIO, Quantity
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue
 from pytest_gomem.session.comparing import NoReference, Reference

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smaps_recordings import NAMES, load
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.measure import bill_metrics
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row, bill, sentence, window_bill
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.smaps import Resident, SmapsTotals
-from pytest_gomem.quantity import BYTES, format_value
 
 KINDS = tuple(name for name in SmapsTotals.__dataclass_fields__ if name != "t")
 SPLIT = {

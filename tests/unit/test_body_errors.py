@@ -7,10 +7,10 @@ import traceback
 
 import pytest
 
+from pytest_gomem.base.errors import BuildError, LaunchError, LoadError
 from pytest_gomem.body_errors import hide_our_frames, in_one_line, is_timeout, plainly
 from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.drive.request import Request
-from pytest_gomem.errors import BuildError, LaunchError, LoadError
 
 
 def fails(error: BaseException) -> None:
@@ -97,5 +97,5 @@ def test_what_an_error_of_ours_was_made_from_is_not_shown():
         hide_our_frames(error)
         text = "".join(traceback.format_exception(error))
         assert "urllib3" not in text
-        assert "drive/client.py" not in text
+        assert "load/client.py" not in text
         assert text.count("the user's own\n") == own

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, GomemError, Place
+from pytest_gomem.base.units import BYTES
 from pytest_gomem.config.accepted import Acceptance, amount, load_accepted
 from pytest_gomem.config.accepting import add, entry_text
 from pytest_gomem.config.file import load_config
-from pytest_gomem.errors import ConfigError, ConfigErrors, GomemError, Place
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.quantity import BYTES
 
 KNOWN = Registry(builtin_metrics()).units()
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_gomem.base.errors import ConfigErrors, Place
+from pytest_gomem.base.units import BYTES, COUNT, RATIO, SECONDS, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget, parse_budget
-from pytest_gomem.errors import ConfigErrors, Place
-from pytest_gomem.quantity import BYTES, COUNT, RATIO, SECONDS, format_value
 
 UNITS = {"peak_rss": BYTES, "gc_cpu": RATIO, "goroutines": COUNT, "time_to_limit": SECONDS, "alloc_space": BYTES}
 PLACE = Place("gomem.yaml", 3, "budgets.defaults.m")

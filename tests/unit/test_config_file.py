@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_gomem.base.errors import ConfigErrors
+from pytest_gomem.base.units import BYTES, COUNT, RATIO, SECONDS
 from pytest_gomem.config.file import GomemConfig, load_config
 from pytest_gomem.config.ready import Ready
 from pytest_gomem.config.services import BuildSpec
-from pytest_gomem.errors import ConfigErrors
-from pytest_gomem.quantity import BYTES, COUNT, RATIO, SECONDS
 
 UNITS = {
     "peak_rss": BYTES,

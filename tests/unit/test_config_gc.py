@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.config.gc import (
     PINNED,
     GcSettings,
@@ -17,7 +18,6 @@ from pytest_gomem.config.gc import (
     merged,
     parse_gc,
 )
-from pytest_gomem.errors import ConfigError, ConfigErrors, Place
 
 PLACE = Place("gomem.yaml", 5, "services.api.gc")
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_gomem.base.errors import ConfigErrors, Place
+from pytest_gomem.base.units import BYTES, SECONDS
 from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.marker import Combination, MarkerConfig, parse_gc_marker, parse_marker
 from pytest_gomem.config.services import BuildSpec
-from pytest_gomem.errors import ConfigErrors, Place
-from pytest_gomem.quantity import BYTES, SECONDS
 
 UNITS = {"peak_rss": BYTES, "gc_pause_p99": SECONDS, "alloc_space": BYTES}
 PLACE = Place("tests/test_mem.py", 12, "test_upload")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.printable import printable
 from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
-from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.printable import printable
 
 PORTS = {"": 8080, "admin": 8081}
 ENVIRON = {"USER": "gopher", "EMPTY": "", "TRAP": "{port} ${USER}"}

@@ -11,10 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_gomem.base.errors import ConfigError, ConfigErrors
 from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.config.located import Located
 from pytest_gomem.config.yaml12 import read_yaml
-from pytest_gomem.errors import ConfigError, ConfigErrors
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_gomem.base.errors import LoadError
 from pytest_gomem.drive.done import judge_load
 from pytest_gomem.drive.record import LoadRecord
-from pytest_gomem.errors import LoadError
 
 
 def record(requests=100, errors=0, *, statuses=None, asked=None, achieved=None):

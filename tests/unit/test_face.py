@@ -41,7 +41,7 @@ gm.BYTES
 print(*[name for name in sys.modules if name.startswith("pytest_gomem.")])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["", gm._HOMES["BYTES"]]
+    assert done.stdout.splitlines() == ["", f"pytest_gomem.base {gm._HOMES['BYTES']}"]
 
 
 def test_dir_is_what_there_is_to_use():

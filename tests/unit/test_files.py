@@ -12,9 +12,9 @@ from test_baseline_files import snapshot
 from test_history import entry
 
 from pytest_gomem import cli
+from pytest_gomem.base.errors import GomemError
+from pytest_gomem.base.files import write_whole
 from pytest_gomem.baseline.store import Store
-from pytest_gomem.errors import GomemError
-from pytest_gomem.files import write_whole
 from pytest_gomem.pprof.write import compressed
 from pytest_gomem.report.history.file import append
 from pytest_gomem.report.json_report import write_json

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.globs import did_you_mean, literal_prefix, matches, nearest
+from pytest_gomem.base.names import did_you_mean, literal_prefix, matches, nearest
 
 PATTERNS = st.text("ab[-].*?", max_size=10)
 NAMES = st.text("ab[-].", max_size=14)

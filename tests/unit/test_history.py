@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from report_samples import calmly, metric, runs, window
 
 from pytest_gomem import cli
-from pytest_gomem.errors import ConfigError
+from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.report.history.changes import change_points, changes_of
 from pytest_gomem.report.history.course import courses
 from pytest_gomem.report.history.entry import Entry, entries_of, from_line, to_line, with_definition

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import verdict
 
+from pytest_gomem.base.errors import Place
+from pytest_gomem.base.units import BYTES, RATIO, Quantity
 from pytest_gomem.config.accepted import Acceptance, amount
-from pytest_gomem.errors import Place
 from pytest_gomem.judge.acceptances import Judged, rivals, vanished, with_accepted
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.verdict import Status, Verdict
-from pytest_gomem.quantity import BYTES, RATIO, Quantity
 from pytest_gomem.stale import gone
 
 TEST = "tests/test_mem.py::test_upload"

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pprof_profiles import HEAP, profile
 
+from pytest_gomem.base.errors import Place
+from pytest_gomem.base.units import BYTES, COUNT
 from pytest_gomem.config.budgets import parse_budget
-from pytest_gomem.errors import Place
 from pytest_gomem.judge.function_figures import figure_metric, figure_unit, figures_of
 from pytest_gomem.judge.functions import (
     Asked,
@@ -28,7 +29,6 @@ from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.model import Function, Label, Line, Location, location_ids
-from pytest_gomem.quantity import BYTES, COUNT
 
 UNITS = Registry(builtin_metrics()).units()
 ENCODE, CALLER, BYTES_GROW = "main.encode", "main.handle", "bytes.growSlice"

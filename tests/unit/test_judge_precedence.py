@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_gomem.base.errors import ConfigErrors, Place
+from pytest_gomem.base.names import means_test
+from pytest_gomem.base.units import BYTES, parse_quantity
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.errors import ConfigErrors, Place
-from pytest_gomem.globs import means_test
 from pytest_gomem.judge.precedence import resolve, unmatched
-from pytest_gomem.quantity import BYTES, parse_quantity
 
 NODEID = "tests/test_mem.py::test_upload"
 

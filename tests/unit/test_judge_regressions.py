@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from report_samples import window
 
+from pytest_gomem.base.errors import Place
 from pytest_gomem.config.budgets import Budget, parse_budget
-from pytest_gomem.errors import Place
 from pytest_gomem.judge.regressions import BY_DEFAULT, regression_verdicts
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.registry import Registry, builtin_metrics

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from pytest_gomem import locks
-from pytest_gomem.errors import GomemError, LockedError
-from pytest_gomem.locks import locked_file, locked_folder
+from pytest_gomem.base import locks
+from pytest_gomem.base.errors import GomemError, LockedError
+from pytest_gomem.base.locks import locked_file, locked_folder
 
 HOLD = (
     "import fcntl, os, signal, sys\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_gomem.looked_for import was_looked_for
+from pytest_gomem.base.names import was_looked_for
 
 
 @pytest.mark.parametrize(

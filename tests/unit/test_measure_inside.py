@@ -10,7 +10,7 @@ from gomem_windows import CLOSED, MIB, OPENED, memstats, pair, read, reason, run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.histograms import Bucket, gained, quantile, total
 from pytest_gomem.measure.joined_cycles import joined_cycles
 from pytest_gomem.measure.runtime_metrics import histograms

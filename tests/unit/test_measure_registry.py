@@ -12,12 +12,12 @@ from gomem_windows import CLOSED, OPENED, kernel, pair, timeline, trace, window
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_gomem.base.errors import ConfigError, GomemError, ObserveError
+from pytest_gomem.base.units import BYTES, UNITS
 from pytest_gomem.drive.record import LoadRecord
-from pytest_gomem.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.registry import Registry, builtin_metrics, evaluate
 from pytest_gomem.measure.window import Missing
-from pytest_gomem.quantity import BYTES, UNITS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)

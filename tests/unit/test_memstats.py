@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.memstats import parse_goroutine_total, parse_memstats
 
 RECORDED = Path(__file__).parent.parent / "recorded"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_gomem.errors import ConfigError
-from pytest_gomem.nodeids import find_tests
+from pytest_gomem.base.errors import ConfigError
+from pytest_gomem.base.names import find_tests
 
 KNOWN = ("a/test_x.py::test_one", "a/test_x.py::test_two[p-1]", "a/test_x.py::test_two[p-2]", "b/test_x.py::test_one")
 

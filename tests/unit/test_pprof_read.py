@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pprof_profiles import HEAP, location, profile, profiles
 
-from pytest_gomem.errors import GomemError
+from pytest_gomem.base.errors import GomemError
 from pytest_gomem.pprof import bounds, samples
 from pytest_gomem.pprof import profile_pb2 as pb
 from pytest_gomem.pprof.aggregate import aggregate

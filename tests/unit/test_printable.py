@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pprof_profiles import HEAP, location, profile
 
 from pytest_gomem import cli
+from pytest_gomem.base.errors import BuildError, ConfigErrors, GomemError, LaunchError
+from pytest_gomem.base.printable import printable, printable_lines, printable_stream
 from pytest_gomem.config.file import load_config
-from pytest_gomem.errors import BuildError, ConfigErrors, GomemError, LaunchError
 from pytest_gomem.pprof.write import compressed
-from pytest_gomem.printable import printable, printable_lines, printable_stream
 from pytest_gomem.report.text import columns
 from pytest_gomem.warning import GomemWarning
 

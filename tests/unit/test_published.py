@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.expvar import parse_expvar
 from pytest_gomem.observe.prometheus import SAMPLES, parse_prometheus
 

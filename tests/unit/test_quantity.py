@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.quantity import (
+from pytest_gomem.base.units import (
     BYTES,
     BYTES_PER_OP,
     BYTES_PER_SECOND,

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from jsonschema_rs import ValidationError, meta, validator_for
 from report_samples import calmly, metric, runs, sample_run, sample_tests, tests, usual_metrics, verdict, window
 
-from pytest_gomem.errors import ConfigError
+from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.report import json_report, junit, matrix, terminal
 from pytest_gomem.results.run_record import RunRecord, TestRecord

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import assert_golden, calmly, metric, tests, usual_metrics, window
 
+from pytest_gomem.base.errors import Place
+from pytest_gomem.base.units import RATIO, Quantity
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.errors import Place
 from pytest_gomem.judge.verdict import Status, Verdict
-from pytest_gomem.quantity import RATIO, Quantity
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.sides import sides_lines, uncompared_line
 from pytest_gomem.report.text import display_width

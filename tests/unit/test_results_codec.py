@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_samples import calmly, sample_run
 
-from pytest_gomem.quantity import UNITS, Unit
+from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.results.codec import EXACT, Codec, fields_of, members_of
 from pytest_gomem.results.leaves import CodecError
 from pytest_gomem.results.run_record import RunRecord

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.subject import unanswered

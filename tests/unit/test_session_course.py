@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_gomem.base.errors import GomemError, Place
 from pytest_gomem.config.budgets import parse_budget
-from pytest_gomem.errors import GomemError, Place
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.sides import Against
 from pytest_gomem.measure.metric import Reading, Unavailable

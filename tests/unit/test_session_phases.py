@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pytest_gomem.errors import MeasureError
+from pytest_gomem.base.errors import MeasureError
 from pytest_gomem.measure.peak import peak_moment
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import Missing, Phase, Window

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from report_samples import window
 
+from pytest_gomem.base.errors import Place
+from pytest_gomem.base.units import RATIO, Quantity
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.errors import Place
 from pytest_gomem.judge.compare import compare
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import builtin_metrics
-from pytest_gomem.quantity import RATIO, Quantity
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue
 from pytest_gomem.session.burden import NOTE

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from smaps_recordings import NAMES, load
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.smaps import Resident, parse_smaps, read_smaps
 
 MIB = 2**20

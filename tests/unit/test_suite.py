@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gomem.errors import ToolchainError
+from pytest_gomem.base.errors import ToolchainError
 from pytest_gomem.launch.toolchain import find_toolchain
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"

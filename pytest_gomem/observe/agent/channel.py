@@ -9,9 +9,8 @@ import threading
 import time
 from pathlib import Path
 
-from pytest_gomem.deadline import Deadline
-from pytest_gomem.errors import ObserveError, ObserveTimeout
-from pytest_gomem.observe.silence import Silence
+from pytest_gomem.base.clock import Deadline, Silence
+from pytest_gomem.base.errors import ObserveError, ObserveTimeout
 
 _HEADER_SIZE = 16
 _HEADER = re.compile(rb"(ok|no) ([0-9]{12})\n")  # and the body's length in bytes

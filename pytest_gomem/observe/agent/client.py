@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_gomem.errors import ObserveError
+from pytest_gomem.base.clock import Silence
+from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.agent.channel import Channel
 from pytest_gomem.observe.agent.memstats import memstats_of
 from pytest_gomem.observe.agent.peak import peak_of
@@ -22,7 +23,6 @@ from pytest_gomem.observe.agent.records import (
     Settings,
 )
 from pytest_gomem.observe.records import GcRecord
-from pytest_gomem.observe.silence import Silence
 
 PROTOCOL = 1
 _NO_LIMIT = (1 << 63) - 1  # math.MaxInt64, what runtime/debug.SetMemoryLimit calls no limit

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from pytest_gomem.errors import GomemError
+from pytest_gomem.base.errors import GomemError
 from pytest_gomem.judge.conditions import Difference, changed
 from pytest_gomem.report.history.course import Course, Step
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_gomem.errors import ConfigError, Place
-from pytest_gomem.locks import locked_folder
+from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.locks import locked_folder
 from pytest_gomem.report.history.entry import Entry, from_line, to_line
 
 OPTION = "--gomem-history"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
-from pytest_gomem.printable import printable
+from pytest_gomem.base.printable import printable
 from pytest_gomem.report.history.changes import Change
 from pytest_gomem.report.history.course import Course, Point
 from pytest_gomem.report.history.shifts import Shift, shifts_of

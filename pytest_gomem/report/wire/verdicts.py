@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from pytest_gomem.base.errors import Place
+from pytest_gomem.base.units import UNITS, Quantity, Unit
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.errors import Place
 from pytest_gomem.judge.verdict import Accepted, Status, Verdict
-from pytest_gomem.quantity import UNITS, Quantity, Unit
 from pytest_gomem.report.text import known
 
 _LIMITS = ("max", "min", "warn", "regression")

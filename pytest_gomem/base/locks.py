@@ -1,4 +1,4 @@
-"""Owns locks between processes, on files and folders: each is waited for up to a bound, and ends with its holder."""
+"""Locks between processes, on files and folders: each is waited for up to a bound, and ends with its holder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from pytest_gomem.deadline import Deadline
-from pytest_gomem.errors import LockedError
+from pytest_gomem.base.clock import Deadline
+from pytest_gomem.base.errors import LockedError
 
 _LONGEST_FOR_A_FILE = 600.0  # seconds; a build or a checkout is made under it
 _LONGEST_FOR_A_FOLDER = 60.0

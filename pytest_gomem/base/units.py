@@ -1,4 +1,4 @@
-"""Owns units and quantities: what a user wrote becomes a number in base units, and back into readable text."""
+"""Units and quantities: a user's text becomes a number in base units, and a number becomes readable text."""
 
 from __future__ import annotations
 

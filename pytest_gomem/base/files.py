@@ -1,4 +1,4 @@
-"""Owns the private folder of a run: held while a process of it lives, removed at its end, or after it was killed."""
+"""Files and folders: written whole or not at all, private to a run, or kept from run to run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,35 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Replace a file at once: readers never see half of it, and it stays as it was where the disk is full.
+
+    Missing folders are made. A link keeps pointing to its file; a device or pipe (/dev/stdout) is written to directly.
+    Raises OSError, which names the file.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        _write_whole(path, data)
+    except OSError as error:  # that of a write, as on a full disk, names none; that of a rename the temporary one
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    target = path.resolve()
+    if not target.parent.exists():  # a parent that is a file is refused below, in better words
+        target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
 
 _MARK = ".held"  # locked by each process of the run, which ends with them, whatever becomes of them
 
@@ -64,3 +93,22 @@ def _remove_if_left(folder: Path) -> None:
     with contextlib.suppress(OSError), (folder / _MARK).open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def cache_dir(kind: str, otherwise: Path) -> Path:
+    """The folder `pytest-gomem/KIND` of the user's cache (XDG_CACHE_HOME, else ~/.cache), made if need be.
+
+    Where that is another user's, whose locks we could not hold, `KIND-UID` beside it is ours; where nothing can be
+    written there, `pytest-gomem/KIND` below `otherwise`.
+    """
+    said = os.environ.get("XDG_CACHE_HOME", "")
+    usual = Path(said) if said.startswith("/") else Path("~/.cache").expanduser()
+    for name in (kind, f"{kind}-{os.geteuid()}"):
+        folder = usual / "pytest-gomem" / name
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if folder.stat().st_uid == os.geteuid() and os.access(folder, os.W_OK):
+                return folder
+    folder = otherwise / "pytest-gomem" / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

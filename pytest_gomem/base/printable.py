@@ -1,4 +1,4 @@
-"""Owns showing what others wrote, names, logs and messages, with nothing in it that a terminal or CI runner obeys."""
+"""Shows names, logs and messages of others so that no terminal and no CI runner obeys what is in them."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Owns the errors a user can cause: one base class, one class per kind of mistake, the facts as attributes."""
+"""The errors a user can cause: one base class, one class per kind of mistake, the facts as attributes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from pytest_gomem.printable import printable, printable_lines
+from pytest_gomem.base.printable import printable, printable_lines
 
 
 class Place(NamedTuple):

@@ -1,4 +1,4 @@
-"""Owns what our own helper processes, keeper and load driver, have in common: what they import, and being stopped."""
+"""What the supervisor and the load driver share: what they import, and whether they are stopped."""
 
 from __future__ import annotations
 

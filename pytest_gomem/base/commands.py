@@ -1,4 +1,4 @@
-"""Owns running a command within a time limit, after which it and whatever it started are ended."""
+"""Runs a command within a time limit, and ends it with everything it started when the time is over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_gomem.errors import KeeperError
+from pytest_gomem.base.errors import KeeperError
 
 if TYPE_CHECKING:
     from pytest_gomem.keeper.client import KeeperClient
