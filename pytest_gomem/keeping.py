@@ -110,7 +110,7 @@ class Keeping:
     def _record(self, run: RunRecord) -> None:
         from pytest_gomem.base import clock
         from pytest_gomem.baseline.update import Recorder
-        from pytest_gomem.revision import revision_of
+        from pytest_gomem.git.repository import revision_of
 
         metrics = {metric.name: metric for metric in self._state.registry}
         commit = revision_of(self._state.config.rootpath).short(12)

@@ -29,7 +29,7 @@ from pytest_gomem.config.accepted import (
 )
 from pytest_gomem.config.accepting import add
 from pytest_gomem.config.budgets import unit_of
-from pytest_gomem.launch.git import GitError, git
+from pytest_gomem.git.repository import GitError, git
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.report.broken import CACHE_FILE, Broken, broken_limits, read_report
 from pytest_gomem.results.run_record import TestRecord

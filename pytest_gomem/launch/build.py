@@ -14,7 +14,7 @@ from pytest_gomem.base.commands import WhenSlow, output_within
 from pytest_gomem.base.errors import BuildError, ToolchainError
 from pytest_gomem.base.locks import locked_file
 from pytest_gomem.config.services import BuildSpec
-from pytest_gomem.launch.git import environment_without_hook
+from pytest_gomem.git.repository import environment_without_hook
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.mains import instead
 from pytest_gomem.launch.overlay import NotInjected, deciding, overlay_for

@@ -8,8 +8,8 @@ from pathlib import Path
 from pytest_gomem.base.commands import output_within
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.services import BuildSpec
+from pytest_gomem.git.repository import environment_without_hook
 from pytest_gomem.launch.build import locate
-from pytest_gomem.launch.git import environment_without_hook
 from pytest_gomem.launch.sides import Source
 from pytest_gomem.launch.toolchain import find_toolchain
 

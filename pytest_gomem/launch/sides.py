@@ -12,9 +12,9 @@ from typing import Protocol
 
 from pytest_gomem.base.errors import BuildError, ConfigError, LaunchError
 from pytest_gomem.config.services import BuildSpec, ServiceConfig
+from pytest_gomem.git.checkout import Checkout, checked_out
+from pytest_gomem.git.repository import GitError, Repository, short
 from pytest_gomem.launch.build import locate
-from pytest_gomem.launch.checkout import Checkout, checked_out
-from pytest_gomem.launch.git import GitError, Repository, short
 from pytest_gomem.launch.toolchain import Toolchain, find_toolchain
 from pytest_gomem.launch.trimpath import trimmed
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pytest_gomem.base.commands import output_within
 from pytest_gomem.config.services import BuildSpec
-from pytest_gomem.launch.git import environment_without_hook
+from pytest_gomem.git.repository import environment_without_hook
 from pytest_gomem.launch.toolchain import Toolchain
 
 FLAG = "-trimpath"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_gomem.base.errors import GomemError, ObserveError
+from pytest_gomem.git.line_history import line_change
 from pytest_gomem.judge.cause import Cause
 from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.escape import Notes, explain, parse_notes
@@ -16,7 +17,6 @@ from pytest_gomem.judge.modules import module_changes
 from pytest_gomem.judge.origin import Site
 from pytest_gomem.launch.build import BinaryInfo, locate
 from pytest_gomem.launch.compiler_notes import compiler_notes, package_folder
-from pytest_gomem.launch.line_history import line_change
 from pytest_gomem.launch.sides import Source
 from pytest_gomem.launch.trimpath import says
 from pytest_gomem.pprof.group import package_of

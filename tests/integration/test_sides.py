@@ -21,12 +21,13 @@ from pytest_gomem.base.locks import locked_file, locked_if_free
 from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.file import load_config
 from pytest_gomem.config.services import BuildSpec, ServiceConfig
+from pytest_gomem.git import checkout
+from pytest_gomem.git.checkout import checked_out
+from pytest_gomem.git.repository import Repository, git
 from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.origin import Origins
-from pytest_gomem.launch import checkout, go_versions
+from pytest_gomem.launch import go_versions
 from pytest_gomem.launch.build import binary_info, build_once, locate
-from pytest_gomem.launch.checkout import checked_out
-from pytest_gomem.launch.git import Repository, git
 from pytest_gomem.launch.go_versions import named_toolchain
 from pytest_gomem.launch.sides import Against, BaseSide, NewSide, Source
 from pytest_gomem.launch.toolchain import find_toolchain, go_bin
@@ -404,8 +405,8 @@ class TestCache:
     def test_many_at_once_and_one_killed(self, repository, tmp_path, cache):
         """Processes that ask together get the same whole files, also after one was killed in its checkout."""
         script = (
-            "import sys, pathlib; from pytest_gomem.launch.git import Repository\n"
-            "from pytest_gomem.launch.checkout import checked_out\n"
+            "import sys, pathlib; from pytest_gomem.git.repository import Repository\n"
+            "from pytest_gomem.git.checkout import checked_out\n"
             "found = Repository.around(pathlib.Path(sys.argv[1]))\n"
             "with checked_out(found, found.commit('HEAD'), pathlib.Path('/nowhere')) as tree:\n"
             "    print(tree.tree, (tree.tree / 'main.go').read_text().count('two'))\n"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
+from pytest_gomem.git.repository import Revision
 from pytest_gomem.report.history.conditions import condition, differing_conditions
 from pytest_gomem.report.history.entry import Entry
 from pytest_gomem.report.history.strands import Stretch, strands
-from pytest_gomem.revision import Revision
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from pytest_gomem.git.repository import Revision
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.complete import ran_to_its_end
 from pytest_gomem.report.history.conditions import DEFINITION
@@ -17,7 +18,6 @@ from pytest_gomem.report.text import readings
 from pytest_gomem.report.wire.plain import finite_only, plain_dict
 from pytest_gomem.results.run_record import RunRecord
 from pytest_gomem.results.window_record import WindowRecord, definitions
-from pytest_gomem.revision import Revision
 
 VERSION = 1
 _ENVIRONMENT = ("goos", "goarch", "kernel", "cpus", "page_size", "thp")

@@ -1,4 +1,4 @@
-"""Owns which commit of this branch touched a line of the source last."""
+"""Finds the commit of this branch that touched a line of the source last."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_gomem.base.commands import output_within
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.launch.git import environment_without_hook, short
+from pytest_gomem.git.repository import environment_without_hook, short
 
 _BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 _NOT_COMMITTED = "0" * 40

@@ -1,4 +1,4 @@
-"""Owns the files of a commit in the cache: a working tree linked to the user's repository, which does not know of it.
+"""The files of a commit, in the cache: a working tree that the user's repository does not list.
 
 A linked working tree needs a folder of its own for HEAD and index, and in it the way to the repository's common folder
 (gitrepository-layout: `commondir`). `git worktree add` puts that folder into the repository; here it stands in the
@@ -21,7 +21,7 @@ from pathlib import Path
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.files import cache_dir
 from pytest_gomem.base.locks import locked_file, locked_if_free
-from pytest_gomem.launch.git import GitError, Repository, git, short
+from pytest_gomem.git.repository import GitError, Repository, git, short
 
 KIND = "commits"
 KEPT_FOR = 14 * 86400.0  # seconds after its last use

@@ -1,0 +1,1 @@
+"""What git knows of the user's repository, asked in ways that never write to it."""
