@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_gomem.config.accepted import Acceptance
     from pytest_gomem.config.budgets import Budget
-    from pytest_gomem.config.marker import Combination, MarkerConfig
-    from pytest_gomem.config.rounds import Rounds
+    from pytest_gomem.config.marker import Combination, MarkerConfig, Rounds
     from pytest_gomem.session.run import Run
 
 

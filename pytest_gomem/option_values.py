@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_gomem.base.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pytest_gomem.config.rounds import Rounds
+    from pytest_gomem.config.marker import Rounds
     from pytest_gomem.options import Said
 
 OFF = "off"
@@ -34,7 +34,7 @@ def rounds(options: Said) -> Rounds | None:
     written = options["rounds"]
     if written is None:
         return None
-    from pytest_gomem.config.rounds import rounds_option
+    from pytest_gomem.config.marker import rounds_option
 
     return rounds_option(str(written))
 
@@ -44,7 +44,7 @@ def confirm(options: Said) -> int | None:
     written = options["confirm"]
     if written is None:
         return None
-    from pytest_gomem.config.rounds import confirm_option
+    from pytest_gomem.config.marker import confirm_option
     from pytest_gomem.judge.compare import FEWEST
 
     return confirm_option(str(written), FEWEST)

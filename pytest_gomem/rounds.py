@@ -30,7 +30,7 @@ from pytest_gomem.session.schedule import (
 from pytest_gomem.use import SESSION_FIXTURE
 
 if TYPE_CHECKING:
-    from pytest_gomem.config.rounds import Rounds
+    from pytest_gomem.config.marker import Rounds
     from pytest_gomem.items import Plan
     from pytest_gomem.measured import MeasuredItem
     from pytest_gomem.options import Said

@@ -1,1 +1,1 @@
-"""Owns gomem.yaml and markers, read into frozen settings."""
+"""gomem.yaml and markers, read into frozen settings."""

@@ -1,4 +1,4 @@
-"""Owns gomem_accepted.yaml: what a team has accepted for a time, who answers for it, and until when."""
+"""gomem_accepted.yaml: what a team accepts for a time, with the reason, the owner and the last day."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import Path
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.units import RATIO, Quantity, Unit, parse_quantity
 from pytest_gomem.config.budgets import unit_of, unknown_metric
-from pytest_gomem.config.fields import Fields, Mistakes, check_version, filled, flag, items, text
-from pytest_gomem.config.located import Located
+from pytest_gomem.config.fields import Fields, Located, Mistakes, check_version, filled, flag, items, text
 from pytest_gomem.config.yaml12 import read_yaml
 
 FILE = "gomem_accepted.yaml"

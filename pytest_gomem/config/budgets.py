@@ -1,4 +1,4 @@
-"""Owns budgets as they are declared: limits of a metric, where they stand in the file or marker, and their parsing."""
+"""Budgets as they are declared: the limits of a metric, where they stand, and how they are parsed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from pytest_gomem.base.units import (
     Quantity,
     Unit,
 )
-from pytest_gomem.config.fields import Fields, Mistakes, flag, members, quantity
-from pytest_gomem.config.located import Located, located
+from pytest_gomem.config.fields import Fields, Located, Mistakes, flag, located, members, quantity
 
 # Metrics to come: a budget on one is declared already, and fails as unmeasured until it is measured.
 _LATER: Mapping[str, Unit] = MappingProxyType(

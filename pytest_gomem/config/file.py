@@ -1,4 +1,4 @@
-"""Owns gomem.yaml as a whole: its services, and its budgets by what they apply to."""
+"""gomem.yaml as a whole: its services, and its budgets by what they apply to."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.base.units import Unit
 from pytest_gomem.config.accepted import Acceptance, accepted_file, load_accepted
 from pytest_gomem.config.budgets import Budget, parse_budgets
-from pytest_gomem.config.fields import Fields, Mistakes, check_version, members
-from pytest_gomem.config.located import Located
+from pytest_gomem.config.fields import Fields, Located, Mistakes, check_version, members
 from pytest_gomem.config.services import ServiceConfig, parse_service
 from pytest_gomem.config.yaml12 import read_yaml
 

@@ -1,4 +1,4 @@
-"""Owns the GC settings a service is launched under, and the refusal of settings Go would misread."""
+"""The GC settings a service is launched under; settings that Go would misread are refused."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from pytest_gomem.base.errors import ConfigError, Place
-from pytest_gomem.config.fields import Fields, Mistakes, flag, members, whole
-from pytest_gomem.config.located import Located, located
+from pytest_gomem.config.fields import Fields, Located, Mistakes, flag, located, members, whole
 
 Off = Literal["off"]
 DEFAULT_GOMAXPROCS = 2

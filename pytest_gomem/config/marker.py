@@ -1,20 +1,97 @@
-"""Owns what @pytest.mark.gomem and @pytest.mark.gomem_gc say, without knowing pytest: keyword arguments come in."""
+"""@pytest.mark.gomem and @pytest.mark.gomem_gc, read from their keyword arguments; pytest is not needed here."""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
+from pathlib import Path
+from typing import Literal
 
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.units import Unit
 from pytest_gomem.config.budgets import Budget, parse_budget
-from pytest_gomem.config.build_axes import BUILD_KEYS, BuildAxes, parse_axis
-from pytest_gomem.config.fields import Fields, Mistakes, filled, members, whole
+from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, located, members, text, whole
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, described, merged, parse_gc, refusal
-from pytest_gomem.config.located import Located, located
-from pytest_gomem.config.rounds import Rounds, parse_rounds
+from pytest_gomem.config.services import BuildSpec
+
+MOST_ROUNDS = 1000
+Rounds = int | Literal["auto"]
+
+
+def parse_rounds(node: Located) -> Rounds:
+    """A whole number from 1 to 1000, or "auto"; raises ConfigError."""
+    if node.value == "auto":
+        return "auto"
+    value = node.value
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_ROUNDS:
+        raise node.error(f'expected a whole number from 1 to {MOST_ROUNDS} or "auto", not {node.shown}')
+    return value
+
+
+def confirm_option(written: str, fewest: int) -> int:
+    """As `--gomem-confirm` takes it; raises ConfigError."""
+    number = _number(written)
+    if isinstance(number, str) or not fewest <= number <= MOST_ROUNDS:
+        raise ConfigError(f"--gomem-confirm: expected a whole number from {fewest} to {MOST_ROUNDS}, not {written!r}")
+    return number
+
+
+def rounds_option(written: str) -> Rounds:
+    """As `--gomem-rounds` takes it; raises ConfigError."""
+    return parse_rounds(located(_number(written), Place(key="--gomem-rounds")))
+
+
+def _number(written: str) -> int | str:
+    return int(written) if written.isascii() and written.isdigit() and len(written) < 10 else written
+
+
+BUILD_KEYS = ("goexperiment", "pgo", "tags")
+_OFF = "off"
+_WORDS = {
+    "goexperiment": (re.compile(r"[a-z0-9]+(,[a-z0-9]+)*"), "names of GOEXPERIMENT, such as greenteagc or noswissmap"),
+    "tags": (re.compile(r"[\w.]+(,[\w.]+)*"), "build tags, such as jsoniter or jsoniter,prod"),
+}
+
+
+@dataclass(frozen=True)
+class BuildAxes:
+    """A choice of how to build; "" = as gomem.yaml says. pgo: "off", "auto", or a path relative to gomem.yaml."""
+
+    goexperiment: str = ""
+    pgo: str = ""
+    tags: str = ""
+
+    def over(self, other: BuildAxes) -> BuildAxes:
+        """What is said here, on top of another choice."""
+        return BuildAxes(self.goexperiment or other.goexperiment, self.pgo or other.pgo, self.tags or other.tags)
+
+    def laid_over(self, spec: BuildSpec, base_dir: Path) -> BuildSpec:
+        """The build with this choice on top: tags join those of the build, the others replace them."""
+        is_file = self.pgo not in ("", "auto", _OFF)
+        profile = str((base_dir / self.pgo).absolute()) if is_file else self.pgo
+        return replace(
+            spec,
+            flags=(*spec.flags, f"-pgo={profile}") if self.pgo else spec.flags,
+            tags=(*spec.tags, *self.tags.split(",")) if self.tags else spec.tags,
+            env={**(spec.env or {}), "GOEXPERIMENT": self.goexperiment} if self.goexperiment else spec.env,
+        )
+
+
+def parse_axis(key: str, node: Located) -> BuildAxes:
+    """One value of an axis; "off" is nothing on top, for pgo Go's own -pgo=off. Raises ConfigError."""
+    written = text(node).strip()
+    if key == "pgo":
+        if not written:
+            raise node.error("must not be empty", 'a profile such as "cpu.pprof", "auto" or "off"')
+        return BuildAxes(pgo=written)
+    pattern, names = _WORDS[key]
+    if pattern.fullmatch(written) is None:
+        raise node.error(f"{node.shown} is no list of {names.partition(',')[0]}", f'{names}, or "off" for none')
+    said = "" if written == _OFF else written
+    return BuildAxes(goexperiment=said) if key == "goexperiment" else BuildAxes(tags=said)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Owns how a service shows that it is ready: what `ready` in gomem.yaml may say, and what holds where it is silent."""
+"""How a service shows that it is ready: what `ready` in gomem.yaml may say, and its defaults."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Literal
 
 from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.base.units import SECONDS
-from pytest_gomem.config.fields import Fields, Mistakes, filled, flag, quantity, text
-from pytest_gomem.config.located import Located
+from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, quantity, text
 from pytest_gomem.config.tokens import ports_named
 
 READY_TIMEOUT = 10.0

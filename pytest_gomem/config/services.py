@@ -1,4 +1,4 @@
-"""Owns what a service is: how it is built and started, and under which settings it runs."""
+"""What a service is: how it is built and started, and under which settings it runs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import SECONDS
-from pytest_gomem.config.fields import Fields, Mistakes, filled, flag, members, quantity, text, texts, whole
+from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, members, quantity, text, texts, whole
 from pytest_gomem.config.gc import GcSettings, check, check_env, parse_gc
-from pytest_gomem.config.located import Located
 from pytest_gomem.config.ready import URL, Ready, check_ports, default_ready, parse_ready
 from pytest_gomem.config.tokens import ports_named
 

@@ -1,4 +1,4 @@
-"""Owns the replaceable parts of a service's texts: {port}, {port:NAME}, {tmp}, ${VAR} and ${VAR:-default}."""
+"""The replaceable parts of a service's texts: {port}, {port:NAME}, {tmp}, ${VAR} and ${VAR:-default}."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns reading YAML by the rules of YAML 1.2's core schema, each value with its file, line and key.
+"""Reads YAML by the rules of YAML 1.2's core schema, each value with its file, line and key.
 
 PyYAML follows YAML 1.1, where `off` is False, `1:30` is 90 and a later duplicate key wins silently. Only its scanner,
 parser and composer are used here; what a scalar means is decided below, and PyYAML's own loaders are left untouched.
@@ -19,8 +19,7 @@ from yaml.scanner import Scanner, ScannerError
 from yaml.tokens import Token
 
 from pytest_gomem.base.errors import ConfigError, Place
-from pytest_gomem.config.fields import Mistakes
-from pytest_gomem.config.located import Located, key_of
+from pytest_gomem.config.fields import Located, Mistakes, key_of
 
 MOST_BYTES = 1 << 20
 MOST_LEVELS = 50

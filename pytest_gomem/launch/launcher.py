@@ -13,8 +13,8 @@ from pathlib import Path
 from pytest_gomem.base.commands import SLOW
 from pytest_gomem.base.errors import KeeperError, LaunchError, ObserveError, ServiceDied
 from pytest_gomem.config import gc as gc_config
-from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GcSettings
+from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
 from pytest_gomem.keeper.client import KeeperClient, KeptChild

@@ -15,8 +15,8 @@ from pytest_gomem.base.commands import started_by
 from pytest_gomem.base.errors import ConfigError, LaunchError, Place
 from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
+from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.drive.load import LoadDriver
 from pytest_gomem.judge.precedence import resolve

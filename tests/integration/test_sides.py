@@ -18,8 +18,8 @@ from looking import printed
 from pytest_gomem.base.errors import BuildError, ConfigError, LaunchError, ToolchainError
 from pytest_gomem.base.files import cache_dir
 from pytest_gomem.base.locks import locked_file, locked_if_free
-from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.file import load_config
+from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import BuildSpec, ServiceConfig
 from pytest_gomem.git import checkout
 from pytest_gomem.git.checkout import checked_out

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ConfigErrors, Place
 from pytest_gomem.base.units import BYTES, SECONDS
-from pytest_gomem.config.build_axes import BuildAxes
 from pytest_gomem.config.gc import GcSettings
-from pytest_gomem.config.marker import Combination, MarkerConfig, parse_gc_marker, parse_marker
+from pytest_gomem.config.marker import BuildAxes, Combination, MarkerConfig, parse_gc_marker, parse_marker
 from pytest_gomem.config.services import BuildSpec
 
 UNITS = {"peak_rss": BYTES, "gc_pause_p99": SECONDS, "alloc_space": BYTES}

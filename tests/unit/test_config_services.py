@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_gomem.base.errors import ConfigErrors, Place
-from pytest_gomem.config.located import located
+from pytest_gomem.config.fields import located
 from pytest_gomem.config.ready import Ready
 from pytest_gomem.config.services import BuildSpec, ServiceConfig, parse_service
 

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ConfigError, ConfigErrors
-from pytest_gomem.config.fields import Mistakes
-from pytest_gomem.config.located import Located
+from pytest_gomem.config.fields import Located, Mistakes
 from pytest_gomem.config.yaml12 import read_yaml
 
 

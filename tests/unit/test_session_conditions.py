@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from pytest_gomem.base.errors import Place
+from pytest_gomem.config.fields import located
 from pytest_gomem.config.gc import GcSettings
-from pytest_gomem.config.located import located
 from pytest_gomem.config.services import parse_service
 from pytest_gomem.judge.conditions import changed
 from pytest_gomem.keeper.client import KeptChild
