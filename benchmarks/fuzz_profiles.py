@@ -32,10 +32,8 @@ from pytest_gomem.flame.picture import Asked, picture
 from pytest_gomem.flame.svg import svg
 from pytest_gomem.flame.tree import call_tree
 from pytest_gomem.pprof import profile_pb2 as pb
-from pytest_gomem.pprof.aggregate import aggregate
-from pytest_gomem.pprof.diff import diff
-from pytest_gomem.pprof.errors import ProfileError
-from pytest_gomem.pprof.model import Function, Line, Location, Profile, ValueType, pack, varint
+from pytest_gomem.pprof.aggregate import aggregate, diff
+from pytest_gomem.pprof.model import Function, Line, Location, Profile, ProfileError, ValueType, pack, varint
 from pytest_gomem.pprof.read import parse_profile
 from pytest_gomem.pprof.write import encode
 

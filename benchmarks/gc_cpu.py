@@ -21,7 +21,7 @@ from agents import built, module
 from common import Project, small_asked, table, verdict, workshop
 
 from pytest_gomem.judge.student import quantile
-from pytest_gomem.pprof.folded import folded
+from pytest_gomem.pprof.output import folded
 from pytest_gomem.pprof.read import parse_profile
 
 MOST_ON_AVERAGE, MOST_ONCE = 0.03, 0.10

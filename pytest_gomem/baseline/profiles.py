@@ -14,8 +14,7 @@ from pytest_gomem.base.files import write_whole
 from pytest_gomem.baseline.snapshot import Snapshot
 from pytest_gomem.judge.compact import compact
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.pprof.errors import ProfileError
-from pytest_gomem.pprof.model import Profile
+from pytest_gomem.pprof.model import Profile, ProfileError
 from pytest_gomem.pprof.read import parse_profile
 
 _UPDATE = "gomem baseline update records it anew"

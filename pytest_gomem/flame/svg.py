@@ -9,7 +9,7 @@ from pytest_gomem.base.printable import printable
 from pytest_gomem.flame.colours import CHANGES, KINDS, ROOT, TEXT
 from pytest_gomem.flame.layout import Box
 from pytest_gomem.flame.picture import Picture, View, counted, name_of, short_name
-from pytest_gomem.pprof.table import value_text
+from pytest_gomem.pprof.output import value_text
 from pytest_gomem.report.text import clip
 from pytest_gomem.report.text import short_name as shortest
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pytest_gomem.pprof.aggregate import REVERSED_ID, shared_prefixes
-from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.focus import select
 from pytest_gomem.pprof.group import Frame, frames_of
-from pytest_gomem.pprof.model import Profile, ValueType, location_ids
+from pytest_gomem.pprof.model import Profile, ProfileError, ValueType, location_ids
 
 DEEPEST = 1024  # frames of a stack; Go itself records no more (GODEBUG profstackdepth), inlined calls aside
 ROOT = Frame("all")

@@ -94,7 +94,7 @@ class AgentInside:
         """
         if seconds is None:
             return self.client.profile("allocs")
-        from pytest_gomem.pprof.delta import delta
+        from pytest_gomem.pprof.merge import delta
 
         before = self.client.profile("allocs", gc=True)
         time.sleep(seconds)

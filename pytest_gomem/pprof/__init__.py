@@ -1,1 +1,1 @@
-"""Owns the profile model: reading, checking, aggregating, comparing and writing pprof profiles."""
+"""The profile model: reading, checking, aggregating, comparing and writing pprof profiles."""

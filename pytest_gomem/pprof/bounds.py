@@ -1,11 +1,11 @@
-"""Owns what a profile may cost: bounds on its size and counts, far above real ones, that keep memory and time in check.
+"""What a profile may cost: bounds on its size and counts, far above those of real profiles.
 
 What they allow takes at most some 500 MB beyond a real profile's needs, and 350 MB for a file below 128 KiB.
 """
 
 from __future__ import annotations
 
-from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.pprof.model import ProfileError
 from pytest_gomem.pprof.profile_pb2 import ProfileView
 
 MAX_BYTES = 128 << 20  # unpacked; 200 000 samples take some 15 MB

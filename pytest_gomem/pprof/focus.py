@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 
-from pytest_gomem.pprof.errors import ProfileError
-from pytest_gomem.pprof.model import Location, Profile, location_ids
+from pytest_gomem.pprof.model import Location, Profile, ProfileError, location_ids
 
 
 def select(profile: Profile, focus: str = "", ignore: str = "") -> Profile:

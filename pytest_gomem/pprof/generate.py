@@ -1,4 +1,6 @@
-"""Owns the writing of profile_pb2.py and its .pyi from profile.proto: `python -m pytest_gomem.pprof.generate`.
+"""Writes profile_pb2.py and its .pyi from profile.proto: `python -m pytest_gomem.pprof.generate`.
+
+It needs grpcio-tools, which `make proto` installs.
 
 A developer's tool: it needs grpcio-tools, any release, for the protoc in it.
 """

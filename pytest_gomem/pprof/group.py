@@ -1,12 +1,11 @@
-"""Owns what a row of a table stands for: a function, a line, a file or a package."""
+"""What a row of a table stands for: a function, a line, a file or a package."""
 
 from __future__ import annotations
 
 import posixpath
 from typing import NamedTuple
 
-from pytest_gomem.pprof.errors import ProfileError
-from pytest_gomem.pprof.model import Function, Line, Location
+from pytest_gomem.pprof.model import Function, Line, Location, ProfileError
 
 GRANULARITIES = ("function", "line", "file", "package")
 _NO_LINE = Line(Function("", "", "", 0), 0, 0)

@@ -1,4 +1,4 @@
-"""Owns the making of one profile from several, and of one with other values: merge and scale."""
+"""Makes one profile of several: merge, scale, and the profile of a span of time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from array import array
 from collections.abc import Iterable, Sequence
 from math import isfinite
 
-from pytest_gomem.pprof.errors import ProfileError
-from pytest_gomem.pprof.model import Binary, Label, Location, Profile, location_ids, pack
+from pytest_gomem.pprof.model import Binary, Label, Location, Profile, ProfileError, location_ids, pack
+from pytest_gomem.pprof.read import parse_profile
+from pytest_gomem.pprof.write import compressed
 
 _Key = tuple[bytes, tuple[Label, ...]]
 
@@ -122,3 +123,17 @@ def _same_binary(binary: Binary) -> object:
     """What stays when a binary is loaded elsewhere: its size in pages, its offset, and its build id or name."""
     pages = -(-(binary.limit - binary.start) // 0x1000)
     return pages, binary.offset, binary.build_id or binary.filename
+
+
+def delta(before: bytes, after: bytes) -> bytes:
+    """The difference of two profiles of one process, gzipped, as `/debug/pprof/allocs?seconds=` gives it.
+
+    What is held may come out negative: more was freed than kept. Raises ProfileError where one is no profile, or the
+    later one is not later.
+    """
+    earlier, later = parse_profile(before), parse_profile(after)
+    lasted = later.time_nanos - earlier.time_nanos
+    if lasted < 0:
+        raise ProfileError("the later profile of the two is the older one")
+    changed = merge([later, scale(earlier, -1)])
+    return compressed(changed._replace(time_nanos=later.time_nanos, duration_nanos=lasted))

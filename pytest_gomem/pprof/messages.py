@@ -1,4 +1,4 @@
-"""Owns the making of message classes from a serialized .proto file, on any protobuf from 4.25 on."""
+"""Makes message classes from a serialized .proto file, on any protobuf from 4.25 on."""
 
 from __future__ import annotations
 

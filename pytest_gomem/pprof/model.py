@@ -1,4 +1,4 @@
-"""Owns the shape of a profile: frozen records for what is few, columns for the samples, which are many."""
+"""The shape of a profile: frozen records for what is few, columns for the samples, which are many."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.base.errors import ObserveError
+
+
+class ProfileError(ObserveError):
+    """Bytes that are no profile, a profile that contradicts itself, or a question it cannot answer."""
 
 
 class ValueType(NamedTuple):
@@ -137,3 +141,21 @@ def location_ids(stack: bytes) -> Iterator[int]:
             number = shift = 0
     if shift:
         raise ProfileError("a sample's list of locations ends in the middle of a number")
+
+
+def validate(profile: Profile) -> None:
+    """Raises ProfileError when samples, values and labels are not equally many, or a stack names an unknown location.
+
+    Reading has checked the tables before: ids of 0, ids used twice, and references between functions, locations and
+    strings.
+    """
+    if len(profile.values) != len(profile.sample_types):
+        raise ProfileError(f"{len(profile.values)} columns of values for {len(profile.sample_types)} sample types")
+    for kind, column in zip(profile.sample_types, profile.values, strict=True):
+        if len(column) != len(profile.stacks):
+            raise ProfileError(f"{len(column)} values of {kind.type} for {len(profile.stacks)} samples")
+    if profile.labels is not None and len(profile.labels) != len(profile.stacks):
+        raise ProfileError(f"labels of {len(profile.labels)} samples, of {len(profile.stacks)}")
+    for stack in set(profile.stacks):
+        for number in location_ids(stack):
+            profile.location(number)

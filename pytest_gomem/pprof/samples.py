@@ -1,4 +1,4 @@
-"""Owns the decoding of samples: many at once, column by column, because one Python object for each is too slow.
+"""Decodes samples many at once, column by column: one Python object for each is too slow.
 
 The bytes of a batch of samples, joined, are one valid message whose fields hold the fields of all samples. Marks
 between the samples, an empty stack, an empty label and a number that no sample holds, tell where one ends; what does
@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from pytest_gomem.pprof.bounds import MAX_LABELS, MAX_SAMPLE
-from pytest_gomem.pprof.errors import ProfileError
-from pytest_gomem.pprof.model import pack, varint
+from pytest_gomem.pprof.model import ProfileError, pack, varint
 from pytest_gomem.pprof.profile_pb2 import Sample, SampleColumns
 
 BATCH = 4096  # samples; bounds the memory that decoding takes on top of its result

@@ -1,4 +1,4 @@
-"""Owns the way from a profile back to a file that every pprof tool reads."""
+"""From a profile back to a file that every pprof tool reads."""
 
 from __future__ import annotations
 

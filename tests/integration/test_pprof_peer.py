@@ -17,8 +17,7 @@ from looking import pprof_tool
 from pytest_gomem.drive.client import HttpClient
 from pytest_gomem.drive.request import Request
 from pytest_gomem.observe.endpoint import PprofEndpoint
-from pytest_gomem.pprof.aggregate import aggregate
-from pytest_gomem.pprof.diff import diff
+from pytest_gomem.pprof.aggregate import aggregate, diff
 from pytest_gomem.pprof.merge import merge
 from pytest_gomem.pprof.model import Binary, Function, Label, Line, Location, Profile, ValueType, pack
 from pytest_gomem.pprof.read import read_profile

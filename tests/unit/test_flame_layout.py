@@ -12,11 +12,10 @@ from pprof_profiles import HEAP, location, profile, profiles
 from pytest_gomem.flame.layout import lay_out
 from pytest_gomem.flame.tree import DEEPEST, call_tree
 from pytest_gomem.pprof.aggregate import aggregate
-from pytest_gomem.pprof.errors import ProfileError
 from pytest_gomem.pprof.focus import select
-from pytest_gomem.pprof.folded import folded
 from pytest_gomem.pprof.group import GRANULARITIES
-from pytest_gomem.pprof.model import ValueType
+from pytest_gomem.pprof.model import ProfileError, ValueType
+from pytest_gomem.pprof.output import folded
 
 SIGNED = st.integers(-(2**40), 2**40)
 PLACES = {1: location("main.leaf"), 2: location("main.main"), 3: location("net/http.serve"), 4: location("b", "a")}

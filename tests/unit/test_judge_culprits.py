@@ -11,8 +11,7 @@ from pytest_gomem.judge.culprits import SAMPLE_OF, find_culprits
 from pytest_gomem.judge.origin import Site
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.aggregate import aggregate
-from pytest_gomem.pprof.errors import ProfileError
-from pytest_gomem.pprof.model import Function, Label, Line, Location
+from pytest_gomem.pprof.model import Function, Label, Line, Location, ProfileError
 
 MODULE = GoModule("example.com/app")
 IN_CMD = GoModule("example.com/app", "example.com/app/cmd/api")

@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pprof_profiles import BINARY, HEAP, function, location, profile, profiles
 
-from pytest_gomem.pprof.aggregate import aggregate, sort_rows
-from pytest_gomem.pprof.diff import diff
-from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.pprof.aggregate import aggregate, diff, sort_rows
 from pytest_gomem.pprof.group import GRANULARITIES, frames_of, package_of
-from pytest_gomem.pprof.model import Line, Location, ValueType, location_ids
+from pytest_gomem.pprof.model import Line, Location, ProfileError, ValueType, location_ids
 
 SIGNED = st.integers(-(2**40), 2**40)
 

@@ -17,8 +17,7 @@ from pytest_gomem.base.errors import GomemError
 from pytest_gomem.pprof import bounds, samples
 from pytest_gomem.pprof import profile_pb2 as pb
 from pytest_gomem.pprof.aggregate import aggregate
-from pytest_gomem.pprof.errors import ProfileError
-from pytest_gomem.pprof.model import location_ids, pack, varint
+from pytest_gomem.pprof.model import ProfileError, location_ids, pack, varint
 from pytest_gomem.pprof.read import parse_profile, read_profile
 from pytest_gomem.pprof.write import compressed, encode
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from pytest_gomem.pprof.aggregate import aggregate
-from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.pprof.model import ProfileError
 from pytest_gomem.pprof.read import parse_profile
 
 # As go1.26 writes it, cut down to three samples.

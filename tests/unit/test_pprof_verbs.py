@@ -9,15 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pprof_profiles import BINARY, HEAP, location, profile, profiles
 
-from pytest_gomem.pprof.aggregate import aggregate
-from pytest_gomem.pprof.diff import diff
-from pytest_gomem.pprof.errors import ProfileError
+from pytest_gomem.pprof.aggregate import aggregate, diff
 from pytest_gomem.pprof.focus import select
-from pytest_gomem.pprof.folded import folded
 from pytest_gomem.pprof.merge import merge, scale
-from pytest_gomem.pprof.model import ValueType
+from pytest_gomem.pprof.model import ProfileError, ValueType, validate
+from pytest_gomem.pprof.output import folded
 from pytest_gomem.pprof.read import parse_profile
-from pytest_gomem.pprof.validate import validate
 from pytest_gomem.pprof.write import encode
 
 

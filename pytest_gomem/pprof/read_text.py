@@ -1,4 +1,4 @@
-"""Owns the text form of a heap profile, which `/debug/pprof/heap?debug=1` answers with."""
+"""Reads the text form of a heap profile, as `/debug/pprof/heap?debug=1` answers it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import re
 from array import array
 from collections.abc import Iterator
 
-from pytest_gomem.pprof.errors import ProfileError
-from pytest_gomem.pprof.model import Function, Label, Line, Location, Profile, ValueType, varint
+from pytest_gomem.pprof.model import Function, Label, Line, Location, Profile, ProfileError, ValueType, varint
 
 _HEADER = re.compile(r"heap profile: *\d+: *\d+ *\[ *\d+: *\d+ *\] *@ *heap/(\d+)")
 _SAMPLE = re.compile(r"(\d+): *(\d+) *\[(\d+): *(\d+)\] *@((?: *0x[0-9a-f]+)*)")
