@@ -23,9 +23,9 @@ from statistics import mean, median, stdev
 from agents import built, line, module, running
 from common import small_asked, table, verdict, workshop
 
-from pytest_gomem.drive.load import LoadDriver
-from pytest_gomem.drive.spec import LoadSpec
 from pytest_gomem.judge.student import quantile
+from pytest_gomem.load.drivers import LoadDriver
+from pytest_gomem.load.spec import LoadSpec
 from pytest_gomem.observe.agent.client import AgentClient
 
 MOST = 0.02

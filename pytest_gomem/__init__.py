@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from pytest_gomem.base.units import parse_quantity as parse_quantity
     from pytest_gomem.config.gc import GcSettings as GcSettings
     from pytest_gomem.config.marker import Combination as Combination
-    from pytest_gomem.drive.client import Response as Response
-    from pytest_gomem.drive.client import Stream as Stream
-    from pytest_gomem.drive.record import LoadRecord as LoadRecord
     from pytest_gomem.judge.verdict import Status as Status
     from pytest_gomem.judge.verdict import Verdict as Verdict
+    from pytest_gomem.load.client import Response as Response
+    from pytest_gomem.load.client import Stream as Stream
+    from pytest_gomem.load.spec import LoadRecord as LoadRecord
     from pytest_gomem.measure.bill import Bill as Bill
     from pytest_gomem.measure.metric import Better as Better
     from pytest_gomem.measure.metric import Metric as Metric
@@ -92,7 +92,7 @@ _HOMES = {
     "LaunchError": "pytest_gomem.base.errors",
     "Launchpad": "pytest_gomem.session.gomem",
     "LoadError": "pytest_gomem.base.errors",
-    "LoadRecord": "pytest_gomem.drive.record",
+    "LoadRecord": "pytest_gomem.load.spec",
     "MeasureError": "pytest_gomem.base.errors",
     "Measurement": "pytest_gomem.session.measurement",
     "MemStats": "pytest_gomem.observe.records",
@@ -111,7 +111,7 @@ _HOMES = {
     "RATIO": "pytest_gomem.base.units",
     "Reader": "pytest_gomem.observe.source",
     "Reading": "pytest_gomem.measure.metric",
-    "Response": "pytest_gomem.drive.client",
+    "Response": "pytest_gomem.load.client",
     "RunRecord": "pytest_gomem.results.run_record",
     "SECONDS": "pytest_gomem.base.units",
     "SECONDS_PER_OP": "pytest_gomem.base.units",
@@ -119,7 +119,7 @@ _HOMES = {
     "ServiceDied": "pytest_gomem.base.errors",
     "Source": "pytest_gomem.observe.source",
     "Status": "pytest_gomem.judge.verdict",
-    "Stream": "pytest_gomem.drive.client",
+    "Stream": "pytest_gomem.load.client",
     "Target": "pytest_gomem.observe.source",
     "TestRecord": "pytest_gomem.results.run_record",
     "ToolchainError": "pytest_gomem.base.errors",

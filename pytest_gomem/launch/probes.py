@@ -11,10 +11,10 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from pytest_gomem.base.errors import LoadError
-from pytest_gomem.drive.failures import IS_IT_HTTP, TIMEOUT, hangs_up
-from pytest_gomem.drive.request import Request
 from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.launch.ports import HOST, accepts, listens
+from pytest_gomem.load.connection import Request
+from pytest_gomem.load.failures import IS_IT_HTTP, TIMEOUT, hangs_up
 
 _FOREIGN_LISTENER_PATIENCE = 2.0
 _LOG_KEPT = 1 << 20  # characters in which a match is looked for, so that one in two pieces is found
@@ -58,7 +58,7 @@ class HttpProbe:
     """A URL answers 2xx."""
 
     def __init__(self, url: str) -> None:
-        from pytest_gomem.drive.client import HttpClient
+        from pytest_gomem.load.client import HttpClient
 
         self._url = url
         self._parts = urlsplit(url)

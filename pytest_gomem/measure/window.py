@@ -13,7 +13,7 @@ from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemSt
 from pytest_gomem.observe.smaps import SmapsTotals
 
 if TYPE_CHECKING:
-    from pytest_gomem.drive.record import LoadRecord
+    from pytest_gomem.load.spec import LoadRecord
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 from urllib.parse import urlsplit, urlunsplit
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.drive.client import HttpClient
+from pytest_gomem.load.client import HttpClient
 from pytest_gomem.observe.expvar import parse_expvar
 from pytest_gomem.observe.page import READ_TIMEOUT, Page
 from pytest_gomem.observe.prometheus import parse_prometheus

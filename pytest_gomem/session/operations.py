@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from pytest_gomem.base.errors import MeasureError
-from pytest_gomem.drive.record import LoadRecord
+from pytest_gomem.load.spec import LoadRecord
 
 
 class Operations:

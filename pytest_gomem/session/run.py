@@ -18,13 +18,13 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
 from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
-from pytest_gomem.drive.load import LoadDriver
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.keeper.client import KeeperClient, Watched
 from pytest_gomem.launch.launched import Launched, discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
 from pytest_gomem.launch.sides import BaseSide, NewSide, Origin
+from pytest_gomem.load.drivers import LoadDriver
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.burden import Burden, burden_of_environment
 from pytest_gomem.session.processes import LaunchedProcess

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_gomem.base.errors import LoadError
 from pytest_gomem.config.arguments import at_least_1, checked
-from pytest_gomem.drive.record import LoadRecord
-from pytest_gomem.drive.request import MAX_BODY, Request
+from pytest_gomem.load.connection import MAX_BODY, Request
+from pytest_gomem.load.spec import LoadRecord
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.running import RunningService
@@ -19,8 +19,8 @@ from pytest_gomem.session.subject import UNTIL_REAPED
 from pytest_gomem.session.window import OpenWindow
 
 if TYPE_CHECKING:
-    from pytest_gomem.drive.client import HttpClient, Response, Stream
-    from pytest_gomem.drive.load import LoadDriver
+    from pytest_gomem.load.client import HttpClient, Response, Stream
+    from pytest_gomem.load.drivers import LoadDriver
 
 _Answer = TypeVar("_Answer", "Response", "Stream")
 _UNTIL_ENDED = 1.0  # seconds from a lost connection to the end of a service that tidies up before it
@@ -95,7 +95,7 @@ class Service(RunningService):
         return self._answered(port, lambda client: client.stream(asked))
 
     def _answered(self, port: int | str | None, ask: Callable[[HttpClient], _Answer]) -> _Answer:
-        from pytest_gomem.drive.failures import LOST
+        from pytest_gomem.load.failures import LOST
 
         client = self._client(self.url("", port))
         started = time.monotonic()
@@ -111,7 +111,7 @@ class Service(RunningService):
         return answer
 
     def _client(self, base: str) -> HttpClient:
-        from pytest_gomem.drive.client import HttpClient
+        from pytest_gomem.load.client import HttpClient
 
         if base not in self._clients:
             self._clients[base] = HttpClient(base)
@@ -143,9 +143,8 @@ class Service(RunningService):
         Raises LoadError for failed requests (status 400 and above, or no answer) unless `allow_errors`, and for a rate
         missed by more than 2% unless `allow_missed_rate`; ServiceDied when the service ended meanwhile; ConfigError.
         """
-        from pytest_gomem.drive.done import judge_load
-        from pytest_gomem.drive.failures import LOST
-        from pytest_gomem.drive.spec import LoadSpec
+        from pytest_gomem.load.failures import LOST, judge_load
+        from pytest_gomem.load.spec import LoadSpec
 
         asked = LoadSpec.of(
             self.url("", port),

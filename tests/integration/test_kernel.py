@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from pytest_gomem.base.errors import LoadError, ObserveError
-from pytest_gomem.drive.client import HttpClient
-from pytest_gomem.drive.request import Request
 from pytest_gomem.launch.ports import free_ports
+from pytest_gomem.load.client import HttpClient
+from pytest_gomem.load.connection import Request
 from pytest_gomem.observe import kernel, sampler
 from pytest_gomem.observe.sampler import Sampler
 

@@ -14,12 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
 import pytest
-from pytest_gomem.load.driver import Schedule, in_parallel, run_load
 
 from pytest_gomem.base.errors import LoadError
-from pytest_gomem.drive.done import judge_load
-from pytest_gomem.drive.load import LoadDriver
-from pytest_gomem.drive.spec import LoadSpec
+from pytest_gomem.load.driver import Schedule, in_parallel, run_load
+from pytest_gomem.load.drivers import LoadDriver
+from pytest_gomem.load.failures import judge_load
+from pytest_gomem.load.spec import LoadSpec
 
 PATIENCE = 30.0  # seconds until a test gives up; none comes near when all is well
 
@@ -345,8 +345,8 @@ def test_a_driver_killed_in_the_middle(driver):
 @pytest.mark.parametrize("body", [b"", bytes(1 << 20)], ids=["before its answer", "before its request"])
 def test_a_stopped_driver_is_given_up(driver, monkeypatch, body):
     """It is named, ended with what it has sent, and the next load works. How long it is waited for is shortened."""
-    monkeypatch.setattr("pytest_gomem.drive.load._LOOK", 0.05)
-    monkeypatch.setattr("pytest_gomem.drive.load._STOPPED_LOOKS", 4)
+    monkeypatch.setattr("pytest_gomem.load.drivers._LOOK", 0.05)
+    monkeypatch.setattr("pytest_gomem.load.drivers._STOPPED_LOOKS", 4)
     driver.prepare()
     (process,) = processes_of_drivers()
 
@@ -368,7 +368,7 @@ def test_a_stopped_driver_is_given_up(driver, monkeypatch, body):
 def test_a_driver_that_does_not_end_is_given_up(driver, monkeypatch):
     """No load is waited for without end."""
     monkeypatch.setattr(LoadSpec, "longest", 0.0)
-    monkeypatch.setattr("pytest_gomem.drive.load._SLACK", 0.2)
+    monkeypatch.setattr("pytest_gomem.load.drivers._SLACK", 0.2)
     with serving(lambda request: time.sleep(1) or (200, b"")) as url:
         with pytest.raises(LoadError, match=r"\(pid \d+\) did not end within 0 s: it was given up"):
             driver.run(LoadSpec.of(url, "/", requests=100))
@@ -440,7 +440,7 @@ def test_modules_of_the_tests_are_not_taken_for_pythons_own(driver, tmp_path, mo
 
 def test_a_driver_that_cannot_start_says_why(driver, monkeypatch):
     """What the driver wrote to stderr before it died is part of the error."""
-    monkeypatch.setattr("pytest_gomem.drive.load.helper_path", lambda library: [])
+    monkeypatch.setattr("pytest_gomem.load.drivers.helper_path", lambda library: [])
     with pytest.raises(LoadError, match=r"(?s)exited with status 1 .*No module named 'pytest_gomem'"):
         driver.run(LoadSpec.of("http://127.0.0.1:1", "/", requests=1))
 
@@ -448,8 +448,8 @@ def test_a_driver_that_cannot_start_says_why(driver, monkeypatch):
 PARENT = """
 import os, sys, time
 import psutil
-from pytest_gomem.drive.load import LoadDriver
-from pytest_gomem.drive.spec import LoadSpec
+from pytest_gomem.load.drivers import LoadDriver
+from pytest_gomem.load.spec import LoadSpec
 
 driver = LoadDriver()
 driver.run(LoadSpec.of(sys.argv[1], "/", requests=1))

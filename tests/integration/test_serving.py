@@ -14,10 +14,10 @@ import pytest
 from looking import Stranger
 
 from pytest_gomem.base.errors import LaunchError, ObserveError, ServiceDied
-from pytest_gomem.drive.client import HttpClient
-from pytest_gomem.drive.request import Request
 from pytest_gomem.launch import serving as serving_module
 from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.load.client import HttpClient
+from pytest_gomem.load.connection import Request
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess

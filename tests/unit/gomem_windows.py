@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pytest_gomem.drive.record import LoadRecord
+from pytest_gomem.load.spec import LoadRecord
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, RuntimeMetrics, Window

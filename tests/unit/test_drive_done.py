@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_gomem.base.errors import LoadError
-from pytest_gomem.drive.done import judge_load
-from pytest_gomem.drive.record import LoadRecord
+from pytest_gomem.load.failures import judge_load
+from pytest_gomem.load.spec import LoadRecord
 
 
 def record(requests=100, errors=0, *, statuses=None, asked=None, achieved=None):

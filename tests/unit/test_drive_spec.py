@@ -11,11 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ConfigError, LoadError
-from pytest_gomem.drive.failures import failure_kind, refuse_forked
-from pytest_gomem.drive.protocol import record_from_message, record_to_message, spec_from_message, spec_to_message
-from pytest_gomem.drive.record import LoadRecord
-from pytest_gomem.drive.request import address, content
-from pytest_gomem.drive.spec import LoadSpec
+from pytest_gomem.load.connection import address, content
+from pytest_gomem.load.failures import failure_kind, refuse_forked
+from pytest_gomem.load.spec import (
+    LoadRecord,
+    LoadSpec,
+    record_from_message,
+    record_to_message,
+    spec_from_message,
+    spec_to_message,
+)
 
 URL = "http://127.0.0.1:8080"
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.base.units import BYTES, UNITS
-from pytest_gomem.drive.record import LoadRecord
+from pytest_gomem.load.spec import LoadRecord
 from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.registry import Registry, builtin_metrics, evaluate
 from pytest_gomem.measure.window import Missing

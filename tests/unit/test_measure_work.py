@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from gomem_windows import CLOSED, MIB, OPENED, kernel, memstats, pair, read, reason, window
 
-from pytest_gomem.drive.record import LoadRecord
+from pytest_gomem.load.spec import LoadRecord
 from pytest_gomem.measure.window import Missing
 
 PER_OP = ("alloc_bytes_per_op", "allocs_per_op", "cpu_per_op")

@@ -1,4 +1,4 @@
-"""Owns single requests over kept connections; imports urllib3, so import this module where a client is made."""
+"""Single requests over kept connections. It imports urllib3: import it where a client is made."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from pytest_gomem.base.clock import Deadline
 from pytest_gomem.base.errors import LoadError
 from pytest_gomem.base.units import BYTES, SECONDS
 from pytest_gomem.config.arguments import above_0
-from pytest_gomem.drive.connection import Connection, request_target
-from pytest_gomem.drive.failures import TIMEOUT, TOO_LARGE, failure_kind, hint_for, refuse_forked
-from pytest_gomem.drive.request import MAX_BODY, Request, address, content
+from pytest_gomem.load.connection import MAX_BODY, Connection, Request, address, content, request_target
+from pytest_gomem.load.failures import TIMEOUT, TOO_LARGE, failure_kind, hint_for, refuse_forked
 
 # Only that many are kept open: more threads than this still work, each further one on a connection of its own.
 _KEPT_CONNECTIONS = 64

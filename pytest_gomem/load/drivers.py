@@ -1,4 +1,4 @@
-"""Owns pytest's side of the load drivers: starting them, asking them, and what is said when one dies."""
+"""pytest's side of the load drivers: starts them, asks them, and says why one died."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ import tempfile
 from pytest_gomem.base.clock import Deadline
 from pytest_gomem.base.errors import LoadError
 from pytest_gomem.base.helper_process import helper_path, is_stopped
-from pytest_gomem.drive.failures import refuse_forked
-from pytest_gomem.drive.protocol import Message, record_from_message, spec_to_message
-from pytest_gomem.drive.record import LoadRecord
-from pytest_gomem.drive.spec import LoadSpec
+from pytest_gomem.load.failures import refuse_forked
+from pytest_gomem.load.spec import LoadRecord, LoadSpec, Message, record_from_message, spec_to_message
 
-_BOOTSTRAP = "import sys; sys.path += sys.argv[2:]; from pytest_gomem.drive.driver import main; main(int(sys.argv[1]))"
+_BOOTSTRAP = "import sys; sys.path += sys.argv[2:]; from pytest_gomem.load.driver import main; main(int(sys.argv[1]))"
 _LAST_WORDS = 4096  # bytes of a dead driver's stderr that are shown
 _PATIENCE = 5.0  # seconds a driver has to end by itself
 _LOOK = 0.5  # seconds between looks at a driver that says nothing

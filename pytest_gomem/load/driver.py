@@ -1,4 +1,4 @@
-"""Owns the load driver's process: it sends the requests of a load and times them, away from the test's own work."""
+"""The load driver's process: it sends the requests of a load and times them, away from the test's own work."""
 
 from __future__ import annotations
 
@@ -23,11 +23,9 @@ from typing import TypeVar
 from urllib3.exceptions import HTTPError
 
 from pytest_gomem.base.clock import Deadline
-from pytest_gomem.drive.connection import Connection, request_target
-from pytest_gomem.drive.failures import TIMEOUT, failure_kind
-from pytest_gomem.drive.protocol import Message, record_to_message, spec_from_message
-from pytest_gomem.drive.record import LoadRecord
-from pytest_gomem.drive.spec import LoadSpec
+from pytest_gomem.load.connection import Connection, request_target
+from pytest_gomem.load.failures import TIMEOUT, failure_kind
+from pytest_gomem.load.spec import LoadRecord, LoadSpec, Message, record_to_message, spec_from_message
 
 _CHUNK = 1 << 18
 _PARENT_LOOK = 0.5  # seconds between looks at the parent

@@ -1,14 +1,17 @@
-"""Owns what a load is asked to do: checked before the first request is sent."""
+"""What a load is asked to do, what came of it, and how both travel to the load driver and back."""
 
 from __future__ import annotations
 
+import base64
 import math
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.units import PER_SECOND, SECONDS, Unit, parse_quantity
-from pytest_gomem.drive.request import address, content
+from pytest_gomem.load.connection import address, content
 
 _IN_FLIGHT = 16  # connections of an open loop, unless said: enough that a service, not this number, limits the rate
 
@@ -117,3 +120,49 @@ def _number(name: str, written: object, unit: Unit) -> float:
         return parse_quantity(written, unit).value
     except ValueError as error:
         raise ConfigError(f"{name}=: {error}") from None
+
+
+@dataclass(frozen=True)
+class LoadRecord:
+    """What one load(), or the single get/post calls of the window together, did.
+
+    latencies: seconds, one per answered request. rate_asked: requests/second of an open loop, else None;
+    rate_achieved: requests/second of it that were sent in time, at most what was asked.
+    """
+
+    requests: int
+    errors: int
+    duration: float
+    latencies: tuple[float, ...]
+    rate_asked: float | None = None
+    statuses: tuple[tuple[str, int], ...] = ()
+    rate_achieved: float | None = None
+
+
+Message = dict[str, Any]
+
+
+def spec_to_message(spec: LoadSpec) -> Message:
+    """A load as plain JSON data."""
+    body = None if spec.body is None else base64.b64encode(spec.body).decode()
+    return {**vars(spec), "headers": dict(spec.headers), "body": body}
+
+
+def spec_from_message(message: Message) -> LoadSpec:
+    """The load that `spec_to_message` wrote down."""
+    body = message["body"]
+    return LoadSpec(**{**message, "body": None if body is None else base64.b64decode(body)})
+
+
+def record_to_message(record: LoadRecord) -> Message:
+    """A load's record as plain JSON data."""
+    # A million latencies are 11 MB packed, and nothing is lost by a decimal spelling.
+    packed = base64.b64encode(array("d", record.latencies)).decode()
+    return {**vars(record), "latencies": packed}
+
+
+def record_from_message(message: Message) -> LoadRecord:
+    """The record that `record_to_message` wrote down."""
+    latencies = array("d", base64.b64decode(message["latencies"]))
+    statuses = tuple((str(name), int(count)) for name, count in message["statuses"])
+    return LoadRecord(**{**message, "latencies": tuple(latencies), "statuses": statuses})

@@ -1,1 +1,0 @@
-"""Owns HTTP requests and load against a service."""

@@ -1,0 +1,1 @@
+"""HTTP requests and load against a service."""
