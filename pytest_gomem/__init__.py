@@ -56,12 +56,12 @@ if TYPE_CHECKING:
     from pytest_gomem.measure.metric import metric as metric
     from pytest_gomem.measure.window import Missing as Missing
     from pytest_gomem.measure.window import Window as Window
-    from pytest_gomem.observe.quantities import QUANTITIES as QUANTITIES
-    from pytest_gomem.observe.quantities import Observed as Observed
+    from pytest_gomem.observe.records import QUANTITIES as QUANTITIES
     from pytest_gomem.observe.records import MemStats as MemStats
-    from pytest_gomem.observe.source import Reader as Reader
-    from pytest_gomem.observe.source import Source as Source
-    from pytest_gomem.observe.source import Target as Target
+    from pytest_gomem.observe.records import Observed as Observed
+    from pytest_gomem.observe.sources import Reader as Reader
+    from pytest_gomem.observe.sources import Source as Source
+    from pytest_gomem.observe.sources import Target as Target
     from pytest_gomem.report.json_report import report_schema as report_schema
     from pytest_gomem.results.run_record import RunRecord as RunRecord
     from pytest_gomem.results.run_record import TestRecord as TestRecord
@@ -101,15 +101,15 @@ _HOMES = {
     "Missing": "pytest_gomem.measure.window",
     "Noise": "pytest_gomem.measure.metric",
     "ObserveError": "pytest_gomem.base.errors",
-    "Observed": "pytest_gomem.observe.quantities",
+    "Observed": "pytest_gomem.observe.records",
     "PER_SECOND": "pytest_gomem.base.units",
     "PhaseRecord": "pytest_gomem.results.window_record",
     "Place": "pytest_gomem.base.errors",
     "Prior": "pytest_gomem.measure.metric",
-    "QUANTITIES": "pytest_gomem.observe.quantities",
+    "QUANTITIES": "pytest_gomem.observe.records",
     "Quantity": "pytest_gomem.base.units",
     "RATIO": "pytest_gomem.base.units",
-    "Reader": "pytest_gomem.observe.source",
+    "Reader": "pytest_gomem.observe.sources",
     "Reading": "pytest_gomem.measure.metric",
     "Response": "pytest_gomem.load.client",
     "RunRecord": "pytest_gomem.results.run_record",
@@ -117,10 +117,10 @@ _HOMES = {
     "SECONDS_PER_OP": "pytest_gomem.base.units",
     "Service": "pytest_gomem.session.service",
     "ServiceDied": "pytest_gomem.base.errors",
-    "Source": "pytest_gomem.observe.source",
+    "Source": "pytest_gomem.observe.sources",
     "Status": "pytest_gomem.judge.verdict",
     "Stream": "pytest_gomem.load.client",
-    "Target": "pytest_gomem.observe.source",
+    "Target": "pytest_gomem.observe.sources",
     "TestRecord": "pytest_gomem.results.run_record",
     "ToolchainError": "pytest_gomem.base.errors",
     "Unavailable": "pytest_gomem.measure.metric",

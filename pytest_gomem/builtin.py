@@ -12,7 +12,7 @@ from pytest_gomem.options import said
 
 if TYPE_CHECKING:
     from pytest_gomem.measure.metric import Metric
-    from pytest_gomem.observe.source import Source
+    from pytest_gomem.observe.sources import Source
     from pytest_gomem.results.run_record import RunRecord
 
 
@@ -27,7 +27,7 @@ def pytest_gomem_metrics() -> Sequence[Metric]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_gomem_sources() -> Sequence[Source]:
     """Agent, gctrace, MemStats by pprof, expvar, Prometheus."""
-    from pytest_gomem.observe.builtin_sources import SOURCES
+    from pytest_gomem.observe.sources import SOURCES
 
     return SOURCES
 

@@ -9,7 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_gomem.measure.metric import Metric
-    from pytest_gomem.observe.source import Source
+    from pytest_gomem.observe.sources import Source
     from pytest_gomem.results.run_record import RunRecord
 
 

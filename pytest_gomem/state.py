@@ -61,7 +61,7 @@ class State:
     def run(self) -> Run:
         """The core's run."""
         from pytest_gomem.announcing import announce
-        from pytest_gomem.observe.source import Source
+        from pytest_gomem.observe.sources import Source
         from pytest_gomem.plugin_calls import gathered
         from pytest_gomem.session.run import Run
         from pytest_gomem.session.settings import DEFAULT_SAMPLE_RATE, RunSettings

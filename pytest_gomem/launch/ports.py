@@ -11,7 +11,7 @@ import psutil
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.launch.serving import has_own_network, may_look_at, named
-from pytest_gomem.observe.listeners import listeners
+from pytest_gomem.observe.sockets import listeners
 
 HOST = "127.0.0.1"
 _LOOPBACK = (HOST, "localhost", "::1")

@@ -13,7 +13,7 @@ from pytest_gomem.keeper.protocol import ChildState
 from pytest_gomem.launch.ports import HOST, local_port
 from pytest_gomem.launch.probes import HttpProbe, LogProbe, OwnListener, Probe, TcpProbe
 from pytest_gomem.observe.kernel import stopped_words
-from pytest_gomem.observe.listeners import listeners
+from pytest_gomem.observe.sockets import listeners
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.25
 _LONGEST_PROBE = 2.0

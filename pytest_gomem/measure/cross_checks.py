@@ -10,8 +10,7 @@ from pytest_gomem.base.units import BYTES, COUNT, SECONDS, Unit, format_value
 from pytest_gomem.measure.cycles import cycles_of
 from pytest_gomem.measure.peak import rss_drift
 from pytest_gomem.measure.window import MemStatsPair, Missing, SourceEdges, Window
-from pytest_gomem.observe.quantities import Observed
-from pytest_gomem.observe.records import GcCycle, KernelReading
+from pytest_gomem.observe.records import GcCycle, KernelReading, Observed
 
 _UNITS: dict[str, Unit] = {
     "total_alloc": BYTES,

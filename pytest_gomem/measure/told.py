@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.sources import joined, memstats
 from pytest_gomem.measure.window import MemStatsPair, Missing, SourceEdges, Window
-from pytest_gomem.observe.quantities import TRUST, Observed, quantities_of
+from pytest_gomem.observe.records import TRUST, Observed, quantities_of
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.agent.records import Histogram
-from pytest_gomem.observe.quantities import Observed
-from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
+from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Observed, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Owns what can be seen of a process."""
+"""What can be seen of a process."""

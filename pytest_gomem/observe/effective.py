@@ -1,4 +1,4 @@
-"""Owns reading back the GC settings in force: services and libraries change what the environment asked for."""
+"""Reads back the GC settings in force: services and libraries change what the environment asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns reading a service's net/http/pprof endpoint: MemStats, goroutine count, profiles, forced collections."""
+"""Reads a service's net/http/pprof endpoint: MemStats, goroutine count, profiles, forced collections."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from pytest_gomem.load.client import HttpClient
 from pytest_gomem.observe.memstats import parse_goroutine_total, parse_memstats
 from pytest_gomem.observe.page import READ_TIMEOUT, Page, first_that_reads
-from pytest_gomem.observe.quantities import Observed, quantities_of
-from pytest_gomem.observe.records import MemStats
+from pytest_gomem.observe.records import MemStats, Observed, quantities_of
 
 
 class PprofEndpoint(Page):

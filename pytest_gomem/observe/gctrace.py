@@ -1,4 +1,4 @@
-"""Owns reading gctrace out of a program's stderr: whole lines become GcCycles, every other byte stays in the log.
+"""Reads gctrace out of a program's stderr: whole lines become GcCycles, every other byte stays in the log.
 
 The runtime prints a line in some forty writes, and whatever else writes to stderr may get between them: log lines of
 the program, look-alikes in them, a child that inherited GODEBUG. So a line counts only if it is whole, carries a number

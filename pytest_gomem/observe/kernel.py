@@ -1,4 +1,4 @@
-"""Owns what the kernel says of a process: RSS, its exact peak, threads, descriptors, CPU time, proportional size."""
+"""What the kernel says of a process: RSS and its exact peak, threads, descriptors, CPU time, proportional size."""
 
 from __future__ import annotations
 

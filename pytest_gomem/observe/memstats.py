@@ -1,13 +1,68 @@
-"""Owns reading MemStats and the goroutine count out of the text that runtime/pprof prints with debug=1."""
+"""Reads MemStats and the goroutine count, from runtime/pprof's debug=1 text and from expvar."""
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.observe.memstats_fields import RING, memstats_record
-from pytest_gomem.observe.records import MemStats
+from pytest_gomem.observe.records import MemStats, SizeClass
+
+RING = 256  # len(runtime.MemStats.PauseNs)
+
+
+def memstats_record(fields: Mapping[str, Any], t: float, goroutines: int | None) -> MemStats:
+    """The record, read at CLOCK_MONOTONIC `t`; raises KeyError, TypeError or ValueError on fields that do not fit."""
+    return MemStats(
+        t=t,
+        total_alloc=_count(fields, "TotalAlloc"),
+        sys=_count(fields, "Sys"),
+        mallocs=_count(fields, "Mallocs"),
+        frees=_count(fields, "Frees"),
+        heap_alloc=_count(fields, "HeapAlloc"),
+        heap_sys=_count(fields, "HeapSys"),
+        heap_idle=_count(fields, "HeapIdle"),
+        heap_inuse=_count(fields, "HeapInuse"),
+        heap_released=_count(fields, "HeapReleased"),
+        heap_objects=_count(fields, "HeapObjects"),
+        stack_inuse=_count(fields, "StackInuse"),
+        stack_sys=_count(fields, "StackSys"),
+        mspan_inuse=_count(fields, "MSpanInuse"),
+        mspan_sys=_count(fields, "MSpanSys"),
+        mcache_inuse=_count(fields, "MCacheInuse"),
+        mcache_sys=_count(fields, "MCacheSys"),
+        buck_hash_sys=_count(fields, "BuckHashSys"),
+        gc_sys=_count(fields, "GCSys"),
+        other_sys=_count(fields, "OtherSys"),
+        next_gc=_count(fields, "NextGC"),
+        num_gc=_count(fields, "NumGC"),
+        num_forced_gc=_count(fields, "NumForcedGC"),
+        gc_cpu_fraction=float(fields["GCCPUFraction"]),
+        pauses=_pauses(_count(fields, "NumGC"), fields["PauseNs"], fields["PauseEnd"]),
+        goroutines=goroutines,
+        by_size=tuple(
+            SizeClass(_count(row, "Size"), _count(row, "Mallocs"), _count(row, "Frees")) for row in fields["BySize"]
+        ),
+    )
+
+
+def _count(fields: Mapping[str, Any], name: str) -> int:
+    value = fields[name]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name} is {value!r}, no whole number")
+    return value
+
+
+def _pauses(num_gc: int, lengths: list[int], ends: list[int]) -> tuple[tuple[int, float, float], ...]:
+    """Cycle c stands at (c + 255) % 256 of both rings (runtime.MemStats), nanoseconds."""
+    if len(lengths) != RING or len(ends) != RING:
+        raise ValueError(f"PauseNs and PauseEnd have {len(lengths)} and {len(ends)} entries, not {RING}")
+    cycles = range(max(1, num_gc - RING + 1), num_gc + 1)
+    return tuple((c, lengths[(c - 1) % RING] / 1e9, ends[(c - 1) % RING] / 1e9) for c in cycles)
+
 
 _HEADER = "\n# runtime.MemStats\n"
 _FIELD = re.compile(r"^# (\w+) = (.*)\n", re.MULTILINE)
@@ -105,3 +160,24 @@ class _Fields:
         if not math.isfinite(value):
             raise ObserveError(f"heap?debug=1 prints MemStats.{name} in an unknown form: {self._text(name)[:60]!r}")
         return value
+
+
+_WHERE = "/debug/vars"
+
+
+def parse_expvar(text: str, t: float) -> tuple[MemStats, float]:
+    """MemStats and the sum of all pauses in seconds; t: CLOCK_MONOTONIC seconds of the reading.
+
+    Raises ObserveError that says what came instead.
+    """
+    try:
+        published = json.loads(text)
+        fields = published["memstats"]
+        pause_total = fields["PauseTotalNs"] / 1e9
+        return memstats_record(fields, t, None), pause_total
+    except RecursionError:
+        raise ObserveError(f"{_WHERE} is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ObserveError(f"{_WHERE} is no JSON: {error.msg} at character {error.pos}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ObserveError(f"{_WHERE} has no MemStats of package expvar: {type(error).__name__}: {error}") from None

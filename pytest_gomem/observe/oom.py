@@ -1,4 +1,4 @@
-"""Owns the proof of an OOM kill: a SIGKILL alone is none, a kernel counter that rose is."""
+"""Proves an OOM kill: a SIGKILL alone is no proof, a kernel counter that rose is."""
 
 from __future__ import annotations
 

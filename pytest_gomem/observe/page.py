@@ -1,4 +1,4 @@
-"""Owns finding a page of a service among addresses, and reading it whole, within bounds of time and size."""
+"""Finds a page of a service among addresses and reads it whole, within bounds of time and size."""
 
 from __future__ import annotations
 

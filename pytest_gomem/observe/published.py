@@ -1,17 +1,86 @@
-"""Owns what a service publishes of itself over HTTP, read as it is: expvar's variables and a Prometheus page."""
+"""Reads what a service publishes over HTTP: expvar's variables and a Prometheus page."""
 
 from __future__ import annotations
 
+import math
+import re
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import urlsplit, urlunsplit
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.load.client import HttpClient
-from pytest_gomem.observe.expvar import parse_expvar
+from pytest_gomem.observe.memstats import parse_expvar
 from pytest_gomem.observe.page import READ_TIMEOUT, Page
-from pytest_gomem.observe.prometheus import parse_prometheus
-from pytest_gomem.observe.quantities import Observed, quantities_of
-from pytest_gomem.observe.records import MemStats
+from pytest_gomem.observe.records import MemStats, Observed, quantities_of
+
+# Our quantity -> the sample of client_golang's NewGoCollector and NewProcessCollector with the same definition.
+SAMPLES: Mapping[str, str] = MappingProxyType(
+    {
+        **{
+            name: f"go_memstats_{name}_bytes"
+            for name in (
+                "sys", "heap_alloc", "heap_sys", "heap_idle", "heap_inuse", "heap_released", "stack_inuse",
+                "stack_sys", "mspan_inuse", "mspan_sys", "mcache_inuse", "mcache_sys", "buck_hash_sys", "gc_sys",
+                "other_sys", "next_gc",
+            )
+        },
+        "total_alloc": "go_memstats_alloc_bytes_total",
+        "mallocs": "go_memstats_mallocs_total",
+        "frees": "go_memstats_frees_total",
+        "heap_objects": "go_memstats_heap_objects",
+        "num_gc": "go_gc_duration_seconds_count",
+        "pause_total": "go_gc_duration_seconds_sum",
+        "goroutines": "go_goroutines",
+        "rss": "process_resident_memory_bytes",
+        "cpu": "process_cpu_seconds_total",
+        "fds": "process_open_fds",
+    }
+)  # fmt: skip
+_SECONDS = frozenset({"pause_total", "cpu"})  # all others are whole numbers
+
+_LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*[ \t]*=[ \t]*"(?:[^"\\\n]|\\[\\"n])*"[ \t]*'
+_SAMPLE = re.compile(
+    r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*"
+    rf"(?P<labels>\{{[ \t]*(?:{_LABEL}(?:,[ \t]*{_LABEL})*(?:,[ \t]*)?)?\}}[ \t]*)?"
+    r"(?<=[ \t}])(?P<value>[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[Ii]nf|NaN))"
+    r"(?:[ \t]+-?[0-9]+)?[ \t]*"
+)
+
+
+def parse_prometheus(text: str) -> dict[str, float]:
+    """The quantities that a page in the text format 0.0.4 tells, by our names, in base units.
+
+    Samples with labels, and those of other names, are read over. Raises ObserveError, with the line, for a page that is
+    not of this format, for a sample told twice, for a figure that cannot be, and where no known sample is there.
+    """
+    wanted = {sample: name for name, sample in SAMPLES.items()}
+    found: dict[str, float] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip(" \t\r")
+        if not stripped or stripped.startswith("#"):
+            continue
+        sample = _SAMPLE.fullmatch(stripped)
+        if sample is None:
+            raise ObserveError(f"line {number} is not of the Prometheus text format: {stripped[:60]!r}")
+        name = wanted.get(sample["name"])
+        if name is None or sample["labels"]:
+            continue
+        if name in found:
+            raise ObserveError(f"line {number}: {sample['name']} is told twice")
+        found[name] = _figure(name, sample["value"], number)
+    if not found:
+        raise ObserveError("the page has none of the go_* and process_* samples of client_golang")
+    return found
+
+
+def _figure(name: str, written: str, number: int) -> float:
+    value = float(written)
+    if not math.isfinite(value) or value < 0 or (name not in _SECONDS and not value.is_integer()):
+        raise ObserveError(f"line {number}: {SAMPLES[name]} is {written}, which cannot be")
+    return value if name in _SECONDS else int(value)
+
 
 _NO_COLLECTION = "expvar tells MemStats but cannot force a collection: that needs the agent or net/http/pprof"
 

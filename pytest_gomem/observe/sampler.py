@@ -1,4 +1,4 @@
-"""Owns taking cheap readings of one process over and over, by files that are kept open."""
+"""Takes cheap readings of one process over and over, through files that stay open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns what the kernel says of waiting for a CPU: run delays of threads, time that a hypervisor took, throttling."""
+"""What the kernel says of waiting for a CPU: run delays of threads, stolen time, throttling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns reading /proc/PID/smaps: how much of a process is resident in each kind of mapping, the Go heap told apart.
+"""Reads /proc/PID/smaps: how much is resident in each kind of mapping, the Go heap by itself.
 
 The Go heap is known by its name where the kernel keeps names (CONFIG_ANON_VMA_NAME, Linux 5.17) and the program is of
 Go 1.25 or later (runtime/set_vma_name_linux.go), else by its place. Arenas are reserved in units of 64 MiB

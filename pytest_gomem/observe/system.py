@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.observe import connections, kernel
+from pytest_gomem.observe import kernel
+from pytest_gomem.observe import sockets as connections
 from pytest_gomem.observe.records import KernelReading
 from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
 

@@ -11,10 +11,8 @@ from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.launch.ports import HOST, bases, local_port
 from pytest_gomem.launch.serving import holds_port, who_answers
 from pytest_gomem.measure.window import Missing
-from pytest_gomem.observe.builtin_sources import SOURCES
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
-from pytest_gomem.observe.inside import Inside
-from pytest_gomem.observe.source import Source
+from pytest_gomem.observe.sources import SOURCES, Inside, Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.processes import PPROF_PATH, replaced
 from pytest_gomem.session.readers import Readers

@@ -10,7 +10,7 @@ from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.culprits import SAMPLE_OF
 from pytest_gomem.measure.window import Missing
-from pytest_gomem.observe.inside import Inside
+from pytest_gomem.observe.sources import Inside
 from pytest_gomem.session.peaks import Peaks
 from pytest_gomem.session.subject import unanswered
 

@@ -20,10 +20,8 @@ from pytest_gomem.launch.serving import holds_port, left_behind
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.observe.builtin_sources import SOURCES
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
-from pytest_gomem.observe.inside import Inside
-from pytest_gomem.observe.source import Source
+from pytest_gomem.observe.sources import SOURCES, Inside, Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
 

@@ -9,10 +9,9 @@ from pytest_gomem.base.clock import Silence
 from pytest_gomem.base.errors import NoSource, ObserveError
 from pytest_gomem.measure.window import Missing, SourceEdges
 from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.page import Page
-from pytest_gomem.observe.quantities import PROCESS_QUANTITIES, Observed
-from pytest_gomem.observe.source import Reader, Source, Target
+from pytest_gomem.observe.records import PROCESS_QUANTITIES, Observed
+from pytest_gomem.observe.sources import Inside, Reader, Source, Target
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.settling import settle
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, NAMES
 from pytest_gomem.measure.window import Missing, RuntimeMetrics, RuntimeValues, number_of
-from pytest_gomem.observe.quantities import quantities_of
-from pytest_gomem.observe.records import KernelReading, MemStats
+from pytest_gomem.observe.records import KernelReading, MemStats, quantities_of
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.peaks import unlooked
 from pytest_gomem.session.settling import Settled, settle

@@ -15,9 +15,9 @@ from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.bill import Bill, bill
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import read_smaps
+from pytest_gomem.observe.sources import Inside
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
 

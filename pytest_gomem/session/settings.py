@@ -9,8 +9,7 @@ from pathlib import Path
 from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.launch.sides import Against
 from pytest_gomem.measure.registry import Registry
-from pytest_gomem.observe.builtin_sources import SOURCES
-from pytest_gomem.observe.source import Source
+from pytest_gomem.observe.sources import SOURCES, Source
 
 DEFAULT_SAMPLE_RATE = 50.0
 

@@ -10,8 +10,8 @@ from pytest_gomem.base.errors import NoSource, ObserveError
 from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.observe.inside import Inside
 from pytest_gomem.observe.records import GcCycle, Sample
+from pytest_gomem.observe.sources import Inside
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
 

@@ -16,11 +16,9 @@ from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.agent.records import AgentMemStats, GcRecords, Histogram, Peak
 from pytest_gomem.observe.endpoint import PprofEndpoint
-from pytest_gomem.observe.inside import AgentInside, Inside
-from pytest_gomem.observe.quantities import RUNTIME_QUANTITIES, TRUST
-from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
+from pytest_gomem.observe.records import RUNTIME_QUANTITIES, TRUST, GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import Resident, SmapsTotals
-from pytest_gomem.observe.source import Source
+from pytest_gomem.observe.sources import AgentInside, Inside, Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
 from pytest_gomem.session.window import OpenWindow

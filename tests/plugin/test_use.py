@@ -86,7 +86,6 @@ WITH_YAML = {
     "pytest_gomem.observe",
     "pytest_gomem.observe.agent",
     "pytest_gomem.observe.agent.records",
-    "pytest_gomem.observe.quantities",
     "pytest_gomem.observe.records",
     "pytest_gomem.observe.scheduling",
     "pytest_gomem.observe.smaps",

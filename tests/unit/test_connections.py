@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pytest_gomem.observe.connections import closing
+from pytest_gomem.observe.sockets import closing
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tables are Linux's")
 

@@ -11,7 +11,7 @@ from gomem_windows import CLOSED, MIB, OPENED, cycle, kernel, memstats, pair, tr
 from pytest_gomem.measure.cross_checks import cross_checks, disagreement
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, SourceEdges
 from pytest_gomem.observe.gctrace import GctraceReader
-from pytest_gomem.observe.quantities import Observed
+from pytest_gomem.observe.records import Observed
 
 RECORDED = sorted((Path(__file__).parents[1] / "recorded").glob("go1.*"))
 TOLD = {"total_alloc": 35_100_000, "mallocs": 250_500, "num_gc": 50, "rss": 31 * MIB, "cpu": 3.0, "fds": 1}

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
-from pytest_gomem.observe.listeners import listeners
+from pytest_gomem.observe.sockets import listeners
 
 
 def test_every_kind_of_socket(tmp_path):

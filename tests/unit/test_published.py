@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.observe.expvar import parse_expvar
-from pytest_gomem.observe.prometheus import SAMPLES, parse_prometheus
+from pytest_gomem.observe.memstats import parse_expvar
+from pytest_gomem.observe.published import SAMPLES, parse_prometheus
 
 PAGE = (Path(__file__).parents[1] / "recorded" / "prometheus" / "client_golang-1.20.txt").read_text()
 VARS = (Path(__file__).parents[1] / "recorded" / "expvar" / "go1.26.json").read_text()

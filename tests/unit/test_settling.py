@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from gomem_windows import memstats
 
-from pytest_gomem.observe.quantities import quantities_of
-from pytest_gomem.observe.records import MemStats
+from pytest_gomem.observe.records import MemStats, quantities_of
 from pytest_gomem.session import settling
 from pytest_gomem.session.settling import settle
 from pytest_gomem.testing import FakeProcess

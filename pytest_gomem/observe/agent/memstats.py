@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_gomem.observe.agent.records import AgentMemStats
-from pytest_gomem.observe.memstats_fields import memstats_record
+from pytest_gomem.observe.memstats import memstats_record
 
 
 def memstats_of(fields: Mapping[str, Any], t: float) -> AgentMemStats:

@@ -1,0 +1,226 @@
+"""The sources that know something of a process: what a source is, and those that come with the package."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.endpoint import PprofEndpoint
+from pytest_gomem.observe.page import first_that_reads
+from pytest_gomem.observe.published import SAMPLES, ExpvarPage, PrometheusPage
+from pytest_gomem.observe.records import RUNTIME_QUANTITIES, TRUST, MemStats, Observed, quantities_of
+
+
+class Reader(Protocol):
+    """A source that was found at one process."""
+
+    def read(self) -> Observed:
+        """All that it tells now; raises ObserveError with the reason when it does not."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+class Target(Protocol):
+    """A process, as a source sees it."""
+
+    @property
+    def pid(self) -> int | None:
+        """Process id; None where only a URL is known."""
+
+    @property
+    def no_agent(self) -> str:
+        """Why it has no agent."""
+
+    def agent(self) -> AgentClient | None:
+        """The agent built into it; None where there is none."""
+
+    def endpoint(self) -> PprofEndpoint:
+        """Its pprof endpoint, looked for once; raises ObserveError when there is none."""
+
+    def last_cycle(self) -> int:
+        """Number of the last GC cycle that gctrace told; raises ObserveError where there is no gctrace."""
+
+    def url_of(self, source: str) -> str | None:
+        """The URL that gomem.yaml names for this source (`expvar`, `metrics`); None where it names none."""
+
+    def bases(self) -> Sequence[str]:
+        """`http://HOST:PORT` of each of its ports."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whoever tells quantities of a process.
+
+    name: as metrics tell it. trust: the source with the lowest goes first where several tell one quantity; the built-in
+    ones have those of observe.quantities.TRUST. quantities: what it may tell, names of observe.quantities.QUANTITIES.
+    find: looks for it at a process, once; raises ObserveError with the reason where it is not there.
+    complete: its reader is an observe.inside.Inside, which tells all of MemStats.
+    always: read it also where more trusted sources tell all that it tells; the two are then cross-checked.
+    """
+
+    name: str
+    trust: int
+    quantities: frozenset[str]
+    find: Callable[[Target], Reader]
+    complete: bool = False
+    always: Callable[[Target], bool] = lambda target: False
+
+
+class Inside(Reader, Protocol):
+    """A reader of MemStats and profiles; every method raises ObserveError when the process does not answer."""
+
+    reader: str
+
+    def memstats(self) -> MemStats:
+        """runtime.MemStats as it is."""
+
+    def settled(self) -> MemStats:
+        """runtime.MemStats after two forced collections: sync.Pool takes two to empty."""
+
+    def collected(self) -> MemStats:
+        """runtime.MemStats after one forced collection."""
+
+    def goroutines(self) -> int:
+        """Number of goroutines."""
+
+    def collect(self) -> None:
+        """Force two collections: sync.Pool takes two to empty."""
+
+    def heap_profile(self) -> bytes:
+        """The heap profile after two forced collections: gzipped profile.proto with all four samples."""
+
+    def goroutine_profile(self) -> bytes:
+        """The stacks of all goroutines: gzipped profile.proto that counts equal ones."""
+
+    def allocs_profile(self, seconds: float | None = None) -> bytes:
+        """The allocs profile since the start, or of the next `seconds`."""
+
+
+class AgentInside:
+    """The agent that was built into the service: exact, and its own goroutines are not counted."""
+
+    reader = "agent"
+
+    def __init__(self, client: AgentClient) -> None:
+        self.client = client
+
+    def read(self) -> Observed:
+        """All quantities of runtime.ReadMemStats."""
+        stats = self.client.memstats()
+        told = quantities_of(replace(stats.common, goroutines=stats.goroutines))
+        return Observed(stats.common.t, {**told, "pause_total": stats.pause_total})
+
+    def memstats(self) -> MemStats:
+        """runtime.ReadMemStats at the price of one stop of the world."""
+        stats = self.client.memstats()
+        return replace(stats.common, goroutines=stats.goroutines)
+
+    def settled(self) -> MemStats:
+        """runtime.ReadMemStats after two forced collections."""
+        self.collect()
+        return self.memstats()
+
+    def collected(self) -> MemStats:
+        """runtime.ReadMemStats after one forced collection."""
+        self.client.gc(cycles=1)
+        return self.memstats()
+
+    def goroutines(self) -> int:
+        """runtime.NumGoroutine without the agent's own."""
+        return self.client.memstats().goroutines
+
+    def collect(self) -> None:
+        """Force two collections."""
+        self.client.gc()
+
+    def heap_profile(self) -> bytes:
+        """The heap profile after two forced collections."""
+        return self.client.profile("heap", gc=True)
+
+    def goroutine_profile(self) -> bytes:
+        """The stacks of all goroutines, the agent's among them."""
+        return self.client.profile("goroutine")
+
+    def allocs_profile(self, seconds: float | None = None) -> bytes:
+        """The allocs profile since the start; of a span of time the difference of two, each after forced collections.
+
+        Those publish what was allocated before them, so that nothing of the span is left out.
+        """
+        if seconds is None:
+            return self.client.profile("allocs")
+        from pytest_gomem.pprof.merge import delta
+
+        before = self.client.profile("allocs", gc=True)
+        time.sleep(seconds)
+        return delta(before, self.client.profile("allocs", gc=True))
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self.client.close()
+
+
+@dataclass(frozen=True)
+class _LastCycle:
+    target: Target
+
+    def read(self) -> Observed:
+        return Observed(time.monotonic(), {"num_gc": self.target.last_cycle()})
+
+    def close(self) -> None:
+        pass
+
+
+def _agent(target: Target) -> Inside:
+    client = target.agent()
+    if client is None:
+        raise ObserveError(f"no agent is built into it: {target.no_agent}")
+    return AgentInside(client)
+
+
+def _gctrace(target: Target) -> Reader:
+    target.last_cycle()
+    return _LastCycle(target)
+
+
+def _pprof(target: Target) -> Inside:
+    return target.endpoint()
+
+
+def _expvar(target: Target) -> Inside:
+    return first_that_reads(ExpvarPage, _urls(target, "expvar", "/debug/vars"), "expvar page")
+
+
+def _prometheus(target: Target) -> Reader:
+    return first_that_reads(PrometheusPage, _urls(target, "metrics", "/metrics"), "Prometheus page")
+
+
+def _urls(target: Target, key: str, path: str) -> list[str]:
+    named = target.url_of(key)
+    return [named] if named is not None else [f"{base}{path}" for base in target.bases()]
+
+
+SOURCES = (
+    Source("agent", TRUST["agent"], RUNTIME_QUANTITIES, _agent, complete=True),
+    Source("gctrace", TRUST["gctrace"], frozenset({"num_gc"}), _gctrace),
+    Source("pprof", TRUST["pprof"], RUNTIME_QUANTITIES - {"pause_total"}, _pprof, complete=True),
+    Source(
+        "expvar",
+        TRUST["expvar"],
+        RUNTIME_QUANTITIES - {"goroutines"},
+        _expvar,
+        complete=True,
+        always=lambda target: target.url_of("expvar") is not None,
+    ),
+    Source(
+        "prometheus",
+        TRUST["prometheus"],
+        frozenset(SAMPLES),
+        _prometheus,
+        always=lambda target: target.url_of("metrics") is not None,
+    ),
+)
