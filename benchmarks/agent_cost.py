@@ -21,8 +21,7 @@ from pathlib import Path
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.launch.overlay import Overlay, overlay_for
 from pytest_gomem.launch.toolchain import find_toolchain
-from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.observe.agent.peak import read_peak
+from pytest_gomem.observe.agent.client import AgentClient, read_peak
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.read import parse_profile
 

@@ -45,7 +45,7 @@ def agent_mark() -> str:
 
 @cache
 def _agent_source() -> str:
-    return importlib.resources.files("pytest_gomem.agent").joinpath(_SOURCE).read_text("utf-8")
+    return importlib.resources.files("pytest_gomem.observe.agent").joinpath(_SOURCE).read_text("utf-8")
 
 
 def overlay_for(

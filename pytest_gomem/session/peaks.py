@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.window import Missing
-from pytest_gomem.observe.agent.peak import read_peak
+from pytest_gomem.observe.agent.client import read_peak
 from pytest_gomem.observe.agent.records import Peak
 from pytest_gomem.session.subject import Subject
 

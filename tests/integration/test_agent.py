@@ -23,8 +23,7 @@ import pytest
 from agent_programs import OBEDIENT, PATIENCE, build, module, running
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.observe.agent.peak import read_peak
+from pytest_gomem.observe.agent.client import AgentClient, read_peak
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.gctrace import GctraceReader
 from pytest_gomem.observe.memstats import parse_memstats

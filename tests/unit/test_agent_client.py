@@ -14,9 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ObserveError, ObserveTimeout
-from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.observe.agent.memstats import memstats_of
-from pytest_gomem.observe.agent.peak import read_peak
+from pytest_gomem.observe.agent.client import AgentClient, memstats_of, read_peak
 from pytest_gomem.observe.agent.records import GcRecord, Histogram, Peak
 
 INFO = {"protocol": 1, "pid": 7, "go_version": "go1.26.8", "agent_goroutines": 3, "stderr_split": False}

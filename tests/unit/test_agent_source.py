@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = importlib.resources.files("pytest_gomem.agent").joinpath("agent.go.txt").read_text("utf-8")
+SOURCE = importlib.resources.files("pytest_gomem.observe.agent").joinpath("agent.go.txt").read_text("utf-8")
 IMPORTS = dict(re.findall(r'^\t(\w+) +"([^"]+)"$', SOURCE, re.MULTILINE))
 
 

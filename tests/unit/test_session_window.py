@@ -8,7 +8,7 @@ from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.judge.by_clock import IDLE_BYTES, IDLE_OBJECTS
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import Missing, Window
-from pytest_gomem.observe.agent.peak import read_peak
+from pytest_gomem.observe.agent.client import read_peak
 from pytest_gomem.observe.records import Observed
 from pytest_gomem.observe.sources import Source
 from pytest_gomem.testing import FakeProcess

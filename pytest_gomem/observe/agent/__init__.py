@@ -1,1 +1,1 @@
-"""Owns asking the agent inside a service, and the records of its answers."""
+"""The agent inside a service: its Go source, asking it, and the records of its answers."""

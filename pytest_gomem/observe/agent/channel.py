@@ -1,4 +1,4 @@
-"""Owns one request and its answer over the agent's socket, within bounds of time and size."""
+"""One request and its answer over the agent's socket, within bounds of time and size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns asking the agent inside a service: one typed method per command."""
+"""Asks the agent inside a service, one typed method per command, and reads the files it keeps."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 from pytest_gomem.base.clock import Silence
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.agent.channel import Channel
-from pytest_gomem.observe.agent.memstats import memstats_of
-from pytest_gomem.observe.agent.peak import peak_of
 from pytest_gomem.observe.agent.records import (
     AgentInfo,
     AgentMemStats,
@@ -20,9 +18,50 @@ from pytest_gomem.observe.agent.records import (
     GcRecords,
     Histogram,
     Peak,
+    PeakProfile,
     Settings,
 )
+from pytest_gomem.observe.memstats import memstats_record
 from pytest_gomem.observe.records import GcRecord
+
+
+def memstats_of(fields: Mapping[str, Any], t: float) -> AgentMemStats:
+    """The records of one answer, read at CLOCK_MONOTONIC `t`; raises KeyError on a field that is missing."""
+    goroutines = fields["NumGoroutine"] - fields["AgentGoroutines"]
+    return AgentMemStats(
+        common=memstats_record(fields, t, goroutines),
+        lookups=fields["Lookups"],
+        last_gc=fields["LastGC"] / 1e9,
+        pause_total=fields["PauseTotalNs"] / 1e9,
+        enable_gc=fields["EnableGC"],
+        goroutines=goroutines,
+    )
+
+
+def read_peak(path: Path) -> PeakProfile:
+    """What AgentClient.start_peak() kept there, also of a service that was killed: a line of JSON, then the profile.
+
+    Raises ObserveError when there is none: no GC cycle ended since the start or the last reset.
+    """
+    try:
+        head, newline, profile = path.read_bytes().partition(b"\n")
+    except FileNotFoundError:
+        raise ObserveError("no peak profile: no GC cycle ended while the agent looked for one") from None
+    except OSError as error:
+        raise ObserveError(f"the peak profile cannot be read: {error}") from None
+    try:
+        peak = peak_of(json.loads(head))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ObserveError(f"{path} is no peak profile: {type(error).__name__}: {error}") from None
+    if not newline or not profile:
+        raise ObserveError(f"{path} is no peak profile: it ends before the profile")
+    return PeakProfile(peak, profile)
+
+
+def peak_of(fields: Mapping[str, Any]) -> Peak:
+    """The record of the agent's JSON; raises KeyError on a field that is missing."""
+    return Peak(fields["live"], fields["rss"] or None, fields["cycle"], fields["kept"], fields["forced"])
+
 
 PROTOCOL = 1
 _NO_LIMIT = (1 << 63) - 1  # math.MaxInt64, what runtime/debug.SetMemoryLimit calls no limit

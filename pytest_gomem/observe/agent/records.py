@@ -1,4 +1,4 @@
-"""Owns the frozen records of what the agent inside a service answers; bytes, counts and seconds."""
+"""The frozen records of what the agent answers, in bytes, counts and seconds."""
 
 from __future__ import annotations
 

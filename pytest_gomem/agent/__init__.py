@@ -1,1 +1,0 @@
-"""Owns the Go source of the agent, which `go build -overlay` puts beside package main."""
