@@ -19,9 +19,9 @@ from pathlib import Path
 import psutil
 from common import program, small_asked, table, verdict, workshop
 
-from pytest_gomem.keeper.client import KeeperClient, KeptChild
-from pytest_gomem.keeper.protocol import LaunchRequest
 from pytest_gomem.observe.kernel import cpu_seconds
+from pytest_gomem.supervisor.client import KeeperClient, KeptChild
+from pytest_gomem.supervisor.protocol import LaunchRequest
 
 LIMIT = 0.01  # of a core, at 50 Hz
 RATES = (50.0, 200.0)

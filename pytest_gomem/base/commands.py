@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_gomem.base.errors import KeeperError
 
 if TYPE_CHECKING:
-    from pytest_gomem.keeper.client import KeeperClient
+    from pytest_gomem.supervisor.client import KeeperClient
 
 SLOW = 3.0  # seconds after which a command is called slow
 _DRAIN_SECONDS = 1.0  # a child in a group of its own is not killed, and may hold a pipe for ever
@@ -71,7 +71,7 @@ def output_within(
 
 
 def _by_keeper(command: Sequence[str], cwd: Path, env: Mapping[str, str], ends: _Ends) -> _Bytes | None:
-    from pytest_gomem.keeper.protocol import HelperRequest
+    from pytest_gomem.supervisor.protocol import HelperRequest
 
     own, parent = _keepers[-1]
     keeper = own()

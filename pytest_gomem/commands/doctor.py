@@ -14,11 +14,11 @@ from pytest_gomem.base.units import Unit
 from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.commands.plugin_metrics import every_metric
 from pytest_gomem.config.file import load_config
-from pytest_gomem.keeper.client import KeeperClient
-from pytest_gomem.keeper.spawn import small_forker
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.observe import kernel, oom
+from pytest_gomem.supervisor.client import KeeperClient
+from pytest_gomem.supervisor.spawn import small_forker
 
 Finding = tuple[bool, str, str]  # in order, what, words
 CONFIG = "gomem.yaml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 
-from pytest_gomem.keeper.protocol import ExitRecord
+from pytest_gomem.supervisor.protocol import ExitRecord
 
 # What the runtime prints before it exits with status 2 (runtime/panic.go: printpanics, fatalthrow).
 _LAST_WORDS = re.compile(

@@ -12,10 +12,10 @@ from pytest_gomem.base.errors import KeeperError
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import unexpanded
-from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.serving import Serving
 from pytest_gomem.launch.sides import Source
+from pytest_gomem.supervisor.client import KeptChild
 
 
 @dataclass(frozen=True)

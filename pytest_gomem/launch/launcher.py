@@ -17,8 +17,6 @@ from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
-from pytest_gomem.keeper.client import KeeperClient, KeptChild
-from pytest_gomem.keeper.protocol import ExitRecord, LaunchRequest
 from pytest_gomem.launch import ending, ready
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
 from pytest_gomem.launch.launched import Launched, discard, remove_folders
@@ -28,6 +26,8 @@ from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_
 from pytest_gomem.launch.sides import NewSide, Origin, Source
 from pytest_gomem.launch.socket_folders import SOCKET, SocketFolders
 from pytest_gomem.observe import kernel
+from pytest_gomem.supervisor.client import KeeperClient, KeptChild
+from pytest_gomem.supervisor.protocol import ExitRecord, LaunchRequest
 
 MAX_PORT_TRIES = 5
 LOG_BYTES = 4 << 20

@@ -11,10 +11,10 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from pytest_gomem.base.errors import LoadError
-from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.launch.ports import HOST, accepts, listens
 from pytest_gomem.load.connection import Request
 from pytest_gomem.load.failures import IS_IT_HTTP, TIMEOUT, hangs_up
+from pytest_gomem.supervisor.client import KeptChild
 
 _FOREIGN_LISTENER_PATIENCE = 2.0
 _LOG_KEPT = 1 << 20  # characters in which a match is looked for, so that one in two pieces is found

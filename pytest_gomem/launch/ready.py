@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_gomem.config.ready import Ready
-from pytest_gomem.keeper.client import KeptChild
-from pytest_gomem.keeper.protocol import ChildState
 from pytest_gomem.launch.ports import HOST, local_port
 from pytest_gomem.launch.probes import HttpProbe, LogProbe, OwnListener, Probe, TcpProbe
 from pytest_gomem.observe.kernel import stopped_words
 from pytest_gomem.observe.sockets import listeners
+from pytest_gomem.supervisor.client import KeptChild
+from pytest_gomem.supervisor.protocol import ChildState
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.25
 _LONGEST_PROBE = 2.0

@@ -18,9 +18,9 @@ import psutil
 
 from pytest_gomem.base.errors import LaunchError
 from pytest_gomem.base.printable import printable
-from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.sockets import answering, holders, listeners, socket_inodes
+from pytest_gomem.supervisor.client import KeptChild
 
 _PATIENCE = 0.5  # seconds for a port to be listened on, and for a fork to close what it has inherited
 _LOOK = 0.02

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_gomem.base.errors import LaunchError, MeasureError, ObserveError
-from pytest_gomem.keeper.client import Watched
-from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.launch.ports import HOST, bases, local_port
 from pytest_gomem.launch.serving import holds_port, who_answers
 from pytest_gomem.measure.window import Missing
@@ -16,6 +14,8 @@ from pytest_gomem.observe.sources import SOURCES, Inside, Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.processes import PPROF_PATH, replaced
 from pytest_gomem.session.readers import Readers
+from pytest_gomem.supervisor.client import Watched
+from pytest_gomem.supervisor.protocol import ExitRecord
 
 _URL_HINT = "pass port= or url= to attach(), or port= to the request"
 

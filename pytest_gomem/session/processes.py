@@ -10,8 +10,6 @@ from pathlib import Path
 from pytest_gomem.base.errors import KeeperError, ObserveError
 from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, GcSettings
 from pytest_gomem.config.tokens import expand
-from pytest_gomem.keeper.client import KeptChild, Watched
-from pytest_gomem.keeper.protocol import ChildState, ExitRecord
 from pytest_gomem.launch import ending
 from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.launched import Launched
@@ -24,6 +22,8 @@ from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.observe.sources import SOURCES, Inside, Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
+from pytest_gomem.supervisor.client import KeptChild, Watched
+from pytest_gomem.supervisor.protocol import ChildState, ExitRecord
 
 PPROF_PATH = "/debug/pprof"
 _AGENT_TIMEOUT = 5.0

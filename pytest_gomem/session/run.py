@@ -20,7 +20,6 @@ from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.rate import rate_for
-from pytest_gomem.keeper.client import KeeperClient, Watched
 from pytest_gomem.launch.launched import Launched, discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
 from pytest_gomem.launch.sides import BaseSide, NewSide, Origin
@@ -32,6 +31,7 @@ from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.settings import RunSettings
+from pytest_gomem.supervisor.client import KeeperClient, Watched
 
 _NAME_IT = 'name it: @pytest.mark.gomem(service="NAME"), or gomem.launch("NAME")'
 _FIRST_LINES = """\

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_gomem.base.errors import NoSource, ObserveError
-from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.records import GcCycle, Sample
 from pytest_gomem.observe.sources import Inside
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
+from pytest_gomem.supervisor.protocol import ExitRecord
 
 UNTIL_REAPED = 0.1  # seconds from where a dying process closes its connections to where the keeper hears of its end
 

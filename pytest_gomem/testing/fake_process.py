@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.launch.ending import describe
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES
 from pytest_gomem.measure.window import Missing
@@ -22,6 +21,7 @@ from pytest_gomem.observe.sources import AgentInside, Inside, Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
 from pytest_gomem.session.window import OpenWindow
+from pytest_gomem.supervisor.protocol import ExitRecord
 from pytest_gomem.testing.fake_window import MIB, OPENED, fake_gc_cycle, fake_kernel_reading, fake_memstats
 
 READING_TIME = 0.001  # seconds that each reading takes

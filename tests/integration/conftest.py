@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from pytest_gomem.config.file import load_config
-from pytest_gomem.keeper.client import KeeperClient, LaunchRequest
 from pytest_gomem.launch.launched import discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
+from pytest_gomem.supervisor.client import KeeperClient, LaunchRequest
 
 PATIENCE = 60.0  # seconds until a test gives up; none comes near when all is well
 TAG = "GOMEM_TEST_TAG"

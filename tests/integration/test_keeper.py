@@ -17,10 +17,10 @@ import pytest
 from looking import is_running
 
 from pytest_gomem.base.errors import KeeperError
-from pytest_gomem.keeper.client import KeeperClient, LaunchRequest
 from pytest_gomem.launch import ending
 from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.observe import oom
+from pytest_gomem.supervisor.client import KeeperClient, LaunchRequest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 MIB = 1 << 20
@@ -401,7 +401,7 @@ OWNER = """
 import contextlib, os, sys, threading, time
 from pathlib import Path
 from pytest_gomem.config.file import load_config
-from pytest_gomem.keeper.client import KeeperClient, LaunchRequest
+from pytest_gomem.supervisor.client import KeeperClient, LaunchRequest
 from pytest_gomem.launch.launcher import Launcher, Overrides
 
 phase, folder, server = sys.argv[1:]

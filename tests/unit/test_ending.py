@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from pytest_gomem.keeper.protocol import ExitRecord
 from pytest_gomem.launch.ending import describe, lost_port
+from pytest_gomem.supervisor.protocol import ExitRecord
 
 STACKS = "\n\ngoroutine 34 [running]:\nmain.handle()\n\t/src/main.go:12 +0x1d\n" * 20
 

@@ -16,14 +16,13 @@ from gomem_windows import cycle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.keeper import spawn
-from pytest_gomem.keeper.kept import Kept
-from pytest_gomem.keeper.log import LogEnds
-from pytest_gomem.keeper.pipe import PIPE_BYTES, READ_BYTES, DrainedPipe
-from pytest_gomem.keeper.protocol import Channel, ChildState, ExitRecord, ServingChannel, to_message
-from pytest_gomem.keeper.timeline import CycleTable, Timeline, cycles, samples
 from pytest_gomem.observe import oom
 from pytest_gomem.observe.records import GcCycle, Sample
+from pytest_gomem.supervisor import spawn
+from pytest_gomem.supervisor.process import PIPE_BYTES, READ_BYTES, DrainedPipe, Kept
+from pytest_gomem.supervisor.protocol import Channel, ChildState, ExitRecord, ServingChannel, to_message
+from pytest_gomem.supervisor.service import LogEnds
+from pytest_gomem.supervisor.timeline import CycleTable, Timeline, cycles, samples
 
 
 def system_oom_kills() -> int:

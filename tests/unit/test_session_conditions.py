@@ -13,7 +13,6 @@ from pytest_gomem.config.fields import located
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import parse_service
 from pytest_gomem.judge.conditions import changed
-from pytest_gomem.keeper.client import KeptChild
 from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.launched import Launched
 from pytest_gomem.launch.serving import Serving
@@ -22,6 +21,7 @@ from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.conditions import conditions
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
+from pytest_gomem.supervisor.client import KeptChild
 
 PLAIN = {
     "gogc": "default", "gomemlimit": "default", "gomaxprocs": "2", "go": "go1.26", "goos": "linux", "goarch": "amd64",

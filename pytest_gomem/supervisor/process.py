@@ -1,17 +1,74 @@
-"""Owns a started process in the keeper's care: how it ended, and the signals that reach its whole family."""
+"""A started process in the supervisor's care: its pipes, how it ended, and the signals that reach its family."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
+import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from pytest_gomem.keeper.family import Family
-from pytest_gomem.keeper.pipe import DrainedPipe
-from pytest_gomem.keeper.protocol import ChildState, ExitRecord
+from pytest_gomem.supervisor.family import Family
+from pytest_gomem.supervisor.protocol import ChildState, ExitRecord, HelperRequest
+from pytest_gomem.supervisor.spawn import LAUNCH_MARK
+
+PIPE_BYTES = 1 << 20
+# A look takes at most this much: 1 MiB of look-alikes of gctrace lines would keep the keeper from sampling for 70 ms.
+READ_BYTES = 1 << 17
+
+
+class DrainedPipe:
+    """Both ends of a pipe; `write_fd` is for the service, and kept here so that a full pipe can be told.
+
+    stalls: how often the pipe was found full, when the service may have been blocked in write(2).
+    stalled: upper bound of the time it was blocked, seconds: since the pipe was last seen with room.
+    """
+
+    def __init__(self) -> None:
+        self.fd, self.write_fd = os.pipe()
+        os.set_blocking(self.fd, False)
+        self.capacity = _enlarged(self.fd)
+        self.stalls = 0
+        self.stalled = 0.0
+        self._room = select.poll()
+        self._room.register(self.write_fd, select.POLLOUT)
+        self._read_at = time.monotonic()
+
+    def read(self, looked: float) -> bytes:
+        """What is waiting, at most READ_BYTES; b"" when nothing is.
+
+        looked: when the pipe was last looked at, and found empty or read.
+        """
+        now = time.monotonic()
+        if not self._room.poll(0):
+            self.stalls += 1
+            self.stalled += now - max(looked, self._read_at)
+        self._read_at = now
+        try:
+            return os.read(self.fd, READ_BYTES)
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        """Close both ends; who still writes then gets EPIPE."""
+        os.close(self.fd)
+        os.close(self.write_fd)
+
+
+def _enlarged(fd: int) -> int:
+    """Capacity in bytes after asking for PIPE_BYTES, which the kernel refuses above fs.pipe-user-pages-soft."""
+    if sys.platform != "linux":
+        return 65536
+    try:
+        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    except OSError:
+        return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+
 
 FOREVER = float("inf")
 _KILL_AGAIN, _KILL_AGAIN_AT_LAST = 0.02, 1.0  # seconds: who may not be killed, as of another user, is there for long
@@ -82,3 +139,22 @@ class Kept:
         """Give the pipes back."""
         for pipe in self.pipes:
             pipe.close()
+
+
+class Helper(Kept):
+    """A running command, alone in its session, with nothing on stdin; raises OSError when it cannot be started."""
+
+    def __init__(self, request: HelperRequest, mark: str) -> None:
+        started = time.monotonic()
+        with Path(request.stdout).open("wb") as out, Path(request.stderr).open("wb") as err:
+            process = subprocess.Popen(
+                request.argv,
+                env={**request.env, LAUNCH_MARK: mark},
+                cwd=request.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        process.returncode = 0  # the keeper's own wait4 reaps it
+        super().__init__(process.pid, mark, started)

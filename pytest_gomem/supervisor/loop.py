@@ -1,4 +1,4 @@
-"""Owns the keeper process: serves requests, drains, samples and reaps, and outlives pytest only to clean up."""
+"""The supervisor process: serves requests, drains, samples and reaps; outlives pytest only to clean up."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import socket
 import time
 from collections.abc import Callable
 
-from pytest_gomem.keeper.child import Child, Watch
-from pytest_gomem.keeper.family import living_descendants, mark_of, send
-from pytest_gomem.keeper.helper import Helper
-from pytest_gomem.keeper.kept import FOREVER, Kept
-from pytest_gomem.keeper.protocol import HelperRequest, LaunchRequest, Message, ServingChannel, to_message
-from pytest_gomem.keeper.spawn import become_subreaper
+from pytest_gomem.supervisor.family import living_descendants, mark_of, send
+from pytest_gomem.supervisor.process import FOREVER, Helper, Kept
+from pytest_gomem.supervisor.protocol import HelperRequest, LaunchRequest, Message, ServingChannel, to_message
+from pytest_gomem.supervisor.service import Child, Watch
+from pytest_gomem.supervisor.spawn import become_subreaper
 
 IDLE_WAIT = 500.0  # milliseconds between looks at a parent that cannot be watched by a descriptor
 _KILL_AGAIN = 0.005

@@ -1,4 +1,4 @@
-"""Owns which living processes belong to a launch, and the signals that reach all of them."""
+"""Which living processes belong to a launch, and the signals that reach all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import psutil
 
 from pytest_gomem.base.helper_process import is_stopped
-from pytest_gomem.keeper.spawn import LAUNCH_MARK
+from pytest_gomem.supervisor.spawn import LAUNCH_MARK
 
 _KILL_AGAIN = 0.005
 _PATIENCE = 10.0  # seconds for the kernel to end killed processes

@@ -1,4 +1,4 @@
-"""Owns the recorded course of a process, compactly: 8 bytes a number, so that hours fit."""
+"""What was recorded of a process over time, compactly: 8 bytes a number, so that hours fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the birth of a service process: its own session, small memory before exec, adopted by the keeper."""
+"""Starts a service process: its own session, little memory before exec, adopted by the supervisor."""
 
 from __future__ import annotations
 

@@ -1,22 +1,80 @@
-"""Owns one launched process in the keeper's care: its pipes, log, GC lines, timeline and end."""
+"""One launched service in the supervisor's care: its log, GC lines, timeline and end."""
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import time
 from dataclasses import replace
 
-from pytest_gomem.keeper.kept import FOREVER, Kept
-from pytest_gomem.keeper.log import LogEnds
-from pytest_gomem.keeper.pipe import DrainedPipe
-from pytest_gomem.keeper.protocol import ChildState, ExitRecord, LaunchRequest, Message
-from pytest_gomem.keeper.serving import Serving
-from pytest_gomem.keeper.spawn import LAUNCH_MARK, spawn
-from pytest_gomem.keeper.timeline import CycleTable, Timeline
+import psutil
+
 from pytest_gomem.observe import kernel, oom
 from pytest_gomem.observe.gctrace import GctraceReader
 from pytest_gomem.observe.sampler import Sampler
+from pytest_gomem.supervisor.process import FOREVER, DrainedPipe, Kept
+from pytest_gomem.supervisor.protocol import ChildState, ExitRecord, LaunchRequest, Message
+from pytest_gomem.supervisor.spawn import LAUNCH_MARK, spawn
+from pytest_gomem.supervisor.timeline import CycleTable, Timeline
+
+_FIRST = 1 << 16  # bytes: what a service says first names its version, its configuration and often what is amiss
+
+
+class LogEnds:
+    """Bytes of the log, addressed by their offset since the start: the `first`, and the last `limit`."""
+
+    def __init__(self, limit: int, first: int = _FIRST) -> None:
+        self._limit = limit
+        self._first = first
+        self._head = b""
+        self._kept = bytearray()
+        self.end = 0
+
+    def append(self, chunk: bytes) -> None:
+        """Add to the end."""
+        self._head += chunk[: max(0, self._first - len(self._head))]
+        self._kept += chunk
+        self.end += len(chunk)
+        # Cut rarely: each cut moves what stays.
+        if len(self._kept) > 2 * self._limit:
+            del self._kept[: -self._limit]
+
+    def since(self, offset: int) -> bytes:
+        """What was written from `offset` on, as far as it is still kept; a line stands in for what is not."""
+        first = self.end - len(self._kept)
+        begin = max(offset, self.end - self._limit)
+        tail = bytes(self._kept[begin - first :])
+        head = self._head[offset:begin]
+        lost = begin - offset - len(head)
+        return head + b"\n... %d bytes are left out here ...\n" % lost + tail if lost > 0 else head + tail
+
+
+class Serving:
+    """A process of the family, mostly no child of the keeper's: how it ended is then known to its own parent alone.
+
+    Raises psutil.NoSuchProcess.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.exit: ExitRecord | None = None
+        self._process = psutil.Process(pid)
+
+    def look(self) -> None:
+        """Note its end, if it has ended and nobody will tell us how."""
+        if self.exit is None and self._has_ended():
+            self.exit = ExitRecord(time.monotonic(), code=None, signal=None, max_rss=None, cpu=0.0, oom="")
+
+    def _has_ended(self) -> bool:
+        try:
+            if not self._process.is_running():
+                return True
+            # As an orphan it is the keeper's own by now, which reaps it and is told all.
+            return self._process.status() == psutil.STATUS_ZOMBIE and self._process.ppid() != os.getpid()
+        except psutil.NoSuchProcess:
+            return True
+
 
 SPLIT_VARIABLE = "PYTEST_GOMEM_STDERR_FD"
 _SETSID = "setsid: "

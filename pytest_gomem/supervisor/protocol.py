@@ -1,4 +1,4 @@
-"""Owns the talk between pytest and its keeper: one JSON object a line, over a socket pair."""
+"""How pytest and its supervisor talk: one JSON object a line, over a socket pair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns pytest's side of the keeper: starting it, asking it, and waiting for what it holds."""
+"""pytest's side of the supervisor: starts it, asks it, and waits for what it holds."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from collections.abc import Callable
 
 from pytest_gomem.base.errors import KeeperError
 from pytest_gomem.base.helper_process import helper_path, is_stopped
-from pytest_gomem.keeper.protocol import Channel, ChildState, HelperRequest, LaunchRequest, Message, to_message
-from pytest_gomem.keeper.timeline import cycles, samples
 from pytest_gomem.observe.records import GcCycle, Sample
+from pytest_gomem.supervisor.protocol import Channel, ChildState, HelperRequest, LaunchRequest, Message, to_message
+from pytest_gomem.supervisor.timeline import cycles, samples
 
 _BOOTSTRAP = (
     "import sys; sys.path += sys.argv[3:];"
-    "from pytest_gomem.keeper.loop import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+    "from pytest_gomem.supervisor.loop import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 )
 _FIRST_LOOK, _LONGEST_LOOK = 0.001, 0.02
 _LOOK_AT_KEEPER = 0.5
@@ -132,7 +132,7 @@ class KeeperClient:
             with contextlib.suppress(OSError):  # it is gone already
                 self._channel.shutdown()
             if self._end() < 0:
-                from pytest_gomem.keeper.family import kill_orphans_of
+                from pytest_gomem.supervisor.family import kill_orphans_of
 
                 kill_orphans_of(self.pid)
         self._channel.close()

@@ -1,1 +1,0 @@
-"""Owns the helper process that launches, reaps, samples and guards services."""

@@ -1,0 +1,1 @@
+"""The helper process that launches, reaps, samples and guards services."""
