@@ -29,7 +29,7 @@ class Declared:
     def pytest_gomem_metrics(self) -> Generator[None, Answers, Answers]:
         """All so far, the built-in ones first: they are asked for last."""
         answers = yield
-        from pytest_gomem.measure.declaration import declaration_to_dict
+        from pytest_gomem.measure.metric import declaration_to_dict
 
         self._told = [declaration_to_dict(metric) for metrics in answers for metric in metrics] + self._told
         Path(os.environ[FILE_VARIABLE]).write_text(json.dumps(self._told))

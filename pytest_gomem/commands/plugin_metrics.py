@@ -11,7 +11,7 @@ from pathlib import Path
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.commands.pytest_run import run_pytest
 from pytest_gomem.declared import FILE_VARIABLE
-from pytest_gomem.measure.declaration import declaration_from_dict
+from pytest_gomem.measure.metric import declaration_from_dict
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.options import METRICS_FLAG
 

@@ -1,1 +1,1 @@
-"""Owns from window records to metric values."""
+"""From window records to metric values."""

@@ -1,4 +1,4 @@
-"""Owns the metrics of allocation: how much was allocated in the window, in all, per second and per operation."""
+"""The metrics of allocation: how much was allocated in the window, in all, per second and per operation."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from functools import partial
 
 from pytest_gomem.base.units import BYTES, BYTES_PER_OP, BYTES_PER_SECOND, COUNT, COUNT_PER_OP, format_value
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
-from pytest_gomem.measure.sources import MEMSTATS, PROMETHEUS, duration, operations
-from pytest_gomem.measure.told import Told, told_between
+from pytest_gomem.measure.sources import MEMSTATS, PROMETHEUS, Told, duration, operations, told_between
 from pytest_gomem.measure.window import Window
 
 _BYTES_SOURCE = f"{MEMSTATS}.TotalAlloc"

@@ -1,4 +1,4 @@
-"""Owns the bill of a process's memory: rows that sum to its RSS, each with what lowers it, and where to look first."""
+"""The RSS breakdown: rows that sum to a process's RSS, each with what lowers it, and where to look first."""
 
 from __future__ import annotations
 

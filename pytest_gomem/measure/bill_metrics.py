@@ -1,4 +1,4 @@
-"""Owns the metrics of the bill: each row of a process's resident memory, at the window's close."""
+"""The metrics of the RSS breakdown: each row of a process's resident memory, at the window's close."""
 
 from __future__ import annotations
 

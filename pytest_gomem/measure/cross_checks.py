@@ -1,4 +1,4 @@
-"""Owns holding two sources of one definition against each other, within what both are precise to."""
+"""Holds two sources of one definition against each other, within what both are precise to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the metrics of garbage collection: how often it ran, and how long it stopped the world."""
+"""The metrics of garbage collection: how often it ran, and how long it stopped the world."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pytest_gomem.base.units import COUNT, PER_SECOND, SECONDS
 from pytest_gomem.measure.cycles import GCTRACE_PRECISION, cycles_of, pauses_of, traced_cycles
 from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
-from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, PROMETHEUS, duration, joined
-from pytest_gomem.measure.told import told_between
+from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, PROMETHEUS, duration, joined, told_between
 from pytest_gomem.measure.window import Window
 
 _NUMGC = (f"{MEMSTATS}.NumGC", GCTRACE, PROMETHEUS)

@@ -1,4 +1,4 @@
-"""Owns the metrics of how much CPU the collector takes: by the runtime's own classes, or from gctrace without them."""
+"""The metrics of the collector's CPU, by the runtime's own classes, or by gctrace without them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the metrics of the Go heap and the runtime's own memory, as the runtime counts them."""
+"""The metrics of the Go heap and the runtime's own memory, as the runtime counts them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from pytest_gomem.measure.sources import (
     PROMETHEUS,
     after_gc,
     at_rest,
+    by,
     joined,
     memstats,
+    told_at_close,
 )
-from pytest_gomem.measure.told import by, told_at_close
 from pytest_gomem.measure.window import MemStatsPair, Missing, Window
 
 _NO_GOAL = 2**63  # without GC and memory limit the runtime's goal is the largest uint64

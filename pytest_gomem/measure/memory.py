@@ -1,4 +1,4 @@
-"""Owns the metrics of the process's memory as the kernel sees it, with its threads and descriptors."""
+"""The metrics of the process's memory as the kernel sees it, with its threads and descriptors."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pytest_gomem.measure.sources import (
     at_end,
     at_start,
     joined,
+    told_at_close,
     whole_life,
 )
-from pytest_gomem.measure.told import told_at_close
 from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.observe.records import KernelReading
 

@@ -1,4 +1,4 @@
-"""Owns the peak of RSS: which figure is this window's own peak, how exact it is, and when it came."""
+"""The peak of RSS: which figure is this window's own peak, how exact it is, and when it came."""
 
 from __future__ import annotations
 

@@ -1,8 +1,13 @@
-"""Owns the quantiles of small samples, by nearest rank: always a value that was measured."""
+"""Quantiles of small samples, by nearest rank, and of what a runtime/metrics histogram gained."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.observe.agent.records import Histogram
 
 
 def nearest_rank(values: Collection[float], percent: int) -> float:
@@ -17,3 +22,42 @@ def nearest_rank(values: Collection[float], percent: int) -> float:
 def p99_note(count: int, things: str) -> str:
     """What a reader of a p99 must know: under 100 values it is nothing but the maximum."""
     return f"p99 of {count} {things} is their maximum" if 0 < count < 100 else ""
+
+
+# runtime/histogram.go timeHistogram: each power of two is divided into 4.
+BUCKETS = "a bucket's upper bound: up to 25% too high"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """`count` events in [low, high); the outer bounds may be infinite."""
+
+    low: float
+    high: float
+    count: int
+
+
+def gained(start: Histogram, end: Histogram) -> tuple[Bucket, ...]:
+    """The buckets that grew between two readings, lowest first; raises ObserveError when the two do not fit."""
+    if start.buckets != end.buckets or len(start.counts) != len(end.counts):
+        raise ObserveError("the buckets of the histogram changed within the window")
+    grown = [after - before for before, after in zip(start.counts, end.counts, strict=True)]
+    if any(count < 0 for count in grown):
+        raise ObserveError("the histogram ran backwards: another process answered at the window's close")
+    bounds = zip(end.buckets, end.buckets[1:], grown, strict=False)
+    return tuple(Bucket(low, high, count) for low, high, count in bounds if count)
+
+
+def total(buckets: Sequence[Bucket]) -> int:
+    """How many events there were."""
+    return sum(bucket.count for bucket in buckets)
+
+
+def quantile(buckets: Sequence[Bucket], percent: int) -> float:
+    """The upper bound of the bucket that holds the percentile, by nearest rank; of an endless one the lower bound."""
+    rank = max(1, -(-total(buckets) * percent // 100))
+    for bucket in buckets:
+        rank -= bucket.count
+        if rank <= 0:
+            return bucket.high if math.isfinite(bucket.high) else bucket.low
+    raise ObserveError("the histogram gained nothing in the window")

@@ -1,4 +1,4 @@
-"""Owns the list of metrics: which there are, by name and in order, and their evaluation on one window."""
+"""The list of metrics: which there are, by name and in order, and their evaluation on one window."""
 
 from __future__ import annotations
 

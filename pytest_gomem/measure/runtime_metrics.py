@@ -1,4 +1,4 @@
-"""Owns the metrics of Go's runtime/metrics: what a cycle scans, each stop of the world, waiting for a processor."""
+"""The metrics of Go's runtime/metrics: what a cycle scans, each stop of the world, waiting for a processor."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.units import BYTES, SECONDS
-from pytest_gomem.measure.histograms import BUCKETS, Bucket, gained, quantile, total
 from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, Unavailable, metric
-from pytest_gomem.measure.quantiles import p99_note
+from pytest_gomem.measure.quantiles import BUCKETS, Bucket, gained, p99_note, quantile, total
 from pytest_gomem.measure.sources import joined
 from pytest_gomem.measure.window import Missing, Window, number_of
 from pytest_gomem.observe.agent.records import Histogram

@@ -1,4 +1,4 @@
-"""Owns a window's courses over time, bounded in length and with every extreme kept."""
+"""A window's figures over time, bounded in length, with every extreme kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns what a window allocated by size class, from MemStats.BySize at its edges."""
+"""What a window allocated by size class, from MemStats.BySize at its edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns how much CPU the machine withheld from the process in a window, and the metric of it."""
+"""How much CPU the machine withheld from the process in a window, and the metric of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the Window: all that was recorded between a window's opening and its close, from which metrics are computed."""
+"""The window: all that was recorded between its opening and its close; metrics are computed from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the metrics of the work done: operations, latencies, errors, CPU time and the goroutines left behind."""
+"""The metrics of the work done: operations, latencies, errors, CPU time and the goroutines left behind."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from pytest_gomem.measure.sources import (
     at_end,
     at_rest,
     at_start,
+    by,
     duration,
+    edges_of,
     memstats,
     operations,
+    told_at_close,
+    told_between,
     whole_life,
 )
-from pytest_gomem.measure.told import by, edges_of, told_at_close, told_between
 from pytest_gomem.measure.window import Missing, Window
 
 _OPS = "counted operations"

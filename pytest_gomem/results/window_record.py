@@ -9,9 +9,9 @@ from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
-from pytest_gomem.measure.histograms import Bucket
-from pytest_gomem.measure.joined_cycles import JoinedCycle
+from pytest_gomem.measure.cycles import JoinedCycle
 from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.size_classes import SizeClassGrowth
 
 

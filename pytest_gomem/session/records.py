@@ -12,7 +12,7 @@ from pytest_gomem.launch.log_lines import last_lines
 from pytest_gomem.load.spec import LoadRecord
 from pytest_gomem.measure.bill import opening_bill, window_bill
 from pytest_gomem.measure.cross_checks import cross_checks, disagreement
-from pytest_gomem.measure.joined_cycles import joined_cycles
+from pytest_gomem.measure.cycles import joined_cycles
 from pytest_gomem.measure.metric import Metric, Reading, Unavailable
 from pytest_gomem.measure.peak import peak_moment
 from pytest_gomem.measure.quantiles import nearest_rank

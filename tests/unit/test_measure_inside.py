@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.measure.histograms import Bucket, gained, quantile, total
-from pytest_gomem.measure.joined_cycles import joined_cycles
+from pytest_gomem.measure.cycles import joined_cycles
+from pytest_gomem.measure.quantiles import Bucket, gained, quantile, total
 from pytest_gomem.measure.runtime_metrics import histograms
 from pytest_gomem.measure.size_classes import size_classes
 from pytest_gomem.measure.window import Missing, RuntimeMetrics

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pytest_gomem.measure.histograms import Bucket
-from pytest_gomem.measure.joined_cycles import JoinedCycle
+from pytest_gomem.measure.cycles import JoinedCycle
+from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.size_classes import SizeClassGrowth
 
 
