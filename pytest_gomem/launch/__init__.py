@@ -1,1 +1,1 @@
-"""Owns from settings to a running process."""
+"""From settings to a running, ready service."""

@@ -1,10 +1,11 @@
-"""Owns building a service's binary, once per run, and reading what a binary says of its own making."""
+"""Builds a service's binary once per run, and reads what a binary says of its own making."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +17,33 @@ from pytest_gomem.base.locks import locked_file
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.git.repository import environment_without_hook
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.launch.mains import instead
 from pytest_gomem.launch.overlay import NotInjected, deciding, overlay_for
 from pytest_gomem.launch.toolchain import Toolchain, ask_go, find_toolchain
+
+_SECONDS = 10.0
+_MOST = 8
+# What Go says of a folder without a program in it, and what we do.
+_NO_PROGRAM = re.compile(
+    r"is no package main|no Go files in|directory not found|build constraints exclude all Go files"
+)
+
+
+def instead(words: str, go: str, options: Sequence[str], cwd: Path, env: Mapping[str, str], base_dir: Path) -> str:
+    """Where the module in `cwd` has programs, as gomem.yaml in `base_dir` would name them; "" for another failure.
+
+    words: why the build failed. options: those that decide which files count.
+    """
+    if _NO_PROGRAM.search(words) is None:
+        return ""
+    listing = [go, "list", "-e", "-find", *options, "-f", '{{if eq .Name "main"}}{{.Dir}}{{end}}', "./..."]
+    try:
+        _, out, _ = output_within(_SECONDS, listing, cwd, env)
+    except OSError:
+        return ""
+    found = sorted(f"./{os.path.relpath(line, base_dir)}" for line in out.splitlines() if line)
+    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    return f"\n  programs of this module: {', '.join(found[:_MOST])}{more}" if found else ""
+
 
 _BUILD_SECONDS = 1800.0
 _NO_AGENT_ASKED = "gomem.yaml says agent: false"

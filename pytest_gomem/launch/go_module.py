@@ -1,4 +1,4 @@
-"""Owns which Go module a binary was built from, and where in it packages lie, package main among them."""
+"""Which Go module a binary was built from, and where in it packages lie, package main among them."""
 
 from __future__ import annotations
 

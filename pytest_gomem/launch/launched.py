@@ -1,14 +1,17 @@
-"""Owns a program that was launched: what is known of how it was started, and letting go of it."""
+"""A program that was launched: how it was started, where its agent's socket is, and letting go of it."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_gomem.base.errors import KeeperError
+from pytest_gomem.base.files import run_folder
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import unexpanded
@@ -16,6 +19,41 @@ from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.serving import Serving
 from pytest_gomem.launch.sides import Source
 from pytest_gomem.supervisor.client import KeptChild
+
+SOCKET = "socket"
+_LONGEST = 103  # bytes: sockaddr_un holds 108 of them on Linux, 104 on macOS, the last one a NUL
+_PREFIX = "gomem-sockets-"
+_NAME = "x" * len("agent-12345678") + "/" + SOCKET
+
+
+class SocketFolders:
+    """Makes private folders in the run's own one; where TMPDIR is too long for that, in a short one beside it."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._parent = run_dir / "tmp"
+        self._short = contextlib.ExitStack()
+
+    def new(self) -> Path:
+        """A new folder; its owner removes it."""
+        if not _fits(self._parent):
+            self._parent = self._short_parent()
+        self._parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="agent-", dir=self._parent))
+
+    def _short_parent(self) -> Path:
+        for parent in filter(None, ("/tmp", "/var/tmp", os.environ.get("XDG_RUNTIME_DIR"))):
+            if _fits(Path(parent, "x" * len(f"{_PREFIX}12345678"))):
+                with contextlib.suppress(OSError):  # a system may have none, or let nobody write there
+                    return self._short.enter_context(run_folder(_PREFIX, parent))
+        return self._parent  # whoever connects says what is wrong
+
+    def close(self) -> None:
+        """Remove the short folder, if there is one."""
+        self._short.close()
+
+
+def _fits(parent: Path) -> bool:
+    return len(os.fsencode(parent / _NAME)) <= _LONGEST
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Owns starting a configured service: binary, ports, environment, readiness, and another try after a lost port."""
+"""Starts a configured service: binary, ports, environment, readiness, and another try after a lost port."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
-from pytest_gomem.launch import ending, ready
+from pytest_gomem.launch import ending
+from pytest_gomem.launch import readiness as ready
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
-from pytest_gomem.launch.launched import Launched, discard, remove_folders
-from pytest_gomem.launch.log_lines import both_ends
+from pytest_gomem.launch.ending import both_ends
+from pytest_gomem.launch.launched import SOCKET, Launched, SocketFolders, discard, remove_folders
 from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_gctrace, program_of
 from pytest_gomem.launch.sides import NewSide, Origin, Source
-from pytest_gomem.launch.socket_folders import SOCKET, SocketFolders
 from pytest_gomem.observe import kernel
 from pytest_gomem.supervisor.client import KeeperClient, KeptChild
 from pytest_gomem.supervisor.protocol import ExitRecord, LaunchRequest

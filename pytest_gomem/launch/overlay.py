@@ -1,4 +1,4 @@
-"""Owns adding the agent to a build: one file beside package main, by `go build -overlay`, in no source tree."""
+"""Adds the agent to a build: one file beside package main, by `go build -overlay`, in no source tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns free TCP ports on the loopback interface, and telling who listens on one."""
+"""Free TCP ports on the loopback interface, and who listens on one."""
 
 from __future__ import annotations
 

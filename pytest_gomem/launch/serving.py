@@ -1,4 +1,4 @@
-"""Owns which process is measured: the one that serves, which need not be the one that was started.
+"""Finds the process to measure: the one that serves, which need not be the one that was started.
 
 `go run`, a shell script and a daemon put another process to work; a stranger may have the port. All that asks the
 service for its heap asks who listens, so the kernel must be asked for the memory of that very process.

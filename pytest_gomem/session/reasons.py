@@ -17,8 +17,7 @@ from pytest_gomem.judge.modules import module_changes
 from pytest_gomem.judge.origin import Site
 from pytest_gomem.launch.build import BinaryInfo, locate
 from pytest_gomem.launch.compiler_notes import compiler_notes, package_folder
-from pytest_gomem.launch.sides import Source
-from pytest_gomem.launch.trimpath import says
+from pytest_gomem.launch.sides import Source, says
 from pytest_gomem.pprof.group import package_of
 
 SECONDS = 20.0  # for all culprits of a window; a package compiles in some tenths of one

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.units import BYTES, format_value
-from pytest_gomem.launch.log_lines import last_lines
+from pytest_gomem.launch.ending import last_lines
 from pytest_gomem.load.spec import LoadRecord
 from pytest_gomem.measure.bill import opening_bill, window_bill
 from pytest_gomem.measure.cross_checks import cross_checks, disagreement

@@ -9,8 +9,8 @@ from pytest_gomem.base.errors import MeasureError, ObserveError, ServiceDied
 from pytest_gomem.config.arguments import checked
 from pytest_gomem.config.gc import GcSettings, described
 from pytest_gomem.config.tokens import unexpanded
+from pytest_gomem.launch.ending import last_lines
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.launch.log_lines import last_lines
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.bill import Bill, bill
 from pytest_gomem.observe import kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_gomem.launch.log_lines import both_ends, last_lines
+from pytest_gomem.launch.ending import both_ends, last_lines
 
 
 def log_of(lines):

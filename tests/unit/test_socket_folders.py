@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gomem.launch.socket_folders import SOCKET, SocketFolders
+from pytest_gomem.launch.launched import SOCKET, SocketFolders
 
 
 @pytest.mark.parametrize("depth", [0, 60, 200])
