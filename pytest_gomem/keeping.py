@@ -72,7 +72,7 @@ class Keeping:
         rounds, is_against = option_values.rounds(self._state.options), against.is_asked(self._state.options)
         if not isinstance(rounds, int):
             return
-        from pytest_gomem.judge.compare import FEWEST
+        from pytest_gomem.stats.decision import FEWEST
 
         if rounds >= FEWEST:
             return

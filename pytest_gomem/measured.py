@@ -18,7 +18,6 @@ from pytest_gomem.body_errors import PlainFailure, in_one_line, is_timeout, plai
 from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.items import test_id
-from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
 from pytest_gomem.junit_file import takes_test_properties
@@ -39,6 +38,7 @@ from pytest_gomem.session.service import Service
 from pytest_gomem.session.shown import with_shown_texts
 from pytest_gomem.session.visible import with_visible
 from pytest_gomem.session.window import OpenWindow
+from pytest_gomem.stats.decision import ENOUGH
 from pytest_gomem.use import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
 from pytest_gomem.warning import GomemWarning
 

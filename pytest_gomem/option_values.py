@@ -45,7 +45,7 @@ def confirm(options: Said) -> int | None:
     if written is None:
         return None
     from pytest_gomem.config.marker import confirm_option
-    from pytest_gomem.judge.compare import FEWEST
+    from pytest_gomem.stats.decision import FEWEST
 
     return confirm_option(str(written), FEWEST)
 

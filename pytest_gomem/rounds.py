@@ -16,7 +16,6 @@ import pytest
 
 from pytest_gomem import against, option_values
 from pytest_gomem.items import test_id
-from pytest_gomem.judge.compare import ENOUGH, FEWEST
 from pytest_gomem.session.schedule import (
     RECORDED,
     Schedule,
@@ -27,6 +26,7 @@ from pytest_gomem.session.schedule import (
     plain,
     recorded,
 )
+from pytest_gomem.stats.decision import ENOUGH, FEWEST
 from pytest_gomem.use import SESSION_FIXTURE
 
 if TYPE_CHECKING:

@@ -43,8 +43,8 @@ from pool import Pool
 from scatter import Workload, record
 from scipy.stats import beta
 
-from pytest_gomem.judge.compare import ENOUGH, PRIMARY
 from pytest_gomem.session.schedule import Schedule, automatic, automatically_paired
+from pytest_gomem.stats.decision import ENOUGH, PRIMARY
 
 FILE = Path(__file__).parent / "equal.json.gz"
 _LEAK = ("/leak?least=150000&most=5000000", 1, 1)

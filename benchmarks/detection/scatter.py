@@ -29,8 +29,8 @@ from common import Project, go_service, service_yaml, table, workshop
 from pool import WORK, Pool
 from record import a_busy_core, about
 
-from pytest_gomem.judge.compare import PRIMARY
 from pytest_gomem.measure.registry import builtin_metrics
+from pytest_gomem.stats.decision import PRIMARY
 
 FILE = Path(__file__).parent / "scatter.json.gz"
 AT_ONCE = 5  # rounds of all workloads in one run of pytest

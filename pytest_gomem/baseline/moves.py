@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pytest_gomem.base.units import format_value
 from pytest_gomem.baseline.snapshot import Snapshot, not_comparable
-from pytest_gomem.judge.compare import FEWEST, PRIMARY, Comparison, compare
 from pytest_gomem.judge.function_figures import figure_metric
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Metric, Noise
+from pytest_gomem.stats.decision import FEWEST, PRIMARY, Comparison, compare
 
 _MOVED = 0.02  # of a figure that nobody judges: with less the baseline is as good as it was
 _BY_THE_CLOCK = ("1/second", "seconds")  # moves with the machine, as what is noisy does: no news of the code

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from pytest_gomem.base.units import format_value
-from pytest_gomem.judge import ranks
-from pytest_gomem.judge.compare import ENOUGH, FEWEST, PRIMARY, compare
 from pytest_gomem.measure.metric import Metric, Noise
+from pytest_gomem.stats import ranks
+from pytest_gomem.stats.decision import ENOUGH, FEWEST, PRIMARY, compare
 
 _TOO_NOISY = 0.25  # of the median: rounds that could not show a change of a quarter are no baseline
 _WIDE = 10  # sigmas of the prior: what scatters less is as quiet as can be, however small the service

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable
 
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.compare import PRIOR_SIGMAS
 from pytest_gomem.judge.sampling import SMALLEST, counts_objects
+from pytest_gomem.stats.decision import PRIOR_SIGMAS
 
 DEFAULT_RATE = 512 << 10  # runtime.MemProfileRate
 SIGMA_AT_LIMIT = 0.03

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from pytest_gomem.judge.compare import ENOUGH, FEWEST, PRIMARY, compare
 from pytest_gomem.measure.metric import Metric, Noise
+from pytest_gomem.stats.decision import ENOUGH, FEWEST, PRIMARY, compare
 
 LOOSE = 10  # times the smallest visible change
 

@@ -10,9 +10,6 @@ from statistics import median
 from typing import Protocol
 
 from pytest_gomem.base.errors import GomemError, ObserveError
-from pytest_gomem.judge import ranks
-from pytest_gomem.judge.by_clock import ACCRUING, took_longer
-from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.judge.culprits import SAMPLE_OF
 from pytest_gomem.judge.regressions import REGRESSION, Figures, regression_verdicts
 from pytest_gomem.judge.sampling import counts_made
@@ -30,6 +27,9 @@ from pytest_gomem.session.pairs import WithBaseline
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import values
 from pytest_gomem.session.sides import comparable, missing, only_bounded, without_regressions
+from pytest_gomem.stats import ranks
+from pytest_gomem.stats.by_clock import ACCRUING, took_longer
+from pytest_gomem.stats.decision import FEWEST
 
 _SHARED = "its process serves other tests too (gomem_session): what is in it depends on which of them have run"
 _LONGEST_WATCH = 5.0  # seconds

@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import GomemError, ObserveError
-from pytest_gomem.judge.compare import FEWEST
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.pprof.model import Profile
@@ -22,6 +21,7 @@ from pytest_gomem.session.rounds import merged
 from pytest_gomem.session.run import Run
 from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.sides import ONE_PROCESS, compared, last_measurements, without_base
+from pytest_gomem.stats.decision import FEWEST
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.judge.acceptances import with_accepted
-from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.decide import NOT_YET, judge
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
 from pytest_gomem.judge.phases import judge_phase
@@ -19,6 +18,7 @@ from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.results.window_record import PhaseRecord
+from pytest_gomem.stats.decision import ENOUGH
 
 CHECK_SCOPE = "check()"
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pytest_gomem.judge.compare import FEWEST, PRIMARY, Comparison, compare, decisions_of
 from pytest_gomem.judge.function_figures import figure_metric, figure_of
 from pytest_gomem.judge.regressions import REGRESSION, in_every_round
 from pytest_gomem.judge.verdict import Status, Verdict
@@ -19,6 +18,7 @@ from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.burden import NOTE, Burden, Window
 from pytest_gomem.session.comparing import rounds_of
 from pytest_gomem.session.sides import missing
+from pytest_gomem.stats.decision import FEWEST, PRIMARY, Comparison, compare, decisions_of
 
 RAISED = ("live_heap", "alloc_bytes_per_op", "allocs_per_op")  # by the whole burden; others rise as a consequence
 

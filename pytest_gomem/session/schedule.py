@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_gomem.judge.compare import ENOUGH, FEWEST
+from pytest_gomem.stats.decision import ENOUGH, FEWEST
 
 Side = Literal["new", "base"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pytest_gomem.judge.compare import ENOUGH
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.judge.visible import smallest_visible
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.stats.decision import ENOUGH
 
 
 def with_visible(window: WindowRecord, metrics: Mapping[str, Metric], enough: int = ENOUGH) -> WindowRecord:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.judge.by_clock import IDLE_BYTES, IDLE_OBJECTS
 from pytest_gomem.measure.peak import held_from_earlier
 from pytest_gomem.measure.window import (
     GcTrace,
@@ -29,6 +28,7 @@ from pytest_gomem.session.readers import Beside
 from pytest_gomem.session.readings import Readings, runtime_pair
 from pytest_gomem.session.settling import Settled
 from pytest_gomem.session.subject import Subject
+from pytest_gomem.stats.by_clock import IDLE_BYTES, IDLE_OBJECTS
 from pytest_gomem.supervisor.protocol import ExitRecord
 
 _REPLACED = Missing("the service replaced itself by another program (exec) in the window: both began to count anew")

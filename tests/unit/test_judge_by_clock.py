@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_gomem.judge.by_clock import IDLE_BYTES, IDLE_OBJECTS, by_clock, seconds_of, took_longer
+from pytest_gomem.stats.by_clock import IDLE_BYTES, IDLE_OBJECTS, by_clock, seconds_of, took_longer
 
 
 def rounds(*seconds: float, ops: float = 1000, **more: float) -> list[dict[str, float]]:

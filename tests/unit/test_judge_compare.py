@@ -11,13 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.judge import ranks
-from pytest_gomem.judge.compare import ALPHA, ENOUGH, FEWEST, NOISY_ALPHA, PRIMARY, PRIOR_SIGMAS, compare, decisions_of
-from pytest_gomem.judge.order import ORDERS, most_wrong
-from pytest_gomem.judge.student import quantile, upper_tail
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
 from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.stats import ranks
+from pytest_gomem.stats.decision import (
+    ALPHA,
+    ENOUGH,
+    FEWEST,
+    NOISY_ALPHA,
+    PRIMARY,
+    PRIOR_SIGMAS,
+    compare,
+    decisions_of,
+)
+from pytest_gomem.stats.scatter import quantile, upper_tail
+from pytest_gomem.stats.separation import ORDERS, most_wrong
 
 METRICS = Registry(builtin_metrics())
 LIVE, PEAK, BYTES = (METRICS.lookup(name) for name in ("live_heap", "peak_rss", "alloc_bytes_per_op"))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.judge.by_clock import IDLE_BYTES, IDLE_OBJECTS
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.observe.agent.client import read_peak
 from pytest_gomem.observe.records import Observed
 from pytest_gomem.observe.sources import Source
+from pytest_gomem.stats.by_clock import IDLE_BYTES, IDLE_OBJECTS
 from pytest_gomem.testing import FakeProcess
 
 MIB = 1 << 20

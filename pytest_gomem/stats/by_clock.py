@@ -1,4 +1,4 @@
-"""Owns how much of a change is what a service allocates by the clock, in windows that took longer than the base's."""
+"""How much of a change a service allocates by the clock, in windows that took longer than the base's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the decision whether one metric's rounds differ between two sides by more than their scatter: one pure function.
+"""Decides whether one metric's rounds differ between two sides by more than their scatter: one pure function.
 
 Its error. A false alarm needs both of this at once: the medians of two equal sides apart by more than six sigmas of the
 metric's prior, and their rounds apart in one of two ways. Where the prior is true the first bounds the error by 1e-9.
@@ -21,14 +21,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 
-from pytest_gomem.judge import ranks
-from pytest_gomem.judge.by_clock import made_by_clock
-from pytest_gomem.judge.gap import Gap
-from pytest_gomem.judge.needed import rounds_needed
-from pytest_gomem.judge.order import is_no_chance
-from pytest_gomem.judge.scatter import Scatter
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
+from pytest_gomem.stats import ranks
+from pytest_gomem.stats.by_clock import made_by_clock
+from pytest_gomem.stats.ranks import rounds_needed
+from pytest_gomem.stats.scatter import Scatter
+from pytest_gomem.stats.separation import Gap, is_no_chance
 
 ALPHA = 1e-5  # false alarms per comparison of a test's metrics: below one a month for 100 tests run 20 times a day
 NOISY_ALPHA = 1e-3  # of the metrics that only ranks can tell, and that only a budget puts among the judged
