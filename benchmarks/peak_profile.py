@@ -17,8 +17,8 @@ from pathlib import Path
 from agents import built, line, module, running, tell
 from common import small_asked, table, verdict, workshop
 
+from pytest_gomem.attribution.culprits import find_culprits
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.judge.culprits import find_culprits
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.observe.agent.client import read_peak
 from pytest_gomem.pprof.read import parse_profile

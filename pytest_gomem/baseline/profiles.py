@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_gomem.attribution.compact import compact
 from pytest_gomem.base.errors import ConfigError, ObserveError, Place
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.baseline.snapshot import Snapshot
-from pytest_gomem.judge.compact import compact
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile, ProfileError
 from pytest_gomem.pprof.read import parse_profile

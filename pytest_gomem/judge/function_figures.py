@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from pytest_gomem.attribution.sampling import SIGMAS
 from pytest_gomem.base.units import Unit, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget, unit_of
 from pytest_gomem.judge.functions import FunctionValue
-from pytest_gomem.judge.sampling import SIGMAS
 from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Unavailable
 from pytest_gomem.measure.window import Window
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import NamedTuple
 
+from pytest_gomem.attribution.origin import Origins
+from pytest_gomem.attribution.sampling import SIGMAS, Tally, counts_made, samples_of
 from pytest_gomem.base.names import matches, nearest
 from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.decide import judge
-from pytest_gomem.judge.origin import Origins
-from pytest_gomem.judge.sampling import SIGMAS, Tally, counts_made, samples_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Reading, Unavailable

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from pytest_gomem.attribution.sampling import SMALLEST, counts_objects
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.sampling import SMALLEST, counts_objects
 from pytest_gomem.stats.decision import PRIOR_SIGMAS
 
 DEFAULT_RATE = 512 << 10  # runtime.MemProfileRate

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_gomem.attribution.culprits import SAMPLE_OF, Culprit, Findings, amount_text
+from pytest_gomem.attribution.origin import Site
+from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.printable import printable
-from pytest_gomem.judge.culprits import SAMPLE_OF, Culprit, Findings, amount_text
-from pytest_gomem.judge.origin import Site
-from pytest_gomem.judge.sampling import counts_made
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, wrapped
 
 COMPARED = "compared with the base"  # before what a comparison says, where a limit of its metric is broken too

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pytest_gomem.judge.culprits import Culprit
+from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from pytest_gomem.attribution.between import culprits_between
+from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.judge.between import culprits_between
-from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import COMPARED, summary

@@ -9,10 +9,10 @@ from functools import partial
 from statistics import median
 from typing import Protocol
 
+from pytest_gomem.attribution.culprits import SAMPLE_OF
+from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.errors import GomemError, ObserveError
-from pytest_gomem.judge.culprits import SAMPLE_OF
 from pytest_gomem.judge.regressions import REGRESSION, Figures, regression_verdicts
-from pytest_gomem.judge.sampling import counts_made
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Metric, Noise, Reading
 from pytest_gomem.measure.registry import Registry

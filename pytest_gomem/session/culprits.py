@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from pytest_gomem.attribution.culprits import AT_PEAK, SAMPLE_OF, Findings, find_culprits
+from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget
-from pytest_gomem.judge.culprits import AT_PEAK, SAMPLE_OF, Findings, find_culprits
 from pytest_gomem.judge.functions import asked_by, counting
-from pytest_gomem.judge.sampling import counts_made
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Reading

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from pytest_gomem.attribution.sampling import samples_taken
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, function_values
-from pytest_gomem.judge.sampling import samples_taken
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.window import Missing

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from pytest_gomem.attribution.culprits import AT_PEAK
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.judge.culprits import AT_PEAK
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.session.measurement import Measurement

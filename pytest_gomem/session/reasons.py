@@ -8,13 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pytest_gomem.attribution.causes import Cause, Notes, explain, module_changes, parse_notes
+from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.attribution.origin import Site
 from pytest_gomem.base.errors import GomemError, ObserveError
 from pytest_gomem.git.line_history import line_change
-from pytest_gomem.judge.cause import Cause
-from pytest_gomem.judge.culprits import Culprit
-from pytest_gomem.judge.escape import Notes, explain, parse_notes
-from pytest_gomem.judge.modules import module_changes
-from pytest_gomem.judge.origin import Site
 from pytest_gomem.launch.build import BinaryInfo, locate
 from pytest_gomem.launch.compiler_notes import compiler_notes, package_folder
 from pytest_gomem.launch.sides import Source, says

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import pytest
 from looking import line_of
 
+from pytest_gomem.attribution.culprits import find_culprits
 from pytest_gomem.config.services import BuildSpec
-from pytest_gomem.judge.culprits import find_culprits
 from pytest_gomem.launch.build import binary_info, build_once
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.load.client import HttpClient

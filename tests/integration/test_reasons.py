@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 from looking import is_running, line_of
 
+from pytest_gomem.attribution.causes import Notes, module_changes
+from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.base import commands as limited
 from pytest_gomem.base.commands import output_within
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.git.line_history import line_change
-from pytest_gomem.judge.culprits import Culprit
-from pytest_gomem.judge.escape import Notes
-from pytest_gomem.judge.modules import module_changes
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once
 from pytest_gomem.launch.sides import Source
 from pytest_gomem.launch.toolchain import Toolchain

@@ -15,6 +15,8 @@ import pytest
 from git_repository import GO_MOD, MAIN, GitRepository
 from looking import printed
 
+from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.attribution.origin import Origins
 from pytest_gomem.base.errors import BuildError, ConfigError, LaunchError, ToolchainError
 from pytest_gomem.base.files import cache_dir
 from pytest_gomem.base.locks import locked_file, locked_if_free
@@ -24,8 +26,6 @@ from pytest_gomem.config.services import BuildSpec, ServiceConfig
 from pytest_gomem.git import checkout
 from pytest_gomem.git.checkout import checked_out
 from pytest_gomem.git.repository import Repository, git
-from pytest_gomem.judge.culprits import Culprit
-from pytest_gomem.judge.origin import Origins
 from pytest_gomem.launch import go_versions
 from pytest_gomem.launch.build import binary_info, build_once, locate
 from pytest_gomem.launch.go_versions import named_toolchain

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from pytest_gomem.attribution.causes import KINDS, Cause
+from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.attribution.origin import Site
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import UNITS, Quantity, parse_quantity
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.cause import KINDS, Cause
-from pytest_gomem.judge.culprits import Culprit
 from pytest_gomem.judge.functions import FunctionValue
-from pytest_gomem.judge.origin import Site
 from pytest_gomem.judge.verdict import Accepted, Status, Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle

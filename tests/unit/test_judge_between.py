@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_judge_culprits import HANDLE, KIB, MODULE, heap, retained
 
-from pytest_gomem.judge.between import culprits_between
+from pytest_gomem.attribution.between import culprits_between
 from pytest_gomem.judge.functions import Asked, counting
 
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_judge_culprits import HANDLE, IN_CMD, KIB, MODULE, RATE, SERVE, dropped, heap, place, retained
 
+from pytest_gomem.attribution.between import culprits_between
+from pytest_gomem.attribution.compact import compact, left_out
+from pytest_gomem.attribution.sampling import lines
 from pytest_gomem.base.units import BYTES, format_value
-from pytest_gomem.judge.between import culprits_between
-from pytest_gomem.judge.compact import compact, left_out
-from pytest_gomem.judge.sampling import lines
 from pytest_gomem.pprof.merge import merge
 from pytest_gomem.pprof.model import Binary, Profile
 from pytest_gomem.pprof.read import parse_profile, read_profile

@@ -7,8 +7,8 @@ import math
 import pytest
 from pprof_profiles import HEAP, profile
 
-from pytest_gomem.judge.culprits import SAMPLE_OF, find_culprits
-from pytest_gomem.judge.origin import Site
+from pytest_gomem.attribution.culprits import SAMPLE_OF, find_culprits
+from pytest_gomem.attribution.origin import Site
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.model import Function, Label, Line, Location, ProfileError

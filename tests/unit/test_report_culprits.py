@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from jsonschema_rs import validator_for
 from report_samples import calmly, failing_window, verdict, window
 
-from pytest_gomem.judge.culprits import SAMPLE_OF, Culprit, Findings
-from pytest_gomem.judge.origin import Site
+from pytest_gomem.attribution.culprits import SAMPLE_OF, Culprit, Findings
+from pytest_gomem.attribution.origin import Site
 from pytest_gomem.report import json_report
 from pytest_gomem.report.culprits import culprit_lines, summary
 from pytest_gomem.report.failure import failure_text

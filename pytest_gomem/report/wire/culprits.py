@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_gomem.judge.cause import Cause
-from pytest_gomem.judge.culprits import Culprit
-from pytest_gomem.judge.origin import Site
+from pytest_gomem.attribution.causes import Cause
+from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.attribution.origin import Site
 
 
 def culprit_to_dict(culprit: Culprit) -> dict[str, Any]:

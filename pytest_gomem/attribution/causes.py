@@ -1,4 +1,4 @@
-"""Owns what the compiler notes on a line: what escapes to the heap from it and why, and what is not inlined.
+"""Why a culprit does what it does: what the compiler notes on its line, and which module changed its version.
 
 The notes are those of `-gcflags=-m=2` (cmd/compile/internal/escape and inline): a line "X escapes to heap in F:", the
 steps that X takes to the heap below it, indented, and "can inline F ..." or "cannot inline F: why".
@@ -8,13 +8,27 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pytest_gomem.judge.cause import Cause
-from pytest_gomem.judge.origin import Site
+from pytest_gomem.attribution.origin import Site
+from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.pprof.group import package_of
+
+KINDS = ("age", "callee", "escape", "inlining", "module", "git")
+
+
+class Cause(NamedTuple):
+    """Something that is known of why a line holds or makes what it does; `text` is a clause with its own subject.
+
+    kind: "age" of what is held in GC cycles, "callee" that allocates on its behalf, "escape" and "inlining" as the
+    compiler tells, "module" whose version changed, "git" commit that touched the line.
+    """
+
+    kind: str
+    text: str
+
 
 _NOTE = re.compile(r"(\S.*?\.\w+):(\d+):\d+: (.*)")
 _ESCAPES = re.compile(r"(.+) escapes to heap(?: in (.+):)?")
@@ -179,3 +193,32 @@ def _shown(expression: str) -> str:
     if len(expression) > _LONGEST:
         expression = f"{expression[: _LONGEST // 2]}...{expression[-_LONGEST // 4 :]}"
     return f"`{expression}`"
+
+
+def module_changes(functions: Iterable[str], new: BinaryInfo, base: BinaryInfo) -> list[Cause]:
+    """For each function whose module has another version in `new` than in `base`, or is not in one of them.
+
+    functions: as profiles name them. The standard library is a module too: its version is that of Go.
+    """
+    modules = (dict(new.modules), dict(base.modules))
+    paths = dict.fromkeys(_module_of(package_of(function), modules) for function in functions)
+    return [cause for path in paths if (cause := _change(path, modules, new, base))]
+
+
+def _module_of(package: str, modules: Iterable[Mapping[str, str]]) -> str:
+    """The module with the longest path that the package lies in; "" for the standard library."""
+    paths = {path for known in modules for path in known if f"{package}/".startswith(f"{path}/")}
+    return max(paths, key=len, default="" if "." not in package.partition("/")[0] and package != "main" else package)
+
+
+def _change(
+    path: str, modules: tuple[Mapping[str, str], Mapping[str, str]], new: BinaryInfo, base: BinaryInfo
+) -> Cause | None:
+    if not path:
+        now, before, name = new.go_version, base.go_version, "Go"
+    else:
+        now, before, name = modules[0].get(path, ""), modules[1].get(path, ""), path
+    if now == before:
+        return None
+    text = f"{name} changed from {before} to {now}" if now and before else f"{name} {now} is new"
+    return Cause("module", text)

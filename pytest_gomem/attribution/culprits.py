@@ -1,4 +1,4 @@
-"""Owns the culprits: which lines of Go hold or made the memory that a metric counts, how surely, and in what words."""
+"""Which lines of Go hold or made the memory that a metric counts, how surely, and in what words."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from pytest_gomem.attribution.causes import Cause
+from pytest_gomem.attribution.origin import Site
+from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, counts_objects, lines
 from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
-from pytest_gomem.judge.cause import Cause
-from pytest_gomem.judge.origin import Site
-from pytest_gomem.judge.sampling import SIGMAS, Line, counts_made, counts_objects, lines
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
 

@@ -1,4 +1,4 @@
-"""Owns the culprits between two sides of a comparison: heap profiles of two processes, of two versions of the code.
+"""The culprits between two sides of a comparison: heap profiles of two processes, of two versions of the code.
 
 Line numbers move between versions, so lines are matched within their function, in order, so that what they hold differs
 as little as possible. The samples of the two processes are independent of each other: their variances add.
@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
-from pytest_gomem.base.units import BYTES, format_value
-from pytest_gomem.judge.compact import left_out
-from pytest_gomem.judge.culprits import (
+from pytest_gomem.attribution.compact import left_out
+from pytest_gomem.attribution.culprits import (
     LEAST,
     MOST_NAMED,
     SAMPLE_OF,
@@ -25,7 +24,8 @@ from pytest_gomem.judge.culprits import (
     leaf_of,
     within_noise,
 )
-from pytest_gomem.judge.sampling import SIGMAS, Line, counts_made, lines
+from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, lines
+from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
 

@@ -1,4 +1,4 @@
-"""Owns the compact form of a heap profile: what naming culprits needs of it, in few bytes that are always the same.
+"""The compact form of a heap profile: what naming culprits needs of it, in few bytes that are always the same.
 
 The lines that stacks are charged to keep their sums to the byte; what goes is how the small ones were come to. So a
 later profile can be held against it line by line, as against the whole one.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pytest_gomem.judge.origin import Chain, Origins, Site
+from pytest_gomem.attribution.origin import Chain, Origins, Site
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.group import package_of
 from pytest_gomem.pprof.merge import merge

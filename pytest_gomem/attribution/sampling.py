@@ -1,4 +1,4 @@
-"""Owns what the samples of a heap profile add up to on each line of Go, and how uncertain that is.
+"""What the samples of a heap profile add up to on each line of Go, and how uncertain that is.
 
 The runtime samples an allocation of s bytes with probability p = 1 - exp(-s / rate), each for itself, and
 runtime/pprof divides what it has sampled by p (scaleHeapSample in src/runtime/pprof/protomem.go). Of N allocations
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pytest_gomem.judge.origin import UNKNOWN, Chain, Origins, Site
+from pytest_gomem.attribution.origin import UNKNOWN, Chain, Origins, Site
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Label, Profile
 
