@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_gomem.base.units import format_value
 from pytest_gomem.baseline.snapshot import Snapshot, not_comparable
-from pytest_gomem.judge.function_figures import figure_metric
+from pytest_gomem.judge.functions import figure_metric
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Metric, Noise

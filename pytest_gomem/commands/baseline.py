@@ -25,7 +25,7 @@ from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.commands.plugin_metrics import metrics_for
 from pytest_gomem.commands.pytest_run import run_pytest, status_of
 from pytest_gomem.git.repository import Repository, git
-from pytest_gomem.judge.function_figures import figure_metric, figure_unit
+from pytest_gomem.judge.functions import figure_metric, figure_unit
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.registry import Registry, builtin_metrics

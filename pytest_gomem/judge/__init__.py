@@ -1,1 +1,1 @@
-"""Owns from metric values and budgets to verdicts."""
+"""From metric values and budgets to verdicts."""

@@ -1,4 +1,4 @@
-"""Owns which broken limits are accepted for a time, and which acceptances have nothing left to accept."""
+"""Which broken limits are accepted for a time, and which acceptances have nothing left to accept."""
 
 from __future__ import annotations
 

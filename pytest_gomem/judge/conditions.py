@@ -1,4 +1,4 @@
-"""Owns whether two windows were measured under the same conditions, and which of them differ."""
+"""Whether two windows were measured under the same conditions, and which of them differ."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Owns the judging of one budget against one measured value: a verdict per limit, with its words."""
+"""Judges a budget, of a window or of its phases, against measured values: a verdict per limit, with its words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pytest_gomem.base.units import Quantity, format_value
@@ -108,3 +108,27 @@ def failed(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
 def worst(verdicts: Iterable[Verdict]) -> Status | None:
     """The gravest status: fail, unavailable, warn, noisy, no_baseline, pass, improved; None without verdicts."""
     return min((verdict.status for verdict in verdicts), key=_WORST_FIRST.index, default=None)
+
+
+Results = Mapping[str, Reading | Unavailable]
+_FOR_MANY = ("defaults", "services")  # scopes that speak of windows which may not have the phase
+
+
+def given_name(phase: str) -> str:
+    """The name that the test gave to a phase: of "login#2", the second of that name, "login"."""
+    return phase.partition("#")[0]
+
+
+def judge_phase(budget: Budget, phases: Mapping[str, Results]) -> tuple[Verdict, ...]:
+    """The verdicts of one budget on each phase of its name; phases: the results of every phase, by name.
+
+    Without such a phase it is unmeasured, which fails, unless it was declared for windows of all sorts.
+    """
+    found = {name: results for name, results in phases.items() if given_name(name) == budget.phase}
+    if not found and budget.scope not in _FOR_MANY:
+        return judge(budget, Unavailable("there was no such phase in the window"))
+    return tuple(
+        verdict
+        for name, results in found.items()
+        for verdict in judge(replace(budget, phase=name), results.get(budget.metric, NOT_YET))
+    )

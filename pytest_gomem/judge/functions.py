@@ -1,29 +1,40 @@
-"""Owns budgets on functions: what the functions of a glob hold or made in a window, how surely, and the verdict.
+"""Budgets on functions: what those of a glob hold or made, how surely, at which profile rate, and the verdict.
 
 The verdict: outside of the 2 sigma interval around the estimate a limit is kept or broken; inside of it nobody can
 tell, and the verdict is `noisy`, which fails nothing. So a function whose true value keeps its limit fails in less
 than 1 of 40 windows even where it lies on the limit itself, and never from some sigmas below it on.
+
+An estimate is unbiased at whatever rate it was sampled, and each round keeps the interval of its own beside it. So two
+sides compare also where their profile rates differ; the wider of their intervals is what a change must stand out of.
+
+Of objects of s bytes the runtime samples each with p = 1 - exp(-s / rate), which leaves an estimate of B bytes a sigma
+of sqrt(s B (1 - p) / p), at most sqrt(rate B) whatever the size; of N objects it is sqrt(N (1 - p) / p), worst for the
+smallest ones (judge/sampling.py says why).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pytest_gomem.attribution.origin import Origins
-from pytest_gomem.attribution.sampling import SIGMAS, Tally, counts_made, samples_of
+from pytest_gomem.attribution.sampling import SIGMAS, SMALLEST, Tally, counts_made, counts_objects, samples_of
 from pytest_gomem.base.names import matches, nearest
-from pytest_gomem.base.units import BYTES, COUNT, format_value
-from pytest_gomem.config.budgets import Budget
+from pytest_gomem.base.units import BYTES, COUNT, Unit, format_value
+from pytest_gomem.config.budgets import PER_FUNCTION, Budget, unit_of
 from pytest_gomem.judge.decide import judge
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading, Unavailable
+from pytest_gomem.measure.window import Window
 from pytest_gomem.pprof.group import frames_of
 from pytest_gomem.pprof.model import Profile, location_ids
+from pytest_gomem.stats.decision import PRIOR_SIGMAS
 
 
 class Asked(NamedTuple):
@@ -166,3 +177,98 @@ def estimate_text(value: FunctionValue, is_bytes: bool) -> str:
     unit = BYTES if is_bytes else COUNT
     width = f" +- {format_value(value.interval, unit)}" if value.interval else ""
     return format_value(value.value, unit) + width
+
+
+_NAME = re.compile(r"(\w+)\[.+\](?: cum)?(?: interval)?", re.DOTALL)
+_INTERVAL = " interval"
+# What is left where every allocation is sampled, one sigma: of all that a connection's goroutine calls, by
+# benchmarks/function_budgets.py; of a function that calls nothing it is an object or two.
+_EXACT: Mapping[str, Prior] = MappingProxyType({"bytes": Prior(1.5e3, 6e-5), "count": Prior(4, 2e-4)})
+
+
+def figure_of(budget: Budget) -> str:
+    """What a round calls the figure of a budget: a metric's name, alloc_space[main.encode*], or that and cum."""
+    return _name(budget.metric, budget.function, budget.cum) if budget.function else budget.metric
+
+
+def figures_of(values: Iterable[FunctionValue]) -> dict[str, float]:
+    """The estimates in bytes or objects, by name, and half the width of their 2 sigma intervals as "NAME interval"."""
+    found: dict[str, float] = {}
+    for value in values:
+        name = _name(value.metric, value.function, value.cum)
+        found |= {name: value.value, name + _INTERVAL: value.interval}
+    return found
+
+
+def figure_unit(name: str) -> Unit | None:
+    """The unit of such a figure; None for what is none."""
+    match = _NAME.fullmatch(name)
+    return unit_of(match[1], {}) if match and match[1] in PER_FUNCTION else None
+
+
+def figure_metric(name: str, rounds: Iterable[Mapping[str, float]]) -> Metric | None:
+    """The figure as a metric that can be compared; None for what is none, and for an interval.
+
+    rounds: of both sides. The widest of their intervals makes the prior of the scatter, with what is left of it where
+    nothing is sampled.
+    """
+    unit = figure_unit(name)
+    if unit is None or name.endswith(_INTERVAL):
+        return None
+    interval = max((one.get(name + _INTERVAL, 0.0) for one in rounds), default=0.0)
+    exact = _EXACT[unit.name]
+    width = format_value(interval, unit)
+    return Metric(
+        name=name,
+        group="profile",
+        unit=unit,
+        better=Better.LOWER,
+        noise=Noise.NEAR_EXACT,
+        sources=("heap profiles",),
+        doc="What the functions of a glob hold, or made",
+        compute=_of_profiles,
+        precision=f"sampling alone leaves +- {width}, which a finer profile_rate narrows" if interval else "",
+        prior=Prior(interval / SIGMAS + exact.absolute, exact.relative),
+    )
+
+
+def _name(metric: str, function: str, cum: bool) -> str:
+    return f"{metric}[{function}]" + (" cum" if cum else "")
+
+
+def _of_profiles(_: Window) -> Unavailable:
+    return Unavailable("it is read from heap profiles, by a budget")
+
+
+DEFAULT_RATE = 512 << 10  # runtime.MemProfileRate
+SIGMA_AT_LIMIT = 0.03
+FINEST_SIGMA = 0.005  # 40 000 samples of the functions alone, from 0.1 to 0.6 s of CPU time
+RATE_WITHOUT_LIMIT = 4 << 10  # nothing is known of what the functions make: 2% of 10 MB, 0.6% of 100 MB
+
+
+def rate_for(budgets: Iterable[Budget]) -> int | None:
+    """Bytes per sample that leave each limit on functions a sigma of at most 3%; None where Go's default will do.
+
+    A `regression` beside them asks for a sixth of itself, since a comparison wants six sigmas, down to 0.5%.
+    A power of two, at least 1: then every allocation is sampled, and nothing is uncertain.
+    """
+    finest = min((rate for budget in budgets if budget.function for rate in _rates(budget)), default=DEFAULT_RATE)
+    return 1 << int(math.log2(finest)) if finest < DEFAULT_RATE else None
+
+
+def _rates(budget: Budget) -> Iterable[float]:
+    limits = [limit.value for limit in (budget.max, budget.min, budget.warn) if limit is not None]
+    if not limits:
+        return [RATE_WITHOUT_LIMIT]
+    sigma = SIGMA_AT_LIMIT
+    if budget.regression is not None:
+        sigma = min(sigma, max(budget.regression.value / PRIOR_SIGMAS, FINEST_SIGMA))
+    return [_rate(budget.metric, limit, sigma) for limit in limits]
+
+
+def _rate(metric: str, limit: float, sigma: float) -> float:
+    """The coarsest rate at which sigma is that share of the limit, not below 1."""
+    samples = sigma**2 * limit  # what (1 - p) / p may be for objects, and the rate for bytes
+    if not counts_objects(metric):
+        return max(samples, 1.0)
+    return max(SMALLEST / math.log1p(1 / samples), 1.0) if samples else 1.0

@@ -1,4 +1,4 @@
-"""Owns which budget applies: of all that name a metric for a test, the one that was declared closest to it."""
+"""Which budget applies: of all that name a metric for a test, the one that was declared closest to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns which metrics of a window are compared with another side, and the verdicts that their comparisons come to."""
+"""Which metrics of a window are compared with another side, and the verdicts that their comparisons come to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import RATIO, Quantity, format_value
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.function_figures import figure_metric, figure_of
+from pytest_gomem.judge.functions import figure_metric, figure_of
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Better, Metric
 from pytest_gomem.stats.by_clock import by_clock

@@ -1,4 +1,4 @@
-"""Owns the verdict on a budget: the words of a failure stand in the data."""
+"""The verdict on a budget: the words of a failure stand in the data."""
 
 from __future__ import annotations
 

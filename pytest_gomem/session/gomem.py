@@ -14,7 +14,7 @@ from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.ready import URL
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.decide import failed
-from pytest_gomem.judge.rate import rate_for
+from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.registry import evaluate

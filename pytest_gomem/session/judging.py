@@ -11,9 +11,8 @@ from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.judge.acceptances import with_accepted
-from pytest_gomem.judge.decide import NOT_YET, judge
+from pytest_gomem.judge.decide import NOT_YET, judge, judge_phase
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
-from pytest_gomem.judge.phases import judge_phase
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import MeasureError
-from pytest_gomem.judge.phases import given_name
+from pytest_gomem.judge.decide import given_name
 from pytest_gomem.measure.window import (
     GcTrace,
     MemStatsPair,

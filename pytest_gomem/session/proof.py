@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pytest_gomem.judge.function_figures import figure_metric, figure_of
+from pytest_gomem.judge.functions import figure_metric, figure_of
 from pytest_gomem.judge.regressions import REGRESSION, in_every_round
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.judge.visible import Fit, fit

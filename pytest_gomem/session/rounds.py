@@ -9,8 +9,7 @@ from dataclasses import replace
 from statistics import median
 
 from pytest_gomem.judge.conditions import of_all
-from pytest_gomem.judge.function_figures import figures_of
-from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, median_of
+from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, figures_of, median_of
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.sources import joined
 from pytest_gomem.report.keys import by_window

@@ -18,8 +18,8 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
 from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
+from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.judge.precedence import resolve
-from pytest_gomem.judge.rate import rate_for
 from pytest_gomem.launch.launched import Launched, discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
 from pytest_gomem.launch.sides import BaseSide, NewSide, Origin

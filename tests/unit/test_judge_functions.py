@@ -12,17 +12,21 @@ from pprof_profiles import HEAP, profile
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import BYTES, COUNT
 from pytest_gomem.config.budgets import parse_budget
-from pytest_gomem.judge.function_figures import figure_metric, figure_unit, figures_of
 from pytest_gomem.judge.functions import (
+    DEFAULT_RATE,
+    SIGMA_AT_LIMIT,
     Asked,
     FunctionValue,
     asked_by,
     counting,
+    figure_metric,
+    figure_unit,
+    figures_of,
     function_values,
     judge_function,
     median_of,
+    rate_for,
 )
-from pytest_gomem.judge.rate import DEFAULT_RATE, SIGMA_AT_LIMIT, rate_for
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Unavailable
