@@ -72,7 +72,7 @@ class Reporting:
         return pytest.ExitCode.TESTS_FAILED if self._state.options["strict"] and self._vanished else pytest.ExitCode.OK
 
     def _run_record(self, session: pytest.Session) -> RunRecord:
-        from pytest_gomem.environment import run_record
+        from pytest_gomem.results.environment import run_record
 
         tests = tuple(self._records.values())
         missing = self._outcomes.without_result({test.nodeid for test in tests}, session)

@@ -45,7 +45,7 @@ def nothing_to_accept(
         return ()
     from pytest_gomem.base import clock
     from pytest_gomem.judge.acceptances import Judged, vanished
-    from pytest_gomem.report.complete import ran_to_its_end
+    from pytest_gomem.results.keys import ran_to_its_end
 
     judged = [
         Judged(test.nodeid, ran_to_its_end(test), tuple(verdict for one in test.windows for verdict in one.verdicts))

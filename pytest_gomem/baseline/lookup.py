@@ -11,7 +11,7 @@ from pytest_gomem.baseline.snapshot import Snapshot, differences, not_comparable
 from pytest_gomem.baseline.store import Store, profiles_of
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.pprof.model import Profile
-from pytest_gomem.report.keys import Key, by_window, numbered
+from pytest_gomem.results.keys import Key, by_window, numbered
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.comparing import NoReference, Reference, no_heap

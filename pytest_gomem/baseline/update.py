@@ -15,7 +15,7 @@ from pytest_gomem.baseline.store import Store
 from pytest_gomem.judge.functions import figure_of
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.measure.metric import Metric
-from pytest_gomem.report.keys import by_window
+from pytest_gomem.results.keys import by_window
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord, definitions
 from pytest_gomem.session.comparing import rounds_of

@@ -16,12 +16,12 @@ from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
 from pytest_gomem.config.ready import Ready
 from pytest_gomem.config.services import STOP_GRACE, ServiceConfig
-from pytest_gomem.environment import run_record
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.json_report import write_json
+from pytest_gomem.results.environment import run_record
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.session.gomem import RUN_TIMEOUT, Gomem
 from pytest_gomem.session.judging import Judging

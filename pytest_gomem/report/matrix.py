@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.report.complete import ran_to_its_end
 from pytest_gomem.report.text import (
     Line,
     clip,
@@ -21,6 +20,7 @@ from pytest_gomem.report.text import (
     window_labels,
     wrapped,
 )
+from pytest_gomem.results.keys import ran_to_its_end
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 

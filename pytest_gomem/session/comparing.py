@@ -18,7 +18,7 @@ from pytest_gomem.measure.metric import Metric, Noise, Reading
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.bill import next_to_kept
-from pytest_gomem.report.keys import Key, by_window
+from pytest_gomem.results.keys import Key, by_window
 from pytest_gomem.results.window_record import BillRecord, BuildRecord, GcRecord, WindowRecord
 from pytest_gomem.session.accusing import accused
 from pytest_gomem.session.judging import Judging

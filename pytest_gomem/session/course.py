@@ -9,7 +9,7 @@ from pytest_gomem.base.errors import GomemError, ObserveError
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.pprof.model import Profile
-from pytest_gomem.report.keys import Key, keys
+from pytest_gomem.results.keys import Key, keys
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.built import built_from
 from pytest_gomem.session.comparing import Comparing, References, is_decided

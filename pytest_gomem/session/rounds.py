@@ -12,8 +12,8 @@ from pytest_gomem.judge.conditions import of_all
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, figures_of, median_of
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.sources import joined
-from pytest_gomem.report.keys import by_window
 from pytest_gomem.report.text import value_text
+from pytest_gomem.results.keys import by_window
 from pytest_gomem.results.window_record import MetricValue, PhaseRecord, WindowRecord
 from pytest_gomem.session.functions import known_values
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging

@@ -12,8 +12,8 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.bill import against
-from pytest_gomem.report.keys import Key, keys
 from pytest_gomem.report.text import readings
+from pytest_gomem.results.keys import Key, keys
 from pytest_gomem.results.window_record import BuildRecord, WindowRecord
 from pytest_gomem.session.accusing import accused
 from pytest_gomem.session.attached import AttachedProcess

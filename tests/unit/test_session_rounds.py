@@ -10,7 +10,7 @@ from report_samples import metric, verdict, window
 from pytest_gomem.judge.conditions import ATTACHED, VARIES
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Reading, Unavailable
-from pytest_gomem.report.keys import keys
+from pytest_gomem.results.keys import keys
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 from pytest_gomem.session.rounds import merged
 from pytest_gomem.session.schedule import LOOKS, automatic, automatically_paired, fixed, paired, plain, recorded

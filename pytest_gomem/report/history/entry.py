@@ -11,11 +11,10 @@ from typing import Any
 
 from pytest_gomem.git.repository import Revision
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.report.complete import ran_to_its_end
 from pytest_gomem.report.history.conditions import DEFINITION
-from pytest_gomem.report.keys import by_window, numbered
 from pytest_gomem.report.text import readings
 from pytest_gomem.report.wire.plain import finite_only, plain_dict
+from pytest_gomem.results.keys import by_window, numbered, ran_to_its_end
 from pytest_gomem.results.run_record import RunRecord
 from pytest_gomem.results.window_record import WindowRecord, definitions
 

@@ -1,4 +1,4 @@
-"""Owns what a window is called in every round and every run, and putting windows together with their like by it."""
+"""What a window is called in every round and every run, and whether its test ran to its end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_gomem.judge.conditions import ATTACHED, PROCESS
+from pytest_gomem.judge.decide import failed
+from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 
 Key = tuple[str, str, int]  # service, window, and which of the windows of that name in its round
@@ -36,3 +38,9 @@ def keys(windows: Iterable[WindowRecord]) -> Iterator[Key]:
         name = (ATTACHED if window.conditions.get(PROCESS) == ATTACHED else window.service, window.name)
         yield (*name, seen[name])
         seen[name] += 1
+
+
+def ran_to_its_end(test: TestRecord) -> bool:
+    """A test fails for its budgets too, and its figures are whole then; failed otherwise, it broke off somewhere."""
+    judged = any(failed(window.verdicts) for window in test.windows)
+    return test.outcome == "passed" or judged

@@ -1,4 +1,4 @@
-"""Owns the facts about machine and tools that a report is read against."""
+"""The facts about machine and tools that a report is read against."""
 
 from __future__ import annotations
 
