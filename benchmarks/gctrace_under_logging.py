@@ -28,9 +28,8 @@ from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.measure.window import Missing, Window
 from pytest_gomem.observe.records import GcCycle
-from pytest_gomem.session.run import Run
+from pytest_gomem.session.run import Run, RunSettings
 from pytest_gomem.session.service import Service
-from pytest_gomem.session.settings import RunSettings
 from pytest_gomem.session.window import OpenWindow
 
 CYCLES = 150  # a burst; few enough for all pauses to be in the ring still

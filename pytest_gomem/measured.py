@@ -33,9 +33,9 @@ from pytest_gomem.session.course import Course
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement, artifact_stem
+from pytest_gomem.session.records import with_shown_texts
 from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.service import Service
-from pytest_gomem.session.shown import with_shown_texts
 from pytest_gomem.session.visible import with_visible
 from pytest_gomem.session.window import OpenWindow
 from pytest_gomem.stats.decision import ENOUGH

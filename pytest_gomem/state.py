@@ -63,8 +63,7 @@ class State:
         from pytest_gomem.announcing import announce
         from pytest_gomem.observe.sources import Source
         from pytest_gomem.plugin_calls import gathered
-        from pytest_gomem.session.run import Run
-        from pytest_gomem.session.settings import DEFAULT_SAMPLE_RATE, RunSettings
+        from pytest_gomem.session.run import DEFAULT_SAMPLE_RATE, Run, RunSettings
 
         sources = list(gathered(self.config, "pytest_gomem_sources", Source))
         return Run(

@@ -26,8 +26,7 @@ from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.session.gomem import RUN_TIMEOUT, Gomem
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
-from pytest_gomem.session.run import Run
-from pytest_gomem.session.settings import RunSettings
+from pytest_gomem.session.run import Run, RunSettings
 
 _SETTINGS = tuple(key for key in GC_KEYS if key not in ("godebug", "unbounded"))
 

@@ -1,1 +1,1 @@
-"""Owns one run of the whole chain, and the objects that tests hold."""
+"""One run of the whole chain, and the objects that tests hold."""

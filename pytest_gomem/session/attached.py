@@ -1,4 +1,4 @@
-"""Owns the process that is not ours, as windows are opened on it: what it listens on tells where it can be asked."""
+"""A process that is not ours, as windows are opened on it: what it listens on says where it can be asked."""
 
 from __future__ import annotations
 

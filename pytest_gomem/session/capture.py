@@ -1,4 +1,4 @@
-"""Owns the profiles of a window: when they are taken, as they came, and each parsed at most once."""
+"""The profiles of a window: when they are taken, as they came, and each parsed at most once."""
 
 from __future__ import annotations
 

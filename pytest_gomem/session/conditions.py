@@ -1,4 +1,4 @@
-"""Owns the conditions of a window: what must be the same for its figures to compare with others, besides the code."""
+"""The conditions of a window: besides the code, what must be the same for its figures to compare with others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns budgets on functions from a window's profiles to its verdicts, and the profile rate that they ask for."""
+"""Budgets on functions from a window's profiles to its verdicts, and the profile rate that they ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the factories that tests hold: launching and attaching for a session, measuring too for one test."""
+"""The factories that tests hold: launching and attaching for a session, measuring too for one test."""
 
 from __future__ import annotations
 

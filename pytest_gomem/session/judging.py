@@ -1,4 +1,4 @@
-"""Owns by what the windows of one test are judged: its budgets, and what is accepted of them."""
+"""What the windows of one test are judged by: its budgets, and what is accepted of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns a finished measurement: its figures as a test reads them, and its record for the report."""
+"""A finished measurement: its figures as a test reads them, and its record for the report."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from pytest_gomem.session.culprits import with_culprits
 from pytest_gomem.session.functions import cost_note, known_values, measured_functions
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 from pytest_gomem.session.reasons import Reasons
+from pytest_gomem.session.records import with_shown_texts
 from pytest_gomem.session.service import Service
-from pytest_gomem.session.shown import with_shown_texts
 
 _OF_THE_OTHER_SIDE = ("heap_profile", "peak_profile")
 _LONGEST_STEM = 150  # a file name may have 255 bytes

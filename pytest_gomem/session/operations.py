@@ -1,4 +1,4 @@
-"""Owns the count of operations in a window, and the refusal of two counts that disagree."""
+"""Counts the operations in a window, and refuses two counts that disagree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the phases of an open window: windows within it, whose own readings leave its figures as they are."""
+"""The phases of an open window: windows within it whose own readings do not change its figures."""
 
 from __future__ import annotations
 

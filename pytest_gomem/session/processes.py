@@ -1,4 +1,4 @@
-"""Owns the process that we launched, as windows are opened on it: which one of its family serves, and how it ends."""
+"""The process that we launched, as windows are opened on it: which one of its family serves, and how it ends."""
 
 from __future__ import annotations
 

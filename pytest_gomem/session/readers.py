@@ -1,4 +1,4 @@
-"""Owns the sources of one process: each looked for once, and read at a window's edges where it is of use."""
+"""The sources of one process: each is looked for once, and read at a window's edges where it is of use."""
 
 from __future__ import annotations
 

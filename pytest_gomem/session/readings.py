@@ -1,4 +1,4 @@
-"""Owns reading one process at the edges of a window or phase; what cannot be read is Missing with the reason."""
+"""Reads one process at the edges of a window or phase; what cannot be read is Missing with the reason."""
 
 from __future__ import annotations
 

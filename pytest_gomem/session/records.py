@@ -1,9 +1,10 @@
-"""Owns turning a closed window and its results into the record that reports are made of."""
+"""Turns a closed window and its results into the record that reports are made of."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 from pytest_gomem.base.errors import ObserveError
@@ -37,6 +38,30 @@ from pytest_gomem.results.window_record import (
 from pytest_gomem.session.conditions import conditions
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
+
+
+def with_shown_texts(window: WindowRecord, shown: Callable[[str], str]) -> WindowRecord:
+    """The window with its reasons, notes and log as `shown` makes of them; names, places and figures stay."""
+    return replace(
+        window,
+        metrics=_metrics(window.metrics, shown),
+        phases=tuple(replace(phase, metrics=_metrics(phase.metrics, shown)) for phase in window.phases),
+        verdicts=tuple(replace(verdict, reason=shown(verdict.reason)) for verdict in window.verdicts),
+        culprit_summaries={metric: shown(words) for metric, words in window.culprit_summaries.items()},
+        notes=tuple(map(shown, window.notes)),
+        log_tail=shown(window.log_tail),
+        no_base=shown(window.no_base),
+    )
+
+
+def _metrics(metrics: tuple[MetricValue, ...], shown: Callable[[str], str]) -> tuple[MetricValue, ...]:
+    return tuple(
+        replace(metric, result=replace(metric.result, reason=shown(metric.result.reason)))
+        if isinstance(metric.result, Unavailable)
+        else metric
+        for metric in metrics
+    )
+
 
 _WIDE_GAP = 10  # sample periods
 _READING = 4 << 20  # bytes that reading MemStats, and what goes on meanwhile, may add to the heap

@@ -1,13 +1,14 @@
-"""Owns one run of the whole chain: the keeper, the builds, the load driver, and every service until it is let go."""
+"""One run of the whole chain: its settings, the supervisor, the builds, the load driver, and every service."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import psutil
 
@@ -15,6 +16,7 @@ from pytest_gomem.base.commands import started_by
 from pytest_gomem.base.errors import ConfigError, LaunchError, Place
 from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.config.budgets import Budget
+from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
 from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
@@ -22,16 +24,41 @@ from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.launch.launched import Launched, discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
-from pytest_gomem.launch.sides import BaseSide, NewSide, Origin
+from pytest_gomem.launch.sides import Against, BaseSide, NewSide, Origin
 from pytest_gomem.load.drivers import LoadDriver
+from pytest_gomem.measure.registry import Registry
+from pytest_gomem.observe.sources import SOURCES, Source
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.burden import Burden, burden_of_environment
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
-from pytest_gomem.session.settings import RunSettings
 from pytest_gomem.supervisor.client import KeeperClient, Watched
+
+DEFAULT_SAMPLE_RATE = 50.0
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The settings of a run.
+
+    config: the loaded gomem.yaml, or None where there is none. run_dir: a private folder shared by all processes of
+    the run. sample_rate: timeline points a second. measure: False launches services without measuring them.
+    sources: who tells quantities of processes.
+    against: what the base side of each test is, None where nothing is compared.
+    announce: told a line for the user, at once, while something takes long.
+    """
+
+    config: GomemConfig | None
+    registry: Registry
+    run_dir: Path
+    sample_rate: float = DEFAULT_SAMPLE_RATE
+    measure: bool = True
+    sources: tuple[Source, ...] = SOURCES
+    against: Against | None = None
+    announce: Callable[[str], None] = lambda line: None
+
 
 _NAME_IT = 'name it: @pytest.mark.gomem(service="NAME"), or gomem.launch("NAME")'
 _FIRST_LINES = """\

@@ -1,4 +1,4 @@
-"""The Service object that a test holds: requests, load, operations and phases, on top of the running service."""
+"""The Service object that a test holds: requests, load, operations, phases, profiles, log."""
 
 from __future__ import annotations
 

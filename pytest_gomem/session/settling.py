@@ -1,4 +1,4 @@
-"""Owns reading what a process holds once it is at rest: over and over, until two readings agree or time is over."""
+"""Reads what a process holds over and over, until two readings agree or time is over."""
 
 from __future__ import annotations
 

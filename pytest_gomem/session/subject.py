@@ -1,4 +1,4 @@
-"""Owns what a window is opened on, as windows see it."""
+"""What a window is opened on, as windows see it."""
 
 from __future__ import annotations
 

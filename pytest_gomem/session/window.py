@@ -1,4 +1,4 @@
-"""Owns opening and closing a window on a process: in which order things are read, so that reading disturbs least."""
+"""Opens and closes a window on a process, reading things in the order in which reading disturbs least."""
 
 from __future__ import annotations
 

@@ -21,8 +21,7 @@ from pytest_gomem.load.connection import Request
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
-from pytest_gomem.session.run import Run
-from pytest_gomem.session.settings import RunSettings
+from pytest_gomem.session.run import Run, RunSettings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 LISTEN = ["-listen", "127.0.0.1:{port}"]

@@ -21,7 +21,7 @@ from pytest_gomem.session.comparing import Reference
 from pytest_gomem.session.course import Course
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
-from pytest_gomem.session.run import Run
+from pytest_gomem.session.run import Run, RunSettings
 from pytest_gomem.session.schedule import (
     Schedule,
     automatic,
@@ -32,7 +32,6 @@ from pytest_gomem.session.schedule import (
     recorded,
 )
 from pytest_gomem.session.service import Service
-from pytest_gomem.session.settings import RunSettings
 from pytest_gomem.testing import fake_window_record
 
 MB = 1e6
