@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from pytest_gomem.attribution.culprits import SAMPLE_OF
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.budgets import Budget
+from pytest_gomem.instruments.peak_profile import Peaks
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.sources import Inside
-from pytest_gomem.session.peaks import Peaks
 from pytest_gomem.session.subject import unanswered
 
 if TYPE_CHECKING:

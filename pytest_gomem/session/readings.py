@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.instruments.peak_profile import unlooked
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, NAMES
 from pytest_gomem.measure.window import Missing, RuntimeMetrics, RuntimeValues, number_of
 from pytest_gomem.observe.records import KernelReading, MemStats, quantities_of
 from pytest_gomem.observe.smaps import SmapsTotals
-from pytest_gomem.session.peaks import unlooked
 from pytest_gomem.session.settling import Settled, settle
 from pytest_gomem.session.subject import Subject, unanswered
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.instruments.peak_profile import Peaks, unlooked
 from pytest_gomem.measure.peak import held_from_earlier
 from pytest_gomem.measure.window import (
     GcTrace,
@@ -22,7 +23,6 @@ from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemSt
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.capture import NOT_ASKED, Profiles, heap_profile
 from pytest_gomem.session.operations import Operations
-from pytest_gomem.session.peaks import Peaks, unlooked
 from pytest_gomem.session.phases import Phases
 from pytest_gomem.session.readers import Beside
 from pytest_gomem.session.readings import Readings, runtime_pair

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_gomem.base.errors import ConfigError
-from pytest_gomem.session.burden import NO_BURDEN, VARIABLE, Burden, burden_of_environment, write_burden
+from pytest_gomem.instruments.injected_load import NO_BURDEN, VARIABLE, Burden, burden_of_environment, write_burden
 
 BURDEN = Burden(0.05, {("t.py::test_a[x]", "api", "test"): 123, ("t.py::test_a[x]", "api", "steady"): 0})
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from report_samples import verdict, window
 from test_judge_culprits import KIB, heap, retained
 
+from pytest_gomem.instruments.peak_profile import Peaks
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.culprits import accusable
 from pytest_gomem.session.pairs import no_peaks
-from pytest_gomem.session.peaks import Peaks
 
 HEAP = heap(retained(KIB, 10))
 

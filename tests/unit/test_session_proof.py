@@ -10,12 +10,12 @@ from report_samples import window
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import RATIO, Quantity
 from pytest_gomem.config.budgets import Budget
+from pytest_gomem.instruments.injected_load import NOTE
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue
-from pytest_gomem.session.burden import NOTE
 from pytest_gomem.session.proof import NotTested, Proof, proofs
 from pytest_gomem.stats.decision import compare
 

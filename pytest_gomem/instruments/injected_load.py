@@ -1,4 +1,4 @@
-"""Owns making a service worse by a known amount while a window is open, so that a gate can be proved to ring."""
+"""Makes a service worse by a known amount while a window is open, so that a gate can be proved to ring."""
 
 from __future__ import annotations
 

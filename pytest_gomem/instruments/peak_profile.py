@@ -1,4 +1,4 @@
-"""Owns the heap profile of a window's highest GC cycle: looked for from its opening on, read at its close."""
+"""The heap profile of a window's highest GC cycle: looked for from its opening on, read at its close."""
 
 from __future__ import annotations
 
