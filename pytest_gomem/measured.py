@@ -22,7 +22,7 @@ from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
 from pytest_gomem.junit_file import takes_test_properties
 from pytest_gomem.launch.launcher import Overrides
-from pytest_gomem.report.advice import with_advice
+from pytest_gomem.report.bill import with_advice
 from pytest_gomem.report.failure import LOG_LINES, failure_text
 from pytest_gomem.report.json_report import test_to_dict
 from pytest_gomem.report.junit import properties

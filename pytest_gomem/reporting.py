@@ -101,8 +101,8 @@ class Reporting:
         if not self._records:
             return trouble
         from pytest_gomem.report.accepted import accepted_lines, vanished_lines
+        from pytest_gomem.report.comparison import sides_lines, uncompared_line
         from pytest_gomem.report.matrix import matrix_lines
-        from pytest_gomem.report.sides import sides_lines, uncompared_line
         from pytest_gomem.report.terminal import summary_lines
 
         tests, strict = tuple(self._records.values()), bool(self._state.options["strict"])

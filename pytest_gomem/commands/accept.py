@@ -31,7 +31,7 @@ from pytest_gomem.config.accepting import add
 from pytest_gomem.config.budgets import unit_of
 from pytest_gomem.git.repository import GitError, git
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.report.broken import CACHE_FILE, Broken, broken_limits, read_report
+from pytest_gomem.report.accepted import CACHE_FILE, Broken, broken_limits, read_report
 from pytest_gomem.results.run_record import TestRecord
 
 # The next run's figure is not this one's to the byte. With room for a third of what is visible, 33 of 1000 next runs

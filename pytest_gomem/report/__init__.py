@@ -1,1 +1,1 @@
-"""Owns from the report model to terminal, JSON and JUnit."""
+"""From the records of a run to terminal, JSON and JUnit."""

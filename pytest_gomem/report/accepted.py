@@ -1,14 +1,88 @@
-"""Owns how accepted limits are shown: each with its reason, and those that have nothing left to accept."""
+"""Broken and accepted limits: those that a run broke, kept for `gomem accept`, and how accepted ones are shown."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.printable import printable
+from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.config.accepted import Acceptance
-from pytest_gomem.judge.verdict import Accepted
-from pytest_gomem.report.text import Line, budget_name, limit_text, wrapped
-from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.judge.acceptances import excess, metric_of
+from pytest_gomem.judge.verdict import Accepted, Status, Verdict
+from pytest_gomem.report.json_report import test_from_dict, to_dict
+from pytest_gomem.report.text import Line, budget_name, limit_text, metric_unit, wrapped
+from pytest_gomem.results.run_record import RunRecord, TestRecord
+from pytest_gomem.results.window_record import WindowRecord
+
+CACHE_KEY = "gomem/broken"
+CACHE_FILE = Path(".pytest_cache/v") / CACHE_KEY
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A limit that was broken: its kind, by which share of it (None of a limit of 0), and by how much in its unit.
+
+    visible: the smallest change that could be told from noise there, in the same unit; 0 where that is unknown.
+    """
+
+    nodeid: str
+    metric: str
+    kind: str
+    share: float | None
+    by: float
+    unit: Unit
+    visible: float = 0.0
+
+
+def is_broken(verdict: Verdict) -> bool:
+    """Whether a limit was broken, accepted or not."""
+    return verdict.status is Status.FAIL or verdict.accepted is not None
+
+
+def broken_tests(run: RunRecord) -> dict[str, Any] | None:
+    """A JSON report of the tests that broke limits, and of what they broke alone; None where there were none."""
+    tests = [
+        replace(test, windows=tuple(map(_bare, test.windows)))
+        for test in run.tests
+        if any(is_broken(verdict) for window in test.windows for verdict in window.verdicts)
+    ]
+    return to_dict(replace(run, tests=tuple(tests))) if tests else None
+
+
+def _bare(window: WindowRecord) -> WindowRecord:
+    verdicts = tuple(verdict for verdict in window.verdicts if is_broken(verdict))
+    return replace(window, verdicts=verdicts, series={}, log_tail="", notes=())
+
+
+def read_report(path: Path) -> tuple[TestRecord, ...]:
+    """The tests of a JSON report; raises ConfigError for a file that is none."""
+    try:
+        data = json.loads(path.read_bytes())
+        return tuple(map(test_from_dict, data["tests"]))
+    except OSError as error:
+        hint = "pytest keeps what it broke for this; else say --amount, or --report PATH of pytest --gomem-json=PATH"
+        raise ConfigError(f"cannot be read: {error.strerror}", Place(str(path)), hint) from None
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        raise ConfigError("is no report of pytest --gomem-json", Place(str(path))) from None
+
+
+def broken_limits(tests: tuple[TestRecord, ...]) -> Iterator[Broken]:
+    """Every broken limit that has a figure."""
+    for test in tests:
+        for window in test.windows:
+            for verdict in filter(is_broken, window.verdicts):
+                by = excess(replace(verdict, status=Status.FAIL))
+                if by is not None:
+                    # A limit on regressions is a ratio itself.
+                    unit = UNITS.get(metric_unit(window, verdict.budget.metric), verdict.limit.unit)
+                    yield Broken(
+                        test.nodeid, metric_of(verdict), verdict.kind, *by, unit, verdict.smallest_visible or 0.0
+                    )
 
 
 def accepted_text(accepted: Accepted) -> str:

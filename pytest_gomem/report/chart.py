@@ -1,4 +1,4 @@
-"""Owns a chart of a few curves as one self-contained SVG."""
+"""Draws a chart of a few curves as one self-contained SVG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the text of culprits: a line for each, what they explain together, and the story of the first."""
+"""The text of culprits: a line for each, what they explain together, and the story of the first."""
 
 from __future__ import annotations
 

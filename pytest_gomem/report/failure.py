@@ -1,31 +1,66 @@
-"""Owns the text of a failed window: which limits broke, by how much, when, under which settings."""
+"""The text of a failed window: which limits broke, by how much, when, under which settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_gomem.base.printable import printable, printable_lines
-from pytest_gomem.base.units import BYTES, format_value, parse_quantity
+from pytest_gomem.base.units import BYTES, COUNT, format_value, parse_quantity
+from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.decide import FAILING
+from pytest_gomem.judge.functions import FunctionValue, asked_by
 from pytest_gomem.judge.regressions import BY_DEFAULT, REGRESSION
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.size_classes import SizeClassGrowth
 from pytest_gomem.report.accepted import accepted_text
 from pytest_gomem.report.bill import bill_lines
 from pytest_gomem.report.culprits import culprit_lines, first_culprit
-from pytest_gomem.report.functions import function_detail
-from pytest_gomem.report.size_classes import size_class_text
 from pytest_gomem.report.text import (
     budget_name,
     columns,
     judged_reading,
     limit_text,
     metric_unit,
+    percent,
     readings,
     value_text,
     wrapped,
 )
 from pytest_gomem.results.window_record import LoadSummary, PeakMoment, WindowRecord
+
+
+def function_detail(budget: Budget, values: Iterable[FunctionValue]) -> str:
+    """Such as "of 3 functions and what they call, estimated from samples: one in 8.19 kB"; "" without a value."""
+    value = next((v for v in values if (v.metric, v.function, v.cum) == asked_by(budget)), None)
+    if value is None:
+        return ""
+    functions = "1 function" if value.matched == 1 else f"{value.matched} functions"
+    sampled = "every allocation was sampled"
+    if value.rate > 1:
+        sampled = f"estimated from samples: one in {format_value(value.rate, BYTES)}"
+    return f"of {functions}{' and what they call' if value.cum else ''}, {sampled}"
+
+
+_SHOWN = 4
+
+
+def size_class_text(classes: Sequence[SizeClassGrowth]) -> str:
+    """Such as "by size: 62% in 4096 B (12.1k objects), 20% above 18432 B"; "" where nothing was allocated."""
+    whole = sum(growth.bytes for growth in classes)
+    if not whole:
+        return ""
+    largest = max((growth.size for growth in classes if growth.size), default=0)
+    top = sorted(classes, key=lambda growth: -growth.bytes)[:_SHOWN]
+    parts = [f"{percent(growth.bytes / whole)} {_class(growth, largest)}" for growth in top if growth.bytes]
+    return f"allocated by size: {', '.join(parts)} of {format_value(whole, BYTES)}"
+
+
+def _class(growth: SizeClassGrowth, largest: int) -> str:
+    if growth.size is None or growth.mallocs is None:
+        return f"above {largest} B"
+    return f"in {growth.size} B ({format_value(growth.mallocs, COUNT)} objects)"
+
 
 LOG_LINES = 20
 _ALLOCATION = frozenset({"total_alloc", "allocs", "alloc_rate", "alloc_bytes_per_op", "allocs_per_op"})

@@ -1,4 +1,4 @@
-"""Owns the JSON report, schema_version 1: plain dictionaries made from the report model, and their writing."""
+"""The JSON report, schema_version 1: plain dictionaries made from the records, and their writing."""
 
 from __future__ import annotations
 

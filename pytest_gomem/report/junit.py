@@ -1,4 +1,4 @@
-"""A test's JUnit properties: its key metrics as name and value, for tools that chart what a CI server keeps."""
+"""A test's JUnit properties: its key metrics by name and value, for tools that chart what a CI server keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the comparison of GC settings: a table per test, and what its extremes trade."""
+"""The comparison of GC settings: a table per test, and what its extremes trade."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the listing behind `pytest --gomem-metrics`: each metric's unit, direction, noise, sources and meaning."""
+"""The listing of `pytest --gomem-metrics`: each metric's unit, direction, noise, sources and meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the run's summary table: a line per window with its key metrics, its tightest limit and what is left of it."""
+"""The run's summary table: a line per window with its key metrics, its tightest limit and what is left of it."""
 
 from __future__ import annotations
 

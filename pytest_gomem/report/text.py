@@ -1,4 +1,4 @@
-"""Owns how the reports lay text out: values, percentages, display width, shortening, aligned columns, window labels."""
+"""How the reports lay text out: values, percentages, display width, shortening, aligned columns, window labels."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from own_metric import CONFTEST
 
 from pytest_gomem.cli import main
-from pytest_gomem.report.broken import CACHE_FILE
+from pytest_gomem.report.accepted import CACHE_FILE
 
 pytestmark = pytest.mark.usefixtures("go")
 SERVER = Path(__file__).parents[1] / "programs" / "server"

@@ -14,7 +14,7 @@ from pytest_gomem.commands.accept import _by_kind, _fresh, _widest
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.verdict import Status, Verdict
-from pytest_gomem.report.broken import Broken, broken_limits
+from pytest_gomem.report.accepted import Broken, broken_limits
 from pytest_gomem.results.run_record import TestRecord
 
 

@@ -18,7 +18,7 @@ from pytest_gomem.measure.size_classes import size_classes
 from pytest_gomem.measure.window import Missing, RuntimeMetrics
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcRecord, SizeClass
-from pytest_gomem.report.size_classes import size_class_text
+from pytest_gomem.report.failure import size_class_text
 
 
 def test_stops_and_waits():

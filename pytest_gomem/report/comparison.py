@@ -1,4 +1,4 @@
-"""Owns the table of a comparison: test, metric, base, now, change and verdict, and what was not compared."""
+"""The table of a comparison: test, metric, base, now, change and verdict, and what was not compared."""
 
 from __future__ import annotations
 
