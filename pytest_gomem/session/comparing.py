@@ -12,6 +12,8 @@ from typing import Protocol
 from pytest_gomem.attribution.culprits import SAMPLE_OF
 from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.errors import GomemError, ObserveError
+from pytest_gomem.diagnosis.reasons import Reasons
+from pytest_gomem.diagnosis.two_sides import WithBaseline, accused
 from pytest_gomem.judge.regressions import REGRESSION, Figures, regression_verdicts
 from pytest_gomem.judge.verdict import Status, Verdict
 from pytest_gomem.measure.metric import Metric, Noise, Reading
@@ -20,11 +22,8 @@ from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.bill import next_to_kept
 from pytest_gomem.results.keys import Key, by_window
 from pytest_gomem.results.window_record import BillRecord, BuildRecord, GcRecord, WindowRecord
-from pytest_gomem.session.accusing import accused
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
-from pytest_gomem.session.pairs import WithBaseline
-from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import values
 from pytest_gomem.session.sides import comparable, missing, only_bounded, without_regressions
 from pytest_gomem.stats import ranks

@@ -6,17 +6,17 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import GomemError, ObserveError
+from pytest_gomem.diagnosis.reasons import built_from
+from pytest_gomem.diagnosis.two_sides import closing_heap
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.keys import Key, keys
 from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.session.built import built_from
 from pytest_gomem.session.comparing import Comparing, References, is_decided
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
-from pytest_gomem.session.pairs import closing_heap
 from pytest_gomem.session.rounds import merged
 from pytest_gomem.session.run import Run
 from pytest_gomem.session.schedule import Schedule, Side

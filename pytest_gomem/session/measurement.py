@@ -13,18 +13,17 @@ from pytest_gomem.base.files import write_whole
 from pytest_gomem.config.arguments import checked
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.tokens import unexpanded
+from pytest_gomem.diagnosis.culprits import with_culprits
+from pytest_gomem.diagnosis.reasons import Reasons, built_from
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.session.built import built_from
 from pytest_gomem.session.capture import Profiles
-from pytest_gomem.session.culprits import with_culprits
 from pytest_gomem.session.functions import cost_note, known_values, measured_functions
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
-from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.records import with_shown_texts
 from pytest_gomem.session.service import Service
 

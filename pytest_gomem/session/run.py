@@ -20,6 +20,7 @@ from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
 from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
+from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.instruments.injected_load import Burden, burden_of_environment
 from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.judge.precedence import resolve
@@ -31,7 +32,6 @@ from pytest_gomem.measure.registry import Registry
 from pytest_gomem.observe.sources import SOURCES, Source
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
-from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.supervisor.client import KeeperClient, Watched

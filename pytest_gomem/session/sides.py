@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_gomem.config.budgets import Budget
+from pytest_gomem.diagnosis.reasons import Reasons, built_from
+from pytest_gomem.diagnosis.two_sides import TwoSides, accused
 from pytest_gomem.judge.conditions import OPENING_PROFILE
 from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
@@ -15,13 +17,9 @@ from pytest_gomem.report.bill import against
 from pytest_gomem.report.text import readings
 from pytest_gomem.results.keys import Key, keys
 from pytest_gomem.results.window_record import BuildRecord, WindowRecord
-from pytest_gomem.session.accusing import accused
 from pytest_gomem.session.attached import AttachedProcess
-from pytest_gomem.session.built import built_from
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
-from pytest_gomem.session.pairs import TwoSides
-from pytest_gomem.session.reasons import Reasons
 from pytest_gomem.session.rounds import merged
 from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service

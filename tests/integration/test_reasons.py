@@ -16,11 +16,11 @@ from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.base import commands as limited
 from pytest_gomem.base.commands import output_within
 from pytest_gomem.config.services import BuildSpec
+from pytest_gomem.diagnosis.reasons import Built, Reasons
 from pytest_gomem.git.line_history import line_change
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once
 from pytest_gomem.launch.sides import Source
 from pytest_gomem.launch.toolchain import Toolchain
-from pytest_gomem.session.reasons import Built, Reasons
 
 BEFORE = """package main
 

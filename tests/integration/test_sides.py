@@ -23,6 +23,7 @@ from pytest_gomem.base.locks import locked_file, locked_if_free
 from pytest_gomem.config.file import load_config
 from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import BuildSpec, ServiceConfig
+from pytest_gomem.diagnosis.reasons import Built, Reasons
 from pytest_gomem.git import checkout
 from pytest_gomem.git.checkout import checked_out
 from pytest_gomem.git.repository import Repository, git
@@ -32,7 +33,6 @@ from pytest_gomem.launch.go_versions import named_toolchain
 from pytest_gomem.launch.sides import Against, BaseSide, NewSide, Source
 from pytest_gomem.launch.toolchain import find_toolchain, go_bin
 from pytest_gomem.pprof.group import package_of
-from pytest_gomem.session.reasons import Built, Reasons
 
 pytestmark = pytest.mark.usefixtures("go")
 

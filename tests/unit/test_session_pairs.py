@@ -5,11 +5,11 @@ from __future__ import annotations
 from report_samples import verdict, window
 from test_judge_culprits import KIB, heap, retained
 
+from pytest_gomem.diagnosis.culprits import accusable
+from pytest_gomem.diagnosis.two_sides import no_peaks
 from pytest_gomem.instruments.peak_profile import Peaks
 from pytest_gomem.measure.window import Missing
 from pytest_gomem.session.attached import AttachedProcess
-from pytest_gomem.session.culprits import accusable
-from pytest_gomem.session.pairs import no_peaks
 
 HEAP = heap(retained(KIB, 10))
 

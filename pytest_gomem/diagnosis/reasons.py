@@ -1,4 +1,4 @@
-"""Owns why the culprits of a failed window do what they do: compiler notes, modules and commits, in time."""
+"""Why the culprits of a failed window do what they do: compiler notes, modules and commits, in time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,22 @@ from pytest_gomem.attribution.causes import Cause, Notes, explain, module_change
 from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.attribution.origin import Site
 from pytest_gomem.base.errors import GomemError, ObserveError
+from pytest_gomem.diagnosis.compiler_notes import compiler_notes, package_folder
 from pytest_gomem.git.line_history import line_change
 from pytest_gomem.launch.build import BinaryInfo, locate
-from pytest_gomem.launch.compiler_notes import compiler_notes, package_folder
 from pytest_gomem.launch.sides import Source, says
 from pytest_gomem.pprof.group import package_of
+from pytest_gomem.session.processes import LaunchedProcess
+from pytest_gomem.session.service import Service
+
+
+def built_from(service: Service) -> Built | None:
+    """What the service was built from; None for a process that is not ours."""
+    process = service.process
+    if not isinstance(process, LaunchedProcess):
+        return None
+    return Built(Path(process.launched.argv[0]), process.binary, process.launched.source)
+
 
 SECONDS = 20.0  # for all culprits of a window; a package compiles in some tenths of one
 

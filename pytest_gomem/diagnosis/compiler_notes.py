@@ -1,4 +1,4 @@
-"""Owns asking the compiler for its notes on one package: the flags of the service's build, and -m=2 beside them."""
+"""Asks the compiler for its notes on one package: with the flags of the service's build, and -m=2."""
 
 from __future__ import annotations
 

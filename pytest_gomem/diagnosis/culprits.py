@@ -1,4 +1,4 @@
-"""Owns naming the culprits of a failed window: which profiles are held against each other, and for which metrics."""
+"""Names the culprits of a failed window: which profiles are held against each other, and for which metrics."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pytest_gomem.attribution.culprits import AT_PEAK, SAMPLE_OF, Findings, find
 from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget
+from pytest_gomem.diagnosis.reasons import Built, Reasons
 from pytest_gomem.judge.functions import asked_by, counting
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.go_module import GoModule
@@ -19,7 +20,6 @@ from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import summary
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.capture import Profiles
-from pytest_gomem.session.reasons import Built, Reasons
 
 
 def accusable(record: WindowRecord, *, peaks_apart: bool) -> list[str]:
