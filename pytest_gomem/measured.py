@@ -15,6 +15,10 @@ from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.printable import printable_lines
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
+from pytest_gomem.comparison.baseline_rounds import References
+from pytest_gomem.comparison.course import Course
+from pytest_gomem.comparison.schedule import Schedule, Side
+from pytest_gomem.comparison.visible import with_visible
 from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.items import test_id
@@ -28,15 +32,11 @@ from pytest_gomem.report.json_report import test_to_dict
 from pytest_gomem.report.junit import properties
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.session.comparing import References
-from pytest_gomem.session.course import Course
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement, artifact_stem
 from pytest_gomem.session.records import with_shown_texts
-from pytest_gomem.session.schedule import Schedule, Side
 from pytest_gomem.session.service import Service
-from pytest_gomem.session.visible import with_visible
 from pytest_gomem.session.window import OpenWindow
 from pytest_gomem.stats.decision import ENOUGH
 from pytest_gomem.use import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_gomem import against, option_values
-from pytest_gomem.items import test_id
-from pytest_gomem.session.schedule import (
+from pytest_gomem.comparison.schedule import (
     RECORDED,
     Schedule,
     automatic,
@@ -26,15 +25,16 @@ from pytest_gomem.session.schedule import (
     plain,
     recorded,
 )
+from pytest_gomem.items import test_id
 from pytest_gomem.stats.decision import ENOUGH, FEWEST
 from pytest_gomem.use import SESSION_FIXTURE
 
 if TYPE_CHECKING:
+    from pytest_gomem.comparison.baseline_rounds import References
     from pytest_gomem.config.marker import Rounds
     from pytest_gomem.items import Plan
     from pytest_gomem.measured import MeasuredItem
     from pytest_gomem.options import Said
-    from pytest_gomem.session.comparing import References
 
 
 def schedule_of(item: pytest.Item, plan: Plan, options: Said, references: References | None) -> Schedule:

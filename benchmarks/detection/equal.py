@@ -43,7 +43,7 @@ from pool import Pool
 from scatter import Workload, record
 from scipy.stats import beta
 
-from pytest_gomem.session.schedule import Schedule, automatic, automatically_paired
+from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired
 from pytest_gomem.stats.decision import ENOUGH, PRIMARY
 
 FILE = Path(__file__).parent / "equal.json.gz"

@@ -39,13 +39,13 @@ from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import RATIO, Quantity
 from pytest_gomem.baseline.snapshot import Snapshot, by_metric
 from pytest_gomem.baseline.store import Store
+from pytest_gomem.comparison.baseline_rounds import is_decided
+from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired, paired
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.regressions import regression_verdicts
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.window_record import BuildRecord, GcRecord, WindowRecord
-from pytest_gomem.session.comparing import is_decided
-from pytest_gomem.session.schedule import Schedule, automatic, automatically_paired, paired
 from pytest_gomem.stats.decision import ENOUGH, PRIMARY
 
 Side = Sequence[Mapping[str, float]]

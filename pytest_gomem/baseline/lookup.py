@@ -9,12 +9,12 @@ from pytest_gomem.base.errors import ConfigError, ObserveError
 from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, differences, not_comparable, opened_no_more
 from pytest_gomem.baseline.store import Store, profiles_of
+from pytest_gomem.comparison.baseline_rounds import NoReference, Reference, no_heap
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.keys import Key, by_window, numbered
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.session.comparing import NoReference, Reference, no_heap
 from pytest_gomem.stats.decision import FEWEST
 
 _REFRESH = "gomem baseline update records it anew"

@@ -12,14 +12,14 @@ from pytest_gomem.baseline.noise import never_failing, too_noisy
 from pytest_gomem.baseline.profiles import ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences, opened_no_more
 from pytest_gomem.baseline.store import Store
+from pytest_gomem.comparison.baseline_rounds import rounds_of
+from pytest_gomem.comparison.sides import only_bounded
 from pytest_gomem.judge.functions import figure_of
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.results.keys import by_window
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord, definitions
-from pytest_gomem.session.comparing import rounds_of
-from pytest_gomem.session.sides import only_bounded
 from pytest_gomem.stats.decision import PRIMARY
 
 _QUIETER = "; more work in the test or a quieter machine help, --gomem-force records it as it is"

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from pytest_gomem.base.errors import ConfigError, GomemError, LaunchError, MeasureError, Place, ServiceDied
 from pytest_gomem.base.units import SECONDS
+from pytest_gomem.comparison.schedule import Side
 from pytest_gomem.config.arguments import above_0, at_least_1, checked
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.ready import URL
@@ -26,7 +27,6 @@ from pytest_gomem.session.phases import COLLECTED
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.records import window_record
 from pytest_gomem.session.run import Run, overlaid, overrides
-from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow, whole_life
 

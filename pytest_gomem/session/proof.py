@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from pytest_gomem.comparison.baseline_rounds import rounds_of
+from pytest_gomem.comparison.sides import missing
+from pytest_gomem.comparison.visible import Fit, fit
 from pytest_gomem.instruments.injected_load import NOTE, Burden, Window
 from pytest_gomem.judge.functions import figure_metric, figure_of
 from pytest_gomem.judge.regressions import REGRESSION, in_every_round
 from pytest_gomem.judge.verdict import Status, Verdict
-from pytest_gomem.judge.visible import Fit, fit
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.report.text import budget_name, limit_text, percent
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.session.comparing import rounds_of
-from pytest_gomem.session.sides import missing
 from pytest_gomem.stats.decision import FEWEST, PRIMARY, Comparison, compare, decisions_of
 
 RAISED = ("live_heap", "alloc_bytes_per_op", "allocs_per_op")  # by the whole burden; others rise as a consequence

@@ -15,6 +15,7 @@ import psutil
 from pytest_gomem.base.commands import started_by
 from pytest_gomem.base.errors import ConfigError, LaunchError, Place
 from pytest_gomem.base.names import did_you_mean
+from pytest_gomem.comparison.schedule import Side
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
@@ -32,7 +33,6 @@ from pytest_gomem.measure.registry import Registry
 from pytest_gomem.observe.sources import SOURCES, Source
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
-from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
 from pytest_gomem.supervisor.client import KeeperClient, Watched
 

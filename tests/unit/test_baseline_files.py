@@ -25,6 +25,7 @@ from pytest_gomem.baseline.profiles import Handover, ProfileFolder
 from pytest_gomem.baseline.snapshot import Snapshot, by_metric, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import Recorder, prune, stale
+from pytest_gomem.comparison.baseline_rounds import NoReference, Reference
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.conditions import VARIES
 from pytest_gomem.judge.verdict import Status, Verdict
@@ -32,7 +33,6 @@ from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue
-from pytest_gomem.session.comparing import NoReference, Reference
 
 PLACE = Path("gomem_baselines/test_it.json")
 # By their first definitions, as snapshot() and usual_metrics() record them.

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from pytest_gomem.base.errors import GomemError, Place
+from pytest_gomem.comparison.baseline_rounds import Reference
+from pytest_gomem.comparison.course import Course
+from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired, fixed, paired, plain, recorded
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.sides import Against
@@ -17,20 +20,9 @@ from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.attached import AttachedProcess
-from pytest_gomem.session.comparing import Reference
-from pytest_gomem.session.course import Course
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.run import Run, RunSettings
-from pytest_gomem.session.schedule import (
-    Schedule,
-    automatic,
-    automatically_paired,
-    fixed,
-    paired,
-    plain,
-    recorded,
-)
 from pytest_gomem.session.service import Service
 from pytest_gomem.testing import fake_window_record
 

@@ -1,4 +1,4 @@
-"""Owns making one window of several rounds: medians, what each round measured, and the verdicts on the medians."""
+"""Makes one window of several rounds: medians, what each round measured, and the verdicts on the medians."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns holding a test's windows against kept figures, and knowing when more rounds could tell no more."""
+"""Holds a test's windows against kept figures, and knows when more rounds could say no more."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Protocol
 from pytest_gomem.attribution.culprits import SAMPLE_OF
 from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.errors import GomemError, ObserveError
+from pytest_gomem.comparison.rounds import values
+from pytest_gomem.comparison.sides import comparable, missing, only_bounded, without_regressions
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.diagnosis.two_sides import WithBaseline, accused
 from pytest_gomem.judge.regressions import REGRESSION, Figures, regression_verdicts
@@ -24,8 +26,6 @@ from pytest_gomem.results.keys import Key, by_window
 from pytest_gomem.results.window_record import BillRecord, BuildRecord, GcRecord, WindowRecord
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
-from pytest_gomem.session.rounds import values
-from pytest_gomem.session.sides import comparable, missing, only_bounded, without_regressions
 from pytest_gomem.stats import ranks
 from pytest_gomem.stats.by_clock import ACCRUING, took_longer
 from pytest_gomem.stats.decision import FEWEST

@@ -1,4 +1,4 @@
-"""Owns the course of one test's rounds: which comes next, when they are over, and the windows of all of them as one."""
+"""The rounds of one test: which comes next, when they are over, and the windows of all of them as one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import GomemError, ObserveError
+from pytest_gomem.comparison.baseline_rounds import Comparing, References, is_decided
+from pytest_gomem.comparison.rounds import merged
+from pytest_gomem.comparison.schedule import Schedule, Side
+from pytest_gomem.comparison.sides import ONE_PROCESS, compared, last_measurements, without_base
 from pytest_gomem.diagnosis.reasons import built_from
 from pytest_gomem.diagnosis.two_sides import closing_heap
 from pytest_gomem.launch.go_module import GoModule
@@ -13,14 +17,10 @@ from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.keys import Key, keys
 from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.session.comparing import Comparing, References, is_decided
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
-from pytest_gomem.session.rounds import merged
 from pytest_gomem.session.run import Run
-from pytest_gomem.session.schedule import Schedule, Side
-from pytest_gomem.session.sides import ONE_PROCESS, compared, last_measurements, without_base
 from pytest_gomem.stats.decision import FEWEST
 
 

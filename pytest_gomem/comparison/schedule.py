@@ -1,4 +1,4 @@
-"""Owns the order of a test's rounds: which side each one runs, and after which of them it may be over early."""
+"""The order of a test's rounds: which side each one runs, and after which of them it may be over early."""
 
 from __future__ import annotations
 

@@ -1,11 +1,14 @@
-"""Owns the smallest worsening of a metric that a comparison would see, and whether a limit fits the noise."""
+"""The smallest worsening of a metric that a comparison would see, said beside each limit of a window."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Metric, Noise
+from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import ENOUGH, FEWEST, PRIMARY, compare
 
 LOOSE = 10  # times the smallest visible change
@@ -41,3 +44,23 @@ def fit(room: float, threshold: float, visible: float) -> Fit:
     if room < threshold:
         return Fit.TIGHT
     return Fit.LOOSE if room > LOOSE * visible else Fit.GOOD
+
+
+def with_visible(window: WindowRecord, metrics: Mapping[str, Metric], enough: int = ENOUGH) -> WindowRecord:
+    """The window, its verdicts with the smallest visible change; a comparison's own stays as it is.
+
+    enough: rounds of each side that a run takes before it fails for a comparison.
+    """
+    return replace(window, verdicts=tuple(_with_visible(v, window, metrics, enough) for v in window.verdicts))
+
+
+def _with_visible(verdict: Verdict, window: WindowRecord, metrics: Mapping[str, Metric], enough: int) -> Verdict:
+    metric = metrics.get(verdict.budget.metric)
+    budget = verdict.budget
+    if verdict.smallest_visible is not None or verdict.actual is None or metric is None:
+        return verdict
+    if budget.function or budget.phase:  # the rounds are of the whole window
+        return verdict
+    rounds = [one[metric.name] for one in window.rounds if metric.name in one]
+    visible = smallest_visible(metric, rounds or [verdict.actual], ops=window.ops, enough=enough)
+    return replace(verdict, smallest_visible=visible)

@@ -1,10 +1,12 @@
-"""Owns the comparison of a test's two sides: their windows put beside each other, verdicts, and whose line it was."""
+"""The comparison of a test's two sides: their windows beside each other, verdicts, and the culprits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from pytest_gomem.comparison.rounds import merged
+from pytest_gomem.comparison.schedule import Side
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.diagnosis.reasons import Reasons, built_from
 from pytest_gomem.diagnosis.two_sides import TwoSides, accused
@@ -20,8 +22,6 @@ from pytest_gomem.results.window_record import BuildRecord, WindowRecord
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
-from pytest_gomem.session.rounds import merged
-from pytest_gomem.session.schedule import Side
 from pytest_gomem.session.service import Service
 
 Rounds = Sequence[Sequence[Measurement]]
