@@ -184,7 +184,7 @@ class Keeping:
                 "yellow",
             )
         if self._updates or self._new or self._unopened or self._stale:
-            from pytest_gomem.baseline.told import left_over_lines, recorded_lines
+            from pytest_gomem.baseline.summary import left_over_lines, recorded_lines
 
             yield from recorded_lines(self._updates, self.folder, quiet=quiet)
             yield from () if quiet else left_over_lines(self._new, self._unopened, self._stale)

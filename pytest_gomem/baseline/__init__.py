@@ -1,1 +1,1 @@
-"""Owns kept baselines: what earlier rounds of each test measured, in files that are committed beside the tests."""
+"""Kept baselines: what earlier rounds of each test measured, in files that are committed beside the tests."""

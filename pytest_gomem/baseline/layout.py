@@ -1,4 +1,4 @@
-"""Owns how a module's baselines are written and read: JSON laid by hand, one line for each metric and condition."""
+"""How a module's baselines are written and read: JSON laid by hand, one line for each metric and condition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns finding the baseline that a window is held against: of the same test, window and conditions."""
+"""Finds the baseline that a window is held against: of the same test, window and conditions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the heap profiles beside baselines: their files, and how they come from the process that runs a test."""
+"""The heap profiles beside baselines: their files, and how they come from the process that runs a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns a baseline as data: the rounds of one window of a test, under which conditions, and when it was recorded."""
+"""A baseline as data: the rounds of one window of a test, under which conditions, and when it was recorded."""
 
 from __future__ import annotations
 

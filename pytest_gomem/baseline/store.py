@@ -1,4 +1,4 @@
-"""Owns the folder of baselines: one file for each test module, read once, and changed whole, locked, or not at all."""
+"""The folder of baselines: one file for each test module, read once, and changed whole, locked, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns recording a run as the new baseline: what is new and what changed, and what is refused, with the reason."""
+"""Records a run as the new baseline: what is new and what changed, and what is refused, with the reason."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.baseline.lookup import window_name
-from pytest_gomem.baseline.moves import Moves, moves
-from pytest_gomem.baseline.noise import never_failing, too_noisy
 from pytest_gomem.baseline.profiles import ProfileFolder
+from pytest_gomem.baseline.review import Moves, moves, never_failing, too_noisy
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences, opened_no_more
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.comparison.baseline_rounds import rounds_of

@@ -20,8 +20,8 @@ from pytest_gomem.base.errors import ConfigError, ObserveError, Place
 from pytest_gomem.base.units import BYTES, RATIO, Quantity
 from pytest_gomem.baseline.layout import read, written
 from pytest_gomem.baseline.lookup import Baselines
-from pytest_gomem.baseline.noise import never_failing
 from pytest_gomem.baseline.profiles import Handover, ProfileFolder
+from pytest_gomem.baseline.review import never_failing
 from pytest_gomem.baseline.snapshot import Snapshot, by_metric, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import Recorder, prune, stale

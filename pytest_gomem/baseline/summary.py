@@ -1,4 +1,4 @@
-"""Owns what is told of baselines at the end of a run: what was recorded, and what lacks one or has one too many."""
+"""What is said of baselines at the end of a run: what was recorded, what has none, and what is left over."""
 
 from __future__ import annotations
 
