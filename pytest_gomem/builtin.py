@@ -53,8 +53,8 @@ def pytest_gomem_report(run: RunRecord, config: pytest.Config) -> None:
 def _add_to_history(run: RunRecord, path: Path, config: pytest.Config) -> None:
     from pytest_gomem.base import clock
     from pytest_gomem.git.repository import revision_of
-    from pytest_gomem.report.history.entry import entries_of
-    from pytest_gomem.report.history.file import append
+    from pytest_gomem.history.entry import entries_of
+    from pytest_gomem.history.file import append
 
     append(path, entries_of(run, revision_of(config.rootpath), clock.now()))
 

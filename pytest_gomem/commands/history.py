@@ -14,14 +14,13 @@ from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.names import did_you_mean, find_tests
 from pytest_gomem.base.units import UNITS, scale_of
 from pytest_gomem.commands.arguments import Parser, checked
+from pytest_gomem.history.changes import Change, MissingStats, Shift, changes_of, shifts_of
+from pytest_gomem.history.conditions import condition, named
+from pytest_gomem.history.entry import Entry, with_definition
+from pytest_gomem.history.file import Damaged, read
+from pytest_gomem.history.plot import course_lines
+from pytest_gomem.history.trend import Course, courses
 from pytest_gomem.report.chart import Axis, Curve, draw
-from pytest_gomem.report.history.changes import Change, MissingStats, changes_of
-from pytest_gomem.report.history.conditions import condition, named
-from pytest_gomem.report.history.course import Course, courses
-from pytest_gomem.report.history.entry import Entry, with_definition
-from pytest_gomem.report.history.file import Damaged, read
-from pytest_gomem.report.history.plot import course_lines
-from pytest_gomem.report.history.shifts import Shift, shifts_of
 from pytest_gomem.report.wire.plain import plain_dict
 
 DEFAULT_FILE = "gomem_history.jsonl"

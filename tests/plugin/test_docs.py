@@ -36,11 +36,11 @@ from pytest_gomem.base.units import UNITS
 from pytest_gomem.config import accepted, arguments, budgets, file, gc, services
 from pytest_gomem.config.file import load_config
 from pytest_gomem.git.repository import Revision
+from pytest_gomem.history.entry import VERSION, Entry, to_line
+from pytest_gomem.history.file import append
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.ports import accepts, free_ports
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.report.history.entry import VERSION, Entry, to_line
-from pytest_gomem.report.history.file import append
 from pytest_gomem.report.json_report import report_schema
 from pytest_gomem.session.gomem import Gomem, Launchpad
 from pytest_gomem.session.measurement import Measurement

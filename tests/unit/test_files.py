@@ -15,8 +15,8 @@ from pytest_gomem import cli
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.baseline.store import Store
+from pytest_gomem.history.file import append
 from pytest_gomem.pprof.write import compressed
-from pytest_gomem.report.history.file import append
 from pytest_gomem.report.json_report import write_json
 from pytest_gomem.results.run_record import RunRecord
 

@@ -21,12 +21,11 @@ from report_samples import calmly, metric, runs, window
 from pytest_gomem import cli
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.git.repository import Revision
-from pytest_gomem.report.history.changes import change_points, changes_of
-from pytest_gomem.report.history.course import courses
-from pytest_gomem.report.history.entry import Entry, entries_of, from_line, to_line, with_definition
-from pytest_gomem.report.history.file import append, read
-from pytest_gomem.report.history.plot import course_lines
-from pytest_gomem.report.history.shifts import shifts_of
+from pytest_gomem.history.changes import change_points, changes_of, shifts_of
+from pytest_gomem.history.entry import Entry, entries_of, from_line, to_line, with_definition
+from pytest_gomem.history.file import append, read
+from pytest_gomem.history.plot import course_lines
+from pytest_gomem.history.trend import courses
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc)

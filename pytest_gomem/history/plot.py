@@ -1,4 +1,4 @@
-"""Owns the course of a metric in a terminal: a table of its runs and a plot in plain characters."""
+"""The trend of a metric in a terminal: a table of its runs and a plot in plain characters."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from itertools import pairwise
 from statistics import median
 
 from pytest_gomem.base.printable import printable
-from pytest_gomem.report.history.changes import Change
-from pytest_gomem.report.history.course import Course, Point
-from pytest_gomem.report.history.shifts import Shift, shifts_of
+from pytest_gomem.history.changes import Change, Shift, shifts_of
+from pytest_gomem.history.trend import Course, Point
 from pytest_gomem.report.text import clip, columns, pad, percent, value_text, wrapped
 
 _ROWS = 8

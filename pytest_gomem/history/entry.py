@@ -1,4 +1,4 @@
-"""Owns one line of the history: a window's figures with what they were measured on, as a record and as text."""
+"""One line of the history: a window's figures with what they were measured on, as a record and as text."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pytest_gomem.git.repository import Revision
+from pytest_gomem.history.conditions import DEFINITION
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.report.history.conditions import DEFINITION
 from pytest_gomem.report.text import readings
 from pytest_gomem.report.wire.plain import finite_only, plain_dict
 from pytest_gomem.results.keys import by_window, numbered, ran_to_its_end

@@ -1,4 +1,4 @@
-"""Owns the history's file: lines are only ever appended, and a damaged one is named, skipped and kept."""
+"""The history's file: lines are only ever appended, and a damaged one is named, skipped and kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.locks import locked_folder
-from pytest_gomem.report.history.entry import Entry, from_line, to_line
+from pytest_gomem.history.entry import Entry, from_line, to_line
 
 OPTION = "--gomem-history"
 

@@ -1,4 +1,4 @@
-"""Owns under which conditions a line was recorded, also one from before they were kept, and which of two differ."""
+"""The conditions under which a line was recorded, also in older files, and which of two differ."""
 
 from __future__ import annotations
 

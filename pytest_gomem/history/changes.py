@@ -1,4 +1,4 @@
-"""Owns finding where a course changed its level, deterministically: the exact best segmentation, by ruptures."""
+"""Finds where a trend changed its level, and where the conditions did, by the exact best segmentation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,32 @@ from itertools import pairwise
 from statistics import median
 
 from pytest_gomem.base.errors import GomemError
+from pytest_gomem.history.conditions import differing_conditions
+from pytest_gomem.history.trend import Course, Step
 from pytest_gomem.judge.conditions import Difference, changed
-from pytest_gomem.report.history.course import Course, Step
+
+_NEAR = 6  # runs: a level that moved long before, or long after, is not that of the shift
+
+
+@dataclass(frozen=True)
+class Shift(Step):
+    """Other conditions from its point on: which, before and after. Its medians are of up to six runs on either side."""
+
+    conditions: Mapping[str, Difference]
+
+
+def shifts_of(course: Course) -> tuple[Shift, ...]:
+    """The shifts of a course, oldest first."""
+    return tuple(_shifts(course))
+
+
+def _shifts(course: Course) -> Iterator[Shift]:
+    for (first, at), (_, end) in pairwise(course.stretches):
+        point, values = course.points[at], course.values
+        before = median(values[max(first, at - _NEAR) : at])
+        after = median(values[at : min(end, at + _NEAR)])
+        yield Shift(at, point, before, after, differing_conditions(course.points[at - 1], point))
+
 
 LEAST_POINTS = 6  # three before and three after: with fewer the noise cannot be told from a change
 LEAST_CHANGE = 0.01  # of the level: smaller changes are not named, whatever their statistics
