@@ -21,7 +21,7 @@ from pytest_gomem.instruments.injected_load import NO_BURDEN, VARIABLE, Burden, 
 from pytest_gomem.report.accepted import read_report
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, short_names, wrapped
 from pytest_gomem.results.run_record import TestRecord
-from pytest_gomem.session.proof import NotTested, Proof, burden_for, proofs
+from pytest_gomem.selftest.gate import NotTested, Proof, burden_for, proofs
 from pytest_gomem.stats.decision import FEWEST
 
 # What a run under a burden measures is no figure of the service's: it is kept nowhere, and compared by us alone.

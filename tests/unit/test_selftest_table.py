@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_gomem.commands.selftest import table_lines
 from pytest_gomem.measure.registry import builtin_metrics
-from pytest_gomem.session.proof import Proof
+from pytest_gomem.selftest.gate import Proof
 
 METRICS = {metric.name: metric for metric in builtin_metrics()}
 LONG = "tests/memory/test_catalog.py::TestImportOfManyItems::test_list_of_all[start=5000]"

@@ -16,7 +16,7 @@ from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue
-from pytest_gomem.session.proof import NotTested, Proof, proofs
+from pytest_gomem.selftest.gate import NotTested, Proof, proofs
 from pytest_gomem.stats.decision import compare
 
 METRICS = {metric.name: metric for metric in builtin_metrics()}

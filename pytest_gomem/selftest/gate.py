@@ -1,4 +1,4 @@
-"""Owns the proof of a gate: what it sees at the least, whether it rang under a known burden, how its budgets lie."""
+"""What a gate sees at the least, whether it rang under a known injected load, and how its budgets lie."""
 
 from __future__ import annotations
 
