@@ -15,8 +15,7 @@ from pytest_gomem.commands.arguments import Parser, checked
 from pytest_gomem.commands.top import add_selection
 from pytest_gomem.flame.page import page
 from pytest_gomem.flame.picture import Asked, Picture, View, picture
-from pytest_gomem.flame.png import png
-from pytest_gomem.flame.svg import svg
+from pytest_gomem.flame.svg import png, svg
 from pytest_gomem.flame.tree import call_tree
 from pytest_gomem.pprof.read import read_profile
 

@@ -1,12 +1,11 @@
-"""Owns the colours of flame graphs, of which no pair needs red told from green, and their contrast with the text."""
+"""The colours of flame graphs: no pair needs red told from green, and all have contrast with the text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
 
-from pytest_gomem.flame.change import Change
-from pytest_gomem.flame.kind import Kind
+from pytest_gomem.flame.frame import Change, Kind
 
 TEXT = "#111111"  # on every frame, in both themes
 ROOT = {"light": "#dfe3e8", "dark": "#8a929b"}

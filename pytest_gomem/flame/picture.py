@@ -1,4 +1,4 @@
-"""Owns what a flame graph shows and says, in whatever form it is drawn: its views, one for each sample type."""
+"""What a flame graph shows and says, in whatever form it is drawn: its views, one for each sample type."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, SECONDS, format_value
-from pytest_gomem.flame.change import Change, Vanished, change, vanished
-from pytest_gomem.flame.kind import Kind, kind_of
-from pytest_gomem.flame.layout import Layout, lay_out
-from pytest_gomem.flame.tree import DEEPEST, CallTree, Values
+from pytest_gomem.flame.frame import Change, Kind, Vanished, change, kind_of, vanished
+from pytest_gomem.flame.tree import DEEPEST, CallTree, Layout, Values, lay_out
 from pytest_gomem.pprof.group import Frame
 from pytest_gomem.pprof.model import Profile, ValueType
 from pytest_gomem.pprof.output import value_text

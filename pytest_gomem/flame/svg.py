@@ -1,14 +1,15 @@
-"""Owns the static flame graph: one view as an SVG that needs neither script nor network."""
+"""The static flame graph: one view as an SVG without script and network, and the same as a PNG."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
+from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.printable import printable
 from pytest_gomem.flame.colours import CHANGES, KINDS, ROOT, TEXT
-from pytest_gomem.flame.layout import Box
 from pytest_gomem.flame.picture import Picture, View, counted, name_of, short_name
+from pytest_gomem.flame.tree import Box
 from pytest_gomem.pprof.output import value_text
 from pytest_gomem.report.text import clip
 from pytest_gomem.report.text import short_name as shortest
@@ -138,3 +139,20 @@ def vanished_lines(picture: Picture, view: View, most: int) -> Iterator[str]:
         yield f"{value_text(one.before, unit)} {name_of(picture.tree.frames[one.node])}{below}"
     if len(view.vanished) > most:
         yield f"and {len(view.vanished) - most} more"
+
+
+_SHARP = 2  # pixels of the PNG for one of the SVG
+_HIGHEST = 16_000  # pixels; a taller picture is drawn less sharp, or it would take hundreds of MB
+
+
+def png(svg: str) -> bytes:
+    """The picture of one of our SVGs; raises GomemError without the extra, or when resvg fails."""
+    try:
+        import resvg_py
+    except ImportError:
+        raise GomemError("a PNG needs resvg: pip install 'pytest-gomem[report]', or write an .svg") from None
+    zoom = _SHARP if float(ET.fromstring(svg).get("height", "0")) * _SHARP <= _HIGHEST else 1
+    try:
+        return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=zoom))
+    except ValueError as error:
+        raise GomemError(f"the picture could not be drawn as PNG: {error}") from None

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pprof_profiles import HEAP, location, profile, profiles
 
-from pytest_gomem.flame.layout import lay_out
-from pytest_gomem.flame.tree import DEEPEST, call_tree
+from pytest_gomem.flame.tree import DEEPEST, call_tree, lay_out
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.focus import select
 from pytest_gomem.pprof.group import GRANULARITIES
