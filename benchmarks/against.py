@@ -87,7 +87,7 @@ CONFTEST = """
     import time
     from pathlib import Path
 
-    from pytest_gomem.measured import MeasuredItem
+    from pytest_gomem.plugin.measured import MeasuredItem
     from pytest_gomem.session.capture import Profiles
 
     COSTS, TAKEN = [0.0], []

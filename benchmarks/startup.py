@@ -113,7 +113,7 @@ def pairs(project: Project, rounds: int, *, alone: bool) -> list[tuple[Cost, Cos
     env = {**os.environ, **({"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} if alone else {})}
     collect = [*project.command, "--collect-only", "-q"]
     without, beside = (
-        (collect, [*collect, "-p", "pytest_gomem.plugin"]) if alone else ([*collect, "-p", "no:gomem"], collect)
+        (collect, [*collect, "-p", "pytest_gomem.plugin.hooks"]) if alone else ([*collect, "-p", "no:gomem"], collect)
     )
     every = [(cost(without, project.folder, env), cost(beside, project.folder, env)) for _ in range(rounds + 1)]
     return every[1:]

@@ -20,7 +20,6 @@ from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences, not_comparable
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
-from pytest_gomem.collected import FILE_VARIABLE
 from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.commands.plugin_metrics import metrics_for
 from pytest_gomem.commands.pytest_run import run_pytest, status_of
@@ -29,9 +28,10 @@ from pytest_gomem.judge.functions import figure_metric, figure_unit
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.plugin.collected import FILE_VARIABLE
+from pytest_gomem.plugin.use import BASELINES_NAME
 from pytest_gomem.report.text import columns
 from pytest_gomem.stats.decision import compare
-from pytest_gomem.use import BASELINES_NAME
 
 Lines = Iterator[str]
 _UPDATE = "record this run: pytest --gomem-update, with further arguments for pytest"
@@ -247,11 +247,11 @@ def _is_below(nodeid: str, name: str) -> bool:
 
 
 def _collected(args: Sequence[str]) -> dict[str, Any]:
-    """What pytest collects, as pytest_gomem.collected tells it; raises GomemError where that is nothing or fails."""
+    """What pytest collects, by pytest_gomem.plugin.collected; raises GomemError where that is nothing or fails."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "collected.json"
         env = {**os.environ, FILE_VARIABLE: str(file)}
-        command = ["--collect-only", "-q", "-p", "pytest_gomem.collected", *args]
+        command = ["--collect-only", "-q", "-p", "pytest_gomem.plugin.collected", *args]
         done = run_pytest(command, env=env, captured=True)
         told: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"ids": []}
         if done.returncode not in (0, _ALL_DESELECTED) or not told["ids"]:

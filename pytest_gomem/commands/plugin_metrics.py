@@ -10,12 +10,12 @@ from pathlib import Path
 
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.commands.pytest_run import run_pytest
-from pytest_gomem.declared import FILE_VARIABLE
 from pytest_gomem.measure.metric import declaration_from_dict
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.options import METRICS_FLAG
+from pytest_gomem.plugin.declared import FILE_VARIABLE
+from pytest_gomem.plugin.options import METRICS_FLAG
 
-LISTENING = ("-p", "pytest_gomem.declared")  # for any run of pytest, with FILE_VARIABLE in its environment
+LISTENING = ("-p", "pytest_gomem.plugin.declared")  # for any run of pytest, with FILE_VARIABLE in its environment
 # A base side that the ini file names would be looked for, which can take long and is not needed.
 _ALONE = ("--gomem-against=off", "--gomem-against-go=off")
 

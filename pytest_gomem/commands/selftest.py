@@ -16,8 +16,8 @@ from pytest_gomem.base.units import RATIO, format_value, parse_quantity
 from pytest_gomem.commands.arguments import Parser, checked
 from pytest_gomem.commands.plugin_metrics import LISTENING, read_declared
 from pytest_gomem.commands.pytest_run import run_pytest
-from pytest_gomem.declared import FILE_VARIABLE
 from pytest_gomem.instruments.injected_load import NO_BURDEN, VARIABLE, Burden, write_burden
+from pytest_gomem.plugin.declared import FILE_VARIABLE
 from pytest_gomem.report.accepted import read_report
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, short_names, wrapped
 from pytest_gomem.results.run_record import TestRecord

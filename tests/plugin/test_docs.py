@@ -30,7 +30,7 @@ import pytest
 from shell import shell
 
 import pytest_gomem as gm
-from pytest_gomem import cli, fixtures, hookspecs, options
+from pytest_gomem import cli
 from pytest_gomem.base.errors import ConfigErrors
 from pytest_gomem.base.units import UNITS
 from pytest_gomem.config import accepted, arguments, budgets, file, gc, services
@@ -41,11 +41,12 @@ from pytest_gomem.history.file import append
 from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.ports import accepts, free_ports
 from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.plugin import fixtures, hookspecs, options
+from pytest_gomem.plugin.use import MARKERS
 from pytest_gomem.report.json_report import report_schema
 from pytest_gomem.session.gomem import Gomem, Launchpad
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.service import Service
-from pytest_gomem.use import MARKERS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

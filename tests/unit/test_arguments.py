@@ -133,7 +133,7 @@ def test_a_mistake_elsewhere_stays_there():
 
 def test_calls_of_our_own_have_no_line(monkeypatch):
     """A fixture of ours that launches a service is no line of a user."""
-    monkeypatch.setitem(globals(), "__name__", "pytest_gomem.fixtures")
+    monkeypatch.setitem(globals(), "__name__", "pytest_gomem.plugin.fixtures")
     with pytest.raises(ConfigError) as caught:
         Thing().work(times=0)
     assert caught.value.place == Place()

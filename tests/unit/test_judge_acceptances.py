@@ -16,7 +16,7 @@ from pytest_gomem.config.accepted import Acceptance, amount
 from pytest_gomem.judge.acceptances import Judged, rivals, vanished, with_accepted
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.verdict import Status, Verdict
-from pytest_gomem.stale import gone
+from pytest_gomem.plugin.selection import gone
 
 TEST = "tests/test_mem.py::test_upload"
 TODAY = date(2026, 11, 24)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pluggy
 import pytest
 
-from pytest_gomem.plugin_calls import each_call, gathered
+from pytest_gomem.plugin.hook_calls import each_call, gathered
 
 spec, impl = pluggy.HookspecMarker("p"), pluggy.HookimplMarker("p")
 

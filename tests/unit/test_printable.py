@@ -13,9 +13,9 @@ from pytest_gomem import cli
 from pytest_gomem.base.errors import BuildError, ConfigErrors, GomemError, LaunchError
 from pytest_gomem.base.printable import printable, printable_lines, printable_stream
 from pytest_gomem.config.file import load_config
+from pytest_gomem.plugin.messages import GomemWarning
 from pytest_gomem.pprof.write import compressed
 from pytest_gomem.report.text import columns
-from pytest_gomem.warning import GomemWarning
 
 # Title and colour of a terminal, a C1 introducer, a reversed direction of writing, a forged row, a runner's command.
 HOSTILE = "a\x1b]0;owned\x07b\x1b[2Jc\x9b31md\u202egpj\rFAIL\n::error::no"

@@ -1,4 +1,4 @@
-"""Owns the pytest hooks: each reads what pytest says, calls the core, and turns its errors into pytest's."""
+"""The pytest hooks: each reads what pytest says, calls the core, and turns its errors into pytest's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_gomem.fixtures import (  # noqa: F401 - pytest finds fixtures by their names here
+from pytest_gomem.plugin.fixtures import (  # noqa: F401 - pytest finds fixtures by their names here
     go_service,
     go_service_session,
     gomem,
@@ -16,9 +16,9 @@ from pytest_gomem.fixtures import (  # noqa: F401 - pytest finds fixtures by the
     gomem_session,
     gomem_session_options,
 )
-from pytest_gomem.options import add_options
-from pytest_gomem.stash import begun, edge_of
-from pytest_gomem.use import is_measured, is_used_by_run
+from pytest_gomem.plugin.options import add_options
+from pytest_gomem.plugin.stash import begun, edge_of
+from pytest_gomem.plugin.use import is_measured, is_used_by_run
 
 _MARKERS = (
     "gomem(service=None, ops=None, rounds=None, **budgets): measure this test's service and judge the budgets, "
@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """The hooks of users."""
-    from pytest_gomem import hookspecs
+    from pytest_gomem.plugin import hookspecs
 
     pluginmanager.add_hookspecs(hookspecs)
 
@@ -88,7 +88,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     measured = edge.measured(item) if edge else None
     if measured is None:
         return (yield)
-    from pytest_gomem import rounds
+    from pytest_gomem.plugin import rounds
 
     return (yield from rounds.call(item, measured))
 

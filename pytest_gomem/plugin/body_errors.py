@@ -1,4 +1,4 @@
-"""Owns what is made of an error that fails a test: where its traceback ends, and how a line tells it."""
+"""What is made of an error that fails a test: where its traceback ends, and how a line says it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the hooks through which users extend the plugin; its own metrics and reporters arrive by the same ones."""
+"""The hooks through which users extend the plugin; its own metrics and reporters arrive by the same ones."""
 
 from __future__ import annotations
 

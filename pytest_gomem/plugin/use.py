@@ -1,10 +1,10 @@
-"""Owns whether a pytest run, or a test, uses anything of ours: most do not, and pay only for the question."""
+"""Whether a pytest run, or a test, uses anything of ours: most do not, and pay only for the question."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_gomem.options import is_any_said
+from pytest_gomem.plugin.options import is_any_said
 
 if TYPE_CHECKING:
     from pathlib import Path

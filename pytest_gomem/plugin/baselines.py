@@ -1,4 +1,4 @@
-"""Owns baselines in a pytest run: where they are, when they are compared with, and recording them at the end."""
+"""Baselines in a pytest run: where they are, when they are compared with, and recording them at the end."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gomem import against, option_values
 from pytest_gomem.base.errors import ConfigError, GomemError
 from pytest_gomem.base.printable import printable
-from pytest_gomem.items import with_and_without_groups
-from pytest_gomem.use import BASELINES_NAME, is_worker
+from pytest_gomem.plugin import settings as against
+from pytest_gomem.plugin import settings as option_values
+from pytest_gomem.plugin.items import with_and_without_groups
+from pytest_gomem.plugin.use import BASELINES_NAME, is_worker
 
 if TYPE_CHECKING:
     from pytest_gomem.baseline.lookup import Baselines
     from pytest_gomem.baseline.profiles import Handover, ProfileFolder
     from pytest_gomem.baseline.store import Store
     from pytest_gomem.baseline.update import Update
+    from pytest_gomem.plugin.selection import Selection
+    from pytest_gomem.plugin.state import State
     from pytest_gomem.report.text import Line
     from pytest_gomem.results.run_record import RunRecord
-    from pytest_gomem.selection import Selection
-    from pytest_gomem.state import State
 
 _REMOTE = "gomem_without_profiles"
 

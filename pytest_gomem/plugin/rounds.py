@@ -1,4 +1,4 @@
-"""Owns running a test several times as one: further rounds inside its call phase, each with fresh function fixtures.
+"""Runs a test several times as one: further rounds inside its call phase, each with fresh function fixtures.
 
 The call phase is the one place through which every owner of pytest's protocol comes, pytest-rerunfailures and xdist
 among them: to each of them all rounds together are one call, with one report.
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_gomem import against, option_values
 from pytest_gomem.comparison.schedule import (
     RECORDED,
     Schedule,
@@ -25,16 +24,18 @@ from pytest_gomem.comparison.schedule import (
     plain,
     recorded,
 )
-from pytest_gomem.items import test_id
+from pytest_gomem.plugin import settings as against
+from pytest_gomem.plugin import settings as option_values
+from pytest_gomem.plugin.items import test_id
+from pytest_gomem.plugin.use import SESSION_FIXTURE
 from pytest_gomem.stats.decision import ENOUGH, FEWEST
-from pytest_gomem.use import SESSION_FIXTURE
 
 if TYPE_CHECKING:
     from pytest_gomem.comparison.baseline_rounds import References
     from pytest_gomem.config.marker import Rounds
-    from pytest_gomem.items import Plan
-    from pytest_gomem.measured import MeasuredItem
-    from pytest_gomem.options import Said
+    from pytest_gomem.plugin.items import Plan
+    from pytest_gomem.plugin.measured import MeasuredItem
+    from pytest_gomem.plugin.options import Said
 
 
 def schedule_of(item: pytest.Item, plan: Plan, options: Said, references: References | None) -> Schedule:

@@ -1,4 +1,4 @@
-"""Owns the fixtures: each hands a test one object of the core and takes it back."""
+"""The fixtures: each hands a test one object of the core and takes it back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gomem.stash import edge_of
+from pytest_gomem.plugin.stash import edge_of
 
 if TYPE_CHECKING:
     from pytest_gomem.config.marker import Combination
-    from pytest_gomem.measured import MeasuredItem
+    from pytest_gomem.plugin.measured import MeasuredItem
     from pytest_gomem.session.gomem import Gomem, Launchpad
     from pytest_gomem.session.service import Service
 
@@ -84,7 +84,7 @@ def go_service_session(gomem_session: Launchpad) -> Iterator[Service]:
 def _failing_plainly() -> Iterator[None]:
     """What is the user's to mend fails the test by its own words, without a traceback."""
     from pytest_gomem.base.errors import GomemError
-    from pytest_gomem.body_errors import plainly
+    from pytest_gomem.plugin.body_errors import plainly
 
     try:
         yield

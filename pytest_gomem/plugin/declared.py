@@ -1,4 +1,4 @@
-"""Owns telling another process which metrics pytest's plugins declare: a plugin for `-p`, used by gomem's commands."""
+"""Tells another process which metrics pytest's plugins declare: a plugin for `-p`, used by gomem's commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gomem.use import is_worker
+from pytest_gomem.plugin.use import is_worker
 
 if TYPE_CHECKING:
     from pytest_gomem.measure.metric import Metric

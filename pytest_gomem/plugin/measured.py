@@ -1,4 +1,4 @@
-"""Owns the measuring of one test item: its windows around the body of each round, its verdicts, its record."""
+"""Measures one test item: its windows around the body of each round, its verdicts, its record."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from pytest_gomem.base.errors import BudgetBroken, GomemError, KeeperError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.printable import printable_lines
 from pytest_gomem.baseline.lookup import window_name
-from pytest_gomem.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
 from pytest_gomem.comparison.baseline_rounds import References
 from pytest_gomem.comparison.course import Course
 from pytest_gomem.comparison.schedule import Schedule, Side
 from pytest_gomem.comparison.visible import with_visible
 from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.config.tokens import unexpanded
-from pytest_gomem.items import test_id
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
-from pytest_gomem.junit_file import takes_test_properties
 from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.plugin.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
+from pytest_gomem.plugin.items import test_id
+from pytest_gomem.plugin.messages import GomemWarning
+from pytest_gomem.plugin.reporting import takes_test_properties
+from pytest_gomem.plugin.use import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
 from pytest_gomem.report.bill import with_advice
 from pytest_gomem.report.failure import LOG_LINES, failure_text
 from pytest_gomem.report.json_report import test_to_dict
@@ -39,13 +41,11 @@ from pytest_gomem.session.records import with_shown_texts
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow
 from pytest_gomem.stats.decision import ENOUGH
-from pytest_gomem.use import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
-from pytest_gomem.warning import GomemWarning
 
 if TYPE_CHECKING:
     from pytest_gomem.baseline.profiles import Handover
     from pytest_gomem.config.marker import Combination
-    from pytest_gomem.items import Plan
+    from pytest_gomem.plugin.items import Plan
     from pytest_gomem.session.run import Run
 
 _WINDOW = "test"

@@ -1,4 +1,4 @@
-"""Owns telling another process which tests pytest has collected: a plugin for `-p`, used by `gomem baseline prune`."""
+"""Tells another process which tests pytest has collected: a plugin for `-p`, used by `gomem baseline prune`."""
 
 from __future__ import annotations
 

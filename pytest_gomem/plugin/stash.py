@@ -1,4 +1,4 @@
-"""Owns the beginning of our work in a pytest run, whose config carries it from then on."""
+"""The beginning of our work in a pytest run, whose config carries it from then on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_gomem.edge import Edge
+    from pytest_gomem.plugin.edge import Edge
 
 _EDGE: pytest.StashKey[Edge] = pytest.StashKey()
 
@@ -20,7 +20,7 @@ def edge_of(config: pytest.Config) -> Edge:
     """
     edge = begun(config)
     if edge is None:
-        from pytest_gomem.edge import Edge
+        from pytest_gomem.plugin.edge import Edge
 
         edge = config.stash[_EDGE] = Edge.configured(config)
     return edge

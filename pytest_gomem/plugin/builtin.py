@@ -1,4 +1,4 @@
-"""Owns what the plugin itself brings by its own hooks: built-in metrics and sources, the JSON report, the history."""
+"""What the plugin itself brings by its own hooks: built-in metrics and sources, the JSON report, the history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_gomem.options import said
+from pytest_gomem.plugin.options import said
 
 if TYPE_CHECKING:
     from pytest_gomem.measure.metric import Metric

@@ -1,4 +1,4 @@
-"""Owns the table of options: each row makes the flag, its ini twin and its help."""
+"""The table of options: each row makes the flag, its ini twin and its help."""
 
 from __future__ import annotations
 

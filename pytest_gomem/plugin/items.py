@@ -1,4 +1,4 @@
-"""Owns what a test item asks for: its fixtures, its markers, and every mistake in them."""
+"""What a test item asks for: its fixtures, its markers, and every mistake in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
-from pytest_gomem.use import FIXTURES, MARKERS, MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE, fixture_names
+from pytest_gomem.plugin.use import FIXTURES, MARKERS, MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE, fixture_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Owns what pytest's hooks ask of us in one run: the plans of tests as they are collected, and measuring them."""
+"""What pytest's hooks ask of us in one run: the plans of tests as they are collected, and measuring them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_gomem import option_values
 from pytest_gomem.base.errors import ConfigError, ConfigErrors, GomemError
 from pytest_gomem.base.printable import printable
-from pytest_gomem.items import combinations, plan_item, test_id
-from pytest_gomem.keeping import Keeping
-from pytest_gomem.options import BadOption, said
-from pytest_gomem.outcomes import Outcomes
-from pytest_gomem.reporting import Reporting
-from pytest_gomem.selection import Selection
-from pytest_gomem.state import State
-from pytest_gomem.use import MATRIX_FIXTURE, is_measured, is_worker, shares_services
-from pytest_gomem.warning import GomemWarning
+from pytest_gomem.plugin import settings as option_values
+from pytest_gomem.plugin.baselines import Keeping
+from pytest_gomem.plugin.items import combinations, plan_item, test_id
+from pytest_gomem.plugin.messages import GomemWarning
+from pytest_gomem.plugin.options import BadOption, said
+from pytest_gomem.plugin.reporting import Outcomes, Reporting
+from pytest_gomem.plugin.selection import Selection
+from pytest_gomem.plugin.state import State
+from pytest_gomem.plugin.use import MATRIX_FIXTURE, is_measured, is_worker, shares_services
 
 if TYPE_CHECKING:
-    from pytest_gomem.items import Plan
-    from pytest_gomem.measured import MeasuredItem
+    from pytest_gomem.plugin.items import Plan
+    from pytest_gomem.plugin.measured import MeasuredItem
 
 
 PLAN: pytest.StashKey[Plan] = pytest.StashKey()
@@ -46,7 +45,7 @@ class Edge:
     @classmethod
     def configured(cls, config: pytest.Config) -> Edge:
         """Read options and gomem.yaml; raises UsageError with every mistake in them."""
-        from pytest_gomem import builtin
+        from pytest_gomem.plugin import builtin
 
         config.pluginmanager.register(builtin, "gomem-builtin")
         with contextlib.ExitStack() as undone:
@@ -144,7 +143,7 @@ class Edge:
     def _stale(self, items: Iterable[pytest.Item]) -> list[ConfigError]:
         if self.state.gomem_config is None or not self.selection.has_all():
             return []
-        from pytest_gomem.stale import without_a_test
+        from pytest_gomem.plugin.selection import without_a_test
 
         nodeids = [test_id(item) for item in items]
         errors = without_a_test(self.state.gomem_config, nodeids, self.selection.was_looked_for)
@@ -170,8 +169,8 @@ class Edge:
         if plan is None:
             return None
         if MEASURED not in item.stash:
-            from pytest_gomem.measured import MeasuredItem
-            from pytest_gomem.rounds import schedule_of
+            from pytest_gomem.plugin.measured import MeasuredItem
+            from pytest_gomem.plugin.rounds import schedule_of
 
             options, references = self.state.options, self.keeping.references()
             artifacts = options["artifacts"]
@@ -196,7 +195,7 @@ class Edge:
         if call.excinfo is None or PLAN not in item.stash:
             report = yield
         else:
-            from pytest_gomem.body_errors import abridge, hide_our_frames
+            from pytest_gomem.plugin.body_errors import abridge, hide_our_frames
 
             is_skipped = call.excinfo.errisinstance(pytest.skip.Exception)
             if call.when == "setup" and MEASURED in item.stash and not is_skipped:

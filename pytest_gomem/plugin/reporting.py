@@ -1,26 +1,108 @@
-"""Owns the records of a run's tests: collected in the controlling process, handed to the reporters, told at the end."""
+"""The records of a run's tests: collected in the controlling process, handed to the reporters; tests without one."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gomem import against
 from pytest_gomem.base.errors import GomemError
-from pytest_gomem.junit_file import junit_of, takes_test_properties
-from pytest_gomem.plugin_calls import each_call
-from pytest_gomem.use import is_worker
+from pytest_gomem.plugin import settings as against
+from pytest_gomem.plugin.hook_calls import each_call
+from pytest_gomem.plugin.use import is_worker
 
 if TYPE_CHECKING:
+    import pytest
+    from _pytest.junitxml import LogXML
+
     from pytest_gomem.config.accepted import Acceptance
-    from pytest_gomem.outcomes import Outcomes
+    from pytest_gomem.plugin.selection import Selection
+    from pytest_gomem.plugin.state import State
     from pytest_gomem.report.text import Line
     from pytest_gomem.results.run_record import RunRecord, TestRecord
-    from pytest_gomem.selection import Selection
-    from pytest_gomem.state import State
+
+
+def takes_test_properties(config: pytest.Config) -> bool:
+    """Whether a test's own properties go where they are read: junit-10.xsd, of xunit2, has none within a test."""
+    return not config.getoption("xmlpath", None) or config.getini("junit_family") in ("xunit1", "legacy")
+
+
+def junit_of(config: pytest.Config) -> LogXML | None:
+    """What writes the file in this process; None where none is written here."""
+    from _pytest.junitxml import xml_key  # as pytest's own fixture record_testsuite_property finds it
+
+    return config.stash.get(xml_key, None)
+
+
+_FILE = "planned.json"
+_CRASH = "???"  # the phase that xdist names in the report of a test whose worker died
+
+
+@dataclass(eq=False)  # pytest 8.0 hashes its plugins
+class Outcomes:
+    """What became of each test that was to be measured, registered as a plugin of its own.
+
+    Under xdist a worker leaves the list of these tests in the run's folder; one on another machine has no such folder,
+    and its tests are known by their results alone.
+    """
+
+    state: State
+    interrupted: bool = False
+    _planned: tuple[str, ...] = ()
+    _started: set[str] = field(default_factory=set)
+    _crashed: dict[str, str] = field(default_factory=dict)
+
+    def plan(self, nodeids: Iterable[str]) -> None:
+        """The tests that are going to be measured."""
+        self._planned = tuple(nodeids)
+        if is_worker(self.state.config):
+            from pytest_gomem.base.files import write_whole
+
+            write_whole(self.state.run_dir / _FILE, json.dumps(self._planned))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test begins, here or on a worker."""
+        self._started.add(nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A worker died, and xdist says in which test."""
+        if report.when == _CRASH:
+            self._crashed[report.nodeid] = str(report.longrepr).strip().partition("\n")[0]
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Ctrl-C, or pytest.exit()."""
+        self.interrupted = True
+
+    def without_result(self, known: Collection[str], session: pytest.Session) -> tuple[TestRecord, ...]:
+        """A record, without windows, of each planned test that is not among the known ones."""
+        if self.state.config.option.collectonly:
+            return ()
+        from pytest_gomem.plugin.items import with_and_without_groups
+
+        started = with_and_without_groups(self._started)
+        crashed = {one: why for nodeid, why in self._crashed.items() for one in with_and_without_groups([nodeid])}
+        return tuple(
+            self._record(nodeid, crashed, started, session) for nodeid in self._expected() if nodeid not in known
+        )
+
+    def _expected(self) -> tuple[str, ...]:
+        file = self.state.run_dir / _FILE
+        return self._planned or (tuple(json.loads(file.read_text())) if file.exists() else ())
+
+    @staticmethod
+    def _record(nodeid: str, crashed: dict[str, str], started: Collection[str], session: pytest.Session) -> TestRecord:
+        from pytest_gomem.results.run_record import TestRecord
+
+        if nodeid in crashed:
+            return TestRecord(nodeid, "crashed", (), reason=crashed[nodeid] or "its xdist worker died")
+        if nodeid in started:
+            return TestRecord(nodeid, "interrupted", (), reason="the run ended while this test ran")
+        why = session.shouldfail or session.shouldstop
+        return TestRecord(nodeid, "not run", (), reason=str(why) if why else "the run ended before this test began")
 
 
 class Reporting:
@@ -86,7 +168,7 @@ class Reporting:
     @cached_property
     def _vanished(self) -> tuple[tuple[Acceptance, str], ...]:
         """What is accepted with nothing left to accept."""
-        from pytest_gomem.stale import nothing_to_accept
+        from pytest_gomem.plugin.selection import nothing_to_accept
 
         whole = self._selection.ran_all()
         return nothing_to_accept(self._state.gomem_config, self._records.values(), whole=whole)

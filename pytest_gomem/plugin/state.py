@@ -1,4 +1,4 @@
-"""Owns what one pytest run works with: its options, gomem.yaml, the metrics, a folder, and the run of the core."""
+"""What one pytest run works with: its options, gomem.yaml, the metrics, a folder, and the run of the core."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_gomem import against, option_values
 from pytest_gomem.base.errors import GomemError
-from pytest_gomem.use import default_config, is_worker
+from pytest_gomem.plugin import settings as against
+from pytest_gomem.plugin import settings as option_values
+from pytest_gomem.plugin.use import default_config, is_worker
 
 if TYPE_CHECKING:
     import pytest
 
     from pytest_gomem.config.file import GomemConfig
     from pytest_gomem.measure.registry import Registry
-    from pytest_gomem.options import Said
+    from pytest_gomem.plugin.options import Said
     from pytest_gomem.session.run import Run
 
 
@@ -52,7 +53,7 @@ class State:
         """The metrics of all plugins."""
         from pytest_gomem.measure.metric import Metric
         from pytest_gomem.measure.registry import Registry
-        from pytest_gomem.plugin_calls import gathered
+        from pytest_gomem.plugin.hook_calls import gathered
 
         given = list(gathered(self.config, "pytest_gomem_metrics", Metric))
         return Registry(metric for metrics in reversed(given) for metric in metrics)
@@ -60,9 +61,9 @@ class State:
     @cached_property
     def run(self) -> Run:
         """The core's run."""
-        from pytest_gomem.announcing import announce
         from pytest_gomem.observe.sources import Source
-        from pytest_gomem.plugin_calls import gathered
+        from pytest_gomem.plugin.hook_calls import gathered
+        from pytest_gomem.plugin.messages import announce
         from pytest_gomem.session.run import DEFAULT_SAMPLE_RATE, Run, RunSettings
 
         sources = list(gathered(self.config, "pytest_gomem_sources", Source))

@@ -1,4 +1,4 @@
-"""Calling a hook of ours plugin by plugin, so that one that raises or returns rubbish is named, and harms no other."""
+"""Calls a hook of ours plugin by plugin, so that one that raises or returns rubbish is named, and harms no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns a line to the user in the middle of a test, while something takes long."""
+"""What users hear in the middle of a run: our warnings, and a line while something takes long."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from typing import Any
 
 import pytest
 
-from pytest_gomem.base.printable import printable
-from pytest_gomem.use import is_worker
+from pytest_gomem.base.printable import printable, printable_lines
+from pytest_gomem.plugin.use import is_worker
+
+
+class GomemWarning(pytest.PytestWarning):
+    """Something in gomem.yaml or a marker has no effect."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable_lines(text))
 
 
 def announce(config: pytest.Config, line: str) -> None:
