@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gomem.base.units import UNITS, format_value
-from pytest_gomem.cli import main as gomem
+from pytest_gomem.commands.cli import main as gomem
 from pytest_gomem.report.chart import Axis, Curve, draw
 
 HERE = Path(__file__).resolve().parent

@@ -1,1 +1,1 @@
-"""Owns the subcommands of `gomem`: each is a function of arguments and writers that returns the exit status."""
+"""The subcommands of `gomem`: each is a function of arguments and writers that returns the exit status."""

@@ -1,4 +1,4 @@
-"""Owns `gomem accept`: a broken limit of one test is accepted for a time, with a reason and an owner."""
+"""`gomem accept`: a broken limit of one test is accepted for a time, with a reason and an owner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.base.names import SeveralTests, find_tests
 from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.commands.arguments import Parser
-from pytest_gomem.commands.plugin_metrics import every_metric
+from pytest_gomem.commands.pytest_run import every_metric
 from pytest_gomem.config.accepted import (
     LIMITS,
     Acceptance,

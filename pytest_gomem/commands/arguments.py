@@ -1,4 +1,4 @@
-"""What the subcommands share in reading their arguments with argparse."""
+"""What every subcommand shares in reading its arguments: argparse, whose exits and mistakes become status and words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns `gomem baseline`: recording baselines, and looking at what is kept."""
+"""`gomem baseline`: records baselines, and shows what is kept."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
 from pytest_gomem.commands.arguments import Parser
-from pytest_gomem.commands.plugin_metrics import metrics_for
-from pytest_gomem.commands.pytest_run import run_pytest, status_of
+from pytest_gomem.commands.pytest_run import metrics_for, run_pytest, status_of
 from pytest_gomem.git.repository import Repository, git
 from pytest_gomem.judge.functions import figure_metric, figure_unit
 from pytest_gomem.judge.regressions import change_text

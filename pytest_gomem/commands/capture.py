@@ -1,4 +1,4 @@
-"""Owns `gomem capture`: a profile of a running service, saved as it came."""
+"""`gomem capture`: a profile of a running service, saved as it came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns `gomem compare`: pytest, with each test run on another commit or binary too."""
+"""`gomem compare`: pytest, with each test run on another commit or binary too."""
 
 from __future__ import annotations
 

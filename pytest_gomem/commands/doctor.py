@@ -1,4 +1,4 @@
-"""Owns `gomem doctor`: what can be measured on this machine, and whether gomem.yaml is in order."""
+"""`gomem doctor`: what can be measured on this machine, and whether gomem.yaml is in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_gomem import __version__
 from pytest_gomem.base.errors import ConfigErrors, GomemError
 from pytest_gomem.base.units import Unit
 from pytest_gomem.commands.arguments import Parser
-from pytest_gomem.commands.plugin_metrics import every_metric
+from pytest_gomem.commands.pytest_run import every_metric
 from pytest_gomem.config.file import load_config
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.measure.registry import Registry, builtin_metrics

@@ -1,4 +1,4 @@
-"""Owns `gomem flame`: from one profile, or two, to a flame graph in a file."""
+"""`gomem flame`: from one profile, or two, to a flame graph in a file."""
 
 from __future__ import annotations
 

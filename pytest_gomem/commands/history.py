@@ -1,4 +1,4 @@
-"""Owns `gomem history`: the course of a metric over commits, and where it changed."""
+"""`gomem history`: the trend of a metric over commits, and where it changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns `gomem run`: one program, from its start to its own end, measured whole."""
+"""`gomem run`: one program, from its start to its own end, measured whole."""
 
 from __future__ import annotations
 

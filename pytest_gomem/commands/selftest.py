@@ -1,4 +1,4 @@
-"""Owns `gomem selftest`: the user's own tests with and without a known burden, and whether their gate rings."""
+"""`gomem selftest`: the user's own tests with and without a known injected load: does their gate ring?"""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from pytest_gomem.base.files import run_folder
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import RATIO, format_value, parse_quantity
 from pytest_gomem.commands.arguments import Parser, checked
-from pytest_gomem.commands.plugin_metrics import LISTENING, read_declared
-from pytest_gomem.commands.pytest_run import run_pytest
+from pytest_gomem.commands.pytest_run import LISTENING, read_declared, run_pytest
 from pytest_gomem.instruments.injected_load import NO_BURDEN, VARIABLE, Burden, write_burden
 from pytest_gomem.plugin.declared import FILE_VARIABLE
 from pytest_gomem.report.accepted import read_report

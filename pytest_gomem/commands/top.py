@@ -1,4 +1,4 @@
-"""Owns `gomem top` and `gomem diff`: from a command line to a table or to JSON."""
+"""`gomem top` and `gomem diff`: from a command line to a table or to JSON."""
 
 from __future__ import annotations
 

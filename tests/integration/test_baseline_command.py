@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from git_repository import GitRepository
 
-from pytest_gomem import cli
 from pytest_gomem.baseline.snapshot import Snapshot
 from pytest_gomem.baseline.store import Store
+from pytest_gomem.commands import cli
 from pytest_gomem.pprof.read import read_profile
 from pytest_gomem.pprof.write import compressed
 

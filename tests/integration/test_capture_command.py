@@ -18,7 +18,7 @@ import psutil
 import pytest
 from looking import pprof_tool
 
-from pytest_gomem.cli import main
+from pytest_gomem.commands.cli import main
 from pytest_gomem.pprof.read import read_profile
 
 

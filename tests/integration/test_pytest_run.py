@@ -26,7 +26,7 @@ def test_long(database):
     while True:  # an interrupt just before one long sleep would wait for its end
         time.sleep(0.1)
 """
-COMMAND = "from pytest_gomem.cli import run; run()"
+COMMAND = "from pytest_gomem.commands.cli import run; run()"
 CAPTURED = "from pytest_gomem.commands.pytest_run import run_pytest; run_pytest(['-q'], captured=True)"
 
 

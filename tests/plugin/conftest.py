@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_gomem.cli import main
+from pytest_gomem.commands.cli import main
 from pytest_gomem.report.json_report import report_schema
 
 

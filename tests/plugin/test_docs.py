@@ -30,9 +30,9 @@ import pytest
 from shell import shell
 
 import pytest_gomem as gm
-from pytest_gomem import cli
 from pytest_gomem.base.errors import ConfigErrors
 from pytest_gomem.base.units import UNITS
+from pytest_gomem.commands import cli
 from pytest_gomem.config import accepted, arguments, budgets, file, gc, services
 from pytest_gomem.config.file import load_config
 from pytest_gomem.git.repository import Revision

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gomem.cli import main
+from pytest_gomem.commands.cli import main
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 HEAP_TYPES = ("alloc_objects", "alloc_space", "inuse_objects", "inuse_space")

@@ -13,7 +13,7 @@ GIT = {
     "GIT_CONFIG_SYSTEM": os.devnull,
 }
 
-COMMAND = (sys.executable, "-c", "from pytest_gomem.cli import run; run()", "history", "--file", "runs.jsonl")
+COMMAND = (sys.executable, "-c", "from pytest_gomem.commands.cli import run; run()", "history", "--file", "runs.jsonl")
 TESTS = """
 @pytest.mark.parametrize("number", [1, 2])
 def test_kept(go_service, number):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from own_metric import CONFTEST
 
-from pytest_gomem.cli import main
+from pytest_gomem.commands.cli import main
 from pytest_gomem.report.accepted import CACHE_FILE
 
 pytestmark = pytest.mark.usefixtures("go")

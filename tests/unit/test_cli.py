@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from pytest_gomem.cli import COMMANDS, main
+from pytest_gomem.commands.cli import COMMANDS, main
 
 VERBS = [[command] for command in COMMANDS]
 VERBS += [["baseline", verb] for verb in ("update", "list", "show", "diff", "prune")]

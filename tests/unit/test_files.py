@@ -11,10 +11,10 @@ from pprof_profiles import HEAP, location, profile
 from test_baseline_files import snapshot
 from test_history import entry
 
-from pytest_gomem import cli
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.baseline.store import Store
+from pytest_gomem.commands import cli
 from pytest_gomem.history.file import append
 from pytest_gomem.pprof.write import compressed
 from pytest_gomem.report.json_report import write_json

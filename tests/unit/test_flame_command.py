@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from pprof_profiles import HEAP, SPACE, location, profile
 
-from pytest_gomem.cli import main
+from pytest_gomem.commands.cli import main
 from pytest_gomem.pprof.write import compressed
 
 PLACES = {1: location("main.leak"), 2: location("main.main"), 3: location("main.small")}

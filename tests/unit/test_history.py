@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import calmly, metric, runs, window
 
-from pytest_gomem import cli
 from pytest_gomem.base.errors import ConfigError
+from pytest_gomem.commands import cli
 from pytest_gomem.git.repository import Revision
 from pytest_gomem.history.changes import change_points, changes_of, shifts_of
 from pytest_gomem.history.entry import Entry, entries_of, from_line, to_line, with_definition

@@ -11,7 +11,7 @@ import sys
 import pytest
 from pprof_profiles import HEAP, location, profile
 
-from pytest_gomem.cli import main
+from pytest_gomem.commands.cli import main
 from pytest_gomem.pprof.model import ValueType
 from pytest_gomem.pprof.write import compressed
 

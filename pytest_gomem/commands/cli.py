@@ -1,4 +1,4 @@
-"""Owns the `gomem` command: picks the subcommand, and turns errors into one line and exit status 2."""
+"""The `gomem` command: picks the subcommand, and turns errors into one line and exit status 2."""
 
 from __future__ import annotations
 
