@@ -25,7 +25,7 @@ GIVEN_UP = 120.0  # seconds until a pytest that does not end is killed
 SETTLED = 10.0
 MOST_LINES = 60
 SHOWN = 150  # characters of the first line
-SMALL = ("drips its header", "404", "exits in a get", "keeper is killed")
+SMALL = ("drips its header", "404", "exits in a get", "supervisor is killed")
 
 # Answers `kind`, which is its second argument; /healthz is answered well by those that begin with "then ".
 SERVER = """\
@@ -183,8 +183,8 @@ def configured(name: str, says: str, yaml: str) -> Fault:
     return Fault(name, says, yaml, hides=(*OTHERS, "\x1b[2J"))
 
 
-def keeper_gets(name: str, says: str, number: str) -> Fault:
-    """A test in whose midst the keeper gets a signal."""
+def supervisor_gets(name: str, says: str, number: str) -> Fault:
+    """A test in whose midst the supervisor gets a signal."""
     call = f"import psutil; os.kill(psutil.Process(go_service.pid).ppid(), signal.{number})"
     return replace(chaos(name, says, "serve", requested(call)), hides=OTHERS)
 
@@ -197,12 +197,12 @@ def built_by(name: str, says: str, go: str) -> Fault:
 
 
 LONG = "t" * 90
-# Its parent is the keeper, whose parent is pytest.
+# Its parent is the supervisor, whose parent is pytest.
 KILLS_PYTEST = "kill -9 $(cut -d' ' -f4 /proc/$PPID/stat)"
 
 FAULTS = (
-    keeper_gets("the keeper is killed", "is gone: it was killed by SIGKILL", "SIGKILL"),
-    keeper_gets("the keeper is stopped", "is stopped (SIGSTOP, or a debugger): it was given up", "SIGSTOP"),
+    supervisor_gets("the supervisor is killed", "is gone: it was killed by SIGKILL", "SIGKILL"),
+    supervisor_gets("the supervisor is stopped", "is stopped (SIGSTOP, or a debugger): it was given up", "SIGSTOP"),
     built_by("go hangs", "go version` did not answer within 20 s", "exec sleep 300"),
     built_by(
         "pytest is killed in a build",
@@ -357,7 +357,7 @@ def replaced(text: str, words: Mapping[str, str]) -> str:
 
 
 def still_there(mark: str) -> list[psutil.Process]:
-    """What lives SETTLED seconds after pytest's end: where that was killed, the keeper ends the others behind it."""
+    """What lives SETTLED seconds after pytest's end: where that was killed, the supervisor ends the others after it."""
     deadline = time.monotonic() + SETTLED
     while left := [process for process in psutil.process_iter() if _has(process, mark)]:
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
 """Shows that no process outlives pytest, however pytest ends: SIGKILL, SIGTERM, or Ctrl-C in the middle of a test.
 
 pytest is stopped while the test sleeps, or while a load is under way, on a service with two children of which each has
-left the session. What must be gone is every descendant that pytest had at that moment: keeper, load driver, service and
+left the session. What must be gone is every descendant of pytest at that moment: supervisor, load driver, service and
 its children. The peer is a service that a fixture starts by subprocess.Popen and terminates at its end.
 
     python benchmarks/no_process_left.py [--small]

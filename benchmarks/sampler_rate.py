@@ -1,4 +1,4 @@
-"""Shows that the timeline keeps its rate whatever the test itself does: it is sampled in the keeper, another process.
+"""Shows that the timeline keeps its rate whatever the test itself does: the supervisor, another process, samples it.
 
 The test computes in pure Python, in C code that computes and holds the GIL (a regular expression that backtracks), and
 in C code that holds the GIL and sleeps. Limit: 45 of the 50 samples a second, and what the widest gap was.

@@ -162,7 +162,7 @@ def tests(folder: Path, binary: Path, rounds: int) -> list[str]:
     project = Project(folder / "measured", TESTS, service_yaml(binary), given, CONFTEST)
     project.passed()
     figures = project.figures()
-    # The first turn starts the keeper and the load driver, once per run.
+    # The first turn starts the supervisor and the load driver, once per run.
     hand = median(figures["test_by_hand"]["call"][1:])
     phases = {when: median(figures["test_measured"][when][1:]) for when in ("setup", "call", "teardown")}
     whole = median(map(sum, zip(*(figures["test_measured"][when][1:] for when in phases), strict=True)))
@@ -171,7 +171,7 @@ def tests(folder: Path, binary: Path, rounds: int) -> list[str]:
         ("by hand: launch, wait until ready, stop", ms(hand), "", ""),
         ("go_service, empty body", ms(whole), ms(whole - hand), f"{(whole - hand) / TEST_LIMIT:.2f}"),
         *((f"  its {when}", ms(seconds), "", "") for when, seconds in phases.items()),
-        ("the first of the run (keeper, load driver)", ms(first), ms(first - hand), ""),
+        ("the first of the run (supervisor, load driver)", ms(first), ms(first - hand), ""),
     ]
     table(f"a measured test, medians of {rounds} turns", ("", "time", "more", "of 150 ms"), rows)
     return [f"a measured test takes {ms(whole - hand)} more"] if whole - hand > TEST_LIMIT else []

@@ -11,26 +11,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_gomem.base.errors import KeeperError
+from pytest_gomem.base.errors import SupervisorError
 
 if TYPE_CHECKING:
-    from pytest_gomem.supervisor.client import KeeperClient
+    from pytest_gomem.supervisor.client import SupervisorClient
 
 SLOW = 3.0  # seconds after which a command is called slow
 _DRAIN_SECONDS = 1.0  # a child in a group of its own is not killed, and may hold a pipe for ever
 WhenSlow = Callable[[], None]
 _Bytes = tuple[int, bytes, bytes]
 _Ends = Callable[[Callable[[float], bool]], bool]  # given how to wait that many seconds, whether it ended in time
-_keepers: list[tuple[Callable[[], KeeperClient], Path]] = []
+_keepers: list[tuple[Callable[[], SupervisorClient], Path]] = []
 
 
 @contextlib.contextmanager
-def started_by(keeper: Callable[[], KeeperClient], folder: Path) -> Iterator[None]:
-    """Have a keeper start what this process runs meanwhile, so that nothing of it outlives this process.
+def started_by(supervisor: Callable[[], SupervisorClient], folder: Path) -> Iterator[None]:
+    """Have a supervisor start what this process runs meanwhile, so that nothing of it outlives this process.
 
     folder: for its output.
     """
-    entry = (keeper, folder)
+    entry = (supervisor, folder)
     _keepers.append(entry)
     try:
         yield
@@ -62,7 +62,7 @@ def output_within(
         when_slow()
         return wait(seconds - SLOW)
 
-    run = _by_keeper if _keepers else _by_ourselves
+    run = _by_supervisor if _keepers else _by_ourselves
     output = run(command, cwd, env, ends)
     if output is None:
         raise TimeoutError(f"it took longer than {seconds:.3g} s")
@@ -70,18 +70,18 @@ def output_within(
     return status, out.decode(errors=errors), err.decode(errors=errors)
 
 
-def _by_keeper(command: Sequence[str], cwd: Path, env: Mapping[str, str], ends: _Ends) -> _Bytes | None:
+def _by_supervisor(command: Sequence[str], cwd: Path, env: Mapping[str, str], ends: _Ends) -> _Bytes | None:
     from pytest_gomem.supervisor.protocol import HelperRequest
 
     own, parent = _keepers[-1]
-    keeper = own()
+    supervisor = own()
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, prefix="helper-") as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         try:
-            helper = keeper.help(HelperRequest(list(command), dict(env), str(cwd), str(out), str(err)))
-        except KeeperError as error:
-            if keeper.is_lost:
+            helper = supervisor.help(HelperRequest(list(command), dict(env), str(cwd), str(out), str(err)))
+        except SupervisorError as error:
+            if supervisor.is_lost:
                 raise
             raise OSError(str(error)) from None
         try:

@@ -95,7 +95,7 @@ class ServiceDied(LaunchError):
     """A service ended while it was needed: exit status, signal, panic or OOM kill stand in the message."""
 
 
-class KeeperError(GomemError):
+class SupervisorError(GomemError):
     """The helper process that holds the services could not be reached."""
 
 

@@ -17,7 +17,7 @@ from pytest_gomem.config.file import load_config
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.observe import kernel, oom
-from pytest_gomem.supervisor.client import KeeperClient
+from pytest_gomem.supervisor.client import SupervisorClient
 from pytest_gomem.supervisor.spawn import small_forker
 
 Finding = tuple[bool, str, str]  # in order, what, words
@@ -37,7 +37,7 @@ def doctor(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
 
 def _findings() -> Iterator[Finding]:
     yield _try("Go", lambda: str(find_toolchain()))
-    yield _try("keeper", _keeper)
+    yield _try("supervisor", _supervisor)
     yield (True, "peak RSS", _peak_words())
     yield (True, "short runs", _run_words())
     yield (True, "OOM kills", ", ".join(oom.counters(os.getpid())) or "not provable: no counter can be read")
@@ -54,13 +54,13 @@ def _try(what: str, check: Callable[[], str]) -> Finding:
         return False, what, str(error)
 
 
-def _keeper() -> str:
-    keeper = KeeperClient()
+def _supervisor() -> str:
+    supervisor = SupervisorClient()
     try:
-        keeper.ask("ping")
+        supervisor.ask("ping")
         return "starts and answers"
     finally:
-        keeper.close()
+        supervisor.close()
 
 
 def _peak_words() -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_gomem.base.errors import KeeperError
+from pytest_gomem.base.errors import SupervisorError
 from pytest_gomem.base.files import run_folder
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import ServiceConfig
@@ -104,7 +104,7 @@ def remove_folders(tmp: Path, socket: Path | None) -> None:
 
 def discard(launched: Launched) -> None:
     """Stop a launched program at once and drop what was recorded of it."""
-    with contextlib.suppress(KeeperError):  # a keeper that is gone took its services along
+    with contextlib.suppress(SupervisorError):  # a supervisor that is gone took its services along
         launched.child.stop(grace=0.0)
     launched.child.forget()
     launched.remove_folders()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_gomem.base.commands import SLOW
-from pytest_gomem.base.errors import KeeperError, LaunchError, ObserveError, ServiceDied
+from pytest_gomem.base.errors import LaunchError, ObserveError, ServiceDied, SupervisorError
 from pytest_gomem.config import gc as gc_config
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.marker import BuildAxes
@@ -26,7 +26,7 @@ from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_gctrace, program_of
 from pytest_gomem.launch.sides import NewSide, Origin, Source
 from pytest_gomem.observe import kernel
-from pytest_gomem.supervisor.client import KeeperClient, KeptChild
+from pytest_gomem.supervisor.client import KeptChild, SupervisorClient
 from pytest_gomem.supervisor.protocol import ExitRecord, LaunchRequest
 
 MAX_PORT_TRIES = 5
@@ -66,19 +66,19 @@ class _Command:
 
 
 class Launcher:
-    """Starts services with one keeper; builds go to `run_dir`, private folders of launches too.
+    """Starts services with one supervisor; builds go to `run_dir`, private folders of launches too.
 
     announce: told a line for the user while a build takes long.
     """
 
     def __init__(
         self,
-        keeper: Callable[[], KeeperClient],
+        supervisor: Callable[[], SupervisorClient],
         run_dir: Path,
         sample_rate: float,
         announce: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._keeper = keeper
+        self._supervisor = supervisor
         self._announce = announce
         self._run_dir = run_dir
         self._sample_rate = sample_rate
@@ -204,8 +204,8 @@ class Launcher:
 
     def _launch(self, config: ServiceConfig, request: LaunchRequest, hidden: Mapping[str, str]) -> KeptChild:
         try:
-            return self._keeper().launch(request)
-        except KeeperError as error:
+            return self._supervisor().launch(request)
+        except SupervisorError as error:
             command = shlex.join(unexpanded(word, hidden) for word in request.argv)
             raise LaunchError(config.name, f"could not be started: {error}\n  {command}  (in {request.cwd})") from None
 
@@ -249,7 +249,7 @@ class Launcher:
             serving = replace(serving, no_gctrace=others)
             try:
                 child.serve_by(serving.pid)
-            except KeeperError as error:
+            except SupervisorError as error:
                 words = f"pid {serving.pid}, which served, has ended: {error}"
                 raise ServiceDied(config.name, words, both_ends(launched.shown_log()), "log") from None
         running, peak = self._running(serving.pid, launched.argv[0]), _peak_when_ready(config, serving.pid)

@@ -18,7 +18,7 @@ class Sampler:
     """Samples one process; a reading that fails yields None and never raises.
 
     psutil identifies the process and its descendants. RSS, peak and threads come from /proc/PID/status, kept open, in
-    one read: of a keeper that has just woken up it takes 45 us, psutil's memory_info 115 us, for the same RSS. A file
+    one read: just after waking up it takes the supervisor 45 us, psutil's memory_info 115 us, for the same RSS. A file
     of /proc that is kept open never becomes that of another process. Where there is none psutil tells the RSS.
     """
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_gomem.base.errors import BudgetBroken, GomemError, KeeperError
+from pytest_gomem.base.errors import BudgetBroken, GomemError, SupervisorError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.printable import printable_lines
 from pytest_gomem.baseline.lookup import window_name
@@ -253,7 +253,7 @@ class MeasuredItem:
         """Show, and keep, the logs of what had started before the set-up failed: nothing was measured yet."""
         started = [*self._services(), *(service for gomem in self.course.round.gomems for service in gomem.services)]
         for number, service in enumerate(one for one in dict.fromkeys(started) if one.has_log()):
-            with contextlib.suppress(KeeperError):  # gone, and the log with it: what has failed the set-up is told
+            with contextlib.suppress(SupervisorError):  # gone, and the log with it: what has failed the set-up is told
                 end = printable_lines(service.shown_log(tail=LOG_LINES))
                 text = f"service '{service.name}' had started; the end of its log:\n{end}"
                 self._item.add_report_section("setup", "gomem", "\n".join((text, *self._keep_log(service, number))))

@@ -186,7 +186,7 @@ class Gomem(Launchpad):
         godebug: str | Mapping[str, object] | None = None,
         unbounded: bool = False,
     ) -> Measurement:
-        """Run a program to its own end and measure it whole; its peak is the ru_maxrss of the keeper's wait4.
+        """Run a program to its own end and measure it whole; its peak is the ru_maxrss of the supervisor's wait4.
 
         name: of the window, the service's unless said. ops: how many operations the run is. timeout: seconds, or
         "10min". allow_exit: the exit statuses that are no failure. The others as of `launch`.

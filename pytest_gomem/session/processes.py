@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pytest_gomem.base.errors import KeeperError, ObserveError
+from pytest_gomem.base.errors import ObserveError, SupervisorError
 from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, GcSettings
 from pytest_gomem.config.tokens import expand
 from pytest_gomem.launch import ending
@@ -32,7 +32,7 @@ _NOT_AWAITED = Missing("nobody knows when its start has ended: gomem.yaml says b
 
 
 class LaunchedProcess:
-    """A service or program that the keeper holds for us."""
+    """A service or program that the supervisor holds for us."""
 
     may_reset_peak = True
 
@@ -66,7 +66,7 @@ class LaunchedProcess:
 
     @property
     def kept(self) -> KeptChild:
-        """The keeper's handle."""
+        """The supervisor's handle."""
         return self.launched.child
 
     @property
@@ -175,7 +175,7 @@ class LaunchedProcess:
             return "is running"
         words = ending.describe(ended, self.shown_log())
         if ended.code == 0:
-            with contextlib.suppress(KeeperError):
+            with contextlib.suppress(SupervisorError):
                 words += left_behind(self.kept.members())
         if not ended.is_known and (starter := self.kept.wait(_STARTER_PATIENCE).exit) is not None:
             words += f"; what had started it {ending.describe(starter, '')}"
@@ -191,7 +191,7 @@ class LaunchedProcess:
 
     def stop(self) -> None:
         """SIGTERM, grace, SIGKILL, the whole family; what was recorded stays readable."""
-        with contextlib.suppress(KeeperError):  # a keeper that is gone took its services along
+        with contextlib.suppress(SupervisorError):  # a supervisor that is gone took its services along
             self._final = self._end(self.kept.stop(self.launched.config.stop_grace))
         if isinstance(self._endpoint, PprofEndpoint):
             self._endpoint.close()

@@ -34,7 +34,7 @@ from pytest_gomem.observe.sources import SOURCES, Source
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
-from pytest_gomem.supervisor.client import KeeperClient, Watched
+from pytest_gomem.supervisor.client import SupervisorClient, Watched
 
 DEFAULT_SAMPLE_RATE = 50.0
 
@@ -77,21 +77,21 @@ class Run:
         self.settings = settings
         # The tests that may share a process, which has one profile rate for all: their ids, and their markers' budgets.
         self.sharing: tuple[tuple[str, tuple[tuple[Budget, ...], ...]], ...] = ()
-        self._keeper: KeeperClient | None = None
-        self._keeper_lock = threading.Lock()
+        self._supervisor: SupervisorClient | None = None
+        self._supervisor_lock = threading.Lock()
         self._helpers = contextlib.ExitStack()
-        self._helpers.enter_context(started_by(lambda: self.keeper, settings.run_dir / "tmp"))
+        self._helpers.enter_context(started_by(lambda: self.supervisor, settings.run_dir / "tmp"))
 
     @property
-    def keeper(self) -> KeeperClient:
+    def supervisor(self) -> SupervisorClient:
         """The helper process, started when the first service needs it, and anew where it was killed or given up."""
-        with self._keeper_lock:
-            if self._keeper is not None and self._keeper.is_lost:
-                self._keeper.close()
-                self._keeper = None
-            if self._keeper is None:
-                self._keeper = KeeperClient()
-            return self._keeper
+        with self._supervisor_lock:
+            if self._supervisor is not None and self._supervisor.is_lost:
+                self._supervisor.close()
+                self._supervisor = None
+            if self._supervisor is None:
+                self._supervisor = SupervisorClient()
+            return self._supervisor
 
     @cached_property
     def reasons(self) -> Reasons:
@@ -111,7 +111,7 @@ class Run:
     @cached_property
     def _launcher(self) -> Launcher:
         settings = self.settings
-        return Launcher(lambda: self.keeper, settings.run_dir, settings.sample_rate, settings.announce)
+        return Launcher(lambda: self.supervisor, settings.run_dir, settings.sample_rate, settings.announce)
 
     @cached_property
     def _origins(self) -> Mapping[Side, Origin]:
@@ -178,17 +178,17 @@ class Run:
     def _watch(self, pid: int) -> Watched:
         if not psutil.pid_exists(pid):
             raise LaunchError(f"pid {pid}", "there is no such process to attach to")
-        return self.keeper.watch(pid, tree=False, sample_rate=self.settings.sample_rate)
+        return self.supervisor.watch(pid, tree=False, sample_rate=self.settings.sample_rate)
 
     def close(self) -> None:
-        """End the load driver and the keeper, and with it whatever still runs."""
+        """End the load driver and the supervisor, and with it whatever still runs."""
         self._helpers.close()
         if "load_driver" in self.__dict__:
             with contextlib.suppress(OSError):
                 self.__dict__.pop("load_driver").close()
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
+        if self._supervisor is not None:
+            self._supervisor.close()
+            self._supervisor = None
         if "_launcher" in self.__dict__:
             self.__dict__.pop("_launcher").close()
 

@@ -15,7 +15,7 @@ from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
 from pytest_gomem.supervisor.protocol import ExitRecord
 
-UNTIL_REAPED = 0.1  # seconds from where a dying process closes its connections to where the keeper hears of its end
+UNTIL_REAPED = 0.1  # seconds from where a dying process closes its connections to where the supervisor hears of its end
 
 
 class Timeline(Protocol):

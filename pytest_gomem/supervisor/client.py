@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from pytest_gomem.base.errors import KeeperError
+from pytest_gomem.base.errors import SupervisorError
 from pytest_gomem.base.helper_process import helper_path, is_stopped
 from pytest_gomem.observe.records import GcCycle, Sample
 from pytest_gomem.supervisor.protocol import Channel, ChildState, HelperRequest, LaunchRequest, Message, to_message
@@ -25,15 +25,15 @@ _BOOTSTRAP = (
     "from pytest_gomem.supervisor.loop import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 )
 _FIRST_LOOK, _LONGEST_LOOK = 0.001, 0.02
-_LOOK_AT_KEEPER = 0.5
-_SILENCE = 60.0  # seconds without an answer until a keeper is given up; a launch takes 10 of them at most
+_LOOK_AT_SUPERVISOR = 0.5
+_SILENCE = 60.0  # seconds without an answer until a supervisor is given up; a launch takes 10 of them at most
 _SILENCE_STOPPED = 5.0  # the same for one that is stopped, as by SIGSTOP or a debugger
-_END = 40.0  # seconds that a keeper may take to end all that it holds
+_END = 40.0  # seconds that a supervisor may take to end all that it holds
 FOREVER = float("inf")
 
 
-class KeeperClient:
-    """A running keeper; safe to use from several threads."""
+class SupervisorClient:
+    """A running supervisor; safe to use from several threads."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
@@ -52,7 +52,7 @@ class KeeperClient:
 
     @property
     def pid(self) -> int:
-        """Pid of the keeper process."""
+        """Pid of the supervisor process."""
         return self._process.pid
 
     @property
@@ -61,27 +61,27 @@ class KeeperClient:
         return os.getpid() == self._owner and (bool(self._lost) or self._process.poll() is not None)
 
     def ask(self, do: str, **arguments: object) -> Message:
-        """One request and its answer; raises KeeperError when the keeper is gone, silent for too long, or refuses."""
+        """One request and its answer; raises SupervisorError when it is gone, silent too long, or refuses."""
         if os.getpid() != self._owner:
-            raise KeeperError("gomem objects belong to the process that made them: this is a forked copy")
+            raise SupervisorError("gomem objects belong to the process that made them: this is a forked copy")
         with self._lock:
             if self._lost:
-                raise KeeperError(self._lost)
+                raise SupervisorError(self._lost)
             try:
                 serial = next(self._serials)
                 self._channel.send({"serial": serial, "do": do, **arguments})
                 answer = self._answer_to(serial)
             except OSError as error:
-                self._lost = f"the keeper process {self.pid}, which holds the services, {self._what_became(error)}"
-                raise KeeperError(self._lost) from None
+                self._lost = f"the supervisor process {self.pid}, which holds the services, {self._what_became(error)}"
+                raise SupervisorError(self._lost) from None
         if "error" in answer:
-            raise KeeperError(str(answer["error"]))
+            raise SupervisorError(str(answer["error"]))
         return answer
 
     def _answer_to(self, serial: int) -> Message:
         asked = time.monotonic()
         while True:
-            while not self._channel.has_come(_LOOK_AT_KEEPER):
+            while not self._channel.has_come(_LOOK_AT_SUPERVISOR):
                 silence = time.monotonic() - asked
                 if silence > (_SILENCE_STOPPED if is_stopped(self.pid) else _SILENCE):
                     raise TimeoutError(f"{silence:.0f} s")
@@ -94,28 +94,28 @@ class KeeperClient:
             stopped = "is stopped (SIGSTOP, or a debugger)" if is_stopped(self.pid) else "does not answer"
             return f"{stopped}: it was given up after {error}"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            status = self._process.wait(_LOOK_AT_KEEPER)
+            status = self._process.wait(_LOOK_AT_SUPERVISOR)
             return (
                 f"is gone: it was killed by {signal.Signals(-status).name}" if status < 0 else "is gone: it has ended"
             )
         return f"is gone: {error}"
 
     def launch(self, request: LaunchRequest) -> KeptChild:
-        """Start a program; raises KeeperError with the system's words when it cannot be started."""
+        """Start a program; raises SupervisorError with the system's words when it cannot be started."""
         return self._start("launch", request)
 
     def help(self, request: HelperRequest) -> KeptChild:
-        """Start a command that is to run to its end, as a build is; raises KeeperError as `launch` does."""
+        """Start a command that is to run to its end, as a build is; raises SupervisorError as `launch` does."""
         return self._start("help", request)
 
     def _start(self, do: str, request: LaunchRequest | HelperRequest) -> KeptChild:
         key = next(self._keys)
         try:
             answer = self.ask(do, id=key, **{do: to_message(request)})
-        except KeeperError:
+        except SupervisorError:
             raise
         except BaseException:  # interrupted: it may be running by now, and nobody else could stop it
-            with contextlib.suppress(KeeperError):
+            with contextlib.suppress(SupervisorError):
                 self.ask("forget", id=key)
             raise
         return KeptChild(self, key, ChildState.from_message(answer["state"]))
@@ -127,7 +127,7 @@ class KeeperClient:
         return Watched(self, key)
 
     def close(self) -> None:
-        """Let the keeper kill what is left and end; where it was killed or is stopped, kill what it has left."""
+        """Let the supervisor kill what is left and end; where it was killed or is stopped, kill what it has left."""
         if os.getpid() == self._owner:
             with contextlib.suppress(OSError):  # it is gone already
                 self._channel.shutdown()
@@ -138,11 +138,11 @@ class KeeperClient:
         self._channel.close()
 
     def _end(self) -> int:
-        """The exit status of the keeper, which is killed if it does not end by itself."""
+        """The exit status of the supervisor, which is killed if it does not end by itself."""
         asked = time.monotonic()
         while not self._lost:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return self._process.wait(_LOOK_AT_KEEPER)
+                return self._process.wait(_LOOK_AT_SUPERVISOR)
             if time.monotonic() - asked > (_SILENCE_STOPPED if is_stopped(self.pid) else _END):
                 break
         self._process.kill()
@@ -152,8 +152,8 @@ class KeeperClient:
 class Watched:
     """A sampled process."""
 
-    def __init__(self, keeper: KeeperClient, key: int) -> None:
-        self._keeper = keeper
+    def __init__(self, supervisor: SupervisorClient, key: int) -> None:
+        self._supervisor = supervisor
         self._key = key
 
     def samples(self, since: float = 0.0, until: float = FOREVER) -> tuple[Sample, ...]:
@@ -162,18 +162,18 @@ class Watched:
 
     def forget(self) -> None:
         """Stop sampling and drop what was recorded; the process itself is left alone."""
-        with contextlib.suppress(KeeperError):
+        with contextlib.suppress(SupervisorError):
             self._ask("unwatch")
 
     def _ask(self, do: str, **arguments: object) -> Message:
-        return self._keeper.ask(do, id=self._key, **arguments)
+        return self._supervisor.ask(do, id=self._key, **arguments)
 
 
 class KeptChild(Watched):
-    """A program that the keeper launched."""
+    """A program that the supervisor launched."""
 
-    def __init__(self, keeper: KeeperClient, key: int, first: ChildState) -> None:
-        super().__init__(keeper, key)
+    def __init__(self, supervisor: SupervisorClient, key: int, first: ChildState) -> None:
+        super().__init__(supervisor, key)
         self.pid = first.pid
         self.started = first.started
         self._is_served_by_another = False
@@ -185,7 +185,7 @@ class KeptChild(Watched):
     def serve_by(self, pid: int) -> None:
         """Sample another process of the family from now on, the one that serves, and tell its end beside the child's.
 
-        Raises KeeperError when it has ended already.
+        Raises SupervisorError when it has ended already.
         """
         self._ask("serve_by", pid=pid)
         self._is_served_by_another = True
@@ -210,7 +210,7 @@ class KeptChild(Watched):
     def stop(self, grace: float) -> ChildState:
         """SIGTERM, then after `grace` seconds SIGKILL, until nothing of the family is left."""
         self._ask("terminate", grace=grace)
-        # The kernel ends a killed process in its own time, long for many GB; the keeper goes on killing meanwhile.
+        # The kernel ends a killed process in its own time, long for many GB; the supervisor goes on killing meanwhile.
         return self._wait_until(lambda state: self._has_all_ended(state) and not self.members(), grace + 30.0)
 
     def _has_all_ended(self, state: ChildState) -> bool:
@@ -227,7 +227,7 @@ class KeptChild(Watched):
 
     def forget(self) -> None:
         """Drop what was recorded; kills what still runs."""
-        with contextlib.suppress(KeeperError):
+        with contextlib.suppress(SupervisorError):
             self._ask("forget")
 
     def _wait_until(self, done: Callable[[ChildState], bool], timeout: float) -> ChildState:

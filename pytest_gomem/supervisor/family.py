@@ -80,9 +80,9 @@ def _twice(look: Callable[[], list[int]]) -> list[int]:
     return look() or look()
 
 
-def kill_orphans_of(keeper: int) -> None:
-    """SIGKILL what a keeper that was itself killed has left behind: nobody else knows of it."""
-    mark = mark_of(keeper, "")
+def kill_orphans_of(supervisor: int) -> None:
+    """SIGKILL what a supervisor that was itself killed has left behind: nobody else knows of it."""
+    mark = mark_of(supervisor, "")
     deadline = time.monotonic() + _PATIENCE
     while (orphans := _marked(mark)) and time.monotonic() < deadline:  # new ones may appear meanwhile
         send(signal.SIGKILL, orphans)
@@ -99,9 +99,9 @@ def _marked(mark: str) -> list[int]:
     return found
 
 
-def mark_of(keeper: int, launch: object) -> str:
+def mark_of(supervisor: int, launch: object) -> str:
     """The value of LAUNCH_MARK in all processes of one launch."""
-    return f"{keeper}-{launch}"
+    return f"{supervisor}-{launch}"
 
 
 def send(number: signal.Signals, pids: Iterable[int]) -> list[int]:

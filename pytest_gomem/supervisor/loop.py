@@ -22,7 +22,7 @@ _KILL_AGAIN = 0.005
 _KILL_PATIENCE = 30.0  # seconds for the kernel to end killed processes: many GB take long, a stuck disk for ever
 
 
-class Keeper:
+class Supervisor:
     """The single-threaded loop; all state of all services lives here."""
 
     def __init__(self, channel: ServingChannel, parent: int) -> None:
@@ -143,7 +143,7 @@ class Keeper:
     def _answer(self, request: Message) -> Message:
         handler: Callable[[Message], Message] | None = getattr(self, f"_on_{request['do']}", None)
         if handler is None:
-            return {"error": f"the keeper knows no '{request['do']}'"}
+            return {"error": f"the supervisor knows no '{request['do']}'"}
         try:
             return handler(request)
         except Exception as error:  # what one request spoils must not end the services of the others
@@ -237,12 +237,12 @@ def _default_signals() -> None:
 
 
 def main(fd: int, parent: int) -> None:
-    """Run the keeper on an inherited socket, for the process `parent`."""
+    """Run the supervisor on an inherited socket, for the process `parent`."""
     become_subreaper()
     _default_signals()
-    keeper = Keeper(ServingChannel(socket.socket(fileno=fd)), parent)
+    supervisor = Supervisor(ServingChannel(socket.socket(fileno=fd)), parent)
     # Handlers, since a signal that is ignored here would stay ignored in every service.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: keeper.stop())
-    keeper.run()
+    signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
+    supervisor.run()

@@ -18,7 +18,7 @@ from pytest_gomem.supervisor.protocol import ChildState, ExitRecord, HelperReque
 from pytest_gomem.supervisor.spawn import LAUNCH_MARK
 
 PIPE_BYTES = 1 << 20
-# A look takes at most this much: 1 MiB of look-alikes of gctrace lines would keep the keeper from sampling for 70 ms.
+# A look takes at most this much: 1 MiB of look-alikes of gctrace lines would stop the sampling for 70 ms.
 READ_BYTES = 1 << 17
 
 
@@ -156,5 +156,5 @@ class Helper(Kept):
                 stderr=err,
                 start_new_session=True,
             )
-        process.returncode = 0  # the keeper's own wait4 reaps it
+        process.returncode = 0  # the supervisor's own wait4 reaps it
         super().__init__(process.pid, mark, started)

@@ -67,7 +67,7 @@ class ExitRecord:
 
 @dataclass(frozen=True)
 class ChildState:
-    """What the keeper knows of a child right now; `log_end` is the offset behind its last log byte.
+    """What the supervisor knows of a child right now; `log_end` is the offset behind its last log byte.
 
     serving_exit: how the process ended that serves in the child's place, where there is one.
     """
@@ -114,7 +114,7 @@ def _line(message: Message) -> bytes:
 
 
 class Channel:
-    """Pytest's end: sends and waits; raises OSError when the keeper is gone, or takes nothing for `timeout` seconds."""
+    """Pytest's end: sends and waits; raises OSError when the other end is gone or takes nothing for `timeout` s."""
 
     def __init__(self, sock: socket.socket, timeout: float) -> None:
         sock.settimeout(timeout)
@@ -148,7 +148,7 @@ class Channel:
 
 
 class ServingChannel:
-    """The keeper's end: never waits, since pytest may be stopped or dead in the middle of a message."""
+    """The supervisor's end: never waits, since pytest may be stopped or dead in the middle of a message."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)

@@ -51,7 +51,7 @@ class LogEnds:
 
 
 class Serving:
-    """A process of the family, mostly no child of the keeper's: how it ended is then known to its own parent alone.
+    """A process of the family, mostly no child of the supervisor's: how it ended is then known to its own parent alone.
 
     Raises psutil.NoSuchProcess.
     """
@@ -70,7 +70,7 @@ class Serving:
         try:
             if not self._process.is_running():
                 return True
-            # As an orphan it is the keeper's own by now, which reaps it and is told all.
+            # As an orphan it is the supervisor's own by now, which reaps it and is told all.
             return self._process.status() == psutil.STATUS_ZOMBIE and self._process.ppid() != os.getpid()
         except psutil.NoSuchProcess:
             return True

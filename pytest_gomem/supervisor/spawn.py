@@ -75,7 +75,7 @@ def spawn(
     forker = small_forker()
     if forker is None or not become_subreaper():
         process = _popen(argv, env, cwd, stdout, stderr, inherited, new_session=True)
-        # The keeper's own wait4 reaps it: Popen, which polls forgotten processes, would take the status away from it.
+        # The supervisor's own wait4 reaps it: Popen, which polls forgotten processes, would take the status away.
         process.returncode = 0
         return Spawned(process.pid, own_peak=False)
     _refuse_shell_script(argv[0])
@@ -171,7 +171,7 @@ def _adopted(known: set[int], mark: bytes, setsid: int) -> int:
         dead = [pid for pid in leaders if _name_and_state(pid)[1] == "Z"]
         if dead and time.monotonic() - begun > _WAIT_FOR_LIVING:
             return min(dead, key=lambda pid: (pid - setsid) % _PID_MAX)
-    raise OSError("the started process did not appear among the keeper's children")
+    raise OSError("the started process did not appear among the supervisor's children")
 
 
 def _carries(pid: int, mark: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Owns what integration tests share beside tests/conftest.py: a keeper, launches, and looks at living processes."""
+"""Owns what integration tests share beside tests/conftest.py: a supervisor, launches, and looks at living processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from pytest_gomem.config.file import load_config
 from pytest_gomem.launch.launched import discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
-from pytest_gomem.supervisor.client import KeeperClient, LaunchRequest
+from pytest_gomem.supervisor.client import LaunchRequest, SupervisorClient
 
 PATIENCE = 60.0  # seconds until a test gives up; none comes near when all is well
 TAG = "GOMEM_TEST_TAG"
@@ -36,19 +36,19 @@ def programs(binaries):
 
 
 @pytest.fixture
-def keeper():
-    """A running keeper; whatever it still holds ends with the test."""
-    keeper = KeeperClient()
-    yield keeper
-    keeper.close()
+def supervisor():
+    """A running supervisor; whatever it still holds ends with the test."""
+    supervisor = SupervisorClient()
+    yield supervisor
+    supervisor.close()
 
 
 @pytest.fixture
-def start(keeper, tmp_path):
-    """Starts a program with the keeper: start("sleep", "100", env={...}, tree=True)."""
+def start(supervisor, tmp_path):
+    """Starts a program with the supervisor: start("sleep", "100", env={...}, tree=True)."""
 
     def start(*argv, env=None, cwd=tmp_path, **options):
-        return keeper.launch(LaunchRequest(list(argv), {**os.environ, **(env or {})}, str(cwd), **options))
+        return supervisor.launch(LaunchRequest(list(argv), {**os.environ, **(env or {})}, str(cwd), **options))
 
     return start
 
@@ -112,9 +112,9 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def launch(keeper, config, tmp_path):
+def launch(supervisor, config, tmp_path):
     """Launches a service declared by keywords: launch(binary=..., args=[...], ready={...}); ended with the test."""
-    launcher = Launcher(lambda: keeper, tmp_path / "run", sample_rate=50.0)
+    launcher = Launcher(lambda: supervisor, tmp_path / "run", sample_rate=50.0)
     running = []
 
     def launch(overrides=None, until_ready=True, **service):

@@ -43,7 +43,7 @@ NAMED = {
     "fuzz_profiles": ("cases", "accepted", "refused in our words", "peak of a process"),
     "gc_cpu": ("against a CPU profile", "starvation", "by gctrace"),
     "gctrace_under_logging": ("accepted gctrace lines", "lost", "misread"),
-    "keeper_cost": ("of a core", "peer", "200 Hz"),
+    "supervisor_cost": ("of a core", "peer", "200 Hz"),
     "no_process_left": ("SIGKILL", "SIGTERM", "SIGINT", "none left"),
     "peak_of_small_program": ("go_service", "gomem.run", "own VmHWM", "of the limit"),
     "profiles": ("inuse_space", "alloc_space", "of its time", "of its memory"),

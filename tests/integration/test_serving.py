@@ -162,7 +162,7 @@ def test_a_refused_attach_watches_nothing(launch, programs, tmp_path):
     try:
         with pytest.raises(LaunchError, match="is not its own"):
             run.attach(os.getpid(), f"http://127.0.0.1:{launched.ports['']}/debug/pprof", reset_peak=False)
-        descriptors = Path(f"/proc/{run.keeper.pid}/fd").iterdir()
+        descriptors = Path(f"/proc/{run.supervisor.pid}/fd").iterdir()
         assert f"/proc/{os.getpid()}/status" not in [str(descriptor.readlink()) for descriptor in descriptors]
     finally:
         run.close()

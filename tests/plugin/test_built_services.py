@@ -20,7 +20,7 @@ plain:
 """
 
 
-KEEPER = """package main
+SUPERVISOR = """package main
 
 import (
 	"flag"
@@ -220,23 +220,23 @@ def test_a_broken_limit_names_its_line(scenario):
 
 def test_a_line_of_package_main_is_named_from_its_module(scenario, tmp_path):
     """In a program whose one package lies in cmd/api, as where no other was sampled."""
-    folder = tmp_path / "keeper" / "cmd" / "api"
+    folder = tmp_path / "supervisor" / "cmd" / "api"
     folder.mkdir(parents=True)
-    (folder.parents[1] / "go.mod").write_text("module example.com/keeper\n\ngo 1.21\n")
-    (folder / "main.go").write_text(KEEPER)
-    keeper = f"""\
-keeper:
+    (folder.parents[1] / "go.mod").write_text("module example.com/supervisor\n\ngo 1.21\n")
+    (folder / "main.go").write_text(SUPERVISOR)
+    supervisor = f"""\
+supervisor:
   build: {folder}
   args: ["--listen", "127.0.0.1:{{port}}"]
   ready: {{tcp: true}}
 """
     outcome = scenario(
         """
-        @pytest.mark.gomem(service="keeper", live_heap="10MB")
+        @pytest.mark.gomem(service="supervisor", live_heap="10MB")
         def test_keep(go_service):
             go_service.get("/keep")
         """,
-        more_services=keeper,
+        more_services=supervisor,
     ).run()
     assert outcome.status == 1
     first = outcome.window("test_keep")["culprits"][0]

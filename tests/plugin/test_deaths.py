@@ -131,8 +131,8 @@ def test_lost_port_race(scenario, tmp_path):
     assert (tmp_path / "stolen").exists()
 
 
-def test_lost_keeper(scenario):
-    """Whose keeper is killed or stopped fails with what became of it; the next test has another, and no process stays.
+def test_lost_supervisor(scenario):
+    """A test whose supervisor dies or stops fails and says so; the next test has another, and no process stays.
 
     How long a stopped one is waited for is shortened.
     """
@@ -141,20 +141,20 @@ def test_lost_keeper(scenario):
         import os, time
         import psutil
 
-        keepers = []
+        supervisors = []
 
         @pytest.mark.parametrize("signal", [9, 19, 0])
         def test_it(go_service, signal):
             assert go_service.get("/healthz").ok
-            keepers.append(psutil.Process(go_service.pid).parent())
-            os.kill(keepers[-1].pid, signal)
+            supervisors.append(psutil.Process(go_service.pid).parent())
+            os.kill(supervisors[-1].pid, signal)
 
         def test_ends():
-            assert len({keeper.pid for keeper in keepers}) == 3
-            assert [keeper.is_running() for keeper in keepers] == [False, False, True]
+            assert len({supervisor.pid for supervisor in supervisors}) == 3
+            assert [supervisor.is_running() for supervisor in supervisors] == [False, False, True]
         """,
         conftest="""
-        from pytest_gomem.keeper import client
+        from pytest_gomem.supervisor import client
 
         client._SILENCE_STOPPED = 0.2
         """,

@@ -1,9 +1,9 @@
-"""Shows what watching costs: the CPU that the keeper takes beside an idle service, at 50 and 200 samples a second.
+"""Shows what watching costs: the CPU that the supervisor takes beside an idle service, at 50 and 200 samples a second.
 
-The keeper's CPU clock is read before and after. Limit: 1% of a core at 50 Hz. The peer is the plainest sampler in
+The supervisor's CPU clock is read before and after. Limit: 1% of a core at 50 Hz. The peer is the plainest sampler in
 Python: a process that wakes as often and asks psutil for the RSS of the same service, and for nothing else.
 
-    python benchmarks/keeper_cost.py [--small]
+    python benchmarks/supervisor_cost.py [--small]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import psutil
 from common import program, small_asked, table, verdict, workshop
 
 from pytest_gomem.observe.kernel import cpu_seconds
-from pytest_gomem.supervisor.client import KeeperClient, KeptChild
+from pytest_gomem.supervisor.client import KeptChild, SupervisorClient
 from pytest_gomem.supervisor.protocol import LaunchRequest
 
 LIMIT = 0.01  # of a core, at 50 Hz
@@ -37,14 +37,14 @@ while True:
 
 
 @contextlib.contextmanager
-def idle_service(binary: Path, rate: float) -> Iterator[tuple[KeeperClient, KeptChild]]:
-    """A service that nobody asks anything, in a keeper's care."""
+def idle_service(binary: Path, rate: float) -> Iterator[tuple[SupervisorClient, KeptChild]]:
+    """A service that nobody asks anything, in a supervisor's care."""
     argv = [str(binary), "--listen", "127.0.0.1:0", "--log-ready"]
-    with contextlib.closing(KeeperClient()) as keeper:
-        child = keeper.launch(LaunchRequest(argv, dict(os.environ), "/", sample_rate=rate))
+    with contextlib.closing(SupervisorClient()) as supervisor:
+        child = supervisor.launch(LaunchRequest(argv, dict(os.environ), "/", sample_rate=rate))
         while "listening" not in child.log()[0]:
             time.sleep(0.01)
-        yield keeper, child
+        yield supervisor, child
 
 
 @contextlib.contextmanager
@@ -68,10 +68,10 @@ def shares(pids: list[int], seconds: float) -> list[float]:
 
 
 def measured(binary: Path, rate: float, seconds: float) -> tuple[float, float, float]:
-    """Shares of a core that the keeper and the peer take, and the samples a second that the keeper took meanwhile."""
-    with idle_service(binary, rate) as (keeper, child), bare_sampler(child.pid, rate) as peer:
+    """Shares of a core that the supervisor and the peer take, and how many samples a second the first took."""
+    with idle_service(binary, rate) as (supervisor, child), bare_sampler(child.pid, rate) as peer:
         began = time.monotonic()
-        ours, theirs = shares([keeper.pid, peer], seconds)
+        ours, theirs = shares([supervisor.pid, peer], seconds)
         return ours, theirs, len(child.samples(since=began)) / (time.monotonic() - began)
 
 
@@ -85,9 +85,9 @@ def main() -> int:
         (f"{rate:g} Hz", f"{ours:.2%}", f"{ours / LIMIT:.2f}", f"{theirs:.2%}", f"{reached:.1f} Hz")
         for rate, (ours, theirs, reached) in costs.items()
     ]
-    table("CPU of the keeper beside an idle service", ("asked", "of a core", "of 1%", "peer", "sampled"), rows)
+    table("CPU of the supervisor beside an idle service", ("asked", "of a core", "of 1%", "peer", "sampled"), rows)
     ours = costs[RATES[0]][0]
-    missed = [f"the keeper takes {ours:.2%} of a core at {RATES[0]:g} Hz"] if ours > LIMIT else []
+    missed = [f"the supervisor takes {ours:.2%} of a core at {RATES[0]:g} Hz"] if ours > LIMIT else []
     return verdict(missed, enforced=not small)
 
 

@@ -1,4 +1,4 @@
-"""The parts that the keeper is made of: log, tables, messages, pipes, OOM counters."""
+"""The parts that the supervisor is made of: log, tables, messages, pipes, OOM counters."""
 
 from __future__ import annotations
 

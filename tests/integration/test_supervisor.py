@@ -1,4 +1,4 @@
-"""The keeper: what it starts, keeps, stops and never leaves behind, with real processes throughout."""
+"""The supervisor: what it starts, keeps, stops and never leaves behind, with real processes throughout."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import psutil
 import pytest
 from looking import is_running
 
-from pytest_gomem.base.errors import KeeperError
+from pytest_gomem.base.errors import SupervisorError
 from pytest_gomem.launch import ending
 from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.observe import oom
-from pytest_gomem.supervisor.client import KeeperClient, LaunchRequest
+from pytest_gomem.supervisor.client import LaunchRequest, SupervisorClient
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 MIB = 1 << 20
@@ -68,7 +68,7 @@ def written_by(pid):
 
 
 class TestBirth:
-    def test_environment_is_exact(self, keeper):
+    def test_environment_is_exact(self, supervisor):
         """A service gets the asked variables, whatever their names and bytes, the launch mark, and no other."""
         asked = {
             "my.var-x": "1",
@@ -78,14 +78,14 @@ class TestBirth:
             "NOT_UTF8": "a\udcffb",
             "GOGC": "7",
         }
-        child = keeper.launch(LaunchRequest(["/bin/sleep", "100"], asked, "/"))
+        child = supervisor.launch(LaunchRequest(["/bin/sleep", "100"], asked, "/"))
         found = Path(f"/proc/{child.pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
         mark = [entry for entry in found if entry.startswith(b"PYTEST_GOMEM_LAUNCH=")]
         assert len(mark) == 1
         assert sorted(found) == sorted([os.fsencode(f"{name}={value}") for name, value in asked.items()] + mark)
 
     def test_only_the_standard_descriptors_are_inherited(self, start):
-        """Neither our open files nor the keeper's reach a service, and its stdin is empty."""
+        """Neither our open files nor the supervisor's reach a service, and its stdin is empty."""
         read_end, write_end = os.pipe()
         os.set_inheritable(write_end, True)
         try:
@@ -101,13 +101,13 @@ class TestBirth:
         ignored = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGQUIT)}
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM})
         try:
-            keeper = KeeperClient()
+            supervisor = SupervisorClient()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             for number, handler in ignored.items():
                 signal.signal(number, handler)
-        with contextlib.closing(keeper):
-            child = keeper.launch(LaunchRequest(["/bin/sleep", "100"], dict(os.environ), "/"))
+        with contextlib.closing(supervisor):
+            child = supervisor.launch(LaunchRequest(["/bin/sleep", "100"], dict(os.environ), "/"))
             status = Path(f"/proc/{child.pid}/status").read_text()
             masks = [line.split()[1] for line in status.splitlines() if line.startswith(("SigIgn", "SigBlk"))]
             libc_own = 1 << (32 - 1) | 1 << (33 - 1)  # glibc lets nobody change these two, whoever started us
@@ -121,10 +121,10 @@ class TestBirth:
 
     @pytest.mark.parametrize("mib", [1, 64])
     def test_peak_is_the_program_s_own(self, programs, start, mib):
-        """wait4's ru_maxrss holds what the program held, and nothing of the keeper that started it."""
+        """wait4's ru_maxrss holds what the program held, and nothing of the supervisor that started it."""
         ended = start(programs["hold"], "--mb", str(mib), "--for", "0").wait(PATIENCE).exit
         assert ended.code == 0
-        assert mib * MIB < ended.max_rss < (mib + 9) * MIB  # a Python keeper alone has 12 MiB and more
+        assert mib * MIB < ended.max_rss < (mib + 9) * MIB  # a Python supervisor alone has 12 MiB and more
 
     @pytest.mark.parametrize("setsid", [None, "#!/bin/sh\necho 'Usage: setsid [-c] PROG ARGS' >&2; exit 1\n"])
     def test_without_a_usable_setsid(self, monkeypatch, tmp_path, setsid):
@@ -133,19 +133,19 @@ class TestBirth:
             (tmp_path / "setsid").write_text(setsid)
             (tmp_path / "setsid").chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path))
-        with contextlib.closing(KeeperClient()) as keeper:
+        with contextlib.closing(SupervisorClient()) as supervisor:
             launches = [LaunchRequest(list(sh(f"exit {code}")), {}, "/") for code in (3, 4, 5)]
-            children = [keeper.launch(launch) for launch in launches]
+            children = [supervisor.launch(launch) for launch in launches]
             ends = [child.wait(PATIENCE).exit for child in children]
             assert [ended.code for ended in ends] == [3, 4, 5]
             assert [ended.max_rss for ended in ends] == [None, None, None]
-            sleeper = keeper.launch(LaunchRequest(["/bin/sleep", "100"], {}, "/"))
+            sleeper = supervisor.launch(LaunchRequest(["/bin/sleep", "100"], {}, "/"))
             assert os.getsid(sleeper.pid) == sleeper.pid
-            with pytest.raises(KeeperError, match="/no/such"):
-                keeper.launch(LaunchRequest(["/no/such"], {}, "/"))
+            with pytest.raises(SupervisorError, match="/no/such"):
+                supervisor.launch(LaunchRequest(["/no/such"], {}, "/"))
 
     def test_every_launch_returns_its_own_process(self, start, tagged):
-        """Orphans that come to the keeper at the same moment are not taken for the program being launched."""
+        """Orphans that come to the supervisor at the same moment are not taken for the program being launched."""
         start(*sh("while :; do setsid -f sleep 0.01; sleep 0.01; done"), env=tagged.env)
         for number in range(20):
             child = start("/bin/sleep", f"10{number}")
@@ -195,34 +195,34 @@ class TestFailedLaunch:
         ],
         ids=["missing", "folder", "not executable", "no interpreter", "no #!", "empty", "other machine", "null byte"],
     )
-    def test_says_why_and_leaves_nothing(self, keeper, start, tmp_path, make, words):
+    def test_says_why_and_leaves_nothing(self, supervisor, start, tmp_path, make, words):
         """What cannot be started is refused in the system's words, was not run, and costs no descriptor."""
         start("/bin/true").wait(PATIENCE)
-        before = descriptors(keeper.pid)
-        with pytest.raises(KeeperError, match=words):
+        before = descriptors(supervisor.pid)
+        with pytest.raises(SupervisorError, match=words):
             start(make(tmp_path))
-        assert descriptors(keeper.pid) == before
+        assert descriptors(supervisor.pid) == before
         assert not (tmp_path / "ran").exists()
         assert start("/bin/true").wait(PATIENCE).exit.code == 0
 
     def test_folder_missing(self, start):
         """A missing working directory is named."""
-        with pytest.raises(KeeperError, match="No such file or directory: /no/such/folder"):
+        with pytest.raises(SupervisorError, match="No such file or directory: /no/such/folder"):
             start("/bin/true", cwd="/no/such/folder")
 
     def test_impossible_environment(self, start):
-        """A variable that cannot be is refused, and the keeper goes on."""
-        with pytest.raises(KeeperError, match="illegal environment variable name"):
+        """A variable that cannot be is refused, and the supervisor goes on."""
+        with pytest.raises(SupervisorError, match="illegal environment variable name"):
             start("/bin/true", env={"A=B": "1"})
         assert start("/bin/true").wait(PATIENCE).exit.code == 0
 
-    def test_a_bad_request_spoils_no_service(self, keeper, start):
-        """Requests that the keeper cannot carry out are errors to who asked, and nothing to the others."""
+    def test_a_bad_request_spoils_no_service(self, supervisor, start):
+        """Requests that the supervisor cannot carry out are errors to who asked, and nothing to the others."""
         child = start("/bin/sleep", "100")
-        with pytest.raises(KeeperError, match="knows no 'nonsense'"):
-            keeper.ask("nonsense")
-        with pytest.raises(KeeperError):
-            keeper.watch(2**22 + 1, tree=False, sample_rate=50.0)
+        with pytest.raises(SupervisorError, match="knows no 'nonsense'"):
+            supervisor.ask("nonsense")
+        with pytest.raises(SupervisorError):
+            supervisor.watch(2**22 + 1, tree=False, sample_rate=50.0)
         assert child.state().exit is None
 
 
@@ -236,32 +236,32 @@ class TestOutput:
         assert child.log(end - 1) == (log[-1], end)
         assert child.log(end) == ("", end)
 
-    def test_gigabytes_are_read_and_not_kept(self, keeper, start):
-        """Every byte of a great log is counted, the newest are kept, and the keeper stays small."""
+    def test_gigabytes_are_read_and_not_kept(self, supervisor, start):
+        """Every byte of a great log is counted, the newest are kept, and the supervisor stays small."""
         child = start(*sh("head -c 500000000 /dev/zero; echo the end"), log_bytes=MIB)
         assert child.wait(PATIENCE).log_end == 500_000_000 + len("the end\n")
         log, _ = child.log()
         assert MIB <= len(log) < MIB + 100_000  # the beginning is kept beside it
         assert log.endswith("the end\n")
-        assert psutil.Process(keeper.pid).memory_info().rss < 64 * MIB
+        assert psutil.Process(supervisor.pid).memory_info().rss < 64 * MIB
 
-    def test_a_full_pipe_is_counted(self, keeper, start, until, tmp_path):
+    def test_a_full_pipe_is_counted(self, supervisor, start, until, tmp_path):
         """A service that waits for room in its pipe, beyond 1 MiB without a reader, is counted and timed."""
         os.mkfifo(tmp_path / "go")
         child = start(*sh("cat go; head -c 4000000 /dev/zero"))
-        with stopped(keeper.pid):
+        with stopped(supervisor.pid):
             until(lambda: opened(tmp_path / "go"))
             until(lambda: sleeping_child(child.pid) == "head")
         assert child.wait(PATIENCE).log_end == 4_000_000
         assert child.state().stalls >= 1
         assert child.state().stalled > 0
 
-    def test_room_in_the_pipe_is_no_stall(self, keeper, start, until, tmp_path):
-        """A burst of 900 kB is taken at once and not counted, however late the keeper reads it."""
+    def test_room_in_the_pipe_is_no_stall(self, supervisor, start, until, tmp_path):
+        """A burst of 900 kB is taken at once and not counted, however late the supervisor reads it."""
         for fifo in ("before", "after"):
             os.mkfifo(tmp_path / fifo)
         child = start(*sh("cat before; head -c 900000 /dev/zero; cat after"))
-        with stopped(keeper.pid):
+        with stopped(supervisor.pid):
             until(lambda: opened(tmp_path / "before"))
             until(lambda: opened(tmp_path / "after"))
         assert child.wait(PATIENCE).log_end == 900_000
@@ -275,7 +275,7 @@ class TestOutput:
         until(lambda: len(child.samples()) > seen + 10)
 
     def test_what_a_dead_service_left_behind_may_write_on(self, start, tagged, until):
-        """A child that floods the log of its dead parent neither holds the keeper up nor survives the stop."""
+        """A child that floods the log of its dead parent neither holds the supervisor up nor survives the stop."""
         child = start(*sh("yes >&2 & exit 3"), env=tagged.env)
         assert child.wait(PATIENCE).exit.code == 3
         child.stop(grace=0.0)
@@ -348,8 +348,8 @@ class TestStop:
         child.stop(grace=0.02)
         assert not tagged.alive()
 
-    def test_what_hides_ends_with_the_keeper(self, keeper, start, tagged, until):
-        """A daemon that has dropped the launch mark is nobody's to stop(), but does not outlive the keeper."""
+    def test_what_hides_ends_with_the_supervisor(self, supervisor, start, tagged, until):
+        """A daemon that has dropped the launch mark is nobody's to stop(), but does not outlive the supervisor."""
         # It lives on for a moment: a program that ends at once may be taken for its daemon.
         daemon = "setsid -f env -u PYTEST_GOMEM_LAUNCH sleep 300"
         child = start(*sh(f"{daemon}; sleep 0.2"), env=tagged.env)
@@ -357,7 +357,7 @@ class TestStop:
         until(lambda: list(tagged.alive().values()) == ["sleep"])
         child.stop(grace=0.0)
         until(lambda: list(tagged.alive().values()) == ["sleep"])  # in the middle of exec it shows no environment
-        keeper.close()
+        supervisor.close()
         assert not tagged.alive()
 
     def test_a_process_that_forks_away_is_caught(self, start, tagged, until):
@@ -368,25 +368,25 @@ class TestStop:
         child.stop(grace=0.0)
         until(lambda: not any(group_of(pid) == child.pid for pid in psutil.pids()))
 
-    def test_forget_kills(self, keeper, start, tagged, until):
+    def test_forget_kills(self, supervisor, start, tagged, until):
         """What is forgotten while it runs is killed, its family too, and nothing can be asked of it any more."""
         child = start(*sh(f"{DEAF} setsid sleep 300 & sleep 300"), env=tagged.env)
         until(lambda: len(tagged.alive()) > 2)
         child.forget()
         until(lambda: not tagged.alive())
-        with pytest.raises(KeeperError, match="nothing is kept"):
+        with pytest.raises(SupervisorError, match="nothing is kept"):
             child.state()
 
-    def test_launches_cost_no_descriptors(self, keeper, start, until):
-        """A keeper that has launched and forgotten many programs is as it was."""
+    def test_launches_cost_no_descriptors(self, supervisor, start, until):
+        """A supervisor that has launched and forgotten many programs is as it was."""
         start("/bin/true").forget()
-        until(lambda: len(descriptors(keeper.pid)) < 10)
-        before = descriptors(keeper.pid)
+        until(lambda: len(descriptors(supervisor.pid)) < 10)
+        before = descriptors(supervisor.pid)
         for _ in range(10):
             child = start("/bin/sleep", "100")
             child.stop(grace=1.0)
             child.forget()
-        until(lambda: descriptors(keeper.pid) == before)
+        until(lambda: descriptors(supervisor.pid) == before)
 
 
 def group_of(pid):
@@ -396,26 +396,26 @@ def group_of(pid):
         return None
 
 
-# The owner of a keeper in a process of its own. Prints the keeper's pid, then "there" when the phase has come.
+# The owner of a supervisor in a process of its own. Prints the supervisor's pid, then "there" when the phase has come.
 OWNER = """
 import contextlib, os, sys, threading, time
 from pathlib import Path
 from pytest_gomem.config.file import load_config
-from pytest_gomem.supervisor.client import KeeperClient, LaunchRequest
+from pytest_gomem.supervisor.client import SupervisorClient, LaunchRequest
 from pytest_gomem.launch.launcher import Launcher, Overrides
 
 phase, folder, server = sys.argv[1:]
-keeper = KeeperClient()
-print(keeper.pid, flush=True)
+supervisor = SupervisorClient()
+print(supervisor.pid, flush=True)
 family = [server, "--listen", "127.0.0.1:0", "--children", "2", "--setsid", "--ignore-sigterm", "--log-ready"]
-start = lambda: keeper.launch(LaunchRequest(family, dict(os.environ), folder))
+start = lambda: supervisor.launch(LaunchRequest(family, dict(os.environ), folder))
 there = lambda: print("there", flush=True)
 if phase == "launching":
     there()
     while True:
         start()
 if phase == "waiting until ready":
-    launcher = Launcher(lambda: keeper, Path(folder), 50.0)
+    launcher = Launcher(lambda: supervisor, Path(folder), 50.0)
     threading.Timer(0.2, there).start()
     launcher.launch(load_config(Path(folder, "gomem.yaml"), {}).services["api"], Overrides())
 child = start()
@@ -425,7 +425,7 @@ if phase == "stopping":
     threading.Timer(0.05, there).start()
     child.stop(1000)
 if phase == "reading":
-    flood = keeper.launch(LaunchRequest(["/bin/sh", "-c", "yes >&2"], dict(os.environ), folder))
+    flood = supervisor.launch(LaunchRequest(["/bin/sh", "-c", "yes >&2"], dict(os.environ), folder))
     there()
     while True:
         flood.log()
@@ -450,23 +450,23 @@ class TestOwnersDeath:
             with subprocess.Popen(
                 command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
             ) as owner:
-                keeper = int(owner.stdout.readline())
+                supervisor = int(owner.stdout.readline())
                 assert owner.stdout.readline() == "there\n"
                 send(owner.pid, number)
                 if phase != "forked":  # the fork holds our pipe
                     owner.wait(PATIENCE)
-            until(lambda: not is_running(keeper))
+            until(lambda: not is_running(supervisor))
             assert "server" not in tagged.alive().values()
 
         return die
 
     @pytest.mark.parametrize("phase", PHASES)
     def test_killed(self, die, phase):
-        """kill -9 of the owner, whatever it was doing, leaves neither services nor keeper behind."""
+        """kill -9 of the owner, whatever it was doing, leaves neither services nor supervisor behind."""
         die(phase, signal.SIGKILL, os.kill)
 
     def test_killed_with_its_group(self, die):
-        """Nor does kill -9 of its whole process group, in which the keeper is not."""
+        """Nor does kill -9 of its whole process group, in which the supervisor is not."""
         die("running", signal.SIGKILL, os.killpg)
 
     @pytest.mark.parametrize("phase", PHASES[:4])
@@ -483,31 +483,31 @@ class TestOwnersDeath:
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 class TestOwnersForks:
-    def test_a_forked_copy_cannot_ask(self, keeper, start):
+    def test_a_forked_copy_cannot_ask(self, supervisor, start):
         """A fork of the test process is refused in words, and its copy closes without harm to the services."""
         child = start("/bin/sleep", "100")
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
-                keeper.close()
-                keeper.ask("ping")
-            except KeeperError as error:
+                supervisor.close()
+                supervisor.ask("ping")
+            except SupervisorError as error:
                 code = 0 if "forked copy" in str(error) else 2
             finally:
                 os._exit(code)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         assert child.state().exit is None
 
-    def test_close_does_not_wait_for_a_fork(self, keeper, start, tagged):
-        """The keeper ends when its owner closes, even while a fork of the owner still holds the connection."""
+    def test_close_does_not_wait_for_a_fork(self, supervisor, start, tagged):
+        """The supervisor ends when its owner closes, even while a fork of the owner still holds the connection."""
         start("/bin/sleep", "100", env=tagged.env)
         pid = os.fork()
         if pid == 0:
             signal.pause()
             os._exit(0)
         try:
-            keeper.close()
+            supervisor.close()
             assert not tagged.alive()
         finally:
             os.kill(pid, signal.SIGKILL)
@@ -520,18 +520,18 @@ class Interrupt(Exception):
 
 class TestInterrupts:
     @pytest.fixture
-    def interrupting(self, keeper):
-        """Stops the keeper, and 50 ms later resumes it and raises Interrupt in the middle of what is being done."""
+    def interrupting(self, supervisor):
+        """Stops the supervisor, and 50 ms later resumes it and raises Interrupt in the middle of what is being done."""
 
         def handler(*_):
-            os.kill(keeper.pid, signal.SIGCONT)
+            os.kill(supervisor.pid, signal.SIGCONT)
             raise Interrupt
 
         before = signal.signal(signal.SIGALRM, handler)
 
         @contextlib.contextmanager
         def interrupting():
-            os.kill(keeper.pid, signal.SIGSTOP)
+            os.kill(supervisor.pid, signal.SIGSTOP)
             with pytest.raises(Interrupt):  # noqa: PT012 - it may come as soon as it is asked for
                 signal.setitimer(signal.ITIMER_REAL, 0.05)
                 yield
@@ -557,35 +557,37 @@ class TestInterrupts:
         """A program whose launch was interrupted, and which nobody therefore holds, is killed."""
         with interrupting():
             start("/bin/sleep", "100", env=tagged.env)
-        start("/bin/true")  # after that, the keeper has dealt with all that was asked before
+        start("/bin/true")  # after that, the supervisor has dealt with all that was asked before
         until(lambda: not tagged.alive())
 
-    def test_an_answer_that_nobody_reads(self, keeper, start, until):
-        """While the test process does not take an answer, the keeper goes on draining its services."""
+    def test_an_answer_that_nobody_reads(self, supervisor, start, until):
+        """While the test process does not take an answer, the supervisor goes on draining its services."""
         child = start(*sh("exec yes 'a line of the log, of some length, written again and again' >&2"))
         until(lambda: child.state().log_end > 8 * MIB)
-        keeper._channel.send({"serial": 0, "do": "log", "id": child._key, "since": 0})
+        supervisor._channel.send({"serial": 0, "do": "log", "id": child._key, "since": 0})
         seen = written_by(child.pid)
         until(lambda: written_by(child.pid) > seen + 100 * MIB)
         assert child.state().exit is None
 
 
 class TestKeepersDeath:
-    def test_says_so_and_cleans_up(self, keeper, start, tagged, until):
-        """Who asks a keeper that was killed is told, and closing it ends the services that it has left."""
+    def test_says_so_and_cleans_up(self, supervisor, start, tagged, until):
+        """Who asks a supervisor that was killed is told, and closing it ends the services that it has left."""
         child = start(*sh("setsid sleep 300 & sleep 300"), env=tagged.env)
         until(lambda: len(tagged.alive()) >= 3)
-        os.kill(keeper.pid, signal.SIGKILL)
-        with pytest.raises(KeeperError, match=f"the keeper process {keeper.pid}, which holds the services, is gone"):
+        os.kill(supervisor.pid, signal.SIGKILL)
+        with pytest.raises(
+            SupervisorError, match=f"the supervisor process {supervisor.pid}, which holds the services, is gone"
+        ):
             child.state()
-        keeper.close()
+        supervisor.close()
         until(lambda: not tagged.alive())
 
-    def test_sigterm_is_an_orderly_end(self, keeper, start, tagged):
-        """A keeper that is asked to end takes its services along."""
+    def test_sigterm_is_an_orderly_end(self, supervisor, start, tagged):
+        """A supervisor that is asked to end takes its services along."""
         start("/bin/sleep", "100", env=tagged.env)
-        os.kill(keeper.pid, signal.SIGTERM)
-        keeper._process.wait(PATIENCE)
+        os.kill(supervisor.pid, signal.SIGTERM)
+        supervisor._process.wait(PATIENCE)
         assert not tagged.alive()
 
 
@@ -682,11 +684,11 @@ def memory_cgroup():
 
 
 class TestWatching:
-    def test_foreign_process(self, keeper, until):
+    def test_foreign_process(self, supervisor, until):
         """A process that is not ours is sampled, and lives on when we let go of it."""
         with subprocess.Popen(["/bin/sleep", "100"]) as foreign:
             try:
-                watched = keeper.watch(foreign.pid, tree=False, sample_rate=100.0)
+                watched = supervisor.watch(foreign.pid, tree=False, sample_rate=100.0)
                 found = until(lambda: watched.samples() if len(watched.samples()) > 3 else None)
                 assert all(sample.rss > 0 and sample.hwm >= sample.rss and sample.threads == 1 for sample in found)
                 assert found[0].fds is not None
