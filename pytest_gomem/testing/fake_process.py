@@ -68,7 +68,7 @@ class FakeProcess:
         self.connections_closing = 0
         self.stopped = ""  # that it is stopped, in words
         self.peak_file = peak_file
-        self.kernel, self.memstats = fake_kernel_reading(), fake_memstats()
+        self.kernel, self.memstats = fake_kernel_reading(), fake_memstats(heap_released=12 * MIB)
         self.gc_cpu = 0.0
         self._live, self._live_objects = self.memstats.heap_alloc, self.memstats.heap_objects
         self._cycles: list[GcCycle] = []
@@ -114,6 +114,7 @@ class FakeProcess:
     def later(self, seconds: float, **values: Any) -> None:
         """`change` once so many seconds have passed on its clock, as when goroutines end by themselves."""
         self._later.append((self.time + seconds, values))
+        self._later.sort(key=lambda change: change[0])
 
     def end(self, code: int | None = 0, signal: int | None = None) -> None:
         """Let it end: whatever is read of it fails from now on."""
@@ -130,11 +131,11 @@ class FakeProcess:
 
     def pass_time(self, seconds: float) -> None:
         """Move its clock on, with the changes that fall due."""
-        self.time += seconds
-        due = [values for at, values in self._later if at <= self.time]
-        self._later = [(at, values) for at, values in self._later if at > self.time]
-        for values in due:
+        until = self.time + seconds
+        while self._later and self._later[0][0] <= until:
+            self.time, values = self._later.pop(0)
             self.change(**values)
+        self.time = until
 
     def collect(self, cycles: int, *, forced: bool = False) -> None:
         """Run GC cycles, which leave what is alive."""

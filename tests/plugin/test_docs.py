@@ -30,6 +30,7 @@ import pytest
 from shell import shell
 
 import pytest_gomem as gm
+from pytest_gomem import testing
 from pytest_gomem.base.errors import ConfigErrors
 from pytest_gomem.base.units import UNITS
 from pytest_gomem.commands import cli
@@ -403,6 +404,7 @@ def test_names_in_python():
     sections = ("What a test holds", "Errors", "Metrics and sources", "Units", "Records")
     listed = {name for section in sections for name in names("docs/python.md", section)}
     assert listed == set(gm.__all__) - {"__version__"}
+    assert names("docs/python.md", "Fakes") == set(testing.__all__)
 
 
 def test_options():

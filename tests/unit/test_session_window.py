@@ -55,7 +55,7 @@ def page(*, always: bool = True) -> Source:
 
 def test_a_window_opens_on_returned_memory_and_reads_the_kernel_last():
     """Collections, free memory, MemStats twice; the reset of the peak comes behind all that our readings allocate."""
-    process = FakeProcess(rss=20 * MIB, hwm=300 * MIB)
+    process = FakeProcess(rss=20 * MIB, hwm=300 * MIB, heap_released=6 * MIB)
     window = process.open_window()
     assert read_in(process) == OPENING
     closed = window.close()
@@ -114,7 +114,7 @@ def test_a_window_that_opens_anew_measures_what_follows():
 
 def test_without_an_agent_nothing_is_freed():
     """By pprof the same order without what the agent alone can do."""
-    process = FakeProcess(inside="pprof")
+    process = FakeProcess(inside="pprof", heap_released=6 * MIB)
     window = process.open_window()
     assert read_in(process) == [*SETTLE, "memstats", "memstats", "smaps", "reset peak", "kernel", "image"]
     closed = window.close()
