@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from pytest_gomem.base.units import parse_quantity as parse_quantity
     from pytest_gomem.config.gc import GcSettings as GcSettings
     from pytest_gomem.config.marker import Combination as Combination
-    from pytest_gomem.judge.verdict import Status as Status
     from pytest_gomem.judge.verdict import Verdict as Verdict
     from pytest_gomem.load.client import Response as Response
     from pytest_gomem.load.client import Stream as Stream
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     from pytest_gomem.session.gomem import Launchpad as Launchpad
     from pytest_gomem.session.measurement import Measurement as Measurement
     from pytest_gomem.session.service import Service as Service
+    from pytest_gomem.stats.decision import Status as Status
 
 _HOMES = {
     "BYTES": "pytest_gomem.base.units",
@@ -118,7 +118,7 @@ _HOMES = {
     "Service": "pytest_gomem.session.service",
     "ServiceDied": "pytest_gomem.base.errors",
     "Source": "pytest_gomem.observe.sources",
-    "Status": "pytest_gomem.judge.verdict",
+    "Status": "pytest_gomem.stats.decision",
     "Stream": "pytest_gomem.load.client",
     "Target": "pytest_gomem.observe.sources",
     "TestRecord": "pytest_gomem.results.run_record",

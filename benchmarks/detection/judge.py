@@ -43,10 +43,9 @@ from pytest_gomem.comparison.baseline_rounds import is_decided
 from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired, paired
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.regressions import regression_verdicts
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.window_record import BuildRecord, GcRecord, WindowRecord
-from pytest_gomem.stats.decision import ENOUGH, PRIMARY
+from pytest_gomem.stats.decision import ENOUGH, PRIMARY, Status
 
 Side = Sequence[Mapping[str, float]]
 Rule = Callable[[Side, Side], set[str]]  # the metrics that are found worse

@@ -6,36 +6,26 @@ import contextlib
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from pytest_gomem.base.errors import SupervisorError
-
-if TYPE_CHECKING:
-    from pytest_gomem.supervisor.client import SupervisorClient
 
 SLOW = 3.0  # seconds after which a command is called slow
 _DRAIN_SECONDS = 1.0  # a child in a group of its own is not killed, and may hold a pipe for ever
 WhenSlow = Callable[[], None]
-_Bytes = tuple[int, bytes, bytes]
-_Ends = Callable[[Callable[[float], bool]], bool]  # given how to wait that many seconds, whether it ended in time
-_keepers: list[tuple[Callable[[], SupervisorClient], Path]] = []
+Output = tuple[int, bytes, bytes]  # the exit status, negative for a signal as subprocess has it, stdout and stderr
+Ends = Callable[[Callable[[float], bool]], bool]  # given how to wait that many seconds, whether it ended in time
+Runner = Callable[[Sequence[str], Path, Mapping[str, str], Ends], "Output | None"]  # None: its time was over
+_runners: list[Runner] = []
 
 
 @contextlib.contextmanager
-def started_by(supervisor: Callable[[], SupervisorClient], folder: Path) -> Iterator[None]:
-    """Have a supervisor start what this process runs meanwhile, so that nothing of it outlives this process.
-
-    folder: for its output.
-    """
-    entry = (supervisor, folder)
-    _keepers.append(entry)
+def run_by(runner: Runner) -> Iterator[None]:
+    """Let `runner` run the commands of this process meanwhile."""
+    _runners.append(runner)
     try:
         yield
     finally:
-        _keepers.remove(entry)
+        _runners.remove(runner)
 
 
 def output_within(
@@ -62,7 +52,7 @@ def output_within(
         when_slow()
         return wait(seconds - SLOW)
 
-    run = _by_supervisor if _keepers else _by_ourselves
+    run = _runners[-1] if _runners else _by_ourselves
     output = run(command, cwd, env, ends)
     if output is None:
         raise TimeoutError(f"it took longer than {seconds:.3g} s")
@@ -70,32 +60,7 @@ def output_within(
     return status, out.decode(errors=errors), err.decode(errors=errors)
 
 
-def _by_supervisor(command: Sequence[str], cwd: Path, env: Mapping[str, str], ends: _Ends) -> _Bytes | None:
-    from pytest_gomem.supervisor.protocol import HelperRequest
-
-    own, parent = _keepers[-1]
-    supervisor = own()
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix="helper-") as folder:
-        out, err = Path(folder, "out"), Path(folder, "err")
-        try:
-            helper = supervisor.help(HelperRequest(list(command), dict(env), str(cwd), str(out), str(err)))
-        except SupervisorError as error:
-            if supervisor.is_lost:
-                raise
-            raise OSError(str(error)) from None
-        try:
-            if not ends(lambda seconds: helper.wait(seconds).exit is not None):
-                return None
-            ended = helper.state().exit
-        finally:
-            helper.forget()
-        assert ended is not None
-        # As subprocess tells it: the negative number of a signal.
-        return -ended.signal if ended.signal else ended.code or 0, out.read_bytes(), err.read_bytes()
-
-
-def _by_ourselves(command: Sequence[str], cwd: Path, env: Mapping[str, str], ends: _Ends) -> _Bytes | None:
+def _by_ourselves(command: Sequence[str], cwd: Path, env: Mapping[str, str], ends: Ends) -> Output | None:
     process = subprocess.Popen(
         command,
         cwd=cwd,

@@ -10,10 +10,9 @@ from pytest_gomem.base.units import format_value
 from pytest_gomem.baseline.snapshot import Snapshot, not_comparable
 from pytest_gomem.judge.functions import figure_metric
 from pytest_gomem.judge.regressions import change_text
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Metric, Noise
 from pytest_gomem.stats import ranks
-from pytest_gomem.stats.decision import ENOUGH, FEWEST, PRIMARY, Comparison, compare
+from pytest_gomem.stats.decision import ENOUGH, FEWEST, PRIMARY, Comparison, Status, compare
 
 _TOO_NOISY = 0.25  # of the median: rounds that could not show a change of a quarter are no baseline
 _WIDE = 10  # sigmas of the prior: what scatters less is as quiet as can be, however small the service

@@ -25,12 +25,11 @@ from pytest_gomem.commands.pytest_run import metrics_for, run_pytest, status_of
 from pytest_gomem.git.repository import Repository, git
 from pytest_gomem.judge.functions import figure_metric, figure_unit
 from pytest_gomem.judge.regressions import change_text
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.plugin.collected import FILE_VARIABLE
 from pytest_gomem.plugin.use import BASELINES_NAME
 from pytest_gomem.report.text import columns
-from pytest_gomem.stats.decision import compare
+from pytest_gomem.stats.decision import Status, compare
 
 Lines = Iterator[str]
 _UPDATE = "record this run: pytest --gomem-update, with further arguments for pytest"

@@ -17,7 +17,7 @@ from pytest_gomem.comparison.sides import comparable, missing, only_bounded, wit
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.diagnosis.two_sides import WithBaseline, accused
 from pytest_gomem.judge.regressions import REGRESSION, Figures, regression_verdicts
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Metric, Noise, Reading
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.pprof.model import Profile
@@ -28,7 +28,7 @@ from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.stats import ranks
 from pytest_gomem.stats.by_clock import ACCRUING, took_longer
-from pytest_gomem.stats.decision import FEWEST
+from pytest_gomem.stats.decision import FEWEST, Status
 
 _SHARED = "its process serves other tests too (gomem_session): what is in it depends on which of them have run"
 _LONGEST_WATCH = 5.0  # seconds

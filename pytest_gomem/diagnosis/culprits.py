@@ -12,7 +12,6 @@ from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget
 from pytest_gomem.diagnosis.reasons import Built, Reasons
 from pytest_gomem.judge.functions import asked_by, counting
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.window import Missing
@@ -20,6 +19,7 @@ from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import summary
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.capture import Profiles
+from pytest_gomem.stats.decision import Status
 
 
 def accusable(record: WindowRecord, *, peaks_apart: bool) -> list[str]:

@@ -11,7 +11,8 @@ from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.names import literal_prefix, means_test
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.judge.decide import FAILING
-from pytest_gomem.judge.verdict import Accepted, Status, Verdict
+from pytest_gomem.judge.verdict import Accepted, Verdict
+from pytest_gomem.stats.decision import Status
 
 # An amount is written with a few digits and a share is a quotient: equal must still pass.
 _EQUAL = 1e-9

@@ -12,10 +12,10 @@ from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import RATIO, Quantity, format_value
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import figure_metric, figure_of
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Better, Metric
 from pytest_gomem.stats.by_clock import by_clock
-from pytest_gomem.stats.decision import ENOUGH, PRIMARY, Comparison, compare, decisions_of
+from pytest_gomem.stats.decision import ENOUGH, PRIMARY, Comparison, Status, compare, decisions_of
 
 REGRESSION = "regression"
 BY_DEFAULT = "compared by default"  # the scope of a comparison that no budget asked for

@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from enum import Enum
 
 from pytest_gomem.base.units import Quantity
 from pytest_gomem.config.budgets import Budget
-
-
-class Status(Enum):
-    """How a budget or comparison came out."""
-
-    PASS = "pass"
-    WARN = "warn"
-    FAIL = "fail"
-    IMPROVED = "improved"
-    NOISY = "noisy"
-    NO_BASELINE = "no_baseline"
-    UNAVAILABLE = "unavailable"
+from pytest_gomem.stats.decision import Status
 
 
 @dataclass(frozen=True)

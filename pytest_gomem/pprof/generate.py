@@ -1,7 +1,5 @@
 """Writes profile_pb2.py and its .pyi from profile.proto: `python -m pytest_gomem.pprof.generate`.
 
-It needs grpcio-tools, which `make proto` installs.
-
 A developer's tool: it needs grpcio-tools, any release, for the protoc in it.
 """
 
@@ -16,7 +14,7 @@ from google.protobuf import descriptor_pb2
 
 HERE = Path(__file__).parent
 STUB_HEADER = "# ruff: noqa\n# mypy: disable-error-code=type-arg\n# fmt: off\n"
-MODULE = '''"""Owns the message classes of profile.proto; made by `python -m pytest_gomem.pprof.generate`."""
+MODULE = '''"""The message classes of profile.proto, made by `python -m pytest_gomem.pprof.generate`."""
 
 from pytest_gomem.pprof.messages import message_classes
 

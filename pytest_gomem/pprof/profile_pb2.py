@@ -1,4 +1,4 @@
-"""Owns the message classes of profile.proto; made by `python -m pytest_gomem.pprof.generate`."""
+"""The message classes of profile.proto, made by `python -m pytest_gomem.pprof.generate`."""
 
 from pytest_gomem.pprof.messages import message_classes
 

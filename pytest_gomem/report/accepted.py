@@ -13,11 +13,12 @@ from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.judge.acceptances import excess, metric_of
-from pytest_gomem.judge.verdict import Accepted, Status, Verdict
+from pytest_gomem.judge.verdict import Accepted, Verdict
 from pytest_gomem.report.json_report import test_from_dict, to_dict
 from pytest_gomem.report.text import Line, budget_name, limit_text, metric_unit, wrapped
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.stats.decision import Status
 
 CACHE_KEY = "gomem/broken"
 CACHE_FILE = Path(".pytest_cache/v") / CACHE_KEY

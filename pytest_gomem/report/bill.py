@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, format_value
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row, advice_of, sentence
 from pytest_gomem.measure.bill_metrics import bill_of
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.text import columns, percent, readings, wrapped
 from pytest_gomem.results.window_record import BillRecord, BillRow, WindowRecord
+from pytest_gomem.stats.decision import Status
 
 _TELLING = 0.05  # of RSS: less of a change says nothing
 OPENING = "at the opening"

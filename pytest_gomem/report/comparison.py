@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.judge.regressions import BY_DEFAULT, REGRESSION, interval_text
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.report.text import (
     Line,
     Style,
@@ -31,6 +31,7 @@ from pytest_gomem.report.text import (
 )
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.stats.decision import Status
 
 _FEWEST_CELLS = 12  # of a test's name, however narrow the terminal
 _BYTES = re.compile(r"[0-9.]+ [kMGT]?B\b")

@@ -10,7 +10,7 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.functions import FunctionValue, asked_by
 from pytest_gomem.judge.regressions import BY_DEFAULT, REGRESSION
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.size_classes import SizeClassGrowth
 from pytest_gomem.report.accepted import accepted_text
@@ -28,6 +28,7 @@ from pytest_gomem.report.text import (
     wrapped,
 )
 from pytest_gomem.results.window_record import LoadSummary, PeakMoment, WindowRecord
+from pytest_gomem.stats.decision import Status
 
 
 def function_detail(budget: Budget, values: Iterable[FunctionValue]) -> str:

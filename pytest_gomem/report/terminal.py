@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pytest_gomem.base.printable import printable
 from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.regressions import BY_DEFAULT
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.report.text import (
     Line,
@@ -35,6 +35,7 @@ from pytest_gomem.report.text import (
 )
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue, WindowRecord
+from pytest_gomem.stats.decision import Status
 
 # The most telling first: where the terminal is narrow, columns are dropped from the end.
 _METRICS = {

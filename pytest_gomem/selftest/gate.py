@@ -13,12 +13,12 @@ from pytest_gomem.comparison.visible import Fit, fit
 from pytest_gomem.instruments.injected_load import NOTE, Burden, Window
 from pytest_gomem.judge.functions import figure_metric, figure_of
 from pytest_gomem.judge.regressions import REGRESSION, in_every_round
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.report.text import budget_name, limit_text, percent
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.stats.decision import FEWEST, PRIMARY, Comparison, compare, decisions_of
+from pytest_gomem.stats.decision import FEWEST, PRIMARY, Comparison, Status, compare, decisions_of
 
 RAISED = ("live_heap", "alloc_bytes_per_op", "allocs_per_op")  # by the whole burden; others rise as a consequence
 

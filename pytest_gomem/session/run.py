@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from pytest_gomem.base.commands import started_by
+from pytest_gomem.base.commands import run_by
 from pytest_gomem.base.errors import ConfigError, LaunchError, Place
 from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.comparison.schedule import Side
@@ -35,6 +35,7 @@ from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
 from pytest_gomem.supervisor.client import SupervisorClient, Watched
+from pytest_gomem.supervisor.commands import supervised
 
 DEFAULT_SAMPLE_RATE = 50.0
 
@@ -80,7 +81,7 @@ class Run:
         self._supervisor: SupervisorClient | None = None
         self._supervisor_lock = threading.Lock()
         self._helpers = contextlib.ExitStack()
-        self._helpers.enter_context(started_by(lambda: self.supervisor, settings.run_dir / "tmp"))
+        self._helpers.enter_context(run_by(supervised(lambda: self.supervisor, settings.run_dir / "tmp")))
 
     @property
     def supervisor(self) -> SupervisorClient:

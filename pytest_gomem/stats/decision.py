@@ -18,10 +18,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
 from statistics import median
 
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
 from pytest_gomem.stats import ranks
 from pytest_gomem.stats.by_clock import made_by_clock
@@ -44,6 +44,18 @@ PRIMARY = {
     "peak_rss": 0.02,
     "goroutines": 0.0,
 }
+
+
+class Status(Enum):
+    """How a budget or comparison came out."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    IMPROVED = "improved"
+    NOISY = "noisy"
+    NO_BASELINE = "no_baseline"
+    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,6 @@ from pytest_gomem.config.file import load_config
 from pytest_gomem.git.repository import Revision
 from pytest_gomem.history.entry import VERSION, Entry, to_line
 from pytest_gomem.history.file import append
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.ports import accepts, free_ports
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.plugin import fixtures, hookspecs, options
@@ -48,6 +47,7 @@ from pytest_gomem.report.json_report import report_schema
 from pytest_gomem.session.gomem import Gomem, Launchpad
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.service import Service
+from pytest_gomem.stats.decision import Status
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -19,7 +19,7 @@ from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import UNITS, Quantity, parse_quantity
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import FunctionValue
-from pytest_gomem.judge.verdict import Accepted, Status, Verdict
+from pytest_gomem.judge.verdict import Accepted, Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
 from pytest_gomem.measure.metric import Reading, Unavailable
@@ -37,6 +37,7 @@ from pytest_gomem.results.window_record import (
     Series,
     WindowRecord,
 )
+from pytest_gomem.stats.decision import Status
 
 # Whole records take long to build on a busy machine, and a deadline would be an assertion on time.
 calmly = settings(max_examples=settings.default.max_examples * 3 // 10)

@@ -13,9 +13,10 @@ from pytest_gomem.base.units import BYTES, RATIO, Quantity
 from pytest_gomem.commands.accept import _by_kind, _fresh, _widest
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.report.accepted import Broken, broken_limits
 from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.stats.decision import Status
 
 
 def broken(share, by, visible=0.0):

@@ -28,11 +28,12 @@ from pytest_gomem.baseline.update import Recorder, prune, stale
 from pytest_gomem.comparison.baseline_rounds import NoReference, Reference
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.conditions import VARIES
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue
+from pytest_gomem.stats.decision import Status
 
 PLACE = Path("gomem_baselines/test_it.json")
 # By their first definitions, as snapshot() and usual_metrics() record them.

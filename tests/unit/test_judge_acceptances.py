@@ -15,8 +15,9 @@ from pytest_gomem.base.units import BYTES, RATIO, Quantity
 from pytest_gomem.config.accepted import Acceptance, amount
 from pytest_gomem.judge.acceptances import Judged, rivals, vanished, with_accepted
 from pytest_gomem.judge.decide import failed
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.plugin.selection import gone
+from pytest_gomem.stats.decision import Status
 
 TEST = "tests/test_mem.py::test_upload"
 TODAY = date(2026, 11, 24)

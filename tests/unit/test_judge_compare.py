@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Better, Metric, Noise
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.stats import ranks
@@ -22,6 +21,7 @@ from pytest_gomem.stats.decision import (
     NOISY_ALPHA,
     PRIMARY,
     PRIOR_SIGMAS,
+    Status,
     compare,
     decisions_of,
 )

@@ -12,8 +12,8 @@ from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import BYTES, RATIO, SECONDS, Unit, parse_quantity
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.decide import failed, judge, worst
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.stats.decision import Status
 
 
 def budget(metric: str = "peak_rss", unit: Unit = BYTES, function: str = "", **limits: object) -> Budget:

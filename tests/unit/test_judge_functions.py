@@ -27,12 +27,12 @@ from pytest_gomem.judge.functions import (
     median_of,
     rate_for,
 )
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.model import Function, Label, Line, Location, location_ids
+from pytest_gomem.stats.decision import Status
 
 UNITS = Registry(builtin_metrics()).units()
 ENCODE, CALLER, BYTES_GROW = "main.encode", "main.handle", "bytes.growSlice"

@@ -10,8 +10,8 @@ from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.judge.decide import judge_phase
 from pytest_gomem.judge.precedence import resolve
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.stats.decision import Status
 
 UNITS = {"peak_rss": BYTES, "live_heap": BYTES, "ops": COUNT}
 

@@ -11,8 +11,9 @@ from pytest_gomem.base.errors import Place
 from pytest_gomem.comparison.baseline_rounds import is_decided
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.judge.regressions import BY_DEFAULT, regression_verdicts
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.stats.decision import Status
 
 METRICS = {metric.name: metric for metric in builtin_metrics()}
 UNITS = Registry(builtin_metrics()).units()

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.comparison.visible import Fit, fit, smallest_visible
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.stats.decision import PRIMARY, compare
+from pytest_gomem.stats.decision import PRIMARY, Status, compare
 
 METRICS = {metric.name: metric for metric in Registry(builtin_metrics())}
 LIVE = METRICS["live_heap"]

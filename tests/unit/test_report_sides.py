@@ -12,12 +12,13 @@ from report_samples import assert_golden, calmly, metric, tests, usual_metrics, 
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import RATIO, Quantity
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.report.comparison import sides_lines, uncompared_line
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.text import display_width
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import BuildRecord
+from pytest_gomem.stats.decision import Status
 
 
 def compared(name: str, base: float | None, now: float | None, status: Status) -> Verdict:

@@ -14,7 +14,6 @@ from pytest_gomem.comparison.baseline_rounds import Reference
 from pytest_gomem.comparison.course import Course
 from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired, fixed, paired, plain, recorded
 from pytest_gomem.config.budgets import parse_budget
-from pytest_gomem.judge.verdict import Status
 from pytest_gomem.launch.sides import Against
 from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.measure.registry import Registry, builtin_metrics
@@ -24,6 +23,7 @@ from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.run import Run, RunSettings
 from pytest_gomem.session.service import Service
+from pytest_gomem.stats.decision import Status
 from pytest_gomem.testing import fake_window_record
 
 MB = 1e6

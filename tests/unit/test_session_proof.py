@@ -11,13 +11,13 @@ from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import RATIO, Quantity
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.instruments.injected_load import NOTE
-from pytest_gomem.judge.verdict import Status, Verdict
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue
 from pytest_gomem.selftest.gate import NotTested, Proof, proofs
-from pytest_gomem.stats.decision import compare
+from pytest_gomem.stats.decision import Status, compare
 
 METRICS = {metric.name: metric for metric in builtin_metrics()}
 FIGURES = {"live_heap": 60e6, "alloc_bytes_per_op": 1e6, "allocs_per_op": 1e4, "peak_rss": 80e6, "goroutines": 5.0}

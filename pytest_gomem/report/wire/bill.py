@@ -1,4 +1,4 @@
-"""Owns the bill of resident memory as plain data."""
+"""The bill of resident memory as plain data."""
 
 from __future__ import annotations
 

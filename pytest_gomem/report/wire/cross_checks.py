@@ -1,4 +1,4 @@
-"""Owns cross-checks of two sources as plain data."""
+"""Cross-checks of two sources as plain data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns culprits as plain data."""
+"""Culprits as plain data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the details of a window as plain data: its GC cycles, what it allocated by size class, its histograms."""
+"""The details of a window as plain data: its GC cycles, what it allocated by size class, its histograms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns loads as plain data, and their sum."""
+"""Loads as plain data, and their sum."""
 
 from __future__ import annotations
 

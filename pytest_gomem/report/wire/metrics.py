@@ -1,4 +1,4 @@
-"""Owns metrics and their courses as plain data."""
+"""Metrics and their courses as plain data."""
 
 from __future__ import annotations
 

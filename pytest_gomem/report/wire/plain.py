@@ -1,4 +1,4 @@
-"""Owns what may stand in a report: strictly valid JSON data."""
+"""What may stand in a report: strictly valid JSON data."""
 
 from __future__ import annotations
 

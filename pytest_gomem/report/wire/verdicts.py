@@ -1,4 +1,4 @@
-"""Owns verdicts as plain data."""
+"""Verdicts as plain data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import UNITS, Quantity, Unit
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.verdict import Accepted, Status, Verdict
+from pytest_gomem.judge.verdict import Accepted, Verdict
 from pytest_gomem.report.text import known
+from pytest_gomem.stats.decision import Status
 
 _LIMITS = ("max", "min", "warn", "regression")
 

@@ -1,4 +1,4 @@
-"""Owns a window as plain data."""
+"""A window as plain data."""
 
 from __future__ import annotations
 
