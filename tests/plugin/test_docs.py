@@ -545,6 +545,12 @@ def test_links(page):
         assert not anchor or anchor in anchors(linked), target
 
 
+def test_index():
+    """docs/README.md names every other page, each once."""
+    listed = re.findall(r"^- \[[^]]+\]\((\w+\.md)\)", (ROOT / "docs" / "README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(page.name for page in PAGES if page.stem != "README")
+
+
 def anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
