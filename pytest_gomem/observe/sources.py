@@ -57,9 +57,10 @@ class Source:
     """Whoever tells quantities of a process.
 
     name: as metrics tell it. trust: the source with the lowest goes first where several tell one quantity; the built-in
-    ones have those of observe.quantities.TRUST. quantities: what it may tell, names of observe.quantities.QUANTITIES.
+    ones have 10 (agent), 20 (gctrace), 30 (pprof), 40 (expvar) and 50 (prometheus). quantities: what it may tell, names
+    of `pytest_gomem.QUANTITIES`.
     find: looks for it at a process, once; raises ObserveError with the reason where it is not there.
-    complete: its reader is an observe.inside.Inside, which tells all of MemStats.
+    complete: for the built-in ones, whose readers tell all of MemStats.
     always: read it also where more trusted sources tell all that it tells; the two are then cross-checked.
     """
 

@@ -1,4 +1,4 @@
-"""The hooks through which users extend the plugin; its own metrics and reporters arrive by the same ones."""
+"""The hooks that extend the plugin: write one into your conftest.py. Our own metrics and reporters use them too."""
 
 from __future__ import annotations
 
@@ -15,19 +15,55 @@ if TYPE_CHECKING:
 
 @pytest.hookspec
 def pytest_gomem_metrics() -> Sequence[Metric]:  # type: ignore[empty-body]
-    """Metrics to add; called once, before gomem.yaml is read, so from a plugin or the rootdir's conftest.py.
+    """Metrics to add; their names can then be used in budgets. None adds nothing.
 
-    A metric computes its reading from a `measure.window.Window`; its name can then be used in budgets. One that
-    raises costs only itself: it is unavailable with the error as its reason.
+    Called once, before gomem.yaml is read, so from a plugin or the rootdir's conftest.py. A name that is taken is a
+    usage error. A metric that raises costs only itself: it is unavailable with the error as its reason.
+
+    Example::
+
+        import pytest_gomem as gm
+
+        @gm.metric(group="gc", unit=gm.SECONDS, better=gm.Better.LOWER, noise=gm.Noise.NOISY, sources=("gctrace",))
+        def gc_mark_time(window):
+            "Wall time of concurrent mark, all GC cycles together."
+            if isinstance(window.gctrace, gm.Missing):
+                return gm.Unavailable(window.gctrace.reason)
+            return gm.Reading(sum(cycle.concurrent_mark for cycle in window.gctrace.cycles), "gctrace")
+
+        def pytest_gomem_metrics():
+            return [gc_mark_time]
     """
 
 
 @pytest.hookspec
 def pytest_gomem_sources() -> Sequence[Source]:  # type: ignore[empty-body]
-    """Sources to add; called once, before the first service is started.
+    """Sources to add, which tell quantities of a process at a window's edges. None adds nothing.
 
-    A source tells quantities of a process at a window's edges. Where several tell one quantity, metrics take the most
-    trusted, and the others are compared with it.
+    Called once, before the first service is started. Where several tell one quantity, metrics take the most trusted,
+    and the others are compared with it.
+
+    Example::
+
+        import time
+        from pathlib import Path
+        import pytest_gomem as gm
+
+        class Descriptors:
+            def __init__(self, pid):
+                self._folder = Path(f"/proc/{pid}/fd")
+
+            def read(self):
+                try:
+                    return gm.Observed(time.monotonic(), {"fds": len([*self._folder.iterdir()])})
+                except OSError as error:
+                    raise gm.ObserveError(f"its descriptors cannot be read: {error.strerror}") from None
+
+            def close(self):
+                pass
+
+        def pytest_gomem_sources():
+            return [gm.Source("proc", 60, frozenset({"fds"}), lambda process: Descriptors(process.pid))]
     """
 
 
@@ -35,5 +71,14 @@ def pytest_gomem_sources() -> Sequence[Source]:  # type: ignore[empty-body]
 def pytest_gomem_report(run: RunRecord, config: pytest.Config) -> None:
     """Called once at the end of a run that measured something, in the controlling process under xdist.
 
-    run: all measured tests with their windows, metrics and verdicts.
+    run: all measured tests with their windows, metrics and verdicts. config: pytest's own. What it raises ends no other
+    reporter's work; pytest then exits with status 4.
+
+    Example::
+
+        import pytest_gomem as gm
+
+        def pytest_gomem_report(run, config):
+            verdicts = [v for test in run.tests for window in test.windows for v in window.verdicts]
+            print(sum(v.status is gm.Status.FAIL for v in verdicts), "of", len(verdicts), "limits broken")
     """
