@@ -95,7 +95,9 @@ def _mismatch(signature: inspect.Signature, kwargs: Mapping[str, object], mismat
     for name in kwargs:
         if name not in parameters:
             return ConfigError(f"unknown argument '{name}'", hint=did_you_mean(name, parameters))
-    return ConfigError(str(mismatch))
+    by_name = [name for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY]
+    is_too_many = "too many" in str(mismatch)
+    return ConfigError(str(mismatch), hint=f"by name alone: {', '.join(by_name)}" if by_name and is_too_many else "")
 
 
 @cache

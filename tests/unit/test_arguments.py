@@ -99,7 +99,10 @@ def test_a_mistake_is_at_the_callers_line(arguments, message, hint):
 def test_a_call_that_does_not_fit():
     """Too many arguments, too few, one given twice: in Python's words."""
     for call, words in (
-        (lambda: Thing().work("/", 5), "too many positional arguments"),
+        (
+            lambda: Thing().work("/", 5),
+            "too many positional arguments\n  by name alone: times, rate, headers",
+        ),
         (lambda: Thing().work("/", path="/"), "multiple values for argument 'path'"),
         (lambda: Thing().part(), "missing a required argument: 'name'"),
         (lambda: Thing().part("a", other="b"), "other='b' must be a Thing or None"),
