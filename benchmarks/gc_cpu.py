@@ -20,7 +20,7 @@ from typing import Any
 from agents import built, module
 from common import Project, small_asked, table, verdict, workshop
 
-from pytest_gomem.pprof.output import folded
+from pytest_gomem.pprof.model import location_ids
 from pytest_gomem.pprof.read import parse_profile
 from pytest_gomem.stats.scatter import quantile
 
@@ -122,10 +122,11 @@ def share_of_profile(path: Path) -> tuple[float, int]:
     """The collector's share of a CPU profile, idle marking left out, and how many samples that is a share of."""
     profile = parse_profile(path.read_bytes())
     counts = {"idle": 0, "collector": 0, "else": 0}
-    for line in folded(profile, "samples"):
-        stack, _, count = line.rpartition(" ")
+    for packed, count in zip(profile.stacks, profile.values[profile.sample_index("samples")], strict=True):
+        places = map(profile.location, location_ids(packed))
+        stack = " ".join(line.function.name for place in places for line in place.lines)
         kind = "idle" if IDLE_MARKING in stack else "collector" if any(f in stack for f in COLLECTOR) else "else"
-        counts[kind] += int(count)
+        counts[kind] += count
     busy = counts["collector"] + counts["else"]
     return counts["collector"] / busy, busy
 

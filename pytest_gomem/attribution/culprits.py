@@ -93,7 +93,6 @@ def find_culprits(
     after: Profile,
     before: Profile | None,
     module: GoModule,
-    limit: int = MOST_NAMED,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
     cycles: int | None = None,
 ) -> Findings:
@@ -111,7 +110,7 @@ def find_culprits(
     growth = sum(line.change for line in grown)
     functions = len({line.site.function for line in grown})
     sure = [line for line in grown if line.change >= SIGMAS * line.sigma]
-    named = [line for line in sure if line.change >= LEAST * sure[0].change][:limit]
+    named = [line for line in sure if line.change >= LEAST * sure[0].change][:MOST_NAMED]
     culprits = tuple(_culprit(metric, line, growth, before is not None, cycles) for line in named)
     return Findings(metric, culprits, functions, growth, "" if culprits else _nothing(metric, after, functions, growth))
 

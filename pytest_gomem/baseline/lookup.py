@@ -7,7 +7,7 @@ from functools import partial
 
 from pytest_gomem.base.errors import ConfigError, ObserveError
 from pytest_gomem.baseline.profiles import read_profile
-from pytest_gomem.baseline.snapshot import Snapshot, differences, not_comparable, opened_no_more
+from pytest_gomem.baseline.snapshot import Snapshot, Windows, differences, not_comparable, opened_no_more
 from pytest_gomem.baseline.store import Store, profiles_of
 from pytest_gomem.comparison.baseline_rounds import NoReference, Reference, no_heap
 from pytest_gomem.measure.metric import Metric
@@ -43,36 +43,30 @@ class Baselines:
 
     def can_fail(self, nodeid: str) -> bool:
         """Whether a baseline of the test has rounds enough to fail it."""
-        try:
-            windows = self._store.windows(nodeid)
-        except ConfigError:
-            return False
-        return any(len(snapshot.rounds) >= FEWEST for snapshots in windows.values() for snapshot in snapshots)
+        kept = self._readable(nodeid)
+        return any(len(snapshot.rounds) >= FEWEST for snapshots in kept.values() for snapshot in snapshots)
 
     def has_heap(self, nodeid: str) -> bool:
         """Whether one of the test's baselines has a heap profile, and profiles are wanted."""
-        try:
-            windows = self._store.windows(nodeid)
-        except ConfigError:
-            return False
-        return self._with_profiles and bool(profiles_of({nodeid: windows}))
+        return self._with_profiles and bool(profiles_of({nodeid: self._readable(nodeid)}))
 
     def opened_no_more(self, test: TestRecord) -> tuple[str, ...]:
         """The windows that have a baseline of these conditions, and that the test has not opened."""
         opened = {window_name(key): window for key, (window,) in by_window([test.windows]).items()}
-        try:
-            kept = self._store.windows(test.nodeid)
-        except ConfigError:
-            return ()
-        return tuple(opened_no_more(kept, opened, [window.conditions for window in opened.values()]))
+        conditions = [window.conditions for window in opened.values()]
+        return tuple(opened_no_more(self._readable(test.nodeid), opened, conditions))
 
     def opened_first(self, test: TestRecord) -> tuple[str, ...]:
         """The windows that have no baseline, under no conditions, of a test that has one."""
-        try:
-            kept = self._store.windows(test.nodeid)
-        except ConfigError:
-            return ()
+        kept = self._readable(test.nodeid)
         return tuple(name for name in map(window_name, by_window([test.windows])) if kept and name not in kept)
+
+    def _readable(self, nodeid: str) -> Windows:
+        """The baselines of the test; none where their file cannot be read."""
+        try:
+            return self._store.windows(nodeid)
+        except ConfigError:
+            return {}
 
     def find(self, nodeid: str, key: Key, window: WindowRecord) -> Reference | NoReference | None:
         """The snapshot of these conditions, None for a new test or window; raises ConfigError for a damaged file."""

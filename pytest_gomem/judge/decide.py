@@ -13,15 +13,6 @@ from pytest_gomem.measure.metric import Reading, Unavailable
 from pytest_gomem.stats.decision import Status
 
 FAILING = frozenset({Status.FAIL, Status.UNAVAILABLE})
-_WORST_FIRST = (
-    Status.FAIL,
-    Status.UNAVAILABLE,
-    Status.WARN,
-    Status.NOISY,
-    Status.NO_BASELINE,
-    Status.PASS,
-    Status.IMPROVED,
-)
 _NO_BASELINE = "this run has nothing to compare it with"
 NOT_YET = Unavailable("this version does not measure it yet")  # a metric that is declared to come
 # "4.35GB" is 4.35 * 1e9 in floating point, which may miss the whole number by its last digit: equal must still pass.
@@ -40,17 +31,15 @@ def judge(budget: Budget, result: Reading | Unavailable) -> tuple[Verdict, ...]:
         return tuple(_bounded(budget, kind, limit, (low, high), result.reason) for kind, limit in _limits(budget))
     if isinstance(result, Unavailable):
         reason = f"{_name(budget)} is unavailable: {result.reason}"
-        return tuple(_without_value(budget, kind, limit, reason) for kind, limit in _limits(budget))
+        return tuple(
+            Verdict(budget, limit, kind, None, Status.UNAVAILABLE, reason=reason) for kind, limit in _limits(budget)
+        )
     return tuple(_judged(budget, kind, limit, result.value) for kind, limit in _limits(budget))
 
 
 def _limits(budget: Budget) -> Iterator[tuple[str, Quantity]]:
     named = {"max": budget.max, "min": budget.min, "warn": budget.warn, "regression": budget.regression}
     return ((kind, limit) for kind, limit in named.items() if limit is not None)
-
-
-def _without_value(budget: Budget, kind: str, limit: Quantity, reason: str) -> Verdict:
-    return Verdict(budget, limit, kind, None, Status.UNAVAILABLE, over=None, headroom=None, reason=reason)
 
 
 def _bounded(budget: Budget, kind: str, limit: Quantity, bounds: tuple[float, float], why: str) -> Verdict:
@@ -63,22 +52,22 @@ def _bounded(budget: Budget, kind: str, limit: Quantity, bounds: tuple[float, fl
         reason = f"whether {_name(budget)} keeps its limit of {limit.written} cannot be told: {why}"
         if kind == "warn":
             return replace(max(low, high, key=lambda one: one.over or 0.0), actual=None, over=None, reason=reason)
-        return _without_value(budget, kind, limit, reason)
+        return Verdict(budget, limit, kind, None, Status.UNAVAILABLE, reason=reason)
     nearer = min(low, high, key=lambda one: abs((one.actual or 0.0) - limit.value))
     return replace(nearer, reason=f"{nearer.reason}; {unmeasured}" if nearer.reason else unmeasured)
 
 
 def _judged(budget: Budget, kind: str, limit: Quantity, actual: float) -> Verdict:
     if kind == "regression":
-        return Verdict(budget, limit, kind, actual, Status.NO_BASELINE, over=None, headroom=None, reason=_NO_BASELINE)
+        return Verdict(budget, limit, kind, actual, Status.NO_BASELINE, reason=_NO_BASELINE)
     floor = kind == "min" or (kind == "warn" and budget.max is None and budget.min is not None)
     room = actual - limit.value if floor else limit.value - actual
     if room >= 0 or math.isclose(actual, limit.value, rel_tol=_EQUAL):
         headroom = _share(max(room, 0.0), limit)
-        return Verdict(budget, limit, kind, actual, Status.PASS, over=None, headroom=headroom, reason="")
+        return Verdict(budget, limit, kind, actual, Status.PASS, headroom=headroom)
     status = Status.WARN if kind == "warn" else Status.FAIL
     reason = _broken(budget, kind, limit, actual, floor)
-    return Verdict(budget, limit, kind, actual, status, over=_share(-room, limit), headroom=None, reason=reason)
+    return Verdict(budget, limit, kind, actual, status, over=_share(-room, limit), reason=reason)
 
 
 def _share(amount: float, limit: Quantity) -> float | None:
@@ -104,11 +93,6 @@ def _name(budget: Budget) -> str:
 def failed(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
     """The verdicts that fail a test: limits that were broken, and limits on what could not be measured."""
     return tuple(verdict for verdict in verdicts if verdict.status in FAILING)
-
-
-def worst(verdicts: Iterable[Verdict]) -> Status | None:
-    """The gravest status: fail, unavailable, warn, noisy, no_baseline, pass, improved; None without verdicts."""
-    return min((verdict.status for verdict in verdicts), key=_WORST_FIRST.index, default=None)
 
 
 Results = Mapping[str, Reading | Unavailable]

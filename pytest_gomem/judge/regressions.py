@@ -149,7 +149,6 @@ def verdict_of(found: Comparison, metric: Metric, budget: Budget, against: str) 
         found.new,
         status,
         over=over,
-        headroom=None,
         reason=_words(found, metric, against, status),
         baseline=found.base,
         change=found.change,
@@ -169,8 +168,6 @@ def _unmeasured(found: Comparison, budget: Budget, why: str, *, fails: bool) -> 
         REGRESSION,
         None,
         Status.UNAVAILABLE if fails else Status.NO_BASELINE,
-        over=None,
-        headroom=None,
         reason=f"{found.metric} is unavailable: {why}" if fails else f"{found.metric} was not compared: {why}",
         baseline=found.base,
         rounds=found.rounds,
@@ -184,8 +181,6 @@ def _incomparable(budget: Budget, new: Sequence[float], why: str, *, fails: bool
         REGRESSION,
         median(new) if new else None,
         Status.UNAVAILABLE if fails else Status.NO_BASELINE,
-        over=None,
-        headroom=None,
         reason=f"{budget.metric} {why}",
     )
 

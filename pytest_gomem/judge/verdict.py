@@ -45,9 +45,9 @@ class Verdict:
     kind: str
     actual: float | None
     status: Status
-    over: float | None
-    headroom: float | None
-    reason: str
+    over: float | None = None
+    headroom: float | None = None
+    reason: str = ""
     baseline: float | None = None
     change: float | None = None
     interval: tuple[float, float] | None = None

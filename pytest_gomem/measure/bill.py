@@ -152,12 +152,10 @@ class Bill:
 
 def window_bill(window: Window) -> Bill:
     """The bill at the window's close; raises ObserveError when the mappings were not read."""
-    if isinstance(window.smaps, Missing):
-        raise ObserveError(window.smaps.reason)
     if isinstance(window.memstats, Missing):
-        return bill(window.smaps)
+        return _bill(window.smaps)
     pair = memstats(window)
-    return bill(window.smaps, pair.end, None if isinstance(pair.after_gc, Missing) else pair.after_gc)
+    return _bill(window.smaps, pair.end, pair.after_gc)
 
 
 def opening_bill(window: Window) -> Bill:
@@ -165,12 +163,18 @@ def opening_bill(window: Window) -> Bill:
 
     Two collections were forced just before, so that all objects of MemStats then are live ones.
     """
-    if isinstance(window.opening_smaps, Missing):
-        raise ObserveError(window.opening_smaps.reason)
     if isinstance(window.memstats, Missing):
-        return bill(window.opening_smaps)
+        return _bill(window.opening_smaps)
     pair = memstats(window)
-    return bill(window.opening_smaps, pair.start, None if isinstance(pair.after_gc, Missing) else pair.start)
+    return _bill(window.opening_smaps, pair.start, pair.after_gc if isinstance(pair.after_gc, Missing) else pair.start)
+
+
+def _bill(
+    smaps: SmapsTotals | Missing, stats: MemStats | None = None, after_gc: MemStats | Missing | None = None
+) -> Bill:
+    if isinstance(smaps, Missing):
+        raise ObserveError(smaps.reason)
+    return bill(smaps, stats, None if isinstance(after_gc, Missing) else after_gc)
 
 
 def bill(smaps: SmapsTotals, stats: MemStats | None = None, after_gc: MemStats | None = None) -> Bill:
@@ -257,7 +261,7 @@ def _largest(bill: Bill) -> str:
         return "Nothing is resident."
     share = format_value(row.bytes / bill.rss, RATIO)
     largest = f"The largest part of RSS is {row.kind.title}: {_size(row.bytes)} of {_size(bill.rss)} ({share})"
-    return f"{largest}; {_advice(row)}."
+    return f"{largest}; {advice_of(row.name)}."
 
 
 def _changed(bill: Bill, baseline: Bill) -> str:
@@ -275,7 +279,7 @@ def _changed(bill: Bill, baseline: Bill) -> str:
     size = f"{after.kind.title}, {_size(abs(change))} {'less' if change < 0 else 'more'}"
     moved = f"{'fell' if grown < 0 else 'grew'} by {_size(abs(grown))} to" if grown else "stayed at"
     place = f" ({_size(before.bytes)} to {_size(after.bytes)})"
-    advice = "" if change < 0 else f"; {_advice(after)}"
+    advice = "" if change < 0 else f"; {advice_of(after.name)}"
     return f"RSS {moved} {_size(bill.rss)}; the largest change is {size}{place}{advice}."
 
 
@@ -302,10 +306,6 @@ def _grown_live_heap(bill: Bill, baseline: Bill) -> str:
 def _growth(bill: Bill, baseline: Bill, *names: str) -> int:
     pairs = ((bill.find(name), baseline.find(name)) for name in names)
     return sum(after.bytes - before.bytes for after, before in pairs if after is not None and before is not None)
-
-
-def _advice(row: Row) -> str:
-    return advice_of(row.name)
 
 
 def advice_of(row: str) -> str:

@@ -1,4 +1,4 @@
-"""A profile as text: a table for people, folded stacks for flame graph tools."""
+"""A profile as text: a table for people."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, COUNT, SECONDS, UNITS, Unit, format_value
-from pytest_gomem.pprof.aggregate import Row, Table, weights
-from pytest_gomem.pprof.group import frames_of
-from pytest_gomem.pprof.model import Profile, location_ids
+from pytest_gomem.pprof.aggregate import Row, Table
 
 _NANOSECOND = 1e-9
 _PLURALS = {"function": "functions", "line": "lines", "file": "files", "package": "packages"}
@@ -66,26 +64,3 @@ def _base_unit(value: int, unit: str) -> tuple[float, Unit]:
 
 def _share(value: int, total: int) -> str:
     return f"{100 * value / total:.1f}%" if total else "-"
-
-
-def folded(profile: Profile, sample: str = "", by: str = "function") -> Iterator[str]:
-    """A line for each distinct stack, from the root to the leaf, and its value; sorted, without those of value 0.
-
-    A semicolon in a name is written as a colon, as the format has no way to quote it. Raises ProfileError as
-    `aggregate` does.
-    """
-    values = profile.values[profile.sample_index(sample)]
-    names: dict[int, list[str]] = {}
-    sums: dict[str, int] = {}
-    for stack, value in weights(profile.stacks, values).items():
-        frames: list[str] = []
-        for number in location_ids(stack):
-            if number not in names:
-                keyed = frames_of(profile.location(number), by)
-                names[number] = [str(frame).replace(";", ":") for _, frame in keyed]
-            frames += names[number]
-        line = ";".join(reversed(frames))
-        sums[line] = sums.get(line, 0) + value
-    for line, value in sorted(sums.items()):
-        if value:
-            yield f"{line} {value}"

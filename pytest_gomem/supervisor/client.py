@@ -13,11 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 from pytest_gomem.base.errors import SupervisorError
 from pytest_gomem.base.helper_process import helper_path, is_stopped
 from pytest_gomem.observe.records import GcCycle, Sample
-from pytest_gomem.supervisor.protocol import Channel, ChildState, HelperRequest, LaunchRequest, Message, to_message
+from pytest_gomem.supervisor.protocol import Channel, ChildState, HelperRequest, LaunchRequest, Message
 from pytest_gomem.supervisor.timeline import cycles, samples
 
 _BOOTSTRAP = (
@@ -111,7 +112,7 @@ class SupervisorClient:
     def _start(self, do: str, request: LaunchRequest | HelperRequest) -> KeptChild:
         key = next(self._keys)
         try:
-            answer = self.ask(do, id=key, **{do: to_message(request)})
+            answer = self.ask(do, id=key, **{do: asdict(request)})
         except SupervisorError:
             raise
         except BaseException:  # interrupted: it may be running by now, and nobody else could stop it

@@ -10,10 +10,11 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 from pytest_gomem.supervisor.family import living_descendants, mark_of, send
 from pytest_gomem.supervisor.process import FOREVER, Helper, Kept
-from pytest_gomem.supervisor.protocol import HelperRequest, LaunchRequest, Message, ServingChannel, to_message
+from pytest_gomem.supervisor.protocol import HelperRequest, LaunchRequest, Message, ServingChannel
 from pytest_gomem.supervisor.service import Child, Watch
 from pytest_gomem.supervisor.spawn import become_subreaper
 
@@ -164,7 +165,7 @@ class Supervisor:
         self._children[key] = child
         for pipe in child.pipes:
             self._handle(pipe.fd, child.drain)
-        return {"state": to_message(child.state())}
+        return {"state": asdict(child.state())}
 
     def _on_watch(self, request: Message) -> Message:
         self._watches[request["id"]] = Watch(request["pid"], request["tree"], request["sample_rate"])
@@ -175,7 +176,7 @@ class Supervisor:
         return {}
 
     def _on_state(self, request: Message) -> Message:
-        return {"state": to_message(self._child(request).state())}
+        return {"state": asdict(self._child(request).state())}
 
     def _on_members(self, request: Message) -> Message:
         return {"members": self._child(request).family.members()}

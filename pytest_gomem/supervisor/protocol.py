@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import select
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 Message = dict[str, Any]
@@ -182,8 +182,3 @@ class ServingChannel:
         if not data:
             raise ConnectionResetError("the other end has closed the connection")
         return self._lines.feed(data)
-
-
-def to_message(record: LaunchRequest | HelperRequest | ExitRecord | ChildState) -> Message:
-    """A record as plain JSON data."""
-    return asdict(record)

@@ -12,9 +12,8 @@ from pprof_profiles import HEAP, location, profile, profiles
 from pytest_gomem.flame.tree import DEEPEST, call_tree, lay_out
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.focus import select
-from pytest_gomem.pprof.group import GRANULARITIES
-from pytest_gomem.pprof.model import ProfileError, ValueType
-from pytest_gomem.pprof.output import folded
+from pytest_gomem.pprof.group import GRANULARITIES, frames_of
+from pytest_gomem.pprof.model import ProfileError, ValueType, location_ids
 
 SIGNED = st.integers(-(2**40), 2**40)
 PLACES = {1: location("main.leaf"), 2: location("main.main"), 3: location("net/http.serve"), 4: location("b", "a")}
@@ -35,8 +34,11 @@ def test_the_tree_holds_the_folded_stacks(made, index, by):
     flat = Counter()
     for node, value in enumerate(tree.now[index].flat):
         flat[path(tree, node)] += value
-    lines = (line.rpartition(" ") for line in folded(made, HEAP[index].type, by))
-    assert {name: value for name, value in flat.items() if value} == {name: int(value) for name, _, value in lines}
+    folded = Counter()
+    for stack, value in zip(made.stacks, made.values[index], strict=True):
+        frames = [frame for number in location_ids(stack) for _, frame in frames_of(made.location(number), by)]
+        folded[";".join(str(frame).replace(";", ":") for frame in reversed(frames))] += value
+    assert {name: value for name, value in flat.items() if value} == {n: value for n, value in folded.items() if value}
 
 
 @given(profiles(), st.sampled_from(range(4)))

@@ -240,11 +240,11 @@ def test_the_greatest_change_comes_first():
     assert findings.growth == sum(culprit.change for culprit in findings.culprits)
 
 
-def test_no_more_than_the_limit_are_named_but_all_are_counted():
-    """The limit cuts the list, not the functions and the growth that it is a part of."""
-    after = heap(*(retained(KIB, 100, (f"main.f{n}", "", n)) for n in range(1, 9)))
-    findings = find_culprits("live_heap", after, None, MODULE, limit=2)
-    assert (findings.shown, findings.functions, findings.share) == (2, 8, pytest.approx(0.25))
+def test_no_more_than_five_are_named_but_all_are_counted():
+    """The cut is of the list, not the functions and the growth that it is a part of."""
+    after = heap(*(retained(KIB, 100, (f"main.f{n}", "", n)) for n in range(1, 11)))
+    findings = find_culprits("live_heap", after, None, MODULE)
+    assert (findings.shown, findings.functions, findings.share) == (5, 10, pytest.approx(0.5))
 
 
 def test_two_lines_of_a_function_are_two_culprits_and_one_function():

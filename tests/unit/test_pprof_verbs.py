@@ -1,4 +1,4 @@
-"""Merging, scaling, selecting and folding."""
+"""Merging, scaling and selecting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pytest_gomem.pprof.aggregate import aggregate, diff
 from pytest_gomem.pprof.focus import select
 from pytest_gomem.pprof.merge import merge, scale
 from pytest_gomem.pprof.model import ProfileError, ValueType, validate
-from pytest_gomem.pprof.output import folded
 from pytest_gomem.pprof.read import parse_profile
 from pytest_gomem.pprof.write import encode
 
@@ -154,15 +153,3 @@ def test_an_expression_that_is_none_is_refused():
     """The error shows it."""
     with pytest.raises(ProfileError, match=r"'\(' is no regular expression"):
         select(profile([], {}), focus="(")
-
-
-def test_folded_stacks():
-    """One line a distinct stack, the root first; a semicolon in a name cannot be kept."""
-    made = profile([([1, 2], (1,)), ([1, 2], (2,)), ([4, 2], (4,)), ([2], (0,))], PLACES)
-    assert list(folded(made)) == ["main.main;a:b 4", "main.main;main.leaf 3"]
-
-
-@given(profiles())
-def test_folded_stacks_hold_the_total(made):
-    """No value is lost on the way to a flame graph."""
-    assert sum(int(line.rpartition(" ")[2]) for line in folded(made, "alloc_space")) == sum(made.values[1])

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import time
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import psutil
@@ -20,7 +20,7 @@ from pytest_gomem.observe import oom
 from pytest_gomem.observe.records import GcCycle, Sample
 from pytest_gomem.supervisor import spawn
 from pytest_gomem.supervisor.process import PIPE_BYTES, READ_BYTES, DrainedPipe, Kept
-from pytest_gomem.supervisor.protocol import Channel, ChildState, ExitRecord, ServingChannel, to_message
+from pytest_gomem.supervisor.protocol import Channel, ChildState, ExitRecord, ServingChannel
 from pytest_gomem.supervisor.service import LogEnds
 from pytest_gomem.supervisor.timeline import CycleTable, Timeline, cycles, samples
 
@@ -157,7 +157,7 @@ class TestMessages:
     def test_states_survive_json(self, ended):
         """A child's state arrives as it was sent."""
         state = ChildState(7, 1.25, ended, 100, 2, 0.5)
-        assert ChildState.from_message(json.loads(json.dumps(to_message(state)))) == state
+        assert ChildState.from_message(json.loads(json.dumps(asdict(state)))) == state
 
 
 class TestPipe:
