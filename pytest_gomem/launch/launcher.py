@@ -17,8 +17,7 @@ from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
-from pytest_gomem.launch import ending
-from pytest_gomem.launch import readiness as ready
+from pytest_gomem.launch import ending, readiness
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
 from pytest_gomem.launch.ending import both_ends
 from pytest_gomem.launch.launched import SOCKET, Launched, SocketFolders, discard, remove_folders
@@ -223,10 +222,10 @@ class Launcher:
     def _await(launched: Launched) -> None:
         config = launched.config
         ours = str(launched.socket or "")
-        failed = ready.wait_ready(launched.child, config.ready, launched.ports, ours=ours, follow=config.follow)
+        failed = readiness.wait_ready(launched.child, config.ready, launched.ports, ours=ours, follow=config.follow)
         if failed is None:
             return
-        awaited = ready.describe(config.ready, launched.ports)
+        awaited = readiness.describe(config.ready, launched.ports)
         log = launched.shown_log()
         if failed.state.exit is not None:
             how = f"{ending.describe(failed.state.exit, log)} while we waited for {awaited}"
@@ -238,7 +237,7 @@ class Launcher:
         """With the process that serves, which is sampled from now on. Raises LaunchError, ServiceDied."""
         config, child = launched.config, launched.child
         search = ServingSearch(config.name, child, tree=config.tree, ours=str(launched.socket or ""))
-        serving = search.find(ready.port_served(config.ready, launched.ports))
+        serving = search.find(readiness.port_served(config.ready, launched.ports))
         ended = child.state().exit
         if ended is not None and not config.follow:
             left, log = _left(launched, ended), launched.shown_log()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.observe import kernel
-from pytest_gomem.observe import sockets as connections
+from pytest_gomem.observe import kernel, sockets
 from pytest_gomem.observe.records import KernelReading
 from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
 
@@ -48,7 +47,7 @@ class System:
 
     def closing_connections(self) -> int:
         """How many of the process's TCP connections are being closed."""
-        return 0 if self._pid is None else connections.closing(self._pid)
+        return 0 if self._pid is None else sockets.closing(self._pid)
 
     def image(self) -> str:
         """What changes when the process replaces its program by exec; "" where that is not known."""

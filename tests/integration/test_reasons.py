@@ -13,7 +13,7 @@ from looking import is_running, line_of
 
 from pytest_gomem.attribution.causes import Notes, module_changes
 from pytest_gomem.attribution.culprits import Culprit
-from pytest_gomem.base import commands as limited
+from pytest_gomem.base import commands
 from pytest_gomem.base.commands import output_within
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.diagnosis.reasons import Built, Reasons
@@ -150,7 +150,7 @@ def test_a_slow_compiler_holds_nothing_up(tmp_path):
 @pytest.mark.parametrize("end", ["exit 0", "sleep 99"])
 def test_children_that_outlive_the_command_are_ended_too(tmp_path, monkeypatch, end):
     """They hold its pipes, so that it has not answered whole: the group ends with the time, whoever leads it."""
-    monkeypatch.setattr(limited, "_keepers", [])  # another test's run may be open in this process
+    monkeypatch.setattr(commands, "_keepers", [])  # another test's run may be open in this process
     command = ["sh", "-c", f"sleep 97 & echo $! > {tmp_path}/child; {end}"]
     with pytest.raises(TimeoutError, match="longer than"):
         output_within(0.5, command, tmp_path, os.environ)

@@ -19,6 +19,7 @@ from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.load.client import HttpClient
 from pytest_gomem.load.connection import Request
 from pytest_gomem.measure.registry import Registry
+from pytest_gomem.observe.system import System
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.run import Run, RunSettings
@@ -175,7 +176,7 @@ def test_an_interrupted_look_at_the_agent_leaves_no_service(config, tagged, tmp_
         assert tagged.alive()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(LaunchedProcess, "image", interrupted)
+    monkeypatch.setattr(System, "image", interrupted)
     run = Run(RunSettings(None, Registry(()), tmp_path / "run"))
     try:
         with pytest.raises(KeyboardInterrupt):
