@@ -513,7 +513,8 @@ def test_history():
 
 
 def test_commands():
-    """The README shows every command of `gomem`, and no page names another."""
+    """The table of commands has every command of `gomem`, and no page names another."""
+    assert {name.split()[1] for name in names("docs/commands.md", "Commands")} == set(cli.COMMANDS)
     named = {name for page in PAGES for name in re.findall(r"(?:^|`)gomem ([a-z]+)\b", page.read_text(), re.MULTILINE)}
     assert named == set(cli.COMMANDS)
 
