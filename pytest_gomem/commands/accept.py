@@ -31,7 +31,7 @@ from pytest_gomem.config.accepting import add
 from pytest_gomem.config.budgets import unit_of
 from pytest_gomem.git.repository import GitError, git
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.report.accepted import CACHE_FILE, Broken, broken_limits, read_report
+from pytest_gomem.report.accepted import CACHE_FILE, Broken, broken_limits, read_broken, read_report
 from pytest_gomem.results.run_record import TestRecord
 
 # The next run's figure is not this one's to the byte. With room for a third of what is visible, 33 of 1000 next runs
@@ -104,10 +104,9 @@ def _parser() -> Parser:
 
 def _report(given: argparse.Namespace) -> tuple[TestRecord, ...]:
     """The tests of the report; () where the last run kept none and nothing is needed of it."""
-    path = Path(given.report) if given.report else CACHE_FILE
-    if given.report or path.exists() or not (given.amount or given.mute):
-        return read_report(path)
-    return ()
+    if given.report:
+        return read_report(Path(given.report))
+    return read_broken() if CACHE_FILE.exists() or not (given.amount or given.mute) else ()
 
 
 def _units(wanted: str, tests: Sequence[TestRecord], path: Path) -> dict[str, Unit]:

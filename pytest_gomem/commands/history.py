@@ -21,7 +21,6 @@ from pytest_gomem.history.file import Damaged, read
 from pytest_gomem.history.plot import course_lines
 from pytest_gomem.history.trend import Course, courses
 from pytest_gomem.report.chart import Axis, Curve, draw
-from pytest_gomem.report.wire.plain import plain_dict
 
 DEFAULT_FILE = "gomem_history.jsonl"
 
@@ -99,7 +98,7 @@ def _show(
     if given.json:
         rows = [_course(course, steps or ()) for course, steps in zip(found, changes, strict=True)]
         skipped = [{"line": line.line, "why": line.why} for line in damaged]
-        out.write(json.dumps(plain_dict({"courses": rows, "damaged": skipped}), indent=1) + "\n")
+        out.write(json.dumps({"courses": rows, "damaged": skipped}, indent=1) + "\n")
         return
     width = shutil.get_terminal_size().columns
     blocks = ["\n".join(course_lines(c, s, width)) for c, s in zip(found, changes, strict=True)]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime
 
 from pytest_gomem.git.repository import Revision
 from pytest_gomem.history.conditions import DEFINITION
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.report.json_rules import finite_only
 from pytest_gomem.report.text import readings
-from pytest_gomem.report.wire.plain import finite_only, plain_dict
 from pytest_gomem.results.keys import by_window, numbered, ran_to_its_end
+from pytest_gomem.results.leaves import LEAVES, CodecError
+from pytest_gomem.results.public import PUBLIC_LEAVES, PublicCodec, Rules, Shown
 from pytest_gomem.results.run_record import RunRecord
 from pytest_gomem.results.window_record import WindowRecord, definitions
 
@@ -52,7 +52,7 @@ def entries_of(run: RunRecord, revision: Revision, time: datetime) -> Iterator[E
         for key, (window,) in by_window([test.windows]).items():
             measured = {name: result for name, result in readings(window).items() if isinstance(result, Reading)}
             yield Entry(
-                time=time,
+                time=time.replace(microsecond=0),
                 revision=revision,
                 nodeid=test.nodeid,
                 window=numbered(key),
@@ -78,27 +78,25 @@ def _facts(run: RunRecord, window: WindowRecord) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
+_LINES = PublicCodec(
+    {
+        Entry: Rules(
+            hidden=("revision",),
+            shown={
+                "history_version": Shown(int, lambda entry: VERSION),
+                **{name: f"revision.{name}" for name in ("commit", "dirty", "branch")},
+            },
+            null={"commit": "", "branch": ""},
+            read={"revision": lambda data: Revision(data["commit"] or "", data["branch"] or "", data["dirty"])},
+        )
+    },
+    {**PUBLIC_LEAVES, float: PUBLIC_LEAVES[float]._replace(decode=LEAVES[float].decode, as_is=frozenset())},
+)
+
+
 def to_line(entry: Entry) -> str:
     """The entry as one line of strictly valid JSON, its end included."""
-    data = plain_dict(
-        {
-            "history_version": VERSION,
-            "time": entry.time.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "commit": entry.revision.commit or None,
-            "dirty": entry.revision.dirty,
-            "branch": entry.revision.branch or None,
-            "nodeid": entry.nodeid,
-            "window": entry.window,
-            "service": entry.service,
-            "complete": entry.complete,
-            "conditions": entry.conditions,
-            **({"definitions": entry.definitions} if entry.definitions else {}),
-            "facts": entry.facts,
-            "metrics": entry.metrics,
-            "units": entry.units,
-            "rounds": entry.rounds,
-        }
-    )
+    data = _LINES.encode(Entry, entry)
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
 
@@ -108,33 +106,14 @@ def from_line(text: str) -> Entry:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not JSON ({error})") from None
-    if not isinstance(data, dict):
-        raise ValueError("is no JSON object")  # noqa: TRY004 - one error for the one caller
-    if data.get("history_version") != VERSION:
-        raise ValueError(f"has history_version {data.get('history_version')!r}, not {VERSION}")
+    version = data.get("history_version") if isinstance(data, dict) else VERSION
+    if version != VERSION:
+        raise ValueError(f"has history_version {version!r}, not {VERSION}")
     try:
-        return _entry(data)
-    except KeyError as error:
-        raise ValueError(f"says no {error}") from None
-    except (AttributeError, OverflowError, TypeError, ValueError) as error:
+        entry: Entry = _LINES.decode(Entry, data)
+    except CodecError as error:
         raise ValueError(f"is not as we write it ({error})") from None
-
-
-def _entry(data: Mapping[str, Any]) -> Entry:
-    return Entry(
-        time=datetime.fromisoformat(_text(data["time"]).replace("Z", "+00:00")).astimezone(timezone.utc),
-        revision=Revision(data["commit"] or "", data["branch"] or "", data["dirty"]),
-        nodeid=_text(data["nodeid"]),
-        window=_text(data["window"]),
-        service=_text(data["service"]),
-        complete=bool(data["complete"]),
-        facts=_texts(data["facts"]),
-        metrics=_figures(data["metrics"]),
-        units=_texts(data["units"]),
-        rounds=tuple(_figures(values) for values in data["rounds"]),
-        conditions=_texts(data.get("conditions", {})),
-        definitions={name: int(version) for name, version in data.get("definitions", {}).items()},
-    )
+    return entry
 
 
 def with_definition(entries: Sequence[Entry], metric: str) -> Sequence[Entry]:
@@ -150,21 +129,3 @@ def with_definition(entries: Sequence[Entry], metric: str) -> Sequence[Entry]:
 def _with(entry: Entry, told: Mapping[str, str]) -> Entry:
     conditions = {**entry.conditions, **told} if entry.conditions else {}
     return replace(entry, conditions=conditions, facts={**entry.facts, **told})
-
-
-def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    return {name: _text(value) for name, value in values.items()}
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} stands where text belongs")
-    return value
-
-
-def _figures(values: Mapping[str, Any]) -> dict[str, float]:
-    """Figures by metric; what is no finite number is not one."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise ValueError(f"{name} is {value!r}, no number")
-    return {name: float(value) for name, value in values.items()}

@@ -30,9 +30,9 @@ from pytest_gomem.plugin.reporting import takes_test_properties
 from pytest_gomem.plugin.use import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
 from pytest_gomem.report.bill import with_advice
 from pytest_gomem.report.failure import LOG_LINES, failure_text
-from pytest_gomem.report.json_report import test_to_dict
 from pytest_gomem.report.junit import properties
 from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.stored import to_line
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
@@ -279,8 +279,8 @@ class MeasuredItem:
             return [str(error)]
         return []
 
-    def record(self, report: pytest.TestReport) -> dict[str, Any]:
-        """The test as plain data, for the report and for xdist's controller; also leaves JUnit its properties."""
+    def record(self, report: pytest.TestReport) -> str:
+        """The test's record as a line, for the report and for xdist's controller; also leaves JUnit its properties."""
         combination = self.combination
         record = TestRecord(
             nodeid=self._nodeid,
@@ -298,7 +298,7 @@ class MeasuredItem:
             self._hand_over()
         except (GomemError, OSError) as error:  # raised from here it would end the whole run
             self._item.warn(GomemWarning(f"the baseline is kept without a heap profile: {error}"))
-        return test_to_dict(record)
+        return to_line(record)
 
     def _outcome(self, report: pytest.TestReport) -> str:
         """Pytest's word for it; a failing teardown makes an error of a test that had passed."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -117,11 +117,11 @@ class Reporting:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the records that reports carry, also from xdist's workers."""
-        data: dict[str, Any] | None = getattr(report, "gomem", None)
-        if data is not None and not is_worker(self._state.config):
-            from pytest_gomem.report.json_report import test_from_dict
+        line: str | None = getattr(report, "gomem", None)
+        if line is not None and not is_worker(self._state.config):
+            from pytest_gomem.results.stored import from_line
 
-            self._records[report.nodeid] = test_from_dict(data)
+            self._records[report.nodeid] = from_line(line)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:

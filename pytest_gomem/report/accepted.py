@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.printable import printable
@@ -14,9 +13,11 @@ from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.judge.acceptances import excess, metric_of
 from pytest_gomem.judge.verdict import Accepted, Verdict
-from pytest_gomem.report.json_report import test_from_dict, to_dict
+from pytest_gomem.report.json_report import test_from_dict
 from pytest_gomem.report.text import Line, budget_name, limit_text, metric_unit, wrapped
+from pytest_gomem.results.leaves import CodecError
 from pytest_gomem.results.run_record import RunRecord, TestRecord
+from pytest_gomem.results.stored import from_line, to_line
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
@@ -45,19 +46,30 @@ def is_broken(verdict: Verdict) -> bool:
     return verdict.status is Status.FAIL or verdict.accepted is not None
 
 
-def broken_tests(run: RunRecord) -> dict[str, Any] | None:
-    """A JSON report of the tests that broke limits, and of what they broke alone; None where there were none."""
-    tests = [
-        replace(test, windows=tuple(map(_bare, test.windows)))
+def broken_tests(run: RunRecord) -> list[str]:
+    """A line for each test that broke a limit, of what it broke alone."""
+    return [
+        to_line(replace(test, windows=tuple(map(_bare, test.windows))))
         for test in run.tests
         if any(is_broken(verdict) for window in test.windows for verdict in window.verdicts)
     ]
-    return to_dict(replace(run, tests=tuple(tests))) if tests else None
 
 
 def _bare(window: WindowRecord) -> WindowRecord:
     verdicts = tuple(verdict for verdict in window.verdicts if is_broken(verdict))
-    return replace(window, verdicts=verdicts, series={}, log_tail="", notes=())
+    bare = WindowRecord(window.name, window.service, window.build, window.gc, window.ops, window.duration, ())
+    return replace(bare, metrics=window.metrics, verdicts=verdicts)
+
+
+def read_broken(path: Path = CACHE_FILE) -> tuple[TestRecord, ...]:
+    """The tests of the last run that broke limits; raises ConfigError where none are kept."""
+    try:
+        return tuple(map(from_line, json.loads(path.read_bytes())))
+    except OSError as error:
+        hint = "pytest keeps what it broke for this; else say --amount, or --report PATH of pytest --gomem-json=PATH"
+        raise ConfigError(f"cannot be read: {error.strerror}", Place(str(path)), hint) from None
+    except (RecursionError, TypeError, ValueError):
+        raise ConfigError("is not what pytest keeps there: run it again", Place(str(path))) from None
 
 
 def read_report(path: Path) -> tuple[TestRecord, ...]:
@@ -66,9 +78,10 @@ def read_report(path: Path) -> tuple[TestRecord, ...]:
         data = json.loads(path.read_bytes())
         return tuple(map(test_from_dict, data["tests"]))
     except OSError as error:
-        hint = "pytest keeps what it broke for this; else say --amount, or --report PATH of pytest --gomem-json=PATH"
-        raise ConfigError(f"cannot be read: {error.strerror}", Place(str(path)), hint) from None
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        raise ConfigError(f"cannot be read: {error.strerror}", Place(str(path))) from None
+    except CodecError as error:
+        raise ConfigError(f"is no report of pytest --gomem-json: {error}", Place(str(path))) from None
+    except (KeyError, RecursionError, TypeError, ValueError):
         raise ConfigError("is no report of pytest --gomem-json", Place(str(path))) from None
 
 

@@ -11,45 +11,29 @@ from typing import Any
 
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.files import write_whole
-from pytest_gomem.report.wire.plain import plain_dict
-from pytest_gomem.report.wire.window import window_from_dict, window_to_dict
+from pytest_gomem.report.json_rules import PUBLIC
 from pytest_gomem.results.run_record import RunRecord, TestRecord
-
-SCHEMA_VERSION = 1
-ENVIRONMENT_KEYS = ("go_version", "goos", "goarch", "kernel", "cpus", "page_size", "thp")
 
 
 def to_dict(run: RunRecord) -> dict[str, Any]:
     """The whole report as plain JSON data in base units; what is not finite or not known is None, with a reason."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "tool": plain_dict({"name": "pytest-gomem", "version": run.tool_version}),
-        "environment": plain_dict({**dict.fromkeys(ENVIRONMENT_KEYS), **run.environment}),
-        "run": {"exit_status": run.exit_status, "interrupted": run.interrupted, "complete": run.complete},
-        "tests": [test_to_dict(test) for test in run.tests],
-    }
+    data: dict[str, Any] = PUBLIC.encode(RunRecord, run)
+    return data
 
 
 def test_to_dict(test: TestRecord) -> dict[str, Any]:
-    """One test as plain JSON data: an entry of the report's `tests`, and what an xdist worker sends home."""
-    return plain_dict(
-        {
-            "nodeid": test.nodeid,
-            "outcome": test.outcome,
-            "reason": test.reason or None,
-            "matrix": test.matrix,
-            "windows": [window_to_dict(window) for window in test.windows],
-        }
-    )
+    """One test of a report."""
+    data: dict[str, Any] = PUBLIC.encode(TestRecord, test)
+    return data
 
 
 def test_from_dict(data: Mapping[str, Any]) -> TestRecord:
-    """The record that test_to_dict was given, as far as a report can tell: every report made from it is the same.
+    """A test of a report, as far as the report tells it; raises CodecError for data that is none.
 
     Of a verdict's budget only the limit judged is known; a reading that was not finite comes back as Unavailable.
     """
-    windows = tuple(window_from_dict(window) for window in data["windows"])
-    return TestRecord(data["nodeid"], data["outcome"], windows, data["matrix"], data.get("reason") or "")
+    test: TestRecord = PUBLIC.decode(TestRecord, data)
+    return test
 
 
 @lru_cache(maxsize=1)

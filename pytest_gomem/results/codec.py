@@ -6,34 +6,41 @@ import dataclasses
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from pytest_gomem.base.units import UNITS, Unit
-from pytest_gomem.results.leaves import LEAVES, CodecError, Coder, check, of_enum
+from pytest_gomem.results.leaves import LEAVES, CodecError, Coder, check, of_enum, unchanged, unexpected
 
 
 class Field(NamedTuple):
-    """A field of a record: its name, its hint, and whether it may be left out of the data."""
+    """A field of a record: its name, its type hint, and what makes its default; None where it has none."""
 
     name: str
     hint: Any
-    has_default: bool
+    default: Callable[[], Any] | None
 
 
 def fields_of(record: type) -> tuple[Field, ...]:
     """The fields of a dataclass or NamedTuple; () for any other type."""
     if dataclasses.is_dataclass(record):
         hints = get_type_hints(record)
-        return tuple(Field(f.name, hints[f.name], _has_default(f)) for f in dataclasses.fields(record))
+        return tuple(Field(one.name, hints[one.name], _default(one)) for one in dataclasses.fields(record))
     if issubclass(record, tuple) and hasattr(record, "_field_defaults"):
-        return tuple(Field(name, hint, name in record._field_defaults) for name, hint in get_type_hints(record).items())
+        defaults = {name: _constant(value) for name, value in record._field_defaults.items()}
+        return tuple(Field(name, hint, defaults.get(name)) for name, hint in get_type_hints(record).items())
     return ()
 
 
-def _has_default(field: dataclasses.Field[Any]) -> bool:
-    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+def _default(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory
+    return None if field.default is dataclasses.MISSING else _constant(field.default)
+
+
+def _constant(value: object) -> Callable[[], Any]:
+    return lambda: value
 
 
 def members_of(hint: Any) -> tuple[Any, ...]:
@@ -100,26 +107,17 @@ class Codec:
 
     def of_record(self, record: type) -> Coder:
         """The coder of a dataclass or NamedTuple: an object with all its fields."""
-        fields = fields_of(record)
-        names = [field.name for field in fields]
-        coders = {field.name: self.coder(field.hint) for field in fields}
-        converted = [(name, coder.encode) for name, coder in coders.items() if not coder.is_plain]
-        decoders = [(field.name, coders[field.name].decode, field.has_default) for field in fields]
-        read = attrgetter(*names) if len(names) > 1 else lambda value: (getattr(value, names[0]),)
+        coders = {field.name: self.coder(field.hint) for field in fields_of(record)}
+        converted = [(name, coder.encode) for name, coder in coders.items() if coder.encode is not unchanged]
+        names, get, read = tuple(coders), _several(attrgetter, coders), field_reader(record, coders, strict=True)
 
         def encode(value: Any) -> dict[str, Any]:
-            data = dict(zip(names, read(value), strict=True))
+            data = dict(zip(names, get(value), strict=True))
             for name, convert in converted:
                 data[name] = convert(data[name])
             return data
 
-        def decode(data: Any) -> Any:
-            values = decoded_fields(record, decoders, data)
-            if not data.keys() <= coders.keys():
-                raise CodecError(f"a {record.__name__} without {min(data.keys() - coders.keys())!r}", data)
-            return record(**values)
-
-        return Coder(encode, decode, frozenset({dict}))
+        return Coder(encode, lambda data: record(*read(data)), frozenset({dict}))
 
     def _of_named(self, record: type, values: Mapping[str, Any]) -> Coder:
         whole = self.of_record(record)
@@ -129,7 +127,7 @@ class Codec:
             if type(data) is not str:
                 return whole.decode(data)
             if data not in values:
-                raise CodecError(f"one of {', '.join(values)}", data)
+                raise unexpected(f"one of {', '.join(values)}", data)
             return values[data]
 
         return Coder(lambda value: names.get(id(value)) or whole.encode(value), decode, frozenset({dict, str}))
@@ -149,14 +147,14 @@ class Codec:
 
     def _of_sequence(self, item: Any) -> Coder:
         coder = self.coder(item)
-        encode, decode, are_plain = coder.encode, coder.decode, coder.are_plain or _none_is_plain
+        encode, decode, as_is, are_plain = coder.encode, coder.decode, coder.as_is, _bulk(coder)
 
         def encoded(values: Sequence[Any]) -> list[Any]:
             return list(values) if are_plain(values) else [encode(value) for value in values]
 
         def decoded(data: Any) -> tuple[Any, ...]:
             check(list, "a list", data)
-            return tuple(data if are_plain(data) else decoded_items(enumerate(data), decode))
+            return tuple(data if as_is.issuperset(map(type, data)) else decoded_items(enumerate(data), decode))
 
         return Coder(encoded, decoded, frozenset({list}))
 
@@ -170,7 +168,7 @@ class Codec:
         def decode(data: Any) -> tuple[Any, ...]:
             check(list, expected, data)
             if len(data) != len(coders):
-                raise CodecError(expected, data)
+                raise unexpected(expected, data)
             pairs = zip(coders, data, strict=True)
             return tuple(decoded_items(enumerate(pairs), lambda pair: pair[0].decode(pair[1])))
 
@@ -178,41 +176,85 @@ class Codec:
 
     def _of_mapping(self, item: Any) -> Coder:
         coder = self.coder(item)
-        encode, decode, are_plain = coder.encode, coder.decode, coder.are_plain or _none_is_plain
+        encode, decode, as_is, are_plain = coder.encode, coder.decode, coder.as_is, _bulk(coder)
 
         def encoded(values: Mapping[str, Any]) -> dict[str, Any]:
             return dict(values) if are_plain(values.values()) else {key: encode(values[key]) for key in values}
 
         def decoded(data: Any) -> dict[str, Any]:
             check(dict, "an object", data)
-            if are_plain(data.values()):
+            if as_is.issuperset(map(type, data.values())):
                 return dict(data)
             return dict(zip(data, decoded_items(data.items(), decode), strict=True))
 
         return Coder(encoded, decoded, frozenset({dict}))
 
 
-def _none_is_plain(values: Collection[Any]) -> bool:
-    return False
+def _bulk(coder: Coder) -> Callable[[Collection[Any]], bool]:
+    """Whether many values may stand in the data as they are."""
+    return coder.are_plain or (lambda values: coder.encode is unchanged)
 
 
-def decoded_fields(
-    record: type, decoders: Iterable[tuple[str, Callable[[Any], Any], bool]], data: Any
-) -> dict[str, Any]:
-    """The fields of a record: each one's name, decoder, and whether it may be missing."""
-    check(dict, f"a {record.__name__}", data)
-    values: dict[str, Any] = {}
-    name = ""
-    try:
-        for name, decode, has_default in decoders:
-            if name in data or not has_default:
-                values[name] = decode(data[name])
-    except KeyError:
-        raise CodecError(f"a {record.__name__} with {name!r}", data) from None
-    except CodecError as error:
-        error.path = (name, *error.path)
-        raise
-    return values
+def _several(getter: Callable[..., Callable[[Any], Any]], names: Collection[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Gets all of these at once, by operator.attrgetter or itemgetter, of which one name gets no tuple."""
+    get = getter(*names)
+    return get if len(names) > 1 else lambda value: (get(value),)
+
+
+def field_reader(record: type, coders: Mapping[str, Coder], *, strict: bool) -> Callable[[Any], Sequence[Any]]:
+    """Reads these fields of a record from an object, in their order; one that has a default may be missing.
+
+    Most objects have data of the same types in the same fields. For each such shape it is found out once which fields
+    need to be decoded: all others are taken as they are, without a call for each. strict: nothing else may stand there.
+    """
+    get, names, expected = _several(itemgetter, coders), tuple(coders), f"an object ({record.__name__})"
+    defaults = {field.name: field.default for field in fields_of(record)}
+    plans: dict[tuple[type, ...], list[tuple[int, Callable[[Any], Any]]]] = {}
+
+    def plan(shape: Sequence[type]) -> list[tuple[int, Callable[[Any], Any]]]:
+        return [
+            (at, _filled(defaults[name]) if kind is _Missing else coder.decode)
+            for at, (kind, (name, coder)) in enumerate(zip(shape, coders.items(), strict=True))
+            if kind not in coder.as_is
+        ]
+
+    def incomplete(data: Any) -> tuple[Any, ...]:
+        check(dict, expected, data)
+        for name in data.keys() - coders.keys() if strict else ():
+            raise _at(name, CodecError("is not known"))
+        return tuple(data.get(name, _Missing()) for name in names)
+
+    def read(data: Any) -> Sequence[Any]:
+        try:
+            found = get(data) if len(data) == len(names) or not strict else incomplete(data)
+        except (KeyError, TypeError):
+            found = incomplete(data)
+        shape = tuple(map(type, found))
+        steps = plans.get(shape)
+        if steps is None:
+            steps = plans[shape] = plan(shape)
+        values, at = list(found), 0
+        try:
+            for at, decode in steps:
+                values[at] = decode(values[at])
+        except CodecError as error:
+            raise _at(names[at], error) from None
+        return values
+
+    return read
+
+
+class _Missing:
+    """What stands for a field that is missing."""
+
+
+def _filled(default: Callable[[], Any] | None) -> Callable[[Any], Any]:
+    def decode(missing: _Missing) -> Any:
+        if default is None:
+            raise CodecError("is missing")
+        return default()
+
+    return decode
 
 
 def decoded_items(items: Iterable[tuple[Any, Any]], decode: Callable[[Any], Any]) -> list[Any]:
@@ -223,18 +265,23 @@ def decoded_items(items: Iterable[tuple[Any, Any]], decode: Callable[[Any], Any]
         for key, item in items:  # noqa: B007 - it is the last one that an error is of
             found.append(decode(item))
     except CodecError as error:
-        error.path = (key, *error.path)
-        raise
+        raise _at(key, error) from None
     return found
+
+
+def _at(key: str | int, error: CodecError) -> CodecError:
+    """The error of what stands under a key."""
+    error.path = (key, *error.path)
+    return error
 
 
 def _optional(coder: Coder) -> Coder:
     encode, decode = coder.encode, coder.decode
     return Coder(
-        encode if coder.is_plain else lambda value: None if value is None else encode(value),
+        encode if encode is unchanged else lambda value: None if value is None else encode(value),
         lambda data: None if data is None else decode(data),
         coder.kinds | {types.NoneType},
-        coder.is_plain,
+        coder.as_is | {types.NoneType},
     )
 
 
@@ -244,11 +291,13 @@ def _told_by_kind(coders: Mapping[type, Coder]) -> Coder:
 
     def decode(data: Any) -> Any:
         if type(data) not in by_kind:
-            raise CodecError(expected, data)
+            raise unexpected(expected, data)
         return by_kind[type(data)](data)
 
-    is_plain = all(coder.is_plain for coder in coders.values())
-    return Coder(lambda value: _member(coders, value)[1].encode(value), decode, frozenset(by_kind), is_plain)
+    def encode(value: Any) -> Any:
+        return _member(coders, value)[1].encode(value)
+
+    return Coder(encode, decode, frozenset(by_kind))
 
 
 def _told_by_tag(coders: Mapping[type, Coder]) -> Coder:
@@ -261,9 +310,12 @@ def _told_by_tag(coders: Mapping[type, Coder]) -> Coder:
 
     def decode(data: Any) -> Any:
         if type(data) is not dict or len(data) != 1 or not data.keys() <= by_tag.keys():
-            raise CodecError(expected, data)
-        ((tag, _),) = data.items()
-        return decoded_items(data.items(), by_tag[tag])[0]
+            raise unexpected(expected, data)
+        ((tag, inner),) = data.items()
+        try:
+            return by_tag[tag](inner)
+        except CodecError as error:
+            raise _at(tag, error) from None
 
     return Coder(encode, decode, frozenset({dict}))
 

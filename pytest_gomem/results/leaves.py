@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Collection
-from datetime import date
+from datetime import date, datetime, timezone
 from enum import Enum
 from operator import attrgetter
 from pathlib import Path
@@ -15,39 +15,47 @@ _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # JSON has 
 
 
 class CodecError(ValueError):
-    """Data that is not as the codec writes it: what was expected, what stands there, and the keys that lead to it."""
+    """Data that is not as the codec writes it: what is wrong, and the keys that lead there."""
 
-    def __init__(self, expected: str, found: object) -> None:
-        super().__init__(expected, found)
-        self.expected = expected
-        self.found = found
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
         self.path: tuple[str | int, ...] = ()
 
     def __str__(self) -> str:
         where = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.path).lstrip(".")
-        shown = repr(self.found)
-        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        return f"{where or 'the whole'}: expected {self.expected}, not {shown}"
+        return f"{where}: {self.problem}" if where else self.problem
+
+
+def unexpected(expected: str, found: object) -> CodecError:
+    """The error of data in place of which something else is expected."""
+    shown = repr(found)
+    return CodecError(f"expected {expected}, not {shown if len(shown) <= 60 else f'{shown[:57]}...'}")
 
 
 class Coder(NamedTuple):
     """How the values of one type become JSON data and come back.
 
-    kinds: the Python types of that data. is_plain: the data is the value itself. are_plain: whether many values are
-    their own data, at once; None where that is asked of each.
+    kinds: the Python types of that data. as_is: those of them that are the value itself already. are_plain: whether
+    none of many values needs to be encoded, where that can be asked of all at once.
     """
 
     encode: Callable[[Any], Any]
     decode: Callable[[Any], Any]
     kinds: frozenset[type]
-    is_plain: bool = False
+    as_is: frozenset[type] = frozenset()
     are_plain: Callable[[Collection[Any]], bool] | None = None
 
 
+def unchanged(value: Any) -> Any:
+    """How a value is encoded that is its own data."""
+    return value
+
+
 def check(kind: type, expected: str, data: object) -> None:
-    """Raise CodecError for data that is of another type."""
+    """Raises CodecError for data of another type."""
     if type(data) is not kind:
-        raise CodecError(expected, data)
+        raise unexpected(expected, data)
 
 
 def of_enum(enum: type[Enum]) -> Coder:
@@ -57,7 +65,7 @@ def of_enum(enum: type[Enum]) -> Coder:
 
     def decode(data: Any) -> Enum:
         if isinstance(data, (dict, list)) or data not in values:
-            raise CodecError(expected, data)
+            raise unexpected(expected, data)
         return values[data]
 
     return Coder(attrgetter("value"), decode, frozenset(map(type, values)))
@@ -66,13 +74,10 @@ def of_enum(enum: type[Enum]) -> Coder:
 def _leaf(kind: type, expected: str) -> Coder:
     def decode(data: Any) -> Any:
         if type(data) is not kind:
-            raise CodecError(expected, data)
+            raise unexpected(expected, data)
         return data
 
-    def are_plain(values: Collection[Any]) -> bool:
-        return set(map(type, values)) <= {kind}
-
-    return Coder(lambda value: value, decode, frozenset({kind}), True, are_plain)
+    return Coder(unchanged, decode, frozenset({kind}), frozenset({kind}))
 
 
 def _encoded_float(value: float) -> float | str:
@@ -84,21 +89,32 @@ def _decoded_float(data: Any) -> float:
         return data  # type: ignore[no-any-return]
     if type(data) is str and data in _NOT_FINITE:
         return _NOT_FINITE[data]
-    raise CodecError("a number", data)
+    raise unexpected("a number", data)
 
 
 def _are_finite(values: Collection[Any]) -> bool:
-    return set(map(type, values)) <= {float} and all(map(math.isfinite, values))
+    try:
+        return all(map(math.isfinite, values))
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _by_text(to_text: Callable[[Any], str], from_text: Callable[[str], Any], expected: str) -> Coder:
     def decode(data: Any) -> Any:
         try:
             return from_text(data)
-        except (TypeError, ValueError):
-            raise CodecError(expected, data) from None
+        except (AttributeError, OverflowError, TypeError, ValueError):
+            raise unexpected(expected, data) from None
 
     return Coder(to_text, decode, frozenset({str}))
+
+
+def _utc_text(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
 
 
 LEAVES: dict[Any, Coder] = {
@@ -106,7 +122,8 @@ LEAVES: dict[Any, Coder] = {
     bool: _leaf(bool, "true or false"),
     int: _leaf(int, "a whole number"),
     # A whole number may stand in a field of floats, as in Python.
-    float: Coder(_encoded_float, _decoded_float, frozenset({float, int, str}), False, _are_finite),
+    float: Coder(_encoded_float, _decoded_float, frozenset({float, int, str}), frozenset({float}), _are_finite),
     date: _by_text(date.isoformat, date.fromisoformat, "a date"),
+    datetime: _by_text(_utc_text, _utc, "a time with its zone"),
     Path: _by_text(str, Path, "a path"),
 }

@@ -12,7 +12,7 @@ from report_samples import calmly, metric, runs, sample_run, sample_tests, tests
 
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.measure.metric import Reading, Unavailable
-from pytest_gomem.report import json_report, junit, matrix, terminal
+from pytest_gomem.report import json_report, json_rules, junit, matrix, terminal
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import LoadSummary, MetricValue, Series
 
@@ -92,7 +92,7 @@ def test_all_listed_keys_are_there_even_where_empty():
 def test_environment_has_every_key_of_the_contract():
     """What is unknown of the machine is null, not absent; what is known besides is kept."""
     data = json_report.to_dict(RunRecord("0.1.0", {"kernel": "6.18", "runner": "ci-3"}, ()))["environment"]
-    assert {data[key] for key in json_report.ENVIRONMENT_KEYS} == {None, "6.18"}
+    assert {data[key] for key in json_rules.ENVIRONMENT_KEYS} == {None, "6.18"}
     assert data["runner"] == "ci-3"
 
 
