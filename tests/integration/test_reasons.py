@@ -150,7 +150,7 @@ def test_a_slow_compiler_holds_nothing_up(tmp_path):
 @pytest.mark.parametrize("end", ["exit 0", "sleep 99"])
 def test_children_that_outlive_the_command_are_ended_too(tmp_path, monkeypatch, end):
     """They hold its pipes, so that it has not answered whole: the group ends with the time, whoever leads it."""
-    monkeypatch.setattr(commands, "_keepers", [])  # another test's run may be open in this process
+    monkeypatch.setattr(commands, "_runners", [])  # another test's run may be open in this process
     command = ["sh", "-c", f"sleep 97 & echo $! > {tmp_path}/child; {end}"]
     with pytest.raises(TimeoutError, match="longer than"):
         output_within(0.5, command, tmp_path, os.environ)
