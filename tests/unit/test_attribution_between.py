@@ -7,7 +7,7 @@ from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
-from test_judge_culprits import HANDLE, KIB, MODULE, heap, retained
+from test_attribution_culprits import HANDLE, KIB, MODULE, heap, retained
 
 from pytest_gomem.attribution.between import culprits_between
 from pytest_gomem.judge.functions import Asked, counting

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_judge_culprits import HANDLE, IN_CMD, KIB, MODULE, RATE, SERVE, dropped, heap, place, retained
+from test_attribution_culprits import HANDLE, IN_CMD, KIB, MODULE, RATE, SERVE, dropped, heap, place, retained
 
 from pytest_gomem.attribution.between import culprits_between
 from pytest_gomem.attribution.compact import compact, left_out

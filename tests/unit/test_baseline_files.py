@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import usual_metrics, verdict
 from report_samples import window as record
-from test_judge_culprits import MODULE, heap, retained
+from test_attribution_culprits import MODULE, heap, retained
 
 from pytest_gomem.base.errors import ConfigError, ObserveError, Place
 from pytest_gomem.base.units import BYTES, RATIO, Quantity

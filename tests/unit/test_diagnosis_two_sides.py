@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from report_samples import verdict, window
-from test_judge_culprits import KIB, heap, retained
+from test_attribution_culprits import KIB, heap, retained
 
 from pytest_gomem.diagnosis.culprits import accusable
 from pytest_gomem.diagnosis.two_sides import no_peaks
