@@ -23,10 +23,11 @@ from statistics import median
 
 from common import program, service_yaml, small_asked, table, verdict, workshop
 
+from pytest_gomem.base.unavailable import known, required
 from pytest_gomem.config.file import load_config
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.records import GcCycle
 from pytest_gomem.session.run import Run, RunSettings
 from pytest_gomem.session.service import Service
@@ -73,10 +74,11 @@ def burst(service: Service, tally: Tally) -> None:
 
 def _count(window: Window, before: int, after: int, tally: Tally) -> None:
     """Whether accepted and lost cycles are all that happened, also by the service's own count."""
-    if isinstance(window.memstats, Missing) or isinstance(window.gctrace, Missing) or window.gctrace.lost is None:
+    memstats, trace = known(window.memstats), known(window.gctrace)
+    if memstats is None or trace is None or trace.lost is None:
         raise SystemExit("neither MemStats nor gctrace of gclogger could be read")
-    first, last = window.memstats.start.num_gc, window.memstats.end.num_gc
-    accepted, lost = len(window.gctrace.cycles), window.gctrace.lost
+    first, last = memstats.start.num_gc, memstats.end.num_gc
+    accepted, lost = len(trace.cycles), trace.lost
     tally.happened += last - first
     tally.accepted += accepted
     tally.lost += lost
@@ -88,9 +90,7 @@ def _count(window: Window, before: int, after: int, tally: Tally) -> None:
 
 def _compare(accepted: Sequence[GcCycle], window: Window, tally: Tally) -> None:
     """Whether every line that the reader accepted since the window opened is that of a cycle in MemStats' ring."""
-    assert not isinstance(window.memstats, Missing)
-    assert not isinstance(window.memstats.after_gc, Missing)
-    ring = {number: (pause, end) for number, pause, end in window.memstats.after_gc.pauses}
+    ring = {number: (pause, end) for number, pause, end in required(required(window.memstats).after_gc).pauses}
     for cycle in accepted:
         if cycle.number not in ring:
             tally.wrong.append(f"a line of cycle {cycle.number} was accepted, which did not happen then")

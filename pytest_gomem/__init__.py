@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_gomem.base.errors import Place as Place
     from pytest_gomem.base.errors import ServiceDied as ServiceDied
     from pytest_gomem.base.errors import ToolchainError as ToolchainError
+    from pytest_gomem.base.unavailable import Unavailable as Unavailable
     from pytest_gomem.base.units import BYTES as BYTES
     from pytest_gomem.base.units import BYTES_PER_OP as BYTES_PER_OP
     from pytest_gomem.base.units import BYTES_PER_SECOND as BYTES_PER_SECOND
@@ -51,9 +52,7 @@ if TYPE_CHECKING:
     from pytest_gomem.measure.metric import Noise as Noise
     from pytest_gomem.measure.metric import Prior as Prior
     from pytest_gomem.measure.metric import Reading as Reading
-    from pytest_gomem.measure.metric import Unavailable as Unavailable
     from pytest_gomem.measure.metric import metric as metric
-    from pytest_gomem.measure.window import Missing as Missing
     from pytest_gomem.measure.window import Window as Window
     from pytest_gomem.observe.records import QUANTITIES as QUANTITIES
     from pytest_gomem.observe.records import MemStats as MemStats
@@ -98,7 +97,6 @@ _HOMES = {
     "MemStats": "pytest_gomem.observe.records",
     "Metric": "pytest_gomem.measure.metric",
     "MetricValue": "pytest_gomem.results.window_record",
-    "Missing": "pytest_gomem.measure.window",
     "Noise": "pytest_gomem.measure.metric",
     "ObserveError": "pytest_gomem.base.errors",
     "Observed": "pytest_gomem.observe.records",
@@ -123,7 +121,7 @@ _HOMES = {
     "Target": "pytest_gomem.observe.sources",
     "TestRecord": "pytest_gomem.results.run_record",
     "ToolchainError": "pytest_gomem.base.errors",
-    "Unavailable": "pytest_gomem.measure.metric",
+    "Unavailable": "pytest_gomem.base.unavailable",
     "Unit": "pytest_gomem.base.units",
     "Verdict": "pytest_gomem.judge.verdict",
     "Window": "pytest_gomem.measure.window",

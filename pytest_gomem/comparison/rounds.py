@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.conditions import of_all
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, figures_of, median_of
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.sources import joined
 from pytest_gomem.report.text import value_text
 from pytest_gomem.results.keys import by_window

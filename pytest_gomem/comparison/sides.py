@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.comparison.rounds import merged
 from pytest_gomem.comparison.schedule import Side
 from pytest_gomem.config.budgets import Budget
@@ -13,7 +14,7 @@ from pytest_gomem.diagnosis.two_sides import TwoSides, accused
 from pytest_gomem.judge.conditions import OPENING_PROFILE
 from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.bill import against
 from pytest_gomem.report.text import readings

@@ -9,16 +9,16 @@ from typing import Protocol
 from pytest_gomem.attribution.between import culprits_between
 from pytest_gomem.attribution.culprits import AT_PEAK, Culprit
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.diagnosis.culprits import accusable, counts_for
 from pytest_gomem.diagnosis.reasons import Built, Reasons, built_from
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.window import Missing
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import COMPARED, summary
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.measurement import Measurement
 
-_NOT_TAKEN = Missing("no heap profile was taken when the window closed")
+_NOT_TAKEN = Unavailable("no heap profile was taken when the window closed")
 _PEAKS = "the profiles of both peaks were compared"
 _CLOSES = "the profiles of the close were compared"
 
@@ -69,7 +69,7 @@ class TwoSides:
         if metric not in AT_PEAK:
             return Pair(closing_heap(self.new), closing_heap(self.base))
         ours, theirs = _peak(self.new), _peak(self.base)
-        if isinstance(ours, Missing) or isinstance(theirs, Missing):
+        if isinstance(ours, Unavailable) or isinstance(theirs, Unavailable):
             which = f"{_CLOSES}, because {no_peaks(ours, theirs)}"
             return Pair(closing_heap(self.new), closing_heap(self.base), which)
         return Pair(ours, theirs, _PEAKS)
@@ -95,21 +95,21 @@ def closing_heap(measurement: Measurement) -> Profile:
     """The heap profile after the window's close; raises ObserveError where there is none."""
     profiles = measurement.profiles
     profile = profiles.heap.profile if profiles is not None and profiles.has_heap else _NOT_TAKEN
-    if isinstance(profile, Missing):
+    if isinstance(profile, Unavailable):
         raise ObserveError(profile.reason)
     return profile
 
 
-def no_peaks(new: Profile | Missing, base: Profile | Missing) -> str:
+def no_peaks(new: Profile | Unavailable, base: Profile | Unavailable) -> str:
     """Which side kept no profile of its peak, and why."""
     sides = {"the new side": new, "the base side": base}
-    reasons = {side: peak.reason for side, peak in sides.items() if isinstance(peak, Missing)}
+    reasons = {side: peak.reason for side, peak in sides.items() if isinstance(peak, Unavailable)}
     if len(reasons) == len(sides) and len(set(reasons.values())) == 1:
         return f"neither side kept one of its peak: {reasons['the new side']}"
     return "; ".join(f"{side} kept none of its peak: {reason}" for side, reason in reasons.items())
 
 
-def _peak(measurement: Measurement) -> Profile | Missing:
+def _peak(measurement: Measurement) -> Profile | Unavailable:
     profiles = measurement.profiles
     return _NOT_TAKEN if profiles is None else profiles.peak.profile
 

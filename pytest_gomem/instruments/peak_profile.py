@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.measure.window import Missing
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.observe.agent.client import read_peak
 from pytest_gomem.observe.agent.records import Peak
 from pytest_gomem.session.subject import Subject
 
-_NOT_SAID = Missing("gomem.yaml does not say peak_profile: true, which keeps it")
-_STILL_OPEN = Missing("the profile of the peak is read when the window closes")
+_NOT_SAID = Unavailable("gomem.yaml does not say peak_profile: true, which keeps it")
+_STILL_OPEN = Unavailable("the profile of the peak is read when the window closes")
 
 
 @dataclass(frozen=True)
 class KeptPeak:
     """The profile as the agent wrote it, or why there is none; cycle: the number of its GC cycle, where known."""
 
-    profile: bytes | Missing
+    profile: bytes | Unavailable
     cycle: int | None = None
 
 
@@ -32,7 +32,7 @@ class Peaks:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._failed: Missing | None = None
+        self._failed: Unavailable | None = None
         self._forced, self._written = 0, 0
         self._before = self._begin()
         self.kept = KeptPeak(_not_looked_for(subject) if subject.peak_file is None else _STILL_OPEN)
@@ -50,7 +50,7 @@ class Peaks:
             agent.look_peak()  # the first cycle is always a peak: its profile is none of the window's cost
             return agent.peak()
         except ObserveError as error:  # what is in the file may be an earlier window's
-            self._failed = Missing(f"the profile of the peak was not begun: {error}")
+            self._failed = Unavailable(f"the profile of the peak was not begun: {error}")
             return None
 
     def count(self) -> None:
@@ -73,7 +73,7 @@ class Peaks:
         try:
             found = read_peak(path)
         except ObserveError as error:
-            self.kept = KeptPeak(Missing(str(error)))
+            self.kept = KeptPeak(Unavailable(str(error)))
             return
         self.kept = KeptPeak(found.profile, found.peak.cycle)
 
@@ -108,7 +108,7 @@ def unlooked(subject: Subject) -> Iterator[None]:
             agent.look_peak()
 
 
-def _not_looked_for(subject: Subject) -> Missing:
+def _not_looked_for(subject: Subject) -> Unavailable:
     if subject.agent() is None:
-        return Missing(f"peak_profile: true needs the agent: {subject.no_agent}")
+        return Unavailable(f"peak_profile: true needs the agent: {subject.no_agent}")
     return _NOT_SAID

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import Quantity, format_value
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.stats.decision import Status
 
 FAILING = frozenset({Status.FAIL, Status.UNAVAILABLE})

@@ -25,12 +25,13 @@ from typing import NamedTuple
 from pytest_gomem.attribution.origin import Origins
 from pytest_gomem.attribution.sampling import SIGMAS, SMALLEST, Tally, counts_made, counts_objects, samples_of
 from pytest_gomem.base.names import matches, nearest
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, COUNT, Unit, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget, unit_of
 from pytest_gomem.judge.decide import judge
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading, Unavailable
+from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading
 from pytest_gomem.measure.window import Window
 from pytest_gomem.pprof.group import frames_of
 from pytest_gomem.pprof.model import Profile, location_ids

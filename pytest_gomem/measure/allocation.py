@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, BYTES_PER_OP, BYTES_PER_SECOND, COUNT, COUNT_PER_OP, format_value
-from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
 from pytest_gomem.measure.sources import MEMSTATS, PROMETHEUS, Told, duration, operations, told_between
 from pytest_gomem.measure.window import Window
 

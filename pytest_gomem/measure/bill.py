@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable, known, required
 from pytest_gomem.base.units import BYTES, RATIO, format_value
 from pytest_gomem.measure.sources import memstats
-from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import SmapsTotals
 
@@ -152,10 +152,11 @@ class Bill:
 
 def window_bill(window: Window) -> Bill:
     """The bill at the window's close; raises ObserveError when the mappings were not read."""
-    if isinstance(window.memstats, Missing):
-        return _bill(window.smaps)
+    smaps = required(window.smaps)
+    if isinstance(window.memstats, Unavailable):
+        return bill(smaps)
     pair = memstats(window)
-    return _bill(window.smaps, pair.end, pair.after_gc)
+    return bill(smaps, pair.end, known(pair.after_gc))
 
 
 def opening_bill(window: Window) -> Bill:
@@ -163,18 +164,11 @@ def opening_bill(window: Window) -> Bill:
 
     Two collections were forced just before, so that all objects of MemStats then are live ones.
     """
-    if isinstance(window.memstats, Missing):
-        return _bill(window.opening_smaps)
+    smaps = required(window.opening_smaps)
+    if isinstance(window.memstats, Unavailable):
+        return bill(smaps)
     pair = memstats(window)
-    return _bill(window.opening_smaps, pair.start, pair.after_gc if isinstance(pair.after_gc, Missing) else pair.start)
-
-
-def _bill(
-    smaps: SmapsTotals | Missing, stats: MemStats | None = None, after_gc: MemStats | Missing | None = None
-) -> Bill:
-    if isinstance(smaps, Missing):
-        raise ObserveError(smaps.reason)
-    return bill(smaps, stats, None if isinstance(after_gc, Missing) else after_gc)
+    return bill(smaps, pair.start, known(pair.after_gc) and pair.start)
 
 
 def bill(smaps: SmapsTotals, stats: MemStats | None = None, after_gc: MemStats | None = None) -> Bill:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, by, joined, memstats, whole_life
-from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, Window
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, Window
 from pytest_gomem.observe.records import GcCycle, GcRecord
 
 MAX_LOST = 0.05
@@ -52,20 +53,22 @@ def cycles_of(window: Window) -> Cycles:
     the window; the collections that our own later readings force have higher numbers.
     """
     trace = window.gctrace
-    if not isinstance(window.memstats, Missing):
+    if not isinstance(window.memstats, Unavailable):
         return _numbered(memstats(window), trace, window.gc_records, window.own_cycles)
-    if isinstance(trace, Missing):
+    if isinstance(trace, Unavailable):
         raise ObserveError(_both(window.memstats.reason, trace.reason))
     return _arrived(window, trace)
 
 
-def _numbered(pair: MemStatsPair, trace: GcTrace | Missing, records: Sequence[GcRecord], own: frozenset[int]) -> Cycles:
+def _numbered(
+    pair: MemStatsPair, trace: GcTrace | Unavailable, records: Sequence[GcRecord], own: frozenset[int]
+) -> Cycles:
     first, last = pair.start.num_gc + 1, pair.end.num_gc
     counted = frozenset(range(first, last + 1)) - own
-    traced = () if isinstance(trace, Missing) else tuple(c for c in trace.cycles if c.number in counted)
+    traced = () if isinstance(trace, Unavailable) else tuple(c for c in trace.cycles if c.number in counted)
     known = [*((number, pause) for number, pause, _ in pair.end.pauses), *((r.number, r.pause) for r in records)]
     exact = {number: pause for number, pause in known if number in counted}
-    untraced = trace.reason if isinstance(trace, Missing) else ""
+    untraced = trace.reason if isinstance(trace, Unavailable) else ""
     source = "debug.ReadGCStats by the agent" if records else f"{MEMSTATS}.PauseNs {by(pair.reader)}"
     return Cycles(len(counted), traced, exact, untraced, by_number=True, exact_source=source, reader=pair.reader)
 

@@ -6,9 +6,10 @@ from functools import partial
 from typing import NamedTuple
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import COUNT, PER_SECOND, SECONDS
 from pytest_gomem.measure.cycles import GCTRACE_PRECISION, cycles_of, pauses_of, traced_cycles
-from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Noise, Reading, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
 from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, PROMETHEUS, duration, joined, told_between
 from pytest_gomem.measure.window import Window

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import RATIO, SECONDS, format_value
 from pytest_gomem.measure.cycles import GCTRACE_PRECISION, traced_cycles
-from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Noise, Reading, metric
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, GOMAXPROCS
 from pytest_gomem.measure.sources import CPU_CLOCK, GCTRACE, duration, joined
 from pytest_gomem.measure.starvation import starvation
-from pytest_gomem.measure.window import Missing, Window, number_of
+from pytest_gomem.measure.window import Window, number_of
 from pytest_gomem.measure.work import process_cpu
 from pytest_gomem.observe.records import GcCycle
 
@@ -98,7 +99,7 @@ class _Spent:
 def _spent(window: Window) -> _Spent | None:
     """By the agent; None where nobody tells the classes. Raises ObserveError where they do not fit the window."""
     runtime = window.runtime
-    if isinstance(runtime, Missing) or _TOTAL not in runtime.end or _TOTAL not in runtime.start:
+    if isinstance(runtime, Unavailable) or _TOTAL not in runtime.end or _TOTAL not in runtime.start:
         return None
     gained = {name: runtime.gained(name) for name in CPU_CLASSES}
     busy = gained[_TOTAL] - gained[_IDLE] - gained[_IDLE_MARK]

@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, COUNT, RATIO, format_value
 from pytest_gomem.measure.bill import window_bill
 from pytest_gomem.measure.cycles import traced_cycles
-from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading, metric
 from pytest_gomem.measure.sources import (
     AT_REST,
     GCTRACE,
@@ -24,7 +25,7 @@ from pytest_gomem.measure.sources import (
     memstats,
     told_at_close,
 )
-from pytest_gomem.measure.window import MemStatsPair, Missing, Window
+from pytest_gomem.measure.window import MemStatsPair, Window
 
 _NO_GOAL = 2**63  # without GC and memory limit the runtime's goal is the largest uint64
 _UNTOUCHED = 1 << 20  # bytes: fewer need no note
@@ -82,7 +83,7 @@ def _calm(window: Window) -> str:
 def peak_heap(window: Window) -> Reading | Unavailable:
     """Largest heap, live objects and garbage, at the window's edges and at the start and mark end of each cycle."""
     cycles, note = traced_cycles(window)
-    edges = () if isinstance(window.memstats, Missing) else _heap_at_edges(memstats(window))
+    edges = () if isinstance(window.memstats, Unavailable) else _heap_at_edges(memstats(window))
     sizes = [*edges, *(size for cycle in cycles for size in (cycle.heap_start, cycle.heap_mark_end))]
     if not sizes:
         raise ObserveError("no GC cycle ended in the window, and MemStats is missing, so that no heap size is known")
@@ -110,7 +111,7 @@ def live_heap(window: Window) -> Reading | Unavailable:
     """Heap that is still reachable after the window: HeapAlloc after forced collections, once two readings agree."""
     live = after_gc(window).heap_alloc
     found = at_rest(window, live, f"{_calm(window)}: HeapAlloc")
-    resident = None if isinstance(window.smaps, Missing) else window_bill(window).find("live_heap")
+    resident = None if isinstance(window.smaps, Unavailable) else window_bill(window).find("live_heap")
     if resident is None:
         return found
     untouched = min(live, memstats(window).end.heap_alloc) - resident.bytes  # what came after the mappings were read

@@ -6,8 +6,9 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
-from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
 from pytest_gomem.measure.peak import kept_peak, kernel_peak, rss_drift, sampled_points, widest_gap
 from pytest_gomem.measure.sources import (
     ON_RETURNED_MEMORY,
@@ -20,7 +21,7 @@ from pytest_gomem.measure.sources import (
     told_at_close,
     whole_life,
 )
-from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.records import KernelReading
 
 _MAXRSS = f"ru_maxrss in the {RUSAGE}"
@@ -109,7 +110,7 @@ def _sampled_peak(window: Window) -> Reading:
 @_rss_metric(sources=(VMHWM,))
 def startup_peak(window: Window) -> Reading | Unavailable:
     """Highest resident memory of the process from its start until it was ready."""
-    if isinstance(window.startup_peak, Missing):
+    if isinstance(window.startup_peak, Unavailable):
         return Unavailable(window.startup_peak.reason)
     return Reading(window.startup_peak, f"{VMHWM} when it was ready", _drift_words(window))
 
@@ -117,7 +118,7 @@ def startup_peak(window: Window) -> Reading | Unavailable:
 @_rss_metric(redefined=ON_RETURNED_MEMORY)
 def end_rss(window: Window) -> Reading | Unavailable:
     """Resident memory at the window's close."""
-    if isinstance(window.end, Missing) and window.sources:
+    if isinstance(window.end, Unavailable) and window.sources:
         told = told_at_close(window, "rss")
         return Reading(told.value, f"resident memory {told.by}", _drift_words(window))
     return Reading(at_end(window).rss, STATM, _drift_words(window), _tree_note(window))
@@ -152,7 +153,7 @@ def threads(window: Window) -> Reading | Unavailable:
 @_count_metric(noise=Noise.NEAR_EXACT, sources=("/proc/PID/fd",))
 def fds(window: Window) -> Reading | Unavailable:
     """Open file descriptors at the window's close."""
-    if isinstance(window.end, Missing) and window.sources:
+    if isinstance(window.end, Unavailable) and window.sources:
         told = told_at_close(window, "fds")
         return Reading(told.value, f"open descriptors {told.by}")
     count = at_end(window).fds

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.measure.window import Window
 
@@ -68,17 +69,6 @@ class Reading:
     source: str
     precision: str = ""
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Unavailable:
-    """The metric could not be measured in this window, and why.
-
-    bounds: the least and the most that it can have been, in its unit, where these are known.
-    """
-
-    reason: str
-    bounds: tuple[float, float] | None = None
 
 
 # May also raise ObserveError for a record that is not there: its text becomes the reason (see registry.evaluate).

@@ -5,8 +5,9 @@ from __future__ import annotations
 import mmap
 from itertools import pairwise
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.sources import samples, whole_life
-from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import SmapsTotals
 
@@ -29,7 +30,7 @@ def kernel_peak(window: Window) -> int | None:
     """
     if whole_life(window):
         return window.lifetime_peak
-    if isinstance(window.end, Missing):
+    if isinstance(window.end, Unavailable):
         # Resetting VmHWM resets what exit hands on to ru_maxrss as well (fs/proc/task_mmu.c, kernel/exit.c).
         return window.lifetime_peak if window.peak_reset else None
     peak = kept_peak(window)
@@ -38,7 +39,7 @@ def kernel_peak(window: Window) -> int | None:
 
 def kept_peak(window: Window) -> int | None:
     """The kernel's peak at the close, whenever it came, bytes; None where it keeps none, or nobody could read it."""
-    if isinstance(window.end, Missing) or window.end.hwm is None:
+    if isinstance(window.end, Unavailable) or window.end.hwm is None:
         return None
     if not window.tree:
         return window.end.hwm
@@ -46,25 +47,27 @@ def kept_peak(window: Window) -> int | None:
     return max([window.end.hwm, *(sample.hwm for sample in samples(window) if sample.hwm is not None)])
 
 
-def held_from_earlier(stats: MemStats | Missing, smaps: SmapsTotals | Missing, *, collected: bool) -> int | None:
+def held_from_earlier(
+    stats: MemStats | Unavailable, smaps: SmapsTotals | Unavailable, *, collected: bool
+) -> int | None:
     """Bytes at most of what was resident at the opening though nobody used it: free pages of the heap.
 
     collected: collections were forced before; without them, or without MemStats, the whole heap may be garbage. None
     where nobody knows.
     """
-    if not isinstance(stats, Missing):
+    if not isinstance(stats, Unavailable):
         return stats.heap_idle - stats.heap_released + (0 if collected else stats.heap_inuse)
-    return None if isinstance(smaps, Missing) or not smaps.go_heap.rss else smaps.go_heap.rss
+    return None if isinstance(smaps, Unavailable) or not smaps.go_heap.rss else smaps.go_heap.rss
 
 
 def _rose_above_start(window: Window, peak: int) -> bool:
-    start = None if isinstance(window.start, Missing) else window.start.hwm
+    start = None if isinstance(window.start, Unavailable) else window.start.hwm
     return start is not None and peak > start
 
 
 def sampled_points(window: Window) -> list[Point]:
     """(t, RSS) of all that was read of the process in the window, the readings at its edges among them."""
-    edges = [(edge.t, edge.rss) for edge in (window.start, window.end) if not isinstance(edge, Missing)]
+    edges = [(edge.t, edge.rss) for edge in (window.start, window.end) if not isinstance(edge, Unavailable)]
     return sorted([*edges, *((sample.t, sample.rss) for sample in samples(window))])
 
 

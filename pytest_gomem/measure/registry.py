@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pytest_gomem.base.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.base.names import did_you_mean
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import Unit
 from pytest_gomem.measure import (
     allocation,
@@ -21,7 +22,7 @@ from pytest_gomem.measure import (
     starvation,
     work,
 )
-from pytest_gomem.measure.metric import Metric, Reading, Unavailable
+from pytest_gomem.measure.metric import Metric, Reading
 from pytest_gomem.measure.sources import joined
 from pytest_gomem.measure.window import Window
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, SECONDS
-from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, metric
 from pytest_gomem.measure.quantiles import BUCKETS, Bucket, gained, p99_note, quantile, total
 from pytest_gomem.measure.sources import joined
-from pytest_gomem.measure.window import Missing, Window, number_of
+from pytest_gomem.measure.window import Window, number_of
 from pytest_gomem.observe.agent.records import Histogram
 
 _SCANS = {part: f"/gc/scan/{part}:bytes" for part in ("heap", "stack", "globals", "total")}  # Go 1.21
@@ -29,7 +30,7 @@ _histogram_metric = partial(
 
 def _gained(window: Window, *names: str) -> tuple[str, tuple[Bucket, ...]]:
     """The first of these histograms that this Go has, and what it gained in the window."""
-    if isinstance(window.runtime, Missing):
+    if isinstance(window.runtime, Unavailable):
         raise ObserveError(window.runtime.reason)
     for name in names:
         start, end = window.runtime.start.get(name), window.runtime.end.get(name)
@@ -53,7 +54,7 @@ def _scan_metric(part: str, doc: str) -> Metric:
     source = f"{_SCANS[part]} by the agent"
 
     def read(window: Window) -> Reading:
-        if isinstance(window.runtime, Missing):
+        if isinstance(window.runtime, Unavailable):
             raise ObserveError(window.runtime.reason)
         return Reading(number_of(window.runtime.end, _SCANS[part]), source)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.measure.window import Window
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def size_classes(window: Window) -> tuple[SizeClassGrowth, ...]:
     than 16 bytes without pointers share blocks of 16, which are what is counted.
     """
     pair = window.memstats
-    if isinstance(pair, Missing) or not pair.start.by_size or len(pair.start.by_size) != len(pair.end.by_size):
+    if isinstance(pair, Unavailable) or not pair.start.by_size or len(pair.start.by_size) != len(pair.end.by_size):
         return ()
     grown = [
         SizeClassGrowth(

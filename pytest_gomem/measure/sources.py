@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.measure.window import MemStatsPair, Missing, SourceEdges, Window
+from pytest_gomem.measure.window import MemStatsPair, SourceEdges, Window
 from pytest_gomem.observe.records import TRUST, KernelReading, MemStats, Observed, Sample, quantities_of
 
 VMHWM = "VmHWM of /proc/PID/status"
@@ -26,14 +27,14 @@ RESTLESS = "as exact as it stood still: see the note"
 
 def at_start(window: Window) -> KernelReading:
     """The kernel's reading at the opening."""
-    if isinstance(window.start, Missing):
+    if isinstance(window.start, Unavailable):
         raise ObserveError(window.start.reason)
     return window.start
 
 
 def at_end(window: Window) -> KernelReading:
     """The kernel's reading at the close."""
-    if isinstance(window.end, Missing):
+    if isinstance(window.end, Unavailable):
         raise ObserveError(window.end.reason)
     return window.end
 
@@ -41,7 +42,7 @@ def at_end(window: Window) -> KernelReading:
 def memstats(window: Window) -> MemStatsPair:
     """MemStats at both edges, of one and the same process: its counters may not have run backwards."""
     pair = window.memstats
-    if isinstance(pair, Missing):
+    if isinstance(pair, Unavailable):
         raise ObserveError(pair.reason)
     if pair.end.num_gc < pair.start.num_gc or pair.end.total_alloc < pair.start.total_alloc:
         raise ObserveError("the counters of MemStats ran backwards: another process answered at the window's close")
@@ -51,7 +52,7 @@ def memstats(window: Window) -> MemStatsPair:
 def after_gc(window: Window) -> MemStats:
     """MemStats after the two forced collections that follow the window."""
     stats = memstats(window).after_gc
-    if isinstance(stats, Missing):
+    if isinstance(stats, Unavailable):
         raise ObserveError(stats.reason)
     return stats
 
@@ -110,7 +111,7 @@ def by(source: str) -> str:
 def edges_of(window: Window) -> list[SourceEdges]:
     """Every source of the window with what it told at both edges, the most trusted first."""
     edges = list(window.sources)
-    if not isinstance(window.memstats, Missing):
+    if not isinstance(window.memstats, Unavailable):
         edges.append(_edges_of_memstats(memstats(window)))
     return sorted(edges, key=lambda edge: edge.trust)
 
@@ -127,7 +128,7 @@ def _edges_of_memstats(pair: MemStatsPair) -> SourceEdges:
 def told_at_close(window: Window, *names: str) -> Told:
     """The sum of these quantities at the close, by one source that tells them all; raises ObserveError."""
     for edges in edges_of(window):
-        if not isinstance(edges.end, Missing) and all(name in edges.end.quantities for name in names):
+        if not isinstance(edges.end, Unavailable) and all(name in edges.end.quantities for name in names):
             return Told(sum(edges.end.quantities[name] for name in names), by(edges.source))
     raise ObserveError(_nobody(window))
 
@@ -136,7 +137,7 @@ def told_between(window: Window, name: str) -> Told:
     """By how much a counter grew in the window, what its readings cost still in it; raises ObserveError."""
     for edges in edges_of(window):
         start, end = edges.start, edges.end
-        if isinstance(start, Missing) or isinstance(end, Missing):
+        if isinstance(start, Unavailable) or isinstance(end, Unavailable):
             continue
         if name in start.quantities and name in end.quantities:
             grown = end.quantities[name] - start.quantities[name]
@@ -151,7 +152,7 @@ def _nobody(window: Window) -> str:
 
 
 def _reasons(window: Window) -> Iterator[str]:
-    if isinstance(window.memstats, Missing):
+    if isinstance(window.memstats, Unavailable):
         yield window.memstats.reason
     for edges in window.sources:
-        yield from (edge.reason for edge in (edges.start, edges.end) if isinstance(edge, Missing))
+        yield from (edge.reason for edge in (edges.start, edges.end) if isinstance(edge, Unavailable))

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import RATIO, SECONDS, format_value
-from pytest_gomem.measure.metric import Better, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Noise, Reading, metric
 from pytest_gomem.measure.sources import at_end, at_start, duration, joined
 from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.scheduling import Scheduling

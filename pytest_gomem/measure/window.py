@@ -7,19 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Observed, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 
 if TYPE_CHECKING:
     from pytest_gomem.load.spec import LoadRecord
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A record that could not be had, with the reason in words fit for the user."""
-
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,7 @@ class MemStatsPair:
 
     start: MemStats
     end: MemStats
-    after_gc: MemStats | Missing
+    after_gc: MemStats | Unavailable
     read_bytes: int
     read_objects: int
     reader: str = "pprof"
@@ -97,8 +91,8 @@ class SourceEdges:
 
     source: str
     trust: int
-    start: Observed | Missing
-    end: Observed | Missing
+    start: Observed | Unavailable
+    end: Observed | Unavailable
     cost: Mapping[str, float] = field(default_factory=dict)
     goroutines: float | None = None
     unrest: str = ""
@@ -139,14 +133,14 @@ class Window:
     name: str
     opened: float
     closed: float
-    start: KernelReading | Missing
-    end: KernelReading | Missing
+    start: KernelReading | Unavailable
+    end: KernelReading | Unavailable
     peak_reset: bool
     fresh: bool
     timeline: tuple[Sample, ...]
     sample_rate: float
-    gctrace: GcTrace | Missing
-    memstats: MemStatsPair | Missing
+    gctrace: GcTrace | Unavailable
+    memstats: MemStatsPair | Unavailable
     gomaxprocs: int | None
     ops: int | None
     loads: tuple[LoadRecord, ...] = ()
@@ -156,15 +150,17 @@ class Window:
     lifetime_cpu: float | None = None
     phases: tuple[Phase, ...] = ()
     gc_records: tuple[GcRecord, ...] = ()
-    smaps: SmapsTotals | Missing = Missing("the mappings of the process were not read")
+    smaps: SmapsTotals | Unavailable = Unavailable("the mappings of the process were not read")
     sources: tuple[SourceEdges, ...] = ()
-    opening_smaps: SmapsTotals | Missing = Missing("the mappings of the process were not read when the window opened")
+    opening_smaps: SmapsTotals | Unavailable = Unavailable(
+        "the mappings of the process were not read when the window opened"
+    )
     own_cycles: frozenset[int] = frozenset()
     held: int | None = None
     is_phase: bool = False
-    runtime: RuntimeMetrics | Missing = Missing("runtime/metrics need the agent")
-    after: KernelReading | Missing = Missing("no further source was read")
-    startup_peak: int | Missing = Missing("its start was not watched")
+    runtime: RuntimeMetrics | Unavailable = Unavailable("runtime/metrics need the agent")
+    after: KernelReading | Unavailable = Unavailable("no further source was read")
+    startup_peak: int | Unavailable = Unavailable("its start was not watched")
 
     @property
     def duration(self) -> float:

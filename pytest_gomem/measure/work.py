@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import COUNT, PER_SECOND, RATIO, SECONDS, SECONDS_PER_OP
-from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
 from pytest_gomem.measure.sources import (
     AT_REST,
@@ -27,7 +28,7 @@ from pytest_gomem.measure.sources import (
     told_between,
     whole_life,
 )
-from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.measure.window import Window
 
 _OPS = "counted operations"
 _PROFILE = "/debug/pprof/goroutine"
@@ -96,7 +97,7 @@ def process_cpu(window: Window) -> tuple[float, str]:
     """User + system seconds of the process in the window and their source; raises ObserveError."""
     if whole_life(window) and window.lifetime_cpu is not None:
         return window.lifetime_cpu, RUSAGE
-    if isinstance(window.start, Missing) and window.sources:
+    if isinstance(window.start, Unavailable) and window.sources:
         told = told_between(window, "cpu")
         return told.value, f"{CPU_CLOCK} {told.by}"
     spent = at_end(window).cpu - at_start(window).cpu
@@ -134,14 +135,14 @@ def _tree_note(window: Window) -> str:
 )
 def goroutines(window: Window) -> Reading | Unavailable:
     """Goroutines that exist after the window, once two readings agree."""
-    if isinstance(window.memstats, Missing) or window.memstats.reader == "expvar":
+    if isinstance(window.memstats, Unavailable) or window.memstats.reader == "expvar":
         return _told_goroutines(window)
     pair = memstats(window)
     by_agent = pair.reader == "agent"
     source = _NUM_GOROUTINE if by_agent else _PROFILE
     served = "the agent's own are not counted" if by_agent else "the one or two that serve the reading are counted too"
     precision = f"exact at that moment; {served}"
-    calm = None if isinstance(pair.after_gc, Missing) else pair.after_gc.goroutines
+    calm = None if isinstance(pair.after_gc, Unavailable) else pair.after_gc.goroutines
     if calm is not None:
         return at_rest(window, calm, f"{source} after forced collections, once two readings agree", precision)
     if pair.end.goroutines is not None:

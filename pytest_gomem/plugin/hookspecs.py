@@ -27,7 +27,7 @@ def pytest_gomem_metrics() -> Sequence[Metric]:  # type: ignore[empty-body]
         @gm.metric(group="gc", unit=gm.SECONDS, better=gm.Better.LOWER, noise=gm.Noise.NOISY, sources=("gctrace",))
         def gc_mark_time(window):
             "Wall time of concurrent mark, all GC cycles together."
-            if isinstance(window.gctrace, gm.Missing):
+            if isinstance(window.gctrace, gm.Unavailable):
                 return gm.Unavailable(window.gctrace.reason)
             return gm.Reading(sum(cycle.concurrent_mark for cycle in window.gctrace.cycles), "gctrace")
 

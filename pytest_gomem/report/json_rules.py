@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.base.errors import Place
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import UNITS, Quantity, Unit
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.verdict import Accepted, Verdict
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.report.text import finite, known
 from pytest_gomem.results.public import FACT, PublicCodec, Rules, Shown

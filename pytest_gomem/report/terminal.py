@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_gomem.base.printable import printable
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.report.text import (
     Line,
     Style,

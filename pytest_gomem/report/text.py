@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pytest_gomem.base.printable import printable
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import UNITS, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION, unit_of
 from pytest_gomem.judge.acceptances import metric_of
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.size_classes import SizeClassGrowth
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_gomem.base.errors import LaunchError, MeasureError, ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.launch.ports import HOST, bases, local_port
 from pytest_gomem.launch.serving import holds_port, who_answers
-from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.observe.sources import SOURCES, Inside, Source
 from pytest_gomem.observe.system import System
@@ -30,7 +30,7 @@ class AttachedProcess:
     kept = None
     peak_file: Path | None = None
     no_gctrace = "gctrace is read from the stderr of a process that we launched; this one is not ours"
-    startup_peak: int | Missing = Missing("this process was started by others: its start was not watched")
+    startup_peak: int | Unavailable = Unavailable("this process was started by others: its start was not watched")
     no_agent = "it was not built here"
 
     def __init__(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from pytest_gomem.attribution.culprits import SAMPLE_OF
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.instruments.peak_profile import Peaks
-from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.sources import Inside
 from pytest_gomem.session.subject import unanswered
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_gomem.pprof.model import Profile
     from pytest_gomem.session.subject import Subject
 
-NOT_ASKED = Missing("no heap profile was taken: declare the budget on the test or in gomem.yaml")
+NOT_ASKED = Unavailable("no heap profile was taken: declare the budget on the test or in gomem.yaml")
 
 
 def wants_profile(budgets: Iterable[Budget]) -> bool:
@@ -29,26 +29,26 @@ def wants_profile(budgets: Iterable[Budget]) -> bool:
 class Captured:
     """A profile as it came, or why there is none."""
 
-    def __init__(self, raw: bytes | Missing) -> None:
+    def __init__(self, raw: bytes | Unavailable) -> None:
         self.raw = raw
 
     @cached_property
-    def profile(self) -> Profile | Missing:
-        """What it holds; Missing also for bytes that are no profile."""
-        if isinstance(self.raw, Missing):
+    def profile(self) -> Profile | Unavailable:
+        """What it holds; Unavailable also for bytes that are no profile."""
+        if isinstance(self.raw, Unavailable):
             return self.raw
         from pytest_gomem.pprof.read import parse_profile
 
         try:
             return parse_profile(self.raw)
         except ObserveError as error:
-            return Missing(f"what the service sent is no profile: {error}")
+            return Unavailable(f"what the service sent is no profile: {error}")
 
 
 class Profiles:
     """The profiles of one window on a process: `opening` from then, the others once it has closed, when needed."""
 
-    def __init__(self, subject: Subject, peaks: Peaks, opening: bytes | Missing = NOT_ASKED) -> None:
+    def __init__(self, subject: Subject, peaks: Peaks, opening: bytes | Unavailable = NOT_ASKED) -> None:
         self._subject = subject
         self.peaks = peaks
         self.opening = Captured(opening)
@@ -73,7 +73,7 @@ class Profiles:
     @property
     def has_opening(self) -> bool:
         """Whether one came at the opening: taking it leaves its mark on the window, whatever is in it."""
-        return not isinstance(self.opening.raw, Missing)
+        return not isinstance(self.opening.raw, Unavailable)
 
     @property
     def has_heap(self) -> bool:
@@ -88,7 +88,7 @@ class Profiles:
     @property
     def late_notes(self) -> list[str]:
         """That what culprits allocate may be of later than the window."""
-        if not self._heap_is_late or isinstance(self.heap.profile, Missing):
+        if not self._heap_is_late or isinstance(self.heap.profile, Unavailable):
             return []
         return ["the heap profile was taken when check() failed: what the service did after the window is in it too"]
 
@@ -105,7 +105,7 @@ class Profiles:
     @property
     def keeps_peak(self) -> bool:
         """Whether one of the window's highest GC cycle came, whole or damaged."""
-        return not isinstance(self.peak.raw, Missing)
+        return not isinstance(self.peak.raw, Unavailable)
 
     @property
     def cycles_to_peak(self) -> int | None:
@@ -127,7 +127,7 @@ class Profiles:
         taken = {"first heap": self.opening, "heap": self.heap, "goroutine": self.goroutine}
         reasons: dict[str, list[str]] = {}
         for kind, captured in taken.items():
-            if isinstance(captured.profile, Missing) and captured.raw is not NOT_ASKED:
+            if isinstance(captured.profile, Unavailable) and captured.raw is not NOT_ASKED:
                 reasons.setdefault(captured.profile.reason, []).append(kind)
         return [f"no {' and no '.join(kinds)} profile: {reason}" for reason, kinds in reasons.items()]
 
@@ -139,16 +139,16 @@ class Profiles:
         return {
             kind: captured.raw
             for kind, captured in taken.items()
-            if not isinstance(captured.raw, Missing) and not isinstance(captured.profile, Missing)
+            if not isinstance(captured.raw, Unavailable) and not isinstance(captured.profile, Unavailable)
         }
 
 
-def heap_profile(subject: Subject) -> bytes | Missing:
+def heap_profile(subject: Subject) -> bytes | Unavailable:
     """A heap profile after two forced collections, which holds all four sample types."""
     return _taken(subject, lambda inside: inside.heap_profile())
 
 
-def _taken(subject: Subject, take: Callable[[Inside], bytes]) -> bytes | Missing:
+def _taken(subject: Subject, take: Callable[[Inside], bytes]) -> bytes | Unavailable:
     try:
         return take(subject.inside())
     except ObserveError as error:

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_gomem.attribution.sampling import samples_taken
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, function_values
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.measure.metric import Unavailable
-from pytest_gomem.measure.window import Missing
 from pytest_gomem.session.capture import NOT_ASKED, Profiles
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
@@ -36,10 +35,10 @@ def measured_functions(
     if not profiles.answers:
         return dict.fromkeys(asked, Unavailable(NOT_ASKED.reason))
     after, base = profiles.heap.profile, profiles.opening.profile
-    if isinstance(after, Missing):
+    if isinstance(after, Unavailable):
         return dict.fromkeys(asked, Unavailable(after.reason))
     try:
-        return function_values(asked, after, None if isinstance(base, Missing) else base, module)
+        return function_values(asked, after, None if isinstance(base, Unavailable) else base, module)
     except ObserveError as error:
         return dict.fromkeys(asked, Unavailable(str(error)))
 
@@ -54,7 +53,7 @@ def cost_note(service: Service, profiles: Profiles) -> Iterator[str]:
     process = service.process
     rate = process.launched.rate_of_budgets if isinstance(process, LaunchedProcess) else None
     after, base = profiles.heap.profile, profiles.opening.profile
-    if rate is None or isinstance(after, Missing) or isinstance(base, Missing):
+    if rate is None or isinstance(after, Unavailable) or isinstance(base, Unavailable):
         return
     taken = samples_taken(after, base)
     cost = f"about {format_value(round(taken), COUNT)} samples in this window"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from pytest_gomem.base import clock
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.file import BudgetTable
@@ -15,7 +16,7 @@ from pytest_gomem.judge.decide import NOT_YET, judge, judge_phase
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.results.window_record import PhaseRecord
 from pytest_gomem.stats.decision import ENOUGH
 

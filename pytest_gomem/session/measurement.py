@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pytest_gomem.base.errors import BudgetBroken, ConfigError, ConfigErrors, GomemError, MeasureError, Place
 from pytest_gomem.base.files import write_whole
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.arguments import checked
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.tokens import unexpanded
@@ -17,7 +18,7 @@ from pytest_gomem.diagnosis.culprits import with_culprits
 from pytest_gomem.diagnosis.reasons import Reasons, built_from
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.results.window_record import WindowRecord

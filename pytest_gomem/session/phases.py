@@ -6,15 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import MeasureError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.decide import given_name
-from pytest_gomem.measure.window import (
-    GcTrace,
-    MemStatsPair,
-    Missing,
-    Phase,
-    RuntimeValues,
-    Window,
-)
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, Phase, RuntimeValues, Window
 from pytest_gomem.observe.records import KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.operations import Operations
@@ -23,7 +17,7 @@ from pytest_gomem.session.settling import Settled
 
 # The metrics that are read after forced collections.
 COLLECTED = frozenset({"live_heap", "heap_objects", "heap_fragmentation", "rss_live_heap", "rss_garbage"})
-UNCOLLECTED = Missing(
+UNCOLLECTED = Unavailable(
     "a phase forces no collection, which would disturb the window: put a budget on this metric under the phase, or say "
     "phase(..., collect=True)"
 )
@@ -34,9 +28,9 @@ class _Edge:
     """One end of a phase: the process as the kernel and the runtime saw it; `t` is CLOCK_MONOTONIC seconds."""
 
     t: float
-    kernel: KernelReading | Missing
-    runtime: RuntimeValues | Missing
-    memstats: MemStats | Missing
+    kernel: KernelReading | Unavailable
+    runtime: RuntimeValues | Unavailable
+    memstats: MemStats | Unavailable
 
 
 @dataclass(frozen=True)
@@ -47,8 +41,8 @@ class _Closed:
     peak_reset: bool
     operations: Operations
     ops: int | None
-    smaps: SmapsTotals | Missing
-    after_gc: Settled[MemStats] | Missing
+    smaps: SmapsTotals | Unavailable
+    after_gc: Settled[MemStats] | Unavailable
 
 
 class Phases:
@@ -108,23 +102,25 @@ class Phases:
         """Forget the open phase, as when its body failed."""
         self._open = self.operations = None
 
-    def _note(self, reading: KernelReading | Missing) -> None:
-        if not isinstance(reading, Missing):
+    def _note(self, reading: KernelReading | Unavailable) -> None:
+        if not isinstance(reading, Unavailable):
             self.highest.append(reading)
 
-    def _inside(self) -> tuple[RuntimeValues | Missing, MemStats | Missing]:
+    def _inside(self) -> tuple[RuntimeValues | Unavailable, MemStats | Unavailable]:
         self.inside_readings += 1
         return self._readings.inside()
 
-    def _collect(self, runtime: RuntimeValues | Missing, before: MemStats | Missing) -> Settled[MemStats] | Missing:
+    def _collect(
+        self, runtime: RuntimeValues | Unavailable, before: MemStats | Unavailable
+    ) -> Settled[MemStats] | Unavailable:
         """MemStats after forced collections; whatever is allocated meanwhile is taken for theirs."""
         settled = self._readings.settled(self._at_rest)
-        if not isinstance(before, Missing) and not isinstance(settled, Missing):
+        if not isinstance(before, Unavailable) and not isinstance(settled, Unavailable):
             after = settled.last
             self.own_cycles.update(range(before.num_gc + 1, after.num_gc + 1))
             self.own_bytes += after.total_alloc - before.total_alloc
             self.own_objects += after.mallocs - before.mallocs
-            if not isinstance(runtime, Missing):
+            if not isinstance(runtime, Unavailable):
                 for name, rise in grown(runtime, self._inside()[0]).items():
                     self.own_runtime[name] = self.own_runtime.get(name, 0.0) + rise
         return settled
@@ -169,28 +165,30 @@ def _phase(closed: _Closed, window: Window) -> Phase:
     return Phase(closed.name, start.t, end.t, own.ops, own)
 
 
-def _pair(closed: _Closed, window: Window) -> MemStatsPair | Missing:
+def _pair(closed: _Closed, window: Window) -> MemStatsPair | Unavailable:
     start, end, whole = closed.start.memstats, closed.end.memstats, window.memstats
-    if isinstance(start, Missing):
+    if isinstance(start, Unavailable):
         return start
-    if isinstance(end, Missing):
+    if isinstance(end, Unavailable):
         return end
-    if isinstance(whole, Missing):
+    if isinstance(whole, Unavailable):
         return whole
     pair = MemStatsPair(start, end, UNCOLLECTED, whole.read_bytes, whole.read_objects, whole.reader)
-    if isinstance(closed.after_gc, Missing):
+    if isinstance(closed.after_gc, Unavailable):
         return replace(pair, after_gc=closed.after_gc)
     return replace(pair, after_gc=closed.after_gc.last, unrest=closed.after_gc.unrest)
 
 
-def _within(number: int, memstats: MemStatsPair | Missing) -> bool:
-    return not isinstance(memstats, Missing) and memstats.start.num_gc < number <= memstats.end.num_gc
+def _within(number: int, memstats: MemStatsPair | Unavailable) -> bool:
+    return not isinstance(memstats, Unavailable) and memstats.start.num_gc < number <= memstats.end.num_gc
 
 
-def _gctrace(trace: GcTrace | Missing, memstats: MemStatsPair | Missing, start: float, end: float) -> GcTrace | Missing:
-    if isinstance(trace, Missing):
+def _gctrace(
+    trace: GcTrace | Unavailable, memstats: MemStatsPair | Unavailable, start: float, end: float
+) -> GcTrace | Unavailable:
+    if isinstance(trace, Unavailable):
         return trace
-    if isinstance(memstats, Missing):
+    if isinstance(memstats, Unavailable):
         arrived = tuple(cycle for cycle in trace.cycles if cycle.t is not None and start <= cycle.t <= end)
         return GcTrace(arrived, None, 0)
     cycles = tuple(cycle for cycle in trace.cycles if _within(cycle.number, memstats))

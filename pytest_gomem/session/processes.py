@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pytest_gomem.base.errors import ObserveError, SupervisorError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, GcSettings
 from pytest_gomem.config.tokens import expand
 from pytest_gomem.launch import ending
@@ -15,7 +16,6 @@ from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.launched import Launched
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.launch.serving import holds_port, left_behind
-from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
@@ -28,7 +28,7 @@ from pytest_gomem.supervisor.protocol import ChildState, ExitRecord
 PPROF_PATH = "/debug/pprof"
 _AGENT_TIMEOUT = 5.0
 _STARTER_PATIENCE = 0.3  # seconds that a wrapper may take to end after what it has started
-_NOT_AWAITED = Missing("nobody knows when its start has ended: gomem.yaml says by `ready` when a service is ready")
+_NOT_AWAITED = Unavailable("nobody knows when its start has ended: gomem.yaml says by `ready` when a service is ready")
 
 
 class LaunchedProcess:
@@ -53,7 +53,7 @@ class LaunchedProcess:
         self._final: ExitRecord | None = None
         self._first_image = self.system.image()
         self.no_agent = launched.no_agent
-        self.startup_peak: int | Missing = _NOT_AWAITED if launched.startup_peak is None else launched.startup_peak
+        self.startup_peak: int | Unavailable = _NOT_AWAITED if launched.startup_peak is None else launched.startup_peak
         self._agent = self._connect(launched)
         wanted = launched.config.peak_profile and self._agent is not None
         self.peak_file: Path | None = launched.socket.with_name("peak") if wanted and launched.socket else None

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from pytest_gomem.base.clock import Silence
 from pytest_gomem.base.errors import NoSource, ObserveError
-from pytest_gomem.measure.window import Missing, SourceEdges
+from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.measure.window import SourceEdges
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.page import Page
 from pytest_gomem.observe.records import PROCESS_QUANTITIES, Observed
@@ -110,22 +111,22 @@ class Beside:
         self._readers = readers
         self._opened = [(source, *self._calibrated(source)) for source in readers.beside()]
 
-    def _calibrated(self, source: Source) -> tuple[Observed | Missing, dict[str, float]]:
+    def _calibrated(self, source: Source) -> tuple[Observed | Unavailable, dict[str, float]]:
         """The second of two readings in a row, and by how much it exceeds the first: what one reading costs."""
         first = self._read(source)
-        if isinstance(first, Missing) or not any(name in first.quantities for name in _COSTS):
+        if isinstance(first, Unavailable) or not any(name in first.quantities for name in _COSTS):
             return first, {}
         second = self._read(source)
-        if isinstance(second, Missing):
+        if isinstance(second, Unavailable):
             return second, {}
         both = [name for name in _COSTS if name in first.quantities and name in second.quantities]
         return second, {name: second.quantities[name] - first.quantities[name] for name in both}
 
-    def _read(self, source: Source) -> Observed | Missing:
+    def _read(self, source: Source) -> Observed | Unavailable:
         try:
             return self._readers.reader(source).read()
         except ObserveError as error:
-            return Missing(str(error))
+            return Unavailable(str(error))
 
     def close(self) -> tuple[SourceEdges, ...]:
         """Both edges of each source."""
@@ -141,10 +142,10 @@ class Beside:
         )
 
     def _counted(self, source: Source, edges: SourceEdges, closing: Callable[[], int]) -> SourceEdges:
-        if isinstance(edges.end, Missing) or "goroutines" not in edges.end.quantities:
+        if isinstance(edges.end, Unavailable) or "goroutines" not in edges.end.quantities:
             return edges
         read = self._readers.reader(source).read
-        before = None if isinstance(edges.start, Missing) else edges.start.quantities.get("goroutines")
+        before = None if isinstance(edges.start, Unavailable) else edges.start.quantities.get("goroutines")
         try:
             settled = settle(
                 read,

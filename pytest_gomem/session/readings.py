@@ -1,4 +1,4 @@
-"""Reads one process at the edges of a window or phase; what cannot be read is Missing with the reason."""
+"""Reads one process at the edges of a window or phase; what cannot be read is Unavailable with the reason."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.instruments.peak_profile import unlooked
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, NAMES
-from pytest_gomem.measure.window import Missing, RuntimeMetrics, RuntimeValues, number_of
+from pytest_gomem.measure.window import RuntimeMetrics, RuntimeValues, number_of
 from pytest_gomem.observe.records import KernelReading, MemStats, quantities_of
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.settling import Settled, settle
@@ -17,17 +18,17 @@ from pytest_gomem.session.subject import Subject, unanswered
 
 
 def runtime_pair(
-    start: RuntimeValues | Missing, end: RuntimeValues | Missing, own: Mapping[str, float] | None = None
-) -> RuntimeMetrics | Missing:
+    start: RuntimeValues | Unavailable, end: RuntimeValues | Unavailable, own: Mapping[str, float] | None = None
+) -> RuntimeMetrics | Unavailable:
     """runtime/metrics at both edges of a window or phase, if they were read at both; own: what phases forced in it."""
-    if isinstance(start, Missing):
+    if isinstance(start, Unavailable):
         return start
-    return end if isinstance(end, Missing) else RuntimeMetrics(start, end, own or {})
+    return end if isinstance(end, Unavailable) else RuntimeMetrics(start, end, own or {})
 
 
-def grown(before: RuntimeValues | Missing, after: RuntimeValues | Missing) -> dict[str, float]:
+def grown(before: RuntimeValues | Unavailable, after: RuntimeValues | Unavailable) -> dict[str, float]:
     """By how much the counters of runtime/metrics that a window tells as differences rose; {} where one is missing."""
-    if isinstance(before, Missing) or isinstance(after, Missing):
+    if isinstance(before, Unavailable) or isinstance(after, Unavailable):
         return {}
     both = [name for name in (*CPU_CLASSES, CYCLES) if name in before and name in after]
     return {name: number_of(after, name) - number_of(before, name) for name in both}
@@ -45,25 +46,25 @@ class Readings:
         """CLOCK_MONOTONIC, seconds."""
         return self._system.now()
 
-    def kernel(self) -> KernelReading | Missing:
+    def kernel(self) -> KernelReading | Unavailable:
         """RSS, its peak, CPU, threads and descriptors."""
         try:
             return self._system.read(pss=self._pss)
         except ObserveError as error:
             return unanswered(self._subject, error)
 
-    def smaps(self) -> SmapsTotals | Missing:
+    def smaps(self) -> SmapsTotals | Unavailable:
         """The mappings."""
         try:
             return self._system.smaps()
         except ObserveError as error:
-            return Missing(str(error))
+            return Unavailable(str(error))
 
     def reset_peak(self) -> bool:
         """Set the kernel's peak to the current RSS; whether that could be done."""
         return self._subject.may_reset_peak and self._system.reset_peak()
 
-    def inside(self) -> tuple[RuntimeValues | Missing, MemStats | Missing]:
+    def inside(self) -> tuple[RuntimeValues | Unavailable, MemStats | Unavailable]:
         """runtime/metrics, then MemStats: always both in this order, so that each such reading costs the same."""
         runtime = self._runtime()
         try:
@@ -77,10 +78,10 @@ class Readings:
             return self._subject.inside().memstats()
         return None
 
-    def _runtime(self) -> RuntimeValues | Missing:
+    def _runtime(self) -> RuntimeValues | Unavailable:
         agent = self._subject.agent()
         if agent is None:
-            return Missing(f"runtime/metrics need the agent: {self._subject.no_agent}")
+            return Unavailable(f"runtime/metrics need the agent: {self._subject.no_agent}")
         try:
             return agent.metrics(*NAMES)
         except ObserveError as error:
@@ -90,7 +91,7 @@ class Readings:
         """How many of its connections are being closed."""
         return self._system.closing_connections()
 
-    def settled(self, at_rest: int | None = None) -> Settled[MemStats] | Missing:
+    def settled(self, at_rest: int | None = None) -> Settled[MemStats] | Unavailable:
         """MemStats and the number of goroutines after forced collections, once they stand still.
 
         at_rest: goroutines of the service when it was at rest. With no more of them nothing more is waited for, and no

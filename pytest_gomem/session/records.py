@@ -8,20 +8,21 @@ from dataclasses import replace
 from itertools import pairwise
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.launch.ending import last_lines
 from pytest_gomem.load.spec import LoadRecord
 from pytest_gomem.measure.bill import opening_bill, window_bill
 from pytest_gomem.measure.cross_checks import cross_checks, disagreement
 from pytest_gomem.measure.cycles import joined_cycles
-from pytest_gomem.measure.metric import Metric, Reading, Unavailable
+from pytest_gomem.measure.metric import Metric, Reading
 from pytest_gomem.measure.peak import peak_moment
 from pytest_gomem.measure.quantiles import nearest_rank
 from pytest_gomem.measure.registry import Registry, evaluate
 from pytest_gomem.measure.runtime_metrics import histograms
 from pytest_gomem.measure.series import series_of
 from pytest_gomem.measure.size_classes import size_classes
-from pytest_gomem.measure.window import Missing, Phase, Window
+from pytest_gomem.measure.window import Phase, Window
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
 from pytest_gomem.report.bill import window_bill_record
 from pytest_gomem.results.window_record import (
@@ -132,9 +133,9 @@ def _effective(service: Service, window: Window) -> dict[str, str]:
     if agent is not None:
         with contextlib.suppress(ObserveError):  # a dead service: what gctrace told is all there is
             return settings_in_force(agent.settings())
-    cycles = () if isinstance(window.gctrace, Missing) else window.gctrace.cycles
-    memstats = None if isinstance(window.memstats, Missing) else window.memstats.after_gc
-    stats = None if isinstance(memstats, Missing) else memstats
+    cycles = () if isinstance(window.gctrace, Unavailable) else window.gctrace.cycles
+    memstats = None if isinstance(window.memstats, Unavailable) else window.memstats.after_gc
+    stats = None if isinstance(memstats, Unavailable) else memstats
     return effective_settings(service.process.gc, stats, cycles)
 
 
@@ -150,7 +151,7 @@ def _bill(window: Window) -> BillRecord | None:
 
 def _moment(window: Window) -> PeakMoment | None:
     moment = peak_moment(window)
-    floor = 0 if isinstance(window.start, Missing) else window.start.rss
+    floor = 0 if isinstance(window.start, Unavailable) else window.start.rss
     return PeakMoment(moment[0], moment[1], floor) if moment is not None else None
 
 
@@ -180,7 +181,7 @@ def _gaps(window: Window) -> Iterator[str]:
 
 def _untouched(service: Service, window: Window) -> Iterator[str]:
     """Where nobody could be asked who serves: a heap that the measured process has not in memory may be another's."""
-    if service.process.is_checked or isinstance(window.memstats, Missing) or isinstance(window.end, Missing):
+    if service.process.is_checked or isinstance(window.memstats, Unavailable) or isinstance(window.end, Unavailable):
         return
     heap, rss = window.memstats.end.heap_alloc, window.end.rss
     if heap > rss + _READING:
@@ -191,7 +192,7 @@ def _untouched(service: Service, window: Window) -> Iterator[str]:
 
 
 def _unrest(window: Window) -> Iterator[str]:
-    if isinstance(window.memstats, Missing):
+    if isinstance(window.memstats, Unavailable):
         return
     if window.memstats.opening_unrest:
         yield f"before the window {window.memstats.opening_unrest}; work from before it may be in its figures"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_gomem.base.errors import NoSource, ObserveError
-from pytest_gomem.measure.window import Missing
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.records import GcCycle, Sample
 from pytest_gomem.observe.sources import Inside
@@ -47,7 +47,7 @@ class Subject(Protocol):
     readers: Readers
     no_agent: str
     no_gctrace: str
-    startup_peak: int | Missing
+    startup_peak: int | Unavailable
 
     @property
     def pid(self) -> int | None:
@@ -74,11 +74,11 @@ class Subject(Protocol):
         """How it ended, in words."""
 
 
-def unanswered(subject: Subject, error: ObserveError) -> Missing:
+def unanswered(subject: Subject, error: ObserveError) -> Unavailable:
     """Why a process did not answer: that it has ended, or what stopped it, goes before what was seen of it."""
     if subject.ending(0.0 if isinstance(error, NoSource) else UNTIL_REAPED) is not None:
-        return Missing(f"the process {subject.ending_words()}")
+        return Unavailable(f"the process {subject.ending_words()}")
     if subject.system.has_ended():  # one that is not ours
-        return Missing(f"process {subject.pid} has ended")
+        return Unavailable(f"process {subject.pid} has ended")
     stopped = subject.system.stopped_words()
-    return Missing(f"{stopped} ({error})" if stopped and stopped != str(error) else str(error))
+    return Unavailable(f"{stopped} ({error})" if stopped and stopped != str(error) else str(error))

@@ -8,17 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.instruments.peak_profile import Peaks, unlooked
 from pytest_gomem.measure.peak import held_from_earlier
-from pytest_gomem.measure.window import (
-    GcTrace,
-    MemStatsPair,
-    Missing,
-    RuntimeMetrics,
-    RuntimeValues,
-    SourceEdges,
-    Window,
-)
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, RuntimeMetrics, RuntimeValues, SourceEdges, Window
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.capture import NOT_ASKED, Profiles, heap_profile
@@ -31,9 +24,9 @@ from pytest_gomem.session.subject import Subject
 from pytest_gomem.stats.by_clock import IDLE_BYTES, IDLE_OBJECTS
 from pytest_gomem.supervisor.protocol import ExitRecord
 
-_REPLACED = Missing("the service replaced itself by another program (exec) in the window: both began to count anew")
+_REPLACED = Unavailable("the service replaced itself by another program (exec) in the window: both began to count anew")
 
-_SILENT = Missing(
+_SILENT = Unavailable(
     "no line of gctrace was read, and the program is not known as a Go program: what a wrapper started may have run "
     "without GODEBUG; run the Go program itself"
 )
@@ -43,13 +36,13 @@ _SILENT = Missing(
 class _Closing:
     """The closing readings, in the order in which they are taken; `t` is when the window closed, CLOCK_MONOTONIC."""
 
-    kernel: KernelReading | Missing
+    kernel: KernelReading | Unavailable
     t: float
-    smaps: SmapsTotals | Missing
-    runtime: RuntimeMetrics | Missing
-    memstats: MemStatsPair | Missing
+    smaps: SmapsTotals | Unavailable
+    runtime: RuntimeMetrics | Unavailable
+    memstats: MemStatsPair | Unavailable
     sources: tuple[SourceEdges, ...]
-    after: KernelReading | Missing
+    after: KernelReading | Unavailable
 
 
 class OpenWindow:
@@ -92,11 +85,11 @@ class OpenWindow:
         self._free()  # what ended only now is free too
         self._beside = Beside(self.subject.readers)
         self._runtime, self._memstats = self._calibrate()
-        if not isinstance(self._memstats, Missing):
+        if not isinstance(self._memstats, Unavailable):
             self.profiles.opening_cycle = self._memstats[0].num_gc
         self._opening_smaps = self._readings.smaps()
-        stats = self._memstats if isinstance(self._memstats, Missing) else self._memstats[0]
-        collected = not isinstance(self._at_rest, Missing)
+        stats = self._memstats if isinstance(self._memstats, Unavailable) else self._memstats[0]
+        collected = not isinstance(self._at_rest, Unavailable)
         self._held = held_from_earlier(stats, self._opening_smaps, collected=collected)
         self._peak_reset = self._readings.reset_peak()
         self._start = self._readings.kernel()
@@ -113,15 +106,15 @@ class OpenWindow:
             with contextlib.suppress(ObserveError), unlooked(self.subject):  # the readings that follow say why
                 agent.free()
 
-    def _calibrate(self) -> tuple[RuntimeValues | Missing, tuple[MemStats, int, int] | Missing]:
+    def _calibrate(self) -> tuple[RuntimeValues | Unavailable, tuple[MemStats, int, int] | Unavailable]:
         """What the inside tells at the opening, and what one reading of it allocates in bytes and objects: the second
         of two in a row."""
         first, (runtime, second) = self._readings.inside()[1], self._readings.inside()
         for stats in (first, second):
-            if isinstance(stats, Missing):
+            if isinstance(stats, Unavailable):
                 return runtime, stats
-        assert not isinstance(first, Missing)
-        assert not isinstance(second, Missing)
+        assert not isinstance(first, Unavailable)
+        assert not isinstance(second, Unavailable)
         return runtime, (second, second.total_alloc - first.total_alloc, second.mallocs - first.mallocs)
 
     def close(self) -> Window:
@@ -138,9 +131,9 @@ class OpenWindow:
         smaps = self._readings.smaps()
         runtime, memstats = self._end_inside()
         sources = self._beside.close()
-        after = self._readings.kernel() if sources else Missing("no further source was read")
+        after = self._readings.kernel() if sources else Unavailable("no further source was read")
         memstats = self._settled(memstats, compared=bool(sources))
-        if isinstance(memstats, Missing) or isinstance(memstats.after_gc, Missing):
+        if isinstance(memstats, Unavailable) or isinstance(memstats.after_gc, Unavailable):
             sources = self._beside.at_rest(sources, self._readings.closing)
         self.profiles.peaks.close()
         return _Closing(end, closed, smaps, runtime, memstats, sources, after)
@@ -189,11 +182,11 @@ class OpenWindow:
         Nothing where it cannot be read.
         """
         began, before = self._system.now(), self._readings.inside()[1]
-        if isinstance(self._memstats, Missing) or isinstance(before, Missing):
+        if isinstance(self._memstats, Unavailable) or isinstance(before, Unavailable):
             return {}
         self._system.sleep(seconds)
         took, after = self._system.now() - began, self._readings.inside()[1]
-        if isinstance(after, Missing):
+        if isinstance(after, Unavailable):
             return {}
         _, read_bytes, read_objects = self._memstats
         return {
@@ -201,13 +194,13 @@ class OpenWindow:
             IDLE_OBJECTS: max(after.mallocs - before.mallocs - read_objects, 0) / took,
         }
 
-    def _settled(self, memstats: MemStatsPair | Missing, *, compared: bool) -> MemStatsPair | Missing:
+    def _settled(self, memstats: MemStatsPair | Unavailable, *, compared: bool) -> MemStatsPair | Unavailable:
         """The pair with what forced collections leave at rest; where none can be forced and sources were compared with
         it, with one more reading."""
-        if isinstance(memstats, Missing):
+        if isinstance(memstats, Unavailable):
             return memstats
         settled = self._readings.settled(at_rest=_goroutines(self._at_rest))
-        if isinstance(settled, Missing):
+        if isinstance(settled, Unavailable):
             later = self._readings.memstats() if compared else None
             return replace(memstats, after_gc=settled, later=later)
         return replace(memstats, after_gc=settled.last, unrest=settled.unrest)
@@ -220,35 +213,35 @@ class OpenWindow:
         own = self.phases.samples()
         return tuple(sorted((*samples, *own), key=lambda sample: sample.t)) if own else samples
 
-    def _end_inside(self) -> tuple[RuntimeMetrics | Missing, MemStatsPair | Missing]:
+    def _end_inside(self) -> tuple[RuntimeMetrics | Unavailable, MemStatsPair | Unavailable]:
         """The pairs without what the forced collections will leave: who is compared with it is read before them."""
-        if isinstance(self._memstats, Missing):
-            return Missing(self._memstats.reason), self._memstats
+        if isinstance(self._memstats, Unavailable):
+            return Unavailable(self._memstats.reason), self._memstats
         if self._is_replaced:
             return _REPLACED, _REPLACED
         start, read_bytes, read_objects = self._memstats
         runtime, end = self._readings.inside()
         self.profiles.peaks.count()
         both = runtime_pair(self._runtime, runtime, self.phases.own_runtime)
-        if isinstance(end, Missing):
+        if isinstance(end, Unavailable):
             return both, end
         reader, readings = self.subject.inside().reader, 1 + self.phases.inside_readings
         return both, MemStatsPair(
             start,
             end,
-            Missing("not read yet"),
+            Unavailable("not read yet"),
             read_bytes,
             read_objects,
             reader,
             readings=readings,
             own_bytes=self.phases.own_bytes,
             own_objects=self.phases.own_objects,
-            opening_unrest="" if isinstance(self._at_rest, Missing) else self._at_rest.unrest,
+            opening_unrest="" if isinstance(self._at_rest, Unavailable) else self._at_rest.unrest,
         )
 
-    def _gc_records(self, memstats: MemStatsPair | Missing) -> tuple[GcRecord, ...]:
+    def _gc_records(self, memstats: MemStatsPair | Unavailable) -> tuple[GcRecord, ...]:
         agent = self.subject.agent()
-        if agent is None or isinstance(memstats, Missing):
+        if agent is None or isinstance(memstats, Unavailable):
             return ()
         try:
             records = agent.gc_records(since=memstats.start.num_gc).cycles
@@ -256,13 +249,13 @@ class OpenWindow:
             return ()
         return tuple(record for record in records if record.number <= memstats.end.num_gc)
 
-    def _gctrace(self, memstats: MemStatsPair | Missing, closed: float) -> GcTrace | Missing:
+    def _gctrace(self, memstats: MemStatsPair | Unavailable, closed: float) -> GcTrace | Unavailable:
         kept = self.subject.kept
         if kept is None or self.subject.no_gctrace:
-            return Missing(self.subject.no_gctrace)
+            return Unavailable(self.subject.no_gctrace)
         if self._is_replaced:
             return _REPLACED
-        if isinstance(memstats, Missing):
+        if isinstance(memstats, Unavailable):
             cycles, rejected = kept.gc_cycles(self.opened, closed)
             return GcTrace(cycles, _gaps(cycles), rejected)
         first, last = memstats.start.num_gc, memstats.end.num_gc
@@ -283,38 +276,38 @@ def whole_life(subject: Subject, name: str, started: float, ops: int | None, *, 
     assert subject.timeline is not None
     cycles, rejected = subject.kept.gc_cycles()
     lost = cycles[-1].number - len(cycles) if cycles else 0
-    ended = Missing("the program has ended: only what the kernel keeps beyond its end is known")
+    ended = Unavailable("the program has ended: only what the kernel keeps beyond its end is known")
     return Window(
         name=name,
         opened=started,
         closed=ending.t,
-        start=Missing("the program is measured whole, from its start"),
+        start=Unavailable("the program is measured whole, from its start"),
         end=ended,
         peak_reset=False,
         fresh=True,
         timeline=subject.timeline.samples(started, ending.t),
         sample_rate=subject.sample_rate,
         gctrace=GcTrace(cycles, lost, rejected) if cycles or is_go else _SILENT,
-        memstats=Missing("MemStats are read from a living process; this one ended by itself"),
+        memstats=Unavailable("MemStats are read from a living process; this one ended by itself"),
         gomaxprocs=subject.gomaxprocs,
         ops=ops,
         lifetime_peak=ending.max_rss,
         lifetime_cpu=ending.cpu,
         tree=subject.tree,
         cpus=os.cpu_count() or 1,
-        startup_peak=Missing("a program that is measured whole is never ready: its start is in peak_rss"),
+        startup_peak=Unavailable("a program that is measured whole is never ready: its start is in peak_rss"),
     )
 
 
-def _raised(end: KernelReading | Missing, peak: int | None) -> KernelReading | Missing:
+def _raised(end: KernelReading | Unavailable, peak: int | None) -> KernelReading | Unavailable:
     """The reading at the close with the window's own peak: the last reset within it has forgotten what was before."""
-    if peak is None or isinstance(end, Missing) or end.hwm is None:
+    if peak is None or isinstance(end, Unavailable) or end.hwm is None:
         return end
     return replace(end, hwm=max(end.hwm, peak))
 
 
-def _goroutines(settled: Settled[MemStats] | Missing) -> int | None:
-    return None if isinstance(settled, Missing) else settled.last.goroutines
+def _goroutines(settled: Settled[MemStats] | Unavailable) -> int | None:
+    return None if isinstance(settled, Unavailable) else settled.last.goroutines
 
 
 def _lifetime_peak(ending: ExitRecord | None, peak: int | None) -> int | None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.launch.ending import describe
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES
-from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.agent.records import AgentMemStats, GcRecords, Histogram, Peak
 from pytest_gomem.observe.endpoint import PprofEndpoint
@@ -47,7 +47,7 @@ class FakeProcess:
     gomaxprocs: int | None = 2
     no_agent = "it was not built here"
     no_gctrace = ""
-    startup_peak: int | Missing = 60 * MIB
+    startup_peak: int | Unavailable = 60 * MIB
 
     def __init__(
         self,

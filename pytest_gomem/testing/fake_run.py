@@ -7,9 +7,10 @@ from typing import Any
 
 from pytest_gomem import __version__
 from pytest_gomem.base.errors import Place
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.judge.decide import failed, judge
-from pytest_gomem.measure.metric import Metric, Reading, Unavailable
+from pytest_gomem.measure.metric import Metric, Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import BuildRecord, GcRecord, MetricValue, WindowRecord

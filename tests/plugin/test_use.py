@@ -92,6 +92,7 @@ WITH_YAML = {
     "pytest_gomem.observe.smaps",
     "pytest_gomem.plugin.hook_calls",
     "pytest_gomem.base.printable",
+    "pytest_gomem.base.unavailable",
     "pytest_gomem.base.units",
     "pytest_gomem.plugin.selection",
     "pytest_gomem.plugin.state",

@@ -13,10 +13,10 @@ import pytest_gomem as gm
 @gm.metric(group="memory", unit=gm.BYTES, better=gm.Better.LOWER, noise=gm.Noise.MODERATE, sources=("statm",))
 def rss_kept(window: gm.Window) -> gm.Reading | gm.Unavailable:
     """Resident memory that the window added and did not give back."""
-    if isinstance(window.start, gm.Missing):
-        return gm.Unavailable(window.start.reason)
-    if isinstance(window.end, gm.Missing):
-        return gm.Unavailable(window.end.reason)
+    if isinstance(window.start, gm.Unavailable):
+        return window.start
+    if isinstance(window.end, gm.Unavailable):
+        return window.end
     return gm.Reading(max(0, window.end.rss - window.start.rss), "statm")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.load.spec import LoadRecord
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, RuntimeMetrics, Window
 from pytest_gomem.observe.agent.records import Histogram

@@ -16,13 +16,14 @@ from pytest_gomem.attribution.causes import KINDS, Cause
 from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.attribution.origin import Site
 from pytest_gomem.base.errors import Place
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import UNITS, Quantity, parse_quantity
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Accepted, Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.measure.size_classes import SizeClassGrowth

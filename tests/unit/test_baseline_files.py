@@ -17,6 +17,7 @@ from report_samples import window as record
 from test_attribution_culprits import MODULE, heap, retained
 
 from pytest_gomem.base.errors import ConfigError, ObserveError, Place
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, RATIO, Quantity
 from pytest_gomem.baseline.layout import read, written
 from pytest_gomem.baseline.lookup import Baselines
@@ -29,7 +30,6 @@ from pytest_gomem.comparison.baseline_rounds import NoReference, Reference
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.conditions import VARIES
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from smaps_recordings import NAMES, load
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.measure import bill_metrics
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row, bill, sentence, window_bill
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
-from pytest_gomem.measure.window import Missing
 from pytest_gomem.observe.smaps import Resident, SmapsTotals
 
 KINDS = tuple(name for name in SmapsTotals.__dataclass_fields__ if name != "t")
@@ -272,11 +272,11 @@ def test_window_bill():
     """A window's bill is made of its mappings and of MemStats at the close and after the forced collections."""
     full = window()
     assert window_bill(full) == bill(full.smaps, full.memstats.end, full.memstats.after_gc)
-    calm = replace(full, memstats=pair(after_gc=Missing("the service ended")))
+    calm = replace(full, memstats=pair(after_gc=Unavailable("the service ended")))
     assert window_bill(calm) == bill(full.smaps, full.memstats.end)
-    assert window_bill(replace(full, memstats=Missing("no pprof"))) == bill(full.smaps)
+    assert window_bill(replace(full, memstats=Unavailable("no pprof"))) == bill(full.smaps)
     with pytest.raises(ObserveError, match="no /proc"):
-        window_bill(replace(full, smaps=Missing("no /proc")))
+        window_bill(replace(full, smaps=Unavailable("no /proc")))
 
 
 def test_each_row_is_a_metric():
@@ -297,12 +297,12 @@ def test_each_row_is_a_metric():
 
 def test_rows_that_cannot_be_told_apart_are_unavailable_metrics():
     """What collapses in the bill has the reason in place of a figure; what does not is still measured."""
-    results = evaluate(window(memstats=Missing("no pprof")), bill_metrics.METRICS)
+    results = evaluate(window(memstats=Unavailable("no pprof")), bill_metrics.METRICS)
     measured = {name for name, result in results.items() if isinstance(result, Reading)}
     assert measured == {"rss_stacks", "rss_files", "rss_cgo", "rss_unexplained"}
     assert results["rss_live_heap"] == Unavailable("no pprof")
     assert "runtime's tables are in it" in results["rss_cgo"].note
-    results = evaluate(window(memstats=pair(after_gc=Missing("it ended"))), bill_metrics.METRICS)
+    results = evaluate(window(memstats=pair(after_gc=Unavailable("it ended"))), bill_metrics.METRICS)
     unavailable = {name: result for name, result in results.items() if isinstance(result, Unavailable)}
     assert unavailable == {name: Unavailable("it ended") for name in ("rss_live_heap", "rss_garbage")}
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from pytest_gomem.base.errors import GomemError, Place
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.comparison.baseline_rounds import Reference
 from pytest_gomem.comparison.course import Course
 from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired, fixed, paired, plain, recorded
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.launch.sides import Against
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.attached import AttachedProcess

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from report_samples import metric, verdict, window
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.comparison.rounds import merged
 from pytest_gomem.comparison.schedule import LOOKS, automatic, automatically_paired, fixed, paired, plain, recorded
 from pytest_gomem.judge.conditions import ATTACHED, VARIES
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.results.keys import keys
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 from pytest_gomem.stats.decision import Status

@@ -8,11 +8,12 @@ import pytest
 from report_samples import window
 
 from pytest_gomem.base.errors import Place
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import RATIO, Quantity
 from pytest_gomem.comparison.sides import comparable, side_name, unlike, without_regressions
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.results.window_record import BuildRecord, MetricValue
 from pytest_gomem.stats.decision import Status
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from gomem_windows import CLOSED, MIB, OPENED, cycle, kernel, memstats, pair, trace, window
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.cross_checks import cross_checks, disagreement
-from pytest_gomem.measure.window import GcTrace, MemStatsPair, Missing, SourceEdges
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, SourceEdges
 from pytest_gomem.observe.gctrace import GctraceReader
 from pytest_gomem.observe.records import Observed
 
@@ -69,7 +70,7 @@ def test_rss_may_have_been_at_its_peak_meanwhile():
 
 def test_without_a_collection_the_later_reading_bounds():
     """expvar forces none; without any later reading only the lower bound is there."""
-    gone = Missing("none is forced")
+    gone = Unavailable("none is forced")
     for later, agrees in ((memstats(50, 35_090_000, 260_000), False), (None, True)):
         made = checks(memstats=pair(after_gc=gone, later=later))
         assert made["total_alloc", "prometheus"].agrees is agrees
@@ -116,7 +117,7 @@ def test_recorded_programs_agree_with_themselves(folder):
         last, pauses = truth["num_gc"], truth["pause_ns"]
         ring = tuple((last - len(pauses) + 1 + i, pause / 1e9, 0.0) for i, pause in enumerate(pauses))
         end = memstats(last, 9, 9, pauses=ring, num_forced_gc=truth["num_forced_gc"])
-        both = MemStatsPair(memstats(0, 1, 1), end, Missing("the program has ended"), 0, 0)
+        both = MemStatsPair(memstats(0, 1, 1), end, Unavailable("the program has ended"), 0, 0)
         lines = GcTrace(tuple(c for c in cycles if c.number <= last), 0, 0)
         made = cross_checks(window(memstats=both, gctrace=lines))
         assert len(made) == 3

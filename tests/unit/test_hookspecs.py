@@ -27,7 +27,7 @@ def test_metrics():
     window = fake_window()
     marks = [cycle.concurrent_mark for cycle in window.gctrace.cycles]
     assert metric.compute(window).value == pytest.approx(sum(marks))
-    assert metric.compute(fake_window(gctrace=gm.Missing("not ours"))) == gm.Unavailable("not ours")
+    assert metric.compute(fake_window(gctrace=gm.Unavailable("not ours"))) == gm.Unavailable("not ours")
 
 
 def test_sources():

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import Place
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, RATIO, SECONDS, Unit, parse_quantity
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.decide import failed, judge
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.stats.decision import Status
 
 

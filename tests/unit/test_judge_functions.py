@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pprof_profiles import HEAP, profile
 
 from pytest_gomem.base.errors import Place
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, COUNT
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.judge.functions import (
@@ -28,7 +29,6 @@ from pytest_gomem.judge.functions import (
     rate_for,
 )
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.measure.metric import Unavailable
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.model import Function, Label, Line, Location, location_ids

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pytest_gomem.base.errors import ConfigErrors, Place
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, COUNT
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.config.file import BudgetTable
 from pytest_gomem.judge.decide import judge_phase
 from pytest_gomem.judge.precedence import resolve
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.stats.decision import Status
 
 UNITS = {"peak_rss": BYTES, "live_heap": BYTES, "ops": COUNT}

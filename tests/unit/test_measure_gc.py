@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from gomem_windows import CLOSED, MIB, OPENED, cycle, pair, read, reason, trace, window
 
-from pytest_gomem.measure.window import GcTrace, Missing
+from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.measure.window import GcTrace
 
-NO_STATS = Missing("pprof is not served")
-NO_TRACE = Missing("gctrace was not asked for")
+NO_STATS = Unavailable("pprof is not served")
+NO_TRACE = Unavailable("gctrace was not asked for")
 
 
 def test_forced_cycles_of_our_own_readings_do_not_count():

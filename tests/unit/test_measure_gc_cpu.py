@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from gomem_windows import CLOSED, MIB, OPENED, kernel, pair, read, reason, runtime, scheduling, trace, window
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, GOMAXPROCS
-from pytest_gomem.measure.window import GcTrace, Missing, RuntimeMetrics, Window
+from pytest_gomem.measure.window import GcTrace, RuntimeMetrics, Window
 from pytest_gomem.observe.records import GcRecord
 
-NO_TRACE = Missing("gctrace was not asked for")
+NO_TRACE = Unavailable("gctrace was not asked for")
 SHARES = ("gc_cpu", "gc_cpu_capacity", "gc_assist_cpu")
 # stw sweep + assist + background + stw mark of one cycle: 41 + 100 + 250 + 34 us, the 300 us of idle marking left out
 CYCLE_CPU = 425e-6

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.cycles import joined_cycles
 from pytest_gomem.measure.quantiles import Bucket, gained, quantile, total
 from pytest_gomem.measure.runtime_metrics import histograms
 from pytest_gomem.measure.size_classes import size_classes
-from pytest_gomem.measure.window import Missing, RuntimeMetrics
+from pytest_gomem.measure.window import RuntimeMetrics
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcRecord, SizeClass
 from pytest_gomem.report.failure import size_class_text
@@ -41,7 +42,7 @@ def test_older_go():
 
 def test_without_the_agent():
     """Everything of runtime/metrics is unavailable with the reason."""
-    made = window(runtime=Missing("runtime/metrics need the agent: it is a binary"))
+    made = window(runtime=Unavailable("runtime/metrics need the agent: it is a binary"))
     for name in ("scan_total", "gc_stop_p50", "sched_latency_p99"):
         assert reason(name, made) == "runtime/metrics need the agent: it is a binary"
     assert histograms(made) == {}

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from gomem_windows import CLOSED, MIB, OPENED, kernel, memstats, pair, read, reason, smaps, timeline, window
 
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.peak import held_from_earlier, peak_moment, rss_drift
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
-from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.records import Sample
 
 
@@ -61,7 +62,7 @@ def test_free_pages_from_before_bound_the_peak(fresh, held, known):
 
 def test_what_may_be_free_is_taken_from_whoever_knows():
     """Without forced collections all that the heap holds, without MemStats its mappings, without these nobody."""
-    stats, missing = memstats(10, 5_000_000, 50_000), Missing("no pprof")
+    stats, missing = memstats(10, 5_000_000, 50_000), Unavailable("no pprof")
     assert held_from_earlier(stats, smaps(), collected=True) == (12 - 6) * MIB
     assert held_from_earlier(stats, smaps(), collected=False) == (12 - 6 + 4) * MIB
     assert held_from_earlier(missing, smaps(), collected=False) == 11 * MIB
@@ -90,7 +91,7 @@ def test_attached_process_has_at_most_the_peak_of_its_life():
 
 def test_a_peak_that_went_with_its_process_is_that_of_the_samples():
     """Of a process that is not ours nobody tells the end: its peak was reset, and cannot be read any more."""
-    gone = window(fresh=False, end=Missing("process 5 has ended"), lifetime_peak=None)
+    gone = window(fresh=False, end=Unavailable("process 5 has ended"), lifetime_peak=None)
     assert "the kernel's own peak went with the process" in read("peak_rss", gone).note
 
 
@@ -144,7 +145,7 @@ def test_free_pages_of_children_are_named(held):
 
 def test_program_that_ended_by_itself_is_measured_whole():
     """Its peak is wait4's, also where nothing could be read at the close."""
-    gone = Missing("the program has ended")
+    gone = Unavailable("the program has ended")
     one = window(start=gone, end=gone, peak_reset=False, lifetime_peak=50 * MIB)
     peak = read("peak_rss", one)
     assert peak.value == 50 * MIB
@@ -196,7 +197,7 @@ def test_moment_of_a_sampled_peak_is_between_its_neighbours():
 
 def test_nothing_read_has_no_moment():
     """Without any reading of the process there is no moment."""
-    gone = Missing("the process has ended")
+    gone = Unavailable("the process has ended")
     assert peak_moment(window(start=gone, end=gone, timeline=())) is None
 
 
@@ -215,7 +216,7 @@ def test_heap_at_the_close_and_after_collections():
 
 def test_missing_collection_costs_only_what_needs_it():
     """Without the readings after two collections the live heap has their reason; the levels stay."""
-    one = window(memstats=pair(after_gc=Missing("heap?gc=1 answered 403")))
+    one = window(memstats=pair(after_gc=Unavailable("heap?gc=1 answered 403")))
     assert reason("live_heap", one) == "heap?gc=1 answered 403"
     assert reason("heap_fragmentation", one) == "heap?gc=1 answered 403"
     assert read("heap_sys", one).value == 16 * MIB
@@ -237,5 +238,6 @@ def test_startup_peak_is_that_of_the_start():
     peak = read("startup_peak", window())
     assert (peak.value, "when it was ready" in peak.source) == (60 * MIB, True)
     assert (
-        reason("startup_peak", window(startup_peak=Missing("gomem.yaml says no ready"))) == "gomem.yaml says no ready"
+        reason("startup_peak", window(startup_peak=Unavailable("gomem.yaml says no ready")))
+        == "gomem.yaml says no ready"
     )

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ConfigError, GomemError, ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, UNITS
 from pytest_gomem.load.spec import LoadRecord
-from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, Unavailable, metric
+from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, metric
 from pytest_gomem.measure.registry import Registry, builtin_metrics, evaluate
-from pytest_gomem.measure.window import Missing
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
@@ -57,7 +57,7 @@ def test_full_window_reads_every_builtin_but_pss():
 
 def test_empty_window_gives_a_reason_for_every_builtin():
     """Where nothing was read, no metric has a value and each says why."""
-    gone = Missing("nothing was read")
+    gone = Unavailable("nothing was read")
     empty = window(
         start=gone,
         end=gone,
@@ -138,7 +138,7 @@ def test_missing_record_becomes_the_plain_reason():
     assert evaluate(window(), [declared("mine", compute)]) == {"mine": Unavailable("no such file")}
 
 
-gaps = st.builds(Missing, st.just("gone"))
+gaps = st.builds(Unavailable, st.just("gone"))
 sizes = st.integers(0, 2**40)
 kernels = st.builds(
     kernel, st.floats(OPENED, CLOSED), sizes, st.none() | sizes, st.floats(0, 1e6), fds=st.none() | sizes

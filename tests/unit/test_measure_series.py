@@ -6,8 +6,9 @@ from gomem_windows import CLOSED, MIB, OPENED, cycle, timeline, trace, window
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.series import MAX_POINTS, series_of, thinned
-from pytest_gomem.measure.window import GcTrace, Missing
+from pytest_gomem.measure.window import GcTrace
 from pytest_gomem.observe.records import Sample
 
 
@@ -30,13 +31,13 @@ def test_live_heap_follows_the_windows_cycles():
 def test_points_outside_the_window_and_recorded_cycles_are_left_out():
     """Samples beyond the edges do not belong to the window, and a cycle without a time has no place in a course."""
     outside = (Sample(OPENED - 1, 1, 1, 1), Sample(CLOSED + 1, 1, 1, 1))
-    one = window(timeline=outside, memstats=Missing("none"), gctrace=GcTrace((cycle(11, t=None),), None, 0))
+    one = window(timeline=outside, memstats=Unavailable("none"), gctrace=GcTrace((cycle(11, t=None),), None, 0))
     assert series_of(one) == {}
 
 
 def test_window_without_gctrace_and_memstats_keeps_its_other_courses():
     """A missing source costs its own course alone."""
-    gone = Missing("none")
+    gone = Unavailable("none")
     assert set(series_of(window(gctrace=gone, memstats=gone))) == {"rss", "hwm", "threads"}
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from gomem_windows import CLOSED, MIB, OPENED, kernel, memstats, pair, read, reason, window
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.load.spec import LoadRecord
-from pytest_gomem.measure.window import Missing
 
 PER_OP = ("alloc_bytes_per_op", "allocs_per_op", "cpu_per_op")
 
@@ -71,7 +71,7 @@ def test_no_requests_have_neither_latency_nor_errors():
 def test_goroutines_are_counted_after_the_collections_or_at_the_close():
     """The later count is the better one; the earlier stands in; without both there is a reason."""
     assert read("goroutines", window()).value == 6
-    early = pair(after_gc=Missing("heap?gc=1 answered 403"))
+    early = pair(after_gc=Unavailable("heap?gc=1 answered 403"))
     assert read("goroutines", window(memstats=early)).value == 8
     assert "at the close" in read("goroutines", window(memstats=early)).source
     neither = replace(early, end=replace(early.end, goroutines=None))
@@ -80,7 +80,7 @@ def test_goroutines_are_counted_after_the_collections_or_at_the_close():
 
 def test_program_that_ended_by_itself_has_wait4s_cpu_time():
     """Where no reading of the process is left, the CPU time of its whole life is the window's."""
-    gone = Missing("the program has ended")
+    gone = Unavailable("the program has ended")
     whole = window(start=gone, end=gone, peak_reset=False, lifetime_peak=50 * MIB, lifetime_cpu=4.0)
     assert read("cpu_time", whole).value == 4.0
     assert read("cpu_time", whole).source == "rusage of wait4"

@@ -11,7 +11,8 @@ from jsonschema_rs import ValidationError, meta, validator_for
 from report_samples import calmly, metric, runs, sample_run, sample_tests, tests, usual_metrics, verdict, window
 
 from pytest_gomem.base.errors import ConfigError
-from pytest_gomem.measure.metric import Reading, Unavailable
+from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report import json_report, json_rules, junit, matrix, terminal
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import LoadSummary, MetricValue, Series

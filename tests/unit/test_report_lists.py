@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from report_samples import assert_golden, calmly, metric, tests, verdict, window
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, RATIO, SECONDS
-from pytest_gomem.measure.metric import Better, Metric, Noise, Unavailable
+from pytest_gomem.measure.metric import Better, Metric, Noise
 from pytest_gomem.report.junit import properties, suite_properties
 from pytest_gomem.report.metrics_list import metric_lines
 from pytest_gomem.results.run_record import TestRecord

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.measure.window import Missing
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.subject import unanswered
 
@@ -22,10 +22,10 @@ def test_that_it_has_ended_goes_before_what_was_seen_of_it():
     """Waited for or not; of one that lives what was seen is the reason."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         one = attached(process.pid)
-        assert unanswered(one, REFUSED) == Missing(str(REFUSED))
+        assert unanswered(one, REFUSED) == Unavailable(str(REFUSED))
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         for _ in range(2):
-            assert unanswered(one, REFUSED) == Missing(f"process {process.pid} has ended")
+            assert unanswered(one, REFUSED) == Unavailable(f"process {process.pid} has ended")
             assert one.ending_words() == "has ended"
             process.wait()

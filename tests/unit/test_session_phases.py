@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import pytest
 
 from pytest_gomem.base.errors import MeasureError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.peak import peak_moment
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
-from pytest_gomem.measure.window import Missing, Phase, Window
+from pytest_gomem.measure.window import Phase, Window
 from pytest_gomem.session.phases import UNCOLLECTED
 from pytest_gomem.session.window import OpenWindow
 from pytest_gomem.testing import FakeProcess
@@ -187,6 +188,6 @@ def test_what_a_phase_could_not_read_is_missing_in_it_alone(event):
         return {"kernel": one.start, "memstats": one.memstats, "metrics": one.runtime}[event]
 
     broken, whole = closed.phases
-    assert record(broken) == Missing("no answer")
-    assert not isinstance(record(whole), Missing)
-    assert not isinstance(record(closed), Missing)
+    assert record(broken) == Unavailable("no answer")
+    assert not isinstance(record(whole), Unavailable)
+    assert not isinstance(record(closed), Unavailable)

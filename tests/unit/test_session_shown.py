@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from report_samples import metric, window
 
-from pytest_gomem.measure.metric import Unavailable
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.results.window_record import MetricValue
 from pytest_gomem.session.records import with_shown_texts
 

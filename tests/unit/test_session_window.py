@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
-from pytest_gomem.measure.window import Missing, Window
+from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.agent.client import read_peak
 from pytest_gomem.observe.records import Observed
 from pytest_gomem.observe.sources import Source
@@ -120,7 +121,7 @@ def test_without_an_agent_nothing_is_freed():
     closed = window.close()
     assert read_in(process) == ["kernel", "image", "smaps", "memstats", *SETTLE_AT_REST]
     assert closed.held == 6 * MIB
-    assert closed.runtime == Missing("runtime/metrics need the agent: it was not built here")
+    assert closed.runtime == Unavailable("runtime/metrics need the agent: it was not built here")
     assert closed.memstats.reader == "pprof"
 
 
@@ -130,7 +131,7 @@ def test_without_an_inside_the_kernel_tells_what_it_can():
     window = process.open_window()
     closed = window.close()
     assert read_in(process) == ["smaps", "reset peak", "kernel", "image", "kernel", "image", "smaps"]
-    assert closed.memstats == Missing("no source tells MemStats")
+    assert closed.memstats == Unavailable("no source tells MemStats")
 
 
 def test_a_peak_that_is_not_ours_to_reset_stays():
@@ -167,8 +168,8 @@ def test_a_source_that_tells_nothing_new_is_not_read():
     failing = FakeProcess(sources=[page()])
     failing.failing["page"] = "GET /metrics: 500"
     closed = failing.open_window().close()
-    assert closed.sources[0].start == closed.sources[0].end == Missing("GET /metrics: 500")
-    assert not isinstance(closed.memstats, Missing)
+    assert closed.sources[0].start == closed.sources[0].end == Unavailable("GET /metrics: 500")
+    assert not isinstance(closed.memstats, Unavailable)
 
 
 def test_where_no_collection_can_be_forced_memstats_is_read_once_more():
@@ -186,7 +187,7 @@ def test_where_no_collection_can_be_forced_memstats_is_read_once_more():
         "kernel", "image", "smaps", "metrics", "memstats", "page", "kernel", "gc twice", "memstats", "page",
         "connections",
     ]  # fmt: skip
-    assert closed.memstats.after_gc == Missing("collections are refused")
+    assert closed.memstats.after_gc == Unavailable("collections are refused")
     assert closed.memstats.later.t > closed.after.t
     assert closed.sources[0].goroutines == 9
 
@@ -228,7 +229,7 @@ def test_a_stopped_process_is_given_two_seconds_and_then_not_asked():
     process.stopped = "process 4242 is stopped (state T): send it SIGCONT"
     closed = process.open_window().close()
     assert sum(process.slept) == pytest.approx(4.0, abs=0.11)
-    assert not isinstance(closed.end, Missing)
+    assert not isinstance(closed.end, Unavailable)
 
 
 def test_a_dead_process_costs_only_what_it_took_along():

@@ -53,7 +53,7 @@ def test_a_fake_process_is_what_you_say():
     seen = [(round(sample.t - closed.opened), sample.rss // MIB) for sample in closed.timeline]
     assert seen == [(2, 30), (2, 40), (3, 90), (4, 90), (4, 35)]
     process.failing["kernel"] = "no such file"
-    assert process.open_window().close().end == gm.Missing("no such file")
+    assert process.open_window().close().end == gm.Unavailable("no such file")
     process.end(code=3)
     with pytest.raises(gm.ObserveError, match="process 4242 has ended"):
         process.record("status")

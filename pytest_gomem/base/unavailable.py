@@ -1,0 +1,38 @@
+"""The reason in place of a value that could not be read or measured, and the ways to ask for the value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pytest_gomem.base.errors import ObserveError
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """What could not be read or measured, and why, in words fit for the user.
+
+    bounds: the least and the most that a metric can have been, in its unit, where these are known.
+    """
+
+    reason: str
+    bounds: tuple[float, float] | None = None
+
+
+def known(value: Value | Unavailable) -> Value | None:
+    """The value, or None where there is none."""
+    return None if isinstance(value, Unavailable) else value
+
+
+def required(value: Value | Unavailable) -> Value:
+    """The value; raises ObserveError with the reason where there is none."""
+    if isinstance(value, Unavailable):
+        raise ObserveError(value.reason)
+    return value
+
+
+def why_unavailable(value: object) -> str:
+    """The reason, or "" where there is a value."""
+    return value.reason if isinstance(value, Unavailable) else ""
