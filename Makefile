@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick heavy lint lowest wheel-test recordings agent-releases junit-schema proto clean
+.PHONY: help demo test quick heavy lint lowest wheel-test recordings agent-releases junit-schema proto schema clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ junit-schema: $(VENV)/.ready ## Hold a JUnit file of measured tests against juni
 proto: $(VENV)/.ready ## Generate the profile messages from profile.proto
 	$(BIN)/python -m pip install --quiet grpcio-tools
 	$(BIN)/python -m pytest_gomem.pprof.generate
+
+schema: $(VENV)/.ready ## Write schema.json of the JSON report, as the records and its rules make it
+	$(BIN)/python -m pytest_gomem.report.json_schema
 
 clean: ## Remove what these targets made
 	rm -rf $(VENV) dist gomem-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

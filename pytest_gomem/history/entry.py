@@ -10,7 +10,7 @@ from datetime import datetime
 from pytest_gomem.git.repository import Revision
 from pytest_gomem.history.conditions import DEFINITION
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.report.json_rules import finite_only
+from pytest_gomem.report.json_parts import finite_only
 from pytest_gomem.report.text import readings
 from pytest_gomem.results.keys import by_window, numbered, ran_to_its_end
 from pytest_gomem.results.leaves import LEAVES, CodecError

@@ -1,151 +1,61 @@
-"""How the JSON report shows the records: its rules, as data, for each record that it does not show as it is."""
+"""The rules of the JSON report: how it shows each record that it does not show as it is, and what its schema says."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from pytest_gomem.attribution.causes import KINDS, Cause
 from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.attribution.origin import Site
 from pytest_gomem.base.errors import Place
-from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.base.units import UNITS, Quantity, Unit
-from pytest_gomem.config.budgets import Budget
+from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Accepted, Verdict
-from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.cross_checks import CrossCheck
+from pytest_gomem.measure.cycles import JoinedCycle
 from pytest_gomem.measure.quantiles import Bucket
-from pytest_gomem.report.text import finite, known
+from pytest_gomem.report.json_parts import (
+    ENVIRONMENT_KEYS,
+    Ending,
+    Tool,
+    all_loads,
+    budget_of,
+    change_of,
+    environment_of,
+    finite_interval,
+    finite_rounds,
+    half_width_of,
+    known_moment,
+    limit_of,
+    measured_points,
+    part_of_reading,
+    result_of,
+    why,
+    why_no_latency,
+)
 from pytest_gomem.results.public import FACT, PublicCodec, Rules, Shown
 from pytest_gomem.results.run_record import RunRecord, TestRecord
-from pytest_gomem.results.window_record import LoadSummary, MetricValue, PeakMoment, Series, WindowRecord
+from pytest_gomem.results.window_record import (
+    BillRecord,
+    BillRow,
+    LoadSummary,
+    MetricValue,
+    PeakMoment,
+    PhaseRecord,
+    Series,
+    WindowRecord,
+)
 
 SCHEMA_VERSION = 1
-ENVIRONMENT_KEYS = ("go_version", "goos", "goarch", "kernel", "cpus", "page_size", "thp")
-_LIMITS = ("max", "min", "warn", "regression")
+_COUNT = {"minimum": 0}
+_NUMBER = {"type": "number"}
+_NUMBERS = {"items": _NUMBER}
+_WHY_NONE = {"description": "Why there is no figure; null where there is one.", "minLength": 1}
 
 
-class Tool(NamedTuple):
-    """What wrote the report."""
-
-    name: str
-    version: str
-
-
-class Ending(NamedTuple):
-    """How the run of pytest ended."""
-
-    exit_status: int | None
-    interrupted: bool
-    complete: bool
-
-
-@dataclass(frozen=True)
-class _AllLoads(LoadSummary):
-    """Several loads as one; number: how many."""
-
-    number: int = 0
-
-
-def _all_loads(window: WindowRecord) -> LoadSummary | None:
-    """All loads of the window as one, None when there was none."""
-    loads = window.loads
-    if len(loads) < 2:
-        return loads[0] if loads else None
-    requests, duration = sum(load.requests for load in loads), sum(load.duration for load in loads)
-    statuses: Counter[str] = Counter()
-    for load in loads:
-        statuses.update(load.statuses)
-    return _AllLoads(
-        requests=requests,
-        errors=sum(load.errors for load in loads),
-        duration=duration,
-        rate=requests / duration if known(duration) else math.nan,
-        rate_asked=None,
-        latency_p50=None,
-        latency_p99=None,
-        latency_max=max((slow for load in loads if (slow := known(load.latency_max)) is not None), default=None),
-        statuses=statuses,
-        number=len(loads),
-    )
-
-
-def _why_no_latency(load: LoadSummary) -> str:
-    if isinstance(load, _AllLoads):
-        return f"percentiles of {load.number} loads cannot be joined; each load stands in `loads`"
-    return "no request finished, so there is no latency" if known(load.latency_max) is None else ""
-
-
-def _points(window: WindowRecord) -> dict[str, Series]:
-    """The series without points that are not finite."""
-    return {name: _measured(series) for name, series in window.series.items()}
-
-
-def _measured(series: Series) -> Series:
-    points = [(t, v) for t, v in zip(series.t, series.v, strict=False) if math.isfinite(t) and math.isfinite(v)]
-    return Series(tuple(t for t, _ in points), tuple(v for _, v in points))
-
-
-def _rounds(window: WindowRecord) -> tuple[Mapping[str, float], ...]:
-    return tuple(map(finite_only, window.rounds))
-
-
-def finite_only(figures: Mapping[str, float]) -> dict[str, float]:
-    """The figures that are finite numbers."""
-    return {name: value for name, value in figures.items() if math.isfinite(value)}
-
-
-def _peak_moment(window: WindowRecord) -> PeakMoment | None:
-    moment = window.peak_moment
-    return moment if moment and math.isfinite(moment.earliest) and math.isfinite(moment.latest) else None
-
-
-def _reading(name: str, hint: Any) -> Shown:
-    """A field of the metric's reading; null where it was not measured."""
-    return Shown(hint | None, lambda metric: getattr(finite(metric.result), name, None))
-
-
-def _result(data: Mapping[str, Any]) -> Reading | Unavailable:
-    """A reading that was not finite comes back as Unavailable."""
-    if data["value"] is None:
-        return Unavailable(data["reason"], tuple(data["bounds"]) if data["bounds"] else None)
-    return Reading(data["value"], data["source"], data["precision"], data["note"])
-
-
-def _why(verdict: Verdict) -> str:
-    actual, reason = verdict.actual, verdict.reason
-    if actual is None:
-        return reason or "no reason was given"
-    return reason or ("" if math.isfinite(actual) else f"not a finite number: {actual}")
-
-
-def _interval(verdict: Verdict) -> tuple[float, float] | None:
-    return verdict.interval if verdict.interval and all(map(math.isfinite, verdict.interval)) else None
-
-
-def _limit(data: Mapping[str, Any]) -> Quantity:
-    return Quantity(data["limit"], UNITS.get(data["unit"]) or Unit(data["unit"], {}), data["written"])
-
-
-def _budget(data: Mapping[str, Any]) -> Budget:
-    """Of a verdict's budget only the limit judged is known."""
-    limits: Mapping[str, Any] = {kind: _limit(data) if kind == data["kind"] else None for kind in _LIMITS}
-    named = {name: data[name] for name in ("metric", "function", "scope", "cum", "phase")}
-    return Budget(**limits, **named, place=Place(**data["place"]))
-
-
-def _change(culprit: Culprit) -> tuple[int, int]:
-    return culprit.change - culprit.interval, culprit.change + culprit.interval
-
-
-def _half_width(data: Mapping[str, Any]) -> int:
-    low, high = data["interval"]
-    return int(high - low) // 2
-
-
-def _environment(run: RunRecord) -> dict[str, FACT]:
-    return {**dict.fromkeys(ENVIRONMENT_KEYS), **run.environment}
+def _count(description: str) -> dict[str, Any]:
+    return {**_COUNT, "description": description}
 
 
 RULES: Mapping[type, Rules] = {
@@ -154,38 +64,187 @@ RULES: Mapping[type, Rules] = {
         shown={
             "schema_version": Shown(int, lambda run: SCHEMA_VERSION),
             "tool": Shown(Tool, lambda run: Tool("pytest-gomem", run.tool_version)),
-            "environment": Shown(Mapping[str, FACT], _environment),
+            "environment": Shown(Mapping[str, FACT], environment_of),
             "run": Shown(Ending, lambda run: Ending(run.exit_status, run.interrupted, run.complete)),
         },
+        words={
+            "": {
+                "title": f"pytest-gomem report, schema_version {SCHEMA_VERSION}",
+                "description": "Figures are in base units: bytes, seconds, ratios, counts, and those per second or per "
+                "operation. Null is a figure that is not known or not finite, never a measured zero.",
+            },
+            "schema_version": {"const": SCHEMA_VERSION},
+            "environment": {
+                "description": "The machine and tools of the run; null where unknown.",
+                "properties": {
+                    **{name: {"type": ["string", "null"]} for name in ENVIRONMENT_KEYS},
+                    **{name: {"type": ["integer", "null"], **_COUNT} for name in ("cpus", "page_size")},
+                },
+                "required": list(ENVIRONMENT_KEYS),
+            },
+            "run": "How the run of pytest ended.",
+        },
     ),
-    TestRecord: Rules(null={"reason": ""}),
+    Tool: Rules(words={"name": {"const": "pytest-gomem"}}),
+    Ending: Rules(
+        words={
+            "exit_status": "That of pytest, without what a failed report made of it; null outside of pytest.",
+            "interrupted": "By Ctrl-C, or by pytest.exit().",
+            "complete": "Each test that was to be measured has a result.",
+        }
+    ),
+    TestRecord: Rules(
+        null={"reason": ""},
+        words={
+            "outcome": "As pytest has it, also xfailed, xpassed and error; crashed, interrupted or not run where the "
+            "test has no result.",
+            "reason": "Why the test has no result; null where it has one.",
+            "matrix": "The GC settings of the test's gomem_gc combination.",
+        },
+    ),
     WindowRecord: Rules(
         hidden=("figures",),
         shown={
-            "load": Shown(LoadSummary | None, _all_loads),
-            "series": Shown(Mapping[str, Series], _points),
-            "rounds": Shown(tuple[Mapping[str, float], ...], _rounds),
-            "peak_moment": Shown(PeakMoment | None, _peak_moment),
+            "load": Shown(LoadSummary | None, all_loads),
+            "series": Shown(Mapping[str, Series], measured_points),
+            "rounds": Shown(tuple[Mapping[str, float], ...], finite_rounds),
+            "peak_moment": Shown(PeakMoment | None, known_moment),
+        },
+        words={
+            "gc": "GC settings as printed; an effective one that nobody could read back says why.",
+            "ops": _count("Operations done in the window; null where none were counted."),
+            "culprits": "The lines of Go that hold or made most of what a failed metric counts, estimated from "
+            "samples.",
+            "culprit_summaries": "By metric: what its culprits explain together, or why nobody is named.",
+            "functions": "What budgets on functions were judged by, estimated from samples.",
+            "load": "All loads of the window as one; null where there was none.",
+            "loads": "Each load of the window, in order.",
+            "artifacts": "Paths relative to the artifacts folder.",
+            "peak_moment": "When RSS peaked, in seconds after the window opened, and the bytes it started from.",
+            "bill": "Where the resident memory was at the close: rows that sum to rss; null where it was not read.",
+            "cross_checks": "Sources of one quantity that were held against each other at the close.",
+            "cycles": "The GC cycles; of more than 2000 those with the longest pauses.",
+            "size_classes": "What was allocated by size class; size null: all that is larger.",
+            "histograms": "Buckets that are not empty, in seconds; null: endless on that side.",
+            "base": "The window of the side that this one was compared with, all its rounds as one; null where "
+            "there is none.",
+            "no_base": "Why a comparison that was asked for has no other side; empty where it has, or none was asked "
+            "for.",
+            "conditions": "What must be the same for two windows to compare, besides the code.",
         },
     ),
+    PhaseRecord: Rules(words={"ops": _COUNT}),
     MetricValue: Rules(
         key="name",
         hidden=("result",),
         shown={
-            "value": _reading("value", float),
-            "source": _reading("source", str),
-            "precision": _reading("precision", str),
-            "note": _reading("note", str),
-            "reason": _reading("reason", str),
-            "bounds": _reading("bounds", tuple[float, float]),
+            "value": part_of_reading("value", float),
+            "source": part_of_reading("source", str),
+            "precision": part_of_reading("precision", str),
+            "note": part_of_reading("note", str),
+            "reason": part_of_reading("reason", str),
+            "bounds": part_of_reading("bounds", tuple[float, float]),
         },
-        read={"result": _result},
+        read={"result": result_of},
+        words={
+            "": {
+                "oneOf": [
+                    {"properties": {"value": {"type": "number"}, "reason": {"type": "null"}}},
+                    {"properties": {"value": {"type": "null"}, "reason": {"type": "string"}}},
+                ]
+            },
+            "definition": {
+                "description": "The version of what the metric means: figures of two versions do not compare.",
+                "minimum": 1,
+            },
+            "reason": _WHY_NONE,
+            "bounds": {
+                "description": "The least and the most that it can have been, where there is no figure and these are "
+                "known; else null.",
+                **_NUMBERS,
+            },
+        },
     ),
-    PeakMoment: Rules(null={"floor": 0}),
-    LoadSummary: Rules(shown={"reason": Shown(str, _why_no_latency)}, null={"reason": ""}),
+    Series: Rules(
+        words={
+            "": {
+                "description": "Points: seconds after the window opened, and values; a point that was not measured is "
+                "absent."
+            },
+            "t": _NUMBERS,
+            "v": _NUMBERS,
+        }
+    ),
+    PeakMoment: Rules(null={"floor": 0}, words={"earliest": _NUMBER, "latest": _NUMBER}),
+    LoadSummary: Rules(
+        shown={"reason": Shown(str, why_no_latency)},
+        null={"reason": ""},
+        words={
+            "requests": _COUNT,
+            "errors": _COUNT,
+            "statuses": {"additionalProperties": {"type": "integer", **_COUNT}},
+            "reason": _WHY_NONE,
+        },
+    ),
+    BillRow: Rules(words={"bytes": _COUNT, "share": {"description": "Of rss.", **_NUMBER}, "before": _COUNT}),
+    BillRecord: Rules(
+        words={
+            "rss": _COUNT,
+            "explained": _count("All rows but 'unexplained'."),
+            "sentence": "What weighs most, or changed most, and where to look.",
+            "against": "What the rows' before is; empty where the bill stands alone.",
+        }
+    ),
     Bucket: Rules(null={"low": -math.inf, "high": math.inf}),
-    Culprit: Rules(shown={"interval": Shown(tuple[int, int], _change)}, read={"interval": _half_width}),
-    Accepted: Rules(null={"amount": ""}),
+    JoinedCycle: Rules(
+        words={
+            "": {
+                "description": "A GC cycle; null where the side that tells it is missing. end: seconds after the "
+                "window opened."
+            }
+        }
+    ),
+    CrossCheck: Rules(
+        words={
+            "": {
+                "description": "Two sources, the more trusted first, with what each told; precision: what they may "
+                "differ by, in words."
+            }
+        }
+    ),
+    FunctionValue: Rules(
+        words={
+            "function": "The glob over function names; all it matches count together.",
+            "cum": "Whether what they call counts too.",
+            "value": _count("Bytes or objects: held at the close of the window, or made in it."),
+            "interval": _count("Half the width of the 2 sigma interval; 0 where every allocation was sampled."),
+            "rate": {"description": "Bytes per sample.", "minimum": 1},
+            "matched": _count("Functions of the profiles that the glob matches."),
+            "nearest": "Where it matches none: the function that may have been meant, or empty.",
+        }
+    ),
+    Culprit: Rules(
+        shown={"interval": Shown(tuple[int, int], change_of)},
+        read={"interval": half_width_of},
+        words={
+            "line": _COUNT,
+            "before": "Bytes or objects, as the metric counts; null where there was no earlier profile.",
+            "interval": "Of the change, at 2 sigma: what the sampling of the profile leaves open.",
+            "share": "Of the growth of all lines that grew.",
+            "callers": "The nearest lines of the user's own module that called it, nearest first.",
+            "is_between": "Whether before is of the other side of a comparison, not of an earlier moment.",
+            "causes": "What is known of why, each in words of its own.",
+            "leaf": "The function that allocates on the line's behalf; empty where it is the line's own.",
+        },
+    ),
+    Cause: Rules(words={"kind": {"enum": list(KINDS)}}),
+    Accepted: Rules(
+        null={"amount": ""},
+        words={
+            "": {"description": "Set where a broken limit is accepted by gomem_accepted.yaml: its status is warn."},
+            "amount": "As written; null where the metric is muted.",
+        },
+    ),
     Verdict: Rules(
         hidden=("budget", "is_suspect"),
         shown={
@@ -194,11 +253,33 @@ RULES: Mapping[type, Rules] = {
             "limit": "limit.value",
             "written": "limit.written",
             "unit": "limit.unit.name",
-            "interval": Shown(tuple[float, float] | None, _interval),
-            "reason": Shown(str, _why),
+            "interval": Shown(tuple[float, float] | None, finite_interval),
+            "reason": Shown(str, why),
         },
         null={"reason": ""},
-        read={"budget": _budget, "limit": _limit},
+        read={"budget": budget_of, "limit": limit_of},
+        words={
+            "": {
+                "if": {"properties": {"actual": {"type": "null"}}},
+                "then": {"properties": {"reason": {"type": "string"}}},
+            },
+            "function": "The function glob of a per-function budget, else empty.",
+            "cum": "For a budget on functions: whether what they call counts too.",
+            "phase": "The phase judged; empty: the whole window.",
+            "kind": "Which limit: max, min, warn, regression.",
+            "limit": _NUMBER,
+            "written": "The limit as its author wrote it.",
+            "unit": "The limit's unit.",
+            "over": "How far past the limit, as a share of it; null where kept or not a share.",
+            "headroom": "The share of the limit that is left.",
+            "reason": {"minLength": 1},
+            "interval": _NUMBERS,
+            "rounds_needed": _COUNT,
+            "rounds": {"description": "Of the base, and of this run.", "items": {"type": "integer", **_COUNT}},
+            "smallest_visible": "A worsening that rounds such as these would find 98 times in 100, in the metric's "
+            "unit; null where that is unknown.",
+        },
     ),
+    **dict.fromkeys((Place, Site), Rules(words={"line": _COUNT})),
 }
 PUBLIC = PublicCodec(RULES)

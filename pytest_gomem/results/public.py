@@ -28,7 +28,8 @@ class Rules:
     key: several such records stand as an object, each under this field of it. hidden: the fields that it has not.
     shown: by name what it has instead or besides; an attribute's path ("budget.metric") is shown as it is.
     null: by name the value that stands as null. read: by field how it is made from the public form, where it does not
-    stand there as it is. words: by name what its JSON Schema says of it; under "" what it says of the whole.
+    stand there as it is. words: by name what its JSON Schema says of it besides, a description or any keywords; under
+    "" what it says of the whole.
     """
 
     key: str = ""
@@ -36,7 +37,12 @@ class Rules:
     shown: Mapping[str, Shown | str] = field(default_factory=dict)
     null: Mapping[str, Any] = field(default_factory=dict)
     read: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
-    words: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    words: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
+
+    def about(self, name: str) -> Mapping[str, Any]:
+        """The keywords of a name's JSON Schema."""
+        words = self.words.get(name, {})
+        return {"description": words} if isinstance(words, str) else words
 
 
 class PublicCodec(Codec):
