@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 PROGRAMS = Path(__file__).parents[1] / "programs"
 BUILT = f"""\
 built:
@@ -98,30 +96,3 @@ def test_budgets_of_phases(scenario):
         "live_heap": "nobody is named for phase 'big': the profiles are of the whole window",
         "total_alloc": "nobody is named for phase 'again#2': the profiles are of the whole window",
     }
-
-
-def test_by_pprof(scenario):
-    """What the readings of phases allocate by pprof is subtracted; a failed phase leaves the window whole."""
-    outcome = scenario(
-        """
-        def test_alloc(go_service):
-            for number in range(5):
-                with go_service.phase(f"p{number}"):
-                    go_service.get("/alloc?bytes=1000000")
-            with pytest.raises(ZeroDivisionError), go_service.phase("broken"):
-                1 / 0
-            with pytest.raises(Exception, match="phases do not nest"):
-                with go_service.phase("outer"), go_service.phase("inner"):
-                    pass
-            with pytest.raises(Exception, match="no name of a phase"):
-                with go_service.phase("a#2"):
-                    pass
-        """
-    ).run()
-    assert outcome.status == 0, outcome.text
-    window = outcome.window("test_alloc")
-    phases = phases_of(window)
-    assert list(phases) == [f"p{number}" for number in range(5)]
-    for figures in phases.values():
-        assert figures["total_alloc"] == pytest.approx(1e6, abs=120e3)
-    assert window["metrics"]["total_alloc"]["value"] == pytest.approx(5e6, abs=500e3)

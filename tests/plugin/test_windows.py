@@ -44,17 +44,20 @@ def test_window_is_the_body_without_fixtures_and_warmup(scenario):
     assert outcome.window("test_counted")["ops"] == 7
 
 
-def test_operations_at_odds(scenario):
+def test_operations_at_odds(dry_scenario):
     """Two counts of operations that disagree fail the test and name both."""
-    outcome = scenario(
+    outcome = dry_scenario(
         """
-        @pytest.mark.gomem(ops=5)
-        def test_odds(go_service):
-            go_service.get("/healthz")
+        import os
+
+        def test_odds(gomem):
+            service = gomem.attach(pid=os.getpid())
+            with gomem.measure(service, ops=5):
+                service.count(1)
         """
     ).run()
     assert outcome.status == 1
-    assert "disagree: requests made 1, ops= 5" in outcome.text
+    assert "disagree: count(n) 1, ops= 5" in outcome.text
 
 
 def test_shared_service_never_shows_an_earlier_peak(scenario):
@@ -200,21 +203,26 @@ def test_no_measure_launches_only(scenario):
     assert outcome.report["tests"][0]["windows"] == []
 
 
-def test_pss_on_request(scenario):
+def test_pss_on_request(dry_scenario):
     """peak_pss is read where a budget or measure(pss=True) asks for it, and unavailable with the reason elsewhere."""
-    outcome = scenario(
+    outcome = dry_scenario(
         """
-        @pytest.mark.gomem(peak_pss="100MB")
-        def test_budget(go_service): pass
+        import os
 
-        def test_unasked(go_service): pass
+        @pytest.mark.gomem(peak_pss="100GB")
+        def test_budget(gomem):
+            with gomem.measure(gomem.attach(pid=os.getpid())):
+                pass
 
         def test_by_hand(gomem):
-            with gomem.measure(gomem.launch("api"), pss=True) as m:
+            service = gomem.attach(pid=os.getpid())
+            with gomem.measure(service, name="unasked"):
+                pass
+            with gomem.measure(service, pss=True) as m:
                 pass
             assert 0 < m["peak_pss"] <= m["end_rss"]
         """
     ).run()
     assert outcome.status == 0, outcome.text
     assert outcome.value("test_budget", "peak_pss") > 1e6
-    assert outcome.window("test_unasked")["metrics"]["peak_pss"]["reason"]
+    assert outcome.window("test_by_hand")["metrics"]["peak_pss"]["reason"]

@@ -13,6 +13,7 @@ from pytest_gomem.measure.peak import peak_moment
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import Phase, Window
 from pytest_gomem.session.phases import UNCOLLECTED
+from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow
 from pytest_gomem.testing import FakeProcess
 
@@ -75,6 +76,17 @@ def test_a_phase_forces_collections_where_it_is_to(collecting, collect):
     first, second = window.close().phases
     assert (first.name, second.name) == ("login", "login#2")
     assert figures(second.window)["live_heap"] - figures(first.window)["live_heap"] == 1 * MB
+
+
+def test_a_collecting_phase_waits_for_goroutines_that_end():
+    """More than the service had at rest: as its window does."""
+    process = FakeProcess(goroutines=8)
+    window = process.open_window()
+    with phase(window, "login", collect=True):
+        process.change(goroutines=28)
+        process.later(0.2, goroutines=8)
+    assert "connections" in process.events[process.events.index("free") :]
+    assert window.close().phases[0].window.memstats.after_gc.goroutines == 8
 
 
 def test_without_collections_what_needs_them_has_a_reason():
@@ -158,6 +170,26 @@ def test_phases_do_not_nest_and_have_plain_names():
         pass
     window.phases.enter("open", None)
     assert [found.name for found in window.close().phases] == ["next"]
+
+
+def test_a_service_counts_operations_for_the_window_and_the_phase():
+    """What fails in a phase is forgotten with it, and the window goes on; without a window a phase is nothing."""
+    process = FakeProcess()
+    process.name = "api"
+    service = Service(process, lambda: pytest.fail("no load is asked for"))
+    with service.phase("nothing"):
+        service.count(5)
+    service.window = window = process.open_window()
+    service.count(3)
+    with service.phase("kept"):
+        service.count(2)
+    with pytest.raises(ZeroDivisionError), service.phase("broken"):
+        service.count(1 // 0)
+    with pytest.raises(MeasureError, match="do not nest"), service.phase("outer"), service.phase("inner"):
+        pass
+    closed = window.close()
+    assert [(found.name, found.ops) for found in closed.phases] == [("kept", 2)]
+    assert closed.ops == 5
 
 
 def test_a_window_that_opens_anew_has_no_earlier_phase():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.errors import MeasureError, ObserveError
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import Window
@@ -190,6 +190,27 @@ def test_where_no_collection_can_be_forced_memstats_is_read_once_more():
     assert closed.memstats.after_gc == Unavailable("collections are refused")
     assert closed.memstats.later.t > closed.after.t
     assert closed.sources[0].goroutines == 9
+
+
+def test_goroutines_that_a_page_alone_tells_are_those_at_rest():
+    """Nobody can force a collection there; connections that are being closed are waited for all the same."""
+    process = FakeProcess(sources=[page(always=False)], inside=None)
+    window = process.open_window()
+    assert read_in(process) == ["page", "page", "smaps", "reset peak", "kernel", "image"]
+    process.change(goroutines=28)
+    process.later(0.2, goroutines=8)
+    closed = window.close()
+    assert read_in(process)[:8] == ["kernel", "image", "smaps", "page", "kernel", "page", "connections", "page"]
+    assert value(closed, "goroutines") == 8
+
+
+def test_counts_of_operations_that_disagree_are_an_error():
+    """Both are named; a window without any count has none."""
+    window = FakeProcess().open_window(ops=5)
+    window.operations.request(1000.0, "200", ok=True)
+    with pytest.raises(MeasureError, match="disagree: requests made 1, ops= 5"):
+        window.close()
+    assert FakeProcess().open_window().close().ops is None
 
 
 def test_a_heap_profile_is_taken_before_anything_is_read():
