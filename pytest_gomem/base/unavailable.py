@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -33,6 +34,14 @@ def required(value: Value | Unavailable) -> Value:
     return value
 
 
-def why_unavailable(value: object) -> str:
-    """The reason, or "" where there is a value."""
+def attempt(compute: Callable[[], Value]) -> Value | Unavailable:
+    """What `compute` returns, or the reason of the ObserveError that it raises."""
+    try:
+        return compute()
+    except ObserveError as error:
+        return Unavailable(str(error))
+
+
+def reason_of(value: object) -> str:
+    """Why there is no value, "" where there is one."""
     return value.reason if isinstance(value, Unavailable) else ""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pytest_gomem.attribution.culprits import AT_PEAK, SAMPLE_OF, Findings, find_culprits
 from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import known, required
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget
 from pytest_gomem.diagnosis.reasons import Built, Reasons
 from pytest_gomem.judge.functions import asked_by, counting
@@ -71,14 +71,12 @@ def with_culprits(
 
 
 def _found(metric: str, record: WindowRecord, profiles: Profiles, module: GoModule) -> Findings | str:
-    at_peak = metric in AT_PEAK and not isinstance(profiles.peak.profile, Unavailable)
-    after = (profiles.peak if at_peak else profiles.heap).profile
-    if isinstance(after, Unavailable):
-        return f"nobody can be named: {after.reason}"
+    at_peak = metric in AT_PEAK and known(profiles.peak.profile) is not None
     # What functions hold is judged whole, not by how much it grew.
     whole = metric in PER_FUNCTION and not counts_made(metric)
-    before = None if whole or isinstance(profiles.opening.profile, Unavailable) else profiles.opening.profile
     try:
+        after = required((profiles.peak if at_peak else profiles.heap).profile)
+        before = None if whole else known(profiles.opening.profile)
         cycles = profiles.cycles_to_peak if at_peak else _cycles(record)
         return find_culprits(metric, after, before, module, counts=counts_for(metric, record), cycles=cycles)
     except ObserveError as error:

@@ -9,7 +9,7 @@ from typing import Protocol
 from pytest_gomem.attribution.between import culprits_between
 from pytest_gomem.attribution.culprits import AT_PEAK, Culprit
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, reason_of, required
 from pytest_gomem.diagnosis.culprits import accusable, counts_for
 from pytest_gomem.diagnosis.reasons import Built, Reasons, built_from
 from pytest_gomem.judge.verdict import Verdict
@@ -95,15 +95,13 @@ def closing_heap(measurement: Measurement) -> Profile:
     """The heap profile after the window's close; raises ObserveError where there is none."""
     profiles = measurement.profiles
     profile = profiles.heap.profile if profiles is not None and profiles.has_heap else _NOT_TAKEN
-    if isinstance(profile, Unavailable):
-        raise ObserveError(profile.reason)
-    return profile
+    return required(profile)
 
 
 def no_peaks(new: Profile | Unavailable, base: Profile | Unavailable) -> str:
     """Which side kept no profile of its peak, and why."""
     sides = {"the new side": new, "the base side": base}
-    reasons = {side: peak.reason for side, peak in sides.items() if isinstance(peak, Unavailable)}
+    reasons = {side: reason for side, peak in sides.items() if (reason := reason_of(peak))}
     if len(reasons) == len(sides) and len(set(reasons.values())) == 1:
         return f"neither side kept one of its peak: {reasons['the new side']}"
     return "; ".join(f"{side} kept none of its peak: {reason}" for side, reason in reasons.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_gomem.base.unavailable import Unavailable, known, required
+from pytest_gomem.base.unavailable import known, required
 from pytest_gomem.base.units import BYTES, RATIO, format_value
 from pytest_gomem.measure.sources import memstats
 from pytest_gomem.measure.window import Window
@@ -153,7 +153,7 @@ class Bill:
 def window_bill(window: Window) -> Bill:
     """The bill at the window's close; raises ObserveError when the mappings were not read."""
     smaps = required(window.smaps)
-    if isinstance(window.memstats, Unavailable):
+    if known(window.memstats) is None:
         return bill(smaps)
     pair = memstats(window)
     return bill(smaps, pair.end, known(pair.after_gc))
@@ -165,7 +165,7 @@ def opening_bill(window: Window) -> Bill:
     Two collections were forced just before, so that all objects of MemStats then are live ones.
     """
     smaps = required(window.opening_smaps)
-    if isinstance(window.memstats, Unavailable):
+    if known(window.memstats) is None:
         return bill(smaps)
     pair = memstats(window)
     return bill(smaps, pair.start, known(pair.after_gc) and pair.start)

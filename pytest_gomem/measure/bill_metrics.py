@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import known
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row, window_bill
 from pytest_gomem.measure.metric import Better, Metric, Noise, Reading
@@ -37,14 +37,14 @@ def _reading(window: Window, name: str) -> Reading:
     if row is None:
         after_gc(window)  # raises with the reason: only a reading that is missing makes rows collapse
         raise AssertionError(f"the bill has no row {name}")
-    source = _SMAPS if isinstance(window.memstats, Unavailable) else _BOTH
+    source = _SMAPS if known(window.memstats) is None else _BOTH
     return Reading(row.bytes, source, note=_note(window, bill, name))
 
 
 def _note(window: Window, bill: Bill, name: str) -> str:
     if name == "live_heap" and bill.untouched:
         return f"{format_value(bill.untouched, BYTES)} that the runtime counts in its heap are not resident"
-    if name == "cgo" and isinstance(window.memstats, Unavailable):
+    if name == "cgo" and known(window.memstats) is None:
         return "at most: without MemStats the runtime's tables are in it, unless the kernel names Go's mappings"
     return ""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import known
 from pytest_gomem.base.units import BYTES, COUNT, SECONDS, Unit, format_value
 from pytest_gomem.measure.cycles import cycles_of
 from pytest_gomem.measure.peak import rss_drift
@@ -60,20 +60,21 @@ def disagreement(check: CrossCheck) -> str:
 def _compared(window: Window) -> Iterator[tuple[SourceEdges, Observed]]:
     """The sources beside MemStats that are less trusted than it, with what they told at the close."""
     for edges in window.sources:
-        if not isinstance(edges.end, Unavailable):
-            yield edges, edges.end
+        end = known(edges.end)
+        if end is not None:
+            yield edges, end
 
 
 def _counters(window: Window) -> Iterator[CrossCheck]:
     """Counters only grow: a reading between two of MemStats lies between both, whatever the service did meanwhile."""
-    pair = window.memstats
-    if isinstance(pair, Unavailable):
+    pair = known(window.memstats)
+    if pair is None:
         return
     for edges, end in _compared(window):
         for name in _COUNTERS:
             if edges.source == "gctrace" or name not in end.quantities:
                 continue
-            later = pair.later if isinstance(pair.after_gc, Unavailable) else pair.after_gc
+            later = known(pair.after_gc) or pair.later
             low, high = getattr(pair.end, name), None if later is None else getattr(later, name)
             value = end.quantities[name]
             before = "" if high is None else f", and before {format_value(high, _UNITS[name])} was"
@@ -84,16 +85,16 @@ def _counters(window: Window) -> Iterator[CrossCheck]:
 
 def _pause_sums(window: Window) -> Iterator[CrossCheck]:
     """The sum of the window's pauses, where both sources saw the same cycles."""
-    pair = window.memstats
-    if isinstance(pair, Unavailable):
+    pair = known(window.memstats)
+    if pair is None:
         return
     pauses = {number: pause for number, pause, _ in pair.end.pauses}
     numbers = range(pair.start.num_gc + 1, pair.end.num_gc + 1)
     if not numbers or any(number not in pauses for number in numbers):
         return
     for edges, end in _compared(window):
-        start = edges.start
-        if isinstance(start, Unavailable) or any("pause_total" not in edge.quantities for edge in (start, end)):
+        start = known(edges.start)
+        if start is None or any("pause_total" not in edge.quantities for edge in (start, end)):
             continue
         seen = (start.quantities.get("num_gc"), end.quantities.get("num_gc"))
         if seen == (pair.start.num_gc, pair.end.num_gc):
@@ -105,8 +106,8 @@ def _pause_sums(window: Window) -> Iterator[CrossCheck]:
 
 def _process(window: Window) -> Iterator[CrossCheck]:
     """RSS and CPU against the kernel's readings before and after."""
-    before, after = window.end, window.after
-    if isinstance(before, Unavailable) or isinstance(after, Unavailable) or window.tree:
+    before, after = known(window.end), known(window.after)
+    if before is None or after is None or window.tree:
         return
     for edges, end in _compared(window):
         for name, slack in (("rss", _rss_slack(window, before, after)), ("cpu", _TICK * (2 + after.threads))):
@@ -127,8 +128,8 @@ def _rss_slack(window: Window, before: KernelReading, after: KernelReading) -> f
 
 def _gctrace(window: Window) -> Iterator[CrossCheck]:
     """What gctrace printed of cycles, stops and who forced them, against MemStats or the agent's records."""
-    pair, trace = window.memstats, window.gctrace
-    if isinstance(pair, Unavailable) or isinstance(trace, Unavailable):
+    pair = known(window.memstats)
+    if pair is None or known(window.gctrace) is None:
         return
     try:
         cycles = cycles_of(window)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import known, reason_of
 from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, by, joined, memstats, whole_life
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Window
-from pytest_gomem.observe.records import GcCycle, GcRecord
+from pytest_gomem.observe.records import GcCycle
 
 MAX_LOST = 0.05
 # runtime/mgc.go takes tSweepTerm and tMarkTerm before the world is stopped, PauseNs counts from then on.
@@ -52,25 +52,31 @@ def cycles_of(window: Window) -> Cycles:
     With MemStats they are those numbered (start.num_gc, end.num_gc], without those that our own readings forced within
     the window; the collections that our own later readings force have higher numbers.
     """
-    trace = window.gctrace
-    if not isinstance(window.memstats, Unavailable):
-        return _numbered(memstats(window), trace, window.gc_records, window.own_cycles)
-    if isinstance(trace, Unavailable):
-        raise ObserveError(_both(window.memstats.reason, trace.reason))
+    if known(window.memstats) is not None:
+        return _numbered(window, memstats(window))
+    trace = known(window.gctrace)
+    if trace is None:
+        raise ObserveError(_both(reason_of(window.memstats), reason_of(window.gctrace)))
     return _arrived(window, trace)
 
 
-def _numbered(
-    pair: MemStatsPair, trace: GcTrace | Unavailable, records: Sequence[GcRecord], own: frozenset[int]
-) -> Cycles:
+def _numbered(window: Window, pair: MemStatsPair) -> Cycles:
     first, last = pair.start.num_gc + 1, pair.end.num_gc
-    counted = frozenset(range(first, last + 1)) - own
-    traced = () if isinstance(trace, Unavailable) else tuple(c for c in trace.cycles if c.number in counted)
-    known = [*((number, pause) for number, pause, _ in pair.end.pauses), *((r.number, r.pause) for r in records)]
-    exact = {number: pause for number, pause in known if number in counted}
-    untraced = trace.reason if isinstance(trace, Unavailable) else ""
+    counted = frozenset(range(first, last + 1)) - window.own_cycles
+    trace, records = known(window.gctrace), window.gc_records
+    traced = () if trace is None else tuple(c for c in trace.cycles if c.number in counted)
+    told = [*((number, pause) for number, pause, _ in pair.end.pauses), *((r.number, r.pause) for r in records)]
+    exact = {number: pause for number, pause in told if number in counted}
     source = "debug.ReadGCStats by the agent" if records else f"{MEMSTATS}.PauseNs {by(pair.reader)}"
-    return Cycles(len(counted), traced, exact, untraced, by_number=True, exact_source=source, reader=pair.reader)
+    return Cycles(
+        len(counted),
+        traced,
+        exact,
+        reason_of(window.gctrace),
+        by_number=True,
+        exact_source=source,
+        reader=pair.reader,
+    )
 
 
 def _arrived(window: Window, trace: GcTrace) -> Cycles:

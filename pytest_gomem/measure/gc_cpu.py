@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.base.units import RATIO, SECONDS, format_value
 from pytest_gomem.measure.cycles import GCTRACE_PRECISION, traced_cycles
 from pytest_gomem.measure.metric import Better, Noise, Reading, metric
@@ -98,8 +98,8 @@ class _Spent:
 
 def _spent(window: Window) -> _Spent | None:
     """By the agent; None where nobody tells the classes. Raises ObserveError where they do not fit the window."""
-    runtime = window.runtime
-    if isinstance(runtime, Unavailable) or _TOTAL not in runtime.end or _TOTAL not in runtime.start:
+    runtime = known(window.runtime)
+    if runtime is None or _TOTAL not in runtime.end or _TOTAL not in runtime.start:
         return None
     gained = {name: runtime.gained(name) for name in CPU_CLASSES}
     busy = gained[_TOTAL] - gained[_IDLE] - gained[_IDLE_MARK]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.base.units import BYTES, COUNT, RATIO, format_value
 from pytest_gomem.measure.bill import window_bill
 from pytest_gomem.measure.cycles import traced_cycles
@@ -83,7 +83,7 @@ def _calm(window: Window) -> str:
 def peak_heap(window: Window) -> Reading | Unavailable:
     """Largest heap, live objects and garbage, at the window's edges and at the start and mark end of each cycle."""
     cycles, note = traced_cycles(window)
-    edges = () if isinstance(window.memstats, Unavailable) else _heap_at_edges(memstats(window))
+    edges = () if known(window.memstats) is None else _heap_at_edges(memstats(window))
     sizes = [*edges, *(size for cycle in cycles for size in (cycle.heap_start, cycle.heap_mark_end))]
     if not sizes:
         raise ObserveError("no GC cycle ended in the window, and MemStats is missing, so that no heap size is known")
@@ -111,7 +111,7 @@ def live_heap(window: Window) -> Reading | Unavailable:
     """Heap that is still reachable after the window: HeapAlloc after forced collections, once two readings agree."""
     live = after_gc(window).heap_alloc
     found = at_rest(window, live, f"{_calm(window)}: HeapAlloc")
-    resident = None if isinstance(window.smaps, Unavailable) else window_bill(window).find("live_heap")
+    resident = None if known(window.smaps) is None else window_bill(window).find("live_heap")
     if resident is None:
         return found
     untouched = min(live, memstats(window).end.heap_alloc) - resident.bytes  # what came after the mappings were read

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, known, required
 from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
 from pytest_gomem.measure.peak import kept_peak, kernel_peak, rss_drift, sampled_points, widest_gap
@@ -15,8 +15,6 @@ from pytest_gomem.measure.sources import (
     RUSAGE,
     STATM,
     VMHWM,
-    at_end,
-    at_start,
     joined,
     told_at_close,
     whole_life,
@@ -49,7 +47,7 @@ def _drift_words(window: Window) -> str:
 
 
 def _tree_note(window: Window) -> str:
-    processes = at_end(window).processes
+    processes = required(window.end).processes
     return f"sum over {processes} processes" if processes > 1 else ""
 
 
@@ -58,7 +56,7 @@ def peak_rss(window: Window) -> Reading | Unavailable:
     """Highest resident memory of the process in the window."""
     if whole_life(window) and window.lifetime_peak is not None:
         return Reading(window.lifetime_peak, _MAXRSS, _drift_words(window), "of its whole life, start-up included")
-    peak, held = kernel_peak(window), at_start(window).rss if window.held is None else window.held
+    peak, held = kernel_peak(window), required(window.start).rss if window.held is None else window.held
     reading = _sampled_peak(window) if peak is None else _recorded_peak(window, peak)
     most = reading.value if peak is not None else max(kept_peak(window) or 0, reading.value)
     unreset = (_STARTUP_IN_IT if window.fresh else _UNRESET) if most > reading.value else ""
@@ -74,7 +72,7 @@ def peak_rss(window: Window) -> Reading | Unavailable:
 
 def _childrens_pages(window: Window) -> str:
     """Neither the agent nor MemStats is asked about a child."""
-    if not window.tree or at_start(window).processes < 2:
+    if not window.tree or required(window.start).processes < 2:
         return ""
     return "free pages of its child processes from before the window may be in it: nobody returns or counts them"
 
@@ -86,7 +84,7 @@ def _bounded(least: float, most: float, why: str) -> Unavailable:
 
 def _recorded_peak(window: Window, peak: int) -> Reading:
     note = joined(
-        f"floor {_bytes(at_start(window).rss)} (start_rss)",
+        f"floor {_bytes(required(window.start).rss)} (start_rss)",
         "sum of the processes' own peaks: an upper bound of their common peak" if window.tree else "",
     )
     source = VMHWM if isinstance(window.end, KernelReading) else _MAXRSS
@@ -97,37 +95,35 @@ def _sampled_peak(window: Window) -> Reading:
     points = sampled_points(window)
     gap = format_value(widest_gap(points), SECONDS)
     why = "went with the process" if window.peak_reset else "was not reset"
-    if at_start(window).hwm is None:
+    if required(window.start).hwm is None:
         why = "is not kept by this system"
     return Reading(
         max(rss for _, rss in points),
         f"highest of {len(points)} samples, at most {gap} apart",
         f"a lower bound: a spike shorter than {gap} may be missed",
-        f"floor {_bytes(at_start(window).rss)} (start_rss); the kernel's own peak {why}",
+        f"floor {_bytes(required(window.start).rss)} (start_rss); the kernel's own peak {why}",
     )
 
 
 @_rss_metric(sources=(VMHWM,))
 def startup_peak(window: Window) -> Reading | Unavailable:
     """Highest resident memory of the process from its start until it was ready."""
-    if isinstance(window.startup_peak, Unavailable):
-        return Unavailable(window.startup_peak.reason)
-    return Reading(window.startup_peak, f"{VMHWM} when it was ready", _drift_words(window))
+    return Reading(required(window.startup_peak), f"{VMHWM} when it was ready", _drift_words(window))
 
 
 @_rss_metric(redefined=ON_RETURNED_MEMORY)
 def end_rss(window: Window) -> Reading | Unavailable:
     """Resident memory at the window's close."""
-    if isinstance(window.end, Unavailable) and window.sources:
+    if known(window.end) is None and window.sources:
         told = told_at_close(window, "rss")
         return Reading(told.value, f"resident memory {told.by}", _drift_words(window))
-    return Reading(at_end(window).rss, STATM, _drift_words(window), _tree_note(window))
+    return Reading(required(window.end).rss, STATM, _drift_words(window), _tree_note(window))
 
 
 @_rss_metric(redefined=ON_RETURNED_MEMORY)
 def start_rss(window: Window) -> Reading | Unavailable:
     """Resident memory at the window's opening: the floor of every peak."""
-    return Reading(at_start(window).rss, STATM, _drift_words(window))
+    return Reading(required(window.start).rss, STATM, _drift_words(window))
 
 
 @_rss_metric(
@@ -137,26 +133,26 @@ def start_rss(window: Window) -> Reading | Unavailable:
 )
 def peak_pss(window: Window) -> Reading | Unavailable:
     """Higher proportional set size of the window's two edges: shared pages divided among their users."""
-    sizes = [edge.pss for edge in (at_start(window), at_end(window))]
-    known = [size for size in sizes if size is not None]
-    if len(known) < len(sizes):
+    sizes = [edge.pss for edge in (required(window.start), required(window.end))]
+    read = [size for size in sizes if size is not None]
+    if len(read) < len(sizes):
         return Unavailable("PSS was not read: the kernel keeps no peak of it, and a reading is made only on request")
-    return Reading(max(known), _SMAPS, note="higher of the readings at both edges")
+    return Reading(max(read), _SMAPS, note="higher of the readings at both edges")
 
 
 @_count_metric(noise=Noise.MODERATE, sources=("/proc/PID",))
 def threads(window: Window) -> Reading | Unavailable:
     """OS threads at the window's close; the runtime parks idle ones and seldom ends them."""
-    return Reading(at_end(window).threads, "/proc/PID", note=_tree_note(window))
+    return Reading(required(window.end).threads, "/proc/PID", note=_tree_note(window))
 
 
 @_count_metric(noise=Noise.NEAR_EXACT, sources=("/proc/PID/fd",))
 def fds(window: Window) -> Reading | Unavailable:
     """Open file descriptors at the window's close."""
-    if isinstance(window.end, Unavailable) and window.sources:
+    if known(window.end) is None and window.sources:
         told = told_at_close(window, "fds")
         return Reading(told.value, f"open descriptors {told.by}")
-    count = at_end(window).fds
+    count = required(window.end).fds
     if count is None:
         raise ObserveError("the open descriptors could not be counted")
     return Reading(count, "/proc/PID/fd", note=_tree_note(window))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from itertools import pairwise
 
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import known
 from pytest_gomem.measure.sources import samples, whole_life
 from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.records import MemStats
@@ -30,7 +30,7 @@ def kernel_peak(window: Window) -> int | None:
     """
     if whole_life(window):
         return window.lifetime_peak
-    if isinstance(window.end, Unavailable):
+    if known(window.end) is None:
         # Resetting VmHWM resets what exit hands on to ru_maxrss as well (fs/proc/task_mmu.c, kernel/exit.c).
         return window.lifetime_peak if window.peak_reset else None
     peak = kept_peak(window)
@@ -39,36 +39,35 @@ def kernel_peak(window: Window) -> int | None:
 
 def kept_peak(window: Window) -> int | None:
     """The kernel's peak at the close, whenever it came, bytes; None where it keeps none, or nobody could read it."""
-    if isinstance(window.end, Unavailable) or window.end.hwm is None:
+    end = known(window.end)
+    if end is None or end.hwm is None:
         return None
     if not window.tree:
-        return window.end.hwm
+        return end.hwm
     # A child that ended before the close is in the sums of the timeline alone.
-    return max([window.end.hwm, *(sample.hwm for sample in samples(window) if sample.hwm is not None)])
+    return max([end.hwm, *(sample.hwm for sample in samples(window) if sample.hwm is not None)])
 
 
-def held_from_earlier(
-    stats: MemStats | Unavailable, smaps: SmapsTotals | Unavailable, *, collected: bool
-) -> int | None:
+def held_from_earlier(stats: MemStats | None, smaps: SmapsTotals | None, *, collected: bool) -> int | None:
     """Bytes at most of what was resident at the opening though nobody used it: free pages of the heap.
 
     collected: collections were forced before; without them, or without MemStats, the whole heap may be garbage. None
     where nobody knows.
     """
-    if not isinstance(stats, Unavailable):
+    if stats is not None:
         return stats.heap_idle - stats.heap_released + (0 if collected else stats.heap_inuse)
-    return None if isinstance(smaps, Unavailable) or not smaps.go_heap.rss else smaps.go_heap.rss
+    return None if smaps is None or not smaps.go_heap.rss else smaps.go_heap.rss
 
 
 def _rose_above_start(window: Window, peak: int) -> bool:
-    start = None if isinstance(window.start, Unavailable) else window.start.hwm
-    return start is not None and peak > start
+    start = known(window.start)
+    return start is not None and start.hwm is not None and peak > start.hwm
 
 
 def sampled_points(window: Window) -> list[Point]:
     """(t, RSS) of all that was read of the process in the window, the readings at its edges among them."""
-    edges = [(edge.t, edge.rss) for edge in (window.start, window.end) if not isinstance(edge, Unavailable)]
-    return sorted([*edges, *((sample.t, sample.rss) for sample in samples(window))])
+    edges = [edge for edge in (known(window.start), known(window.end)) if edge is not None]
+    return sorted([*((edge.t, edge.rss) for edge in edges), *((sample.t, sample.rss) for sample in samples(window))])
 
 
 def widest_gap(points: list[Point]) -> float:

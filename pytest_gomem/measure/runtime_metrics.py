@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, required
 from pytest_gomem.base.units import BYTES, SECONDS
 from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, metric
 from pytest_gomem.measure.quantiles import BUCKETS, Bucket, gained, p99_note, quantile, total
@@ -30,10 +30,9 @@ _histogram_metric = partial(
 
 def _gained(window: Window, *names: str) -> tuple[str, tuple[Bucket, ...]]:
     """The first of these histograms that this Go has, and what it gained in the window."""
-    if isinstance(window.runtime, Unavailable):
-        raise ObserveError(window.runtime.reason)
+    runtime = required(window.runtime)
     for name in names:
-        start, end = window.runtime.start.get(name), window.runtime.end.get(name)
+        start, end = runtime.start.get(name), runtime.end.get(name)
         if isinstance(start, Histogram) and isinstance(end, Histogram):
             return name, gained(start, end)
     raise ObserveError(f"this Go release has no {names[0]}")
@@ -54,9 +53,7 @@ def _scan_metric(part: str, doc: str) -> Metric:
     source = f"{_SCANS[part]} by the agent"
 
     def read(window: Window) -> Reading:
-        if isinstance(window.runtime, Unavailable):
-            raise ObserveError(window.runtime.reason)
-        return Reading(number_of(window.runtime.end, _SCANS[part]), source)
+        return Reading(number_of(required(window.runtime).end, _SCANS[part]), source)
 
     return Metric(
         f"scan_{part}",

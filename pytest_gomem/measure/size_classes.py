@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import known
 from pytest_gomem.measure.window import Window
 
 
@@ -28,8 +28,8 @@ def size_classes(window: Window) -> tuple[SizeClassGrowth, ...]:
     An object takes the size of its class, so that the bytes of all classes sum to TotalAlloc exactly. Objects of less
     than 16 bytes without pointers share blocks of 16, which are what is counted.
     """
-    pair = window.memstats
-    if isinstance(pair, Unavailable) or not pair.start.by_size or len(pair.start.by_size) != len(pair.end.by_size):
+    pair = known(window.memstats)
+    if pair is None or not pair.start.by_size or len(pair.start.by_size) != len(pair.end.by_size):
         return ()
     grown = [
         SizeClassGrowth(

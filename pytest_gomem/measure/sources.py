@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import known, reason_of, required
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.window import MemStatsPair, SourceEdges, Window
-from pytest_gomem.observe.records import TRUST, KernelReading, MemStats, Observed, Sample, quantities_of
+from pytest_gomem.observe.records import TRUST, MemStats, Observed, Sample, quantities_of
 
 VMHWM = "VmHWM of /proc/PID/status"
 STATM = "resident pages of /proc/PID/statm"
@@ -25,25 +24,9 @@ ON_RETURNED_MEMORY = ("windows opened on returned memory",)
 RESTLESS = "as exact as it stood still: see the note"
 
 
-def at_start(window: Window) -> KernelReading:
-    """The kernel's reading at the opening."""
-    if isinstance(window.start, Unavailable):
-        raise ObserveError(window.start.reason)
-    return window.start
-
-
-def at_end(window: Window) -> KernelReading:
-    """The kernel's reading at the close."""
-    if isinstance(window.end, Unavailable):
-        raise ObserveError(window.end.reason)
-    return window.end
-
-
 def memstats(window: Window) -> MemStatsPair:
     """MemStats at both edges, of one and the same process: its counters may not have run backwards."""
-    pair = window.memstats
-    if isinstance(pair, Unavailable):
-        raise ObserveError(pair.reason)
+    pair = required(window.memstats)
     if pair.end.num_gc < pair.start.num_gc or pair.end.total_alloc < pair.start.total_alloc:
         raise ObserveError("the counters of MemStats ran backwards: another process answered at the window's close")
     return pair
@@ -51,10 +34,7 @@ def memstats(window: Window) -> MemStatsPair:
 
 def after_gc(window: Window) -> MemStats:
     """MemStats after the two forced collections that follow the window."""
-    stats = memstats(window).after_gc
-    if isinstance(stats, Unavailable):
-        raise ObserveError(stats.reason)
-    return stats
+    return required(memstats(window).after_gc)
 
 
 def at_rest(window: Window, value: float, source: str, precision: str = "") -> Reading:
@@ -111,7 +91,7 @@ def by(source: str) -> str:
 def edges_of(window: Window) -> list[SourceEdges]:
     """Every source of the window with what it told at both edges, the most trusted first."""
     edges = list(window.sources)
-    if not isinstance(window.memstats, Unavailable):
+    if known(window.memstats) is not None:
         edges.append(_edges_of_memstats(memstats(window)))
     return sorted(edges, key=lambda edge: edge.trust)
 
@@ -128,16 +108,17 @@ def _edges_of_memstats(pair: MemStatsPair) -> SourceEdges:
 def told_at_close(window: Window, *names: str) -> Told:
     """The sum of these quantities at the close, by one source that tells them all; raises ObserveError."""
     for edges in edges_of(window):
-        if not isinstance(edges.end, Unavailable) and all(name in edges.end.quantities for name in names):
-            return Told(sum(edges.end.quantities[name] for name in names), by(edges.source))
+        end = known(edges.end)
+        if end is not None and all(name in end.quantities for name in names):
+            return Told(sum(end.quantities[name] for name in names), by(edges.source))
     raise ObserveError(_nobody(window))
 
 
 def told_between(window: Window, name: str) -> Told:
     """By how much a counter grew in the window, what its readings cost still in it; raises ObserveError."""
     for edges in edges_of(window):
-        start, end = edges.start, edges.end
-        if isinstance(start, Unavailable) or isinstance(end, Unavailable):
+        start, end = known(edges.start), known(edges.end)
+        if start is None or end is None:
             continue
         if name in start.quantities and name in end.quantities:
             grown = end.quantities[name] - start.quantities[name]
@@ -148,11 +129,5 @@ def told_between(window: Window, name: str) -> Told:
 
 
 def _nobody(window: Window) -> str:
-    return joined(*dict.fromkeys(_reasons(window))) or "no source tells it"
-
-
-def _reasons(window: Window) -> Iterator[str]:
-    if isinstance(window.memstats, Unavailable):
-        yield window.memstats.reason
-    for edges in window.sources:
-        yield from (edge.reason for edge in (edges.start, edges.end) if isinstance(edge, Unavailable))
+    asked = (window.memstats, *(edge for edges in window.sources for edge in (edges.start, edges.end)))
+    return joined(*dict.fromkeys(map(reason_of, asked))) or "no source tells it"

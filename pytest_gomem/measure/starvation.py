@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, required
 from pytest_gomem.base.units import RATIO, SECONDS, format_value
 from pytest_gomem.measure.metric import Better, Noise, Reading, metric
-from pytest_gomem.measure.sources import at_end, at_start, duration, joined
+from pytest_gomem.measure.sources import duration, joined
 from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.scheduling import Scheduling
 
@@ -39,10 +39,10 @@ class Starvation:
 
 def starvation(window: Window) -> Starvation:
     """What the window's edges tell; raises ObserveError where they do not."""
-    start, end = _told(at_start(window).scheduling), _told(at_end(window).scheduling)
+    start, end = _told(required(window.start).scheduling), _told(required(window.end).scheduling)
     gained = [_gained(start.threads.get(tid, (0.0, 0.0)), times) for tid, times in end.threads.items()]
     ran, waited = (sum(times) for times in zip(*gained, strict=True))
-    used = at_end(window).cpu - at_start(window).cpu
+    used = required(window.end).cpu - required(window.start).cpu
     if ran < (1 - _MOST_UNSEEN) * used:
         raise ObserveError(
             f"threads that used {1 - ran / used:.0%} of the CPU time ended within the window, and the count of their "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, known, required
 from pytest_gomem.base.units import COUNT, PER_SECOND, RATIO, SECONDS, SECONDS_PER_OP
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
@@ -16,9 +16,7 @@ from pytest_gomem.measure.sources import (
     PROMETHEUS,
     RESTLESS,
     RUSAGE,
-    at_end,
     at_rest,
-    at_start,
     by,
     duration,
     edges_of,
@@ -97,10 +95,10 @@ def process_cpu(window: Window) -> tuple[float, str]:
     """User + system seconds of the process in the window and their source; raises ObserveError."""
     if whole_life(window) and window.lifetime_cpu is not None:
         return window.lifetime_cpu, RUSAGE
-    if isinstance(window.start, Unavailable) and window.sources:
+    if known(window.start) is None and window.sources:
         told = told_between(window, "cpu")
         return told.value, f"{CPU_CLOCK} {told.by}"
-    spent = at_end(window).cpu - at_start(window).cpu
+    spent = required(window.end).cpu - required(window.start).cpu
     if spent < 0:
         # Summed over a tree, the clock of a child that has ended drops out.
         raise ObserveError("a process of the tree ended in the window, and its CPU time with it")
@@ -135,16 +133,18 @@ def _tree_note(window: Window) -> str:
 )
 def goroutines(window: Window) -> Reading | Unavailable:
     """Goroutines that exist after the window, once two readings agree."""
-    if isinstance(window.memstats, Unavailable) or window.memstats.reader == "expvar":
+    found = known(window.memstats)
+    if found is None or found.reader == "expvar":
         return _told_goroutines(window)
     pair = memstats(window)
     by_agent = pair.reader == "agent"
     source = _NUM_GOROUTINE if by_agent else _PROFILE
     served = "the agent's own are not counted" if by_agent else "the one or two that serve the reading are counted too"
     precision = f"exact at that moment; {served}"
-    calm = None if isinstance(pair.after_gc, Unavailable) else pair.after_gc.goroutines
-    if calm is not None:
-        return at_rest(window, calm, f"{source} after forced collections, once two readings agree", precision)
+    calm = known(pair.after_gc)
+    if calm is not None and calm.goroutines is not None:
+        source = f"{source} after forced collections, once two readings agree"
+        return at_rest(window, calm.goroutines, source, precision)
     if pair.end.goroutines is not None:
         return Reading(pair.end.goroutines, f"{source} at the close", precision)
     raise ObserveError("the goroutine profile could not be read")

@@ -28,7 +28,7 @@ def pytest_gomem_metrics() -> Sequence[Metric]:  # type: ignore[empty-body]
         def gc_mark_time(window):
             "Wall time of concurrent mark, all GC cycles together."
             if isinstance(window.gctrace, gm.Unavailable):
-                return gm.Unavailable(window.gctrace.reason)
+                return window.gctrace
             return gm.Reading(sum(cycle.concurrent_mark for cycle in window.gctrace.cycles), "gctrace")
 
         def pytest_gomem_metrics():

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_gomem.base.printable import printable
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, reason_of
 from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Verdict
@@ -185,7 +185,7 @@ def _cells(window: WindowRecord, names: Sequence[str], notes: _Footnotes, budget
     if verdict.status is not Status.UNAVAILABLE:
         return ("", *figures, budget, _standing(verdict))
     result = judged_reading(window, verdict)
-    reason = result.reason if isinstance(result, Unavailable) else verdict.reason or "no reason was given"
+    reason = reason_of(result) or verdict.reason or "no reason was given"
     return ("", *figures, budget, "unmeasured" + notes.mark(reason))
 
 

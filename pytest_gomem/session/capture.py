@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_gomem.attribution.culprits import SAMPLE_OF
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, known, reason_of, required
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.instruments.peak_profile import Peaks
 from pytest_gomem.observe.sources import Inside
@@ -73,7 +73,7 @@ class Profiles:
     @property
     def has_opening(self) -> bool:
         """Whether one came at the opening: taking it leaves its mark on the window, whatever is in it."""
-        return not isinstance(self.opening.raw, Unavailable)
+        return known(self.opening.raw) is not None
 
     @property
     def has_heap(self) -> bool:
@@ -88,7 +88,7 @@ class Profiles:
     @property
     def late_notes(self) -> list[str]:
         """That what culprits allocate may be of later than the window."""
-        if not self._heap_is_late or isinstance(self.heap.profile, Unavailable):
+        if not self._heap_is_late or known(self.heap.profile) is None:
             return []
         return ["the heap profile was taken when check() failed: what the service did after the window is in it too"]
 
@@ -105,7 +105,7 @@ class Profiles:
     @property
     def keeps_peak(self) -> bool:
         """Whether one of the window's highest GC cycle came, whole or damaged."""
-        return not isinstance(self.peak.raw, Unavailable)
+        return known(self.peak.raw) is not None
 
     @property
     def cycles_to_peak(self) -> int | None:
@@ -127,8 +127,9 @@ class Profiles:
         taken = {"first heap": self.opening, "heap": self.heap, "goroutine": self.goroutine}
         reasons: dict[str, list[str]] = {}
         for kind, captured in taken.items():
-            if isinstance(captured.profile, Unavailable) and captured.raw is not NOT_ASKED:
-                reasons.setdefault(captured.profile.reason, []).append(kind)
+            reason = reason_of(captured.profile)
+            if reason and captured.raw is not NOT_ASKED:
+                reasons.setdefault(reason, []).append(kind)
         return [f"no {' and no '.join(kinds)} profile: {reason}" for reason, kinds in reasons.items()]
 
     def artifacts(self) -> Mapping[str, bytes]:
@@ -136,11 +137,7 @@ class Profiles:
         names = {"base_profile": "opening", "heap_profile": "heap", "goroutine_profile": "goroutine"}
         taken = {kind: self.__dict__[name] for kind, name in names.items() if name in self.__dict__}
         taken["peak_profile"] = self.peak
-        return {
-            kind: captured.raw
-            for kind, captured in taken.items()
-            if not isinstance(captured.raw, Unavailable) and not isinstance(captured.profile, Unavailable)
-        }
+        return {kind: required(captured.raw) for kind, captured in taken.items() if known(captured.profile) is not None}
 
 
 def heap_profile(subject: Subject) -> bytes | Unavailable:

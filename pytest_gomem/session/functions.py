@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_gomem.attribution.sampling import samples_taken
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, known, required
 from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, function_values
@@ -33,12 +33,9 @@ def measured_functions(
     if profiles is None:
         return dict.fromkeys(asked, Unavailable("a program that ended by itself can no longer be asked for a profile"))
     if not profiles.answers:
-        return dict.fromkeys(asked, Unavailable(NOT_ASKED.reason))
-    after, base = profiles.heap.profile, profiles.opening.profile
-    if isinstance(after, Unavailable):
-        return dict.fromkeys(asked, Unavailable(after.reason))
+        return dict.fromkeys(asked, NOT_ASKED)
     try:
-        return function_values(asked, after, None if isinstance(base, Unavailable) else base, module)
+        return function_values(asked, required(profiles.heap.profile), known(profiles.opening.profile), module)
     except ObserveError as error:
         return dict.fromkeys(asked, Unavailable(str(error)))
 
@@ -52,8 +49,8 @@ def cost_note(service: Service, profiles: Profiles) -> Iterator[str]:
     """Which rate the budgets have set, and what the samples of the window cost; nothing where they have set none."""
     process = service.process
     rate = process.launched.rate_of_budgets if isinstance(process, LaunchedProcess) else None
-    after, base = profiles.heap.profile, profiles.opening.profile
-    if rate is None or isinstance(after, Unavailable) or isinstance(base, Unavailable):
+    after, base = known(profiles.heap.profile), known(profiles.opening.profile)
+    if rate is None or after is None or base is None:
         return
     taken = samples_taken(after, base)
     cost = f"about {format_value(round(taken), COUNT)} samples in this window"

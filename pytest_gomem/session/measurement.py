@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_gomem.base.errors import BudgetBroken, ConfigError, ConfigErrors, GomemError, MeasureError, Place
 from pytest_gomem.base.files import write_whole
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.config.arguments import checked
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.tokens import unexpanded
@@ -113,8 +113,8 @@ class Measurement:
     def get(self, name: str, default: float | None = None) -> float | None:
         """The metric's value, or `default` when it is unavailable."""
         self._registry.lookup(name)
-        result = self.results[name]
-        return default if isinstance(result, Unavailable) else result.value
+        reading = known(self.results[name])
+        return default if reading is None else reading.value
 
     @checked
     def check(self, **budgets: object) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import MeasureError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, attempt, known, required
 from pytest_gomem.judge.decide import given_name
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Phase, RuntimeValues, Window
 from pytest_gomem.observe.records import KernelReading, MemStats, Sample
@@ -76,7 +76,7 @@ class Phases:
         self._seen[name] += 1
         shown = name if self._seen[name] == 1 else f"{name}#{self._seen[name]}"
         runtime, memstats = self._inside()
-        self._note(self._readings.kernel())
+        self._note(known(self._readings.kernel()))
         reset = self._readings.reset_peak()
         kernel = self._readings.kernel()
         self._open = (shown, _Edge(self._readings.now(), kernel, runtime, memstats), reset, ops)
@@ -89,7 +89,7 @@ class Phases:
         name, start, reset, ops = self._open
         kernel = self._readings.kernel()
         t = self._readings.now()
-        self._note(kernel)
+        self._note(known(kernel))
         smaps = self._readings.smaps()
         runtime, memstats = self._inside()
         wanted = collect or given_name(name) in self._collecting
@@ -102,8 +102,8 @@ class Phases:
         """Forget the open phase, as when its body failed."""
         self._open = self.operations = None
 
-    def _note(self, reading: KernelReading | Unavailable) -> None:
-        if not isinstance(reading, Unavailable):
+    def _note(self, reading: KernelReading | None) -> None:
+        if reading is not None:
             self.highest.append(reading)
 
     def _inside(self) -> tuple[RuntimeValues | Unavailable, MemStats | Unavailable]:
@@ -115,12 +115,12 @@ class Phases:
     ) -> Settled[MemStats] | Unavailable:
         """MemStats after forced collections; whatever is allocated meanwhile is taken for theirs."""
         settled = self._readings.settled(self._at_rest)
-        if not isinstance(before, Unavailable) and not isinstance(settled, Unavailable):
-            after = settled.last
-            self.own_cycles.update(range(before.num_gc + 1, after.num_gc + 1))
-            self.own_bytes += after.total_alloc - before.total_alloc
-            self.own_objects += after.mallocs - before.mallocs
-            if not isinstance(runtime, Unavailable):
+        start, end = known(before), known(settled)
+        if start is not None and end is not None:
+            self.own_cycles.update(range(start.num_gc + 1, end.last.num_gc + 1))
+            self.own_bytes += end.last.total_alloc - start.total_alloc
+            self.own_objects += end.last.mallocs - start.mallocs
+            if known(runtime) is not None:
                 for name, rise in grown(runtime, self._inside()[0]).items():
                     self.own_runtime[name] = self.own_runtime.get(name, 0.0) + rise
         return settled
@@ -140,7 +140,8 @@ class Phases:
 
 def _phase(closed: _Closed, window: Window) -> Phase:
     start, end, operations = closed.start, closed.end, closed.operations
-    memstats = _pair(closed, window)
+    memstats = attempt(lambda: _pair(closed, window))
+    counted = known(memstats)
     own = replace(
         window,
         name=closed.name,
@@ -150,13 +151,13 @@ def _phase(closed: _Closed, window: Window) -> Phase:
         end=end.kernel,
         peak_reset=closed.peak_reset,
         timeline=tuple(sample for sample in window.timeline if start.t <= sample.t <= end.t),
-        gctrace=_gctrace(window.gctrace, memstats, start.t, end.t),
+        gctrace=attempt(lambda: _gctrace(required(window.gctrace), counted, start.t, end.t)),
         memstats=memstats,
         ops=operations.total(None) if closed.ops is None else closed.ops,
         loads=operations.records(),
         lifetime_peak=None,
         phases=(),
-        gc_records=tuple(record for record in window.gc_records if _within(record.number, memstats)),
+        gc_records=tuple(record for record in window.gc_records if _within(record.number, counted)),
         smaps=closed.smaps,
         sources=(),
         is_phase=True,
@@ -165,30 +166,20 @@ def _phase(closed: _Closed, window: Window) -> Phase:
     return Phase(closed.name, start.t, end.t, own.ops, own)
 
 
-def _pair(closed: _Closed, window: Window) -> MemStatsPair | Unavailable:
-    start, end, whole = closed.start.memstats, closed.end.memstats, window.memstats
-    if isinstance(start, Unavailable):
-        return start
-    if isinstance(end, Unavailable):
-        return end
-    if isinstance(whole, Unavailable):
-        return whole
+def _pair(closed: _Closed, window: Window) -> MemStatsPair:
+    start, end, whole = required(closed.start.memstats), required(closed.end.memstats), required(window.memstats)
     pair = MemStatsPair(start, end, UNCOLLECTED, whole.read_bytes, whole.read_objects, whole.reader)
     if isinstance(closed.after_gc, Unavailable):
         return replace(pair, after_gc=closed.after_gc)
     return replace(pair, after_gc=closed.after_gc.last, unrest=closed.after_gc.unrest)
 
 
-def _within(number: int, memstats: MemStatsPair | Unavailable) -> bool:
-    return not isinstance(memstats, Unavailable) and memstats.start.num_gc < number <= memstats.end.num_gc
+def _within(number: int, memstats: MemStatsPair | None) -> bool:
+    return memstats is not None and memstats.start.num_gc < number <= memstats.end.num_gc
 
 
-def _gctrace(
-    trace: GcTrace | Unavailable, memstats: MemStatsPair | Unavailable, start: float, end: float
-) -> GcTrace | Unavailable:
-    if isinstance(trace, Unavailable):
-        return trace
-    if isinstance(memstats, Unavailable):
+def _gctrace(trace: GcTrace, memstats: MemStatsPair | None, start: float, end: float) -> GcTrace:
+    if memstats is None:
         arrived = tuple(cycle for cycle in trace.cycles if cycle.t is not None and start <= cycle.t <= end)
         return GcTrace(arrived, None, 0)
     cycles = tuple(cycle for cycle in trace.cycles if _within(cycle.number, memstats))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_gomem.base.clock import Silence
 from pytest_gomem.base.errors import NoSource, ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, attempt, known
 from pytest_gomem.measure.window import SourceEdges
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.page import Page
@@ -114,19 +114,18 @@ class Beside:
     def _calibrated(self, source: Source) -> tuple[Observed | Unavailable, dict[str, float]]:
         """The second of two readings in a row, and by how much it exceeds the first: what one reading costs."""
         first = self._read(source)
-        if isinstance(first, Unavailable) or not any(name in first.quantities for name in _COSTS):
+        before = known(first)
+        if before is None or not any(name in before.quantities for name in _COSTS):
             return first, {}
         second = self._read(source)
-        if isinstance(second, Unavailable):
+        after = known(second)
+        if after is None:
             return second, {}
-        both = [name for name in _COSTS if name in first.quantities and name in second.quantities]
-        return second, {name: second.quantities[name] - first.quantities[name] for name in both}
+        both = [name for name in _COSTS if name in before.quantities and name in after.quantities]
+        return second, {name: after.quantities[name] - before.quantities[name] for name in both}
 
     def _read(self, source: Source) -> Observed | Unavailable:
-        try:
-            return self._readers.reader(source).read()
-        except ObserveError as error:
-            return Unavailable(str(error))
+        return attempt(lambda: self._readers.reader(source).read())
 
     def close(self) -> tuple[SourceEdges, ...]:
         """Both edges of each source."""
@@ -142,10 +141,11 @@ class Beside:
         )
 
     def _counted(self, source: Source, edges: SourceEdges, closing: Callable[[], int]) -> SourceEdges:
-        if isinstance(edges.end, Unavailable) or "goroutines" not in edges.end.quantities:
+        start, end = known(edges.start), known(edges.end)
+        if end is None or "goroutines" not in end.quantities:
             return edges
         read = self._readers.reader(source).read
-        before = None if isinstance(edges.start, Unavailable) else edges.start.quantities.get("goroutines")
+        before = None if start is None else start.quantities.get("goroutines")
         try:
             settled = settle(
                 read,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, attempt, known, required
 from pytest_gomem.instruments.peak_profile import unlooked
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, NAMES
 from pytest_gomem.measure.window import RuntimeMetrics, RuntimeValues, number_of
@@ -21,17 +21,14 @@ def runtime_pair(
     start: RuntimeValues | Unavailable, end: RuntimeValues | Unavailable, own: Mapping[str, float] | None = None
 ) -> RuntimeMetrics | Unavailable:
     """runtime/metrics at both edges of a window or phase, if they were read at both; own: what phases forced in it."""
-    if isinstance(start, Unavailable):
-        return start
-    return end if isinstance(end, Unavailable) else RuntimeMetrics(start, end, own or {})
+    return attempt(lambda: RuntimeMetrics(required(start), required(end), own or {}))
 
 
 def grown(before: RuntimeValues | Unavailable, after: RuntimeValues | Unavailable) -> dict[str, float]:
     """By how much the counters of runtime/metrics that a window tells as differences rose; {} where one is missing."""
-    if isinstance(before, Unavailable) or isinstance(after, Unavailable):
-        return {}
-    both = [name for name in (*CPU_CLASSES, CYCLES) if name in before and name in after]
-    return {name: number_of(after, name) - number_of(before, name) for name in both}
+    start, end = known(before) or {}, known(after) or {}
+    both = [name for name in (*CPU_CLASSES, CYCLES) if name in start and name in end]
+    return {name: number_of(end, name) - number_of(start, name) for name in both}
 
 
 class Readings:
@@ -55,10 +52,7 @@ class Readings:
 
     def smaps(self) -> SmapsTotals | Unavailable:
         """The mappings."""
-        try:
-            return self._system.smaps()
-        except ObserveError as error:
-            return Unavailable(str(error))
+        return attempt(self._system.smaps)
 
     def reset_peak(self) -> bool:
         """Set the kernel's peak to the current RSS; whether that could be done."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.launch.ending import last_lines
 from pytest_gomem.load.spec import LoadRecord
@@ -133,9 +133,9 @@ def _effective(service: Service, window: Window) -> dict[str, str]:
     if agent is not None:
         with contextlib.suppress(ObserveError):  # a dead service: what gctrace told is all there is
             return settings_in_force(agent.settings())
-    cycles = () if isinstance(window.gctrace, Unavailable) else window.gctrace.cycles
-    memstats = None if isinstance(window.memstats, Unavailable) else window.memstats.after_gc
-    stats = None if isinstance(memstats, Unavailable) else memstats
+    trace, memstats = known(window.gctrace), known(window.memstats)
+    cycles = () if trace is None else trace.cycles
+    stats = None if memstats is None else known(memstats.after_gc)
     return effective_settings(service.process.gc, stats, cycles)
 
 
@@ -150,9 +150,8 @@ def _bill(window: Window) -> BillRecord | None:
 
 
 def _moment(window: Window) -> PeakMoment | None:
-    moment = peak_moment(window)
-    floor = 0 if isinstance(window.start, Unavailable) else window.start.rss
-    return PeakMoment(moment[0], moment[1], floor) if moment is not None else None
+    moment, start = peak_moment(window), known(window.start)
+    return None if moment is None else PeakMoment(*moment, 0 if start is None else start.rss)
 
 
 def _load(load: LoadRecord) -> LoadSummary:
@@ -181,9 +180,10 @@ def _gaps(window: Window) -> Iterator[str]:
 
 def _untouched(service: Service, window: Window) -> Iterator[str]:
     """Where nobody could be asked who serves: a heap that the measured process has not in memory may be another's."""
-    if service.process.is_checked or isinstance(window.memstats, Unavailable) or isinstance(window.end, Unavailable):
+    memstats, end = known(window.memstats), known(window.end)
+    if service.process.is_checked or memstats is None or end is None:
         return
-    heap, rss = window.memstats.end.heap_alloc, window.end.rss
+    heap, rss = memstats.end.heap_alloc, end.rss
     if heap > rss + _READING:
         yield (
             f"the heap of {format_value(heap, BYTES)} is above the RSS of {format_value(rss, BYTES)}: pages that were "
@@ -192,12 +192,13 @@ def _untouched(service: Service, window: Window) -> Iterator[str]:
 
 
 def _unrest(window: Window) -> Iterator[str]:
-    if isinstance(window.memstats, Unavailable):
+    memstats = known(window.memstats)
+    if memstats is None:
         return
-    if window.memstats.opening_unrest:
-        yield f"before the window {window.memstats.opening_unrest}; work from before it may be in its figures"
-    if window.memstats.unrest:
-        yield f"after the window {window.memstats.unrest}; live_heap, heap_objects and goroutines are as last read"
+    if memstats.opening_unrest:
+        yield f"before the window {memstats.opening_unrest}; work from before it may be in its figures"
+    if memstats.unrest:
+        yield f"after the window {memstats.unrest}; live_heap, heap_objects and goroutines are as last read"
 
 
 def _rate(load: LoadRecord) -> float:

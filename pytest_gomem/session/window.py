@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, attempt, known, required
 from pytest_gomem.instruments.peak_profile import Peaks, unlooked
 from pytest_gomem.measure.peak import held_from_earlier
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, RuntimeMetrics, RuntimeValues, SourceEdges, Window
@@ -85,12 +85,12 @@ class OpenWindow:
         self._free()  # what ended only now is free too
         self._beside = Beside(self.subject.readers)
         self._runtime, self._memstats = self._calibrate()
-        if not isinstance(self._memstats, Unavailable):
-            self.profiles.opening_cycle = self._memstats[0].num_gc
+        calibrated = known(self._memstats)
+        stats = None if calibrated is None else calibrated[0]
+        self.profiles.opening_cycle = None if stats is None else stats.num_gc
         self._opening_smaps = self._readings.smaps()
-        stats = self._memstats if isinstance(self._memstats, Unavailable) else self._memstats[0]
-        collected = not isinstance(self._at_rest, Unavailable)
-        self._held = held_from_earlier(stats, self._opening_smaps, collected=collected)
+        collected = known(self._at_rest) is not None
+        self._held = held_from_earlier(stats, known(self._opening_smaps), collected=collected)
         self._peak_reset = self._readings.reset_peak()
         self._start = self._readings.kernel()
         self._image = self._system.image()
@@ -110,12 +110,12 @@ class OpenWindow:
         """What the inside tells at the opening, and what one reading of it allocates in bytes and objects: the second
         of two in a row."""
         first, (runtime, second) = self._readings.inside()[1], self._readings.inside()
-        for stats in (first, second):
-            if isinstance(stats, Unavailable):
-                return runtime, stats
-        assert not isinstance(first, Unavailable)
-        assert not isinstance(second, Unavailable)
-        return runtime, (second, second.total_alloc - first.total_alloc, second.mallocs - first.mallocs)
+
+        def calibrated() -> tuple[MemStats, int, int]:
+            before, stats = required(first), required(second)
+            return stats, stats.total_alloc - before.total_alloc, stats.mallocs - before.mallocs
+
+        return runtime, attempt(calibrated)
 
     def close(self) -> Window:
         """Take the closing readings and gather what was recorded; a dead process costs only what it took along."""
@@ -133,7 +133,8 @@ class OpenWindow:
         sources = self._beside.close()
         after = self._readings.kernel() if sources else Unavailable("no further source was read")
         memstats = self._settled(memstats, compared=bool(sources))
-        if isinstance(memstats, Unavailable) or isinstance(memstats.after_gc, Unavailable):
+        pair = known(memstats)
+        if pair is None or known(pair.after_gc) is None:
             sources = self._beside.at_rest(sources, self._readings.closing)
         self.profiles.peaks.close()
         return _Closing(end, closed, smaps, runtime, memstats, sources, after)
@@ -181,14 +182,15 @@ class OpenWindow:
 
         Nothing where it cannot be read.
         """
-        began, before = self._system.now(), self._readings.inside()[1]
-        if isinstance(self._memstats, Unavailable) or isinstance(before, Unavailable):
+        began, before = self._system.now(), known(self._readings.inside()[1])
+        calibrated = known(self._memstats)
+        if calibrated is None or before is None:
             return {}
         self._system.sleep(seconds)
-        took, after = self._system.now() - began, self._readings.inside()[1]
-        if isinstance(after, Unavailable):
+        took, after = self._system.now() - began, known(self._readings.inside()[1])
+        if after is None:
             return {}
-        _, read_bytes, read_objects = self._memstats
+        _, read_bytes, read_objects = calibrated
         return {
             IDLE_BYTES: max(after.total_alloc - before.total_alloc - read_bytes, 0) / took,
             IDLE_OBJECTS: max(after.mallocs - before.mallocs - read_objects, 0) / took,
@@ -216,13 +218,14 @@ class OpenWindow:
     def _end_inside(self) -> tuple[RuntimeMetrics | Unavailable, MemStatsPair | Unavailable]:
         """The pairs without what the forced collections will leave: who is compared with it is read before them."""
         if isinstance(self._memstats, Unavailable):
-            return Unavailable(self._memstats.reason), self._memstats
+            return self._memstats, self._memstats
         if self._is_replaced:
             return _REPLACED, _REPLACED
         start, read_bytes, read_objects = self._memstats
         runtime, end = self._readings.inside()
         self.profiles.peaks.count()
         both = runtime_pair(self._runtime, runtime, self.phases.own_runtime)
+        at_rest = known(self._at_rest)
         if isinstance(end, Unavailable):
             return both, end
         reader, readings = self.subject.inside().reader, 1 + self.phases.inside_readings
@@ -236,18 +239,18 @@ class OpenWindow:
             readings=readings,
             own_bytes=self.phases.own_bytes,
             own_objects=self.phases.own_objects,
-            opening_unrest="" if isinstance(self._at_rest, Unavailable) else self._at_rest.unrest,
+            opening_unrest="" if at_rest is None else at_rest.unrest,
         )
 
     def _gc_records(self, memstats: MemStatsPair | Unavailable) -> tuple[GcRecord, ...]:
-        agent = self.subject.agent()
-        if agent is None or isinstance(memstats, Unavailable):
+        agent, pair = self.subject.agent(), known(memstats)
+        if agent is None or pair is None:
             return ()
         try:
-            records = agent.gc_records(since=memstats.start.num_gc).cycles
+            records = agent.gc_records(since=pair.start.num_gc).cycles
         except ObserveError:
             return ()
-        return tuple(record for record in records if record.number <= memstats.end.num_gc)
+        return tuple(record for record in records if record.number <= pair.end.num_gc)
 
     def _gctrace(self, memstats: MemStatsPair | Unavailable, closed: float) -> GcTrace | Unavailable:
         kept = self.subject.kept
@@ -255,10 +258,11 @@ class OpenWindow:
             return Unavailable(self.subject.no_gctrace)
         if self._is_replaced:
             return _REPLACED
-        if isinstance(memstats, Unavailable):
+        pair = known(memstats)
+        if pair is None:
             cycles, rejected = kept.gc_cycles(self.opened, closed)
             return GcTrace(cycles, _gaps(cycles), rejected)
-        first, last = memstats.start.num_gc, memstats.end.num_gc
+        first, last = pair.start.num_gc, pair.end.num_gc
         cycles, rejected = kept.gc_cycles(self.opened - 1.0)
         own = self.phases.own_cycles
         inside = tuple(cycle for cycle in cycles if first < cycle.number <= last and cycle.number not in own)
@@ -307,7 +311,8 @@ def _raised(end: KernelReading | Unavailable, peak: int | None) -> KernelReading
 
 
 def _goroutines(settled: Settled[MemStats] | Unavailable) -> int | None:
-    return None if isinstance(settled, Unavailable) else settled.last.goroutines
+    at_rest = known(settled)
+    return None if at_rest is None else at_rest.last.goroutines
 
 
 def _lifetime_peak(ending: ExitRecord | None, peak: int | None) -> int | None:
