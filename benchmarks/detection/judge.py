@@ -39,8 +39,7 @@ from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import RATIO, Quantity
 from pytest_gomem.baseline.snapshot import Snapshot, by_metric
 from pytest_gomem.baseline.store import Store
-from pytest_gomem.comparison.baseline_rounds import is_decided
-from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired, paired
+from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired, is_decided, paired
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.regressions import regression_verdicts
 from pytest_gomem.measure.registry import builtin_metrics

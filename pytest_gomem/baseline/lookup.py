@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from dataclasses import replace
 from functools import partial
+from statistics import median
 
+from pytest_gomem.attribution.culprits import SAMPLE_OF
+from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.errors import ConfigError, ObserveError
 from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, Windows, differences, not_comparable, opened_no_more
 from pytest_gomem.baseline.store import Store, profiles_of
-from pytest_gomem.comparison.baseline_rounds import NoReference, Reference, no_heap
-from pytest_gomem.measure.metric import Metric
+from pytest_gomem.comparison.base import Base, Found, NotCompared
+from pytest_gomem.diagnosis.two_sides import BaseProfiles
+from pytest_gomem.measure.metric import Metric, Reading
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.keys import Key, by_window, numbered
 from pytest_gomem.results.run_record import TestRecord
-from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.results.window_record import BuildRecord, GcRecord, WindowRecord
 from pytest_gomem.stats.decision import FEWEST
 
 _REFRESH = "gomem baseline update records it anew"
@@ -68,29 +73,50 @@ class Baselines:
         except ConfigError:
             return {}
 
-    def find(self, nodeid: str, key: Key, window: WindowRecord) -> Reference | NoReference | None:
+    def find(self, nodeid: str, key: Key, window: WindowRecord) -> Found:
         """The snapshot of these conditions, None for a new test or window; raises ConfigError for a damaged file."""
         kept = self._store.windows(nodeid).get(window_name(key), ())
         same = [snapshot for snapshot in kept if not differences(snapshot.conditions, window.conditions)]
         if same:
-            return self._reference(same[0])
+            return self._base(same[0], window)
         if not kept:
             return None
-        nearest = min(kept, key=lambda snapshot: len(differences(snapshot.conditions, window.conditions)))
-        return NoReference(f"no comparable baseline: {_named(nearest, window)} (gomem baseline update records one too)")
+        nearest = min((differences(snapshot.conditions, window.conditions) for snapshot in kept), key=len)
+        return NotCompared(f"no comparable baseline: {'; '.join(nearest)} (gomem baseline update records one too)")
 
-    def _reference(self, kept: Snapshot) -> Reference:
+    def _base(self, kept: Snapshot, window: WindowRecord) -> Base:
         old = not_comparable(kept, self._metrics)
-        rounds = tuple({name: value for name, value in one.items() if name not in old} for one in kept.rounds)
-        reasons = {name: f"{reason} ({_REFRESH})" for name, reason in old.items()}
-        noisy = {name: f"{how} when {kept.label} was recorded; {_STEADY}" for name, how in kept.left_out.items()}
-        return Reference(kept.label, rounds, kept.ops, partial(self._heap, kept), reasons, noisy)
+        return Base(
+            _record(kept, window, old),
+            kept.label,
+            BaseProfiles("in the baseline", partial(self._heap, kept, window.ops)),
+            is_kept=True,
+            not_comparable={name: f"{reason} ({_REFRESH})" for name, reason in old.items()},
+            left_out={name: f"{how} when {kept.label} was recorded; {_STEADY}" for name, how in kept.left_out.items()},
+        )
 
-    def _heap(self, snapshot: Snapshot) -> Profile:
+    def _heap(self, kept: Snapshot, ops: int | None, metric: str) -> Profile:
+        """The kept profile; raises ObserveError also where what was allocated is of other work."""
+        if counts_made(SAMPLE_OF[metric]) and kept.ops != ops:
+            raise ObserveError(f"the window did {ops} operations, and {kept.label} {kept.ops}")
         if not self._with_profiles:
             raise ObserveError("the profiles of baselines are off (--gomem-baseline-profiles)")
-        return read_profile(self._store.folder / snapshot.profile) if snapshot.profile else no_heap()
+        if not kept.profile:
+            raise ObserveError("the baseline was recorded without a heap profile: gomem baseline update keeps one")
+        return read_profile(self._store.folder / kept.profile)
 
 
-def _named(nearest: Snapshot, window: WindowRecord) -> str:
-    return "; ".join(differences(nearest.conditions, window.conditions))
+def _record(kept: Snapshot, window: WindowRecord, left_out: Container[str]) -> WindowRecord:
+    """The kept rounds as the window that they were: their medians, and nothing else that is known."""
+    rounds = tuple({name: value for name, value in one.items() if name not in left_out} for one in kept.rounds)
+    every = [(metric, [one[metric.name] for one in rounds if metric.name in one]) for metric in window.metrics]
+    return WindowRecord(
+        name=window.name,
+        service=window.service,
+        build=BuildRecord(kept.label),
+        gc=GcRecord(),
+        ops=kept.ops,
+        duration=0.0,
+        metrics=tuple(replace(m, result=Reading(median(values), kept.label)) for m, values in every if values),
+        rounds=rounds,
+    )

@@ -6,10 +6,11 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import GomemError, ObserveError
-from pytest_gomem.comparison.baseline_rounds import Comparing, References, is_decided
-from pytest_gomem.comparison.rounds import merged
-from pytest_gomem.comparison.schedule import Schedule, Side
-from pytest_gomem.comparison.sides import ONE_PROCESS, compared, last_measurements, without_base
+from pytest_gomem.comparison.base import Finder, FromBaselines, KeptBaselines
+from pytest_gomem.comparison.compare import Comparing
+from pytest_gomem.comparison.other_side import ONE_PROCESS, FromOtherSide
+from pytest_gomem.comparison.rounds import last_measurements, merged
+from pytest_gomem.comparison.schedule import Schedule, Side, is_decided
 from pytest_gomem.diagnosis.reasons import built_from
 from pytest_gomem.diagnosis.two_sides import closing_heap
 from pytest_gomem.launch.go_module import GoModule
@@ -49,7 +50,7 @@ class Course:
         run: Run,
         judging: Judging,
         schedule: Schedule,
-        references: References | None,
+        baselines: KeptBaselines | None,
         *,
         shares_process: bool = False,
         keeps_heap: bool = False,
@@ -59,9 +60,7 @@ class Course:
         self._schedule = schedule
         self._shares_process = shares_process
         self._keeps_heap = keeps_heap
-        self._comparing: Comparing | None = None
-        if references is not None:
-            self._comparing = Comparing(references, judging, run.settings.registry, run.reasons)
+        self._baselines = baselines
         self._rounds: list[Round] = []
         self._turn = 0
         self._base_lost = ""
@@ -126,11 +125,12 @@ class Course:
         Not while another window of the test is open, of which the wait would be a part.
         """
         is_beside = any(gomem.has_open_window for gomem in self.round.gomems)
-        if self._comparing is None or self._run.settings.against is not None or is_beside:
+        comparing = None if is_beside or self._run.settings.against is not None else self._comparing()
+        if comparing is None:
             return 0.0
         closed = self.round.measurements()
         key = list(keys(one.record for one in closed))[closed.index(measurement)]
-        return self._comparing.seconds_to_watch(key, measurement)
+        return comparing.seconds_to_watch(key, measurement)
 
     def lose_base(self, why: str) -> None:
         """Give up the comparison: the base side came to nothing. The first reason is kept."""
@@ -147,18 +147,26 @@ class Course:
         windows = tuple(m.record for m in rounds[0])
         if self.in_further_round:
             windows = merged([[m.record for m in one] for one in rounds], self._judging)
-        run = self._run
-        if run.settings.against is None:
-            if self._comparing is None:
-                return windows
-            return self._comparing.compared(windows, last_measurements(rounds), names_culprits=names_culprits)
-        if not self.in_further_round:
-            return without_base(windows, ONE_PROCESS) if self._shares_process else windows
-        sides: dict[Side, list[list[Measurement]]] = {"new": rounds, "base": self._measured("base")}
-        registry, reasons = run.settings.registry, run.reasons
-        return compared(
-            windows, sides, self._base_lost, self._judging, registry, reasons, names_culprits=names_culprits
+        comparing = self._comparing()
+        if comparing is None:
+            return windows
+        last = last_measurements(rounds).items()
+        return tuple(
+            comparing.compared(key, window, measurement, names_culprits=names_culprits)
+            for window, (key, measurement) in zip(windows, last, strict=True)
         )
+
+    def _comparing(self) -> Comparing | None:
+        """The comparison with what the rounds so far give as a base; None where nothing is compared."""
+        finder: Finder
+        if self._run.settings.against is not None:
+            lost = ONE_PROCESS if self._shares_process else self._base_lost
+            finder = FromOtherSide.of(self._measured("base"), self._judging_of("base"), lost)
+        elif self._baselines is not None:
+            finder = FromBaselines(self._baselines, self._judging.nodeid)
+        else:
+            return None
+        return Comparing(finder, self._judging, self._run.settings.registry, self._run.reasons)
 
     def heaps(self) -> dict[Key, tuple[Profile, GoModule]]:
         """The heap profile of each window of our own processes, with the module of its service, of the last round."""
@@ -186,7 +194,7 @@ class Course:
 
     def _is_new_window(self) -> bool:
         """Whether the test is compared, if not these windows of it: its rounds are as many as comparisons need."""
-        return self._comparing is not None and self._comparing.references.exists(self._judging.nodeid)
+        return self._baselines is not None and self._baselines.exists(self._judging.nodeid)
 
     def _serves_others(self) -> bool:
         """Whether all windows are of processes of other tests as well, in which a second round is no first one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,13 +10,15 @@ from statistics import median
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.conditions import of_all
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, figures_of, median_of
+from pytest_gomem.judge.regressions import Figures
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.sources import joined
-from pytest_gomem.report.text import value_text
-from pytest_gomem.results.keys import by_window
+from pytest_gomem.report.text import readings, value_text
+from pytest_gomem.results.keys import Key, by_window, keys
 from pytest_gomem.results.window_record import MetricValue, PhaseRecord, WindowRecord
 from pytest_gomem.session.functions import known_values
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
+from pytest_gomem.session.measurement import Measurement
 
 
 def merged(rounds: Sequence[Sequence[WindowRecord]], judging: Judging) -> tuple[WindowRecord, ...]:
@@ -68,11 +69,36 @@ def values(window: WindowRecord) -> dict[str, float]:
 
     Behind the metrics stand the figures of the functions that budgets name, and those that no metric is.
     """
-    readings = ((metric.name, metric.result) for metric in window.metrics)
-    found = {
-        name: result.value for name, result in readings if isinstance(result, Reading) and math.isfinite(result.value)
-    }
+    found = {name: one.value for name, one in readings(window).items() if isinstance(one, Reading)}
     return {**found, **figures_of(window.functions), **window.figures}
+
+
+def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:
+    """What each round of the window measured; of a test that ran once that is its one round."""
+    return window.rounds or (values(window),)
+
+
+def missing(window: WindowRecord) -> dict[str, str]:
+    """Why the window has no figure of a metric; one that is bounded is not among them."""
+    return _unavailable(window, bounded=False)
+
+
+def only_bounded(window: WindowRecord) -> dict[str, str]:
+    """The metrics of which only bounds are known, each with the reason: they compare with nothing."""
+    return _unavailable(window, bounded=True)
+
+
+def _unavailable(window: WindowRecord, *, bounded: bool) -> dict[str, str]:
+    found = {name: one for name, one in readings(window).items() if isinstance(one, Unavailable)}
+    return {name: one.reason for name, one in found.items() if (one.bounds is not None) == bounded}
+
+
+def last_measurements(rounds: Sequence[Sequence[Measurement]]) -> dict[Key, Measurement]:
+    """The last measurement of each window, by what is the same in all rounds; in the order of first appearance."""
+    found: dict[Key, Measurement] = {}
+    for one in rounds:
+        found.update(zip(keys(measurement.record for measurement in one), one, strict=True))
+    return found
 
 
 def _names(rounds: Sequence[WindowRecord | PhaseRecord]) -> Mapping[str, None]:
@@ -92,10 +118,10 @@ def _median(name: str, rounds: Sequence[MetricValue]) -> MetricValue:
             never = all(isinstance(other.result, Unavailable) for other in rounds)
             reason = metric.result.reason if never else f"in round {number} of {len(rounds)}: {metric.result.reason}"
             return MetricValue(name, metric.unit, Unavailable(reason, _bounds(rounds)), metric.definition)
-    readings = [metric.result for metric in rounds if isinstance(metric.result, Reading)]
-    middle = median(reading.value for reading in readings)
-    nearest = min(readings, key=lambda reading: abs(reading.value - middle))
-    note = joined(spread_text([reading.value for reading in readings], rounds[0].unit), nearest.note)
+    found = [metric.result for metric in rounds if isinstance(metric.result, Reading)]
+    middle = median(reading.value for reading in found)
+    nearest = min(found, key=lambda reading: abs(reading.value - middle))
+    note = joined(spread_text([reading.value for reading in found], rounds[0].unit), nearest.note)
     return replace(rounds[-1], result=replace(nearest, value=middle, note=note))
 
 

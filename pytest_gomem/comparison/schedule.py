@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_gomem.stats.decision import ENOUGH, FEWEST
+from pytest_gomem.judge.regressions import REGRESSION
+from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.metric import Metric, Noise
+from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.stats import ranks
+from pytest_gomem.stats.decision import ENOUGH, FEWEST, Status
 
 Side = Literal["new", "base"]
 
@@ -95,3 +101,39 @@ def _in_turns(rounds: int, looks: tuple[int, ...] = (), confirms_only: bool = Fa
     turns: tuple[tuple[Side, Side], ...] = (("new", "base"), ("base", "new"))
     sides = tuple(side for at in range(rounds) for side in turns[at % 2])
     return Schedule(sides, frozenset(2 * look for look in looks), confirms_only)
+
+
+def is_decided(
+    windows: Sequence[WindowRecord],
+    metrics: Mapping[str, Metric],
+    most: int,
+    *,
+    base_grows: bool = False,
+    confirms_only: bool = False,
+) -> bool:
+    """Whether up to `most` rounds could change no comparison of the test, or would only bear out what is fine.
+
+    base_grows: the base side runs rounds too, `most` of each side. confirms_only: more rounds are run of what seems
+    worse, and not of what is too noisy to tell.
+    """
+    found = [v for window in windows for v in window.verdicts if v.kind == REGRESSION and v.rounds is not None]
+    return not any(
+        _is_suspect(v, most) or (not confirms_only and _is_open(v, metrics, most, base_grows)) for v in found
+    )
+
+
+def _is_suspect(verdict: Verdict, most: int) -> bool:
+    """Whether the metric seems worse, and more rounds of this side are to bear it out before the test fails."""
+    assert verdict.rounds is not None
+    seems_worse = verdict.status is Status.FAIL or (verdict.status is Status.NOISY and verdict.is_suspect)
+    return seems_worse and verdict.rounds[1] < most
+
+
+def _is_open(verdict: Verdict, metrics: Mapping[str, Metric], most: int, base_grows: bool) -> bool:
+    """Whether that many rounds may tell what is too noisy to tell as yet, against a base that has enough of its own."""
+    assert verdict.rounds is not None
+    metric = metrics.get(verdict.budget.metric)  # None: of functions, whose figures need no ranks
+    least = ranks.FEWEST if metric is not None and metric.noise is Noise.NOISY else FEWEST
+    needed = verdict.rounds_needed
+    has_base = base_grows or verdict.rounds[0] >= least
+    return verdict.status is Status.NOISY and needed is not None and needed <= most and has_base

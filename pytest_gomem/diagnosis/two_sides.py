@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from pytest_gomem.attribution.between import culprits_between
 from pytest_gomem.attribution.culprits import AT_PEAK, Culprit
@@ -24,71 +23,54 @@ _CLOSES = "the profiles of the close were compared"
 
 
 @dataclass(frozen=True)
-class Pair:
+class BaseProfiles:
+    """The heap profiles of what a window is compared with.
+
+    there: where that is, in words. close: the profile of its close to ask about a metric; raises ObserveError with the
+    reason for none. peak: that of its peak, or why there is none; None where none is ever kept.
+    keeps_peak: whether there is one. built: what it was built from, where its sources are at hand.
+    """
+
+    there: str
+    close: Callable[[str], Profile]
+    peak: Callable[[], Profile | Unavailable] | None = None
+    keeps_peak: bool = False
+    built: Built | None = None
+
+    @classmethod
+    def of(cls, base: Measurement) -> BaseProfiles:
+        """Those that the base side took of the window in its last round."""
+        return cls(
+            "on the base side",
+            lambda metric: closing_heap(base),
+            lambda: _peak(base),
+            keeps_peak=_keeps_peak(base),
+            built=built_from(base.service),
+        )
+
+
+@dataclass(frozen=True)
+class _Pair:
     """Two heap profiles of the same work. which: for a summary, which ones these are; "" where that is plain."""
 
-    new: Profile
+    head: Profile
     base: Profile
     which: str = ""
 
 
-class Pairs(Protocol):
-    """A window and what it is compared with, as heap profiles."""
-
-    @property
-    def new(self) -> Measurement:
-        """The window, of its last round."""
-
-    @property
-    def there(self) -> str:
-        """Where the other one is, in words: "on the base side"."""
-
-    @property
-    def keep_peaks(self) -> bool:
-        """Whether both have a profile of their peak, so that metrics of the peak are asked apart from the others."""
-
-    def pair(self, metric: str) -> Pair:
-        """The profiles to be asked about a metric; raises ObserveError with the reason for none."""
-
-
-@dataclass(frozen=True)
-class TwoSides:
-    """A window as both sides of this run measured it, in the last round of each."""
-
-    new: Measurement
-    base: Measurement
-    there: str = "on the base side"
-
-    @property
-    def keep_peaks(self) -> bool:
-        """Whether an agent kept a peak on both sides."""
-        return all(side.profiles is not None and side.profiles.keeps_peak for side in (self.new, self.base))
-
-    def pair(self, metric: str) -> Pair:
-        """Of a peak metric the profiles of both peaks, if both sides have one; else those of the closes."""
-        if metric not in AT_PEAK:
-            return Pair(closing_heap(self.new), closing_heap(self.base))
-        ours, theirs = _peak(self.new), _peak(self.base)
-        if isinstance(ours, Unavailable) or isinstance(theirs, Unavailable):
-            which = f"{_CLOSES}, because {no_peaks(ours, theirs)}"
-            return Pair(closing_heap(self.new), closing_heap(self.base), which)
-        return Pair(ours, theirs, _PEAKS)
-
-
-@dataclass(frozen=True)
-class WithBaseline:
-    """A window and the one profile that a baseline keeps, of a close. kept: by metric; raises ObserveError."""
-
-    new: Measurement
-    kept: Callable[[str], Profile]
-    there: str = "in the baseline"
-    keep_peaks: bool = False
-
-    def pair(self, metric: str) -> Pair:
-        """The profiles of the closes, also of a peak metric."""
-        kept = self.kept(metric)
+def _pair(metric: str, head: Measurement, base: BaseProfiles) -> _Pair:
+    """Of a peak metric the profiles of both peaks, if both have one; else those of the closes; raises ObserveError."""
+    if metric not in AT_PEAK:
+        which = ""
+    elif base.peak is None:
         which = f"{_CLOSES}: a baseline keeps none of the peak, as --gomem-against can with peak_profile: true"
-        return Pair(closing_heap(self.new), kept, which if metric in AT_PEAK else "")
+    else:
+        ours, theirs = _peak(head), base.peak()
+        if not isinstance(ours, Unavailable) and not isinstance(theirs, Unavailable):
+            return _Pair(ours, theirs, _PEAKS)
+        which = f"{_CLOSES}, because {no_peaks(ours, theirs)}"
+    before = base.close(metric)  # first: where there is none, nobody took one of the head
+    return _Pair(closing_heap(head), before, which)
 
 
 def closing_heap(measurement: Measurement) -> Profile:
@@ -112,26 +94,24 @@ def _peak(measurement: Measurement) -> Profile | Unavailable:
     return _NOT_TAKEN if profiles is None else profiles.peak.profile
 
 
+def _keeps_peak(measurement: Measurement) -> bool:
+    return measurement.profiles is not None and measurement.profiles.keeps_peak
+
+
 def accused(
-    window: WindowRecord,
-    verdicts: tuple[Verdict, ...],
-    pairs: Pairs,
-    *,
-    reasons: Reasons | None = None,
-    built_base: Built | None = None,
+    window: WindowRecord, verdicts: tuple[Verdict, ...], head: Measurement, base: BaseProfiles, reasons: Reasons
 ) -> WindowRecord:
     """The window with the culprits of those of these verdicts that failed, or why nobody can be named.
 
-    pairs: of the window with what it is compared with, whose profiles are asked about each metric.
-    built_base: what the other side was built from, where its sources are at hand. reasons: None = nobody asks why.
+    head: the window in its last round, whose profiles are asked about each metric. reasons: asked why they do it.
     """
     judged = replace(window, verdicts=verdicts)
-    named = accusable(judged, peaks_apart=pairs.keep_peaks)
-    found = {metric: _found(metric, pairs, counts_for(metric, judged)) for metric in named}
+    named = accusable(judged, peaks_apart=_keeps_peak(head) and base.keeps_peak)
+    found = {metric: _found(metric, head, base, counts_for(metric, judged)) for metric in named}
     culprits = tuple(culprit for one, _ in found.values() for culprit in one)
-    built, notes = built_from(pairs.new.service), tuple[str, ...]()
-    if reasons is not None and built is not None and culprits:
-        culprits, notes = reasons.explained(culprits, built, built_base)
+    built, notes = built_from(head.service), tuple[str, ...]()
+    if built is not None and culprits:
+        culprits, notes = reasons.explained(culprits, built, base.built)
     told = dict(window.culprit_summaries)
     for metric, (_, words) in found.items():  # a limit of the same metric may be broken too, and has words of its own
         told[metric] = f"{told[metric]}; {COMPARED}: {words}" if metric in told else words
@@ -143,11 +123,13 @@ def accused(
     )
 
 
-def _found(metric: str, pairs: Pairs, counts: Callable[[Profile, bytes], bool]) -> tuple[tuple[Culprit, ...], str]:
+def _found(
+    metric: str, head: Measurement, base: BaseProfiles, counts: Callable[[Profile, bytes], bool]
+) -> tuple[tuple[Culprit, ...], str]:
     """The culprits, and the summary that says by which profiles; or nobody, and why."""
     try:
-        pair, module = pairs.pair(metric), pairs.new.service.module
-        found = culprits_between(metric, pair.new, pair.base, module, there=pairs.there, counts=counts)
+        pair, module = _pair(metric, head, base), head.service.module
+        found = culprits_between(metric, pair.head, pair.base, module, there=base.there, counts=counts)
     except ObserveError as error:
         return (), f"nobody can be named: {error}"
     return found.culprits, "; ".join(words for words in (summary(found), pair.which) if words)

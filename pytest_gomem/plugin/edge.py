@@ -172,14 +172,14 @@ class Edge:
             from pytest_gomem.plugin.measured import MeasuredItem
             from pytest_gomem.plugin.rounds import schedule_of
 
-            options, references = self.state.options, self.keeping.references()
+            options, baselines = self.state.options, self.keeping.references()
             artifacts = options["artifacts"]
             item.stash[MEASURED] = MeasuredItem(
                 item,
                 plan,
                 self.state.run,
-                schedule=schedule_of(item, plan, options, references),
-                references=references,
+                schedule=schedule_of(item, plan, options, baselines),
+                baselines=baselines,
                 report_only=bool(options["report-only"]),
                 strict=bool(options["strict"]),
                 confirm=option_values.confirm(options),

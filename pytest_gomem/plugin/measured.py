@@ -14,7 +14,7 @@ from pytest_gomem.base.errors import BudgetBroken, GomemError, SupervisorError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.printable import printable_lines
 from pytest_gomem.baseline.lookup import window_name
-from pytest_gomem.comparison.baseline_rounds import References
+from pytest_gomem.comparison.base import KeptBaselines
 from pytest_gomem.comparison.course import Course
 from pytest_gomem.comparison.schedule import Schedule, Side
 from pytest_gomem.comparison.visible import with_visible
@@ -66,7 +66,7 @@ class MeasuredItem:
         run: Run,
         *,
         schedule: Schedule | None = None,
-        references: References | None = None,
+        baselines: KeptBaselines | None = None,
         handover: Handover | None = None,
         report_only: bool = False,
         strict: bool = False,
@@ -83,12 +83,12 @@ class MeasuredItem:
         self._judging = replace(said, enough=confirm or ENOUGH)
         self._handover = handover
         fixtures = getattr(item, "fixturenames", ())
-        is_kept = handover is not None or (references is not None and references.has_heap(self._nodeid))
+        is_kept = handover is not None or (baselines is not None and baselines.has_heap(self._nodeid))
         self.course = Course(
             run,
             self._judging,
             schedule or Schedule(),
-            references,
+            baselines,
             shares_process=SESSION_FIXTURE in fixtures,
             # What other tests left in a process depends on which of them have run.
             keeps_heap=is_kept and "gomem_session" not in fixtures,

@@ -31,14 +31,14 @@ from pytest_gomem.plugin.use import SESSION_FIXTURE
 from pytest_gomem.stats.decision import ENOUGH, FEWEST
 
 if TYPE_CHECKING:
-    from pytest_gomem.comparison.baseline_rounds import References
+    from pytest_gomem.comparison.base import KeptBaselines
     from pytest_gomem.config.marker import Rounds
     from pytest_gomem.plugin.items import Plan
     from pytest_gomem.plugin.measured import MeasuredItem
     from pytest_gomem.plugin.options import Said
 
 
-def schedule_of(item: pytest.Item, plan: Plan, options: Said, references: References | None) -> Schedule:
+def schedule_of(item: pytest.Item, plan: Plan, options: Said, baselines: KeptBaselines | None) -> Schedule:
     """The rounds that the marker asks for, else the option; one for a service that other tests use as well.
 
     A marker that asks for too few to fail any comparison is given as many as that takes. Where nobody says: of a test
@@ -48,10 +48,10 @@ def schedule_of(item: pytest.Item, plan: Plan, options: Said, references: Refere
     if options["no-measure"] or SESSION_FIXTURE in getattr(item, "fixturenames", ()):
         return plain(1)
     marked, nodeid = plan.rounds, test_id(item)
-    can_fail = against.is_asked(options) or (references is not None and references.can_fail(nodeid))
+    can_fail = against.is_asked(options) or (baselines is not None and baselines.can_fail(nodeid))
     rounds = marked or option_values.rounds(options)
     enough = option_values.confirm(options) or ENOUGH
-    is_kept = references is not None and references.exists(nodeid)
+    is_kept = baselines is not None and baselines.exists(nodeid)
     if isinstance(marked, int) and marked < FEWEST and can_fail:
         note = f"rounds={marked} of its marker could fail no comparison: it was raised to {FEWEST}"
         return replace(_schedule(FEWEST, options, enough, is_kept), note=note)

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pytest_gomem.comparison.baseline_rounds import rounds_of
-from pytest_gomem.comparison.sides import missing
+from pytest_gomem.comparison.rounds import missing, rounds_of
 from pytest_gomem.comparison.visible import Fit, fit
 from pytest_gomem.instruments.injected_load import NOTE, Burden, Window
 from pytest_gomem.judge.functions import figure_metric, figure_of

@@ -26,7 +26,7 @@ from pytest_gomem.baseline.review import never_failing
 from pytest_gomem.baseline.snapshot import Snapshot, by_metric, differences
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import Recorder, prune, stale
-from pytest_gomem.comparison.baseline_rounds import NoReference, Reference
+from pytest_gomem.comparison.base import Base, NotCompared
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.conditions import VARIES
 from pytest_gomem.judge.verdict import Verdict
@@ -170,11 +170,11 @@ def test_a_window_finds_the_baseline_of_its_conditions(tmp_path):
         return baselines.find(nodeid, key, record(conditions={**GO26, **conditions}))
 
     same = found()
-    assert isinstance(same, Reference)
+    assert isinstance(same, Base)
     assert [one["live_heap"] for one in same.rounds] == [1e6, 2e6]
     assert found(go="go1.27").rounds[0]["live_heap"] == 5e6
     other = found(gogc="50")
-    assert other == NoReference("no comparable baseline: gogc is 50, was 100 (gomem baseline update records one too)")
+    assert other == NotCompared("no comparable baseline: gogc is 50, was 100 (gomem baseline update records one too)")
     assert found("t.py::test_b") is None, "a new test"
     assert found(key=("api", "test", 1)) is None
 
@@ -190,10 +190,10 @@ def test_a_setting_that_varied_is_the_same_whatever_it_is_now(tmp_path):
         )
 
     for gogc in ("100", "347", VARIES):
-        assert isinstance(found(gogc=gogc), Reference)
-    assert isinstance(found(gogc="347", go="go1.27"), NoReference)
+        assert isinstance(found(gogc=gogc), Base)
+    assert isinstance(found(gogc="347", go="go1.27"), NotCompared)
     store.change("t.py", lambda _: {"test_a": {"api/test": (snapshot(1e6), snapshot(2e6, go="go1.27"))}})
-    assert isinstance(found(gogc=VARIES), NoReference)
+    assert isinstance(found(gogc=VARIES), NotCompared)
     recorder = Recorder(store, {m.name: m for m in BUILTIN}, "0a1b2c3", "2026-01-31", force=True)
     tuned = record(name="test", metrics=usual_metrics(), conditions={**GO26, "gogc": VARIES})
     recorder.record([TestRecord("t.py::test_a", "passed", (tuned,))])
@@ -217,7 +217,11 @@ def test_profiles_come_and_go_with_their_baselines(tmp_path):
     store.change("t/a.py", lambda _: {"test_x[1/2]": {"api/test": (kept,)}, "test_y": {"api/test": (snapshot(1e6),)}})
 
     def heap_of(nodeid, **options):
-        return Baselines(store, BUILTIN, **options).find(nodeid, ("api", "test", 0), record(conditions=GO26)).heap()
+        return (
+            Baselines(store, BUILTIN, **options)
+            .find(nodeid, ("api", "test", 0), record(conditions=GO26))
+            .profiles.close("live_heap")
+        )
 
     assert sum(heap_of("t/a.py::test_x[1/2]").values[3]) > 1024 * 6000
     has_heap = [Baselines(store, BUILTIN).has_heap(f"t/a.py::test_{name}") for name in ("x[1/2]", "y", "z")]
@@ -251,10 +255,10 @@ def test_figures_of_another_definition_are_named_and_renewed(tmp_path):
     now = tuple(replace(m, redefined=redefined) if m.name == "live_heap" else m for m in BUILTIN)
     before = tuple(replace(m, redefined=redefined[:1]) if m.name == "live_heap" else m for m in BUILTIN)
 
-    def found(metrics) -> Reference:
-        reference = Baselines(store, metrics).find("t.py::test_a", ("api", "test", 0), record(conditions=GO26))
-        assert isinstance(reference, Reference)
-        return reference
+    def found(metrics) -> Base:
+        base = Baselines(store, metrics).find("t.py::test_a", ("api", "test", 0), record(conditions=GO26))
+        assert isinstance(base, Base)
+        return base
 
     assert found(BUILTIN).not_comparable == {}
     assert found(before).not_comparable == {
@@ -455,9 +459,9 @@ def test_a_noisy_metric_costs_no_other_its_baseline(tmp_path):
     assert detail.startswith("api/test: peak_rss is left out: it scattered from 136 MB to 188 MB, so that only a")
     assert update(19.5e6, noisy)[0].kind == "unchanged"
     baselines = Baselines(store, builtin_metrics())
-    reference = baselines.find("t.py::test_a", ("api", "test", 0), record())
-    assert isinstance(reference, Reference)
-    assert reference.left_out["peak_rss"].startswith("it scattered from 136 MB to 188 MB when the baseline of 0a1b2c3")
+    base = baselines.find("t.py::test_a", ("api", "test", 0), record())
+    assert isinstance(base, Base)
+    assert base.left_out["peak_rss"].startswith("it scattered from 136 MB to 188 MB when the baseline of 0a1b2c3")
 
     found, kept = update(19.5e6, calm)
     assert (found.kind, found.details) == ("changed", ("api/test: peak_rss had none",))

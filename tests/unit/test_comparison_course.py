@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gomem.base.errors import GomemError, Place
+from pytest_gomem.base.errors import GomemError, ObserveError, Place
 from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.comparison.baseline_rounds import Reference
+from pytest_gomem.comparison.base import Base
 from pytest_gomem.comparison.course import Course
 from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired, fixed, paired, plain, recorded
 from pytest_gomem.config.budgets import parse_budget
+from pytest_gomem.diagnosis.two_sides import BaseProfiles
 from pytest_gomem.launch.sides import Against
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.judging import Judging
@@ -50,6 +52,10 @@ def run_against(tmp_path) -> Iterator[Run]:
     one.close()
 
 
+def no_heap(metric: str) -> Profile:
+    raise ObserveError("no heap profile is kept")
+
+
 @dataclass(frozen=True)
 class Kept:
     """A baseline of these rounds; of none there is nothing."""
@@ -62,11 +68,13 @@ class Kept:
 
     can_fail = has_heap = exists
 
-    def find(self, nodeid: str, key: object, window: WindowRecord) -> Reference | None:
+    def find(self, nodeid: str, key: object, window: WindowRecord) -> Base | None:
         if self.broken:
             raise GomemError("the baseline cannot be read")
-        kept = tuple({"live_heap": value} for value in self.rounds)
-        return Reference("the baseline", kept, ops=window.ops) if kept else None
+        if not self.rounds:
+            return None
+        record = replace(window, rounds=tuple({"live_heap": value} for value in self.rounds), verdicts=())
+        return Base(record, "the baseline", BaseProfiles("in the baseline", no_heap), is_kept=True)
 
 
 def budgets(**written: str):
@@ -166,11 +174,11 @@ def test_a_recording_runs_as_many_rounds_as_a_baseline_should_have(run, kept, sh
     assert rounds_of(run, course, shared=shared) == "n" * rounds
 
 
-@pytest.mark.parametrize("references", [None, Kept(), Kept(STEADY, broken=True)])
-def test_with_nothing_to_compare_three_rounds_tell_the_scatter(run, references):
+@pytest.mark.parametrize("baselines", [None, Kept(), Kept(STEADY, broken=True)])
+def test_with_nothing_to_compare_three_rounds_tell_the_scatter(run, baselines):
     """What cannot be read ends them at once, and fails the test at its end."""
-    course = Course(run, JUDGING, automatic(), references)
-    broken = references is not None and references.broken
+    course = Course(run, JUDGING, automatic(), baselines)
+    broken = baselines is not None and baselines.broken
     assert rounds_of(run, course) == "n" * (1 if broken else 3)
     if broken:
         with pytest.raises(GomemError, match="cannot be read"):

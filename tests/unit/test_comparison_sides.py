@@ -10,7 +10,8 @@ from report_samples import window
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import RATIO, Quantity
-from pytest_gomem.comparison.sides import comparable, side_name, unlike, without_regressions
+from pytest_gomem.comparison.compare import comparable, without_regressions
+from pytest_gomem.comparison.other_side import side_name, unlike
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading

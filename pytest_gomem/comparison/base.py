@@ -1,0 +1,89 @@
+"""The base of a comparison: kept rounds, or those of the other side, and who finds them for a window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from pytest_gomem.diagnosis.two_sides import BaseProfiles
+from pytest_gomem.judge.regressions import Figures
+from pytest_gomem.results.keys import Key
+from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.session.measurement import Measurement
+
+_SHARED = "its process serves other tests too (gomem_session): what is in it depends on which of them have run"
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a window of the head is compared with.
+
+    record: the base as a window, with the figures of each of its rounds. label: as reports call it, "the baseline of
+    0a1b2c3". is_kept: it was recorded, so that it gets no more rounds.
+    not_comparable: the metrics whose figures do not compare, each with the reason.
+    left_out: those that were too noisy to be kept, each with how noisy.
+    lone: why more rounds of the head would tell no more, "" where they would.
+    """
+
+    record: WindowRecord
+    label: str
+    profiles: BaseProfiles
+    is_kept: bool = False
+    not_comparable: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    lone: str = ""
+
+    @property
+    def rounds(self) -> tuple[Figures, ...]:
+        """What each round measured."""
+        return self.record.rounds
+
+
+@dataclass(frozen=True)
+class NotCompared:
+    """Why a window is not compared. record: a base that is shown all the same."""
+
+    reason: str
+    record: WindowRecord | None = None
+
+
+Found = Base | NotCompared | None  # None: there is nothing that it could be compared with
+
+
+class Finder(Protocol):
+    """Finds the base of each window of a test."""
+
+    def find(self, key: Key, window: WindowRecord, last: Measurement) -> Found:
+        """The base of a window. last: the window in its last round. Raises GomemError where it cannot be read."""
+
+
+class KeptBaselines(Protocol):
+    """The baselines that were recorded before this run."""
+
+    def exists(self, nodeid: str) -> bool:
+        """Whether there is anything to compare this test with, so that more rounds of it may tell something."""
+
+    def can_fail(self, nodeid: str) -> bool:
+        """Whether what the test is compared with has rounds enough to fail it, so that its own are worth their time."""
+
+    def has_heap(self, nodeid: str) -> bool:
+        """Whether a heap profile is kept of this test, so that one of each window is worth its cost."""
+
+    def find(self, nodeid: str, key: Key, window: WindowRecord) -> Found:
+        """The base of a window; raises ConfigError for a damaged file."""
+
+
+@dataclass(frozen=True)
+class FromBaselines:
+    """Finds the kept baseline of each window of a test."""
+
+    baselines: KeptBaselines
+    nodeid: str
+
+    def find(self, key: Key, window: WindowRecord, last: Measurement) -> Found:
+        """Only the first round of a process that serves other tests too can be compared, and no further one helps."""
+        base = self.baselines.find(self.nodeid, key, window)
+        if not isinstance(base, Base) or not last.service.is_shared:
+            return base
+        return NotCompared(_SHARED) if len(window.rounds) > 1 else replace(base, lone=_SHARED)

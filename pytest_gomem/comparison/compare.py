@@ -1,0 +1,134 @@
+"""Compares the windows of a test with their base: verdicts, notes, culprits, or why there is no comparison."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_gomem.base.errors import GomemError
+from pytest_gomem.comparison.base import Base, Finder, NotCompared
+from pytest_gomem.comparison.rounds import missing, only_bounded, rounds_of
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.diagnosis.reasons import Reasons
+from pytest_gomem.diagnosis.two_sides import accused
+from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
+from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.registry import Registry
+from pytest_gomem.report.bill import against, next_to_kept
+from pytest_gomem.results.keys import Key
+from pytest_gomem.results.window_record import BillRecord, WindowRecord
+from pytest_gomem.session.judging import Judging
+from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.stats.by_clock import ACCRUING, took_longer
+from pytest_gomem.stats.decision import Status
+
+_LONGEST_WATCH = 5.0  # seconds
+_RESIDENT = ("peak_rss", "end_rss", "start_rss")
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """The comparisons of one test. reasons: asked why culprits do what they do."""
+
+    finder: Finder
+    judging: Judging
+    registry: Registry
+    reasons: Reasons
+
+    def compared(
+        self, key: Key, window: WindowRecord, last: Measurement, *, names_culprits: bool = True
+    ) -> WindowRecord:
+        """The window of all rounds with its base, the verdicts of their comparison, and whose line it was.
+
+        last: the window in its last round. names_culprits: whether anybody asks whose line it was.
+        """
+        base = self.finder.find(key, window, last)
+        if base is None:
+            return window
+        if isinstance(base, NotCompared):
+            return replace(window, base=base.record, no_base=base.reason)
+        verdicts = self.judging.with_accepted(self._verdicts(window, base))
+        both = replace(
+            window,
+            base=base.record,
+            verdicts=(*without_regressions(window), *verdicts),
+            notes=(*window.notes, *_notes(window, base, verdicts)),
+            bill=_bill(window, base, verdicts),
+        )
+        return accused(both, verdicts, last, base.profiles, self.reasons) if names_culprits else both
+
+    def seconds_to_watch(self, key: Key, last: Measurement) -> float:
+        """How long to watch the service without work after this window: as long as it took, 5 seconds at the most.
+
+        0 where the clock explains nothing: it allocated no more than the base did, or took no longer.
+        """
+        with contextlib.suppress(GomemError):  # what is kept cannot be read: the end of the test says so
+            base = self.finder.find(key, last.record, last)
+            if isinstance(base, Base) and not last.service.is_shared and self._may_be_by_clock(last.record, base):
+                return min(last.record.duration, _LONGEST_WATCH)
+        return 0.0
+
+    def _may_be_by_clock(self, window: WindowRecord, base: Base) -> bool:
+        """Whether this one round took longer than the base's, and made more."""
+        if not took_longer(base.rounds, rounds_of(window)):
+            return False
+        worse = (v.budget.metric for v in self._verdicts(window, base) if v.status is Status.NOISY)
+        return not set(worse).isdisjoint(ACCRUING)
+
+    def _verdicts(self, window: WindowRecord, base: Base) -> tuple[Verdict, ...]:
+        return regression_verdicts(
+            comparable(self.judging.budgets(window.service), window),
+            {metric.name: metric for metric in self.registry},
+            base.rounds,
+            rounds_of(window),
+            against=base.label,
+            ops=window.ops,
+            base_grows=not base.is_kept,
+            missing=missing(window),
+            not_comparable={**base.not_comparable, **only_bounded(window)},
+            left_out=base.left_out,
+            strict=self.judging.strict,
+            enough=self.judging.enough,
+            lone=base.lone,
+        )
+
+
+def without_regressions(window: WindowRecord) -> tuple[Verdict, ...]:
+    """The window's verdicts without those on `regression` limits that a comparison answers."""
+    lost = _lost(window)
+    return tuple(v for v in window.verdicts if v.kind != REGRESSION or v.budget in lost)
+
+
+def comparable(budgets: Iterable[Budget], window: WindowRecord) -> list[Budget]:
+    """The budgets without those that no comparison answers: the window's own verdicts say what it could not measure."""
+    lost = _lost(window)
+    return [budget for budget in budgets if budget not in lost]
+
+
+def _lost(window: WindowRecord) -> list[Budget]:
+    """Of what is none of the window's metrics, such as functions: the budgets that it has no figure for."""
+    known = {metric.name for metric in window.metrics}
+    return [v.budget for v in window.verdicts if v.actual is None and v.budget.metric not in known]
+
+
+def _notes(window: WindowRecord, base: Base, verdicts: Sequence[Verdict]) -> list[str]:
+    """What a kept base lacks, of which no verdict speaks; and that a test which is worse does not do what it did."""
+    judged = {verdict.budget.metric for verdict in verdicts}
+    left_out = [f"{name} is not compared: {why}" for name, why in base.left_out.items() if name not in judged]
+    is_worse = any(verdict.status is Status.FAIL for verdict in verdicts)
+    if not base.is_kept or not is_worse or base.record.ops == window.ops:
+        return left_out
+    did, before = ("none" if ops is None else str(ops) for ops in (window.ops, base.record.ops))
+    other_work = f"the window did {did} operations, and {before} at {base.label}"
+    return [f"{other_work}: if the test has changed, record it anew", *left_out]
+
+
+def _bill(window: WindowRecord, base: Base, verdicts: Sequence[Verdict]) -> BillRecord | None:
+    """The window's bill with what changed most; next to a baseline's where it is resident memory that got worse."""
+    if window.bill is None:
+        return None
+    if not base.is_kept:
+        return against(window.bill, base.record.bill) if base.record.bill else window.bill
+    worse = any(verdict.status is Status.FAIL and verdict.budget.metric in _RESIDENT for verdict in verdicts)
+    return next_to_kept(window.bill, base.rounds) if worse else window.bill

@@ -1,0 +1,105 @@
+"""The other side's rounds of this run as the base of a comparison, and why some do not compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_gomem.comparison.base import Base, Found, NotCompared
+from pytest_gomem.comparison.rounds import last_measurements, merged, only_bounded
+from pytest_gomem.diagnosis.two_sides import BaseProfiles
+from pytest_gomem.judge.conditions import OPENING_PROFILE
+from pytest_gomem.measure.metric import Reading
+from pytest_gomem.report.text import readings
+from pytest_gomem.results.keys import Key
+from pytest_gomem.results.window_record import BuildRecord, WindowRecord
+from pytest_gomem.session.attached import AttachedProcess
+from pytest_gomem.session.judging import Judging
+from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.session.service import Service
+
+ONE_PROCESS = "its process is shared by many tests (go_service_session), and runs on one side alone: use go_service"
+_SAME_PROCESS = "it is the same process on both sides: launch it by go_service, or by the test's own gomem"
+
+
+@dataclass(frozen=True)
+class FromOtherSide:
+    """Finds the base of each window among those that the base side opened in this run.
+
+    windows: each with its last measurement. lost: why that side came to nothing, "" where it did not.
+    """
+
+    windows: Mapping[Key, tuple[WindowRecord, Measurement]]
+    lost: str = ""
+
+    @classmethod
+    def of(cls, rounds: Sequence[Sequence[Measurement]], judging: Judging, lost: str) -> FromOtherSide:
+        """judging: of the base side."""
+        last = last_measurements(rounds)
+        records = merged([[measurement.record for measurement in one] for one in rounds], judging)
+        return cls(dict(zip(last, zip(records, last.values(), strict=True), strict=True)), lost)
+
+    def find(self, key: Key, window: WindowRecord, last: Measurement) -> Found:
+        """The window of that name, where it was measured in the same way."""
+        if self.lost:
+            return NotCompared(self.lost)
+        if not self.windows:
+            return None
+        if key not in self.windows:
+            return NotCompared(f"window '{window.name}' of {window.service} was not opened on the base side")
+        record, base = self.windows[key]
+        if _is_same_process(last.service, base.service):
+            return NotCompared(_SAME_PROCESS)
+        if why_not := unlike(window, record):
+            return NotCompared(why_not, _lean(record))
+        return Base(
+            _lean(record),
+            side_name(record.build, window.build),
+            BaseProfiles.of(base),
+            not_comparable={name: f"on the base side {why}" for name, why in only_bounded(record).items()},
+        )
+
+
+def _lean(base: WindowRecord) -> WindowRecord:
+    """The base window without what only the failure of a window shows."""
+    return replace(
+        base, series={}, log_tail="", verdicts=(), culprits=(), culprit_summaries={}, cycles=(), histograms={}
+    )
+
+
+def _is_same_process(head: Service, base: Service) -> bool:
+    """Whether both sides measured one and the same: launched for many tests, or attached to."""
+    attached = isinstance(head.process, AttachedProcess) and isinstance(base.process, AttachedProcess)
+    return head is base or (attached and head.name == base.name)
+
+
+def unlike(head: WindowRecord, base: WindowRecord) -> str:
+    """Why the figures of the two sides do not compare, "" where they do."""
+    ways = "the sides were measured in different ways: "
+    if where := _alone(*(window.conditions.get("agent") == "yes" for window in (head, base))):
+        return f"{ways}the agent is built into {where} alone"
+    if where := _alone(*(OPENING_PROFILE in window.conditions for window in (head, base))):
+        return f"{ways}a heap profile, which a budget asks for, could be taken at the window's opening on {where} alone"
+    for name in ("live_heap", "alloc_bytes_per_op"):
+        ours, theirs = _source(head, name), _source(base, name)
+        if ours and theirs and ours != theirs:
+            return f"{ways}{name} from {ours}, and on the base side from {theirs}"
+    return ""
+
+
+def _alone(head: bool, base: bool) -> str:
+    """The side that alone has it, "" where both have or neither."""
+    return "" if head == base else "this side" if head else "the base side"
+
+
+def _source(window: WindowRecord, name: str) -> str:
+    result = readings(window).get(name)
+    return result.source if isinstance(result, Reading) else ""
+
+
+def side_name(build: BuildRecord, other: BuildRecord) -> str:
+    """What a side is called in a verdict; where the two were built by different Go versions that is said first."""
+    if not build.go_version or not other.go_version or build.go_version == other.go_version:
+        return build.ref
+    versions = f"{build.go_version} (now {other.go_version})"
+    return versions if build.ref in ("", build.go_version) else f"{versions}, {build.ref}"
