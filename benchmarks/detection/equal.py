@@ -43,8 +43,8 @@ from pool import Pool
 from scatter import Workload, record
 from scipy.stats import beta
 
-from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired
-from pytest_gomem.stats.decision import ENOUGH, PRIMARY
+from pytest_gomem.comparison.strategy import HeadAlone, InTurns, as_needed
+from pytest_gomem.stats.decision import ENOUGH, FEWEST, PRIMARY
 
 FILE = Path(__file__).parent / "equal.json.gz"
 _LEAK = ("/leak?least=150000&most=5000000", 1, 1)
@@ -64,7 +64,7 @@ LEAKS = {
     "churning connections": Workload("churning connections, and a leak", (*_CHURNED, _LEAK)),
 }
 KEPT = (*PRIMARY, "ops")
-WAYS = {"a baseline": automatic(), "a commit": automatically_paired()}
+WAYS = {"a baseline": HeadAlone(as_needed()), "a commit": InTurns(as_needed(first=FEWEST))}
 CHANGES = (0.01, 0.05, 0.3, 1.0)
 RAISED = ("live_heap", "alloc_bytes_per_op", "peak_rss")
 CHUNK = 100_000
@@ -169,16 +169,16 @@ def alarms(subject: Subject, draws: int) -> Counter[str]:
     for start in range(0, draws, CHUNK):
         sides = subject.draw(min(CHUNK, draws - start), random)
         for one in sides[lie_apart(sides)]:
-            found.update(way for way, schedule in WAYS.items() if is_red(schedule, subject.ops, one))
+            found.update(way for way, strategy in WAYS.items() if is_red(strategy, subject.ops, one))
         for way, base_rounds in TOO_EARLY.items():
             found[way] += int(seems_overwhelming(sides, base_rounds).sum())
     return found
 
 
-def is_red(schedule: Schedule, ops: int, one: Any) -> bool:
+def is_red(strategy: HeadAlone | InTurns, ops: int, one: Any) -> bool:
     """Whether a run fails for this comparison."""
     base, new = (rounds_of(side) for side in (one[:, :ENOUGH], one[:, ENOUGH:]))
-    return bool(Course(schedule, ops).found(base, new)[0])
+    return bool(Course(strategy, ops).found(base, new)[0])
 
 
 def rounds_of(side: Any) -> list[dict[str, float]]:
@@ -222,8 +222,8 @@ def show_power(pool: Pool, draws: int) -> None:
         cases += [(f"8 workloads, +{change:.0%}", metric, change, every) for metric in RAISED]
     for name, metric, change, pairs in cases:
         cells = []
-        for schedule in WAYS.values():
-            took = [rounds for pair in pairs for rounds in rounds_to_find(pool, schedule, pair, metric, change, draws)]
+        for strategy in WAYS.values():
+            took = [rounds for pair in pairs for rounds in rounds_to_find(pool, strategy, pair, metric, change, draws)]
             reds = [rounds for rounds in took if rounds]
             cells += [f"{len(reds) / len(took):.1%}", f"{fmean(reds):.1f}" if reds else "-"]
         rows.append((name, metric, *cells))
@@ -232,7 +232,7 @@ def show_power(pool: Pool, draws: int) -> None:
 
 
 def rounds_to_find(
-    pool: Pool, schedule: Schedule, pair: tuple[str, str], metric: str, change: float, draws: int
+    pool: Pool, strategy: HeadAlone | InTurns, pair: tuple[str, str], metric: str, change: float, draws: int
 ) -> Iterator[int]:
     """Of each comparison of a pair of workloads the rounds that a red took, 0 where it was not red by the metric.
 
@@ -240,13 +240,13 @@ def rounds_to_find(
     """
     random = Random(f"{pair} {metric} {change}")
     before, after = (pool.rounds[name] for name in pair)
-    course = Course(schedule, int(before[0]["ops"]))
+    course = Course(strategy, int(before[0]["ops"]))
     for _ in range(draws):
         drawn = random.sample(before, 2 * ENOUGH)
         new = drawn[ENOUGH:] if before is after else random.sample(after, ENOUGH)
         raised = [{**one, metric: one[metric] * (1 + change)} for one in new]
         found, rounds = course.found(drawn[:ENOUGH], raised)
-        yield rounds * (1 + ("base" in schedule.sides)) if metric in found else 0
+        yield rounds * (1 + isinstance(strategy, InTurns)) if metric in found else 0
 
 
 def main() -> int:

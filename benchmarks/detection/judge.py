@@ -39,12 +39,13 @@ from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import RATIO, Quantity
 from pytest_gomem.baseline.snapshot import Snapshot, by_metric
 from pytest_gomem.baseline.store import Store
-from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired, is_decided, paired
+from pytest_gomem.comparison.compare import is_decided
+from pytest_gomem.comparison.strategy import HeadAlone, InTurns, as_needed, fixed
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.regressions import regression_verdicts
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.window_record import BuildRecord, GcRecord, WindowRecord
-from pytest_gomem.stats.decision import ENOUGH, PRIMARY, Status
+from pytest_gomem.stats.decision import ENOUGH, FEWEST, PRIMARY, Status
 
 Side = Sequence[Mapping[str, float]]
 Rule = Callable[[Side, Side], set[str]]  # the metrics that are found worse
@@ -64,10 +65,10 @@ POWERS = (
     ("peak +5%", "peak_rss", 5, 0.98),
 )
 WAYS = {
-    "a baseline, rounds as needed": automatic(),
-    "a commit, rounds as needed": automatically_paired(),
-    "a commit, 3 rounds": paired(3),
-    "a commit, 5 rounds": paired(5),
+    "a baseline, rounds as needed": HeadAlone(as_needed()),
+    "a commit, rounds as needed": InTurns(as_needed(first=FEWEST)),
+    "a commit, 3 rounds": InTurns(fixed(3)),
+    "a commit, 5 rounds": InTurns(fixed(5)),
 }
 
 
@@ -75,42 +76,44 @@ WAYS = {
 class Course:
     """Goes through drawn rounds as a run does. ops: of a round; asked: what a budget puts among the judged metrics."""
 
-    schedule: Schedule
+    strategy: HeadAlone | InTurns
     ops: int = REQUESTS
     asked: tuple[Budget, ...] = ()
 
     @property
     def most(self) -> tuple[int, int]:
-        """The rounds of the base and of the new side, if it runs them all; a baseline that is kept has 8."""
-        base, new = (self.schedule.sides.count(side) for side in ("base", "new"))
-        return base or ENOUGH, new
+        """The rounds of base and head, if it runs them all; a baseline that is kept has 8."""
+        most = self.strategy.looks.most
+        return most if self._base_grows else ENOUGH, most
+
+    @property
+    def _base_grows(self) -> bool:
+        return isinstance(self.strategy, InTurns)
 
     def found(self, base: Side, new: Side) -> tuple[set[str], int]:
-        """The metrics that fail, of those that are judged by default, and the rounds of the new side that it took."""
-        ends = sorted({*self.schedule.looks, len(self.schedule)})
-        return next(filter(None, (self._at(end, base, new) for end in ends)))
+        """The metrics that fail, of those that are judged by default, and the rounds of the head that it took."""
+        looks = self.strategy.looks
+        return next(filter(None, (self._at(end, base, new) for end in sorted({*looks.early, looks.most}))))
 
     def _at(self, end: int, base: Side, new: Side) -> tuple[set[str], int] | None:
-        """What it comes to after so many rounds; None where more are to be run."""
-        of_base, of_new = (self.schedule.sides[:end].count(side) for side in ("base", "new"))
-        grows = "base" in self.schedule.sides
-        kept = base[:of_base] if grows else base
+        """What it comes to after so many rounds of the head; None where more are to be run."""
+        grows, looks = self._base_grows, self.strategy.looks
+        kept = base[:end] if grows else base
         verdicts = regression_verdicts(
-            self.asked, METRICS, kept, new[:of_new], against=BASE, ops=self.ops, base_grows=grows
+            self.asked, METRICS, kept, new[:end], against=BASE, ops=self.ops, base_grows=grows
         )
         window = WindowRecord("", "", BuildRecord(""), GcRecord(), self.ops, 0.0, (), verdicts=verdicts)
-        confirms = self.schedule.confirms_only
-        over = end == len(self.schedule) or is_decided(
-            [window], METRICS, self.most[1], base_grows=grows, confirms_only=confirms
+        over = end == looks.most or is_decided(
+            [window], METRICS, looks.most, base_grows=grows, confirms_only=looks.confirms_only
         )
-        return ({v.budget.metric for v in verdicts if v.status is Status.FAIL}, of_new) if over else None
+        return ({v.budget.metric for v in verdicts if v.status is Status.FAIL}, end) if over else None
 
 
 def ours(rounds: int, asked: str = "") -> Rule:
     """As a run judges a test that is asked for so many rounds of either side. asked: a metric that a budget names."""
     limit = Quantity(TOLERANCE, RATIO, f"{TOLERANCE:.0%}")
     budget = Budget(asked, None, None, None, limit, "", "defaults", Place(key=asked))
-    course = Course(paired(rounds), asked=(budget,) if asked else ())
+    course = Course(InTurns(fixed(rounds)), asked=(budget,) if asked else ())
     return lambda base, new: course.found(base, new)[0]
 
 
@@ -168,10 +171,10 @@ class Judge:
         found = [bool(rule(base, new)) for base, new in self.draws(BASE, (rounds, rounds), count)]
         return sum(found), len(found)
 
-    def course_alarms(self, schedule: Schedule, workload: str, count: int) -> tuple[int, int, int]:
+    def course_alarms(self, strategy: HeadAlone | InTurns, workload: str, count: int) -> tuple[int, int, int]:
         """False alarms, comparisons, and the rounds of the new side that they took in all."""
         ops = int(self.pool.rounds[workload][0].get("ops", REQUESTS))
-        course = Course(schedule, ops)
+        course = Course(strategy, ops)
         found = [course.found(*sides) for sides in self.draws(workload, course.most, count, workload)]
         return sum(bool(worse) for worse, _ in found), len(found), sum(rounds for _, rounds in found)
 
@@ -187,9 +190,9 @@ def judge_alarms(judge: Judge, workloads: Judge, draws: int, peers: int) -> Iter
     """1 and, side by side, 5."""
     rows = []
     several = list(workloads.pool.rounds)
-    for way, schedule in WAYS.items():
+    for way, strategy in WAYS.items():
         for subject, pool, names in (("the pool", judge, [BASE]), ("16 workloads", workloads, several)):
-            found = [pool.course_alarms(schedule, name, draws // len(names)) for name in names]
+            found = [pool.course_alarms(strategy, name, draws // len(names)) for name in names]
             alarms, count, rounds = (sum(column) for column in zip(*found, strict=True))
             if not count:
                 continue
@@ -241,7 +244,7 @@ def show_workloads(workloads: Judge, draws: int) -> None:
     """4, of other workloads: their own rounds, the figures of the new side raised by that share."""
     rows = []
     for name, rounds in workloads.pool.rounds.items():
-        course = Course(automatically_paired(), int(rounds[0]["ops"]))
+        course = Course(InTurns(as_needed(first=FEWEST)), int(rounds[0]["ops"]))
         shares = []
         for metric, share in RAISED.items():
             sides = workloads.draws(name, course.most, draws, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import GomemError
@@ -14,14 +14,16 @@ from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.diagnosis.two_sides import accused
 from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.metric import Metric, Noise
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.report.bill import against, next_to_kept
 from pytest_gomem.results.keys import Key
 from pytest_gomem.results.window_record import BillRecord, WindowRecord
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.stats import ranks
 from pytest_gomem.stats.by_clock import ACCRUING, took_longer
-from pytest_gomem.stats.decision import Status
+from pytest_gomem.stats.decision import FEWEST, Status
 
 _LONGEST_WATCH = 5.0  # seconds
 _RESIDENT = ("peak_rss", "end_rss", "start_rss")
@@ -132,3 +134,39 @@ def _bill(window: WindowRecord, base: Base, verdicts: Sequence[Verdict]) -> Bill
         return against(window.bill, base.record.bill) if base.record.bill else window.bill
     worse = any(verdict.status is Status.FAIL and verdict.budget.metric in _RESIDENT for verdict in verdicts)
     return next_to_kept(window.bill, base.rounds) if worse else window.bill
+
+
+def is_decided(
+    windows: Sequence[WindowRecord],
+    metrics: Mapping[str, Metric],
+    most: int,
+    *,
+    base_grows: bool = False,
+    confirms_only: bool = False,
+) -> bool:
+    """Whether up to `most` rounds could change no comparison of the test, or would only bear out what is fine.
+
+    base_grows: the base side runs rounds too, `most` of each side. confirms_only: more rounds are run of what seems
+    worse, and not of what is too noisy to tell.
+    """
+    found = [v for window in windows for v in window.verdicts if v.kind == REGRESSION and v.rounds is not None]
+    return not any(
+        _is_suspect(v, most) or (not confirms_only and _is_open(v, metrics, most, base_grows)) for v in found
+    )
+
+
+def _is_suspect(verdict: Verdict, most: int) -> bool:
+    """Whether the metric seems worse, and more rounds of this side are to bear it out before the test fails."""
+    assert verdict.rounds is not None
+    seems_worse = verdict.status is Status.FAIL or (verdict.status is Status.NOISY and verdict.is_suspect)
+    return seems_worse and verdict.rounds[1] < most
+
+
+def _is_open(verdict: Verdict, metrics: Mapping[str, Metric], most: int, base_grows: bool) -> bool:
+    """Whether that many rounds may tell what is too noisy to tell as yet, against a base that has enough of its own."""
+    assert verdict.rounds is not None
+    metric = metrics.get(verdict.budget.metric)  # None: of functions, whose figures need no ranks
+    least = ranks.FEWEST if metric is not None and metric.noise is Noise.NOISY else FEWEST
+    needed = verdict.rounds_needed
+    has_base = base_grows or verdict.rounds[0] >= least
+    return verdict.status is Status.NOISY and needed is not None and needed <= most and has_base

@@ -34,9 +34,11 @@ class FromOtherSide:
 
     @classmethod
     def of(cls, rounds: Sequence[Sequence[Measurement]], judging: Judging, lost: str) -> FromOtherSide:
-        """judging: of the base side."""
+        """rounds: of the base side."""
         last = last_measurements(rounds)
-        records = merged([[measurement.record for measurement in one] for one in rounds], judging)
+        records = merged(
+            [[measurement.record for measurement in one] for one in rounds], replace(judging, only_measures=True)
+        )
         return cls(dict(zip(last, zip(records, last.values(), strict=True), strict=True)), lost)
 
     def find(self, key: Key, window: WindowRecord, last: Measurement) -> Found:

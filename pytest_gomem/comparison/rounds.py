@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from pytest_gomem.base.unavailable import Unavailable
@@ -17,8 +17,27 @@ from pytest_gomem.report.text import readings, value_text
 from pytest_gomem.results.keys import Key, by_window, keys
 from pytest_gomem.results.window_record import MetricValue, PhaseRecord, WindowRecord
 from pytest_gomem.session.functions import known_values
+from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.session.plan import Role, RoundPlan, Side
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of a test, and the factories whose windows belong to it, the body's own first."""
+
+    plan: RoundPlan
+    gomems: list[Gomem] = field(default_factory=list)
+
+    def measurements(self) -> list[Measurement]:
+        """The measurements whose windows are closed."""
+        return [m for gomem in self.gomems for m in gomem.measurements if m.closed]
+
+
+def measured(rounds: Iterable[Round], side: Side) -> list[list[Measurement]]:
+    """The measurements of each measured round of a side: what an observed one reads must not enter a metric."""
+    return [one.measurements() for one in rounds if (one.plan.side, one.plan.role) == (side, Role.MEASURED)]
 
 
 def merged(rounds: Sequence[Sequence[WindowRecord]], judging: Judging) -> tuple[WindowRecord, ...]:

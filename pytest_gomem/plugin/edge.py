@@ -170,7 +170,7 @@ class Edge:
             return None
         if MEASURED not in item.stash:
             from pytest_gomem.plugin.measured import MeasuredItem
-            from pytest_gomem.plugin.rounds import schedule_of
+            from pytest_gomem.plugin.rounds import strategy_of
 
             options, baselines = self.state.options, self.keeping.references()
             artifacts = options["artifacts"]
@@ -178,7 +178,7 @@ class Edge:
                 item,
                 plan,
                 self.state.run,
-                schedule=schedule_of(item, plan, options, baselines),
+                strategy=strategy_of(item, plan, options, baselines),
                 baselines=baselines,
                 report_only=bool(options["report-only"]),
                 strict=bool(options["strict"]),

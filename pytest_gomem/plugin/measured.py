@@ -16,7 +16,7 @@ from pytest_gomem.base.printable import printable_lines
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.comparison.base import KeptBaselines
 from pytest_gomem.comparison.course import Course
-from pytest_gomem.comparison.schedule import Schedule, Side
+from pytest_gomem.comparison.strategy import Strategy
 from pytest_gomem.comparison.visible import with_visible
 from pytest_gomem.config.file import BudgetTable, GomemConfig
 from pytest_gomem.config.tokens import unexpanded
@@ -37,6 +37,7 @@ from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement, artifact_stem
+from pytest_gomem.session.plan import Side
 from pytest_gomem.session.records import with_shown_texts
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow
@@ -65,7 +66,7 @@ class MeasuredItem:
         plan: Plan,
         run: Run,
         *,
-        schedule: Schedule | None = None,
+        strategy: Strategy,
         baselines: KeptBaselines | None = None,
         handover: Handover | None = None,
         report_only: bool = False,
@@ -87,7 +88,7 @@ class MeasuredItem:
         self.course = Course(
             run,
             self._judging,
-            schedule or Schedule(),
+            strategy,
             baselines,
             shares_process=SESSION_FIXTURE in fixtures,
             # What other tests left in a process depends on which of them have run.
@@ -109,7 +110,7 @@ class MeasuredItem:
         except _LEAVING:
             raise
         except BaseException as error:
-            if (side or self.course.round.side) != "base" or is_timeout(error):
+            if (side or self.course.round.plan.side) is not Side.BASE or is_timeout(error):
                 raise
             self.course.lose_base(in_one_line(error))
 
@@ -138,12 +139,12 @@ class MeasuredItem:
         try:
             with self.during("in the body"):
                 result = yield
-            raise_noted(self._item, forget=self.course.round.side == "base")
+            raise_noted(self._item, forget=self.course.round.plan.side is Side.BASE)
         except (*_LEAVING, *_NOT_A_FAILURE):
             self._drop(windows)
             raise
         except BaseException as error:
-            if self.course.round.side == "base":
+            if self.course.round.plan.side is Side.BASE:
                 self._drop(windows)
             else:
                 self._close_beside(windows, error)
@@ -203,7 +204,7 @@ class MeasuredItem:
                 closed.append((window, gomem.close_window(service, window, failing=failing)))
                 service.check_alive()
             except GomemError as error:
-                if self.course.round.side == "base":
+                if self.course.round.plan.side is Side.BASE:
                     self.course.lose_base(in_one_line(error))
                 else:
                     self.course.troubles.append(str(error))
@@ -213,7 +214,7 @@ class MeasuredItem:
 
     def windows(self) -> tuple[WindowRecord, ...]:
         """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""
-        found = self._windows or tuple(m.record for m in self.course.last_new.measurements())
+        found = self._windows or tuple(m.record for m in self.course.last_of_head)
         metrics = {metric.name: metric for metric in self._run.settings.registry}
         told = tuple(with_advice(with_visible(window, metrics, self._judging.enough)) for window in found)
         hidden = self.course.hidden()

@@ -14,16 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_gomem.comparison.schedule import (
-    RECORDED,
-    Schedule,
-    automatic,
-    automatically_paired,
-    fixed,
-    paired,
-    plain,
-    recorded,
-)
+from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, as_needed, fixed
 from pytest_gomem.plugin import settings as against
 from pytest_gomem.plugin import settings as option_values
 from pytest_gomem.plugin.items import test_id
@@ -38,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_gomem.plugin.options import Said
 
 
-def schedule_of(item: pytest.Item, plan: Plan, options: Said, baselines: KeptBaselines | None) -> Schedule:
+def strategy_of(item: pytest.Item, plan: Plan, options: Said, baselines: KeptBaselines | None) -> HeadAlone | InTurns:
     """The rounds that the marker asks for, else the option; one for a service that other tests use as well.
 
     A marker that asks for too few to fail any comparison is given as many as that takes. Where nobody says: of a test
@@ -46,7 +37,7 @@ def schedule_of(item: pytest.Item, plan: Plan, options: Said, baselines: KeptBas
     one.
     """
     if options["no-measure"] or SESSION_FIXTURE in getattr(item, "fixturenames", ()):
-        return plain(1)
+        return HeadAlone(Looks(1))
     marked, nodeid = plan.rounds, test_id(item)
     can_fail = against.is_asked(options) or (baselines is not None and baselines.can_fail(nodeid))
     rounds = marked or option_values.rounds(options)
@@ -54,19 +45,20 @@ def schedule_of(item: pytest.Item, plan: Plan, options: Said, baselines: KeptBas
     is_kept = baselines is not None and baselines.exists(nodeid)
     if isinstance(marked, int) and marked < FEWEST and can_fail:
         note = f"rounds={marked} of its marker could fail no comparison: it was raised to {FEWEST}"
-        return replace(_schedule(FEWEST, options, enough, is_kept), note=note)
-    return _schedule(rounds, options, enough, is_kept)
+        return replace(_strategy(FEWEST, options, enough, is_kept), note=note)
+    return _strategy(rounds, options, enough, is_kept)
 
 
-def _schedule(rounds: Rounds | None, options: Said, enough: int, is_kept: bool) -> Schedule:
-    """enough: rounds of each side that bear out a regression. is_kept: the test has a baseline."""
+def _strategy(rounds: Rounds | None, options: Said, enough: int, is_kept: bool) -> HeadAlone | InTurns:
+    """enough: rounds of each side that confirm a regression. is_kept: the test has a baseline."""
     if options["update"] and not isinstance(rounds, int):
-        return paired(RECORDED, enough) if against.is_asked(options) else recorded()
+        # One where the process is other tests' as well: a look after the first round sees that.
+        return InTurns(fixed(RECORDED, enough)) if against.is_asked(options) else HeadAlone(Looks(RECORDED, {1}))
     if against.is_asked(options):
-        return paired(rounds, enough) if isinstance(rounds, int) else automatically_paired(enough)
+        return InTurns(fixed(rounds, enough) if isinstance(rounds, int) else as_needed(enough, first=FEWEST))
     if isinstance(rounds, int):
-        return fixed(rounds, enough) if is_kept else plain(rounds)
-    return automatic(enough) if rounds == "auto" or is_kept else plain(1)
+        return HeadAlone(fixed(rounds, enough) if is_kept else Looks(rounds))
+    return HeadAlone(as_needed(enough) if rounds == "auto" or is_kept else Looks(1))
 
 
 def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:
@@ -83,7 +75,7 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
 def _rounds(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:
     result = yield from measured.body()
     while not measured.has_failed_subtest:
-        before = measured.course.round.side
+        before = measured.course.round.plan.side
         if not measured.course.begin_round():
             break
         # What the last round's fixtures leave wrong is the fault of its side, not of the one that comes next.

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from pytest_gomem.base.errors import ConfigError, GomemError, LaunchError, MeasureError, Place, ServiceDied
 from pytest_gomem.base.units import SECONDS
-from pytest_gomem.comparison.schedule import Side
 from pytest_gomem.config.arguments import above_0, at_least_1, checked
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.ready import URL
@@ -24,6 +23,7 @@ from pytest_gomem.session.capture import Profiles, wants_profile
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.phases import COLLECTED
+from pytest_gomem.session.plan import Side
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.records import window_record
 from pytest_gomem.session.run import Run, overlaid, overrides
@@ -50,7 +50,7 @@ class Launchpad:
     service: the one to launch where none is named; None = the only one of gomem.yaml.
     """
 
-    side: Side = "new"
+    side: Side = Side.HEAD
     _of_one_test = False
 
     def __init__(self, run: Run, base: Overrides | None = None, service: str | None = None) -> None:
@@ -151,7 +151,7 @@ class Gomem(Launchpad):
         judging: Judging,
         base: Overrides | None = None,
         service: str | None = None,
-        side: Side = "new",
+        side: Side = Side.HEAD,
         *,
         keeps_heap: bool = False,
         watching: Callable[[Measurement], float] = lambda measurement: 0.0,

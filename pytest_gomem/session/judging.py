@@ -28,7 +28,7 @@ class Judging:
     """What budgets apply to the windows of one test: its markers' (closest first) and gomem.yaml's.
 
     report_only: broken budgets are shown and do not fail the test. strict: a glob over functions must match some.
-    is_base: the windows are of the side that is compared with: measured in the same way, and judged by no budget.
+    only_measures: the windows are of the base or of an observed round, and are judged by no budget.
     accepted: what gomem_accepted.yaml accepts, on the day `today`.
     enough: rounds of each side that bear out a regression.
     """
@@ -38,7 +38,7 @@ class Judging:
     table: BudgetTable = field(default_factory=BudgetTable)
     report_only: bool = False
     strict: bool = False
-    is_base: bool = False
+    only_measures: bool = False
     accepted: tuple[Acceptance, ...] = ()
     today: date = field(default_factory=clock.today)
     enough: int = ENOUGH
@@ -57,9 +57,9 @@ class Judging:
         """The verdicts of these budgets, in their order, on a window's results, on what its functions hold or made, and
         on its phases.
 
-        What is accepted is a warning; the base side is judged by nothing.
+        What is accepted is a warning.
         """
-        if self.is_base:
+        if self.only_measures:
             return ()
         by_phase = {phase.name: {metric.name: metric.result for metric in phase.metrics} for phase in phases}
         found = (

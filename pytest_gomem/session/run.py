@@ -15,7 +15,6 @@ import psutil
 from pytest_gomem.base.commands import run_by
 from pytest_gomem.base.errors import ConfigError, LaunchError, Place
 from pytest_gomem.base.names import did_you_mean
-from pytest_gomem.comparison.schedule import Side
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
@@ -32,6 +31,7 @@ from pytest_gomem.load.drivers import LoadDriver
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.observe.sources import SOURCES, Source
 from pytest_gomem.session.attached import AttachedProcess
+from pytest_gomem.session.plan import Side
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
 from pytest_gomem.supervisor.client import SupervisorClient, Watched
@@ -117,8 +117,8 @@ class Run:
     @cached_property
     def _origins(self) -> Mapping[Side, Origin]:
         against = self.settings.against
-        new = NewSide(against)
-        return {"new": new, "base": BaseSide(against, self.settings.run_dir) if against else new}
+        head = NewSide(against)
+        return {Side.HEAD: head, Side.BASE: BaseSide(against, self.settings.run_dir) if against else head}
 
     def service_config(self, name: str | None) -> ServiceConfig:
         """The service of that name, or the only one; raises ConfigError."""
@@ -141,13 +141,13 @@ class Run:
         table = self.settings.config.budgets
         return rate_for(b for nodeid, markers in self.sharing for b in resolve(nodeid, service, markers, table))
 
-    def launch(self, name: str | None, overrides: Overrides, side: Side = "new") -> Service:
+    def launch(self, name: str | None, overrides: Overrides, side: Side = Side.HEAD) -> Service:
         """Start a service and wait until it is ready; raises as Launcher.launch and service_config do."""
         config = self.service_config(name)
         self.load_driver.prepare()
         return self._service(self._launcher.launch(config, overrides, origin=self._origins[side]))
 
-    def start(self, config: ServiceConfig, overrides: Overrides, side: Side = "new") -> Service:
+    def start(self, config: ServiceConfig, overrides: Overrides, side: Side = Side.HEAD) -> Service:
         """Start a program that is to end by itself, without waiting for anything."""
         return self._service(self._launcher.launch(config, overrides, until_ready=False, origin=self._origins[side]))
 

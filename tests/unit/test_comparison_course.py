@@ -13,7 +13,7 @@ from pytest_gomem.base.errors import GomemError, ObserveError, Place
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.comparison.base import Base
 from pytest_gomem.comparison.course import Course
-from pytest_gomem.comparison.schedule import Schedule, automatic, automatically_paired, fixed, paired, plain, recorded
+from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, Results, Strategy, as_needed, fixed
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.diagnosis.two_sides import BaseProfiles
 from pytest_gomem.launch.sides import Against
@@ -24,6 +24,7 @@ from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.session.plan import Role, RoundPlan, Side
 from pytest_gomem.session.run import Run, RunSettings
 from pytest_gomem.session.service import Service
 from pytest_gomem.stats.decision import Status
@@ -87,7 +88,7 @@ def budgets(**written: str):
 
 def measure(run: Run, course: Course, live_heap: float | str, *, shared: bool = False) -> None:
     """A window of the round that runs."""
-    process = AttachedProcess(None, None, None, 50.0, reset_peak=False, url=f"http://{course.round.side}")
+    process = AttachedProcess(None, None, None, 50.0, reset_peak=False, url=f"http://{course.round.plan.side.value}")
     service = Service(process, lambda: run.load_driver)
     service.is_shared = shared
     gomem = course.round.gomems[0]
@@ -97,13 +98,13 @@ def measure(run: Run, course: Course, live_heap: float | str, *, shared: bool = 
     gomem.measurements.append(measurement)
 
 
-def rounds_of(run: Run, course: Course, new=STEADY, base=STEADY, **measured: bool) -> str:
+def rounds_of(run: Run, course: Course, head=STEADY, base=STEADY, **measured: bool) -> str:
     """Run the test to its end; the sides of its rounds by their first letters."""
-    figures = {"new": itertools.cycle(new), "base": itertools.cycle(base)}
+    figures = {Side.HEAD: itertools.cycle(head), Side.BASE: itertools.cycle(base)}
     ran = ""
     while True:
-        ran += course.round.side[0]
-        measure(run, course, next(figures[course.round.side]), **measured)
+        ran += course.round.plan.side.value[0]
+        measure(run, course, next(figures[course.round.plan.side]), **measured)
         if not course.begin_round():
             return ran
 
@@ -117,9 +118,9 @@ def status(course: Course) -> Status:
 def test_so_many_rounds_make_one_window_of_their_medians(run):
     """Each counts, and none is judged by itself: budgets are judged on the median."""
     judging = replace(JUDGING, markers=(budgets(live_heap="5MB"),))
-    course = Course(run, judging, replace(plain(3), note="asked for by --gomem-rounds"), None)
+    course = Course(run, judging, HeadAlone(Looks(3), note="asked for by --gomem-rounds"), None)
     assert (course.position, course.in_further_round) == ("round 1 of 3", False)
-    assert rounds_of(run, course, new=(1 * MB, 9 * MB, 2 * MB)) == "nnn"
+    assert rounds_of(run, course, head=(1 * MB, 9 * MB, 2 * MB)) == "hhh"
     assert (course.position, course.in_further_round) == ("round 3 of 3", True)
     (window,) = course.windows()
     assert isinstance(window.metrics[0].result, Reading)
@@ -130,14 +131,14 @@ def test_so_many_rounds_make_one_window_of_their_medians(run):
 
 
 def test_one_round_is_the_window_itself(run):
-    course = Course(run, JUDGING, plain(1), None)
-    assert rounds_of(run, course) == "n"
+    course = Course(run, JUDGING, HeadAlone(Looks(1)), None)
+    assert rounds_of(run, course) == "h"
     assert course.position == ""
     assert course.windows() == (course.round.measurements()[0].record,)
 
 
 def test_after_trouble_no_round_begins(run):
-    course = Course(run, JUDGING, plain(3), None)
+    course = Course(run, JUDGING, HeadAlone(Looks(3)), None)
     measure(run, course, 1 * MB)
     assert course.begin_round()
     course.troubles.append("round 2 of 3: the service died")
@@ -146,60 +147,60 @@ def test_after_trouble_no_round_begins(run):
 
 
 @pytest.mark.parametrize(
-    ("schedule", "new", "rounds", "outcome"),
+    ("strategy", "head", "rounds", "outcome"),
     [
-        (automatic(), STEADY, 1, Status.PASS),
-        (automatic(), RESTLESS, 5, Status.NOISY),
-        (automatic(), GROWN, 8, Status.FAIL),
-        (automatic(3), GROWN, 3, Status.FAIL),
-        (fixed(3), STEADY, 3, Status.PASS),
-        (fixed(3), RESTLESS, 3, Status.NOISY),
-        (fixed(3), GROWN, 8, Status.FAIL),
-        (fixed(8), STEADY, 8, Status.PASS),
-        (plain(2), GROWN, 2, Status.NOISY),
+        (HeadAlone(as_needed()), STEADY, 1, Status.PASS),
+        (HeadAlone(as_needed()), RESTLESS, 5, Status.NOISY),
+        (HeadAlone(as_needed()), GROWN, 8, Status.FAIL),
+        (HeadAlone(as_needed(3)), GROWN, 3, Status.FAIL),
+        (HeadAlone(fixed(3)), STEADY, 3, Status.PASS),
+        (HeadAlone(fixed(3)), RESTLESS, 3, Status.NOISY),
+        (HeadAlone(fixed(3)), GROWN, 8, Status.FAIL),
+        (HeadAlone(fixed(8)), STEADY, 8, Status.PASS),
+        (HeadAlone(Looks(2)), GROWN, 2, Status.NOISY),
     ],
 )
-def test_against_a_baseline_they_end_at_a_look_or_bear_out_what_is_worse(run, schedule, new, rounds, outcome):
+def test_against_a_baseline_they_end_at_a_look_or_bear_out_what_is_worse(run, strategy, head, rounds, outcome):
     """As soon as all is decided, or more rounds could not decide it; a test that fails has run them all."""
-    judging = replace(JUDGING, enough=max(3, len(schedule)))
-    course = Course(run, judging, schedule, Kept(STEADY))
-    assert rounds_of(run, course, new=new) == "n" * rounds
+    judging = replace(JUDGING, enough=max(3, strategy.looks.most))
+    course = Course(run, judging, strategy, Kept(STEADY))
+    assert rounds_of(run, course, head=head) == "h" * rounds
     assert status(course) is outcome
 
 
 @pytest.mark.parametrize(("kept", "shared", "rounds"), [((), False, 8), ((), True, 1)])
 def test_a_recording_runs_as_many_rounds_as_a_baseline_should_have(run, kept, shared, rounds):
     """One, where the process is other tests' as well: a second round of it would be no first one."""
-    course = Course(run, JUDGING, recorded(), Kept(kept))
-    assert rounds_of(run, course, shared=shared) == "n" * rounds
+    course = Course(run, JUDGING, HeadAlone(Looks(RECORDED, {1})), Kept(kept))
+    assert rounds_of(run, course, shared=shared) == "h" * rounds
 
 
 @pytest.mark.parametrize("baselines", [None, Kept(), Kept(STEADY, broken=True)])
 def test_with_nothing_to_compare_three_rounds_tell_the_scatter(run, baselines):
     """What cannot be read ends them at once, and fails the test at its end."""
-    course = Course(run, JUDGING, automatic(), baselines)
+    course = Course(run, JUDGING, HeadAlone(as_needed()), baselines)
     broken = baselines is not None and baselines.broken
-    assert rounds_of(run, course) == "n" * (1 if broken else 3)
+    assert rounds_of(run, course) == "h" * (1 if broken else 3)
     if broken:
         with pytest.raises(GomemError, match="cannot be read"):
             course.windows()
 
 
 @pytest.mark.parametrize(
-    ("schedule", "new", "ran", "outcome"),
+    ("strategy", "head", "ran", "outcome"),
     [
-        (automatically_paired(), STEADY, "nbbnnb", Status.PASS),
-        (automatically_paired(), GROWN, "nbbnnbbn" * 2, Status.FAIL),
-        (paired(3), STEADY, "nbbnnb", Status.PASS),
-        (paired(3), GROWN, "nbbnnbbn" * 2, Status.FAIL),
-        (paired(8), STEADY, "nbbnnbbn" * 2, Status.PASS),
-        (paired(2), GROWN, "nbbn", Status.NOISY),
+        (InTurns(as_needed(first=3)), STEADY, "hbbhhb", Status.PASS),
+        (InTurns(as_needed(first=3)), GROWN, "hbbhhbbh" * 2, Status.FAIL),
+        (InTurns(fixed(3)), STEADY, "hbbhhb", Status.PASS),
+        (InTurns(fixed(3)), GROWN, "hbbhhbbh" * 2, Status.FAIL),
+        (InTurns(fixed(8)), STEADY, "hbbhhbbh" * 2, Status.PASS),
+        (InTurns(fixed(2)), GROWN, "hbbh", Status.NOISY),
     ],
 )
-def test_two_sides_take_turns(run_against, schedule: Schedule, new, ran, outcome):
+def test_two_sides_take_turns(run_against, strategy: Strategy, head, ran, outcome):
     """And end after equally many rounds of each, at a look that decides all or once they have run them all."""
-    course = Course(run_against, JUDGING, schedule, None)
-    assert rounds_of(run_against, course, new=new) == ran
+    course = Course(run_against, JUDGING, strategy, None)
+    assert rounds_of(run_against, course, head=head) == ran
     (window,) = course.windows()
     assert window.base is not None
     assert len(window.rounds) == len(window.base.rounds) == len(ran) / 2
@@ -209,47 +210,86 @@ def test_two_sides_take_turns(run_against, schedule: Schedule, new, ran, outcome
 def test_the_base_side_is_judged_by_nothing_and_may_keep_its_heap(run_against):
     """A round that may be the last of its side keeps its profiles, since its service ends before the comparison."""
     judging = replace(JUDGING, markers=(budgets(live_heap="1kB"),))
-    course = Course(run_against, judging, automatically_paired(), None)
+    course = Course(run_against, judging, InTurns(as_needed(first=3)), None)
     kept = []
     while True:
         (gomem,) = course.round.gomems
-        assert gomem.side == course.round.side
-        assert gomem.judging.is_base == (gomem.side == "base")
+        assert gomem.side is course.round.plan.side
+        assert gomem.judging.only_measures == (gomem.side is Side.BASE)
         kept.append(gomem.keeps_heap)
         measure(run_against, course, 60 * MB)
         judged = gomem.measurements[0].record.verdicts
-        assert [verdict.status for verdict in judged] == ([] if gomem.side == "base" else [Status.FAIL])
+        assert [verdict.status for verdict in judged] == ([] if gomem.side is Side.BASE else [Status.FAIL])
         if not course.begin_round():
             break
     assert kept == [False] * 4 + [True] * 2
     assert [base is not None for _, base in course.last_pairs()] == [True]
-    assert course.last_new.side == "new"
+
+
+@dataclass(frozen=True)
+class Observing:
+    """Measured rounds of the sides, each but the first followed by an observed one."""
+
+    sides: tuple[Side, ...]
+    note: str = ""
+
+    def next(self, results: Results) -> RoundPlan | None:
+        done = sum(map(results.count, Side))
+        assert isinstance(results, Course)
+        if results.in_further_round and results.round.plan.role is Role.MEASURED:
+            return replace(results.round.plan, role=Role.OBSERVED)
+        return RoundPlan(self.sides[done]) if done < len(self.sides) else None
+
+    def expected(self, at: int) -> int:
+        return len(self.sides)
+
+
+def test_what_an_observed_round_reads_enters_no_metric(run_against):
+    """Neither medians, verdicts nor the base, and it counts for no round; budgets do not judge it."""
+    judging = replace(JUDGING, markers=(budgets(live_heap="70MB"),))
+    sides = (Side.HEAD, Side.BASE, Side.BASE, Side.HEAD, Side.HEAD, Side.BASE)
+    course = Course(run_against, judging, Observing(sides), None)
+    roles = []
+    while True:
+        roles.append(course.round.plan.role)
+        measure(run_against, course, 60 * MB if roles[-1] is Role.MEASURED else 900 * MB)
+        judged = course.round.measurements()[0].record.verdicts
+        assert len(judged) == (course.round.plan == RoundPlan(Side.HEAD))
+        if not course.begin_round():
+            break
+    assert roles.count(Role.OBSERVED) == 5
+    assert [course.count(side) for side in Side] == [3, 3]
+    (window,) = course.windows()
+    assert window.base is not None
+    assert window.rounds == window.base.rounds == ({"live_heap": 60 * MB},) * 3
+    assert {verdict.status for verdict in window.verdicts} == {Status.PASS}
+    assert [m.record.metrics[0].result.value for pair in course.last_pairs() for m in pair] == [60 * MB] * 2
 
 
 def test_a_base_side_that_is_lost_is_not_run_again(run_against):
     """The new side goes on alone, and the window says by the first reason why it is not compared."""
-    course = Course(run_against, JUDGING, paired(3), None)
+    course = Course(run_against, JUDGING, InTurns(fixed(3)), None)
     measure(run_against, course, 60 * MB)
     assert course.begin_round()
     course.lose_base("the old binary does not start")
     course.lose_base("another reason")
-    ran = course.round.side[0]
+    ran = course.round.plan.side.value[0]
     while course.begin_round():
-        ran += course.round.side[0]
+        ran += course.round.plan.side.value[0]
         measure(run_against, course, 60 * MB)
-    assert ran == "bnn"
+    assert ran == "bhh"
     (window,) = course.windows()
     assert (window.base, window.no_base) == (None, "on the base side: the old binary does not start")
     assert len(window.rounds) == 3
 
 
 def test_a_shared_process_runs_on_one_side_alone(run_against):
-    course = Course(run_against, JUDGING, plain(1), None, shares_process=True)
-    assert rounds_of(run_against, course) == "n"
+    course = Course(run_against, JUDGING, HeadAlone(Looks(1)), None, shares_process=True)
+    assert rounds_of(run_against, course) == "h"
     assert "shared by many tests" in course.windows()[0].no_base
 
 
 def test_what_one_round_did_not_measure_is_unavailable_in_all(run):
-    course = Course(run, JUDGING, plain(3), None)
-    assert rounds_of(run, course, new=(1 * MB, "no answer", 2 * MB)) == "nnn"
+    course = Course(run, JUDGING, HeadAlone(Looks(3)), None)
+    assert rounds_of(run, course, head=(1 * MB, "no answer", 2 * MB)) == "hhh"
     assert course.windows()[0].metrics[0].result == Unavailable("in round 2 of 3: no answer")

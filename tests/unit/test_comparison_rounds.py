@@ -1,4 +1,4 @@
-"""Several rounds made one window; the order in which the rounds of two sides take turns."""
+"""Several rounds made one window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from report_samples import metric, verdict, window
 
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.comparison.rounds import merged
-from pytest_gomem.comparison.schedule import LOOKS, automatic, automatically_paired, fixed, paired, plain, recorded
 from pytest_gomem.judge.conditions import ATTACHED, VARIES
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.results.keys import keys
@@ -108,39 +107,6 @@ def test_notes_that_differ_in_their_numbers_alone_are_told_once():
     """By the last of them; in the order of their first appearance."""
     rounds = [[window(notes=(f"forced {number} cycles", "lost a port"))] for number in (1, 23)]
     assert merged(rounds, JUDGING)[0].notes == ("forced 23 cycles", "lost a port")
-
-
-def test_schedules():
-    """Rounds of two sides take turns so that a steady drift bears on both alike; looks are fixed beforehand."""
-    assert (plain(3).sides, plain(3).looks) == (("new",) * 3, frozenset())
-    assert "".join(side[0] for side in paired(4).sides) == "nbbnnbbn" * 2
-    assert (len(automatic()), automatic().looks, automatic().confirms_only) == (8, frozenset(LOOKS), False)
-    assert (len(automatically_paired()), automatically_paired().looks) == (16, {6, 10, 16})
-    assert [at for at in range(16) if automatically_paired().may_be_last(at)] == [4, 5, 8, 9, 14, 15]
-    assert (len(recorded()), recorded().looks) == (8, {1})
-    for schedule in (automatic(), paired(8), paired(5), paired(11)):
-        drift = [at if side == "new" else -at for at, side in enumerate(schedule.sides)]
-        assert "base" not in schedule.sides or abs(sum(drift)) <= 1
-
-
-def test_a_fixed_number_of_rounds_grows_to_eight_only_to_bear_out_what_seems_worse():
-    """With fewer than 3 nothing seems worse; 8 and more are enough as they are."""
-    assert (len(fixed(3)), fixed(3).looks, fixed(3).confirms_only) == (8, {3, 5, 8}, True)
-    assert (len(fixed(6)), fixed(6).looks) == (8, {6, 8})
-    assert [(len(fixed(rounds)), set(fixed(rounds).looks)) for rounds in (1, 2, 8, 20)] == [
-        (1, set()),
-        (2, set()),
-        (8, set()),
-        (20, set()),
-    ]
-    assert (len(paired(3)), paired(3).looks) == (16, {6, 10, 16})
-    assert [len(paired(rounds)) for rounds in (1, 2, 8, 20)] == [2, 4, 16, 40]
-    assert [fixed(3).expected(at) for at in (1, 3, 4, 6)] == [3, 3, 5, 8]
-    assert (len(fixed(3, 3)), fixed(3, 3).looks, len(fixed(5, 3))) == (3, frozenset(), 5)
-    assert (len(automatic(3)), automatic(3).looks, automatic(12).looks) == (3, {1, 3}, {1, 3, 5, 8, 12})
-    assert (len(automatically_paired(4)), automatically_paired(4).looks) == (8, {6, 8})
-    assert [paired(3).expected(at) for at in (6, 7, 11)] == [6, 10, 16]
-    assert (automatic().expected(1), automatically_paired().expected(1), plain(3).expected(1)) == (1, 6, 3)
 
 
 def test_a_process_that_is_not_ours_is_the_same_window_in_each_round():

@@ -8,7 +8,7 @@ import pytest
 from report_samples import window
 
 from pytest_gomem.base.errors import Place
-from pytest_gomem.comparison.schedule import is_decided
+from pytest_gomem.comparison.compare import is_decided
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.judge.regressions import BY_DEFAULT, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
