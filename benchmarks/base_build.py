@@ -1,4 +1,4 @@
-"""How long the base side of a comparison takes to build once the new side is built, of a module of 60 packages.
+"""How long the base side of a comparison takes to build once the head is built, of a module of 60 packages.
 
 Two commits, one package of which differs. Without -trimpath a commit's own folder has the whole module compiled anew;
 with it, what is equal comes out of Go's cache. Each way has a module of its own, that no cache knows.
@@ -17,7 +17,7 @@ from common import small_asked, table, verdict, workshop
 from pytest_gomem.config.file import load_config
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.launch.build import build_once
-from pytest_gomem.launch.sides import Against, BaseSide, NewSide, Origin
+from pytest_gomem.launch.sides import Against, BaseSide, HeadSide, Origin
 from pytest_gomem.launch.toolchain import find_toolchain
 
 PACKAGES, FUNCTIONS = 60, 150
@@ -66,7 +66,7 @@ def seconds(side: Origin, config: ServiceConfig, out: Path) -> float:
 
 
 def both_sides(room: Path, packages: int, flags: str) -> tuple[float, float]:
-    """Seconds that the new side takes to build, and the base side after it."""
+    """Seconds that the head takes to build, and the base side after it."""
     repository = room / "many"
     write_module(repository, packages)
     git(repository, "init", "--quiet")
@@ -78,7 +78,7 @@ def both_sides(room: Path, packages: int, flags: str) -> tuple[float, float]:
     path = repository / "gomem.yaml"
     path.write_text(f"version: 1\nservices: {{many: {{build: {{package: ., flags: {flags}}}}}}}\n")
     config, against = load_config(path, {}).services["many"], Against("HEAD~1")
-    return seconds(NewSide(against), config, room / "bin"), seconds(BaseSide(against, room), config, room / "bin")
+    return seconds(HeadSide(against), config, room / "bin"), seconds(BaseSide(against, room), config, room / "bin")
 
 
 def main() -> int:
@@ -95,7 +95,7 @@ def main() -> int:
         (name, f"{new:.2f} s", f"{base:.2f} s")
         for name, (new, base) in (("-trimpath=false", apart), ("shared cache", shared))
     ]
-    table(f"building both sides of a module of {packages} packages", ("", "new side", "base side"), rows)
+    table(f"building both sides of a module of {packages} packages", ("", "head", "base side"), rows)
     print(f"the base side takes {ratio:.0%} of its time without a shared cache")
     return verdict([f"more than {MOST:.0%}"] if ratio > MOST else [])
 

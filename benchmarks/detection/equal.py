@@ -236,7 +236,7 @@ def rounds_to_find(
 ) -> Iterator[int]:
     """Of each comparison of a pair of workloads the rounds that a red took, 0 where it was not red by the metric.
 
-    change: the share by which the figures of the new side are raised.
+    change: the share by which the figures of the head are raised.
     """
     random = Random(f"{pair} {metric} {change}")
     before, after = (pool.rounds[name] for name in pair)

@@ -172,7 +172,7 @@ class Judge:
         return sum(found), len(found)
 
     def course_alarms(self, strategy: HeadAlone | InTurns, workload: str, count: int) -> tuple[int, int, int]:
-        """False alarms, comparisons, and the rounds of the new side that they took in all."""
+        """False alarms, comparisons, and the rounds of the head that they took in all."""
         ops = int(self.pool.rounds[workload][0].get("ops", REQUESTS))
         course = Course(strategy, ops)
         found = [course.found(*sides) for sides in self.draws(workload, course.most, count, workload)]
@@ -241,7 +241,7 @@ def show_curves(judge: Judge, draws: int) -> None:
 
 
 def show_workloads(workloads: Judge, draws: int) -> None:
-    """4, of other workloads: their own rounds, the figures of the new side raised by that share."""
+    """4, of other workloads: their own rounds, the figures of the head raised by that share."""
     rows = []
     for name, rounds in workloads.pool.rounds.items():
         course = Course(InTurns(as_needed(first=FEWEST)), int(rounds[0]["ops"]))

@@ -35,7 +35,7 @@ _MISMATCH = 1.01  # above 1: of two ways to explain the same difference, the one
 
 @dataclass(frozen=True)
 class _Pair:
-    """A line of the new side with its like on the base side, if it has one.
+    """A line of the head with its like on the base side, if it has one.
 
     is_doubtful: it grew by a guess at which lines are alike, and not where another guess is made.
     """
@@ -66,9 +66,9 @@ def culprits_between(
     there: str,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
 ) -> Findings:
-    """The lines that hold, or made, more on the new side than chance makes any line, and 1% of what the first does.
+    """The lines that hold, or made, more on the head than chance makes any line, and 1% of what the first does.
 
-    metric: a key of SAMPLE_OF. new, base: profiles of the same work. module: the user's own, on the new side.
+    metric: a key of SAMPLE_OF. new, base: profiles of the same work. module: the user's own, on the head.
     there: where the base is, in words: "on the base side".
     base may be compact: a line that it lacks may have had as much there as it says that it left out.
     counts: whether the samples of a profile's stack are looked at, such as those of a budget's functions.

@@ -29,9 +29,9 @@ from pytest_gomem.stats.decision import FEWEST
 class Course:
     """The rounds of one test, as its strategy plans them; the first one has begun.
 
-    shares_process: the test's process is other tests' as well, so that it runs on the new side alone.
+    shares_process: the test's process is other tests' as well, so that it runs on the head alone.
     keeps_heap: each window's heap profile is taken at its close, in all rounds alike, so that all measure the same.
-    troubles: what went wrong on the new side and fails the test; with one of them no further round begins.
+    troubles: what went wrong on the head and fails the test; with one of them no further round begins.
     """
 
     def __init__(

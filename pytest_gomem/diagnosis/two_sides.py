@@ -82,10 +82,10 @@ def closing_heap(measurement: Measurement) -> Profile:
 
 def no_peaks(new: Profile | Unavailable, base: Profile | Unavailable) -> str:
     """Which side kept no profile of its peak, and why."""
-    sides = {"the new side": new, "the base side": base}
+    sides = {"the head": new, "the base side": base}
     reasons = {side: reason for side, peak in sides.items() if (reason := reason_of(peak))}
     if len(reasons) == len(sides) and len(set(reasons.values())) == 1:
-        return f"neither side kept one of its peak: {reasons['the new side']}"
+        return f"neither side kept one of its peak: {reasons['the head']}"
     return "; ".join(f"{side} kept none of its peak: {reason}" for side, reason in reasons.items())
 
 

@@ -44,13 +44,13 @@ def regression_verdicts(
     """The verdict of each figure that is compared: those with a `regression` limit, and by default PRIMARY.
 
     base, new: the rounds of either side. against: what the base is, for the words: "origin/main (1a2b3c)".
-    base_grows, enough: see `compare`. missing: why the new side has no figure of a metric; one counts as measured on a
-    side if every round has it. lone: why more rounds of the new side would tell no more, "" where they would.
+    base_grows, enough: see `compare`. missing: why the head has no figure of a metric; one counts as measured on a
+    side if every round has it. lone: why more rounds of the head would tell no more, "" where they would.
     not_comparable: the metrics whose figures do not compare, each with the reason: shown, and failing nothing.
     left_out: those that the base is without, since they were too noisy, each with the reason: nothing is said of one
     that no budget asked for; one that a budget did cannot be judged, which fails under `strict`.
     One that no budget asked for is left out where neither side measured it, and NO_BASELINE where one did not;
-    what a budget asked for, or any under `strict`, is UNAVAILABLE if the new side did not measure it, which fails.
+    what a budget asked for, or any under `strict`, is UNAVAILABLE if the head did not measure it, which fails.
     """
     asked = {figure_of(budget): budget for budget in budgets if budget.regression is not None}
     metrics = {**metrics, **_of_functions(asked, [*base, *new])}

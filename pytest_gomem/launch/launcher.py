@@ -23,7 +23,7 @@ from pytest_gomem.launch.ending import both_ends
 from pytest_gomem.launch.launched import SOCKET, Launched, SocketFolders, discard, remove_folders
 from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_gctrace, program_of
-from pytest_gomem.launch.sides import NewSide, Origin, Source
+from pytest_gomem.launch.sides import HeadSide, Origin, Source
 from pytest_gomem.observe import kernel
 from pytest_gomem.supervisor.client import KeptChild, SupervisorClient
 from pytest_gomem.supervisor.protocol import ExitRecord, LaunchRequest
@@ -94,7 +94,7 @@ class Launcher:
         """
         hidden = values_of_variables(_texts(config, overrides), os.environ)
         try:
-            return self._launched(config, overrides, hidden, until_ready=until_ready, origin=origin or NewSide())
+            return self._launched(config, overrides, hidden, until_ready=until_ready, origin=origin or HeadSide())
         except LaunchError as error:
             raise error.reworded(lambda text: unexpanded(text, hidden)) from None
 

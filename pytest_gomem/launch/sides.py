@@ -89,7 +89,7 @@ class Against:
         return what if self.toolchain is None else f"{what}, built by {self.toolchain}"
 
 
-class NewSide:
+class HeadSide:
     """The working tree as it is, built by the usual Go: what is judged."""
 
     def __init__(self, against: Against | None = None) -> None:
@@ -116,7 +116,7 @@ class NewSide:
 
 
 class BaseSide:
-    """What the new side is held against. otherwise: where its files go when the user's cache cannot be written."""
+    """What the head is held against. otherwise: where its files go when the user's cache cannot be written."""
 
     def __init__(self, against: Against, otherwise: Path) -> None:
         self._against = against

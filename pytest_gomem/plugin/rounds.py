@@ -91,7 +91,7 @@ def _rounds(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, A
 
 @contextlib.contextmanager
 def _one_benchmark(item: pytest.Item) -> Iterator[None]:
-    """Leave pytest-benchmark the first round's timing alone, which is the new side's: it lists one line for each."""
+    """Leave pytest-benchmark the first round's timing alone, which is the head's: it lists one line for each."""
     listed = getattr(getattr(item.config, "_benchmarksession", None), "benchmarks", [])
     known = len(listed)
     try:

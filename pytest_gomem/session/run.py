@@ -26,7 +26,7 @@ from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.launch.launched import Launched, discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
-from pytest_gomem.launch.sides import Against, BaseSide, NewSide, Origin
+from pytest_gomem.launch.sides import Against, BaseSide, HeadSide, Origin
 from pytest_gomem.load.drivers import LoadDriver
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.observe.sources import SOURCES, Source
@@ -117,7 +117,7 @@ class Run:
     @cached_property
     def _origins(self) -> Mapping[Side, Origin]:
         against = self.settings.against
-        head = NewSide(against)
+        head = HeadSide(against)
         return {Side.HEAD: head, Side.BASE: BaseSide(against, self.settings.run_dir) if against else head}
 
     def service_config(self, name: str | None) -> ServiceConfig:

@@ -30,7 +30,7 @@ def seconds_of(rounds: _Rounds) -> tuple[float, ...]:
 
 
 def by_clock(metric: str, base: _Rounds, new: _Rounds) -> float:
-    """What the longer windows of the new side allocated by the clock, in the metric's unit; 0 where nobody knows.
+    """What the longer windows of the head allocated by the clock, in the metric's unit; 0 where nobody knows.
 
     Per second no more than all that the base allocated: what is beyond is new there, or work that was left over, and
     not the clock's. One round that stalled makes the windows no longer than their medians are.
@@ -56,7 +56,7 @@ def made_by_clock(excused: float, own: float, least: float, unit: Unit) -> str:
 
 
 def took_longer(base: _Rounds, new: _Rounds) -> bool:
-    """Whether the windows of the new side took longer, so that the clock may explain what they allocated more."""
+    """Whether the windows of the head took longer, so that the clock may explain what they allocated more."""
     before, now = seconds_of(base), seconds_of(new)
     return bool(before and now) and median(now) > median(before)
 

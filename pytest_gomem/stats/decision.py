@@ -62,7 +62,7 @@ class Status(Enum):
 class Comparison:
     """How one metric's rounds compare; base and new are medians, change = new - base, all in the metric's unit.
 
-    interval: of the change, 95%. rounds: of the base and of the new side. rounds_needed: of the new side, to tell what
+    interval: of the change, 95%. rounds: of the base and of the head. rounds_needed: of the head, to tell what
     these cannot, and base_needed of the base; None where they can, or where 50 could not. threshold: what a change of
     these rounds had to exceed, unless 8 of each side lie apart. smallest_visible: a worsening that other rounds like
     these would find 19 times in 20, as many as a run takes before it fails. Both are None where nothing would do.
@@ -115,7 +115,7 @@ def compare(
     """
     case = _Case(metric, base, new, tolerance, ops, base_grows, is_asked, enough, by_clock)
     if not new:
-        return case.outcome(Status.UNAVAILABLE, reason="there are no figures of the new side")
+        return case.outcome(Status.UNAVAILABLE, reason="there are no figures of the head")
     if not base:
         return case.outcome(Status.NO_BASELINE, reason="there is nothing to compare with")
     if metric.noise is Noise.NOISY:

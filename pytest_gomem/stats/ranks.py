@@ -65,7 +65,7 @@ def smallest_p(base: int, new: int) -> float:
 
 
 def tied_p(base: Sequence[float], new: Sequence[float]) -> float:
-    """The share of all ways to choose the new side whose sum of midranks is no smaller than this one's.
+    """The share of all ways to choose the head whose sum of midranks is no smaller than this one's.
 
     The ways are counted by their size and the sum of their doubled midranks, which are whole.
     """

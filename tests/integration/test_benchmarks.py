@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NAMED = {
     "agent_cost": ("binary", "bytes allocated", "0 lost", "spike of 200 MB and 5 ms: named 3 of 3"),
     "agent_cpu": ("extra CPU per request", "streaming"),
-    "base_build": ("new side", "base side", "of its time without a shared cache"),
+    "base_build": ("head", "base side", "of its time without a shared cache"),
     "bill": ("guilty row", "garbage under GOGC=400", "most unexplained"),
     "peak_profile": ("guilty line named first", "killed at its peak"),
     "split_stderr": ("with the split", "without a whole line"),

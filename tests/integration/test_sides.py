@@ -30,7 +30,7 @@ from pytest_gomem.git.repository import Repository, git
 from pytest_gomem.launch import go_versions
 from pytest_gomem.launch.build import binary_info, build_once, locate
 from pytest_gomem.launch.go_versions import named_toolchain
-from pytest_gomem.launch.sides import Against, BaseSide, NewSide, Source
+from pytest_gomem.launch.sides import Against, BaseSide, HeadSide, Source
 from pytest_gomem.launch.toolchain import find_toolchain, go_bin
 from pytest_gomem.pprof.group import package_of
 
@@ -104,7 +104,7 @@ class TestTrimpath:
         made.commit(**{"go.mod": GO_MOD, "main.go": main.format("one"), "kept/kept.go": kept})
         made.commit(**{"main.go": main.format("two")})
         config, against = service(made.folder, {"package": ".", "flags": flags}), Against("HEAD~1")
-        with NewSide(against).source(config) as new, BaseSide(against, tmp_path).source(config) as base:
+        with HeadSide(against).source(config) as new, BaseSide(against, tmp_path).source(config) as base:
             assert "example.com/app/kept" in self.compiled(new, tmp_path / "new")
             second = self.compiled(base, tmp_path / "base")
         assert "example.com/app" in second
@@ -115,10 +115,10 @@ class TestTrimpath:
         config, against = service(repository.folder), Against("HEAD~1")
         for flags, expected in (("-trimpath=false", ()), ("-mod=mod -trimpath", ()), ("-mod=mod", ("-trimpath",))):
             monkeypatch.setenv("GOFLAGS", flags)
-            with NewSide(against).source(config) as new, BaseSide(against, tmp_path).source(config) as base:
+            with HeadSide(against).source(config) as new, BaseSide(against, tmp_path).source(config) as base:
                 assert new.build.flags == expected
                 assert base.build.flags == (*expected, "-buildvcs=false")
-        with NewSide().source(config) as alone:
+        with HeadSide().source(config) as alone:
             assert alone.build.flags == ()
 
     def test_lines_are_found_again(self, tmp_path):
@@ -138,7 +138,7 @@ class TestTrimpath:
         for file in ("app/where.go", "lib/lib.go"):
             path = made.folder / file
             path.write_text(path.read_text().replace("\n\nfunc", "\n\n// changed\nfunc").replace("_, file", "_ , file"))
-        with NewSide(Against("HEAD")).source(service(made.folder, "./app")) as new:
+        with HeadSide(Against("HEAD")).source(service(made.folder, "./app")) as new:
             binary = built(new, tmp_path / "out")
             told = [line.rsplit(" ", 1) for line in printed(binary).splitlines()]
             side = Built(binary, binary_info(binary), new)
@@ -156,12 +156,12 @@ class TestTrimpath:
 
 class TestCommit:
     def test_other_side_is_the_commit_and_nothing_is_touched(self, repository, tmp_path, cache):
-        """The base is the commit's files, the new side the working tree; the repository notices nothing."""
+        """The base is the commit's files, the head the working tree; the repository notices nothing."""
         (repository.folder / "main.go").write_text(MAIN.format("three, not committed"))
         before, config = repository.state(), service(repository.folder)
         base = BaseSide(Against("HEAD~1"), tmp_path)
         assert base.check([config]) == ()
-        with base.source(config) as source, NewSide(Against("HEAD~1")).source(config) as new:
+        with base.source(config) as source, HeadSide(Against("HEAD~1")).source(config) as new:
             assert printed(built(source, tmp_path / "out")) == "one"
             assert printed(built(new, tmp_path / "out")) == "three, not committed"
             assert source.ref == f"HEAD~1 ({source.revision[:12]})"
@@ -224,7 +224,7 @@ class TestCommit:
         (repository.folder / "made.go").write_text('package main\n\nfunc made() { println("made") }\n')
         (repository.folder / "go.work").write_text("go 1.21\n\nuse .\n")
         config = service(repository.folder)
-        with NewSide(Against("HEAD")).source(config) as new:
+        with HeadSide(Against("HEAD")).source(config) as new:
             assert printed(built(new, tmp_path / "out")) == "made"
         with pytest.raises(BuildError, match="undefined: made"):
             base_says(config, Against("HEAD"), tmp_path)
@@ -435,9 +435,9 @@ class TestCache:
 
 class TestBinaries:
     def test_binary_stands_for_the_only_program(self, repository, tmp_path):
-        """`compare BINARY`: the base is that file, and the new side is built without the agent it cannot have."""
+        """`compare BINARY`: the base is that file, and the head is built without the agent it cannot have."""
         config, against = service(repository.folder), Against(binary=tmp_path / "other")
-        with BaseSide(against, tmp_path).source(config) as base, NewSide(against).source(config) as new:
+        with BaseSide(against, tmp_path).source(config) as base, HeadSide(against).source(config) as new:
             assert (base.build, base.command, base.ref) == (None, (f"{tmp_path}/other",), f"{tmp_path}/other")
             assert (base.agent, new.agent) == (False, False)
 

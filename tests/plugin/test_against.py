@@ -208,7 +208,7 @@ def test_sides_that_are_the_same(project):
 
 
 def test_what_the_base_side_alone_cannot_do(project):
-    """Its body fails, or its service is not there yet: no comparison, with the reason; budgets judge the new side.
+    """Its body fails, or its service is not there yet: no comparison, with the reason; budgets judge the head.
 
     Under --gomem-strict that fails the tests.
     """
@@ -293,7 +293,7 @@ def test_what_is_one_process_on_both_sides_is_not_compared(project):
 
 
 def test_a_fixture_that_fails_in_its_teardown_is_the_fault_of_its_own_side(project):
-    """On the new side it fails the test, though the base side is next; on the base side it costs the comparison."""
+    """On the head it fails the test, though the base side is next; on the base side it costs the comparison."""
     made, repository = project
     new = 'package main\n\nimport "net/http"\n\nfunc init() {\n\thttp.HandleFunc("/new", handle)\n}\n'
     repository.commit(**{"new.go": new})

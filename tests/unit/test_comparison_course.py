@@ -267,7 +267,7 @@ def test_what_an_observed_round_reads_enters_no_metric(run_against):
 
 
 def test_a_base_side_that_is_lost_is_not_run_again(run_against):
-    """The new side goes on alone, and the window says by the first reason why it is not compared."""
+    """The head goes on alone, and the window says by the first reason why it is not compared."""
     course = Course(run_against, JUDGING, InTurns(fixed(3)), None)
     measure(run_against, course, 60 * MB)
     assert course.begin_round()

@@ -18,10 +18,10 @@ def test_the_side_without_a_profile_of_its_peak_is_named():
     """One side, both for one reason, or each for its own."""
     no_cycle, not_said = Unavailable("no GC cycle ended"), Unavailable("it is not said")
     assert no_peaks(HEAP, no_cycle) == "the base side kept none of its peak: no GC cycle ended"
-    assert no_peaks(not_said, HEAP) == "the new side kept none of its peak: it is not said"
+    assert no_peaks(not_said, HEAP) == "the head kept none of its peak: it is not said"
     assert no_peaks(not_said, Unavailable("it is not said")) == "neither side kept one of its peak: it is not said"
     assert no_peaks(not_said, no_cycle) == (
-        "the new side kept none of its peak: it is not said; the base side kept none of its peak: no GC cycle ended"
+        "the head kept none of its peak: it is not said; the base side kept none of its peak: no GC cycle ended"
     )
 
 
