@@ -1,1 +1,1 @@
-"""What every other room stands on: errors, units, names, files, locks and commands."""
+"""What every other room builds on: errors, units, names, files, locks and commands."""

@@ -1,4 +1,4 @@
-"""What time it is, how much of a deadline is left, and who has let one pass."""
+"""The time, deadlines, and sources that let one pass."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def today() -> date:
 
 
 class Deadline:
-    """The instant, `seconds` from now, by which a whole wait must have ended."""
+    """A deadline, `seconds` from now."""
 
     __slots__ = ("_end", "seconds")
 
@@ -30,7 +30,7 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds until then, more than 0; raises TimeoutError when it has come."""
+        """Seconds left, more than 0; raises TimeoutError when none is left."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -38,14 +38,14 @@ class Deadline:
 
 
 class Silence:
-    """Of one source: kept from its first timeout until `forget`, which whoever opens a window calls."""
+    """Remembers that a source did not answer in time, until `forget` at the opening of the next window."""
 
     def __init__(self) -> None:
         self._reason = ""
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """One question. Raises ObserveTimeout at once, with the first one's reason, while the source is silent."""
+        """Ask the source once; while it is silent, raises ObserveTimeout at once, with the first reason."""
         if self._reason:
             raise ObserveTimeout(self._reason)
         try:
@@ -55,7 +55,7 @@ class Silence:
             raise
 
     def expect(self, reason: str) -> None:
-        """Do not ask at all: it is known why there would be no answer."""
+        """Don't ask at all: it is known why there would be no answer."""
         self._reason = reason
 
     def forget(self) -> None:

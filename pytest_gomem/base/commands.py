@@ -1,4 +1,4 @@
-"""Runs a command within a time limit, and ends it with everything it started when the time is over."""
+"""Runs a command within a time limit. When the time is over, it ends with everything that it started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _runners: list[Runner] = []
 
 @contextlib.contextmanager
 def run_by(runner: Runner) -> Iterator[None]:
-    """Let `runner` run the commands of this process meanwhile."""
+    """Inside of the block, `runner` runs the commands of this process."""
     _runners.append(runner)
     try:
         yield
@@ -39,7 +39,7 @@ def output_within(
 ) -> tuple[int, str, str]:
     """The exit status, stdout and stderr; raises OSError where it cannot run, TimeoutError where it takes longer.
 
-    errors: what becomes of bytes that are no UTF-8. when_slow: called once, after SLOW seconds.
+    errors: how bytes that are not UTF-8 are decoded. when_slow: called once, after SLOW seconds.
     """
     if seconds <= 0:
         raise TimeoutError("no time was left")
@@ -68,7 +68,7 @@ def _by_ourselves(command: Sequence[str], cwd: Path, env: Mapping[str, str], end
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        start_new_session=True,  # a group of its own, so that the compilers that go starts end with it
+        start_new_session=True,  # a group of its own, so that the compilers started by go end with it
     )
     output: list[tuple[bytes, bytes]] = []
 
@@ -89,7 +89,7 @@ def _by_ourselves(command: Sequence[str], cwd: Path, env: Mapping[str, str], end
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the group: its children hold the pipes, and live on, also where the command itself has ended."""
+    """Kill the process group: children hold the pipes, and can outlive the command itself."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses where only zombies are left
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""The errors a user can cause: one base class, one class per kind of mistake, the facts as attributes."""
+"""The errors that a user can cause: a base class, and one class for each kind of mistake."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_gomem.base.printable import printable, printable_lines
 
 
 class Place(NamedTuple):
-    """Where something was declared: a file, a 1-based line and a dotted key; parts that are unknown are empty or 0."""
+    """Where something was declared: file, line (from 1) and dotted key. Unknown parts are empty or 0."""
 
     file: str = ""
     line: int = 0
@@ -25,9 +25,9 @@ class Place(NamedTuple):
 
 
 class GomemError(Exception):
-    """Base of every error that is the user's to mend; `str(error)` is the whole text to show, without a traceback.
+    """Base of all errors that the user can correct; `str(error)` is the whole text to show, without a traceback.
 
-    Whatever it quotes, of a file, a log or another program, stands in it as printable text.
+    What it quotes from a file, a log or another program is made printable.
     """
 
     def __str__(self) -> str:
@@ -54,10 +54,10 @@ class ConfigErrors(GomemError):
 
 
 class LockedError(GomemError, TimeoutError):
-    """A lock between processes was waited for in vain. path: of the file or folder; holders: who has it, if known."""
+    """A lock stayed held by another process for too long. path: file or folder; holders: who has it, if known."""
 
     def __init__(self, path: str, seconds: float, holders: Iterable[str]) -> None:
-        who = ", ".join(holders) or "nobody can tell which process, another run of pytest most likely"
+        who = ", ".join(holders) or "it is not known which, most likely another run of pytest"
         super().__init__(
             f"{path} stayed locked for {seconds:.0f} s by another process: {who}\n"
             "  let it finish, continue it if it is stopped, or end it; the lock ends with it"
@@ -69,7 +69,7 @@ class ToolchainError(GomemError):
 
 
 class BuildError(GomemError):
-    """`go build` failed; carries the compiler's own words."""
+    """`go build` failed; holds the compiler's output."""
 
     def __init__(self, service: str, command: list[str], cwd: str, output: str) -> None:
         self.service, self.command, self.cwd, self.output = printable(service), command, cwd, printable_lines(output)
@@ -78,7 +78,7 @@ class BuildError(GomemError):
 
 
 class LaunchError(GomemError):
-    """A service could not be started or did not become ready. log_title: what `log_tail` is, in words."""
+    """A service did not start or did not become ready. log_title: a title for `log_tail`."""
 
     def __init__(self, service: str, message: str, log_tail: str = "", log_title: str = "last log lines") -> None:
         self.service, self.message, self.log_tail = printable(service), message, printable_lines(log_tail)
@@ -87,12 +87,12 @@ class LaunchError(GomemError):
         super().__init__(f"service '{self.service}': {message}{tail}")
 
     def reworded(self, reword: Callable[[str], str]) -> LaunchError:
-        """The same error in other words."""
+        """The same error with another text."""
         return type(self)(self.service, reword(self.message), reword(self.log_tail), self.log_title)
 
 
 class ServiceDied(LaunchError):
-    """A service ended while it was needed: exit status, signal, panic or OOM kill stand in the message."""
+    """A service ended while it was needed. The message has its exit status, signal, panic or OOM kill."""
 
 
 class SupervisorError(GomemError):
@@ -100,21 +100,21 @@ class SupervisorError(GomemError):
 
 
 class ObserveError(GomemError):
-    """A source of figures could not be read; becomes the reason of an unavailable metric where that is enough."""
+    """A source of figures could not be read; often becomes the reason of an unavailable metric."""
 
 
 class NoSource(ObserveError):
-    """Nobody tells these figures: it is not there, rather than silent."""
+    """There is no source of these figures at all."""
 
 
 class ObserveTimeout(ObserveError):
-    """A source of figures did not answer in time: who is asked again may wait as long again."""
+    """A source of figures did not answer in time. To ask again may take as long again."""
 
 
 class LoadError(GomemError):
     """A load had failing requests or missed its rate, and that was not allowed; or a single request got no answer.
 
-    kind: what became of a single request, in the words by which reports count failures.
+    kind: what happened to a single request, in the words by which reports count failures.
     """
 
     def __init__(self, message: str, kind: str = "") -> None:
@@ -123,7 +123,7 @@ class LoadError(GomemError):
 
 
 class BudgetBroken(GomemError, AssertionError):
-    """A budget was broken, or could not be judged for want of its metric; `headline` says the first in one line."""
+    """A budget was broken, or its metric is unavailable; `headline` is one line about the first."""
 
     def __init__(self, text: str, headline: str) -> None:
         self.headline = headline

@@ -15,12 +15,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Replace a file at once: readers never see half of it, and it stays as it was where the disk is full.
 
     Missing folders are made. A link keeps pointing to its file; a device or pipe (/dev/stdout) is written to directly.
-    Raises OSError, which names the file.
+    Raises OSError with the file's name.
     """
     data = content.encode() if isinstance(content, str) else content
     try:
         _write_whole(path, data)
-    except OSError as error:  # that of a write, as on a full disk, names none; that of a rename the temporary one
+    except OSError as error:  # without a name from a write (full disk), with the temporary one from a rename
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
@@ -29,7 +29,7 @@ def _write_whole(path: Path, data: bytes) -> None:
         path.write_bytes(data)
         return
     target = path.resolve()
-    if not target.parent.exists():  # a parent that is a file is refused below, in better words
+    if not target.parent.exists():  # a parent that is a file gets a better message below
         target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -39,35 +39,35 @@ def _write_whole(path: Path, data: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-_MARK = ".held"  # locked by each process of the run, which ends with them, whatever becomes of them
+_MARK = ".held"  # each process of the run holds a lock on it, which ends with the process
 
 
 @contextlib.contextmanager
 def run_folder(prefix: str, parent: str | None = None) -> Iterator[Path]:
     """A private folder among the temporary files, or in `parent`, removed at the end.
 
-    What runs of the same prefix have left there that were killed by SIGKILL is removed first: nobody else does.
+    First removes the folders of this prefix that killed runs have left there.
     """
     _remove_left(prefix, parent or tempfile.gettempdir())
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         file = stack.enter_context((folder / f"{_MARK}.new").open("w"))
-        with contextlib.suppress(OSError):  # a file system without locks: then nobody can tell that it was left
+        with contextlib.suppress(OSError):  # a file system without locks: left folders can't be recognised
             fcntl.flock(file, fcntl.LOCK_SH)
-        # Named when it is locked: between the two it would seem to have been left.
+        # Renamed after it is locked: before, it would look like one that was left.
         (folder / f"{_MARK}.new").rename(folder / _MARK)
         yield folder
 
 
 def is_here(folder: Path) -> bool:
-    """Whether it is a run's folder that this process can use: one of another machine is not."""
+    """Whether it is a run's folder on this machine."""
     return (folder / _MARK).exists()
 
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[Path]:
-    """The folder of a run that another process began, which stays while this one needs it."""
+    """Keep the folder of a run that another process began, while this one needs it."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             file = stack.enter_context((folder / _MARK).open())
@@ -79,7 +79,7 @@ def _remove_left(prefix: str, parent: str) -> None:
     """Remove the folders of this user that no process holds."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
-            # A link may lead anywhere, and root may remove what is another user's.
+            # Not links, which lead anywhere, and not other users' folders, which root could remove.
             if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False) and _is_ours(entry):
                 _remove_if_left(Path(entry.path))
 
@@ -89,7 +89,7 @@ def _is_ours(entry: os.DirEntry[str]) -> bool:
 
 
 def _remove_if_left(folder: Path) -> None:
-    # Without a mark it is somebody else's, or was killed in its first moment.
+    # Without a mark it is not ours, or its run was killed at once.
     with contextlib.suppress(OSError), (folder / _MARK).open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)
@@ -98,8 +98,8 @@ def _remove_if_left(folder: Path) -> None:
 def cache_dir(kind: str, otherwise: Path) -> Path:
     """The folder `pytest-gomem/KIND` of the user's cache (XDG_CACHE_HOME, else ~/.cache), made if need be.
 
-    Where that is another user's, whose locks we could not hold, `KIND-UID` beside it is ours; where nothing can be
-    written there, `pytest-gomem/KIND` below `otherwise`.
+    If it belongs to another user, whose locks we can't hold, it is `KIND-UID` instead; if nothing can be written there,
+    `pytest-gomem/KIND` below `otherwise`.
     """
     said = os.environ.get("XDG_CACHE_HOME", "")
     usual = Path(said) if said.startswith("/") else Path("~/.cache").expanduser()

@@ -1,4 +1,4 @@
-"""What the supervisor and the load driver share: what they import, and whether they are stopped."""
+"""What the supervisor and the load driver share: their import path, and whether they are stopped."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest_gomem
 
 
 def helper_path(library: str) -> list[str]:
-    """Folders of this package and of one library, to be put behind the standard library on sys.path.
+    """Folders of this package and of one library, to be put after the standard library on sys.path.
 
-    Not the test's sys.path: a tests/ folder stands at its front, and a file such as tests/queue.py would be taken for
-    Python's own module.
+    Not the test's sys.path: it begins with a tests/ folder, where a file such as tests/queue.py would hide Python's own
+    module.
     """
     spec = importlib.util.find_spec(library)
     assert spec is not None

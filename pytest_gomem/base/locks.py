@@ -1,4 +1,4 @@
-"""Locks between processes, on files and folders: each is waited for up to a bound, and ends with its holder."""
+"""Locks between processes, on files and folders. Each has a longest wait, and ends with its holder."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1
 def locked_folder(folder: Path) -> Iterator[None]:
     """Be the only one of us to change files of a folder; waits for others, whose lock ends with their process.
 
-    The folder itself is locked: a file that is replaced would take its lock along. Raises OSError: LockedError, which
-    is one, after a minute.
+    The folder itself is locked: a file that is replaced would take its lock along. Raises OSError; after a minute
+    LockedError, which is an OSError.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -35,9 +35,9 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked_file(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold a file's lock, waiting for it; it ends with the process, whatever becomes of that.
+    """Wait for a file's lock and hold it; it ends with the process.
 
-    Who holds it alone may remove the file. Raises LockedError after 10 minutes.
+    The holder of an exclusive lock may remove the file. Raises LockedError after 10 minutes.
     """
     deadline = Deadline(_LONGEST_FOR_A_FILE)
     while True:
@@ -50,7 +50,7 @@ def locked_file(path: Path, *, shared: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked_if_free(path: Path) -> Iterator[bool]:
-    """Hold a file's lock if nobody does; False where somebody did."""
+    """Hold a file's lock if it is free; yields False if it is not."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,7 +61,7 @@ def locked_if_free(path: Path) -> Iterator[bool]:
 
 
 def _lock(descriptor: int, path: Path, kind: int, deadline: Deadline) -> None:
-    """Asked for again and again: a wait in the kernel has no end where the holder is stopped."""
+    """Ask again and again: the kernel would wait without end for a holder that is stopped."""
     pause = _FIRST_PAUSE
     while True:
         try:
@@ -78,13 +78,13 @@ def _lock(descriptor: int, path: Path, kind: int, deadline: Deadline) -> None:
 
 
 def _holders(inode: int) -> list[str]:
-    """Who holds a lock on the inode, as Linux tells it; [] where nobody does."""
+    """Who holds a lock on the inode, from /proc/locks; [] where nobody does."""
     import psutil
 
     found = []
     with contextlib.suppress(OSError):
         for line in Path("/proc/locks").read_text().splitlines():
-            # "3: FLOCK  ADVISORY  WRITE 4711 fd:01:1234 0 EOF"; those that wait have a "->" behind the number.
+            # "3: FLOCK  ADVISORY  WRITE 4711 fd:01:1234 0 EOF"; those that wait have a "->" after the number.
             _, kind, _, _, pid, place, *_ = line.split()
             if kind == "FLOCK" and place.endswith(f":{inode}"):
                 with contextlib.suppress(psutil.Error, ValueError):
@@ -94,8 +94,8 @@ def _holders(inode: int) -> list[str]:
 
 
 def _is_at(file: IO[str], path: Path) -> bool:
-    """Whether an open file is still the one of that name: it may have been removed while its lock was waited for, and
-    those that come now lock another one."""
+    """Whether an open file is still the one of that name: it may have been removed while we waited for its lock, and
+    later processes lock another one."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     return False

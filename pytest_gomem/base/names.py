@@ -44,7 +44,7 @@ def _unparametrized(nodeid: str) -> str:
 
 
 def literal_prefix(pattern: str) -> str:
-    """What stands before the first `*` or `?`; the longer it is, the more specific the glob."""
+    """The part before the first `*` or `?`; the longer it is, the more specific the glob."""
     return re.split(r"[*?]", pattern, maxsplit=1)[0]
 
 
@@ -66,14 +66,14 @@ _SHOWN = 5
 
 
 class SeveralTests(ConfigError):
-    """What was to be the end of one test's id is that of several."""
+    """Several tests' ids end as the one that was asked for."""
 
 
 def find_tests(wanted: str, known: Iterable[str]) -> tuple[str, ...]:
-    """The ids that `wanted` means, in alphabetical order: itself, those of a glob, or the only one that ends so.
+    """The ids that `wanted` means, sorted: the id itself, all that a glob matches, or the only one with that end.
 
-    An id without its parameters means all combinations. Raises ConfigError with the nearest ids when none matches, and
-    with all of them when an end is not that of one test alone.
+    An id without its parameters means all combinations. Raises ConfigError, with the nearest ids when none matches, or
+    with all that match when several end so.
     """
     ids = sorted(set(known))
     if wanted in ids:
@@ -87,7 +87,7 @@ def find_tests(wanted: str, known: Iterable[str]) -> tuple[str, ...]:
         return tuple(ending)
     if ending:
         raise SeveralTests(
-            f"'{wanted}' is the end of {len(functions)} tests: {_listed(ending)}", hint="say more of one"
+            f"'{wanted}' is the end of {len(functions)} tests: {_listed(ending)}", hint="give more of its id"
         )
     raise ConfigError(f"no test '{wanted}'", hint=_nearest(wanted, ids))
 
@@ -113,10 +113,10 @@ def _listed(ids: list[str]) -> str:
 
 
 def was_looked_for(test: str, root: Path, looked_into: Collection[str]) -> bool:
-    """Whether a test that is not among the collected ones, or all of a glob, would be if it existed.
+    """Whether pytest would have collected a test, or those of a glob, if they existed.
 
-    A module that is there was not looked into where testpaths, collect_ignore, a plugin or the command line leave it
-    out. root: the rootdir. looked_into: the modules and folders that were, by their ids.
+    Not if testpaths, collect_ignore, a plugin or the command line left out a module that exists. root: the rootdir.
+    looked_into: the ids of the modules and folders that were collected.
     """
     path = test.partition("::")[0]
     prefix = literal_prefix(path)

@@ -1,4 +1,4 @@
-"""Shows names, logs and messages of others so that no terminal and no CI runner obeys what is in them."""
+"""Makes foreign text harmless: no terminal and no CI runner obeys what is in it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from typing import TextIO, cast
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-_RUNNER_COMMAND = re.compile(r"^(\s*)(?=::)", re.MULTILINE)  # GitHub's runner takes such a line for an order
+_RUNNER_COMMAND = re.compile(r"^(\s*)(?=::)", re.MULTILINE)  # GitHub's runner takes such a line for a command
 _TAB = 8
 
 
 def printable(text: str) -> str:
-    """One line that leaves the terminal alone: control characters, line ends among them, as backslash escapes.
+    """The text as one harmless line: control characters, with line ends, become backslash escapes.
 
-    So are marks that reverse the direction of writing, and lone surrogates, which no stream can encode.
+    Marks that reverse the direction of writing do too, and lone surrogates, which no stream can encode.
     """
     if text.isprintable():
         return text
@@ -22,7 +22,7 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The same for text of several lines, such as a log; its colours are left out, and its tabs are blanks."""
+    """The same for several lines, such as a log; colours are removed, and tabs become blanks."""
     if text.isprintable() and ":" not in text:
         return text
     lines = _COLOUR.sub("", text).replace("\r\n", "\n").expandtabs(_TAB).split("\n")
@@ -30,7 +30,7 @@ def printable_lines(text: str) -> str:
 
 
 def printable_stream(stream: TextIO) -> TextIO:
-    """A stream for text alone: what is written to it comes out of `stream` as printable lines."""
+    """A text stream that writes printable lines to `stream`."""
     return cast("TextIO", _Printable(stream))
 
 

@@ -72,8 +72,8 @@ class Quantity(NamedTuple):
 def parse_quantity(written: object, unit: Unit) -> Quantity:
     """Read "1.8GB", "5 ms", "10%", "1MiB/min" or a bare number (base units).
 
-    Raises ValueError, naming the allowed suffixes, for anything else: no prefix of a good quantity is accepted, and
-    neither are negative, infinite or not-a-number values.
+    Raises ValueError, with the allowed suffixes, for anything else: trailing text, or a negative, infinite or
+    not-a-number value.
     """
     if isinstance(written, bool) or not isinstance(written, (int, float, str)):
         raise ValueError(f"{written!r} is not a quantity in {unit}")  # noqa: TRY004 - one error for the one caller
@@ -98,7 +98,7 @@ def _parse_text(written: str, unit: Unit) -> float:
     value = float(number.replace("_", ""))
     if suffix:
         if suffix not in unit.suffixes:
-            raise ValueError(f"{written!r}: '{suffix}' is no suffix for {unit}; one of {unit.spellings}")
+            raise ValueError(f"{written!r}: '{suffix}' does not fit {unit}; write one of {unit.spellings}")
         value *= unit.suffixes[suffix]
     if per:
         value /= _per_factor(written, unit, per)
@@ -111,7 +111,7 @@ def _per_factor(written: str, unit: Unit, per: str) -> float:
     if unit.per == "op" and per == "op":
         return 1.0
     allowed = {"second": f"/{', /'.join(_PER_TIME)}", "op": "/op"}.get(unit.per, "none")
-    raise ValueError(f"{written!r}: '/{per}' does not fit {unit}; allowed: {allowed}")
+    raise ValueError(f"{written!r}: '/{per}' does not fit {unit}; write one of {allowed}")
 
 
 _BYTE_SCALE = ((1e12, " TB"), (1e9, " GB"), (1e6, " MB"), (1e3, " kB"), (1.0, " B"))
@@ -139,7 +139,7 @@ def format_value(value: float, unit: Unit) -> str:
 
 
 def scale_of(value: float, unit: Unit) -> tuple[float, str]:
-    """What a value is divided by to be printed, and the suffix then: (1e6, " MB/s") for 2.5e6 bytes/second."""
+    """The divisor and the suffix for printing a value: (1e6, " MB/s") for 2.5e6 bytes/second."""
     base, _, per = unit.name.partition("/")
     scale = _SCALES.get(base, _COUNT_SCALE)
     # Chosen by the printed text: 999.96 kB prints as 1.00 MB, not as 1000 kB.
@@ -151,6 +151,6 @@ def _three_digits(value: float) -> str:
     size = abs(value)
     if size == 0:
         return "0"
-    if size < 0.995:  # two decimals would print a small value as nothing
+    if size < 0.995:  # two decimals would print a small value as 0
         return f"{value:#.3g}"
     return f"{value:.0f}" if size >= 99.95 else f"{value:.1f}" if size >= 9.995 else f"{value:.2f}"

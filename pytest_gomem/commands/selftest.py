@@ -1,4 +1,4 @@
-"""`gomem selftest`: the user's own tests with and without a known injected load: does their gate ring?"""
+"""`gomem selftest`: runs the user's tests with and without an injected load, and says whether they notice."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from pytest_gomem.plugin.declared import FILE_VARIABLE
 from pytest_gomem.report.accepted import read_report
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, short_names, wrapped
 from pytest_gomem.results.run_record import TestRecord
-from pytest_gomem.selftest.gate import NotTested, Proof, burden_for, proofs
+from pytest_gomem.selftest.gate import GateResult, NotTested, burden_for, gate_results
 from pytest_gomem.stats.decision import FEWEST
 
-# What a run under a burden measures is no figure of the service's: it is kept nowhere, and compared by us alone.
+# A run with an injected load says nothing about the service: keep its figures nowhere, and compare them only here.
 _ALONE = (
     *("--gomem-history=", "--gomem-against=off", "--gomem-against-go=off", "--gomem-artifacts="),
     *("-o", "gomem_update=false", "-o", "gomem_strict=false"),
@@ -34,11 +34,11 @@ _LAST_LINES = 30
 
 
 def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    """Two runs of pytest and a table; 0 when every gate rang, 1 when one did not, 2 when nothing can be said."""
+    """Run pytest twice and print a table; 0 if every gate rang, 1 if one did not, 2 if nothing could be tested."""
     given, pytest_args = _parser().parse_known_args(argv)
     share, rounds = given.by, given.rounds
     if _UPDATE in pytest_args:
-        raise ConfigError(f"{_UPDATE} would record as baselines what is measured under a burden")
+        raise ConfigError(f"{_UPDATE} would record figures with the injected load as baselines")
     with run_folder("gomem-selftest-") as folder:
         err.write(f"gomem selftest: {rounds} rounds of each test as it is ...\n")
         arguments = [*pytest_args, f"--gomem-rounds={rounds}"]
@@ -46,25 +46,25 @@ def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         err.write(f"gomem selftest: {rounds} rounds with {percent(share)} more held and allocated ...\n")
         burdened = _measured(folder / "burdened", arguments, burden_for(plain, share))
         metrics = {metric.name: metric for metric in read_declared(folder / "plain" / _METRICS)}
-    every = list(proofs(plain, burdened, metrics, share))
-    found = [one for one in every if isinstance(one, Proof)]
+    every = list(gate_results(plain, burdened, metrics, share))
+    found = [one for one in every if isinstance(one, GateResult)]
     untested = [one for one in every if isinstance(one, NotTested)]
     if not found:
         hint = "\n".join(["the service needs the agent: build: in gomem.yaml", *map(_not_tested, untested)])
         raise ConfigError("no window could be made worse", hint=hint)
     out.write("\n".join(_lines(found, untested, share, get_terminal_size().columns)) + "\n")
-    return 1 if untested or any(proof.is_silent for proof in found) else 0
+    return 1 if untested or any(result.is_silent for result in found) else 0
 
 
 def _parser() -> Parser:
     parser = Parser(
         "gomem selftest",
-        "Prove that the gate rings: the agent makes the services worse during your own tests.",
+        "Test your gate: the agent makes the services worse during your own tests. Do they fail?",
         usage="gomem selftest [--by SHARE] [--rounds N] [pytest args]",
     )
-    by = "how much worse: live heap and allocation (5%%)"
+    by = "how much worse to make live heap and allocation (default: 5%%)"
     parser.add_argument("--by", type=checked(_share), default="5%", metavar="SHARE", help=by)
-    rounds = f"of each test, at least {FEWEST}"
+    rounds = f"rounds of each test (default and least: {FEWEST})"
     parser.add_argument("--rounds", type=checked(_rounds), default=FEWEST, metavar="N", help=rounds)
     return parser
 
@@ -83,7 +83,7 @@ def _rounds(written: str) -> int:
 
 
 def _measured(folder: Path, args: Sequence[str], burden: Burden) -> tuple[TestRecord, ...]:
-    """The tests of one run, all passed but for their budgets; raises ConfigError with pytest's words otherwise."""
+    """The tests of one run; raises ConfigError, with pytest's output, if one failed for more than its budgets."""
     folder.mkdir()
     report, written = folder / "report.json", folder / "burden.json"
     write_burden(burden, written)
@@ -95,7 +95,7 @@ def _measured(folder: Path, args: Sequence[str], burden: Burden) -> tuple[TestRe
     tests = read_report(report)
     failed = [test.nodeid for test in tests if test.outcome not in ("passed", "skipped", "xfailed")]
     if failed or done.returncode:
-        named = ", ".join(failed) or "one that uses no gomem fixture"
+        named = ", ".join(failed) or "a test that uses no gomem fixture"
         raise ConfigError(f"the tests must pass by themselves first: {named}", hint=_last_lines(done.stdout))
     if not any(test.windows for test in tests):
         raise ConfigError("no test measured anything", hint=_last_lines(done.stdout))
@@ -111,47 +111,47 @@ def _not_tested(one: NotTested) -> str:
     return printable(f"{one.nodeid}{window}: not tested: {one.why}")
 
 
-def _lines(found: Sequence[Proof], untested: Sequence[NotTested], share: float, width: int) -> Iterator[str]:
+def _lines(found: Sequence[GateResult], untested: Sequence[NotTested], share: float, width: int) -> Iterator[str]:
     yield from (clip(line, width) for line in table_lines(found, share, width))
     yield from wrapped("sees: the smallest worsening that a comparison would find 19 times in 20", width, "  ")
-    for proof in found:
-        for words in (*([proof.why] if proof.why else []), *proof.budgets):
-            yield from wrapped(printable(f"{proof.nodeid}: {proof.metric.name}: {words}"), width, "  ")
+    for result in found:
+        for words in (*([result.why] if result.why else []), *result.budgets):
+            yield from wrapped(printable(f"{result.nodeid}: {result.metric.name}: {words}"), width, "  ")
     for one in untested:
         yield from wrapped(_not_tested(one), width, "  ")
-    silent = sum(proof.is_silent for proof in found)
-    rang = sum(proof.rang is True for proof in found)
+    silent = sum(result.is_silent for result in found)
+    rang = sum(result.rang is True for result in found)
     not_tested = f", {len(untested)} not tested" if untested else ""
     yield clip(f"{rang} rang, {silent} stayed silent{not_tested}", width)
 
 
-def table_lines(found: Sequence[Proof], share: float, width: int) -> list[str]:
-    """A line for each proof; where that is too wide, the figures below the name of their test."""
+def table_lines(found: Sequence[GateResult], share: float, width: int) -> list[str]:
+    """A line for each result; where that is too wide, the figures below the name of their test."""
     head = ("metric", "level", "sees", f"at +{percent(share)}")
-    cells = [_cells(proof) for proof in found]
-    names = [_name(proof, width // 4) for proof in found]
+    cells = [_cells(result) for result in found]
+    names = [_name(result, width // 4) for result in found]
     lines = columns([("test", *head), *((name, *row) for name, row in zip(names, cells, strict=True))], right=(2, 3))
     if max(map(display_width, lines)) <= width:
         return lines
     above, *figures = columns([head, *cells], right=(1, 2))
     lines, last = [f"  {above}"], ""
-    for proof, line in zip(found, figures, strict=True):
-        name = _name(proof, width)
+    for result, line in zip(found, figures, strict=True):
+        name = _name(result, width)
         lines += [f"  {line}"] if name == last else [name, f"  {line}"]
         last = name
     return lines
 
 
-def _name(proof: Proof, room: int) -> str:
-    window = f" / {printable(proof.window)}" if proof.window != "test" else ""
-    return short_name(short_names(proof.nodeid), room - display_width(window)) + window
+def _name(result: GateResult, room: int) -> str:
+    window = f" / {printable(result.window)}" if result.window != "test" else ""
+    return short_name(short_names(result.nodeid), room - display_width(window)) + window
 
 
-def _cells(proof: Proof) -> tuple[str, str, str, str]:
-    unit, visible = proof.metric.unit, "unknown"
-    if proof.visible is not None:
-        share = f" ({percent(proof.visible / abs(proof.level))})" if proof.level else ""
-        visible = format_value(proof.visible, unit) + share
-    came = "" if proof.rose is None else f" ({proof.rose:+.1%})"
-    answer = {True: "rang", False: "SILENT", None: "-"}[proof.rang]
-    return proof.metric.name, format_value(proof.level, unit), visible, answer + came
+def _cells(result: GateResult) -> tuple[str, str, str, str]:
+    unit, visible = result.metric.unit, "unknown"
+    if result.visible is not None:
+        share = f" ({percent(result.visible / abs(result.level))})" if result.level else ""
+        visible = format_value(result.visible, unit) + share
+    came = "" if result.rose is None else f" ({result.rose:+.1%})"
+    answer = {True: "rang", False: "SILENT", None: "-"}[result.rang]
+    return result.metric.name, format_value(result.level, unit), visible, answer + came

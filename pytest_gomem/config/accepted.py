@@ -1,4 +1,4 @@
-"""gomem_accepted.yaml: what a team accepts for a time, with the reason, the owner and the last day."""
+"""gomem_accepted.yaml: limits that may stay broken for a time, with reason, owner and last day."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAME = re.compile(r"(\w+)(\[.+\])?", re.DOTALL)
 
 @dataclass(frozen=True)
 class Amount:
-    """How far past a limit, or worse than a baseline, is accepted: a share of it, or in its unit; inclusive."""
+    """How far past a limit or baseline is accepted: a share of it, or an amount in its unit; inclusive."""
 
     quantity: Quantity
     relative: bool
@@ -34,10 +34,10 @@ class Amount:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """One entry: for the tests of an id or glob and one metric, until the end of the day `expires` in UTC.
+    """One entry: tests (an id or glob) and a metric, until the end of the day `expires` in UTC.
 
-    metric: a name, with the function glob behind it for a limit on functions: alloc_space[main.encode*].
-    amount: None where the metric is muted, that is, judged but never failing. limit: which kind is meant, "" for any.
+    metric: a name, followed by the glob of a limit on functions: alloc_space[main.encode*].
+    amount: None for a muted metric, which is judged and never fails. limit: the kind of limit, "" for any.
     """
 
     test: str
@@ -51,18 +51,18 @@ class Acceptance:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What there is one entry for."""
+        """What may have only one entry."""
         return self.test, self.metric, self.limit
 
     @property
     def subject(self) -> str:
-        """The key in words: "live_heap (regression) of 'test_it.py::test_a'"."""
+        """The key as text: "live_heap (regression) of 'test_it.py::test_a'"."""
         kind = f" ({self.limit})" if self.limit else ""
         return f"{self.metric}{kind} of '{self.test}'"
 
     @property
     def muted(self) -> bool:
-        """Whether the metric is known to be flaky there."""
+        """Whether the metric is judged and never fails."""
         return self.amount is None
 
     def has_expired(self, today: date) -> bool:
@@ -71,12 +71,12 @@ class Acceptance:
 
 
 def accepted_file(gomem_yaml: Path) -> Path:
-    """Where the file of a gomem.yaml is: beside it."""
+    """The path of the file: next to gomem.yaml."""
     return gomem_yaml.with_name(FILE)
 
 
 def load_accepted(path: Path, units: Mapping[str, Unit]) -> tuple[Acceptance, ...]:
-    """Read and check the file, () where there is none; raises ConfigErrors with all mistakes of the file in one."""
+    """Read and check the file, () if there is none; raises ConfigErrors with all its mistakes."""
     if not path.exists():
         return ()
     mistakes = Mistakes()
@@ -106,7 +106,7 @@ def _entry(node: Located, units: Mapping[str, Unit]) -> Acceptance:
     fields = Fields(node, _KEYS, mistakes)
     for key in ("test", "metric", "reason", "owner", "expires"):
         if key not in fields.said:
-            mistakes.add(node.error(f"says no {key}"))
+            mistakes.add(node.error(f"has no {key}"))
     metric = fields.read("metric", lambda member: metric_name(filled(member), units, member.place), "")
     unit = unit_of(metric.partition("[")[0], units)
     read_amount = (lambda member: amount(text(member), unit, member.place)) if unit else (lambda member: None)
@@ -129,12 +129,14 @@ def _entry(node: Located, units: Mapping[str, Unit]) -> Acceptance:
 
 def _limit(node: Located) -> str:
     if node.value not in LIMITS:
-        raise node.error(f"{node.shown} is no limit", f"one of {', '.join(LIMITS)}; without it any is meant")
+        raise node.error(
+            f"{node.shown} is not a kind of limit", f"write one of {', '.join(LIMITS)}, or leave it out for any"
+        )
     return text(node)
 
 
 def metric_name(written: str, units: Mapping[str, Unit], place: Place) -> str:
-    """The name of a metric, with or without a function glob behind it; raises ConfigError for one that there is not."""
+    """The name of a metric, with a function glob or without; raises ConfigError if there is no such metric."""
     match = _NAME.fullmatch(written)
     if match is None or unit_of(match[1], units) is None:
         raise unknown_metric(written, match[1] if match else written, units, place)
@@ -142,7 +144,7 @@ def metric_name(written: str, units: Mapping[str, Unit], place: Place) -> str:
 
 
 def amount(written: str, unit: Unit, place: Place) -> Amount:
-    """ "5%" is a share of the limit or baseline, anything else is in the metric's unit; raises ConfigError."""
+    """ "5%" is a share of the limit or baseline, all else is in the metric's unit; raises ConfigError."""
     relative = written.rstrip().endswith("%")
     try:
         return Amount(parse_quantity(written, RATIO if relative else unit), relative)
@@ -158,4 +160,4 @@ def day(written: str, place: Place) -> date:
             return date.fromisoformat(written.strip())
     except ValueError:
         pass
-    raise ConfigError(f"'{written}' is no date", place, "a date is written 2027-01-31")
+    raise ConfigError(f"'{written}' is not a date", place, "write it as 2027-01-31")

@@ -1,4 +1,4 @@
-"""Adds an entry to gomem_accepted.yaml, after what people wrote; not a byte of theirs changes."""
+"""Appends an entry to gomem_accepted.yaml; not a byte that people wrote changes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ accepted:
 
 
 def add(path: Path, entry: Acceptance, units: Mapping[str, Unit]) -> Acceptance:
-    """Append an entry to the file, which is made where there is none; returns it as it was read back.
+    """Append an entry to the file, which is made if need be; returns the entry as it was read back.
 
-    One writer at a time, the file whole or untouched. Raises ConfigErrors for a file that has mistakes, and ConfigError
-    where the entry is there already, where the end of the file is no place for it, or where it cannot be written.
+    One writer at a time; the file is written whole or not at all. Raises ConfigErrors for mistakes in the file, and
+    ConfigError if the entry is there already, or cannot be appended or written.
     """
     try:
         with locked_folder(path.parent):
@@ -43,7 +43,7 @@ def _refuse_twice(entry: Acceptance, known: tuple[Acceptance, ...]) -> None:
     for other in known:
         if other.key == entry.key:
             over = other.has_expired(clock.today())
-            until = f"until {other.expires} by {other.owner}" + (", which is over" if over else "")
+            until = f"until {other.expires} by {other.owner}" + (" (over)" if over else "")
             what = f"{entry.subject} is accepted already, {until}"
             raise ConfigError(what, other.place, "change that entry, or remove it")
 
@@ -62,7 +62,7 @@ def _appended(
         found = _read_back(part, units)
         if _without_places(found) != _without_places((*known, entry)):
             raise ConfigError(
-                "the entry cannot stand at the end of the file",
+                "the entry cannot be added at the end of the file",
                 Place(str(path)),
                 f"write it under accepted: yourself\n{text}",
             )
@@ -85,13 +85,13 @@ def _without_places(entries: tuple[Acceptance, ...]) -> list[Acceptance]:
 
 
 def _indent(text: str) -> str:
-    """Of the file's last list item, or ours."""
+    """The indent of the file's last list item, or ours."""
     found = re.findall(r"^( *)- ", text, re.MULTILINE)
     return found[-1] if found else "  "
 
 
 def entry_text(entry: Acceptance, indent: str) -> str:
-    """The entry as YAML. Texts are quoted as in JSON, which YAML reads alike."""
+    """The entry as YAML, with texts quoted as in JSON."""
     amount = "muted: true" if entry.amount is None else f"amount: {entry.amount}"
     rows = (
         f"- test: {_quoted(entry.test)}",

@@ -1,4 +1,4 @@
-"""Checks what a test passes to our functions, and says a mistake at the test's own line, as for a marker."""
+"""Checks what a test passes to our functions, and reports a mistake at the test's own line."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _WORDS: Mapping[type, str] = {
 def checked(function: Callable[P, T]) -> Callable[P, T]:
     """Check the arguments of each call by the function's signature and annotations.
 
-    A call that does not fit, and every ConfigError of the body that names no file, becomes a ConfigError at the
-    caller's line: "test_it.py:12 load(): unknown argument 'request'", with the nearest name as its hint. Calls from our
-    own modules keep what they raise.
+    A call that does not fit raises a ConfigError at the caller's line, with the nearest name as its hint:
+    "test_it.py:12 load(): unknown argument 'request'". A ConfigError of the body that names no file gets that line too.
+    Calls from our own modules raise what they raise.
     """
 
     @wraps(function)
@@ -56,7 +56,7 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def _from_here(file: str) -> str:
-    """A file below the current folder relative to it, as pytest shows it."""
+    """A file relative to the current folder, if it is below that, as pytest shows it."""
     try:
         return str(Path(file).relative_to(Path.cwd()))
     except (ValueError, OSError):  # it is not below, or the folder has been removed
@@ -97,12 +97,12 @@ def _mismatch(signature: inspect.Signature, kwargs: Mapping[str, object], mismat
             return ConfigError(f"unknown argument '{name}'", hint=did_you_mean(name, parameters))
     by_name = [name for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY]
     is_too_many = "too many" in str(mismatch)
-    return ConfigError(str(mismatch), hint=f"by name alone: {', '.join(by_name)}" if by_name and is_too_many else "")
+    return ConfigError(str(mismatch), hint=f"pass by name: {', '.join(by_name)}" if by_name and is_too_many else "")
 
 
 @cache
 def declared(function: Callable[..., object]) -> tuple[inspect.Signature, Mapping[str, tuple[type, ...]]]:
-    """The signature, and by parameter the types that it accepts; one that takes any object is left out."""
+    """The signature, and the types that each parameter accepts; parameters that take any object are left out."""
     signature = inspect.signature(function)
     names: dict[str, Any] = getattr(function, "__globals__", {})
     kinds = {name: _kinds(p.annotation, names) for name, p in signature.parameters.items() if _is_single(p)}
@@ -128,7 +128,7 @@ def _fits(value: object, accepted: tuple[type, ...]) -> bool:
 
 
 def above_0(name: str, written: float | str, unit: Unit) -> float:
-    """The value in base units of a quantity such as "10s", or of a bare number; raises ConfigError unless above 0."""
+    """A quantity such as "10s", or a bare number, in base units; raises ConfigError unless it is above 0."""
     try:
         value = parse_quantity(written, unit).value
     except ValueError as error:
@@ -139,6 +139,6 @@ def above_0(name: str, written: float | str, unit: Unit) -> float:
 
 
 def at_least_1(name: str, value: int | None) -> None:
-    """Raise ConfigError for a count below 1; None is not said."""
+    """Raise ConfigError for a count below 1; None passes."""
     if value is not None and value < 1:
         raise ConfigError(f"{name}={value!r} must be a whole number of at least 1")

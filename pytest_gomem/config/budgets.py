@@ -1,4 +1,4 @@
-"""Budgets as they are declared: the limits of a metric, where they stand, and how they are parsed."""
+"""Budgets as you declare them: the limits of a metric, their place, and how they are parsed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pytest_gomem.base.units import (
 )
 from pytest_gomem.config.fields import Fields, Located, Mistakes, flag, located, members, quantity
 
-# Metrics to come: a budget on one is declared already, and fails as unmeasured until it is measured.
+# Metrics to come: a budget on one is accepted, and fails as unmeasured.
 _LATER: Mapping[str, Unit] = MappingProxyType(
     {
         "cgroup_peak": BYTES,
@@ -50,9 +50,9 @@ class Budget:
     """Limits of one metric: each is inclusive (equal to the limit passes); None where not set.
 
     function: a glob over function names for a per-function budget of the profile metrics, "" otherwise.
-    cum: whether what these functions call counts for them too.
+    cum: whether the functions that they call count too.
     regression: the largest allowed relative worsening against the baseline, a ratio.
-    phase: the phase it is on, "" for the whole window; once judged, the very one, as "login#2".
+    phase: its phase, "" for the whole window; once judged, the one that was, such as "login#2".
     scope: what declared it, such as "marker on function" or "tests glob". place: file, line and key.
     """
 
@@ -93,12 +93,12 @@ def parse_budget(
 
 
 def unit_of(metric: str, units: Mapping[str, Unit]) -> Unit | None:
-    """The unit of a metric's limits, None where there is no such metric; units: of those measured, by name."""
+    """The unit of a metric's limits, None if there is no such metric; units: by metric."""
     return units.get(metric) or _OF_PROFILES.get(metric) or _LATER.get(metric)
 
 
 def unknown_metric(written: str, name: str, units: Mapping[str, Unit], place: Place) -> ConfigError:
-    """The mistake of a metric that there is not, with the nearest one; name: what is written, without a glob."""
+    """The error for an unknown metric, with the nearest name; name: what is written, without a glob."""
     near = nearest(name, units)
     hint = (f"did you mean {near}?  " if near else "") + "all names: pytest --gomem-metrics"
     return ConfigError(f"unknown metric '{written}'", place, hint)
@@ -126,13 +126,13 @@ def _of_phases(node: Located, units: Mapping[str, Unit], scope: str) -> tuple[Bu
 
 def _of_phase(phase: str, node: Located, units: Mapping[str, Unit], scope: str) -> list[Budget]:
     if not phase or "#" in phase:
-        raise node.error(f"{phase!r} is no name of a phase", "give the name that the test gives to phase()")
+        raise node.error(f"{phase!r} is not the name of a phase", "give the name that the test gives to phase()")
     for metric, limits in members(node).items():
         if metric == PHASES or metric in PER_FUNCTION:
             raise limits.error(f"{metric} cannot be budgeted in a phase", "put it on the whole window")
     budgets = parse_budgets(node, units, scope)
     if any(budget.regression is not None for budget in budgets):
-        raise node.error("a phase has no baseline to regress from", "leave `regression` out")
+        raise node.error("a phase has no baseline to regress from", "use max or min")
     return [replace(budget, phase=phase) for budget in budgets]
 
 
@@ -169,7 +169,9 @@ def _bound(node: Located, unit: Unit) -> dict[str, Quantity]:
         return {"max": quantity(unit)(node)}
     sign, written = re.fullmatch(r"\s*([<>=!]*)(.*)", node.value, re.DOTALL).groups()  # type: ignore[union-attr]
     if sign not in ("", "<=", ">="):
-        raise node.error(f"{node.shown} is no budget", "a limit is inclusive: '<= 64MiB' or plain '64MiB', '>= 24h'")
+        raise node.error(
+            f"{node.shown} is not a limit", "limits are inclusive: write '<= 64MiB' or plain '64MiB', '>= 24h'"
+        )
     return {"min" if sign == ">=" else "max": quantity(unit)(Located(written.strip(), node.place, written.strip()))}
 
 
@@ -182,7 +184,7 @@ def _mapped(node: Located, unit: Unit, per_function: bool) -> tuple[dict[str, Qu
     mistakes.raise_all()
     limits = {key: limit for key, limit in read.items() if limit is not None}
     if not limits:
-        raise node.error("sets no limit", f"one of {', '.join(_LIMITS)} is needed")
+        raise node.error("sets no limit", f"give one of {', '.join(_LIMITS)}")
     _check_order(limits, fields)
     return limits, cum
 
@@ -194,7 +196,7 @@ def _check_order(limits: Mapping[str, Quantity], fields: Fields) -> None:
     if warn is None:
         return
     if top is None and bottom is None:
-        raise fields.said["warn"].error(f"warn {warn} has no limit to warn before", "give a max or a min beside it")
+        raise fields.said["warn"].error(f"warn {warn} has no limit to warn before", "give a max or a min too")
     if top and warn.value >= top.value:
         raise fields.said["warn"].error(f"warn {warn} is not below max {top}: it would never be seen")
     if bottom and (warn.value < bottom.value if top else warn.value <= bottom.value):

@@ -1,4 +1,4 @@
-"""Reads the members of a mapping by their types and gathers every mistake, each with the place it stands at."""
+"""Reads the members of a mapping by type, and gathers all mistakes, each with its place."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Located:
     written: str = ""
 
     def error(self, message: str, hint: str = "") -> ConfigError:
-        """A mistake at this value, to be raised or gathered by the caller."""
+        """An error at this value, for the caller to raise or gather."""
         return ConfigError(message, self.place, hint)
 
     @property
     def shown(self) -> str:
-        """The value in the words of an error message, always short."""
+        """The value as error messages show it, always short."""
         if isinstance(self.value, str):
             return repr(self.value)
         if isinstance(self.value, (bool, int, float)):
@@ -52,7 +52,7 @@ def key_of(place: Place, key: str | int) -> str:
 
 
 def located(value: object, place: Place) -> Located:
-    """Give a plain Python value, and all in it, this place; what is Located already stays as it is."""
+    """Give a plain Python value, and all values in it, this place; Located values stay as they are."""
     if isinstance(value, Located):
         return value
     if isinstance(value, Mapping):
@@ -68,7 +68,7 @@ D = TypeVar("D")
 
 
 class Mistakes:
-    """The mistakes found so far, in the order they were met."""
+    """The mistakes found so far, in order."""
 
     def __init__(self) -> None:
         self._errors: list[ConfigError] = []
@@ -109,7 +109,7 @@ class Fields:
                 mistakes.add(member.error(f"unknown key '{key}'", did_you_mean(key, allowed)))
 
     def read(self, key: str, parse: Callable[[Located], T], default: D) -> T | D:
-        """What `parse` makes of the member; the default where it is not said, or wrong, which is then kept."""
+        """The member, read by `parse`; the default if it is missing, or wrong, which is kept as a mistake."""
         if key in self.said:
             with self._mistakes.kept():
                 return parse(self.said[key])
@@ -117,7 +117,7 @@ class Fields:
 
 
 def members(node: Located) -> Mapping[str, Located]:
-    """The members of a mapping; a key with nothing after it is an empty one, as when all in it is commented out."""
+    """The members of a mapping; a key with nothing after it counts as an empty mapping."""
     if node.value is None:
         return {}
     if not isinstance(node.value, Mapping):
@@ -133,7 +133,7 @@ def items(node: Located) -> tuple[Located, ...]:
 
 
 def text(node: Located) -> str:
-    """Text; numbers, `off` and `true` are taken as they are spelled, but a key with nothing after it is a mistake."""
+    """Text; numbers, `off` and `true` keep their spelling; a key with nothing after it is a mistake."""
     if isinstance(node.value, (str, int, float)):
         return node.written
     hints = {"a mapping": 'text with braces needs quotes, as in "{port}"', "nothing": 'write "" for empty text'}
@@ -148,7 +148,7 @@ def filled(node: Located) -> str:
 
 
 def texts(node: Located) -> tuple[str, ...]:
-    """A list of texts, all wrong items reported."""
+    """A list of texts; all wrong items are reported."""
     mistakes, found = Mistakes(), []
     for item in items(node):
         with mistakes.kept():
@@ -158,7 +158,7 @@ def texts(node: Located) -> tuple[str, ...]:
 
 
 def flag(node: Located) -> bool:
-    """True or false; YAML 1.2 knows no other words for them."""
+    """True or false; YAML 1.2 has no other words for them."""
     if not isinstance(node.value, bool):
         raise node.error(f"expected true or false, not {node.shown}")
     return node.value
@@ -179,9 +179,9 @@ def whole(minimum: int, maximum: int | None = None) -> Callable[[Located], int]:
 
 
 def check_version(root: Located, fields: Fields, expected: int, mistakes: Mistakes) -> None:
-    """A file says its version, by which a newer one is told from a wrong one."""
+    """Check the file's version, so that a newer file gets a message of its own."""
     if "version" not in fields.said:
-        mistakes.add(root.error("says no version", f"it begins with  version: {expected}"))
+        mistakes.add(root.error("has no version", f"begin it with  version: {expected}"))
     fields.read("version", _version(expected), None)
 
 

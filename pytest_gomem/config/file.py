@@ -1,4 +1,4 @@
-"""gomem.yaml as a whole: its services, and its budgets by what they apply to."""
+"""gomem.yaml as a whole: its services and its budgets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BudgetTable:
 
 @dataclass(frozen=True)
 class GomemConfig:
-    """A gomem.yaml that holds no mistakes, and what the gomem_accepted.yaml beside it accepts."""
+    """A gomem.yaml without mistakes, and the entries of the gomem_accepted.yaml next to it."""
 
     path: Path
     services: Mapping[str, ServiceConfig]
@@ -37,9 +37,9 @@ class GomemConfig:
 
 
 def load_config(path: Path, units: Mapping[str, Unit]) -> GomemConfig:
-    """Read and check the file, and gomem_accepted.yaml beside it; units: every metric's unit, by name.
+    """Read and check the file, and the gomem_accepted.yaml next to it; units: every metric's unit, by name.
 
-    Raises ConfigErrors with all mistakes of both in one.
+    Raises ConfigErrors with all mistakes of both.
     """
     mistakes = Mistakes()
     config = GomemConfig(path, {}, BudgetTable())
@@ -63,7 +63,7 @@ def _config(path: Path, root: Located, units: Mapping[str, Unit]) -> GomemConfig
 
 
 def _names(fields: Fields) -> tuple[str, ...]:
-    """The services that are declared, also those with mistakes, so that one mistake is not told twice."""
+    """The declared services, also those with mistakes, so that one mistake is not reported twice."""
     node = fields.said.get("services")
     return tuple(node.value) if node and isinstance(node.value, Mapping) else ()
 
@@ -96,13 +96,13 @@ def _budgets(node: Located, services: tuple[str, ...], units: Mapping[str, Unit]
 def _named_budgets(
     node: Located, names: tuple[str, ...] | None, units: Mapping[str, Unit], scope: str
 ) -> dict[str, tuple[Budget, ...]]:
-    """Budgets by service name or test glob; `names`: the names that exist, None where any may stand."""
+    """Budgets by service name or test glob; names: those that exist, None if any is allowed."""
     mistakes, found = Mistakes(), {}
     for name, member in members(node).items():
         with mistakes.kept():
             if names is not None and name not in names:
                 hint = did_you_mean(name, names) if names else "the file declares no services"
-                raise member.error(f"budgets for '{name}', which is no service", hint)
+                raise member.error(f"budgets for '{name}', which is not a service", hint)
             if not name:
                 raise member.error("an empty glob matches no test")
             found[name] = parse_budgets(member, units, scope)

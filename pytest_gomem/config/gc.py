@@ -1,4 +1,4 @@
-"""The GC settings a service is launched under; settings that Go would misread are refused."""
+"""The GC settings of a launch. Settings that Go would misread are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_gomem.config.fields import Fields, Located, Mistakes, flag, located,
 Off = Literal["off"]
 DEFAULT_GOMAXPROCS = 2
 
-# What the shell says of these never reaches a service: a figure must not depend on who runs the tests.
+# The shell's values of these never reach a service: a figure must not depend on who runs the tests.
 PINNED = ("GOGC", "GOMEMLIMIT", "GODEBUG", "GOMAXPROCS")
 
 GC_KEYS = ("gogc", "gomemlimit", "gomaxprocs", "godebug", "unbounded")
@@ -39,9 +39,9 @@ class GcSettings:
 
 
 def parse_gc(values: Mapping[str, object], place: Place) -> GcSettings:
-    """Read settings from a YAML section, marker parameters or keyword arguments; each value is judged by itself.
+    """Read settings from a YAML section, marker or keyword arguments; each value is checked by itself.
 
-    Raises ConfigErrors with every unknown key and every value that Go would refuse, or silently take for another.
+    Raises ConfigErrors with all unknown keys, and all values that Go would refuse or misread.
     """
     mistakes = Mistakes()
     fields = Fields(located(values, place), GC_KEYS, mistakes)
@@ -57,7 +57,7 @@ def parse_gc(values: Mapping[str, object], place: Place) -> GcSettings:
 
 
 def merged(base: GcSettings, over: GcSettings) -> GcSettings:
-    """`base` with all that `over` says put on top; godebug is merged key by key."""
+    """`base` with the settings of `over` on top; godebug is merged key by key."""
     return GcSettings(
         gogc=base.gogc if over.gogc is None else over.gogc,
         gomemlimit=base.gomemlimit if over.gomemlimit is None else over.gomemlimit,
@@ -68,7 +68,7 @@ def merged(base: GcSettings, over: GcSettings) -> GcSettings:
 
 
 def refusal(settings: GcSettings) -> str:
-    """Why these settings must not be launched together; "" if they may. They are to be the final, merged ones."""
+    """Why these final, merged settings must not be launched together; "" if they may."""
     if settings.gogc == "off" and settings.gomemlimit in (None, "off") and not settings.unbounded:
         return "gogc off without a memory limit never collects: the heap would grow until the machine is out of memory"
     return ""
@@ -84,11 +84,11 @@ def check_env(env: Mapping[str, object], place: Place) -> None:
     """Raise ConfigError if a service's environment sets a variable that belongs to the GC settings."""
     for name in PINNED:
         if name in env:
-            raise ConfigError(f"{name} is not set through env", place, f"write  gc: {{{name.lower()}: ...}}")
+            raise ConfigError(f"{name} cannot be set through env", place, f"write  gc: {{{name.lower()}: ...}}")
 
 
 def environment(settings: GcSettings, profile_rate: int | None, gctrace: bool) -> dict[str, str]:
-    """The PINNED variables of a launch; one that is missing here must be missing in the service's environment.
+    """The PINNED variables of a launch. The service's environment must have no others of them.
 
     profile_rate: bytes per heap profile sample (GODEBUG memprofilerate). A GODEBUG key of the settings wins over ours.
     """
@@ -101,7 +101,7 @@ def environment(settings: GcSettings, profile_rate: int | None, gctrace: bool) -
 
 
 def described(settings: GcSettings) -> dict[str, str]:
-    """The requested settings as Go spells them; what is not said is left out, except for the pinned gomaxprocs."""
+    """The requested settings as Go spells them; only those that were set, and the pinned gomaxprocs."""
     said = {
         "gogc": str(settings.gogc or ""),
         "gomemlimit": go_bytes(settings.gomemlimit) if isinstance(settings.gomemlimit, int) else settings.gomemlimit,
@@ -128,7 +128,7 @@ def _gogc(node: Located) -> int | Off:
         return "off"
     hint = 'write a whole percentage of at least 1, or "off"'
     if re.fullmatch(r"[-+]?[0-9]{1,20}", node.written) is None or int(node.written) > _INT32:
-        raise node.error(f"{node.shown} is no GOGC: Go would silently take it as the default, 100", hint)
+        raise node.error(f"{node.shown} is not a GOGC: Go would silently use the default, 100", hint)
     percent = int(node.written)
     if percent < 0:
         raise node.error(f"Go takes a negative GOGC, {percent}, as off", 'write "off"')
@@ -144,18 +144,18 @@ def _gomemlimit(node: Located) -> int | Off:
     hint = 'write a limit such as "512MiB", or "off" for none'
     match = re.fullmatch(r"([0-9]{1,20})(B|KiB|MiB|GiB|TiB)?", node.written)
     if match is None:
-        message = f"{node.shown} is no GOMEMLIMIT: Go knows only whole numbers of B, KiB, MiB, GiB and TiB"
+        message = f"{node.shown} is not a GOMEMLIMIT: Go knows only whole numbers of B, KiB, MiB, GiB and TiB"
         raise node.error(message, hint)
     size = int(match[1]) * _GO_BYTES[match[2] or ""]
     if size == 0:
-        raise node.error("GOMEMLIMIT=0 is no absence of a limit: it makes Go collect without end", hint)
+        raise node.error("GOMEMLIMIT=0 does not mean no limit: it makes Go collect without end", hint)
     if size > _INT64:
         raise node.error(f"{node.shown} is beyond the greatest GOMEMLIMIT, 2^63-1 bytes", hint)
     return size
 
 
 def _godebug(node: Located) -> dict[str, str]:
-    """A mapping, or the text a=1,b=2 that GODEBUG itself has."""
+    """A mapping, or text such as a=1,b=2, as in GODEBUG itself."""
     if isinstance(node.value, str):
         return _godebug_pairs(node)
     mistakes, found = Mistakes(), {}
@@ -178,10 +178,10 @@ def _godebug_pairs(node: Located) -> dict[str, str]:
 
 def _godebug_value(key: str, node: Located) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.]+", key):
-        raise node.error(f"'{key}' is no GODEBUG key")
-    # Go's parser skips what it cannot read without a word: true, 1.0 or a value with a comma would have no effect.
+        raise node.error(f"'{key}' is not a GODEBUG key")
+    # Go's parser silently skips what it cannot read: true, 1.0 or a value with a comma would have no effect.
     if isinstance(node.value, bool) or not isinstance(node.value, (int, str)):
         raise node.error(f"expected a whole number or a word, not {node.shown}", "GODEBUG switches are 0 and 1")
     if not re.fullmatch(r"[^\s,]+", str(node.value)):
-        raise node.error(f"{node.shown} is no GODEBUG value")
+        raise node.error(f"{node.shown} is not a GODEBUG value")
     return str(node.value)

@@ -1,4 +1,4 @@
-"""@pytest.mark.gomem and @pytest.mark.gomem_gc, read from their keyword arguments; pytest is not needed here."""
+"""Reads the keyword arguments of @pytest.mark.gomem and @pytest.mark.gomem_gc; needs no pytest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse_rounds(node: Located) -> Rounds:
 
 
 def confirm_option(written: str, fewest: int) -> int:
-    """As `--gomem-confirm` takes it; raises ConfigError."""
+    """The value of `--gomem-confirm`; raises ConfigError."""
     number = _number(written)
     if isinstance(number, str) or not fewest <= number <= MOST_ROUNDS:
         raise ConfigError(f"--gomem-confirm: expected a whole number from {fewest} to {MOST_ROUNDS}, not {written!r}")
@@ -40,7 +40,7 @@ def confirm_option(written: str, fewest: int) -> int:
 
 
 def rounds_option(written: str) -> Rounds:
-    """As `--gomem-rounds` takes it; raises ConfigError."""
+    """The value of `--gomem-rounds`; raises ConfigError."""
     return parse_rounds(located(_number(written), Place(key="--gomem-rounds")))
 
 
@@ -58,14 +58,14 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class BuildAxes:
-    """A choice of how to build; "" = as gomem.yaml says. pgo: "off", "auto", or a path relative to gomem.yaml."""
+    """A choice of how to build; "" = as in gomem.yaml. pgo: "off", "auto", or a path relative to gomem.yaml."""
 
     goexperiment: str = ""
     pgo: str = ""
     tags: str = ""
 
     def over(self, other: BuildAxes) -> BuildAxes:
-        """What is said here, on top of another choice."""
+        """This choice on top of another one."""
         return BuildAxes(self.goexperiment or other.goexperiment, self.pgo or other.pgo, self.tags or other.tags)
 
     def laid_over(self, spec: BuildSpec, base_dir: Path) -> BuildSpec:
@@ -81,7 +81,7 @@ class BuildAxes:
 
 
 def parse_axis(key: str, node: Located) -> BuildAxes:
-    """One value of an axis; "off" is nothing on top, for pgo Go's own -pgo=off. Raises ConfigError."""
+    """One value of an axis; "off" adds nothing, for pgo it is Go's -pgo=off. Raises ConfigError."""
     written = text(node).strip()
     if key == "pgo":
         if not written:
@@ -89,16 +89,16 @@ def parse_axis(key: str, node: Located) -> BuildAxes:
         return BuildAxes(pgo=written)
     pattern, names = _WORDS[key]
     if pattern.fullmatch(written) is None:
-        raise node.error(f"{node.shown} is no list of {names.partition(',')[0]}", f'{names}, or "off" for none')
+        raise node.error(f"{node.shown} is not a list of {names.partition(',')[0]}", f'{names}, or "off" for none')
     said = "" if written == _OFF else written
     return BuildAxes(goexperiment=said) if key == "goexperiment" else BuildAxes(tags=said)
 
 
 @dataclass(frozen=True)
 class MarkerConfig:
-    """One gomem marker. service: None = the only one of gomem.yaml. ops: operations of the window, None = not said.
+    """One gomem marker. service: None = the only one of gomem.yaml. ops: operations of the window, None = not set.
 
-    rounds: how often the test is run and measured; None = not said.
+    rounds: how often the test is run and measured; None = not set.
     """
 
     service: str | None
@@ -112,7 +112,7 @@ class Combination:
     """One combination of a gomem_gc marker, to be put on top of the service's own settings.
 
     id: for the test's id, such as "gogc=25-gomemlimit=off". written: setting -> value as its author spelled it.
-    left_out: why it must not be run, "" if it may. build: how the service is built for it.
+    left_out: why it cannot run, "" if it can. build: how to build the service for it.
     """
 
     id: str
@@ -132,7 +132,7 @@ def parse_marker(
 ) -> MarkerConfig:
     """Read a gomem marker: service, ops, rounds, and a budget for each metric named.
 
-    place: the test's file, line and name; each mistake's key is put behind it. Raises ConfigErrors with all mistakes.
+    place: the test's file, line and name; each mistake adds its key. Raises ConfigErrors with all mistakes.
     """
     mistakes = Mistakes()
     _refuse_positional(args, place, mistakes)
@@ -159,11 +159,11 @@ def parse_gc_marker(
     args: Sequence[object] = (),
     is_built: bool = True,
 ) -> tuple[Combination, ...]:
-    """Multiply the lists of a gomem_gc marker, in order of declaration, the last one turning fastest.
+    """All combinations of the lists of a gomem_gc marker; the last list varies fastest.
 
-    base: the service's own settings, which decide with the marker's whether a combination must be left out.
+    base: the service's own settings; with them it is decided whether a combination must be left out.
     is_built: whether the service is built here, so that goexperiment, pgo and tags can be chosen.
-    Raises ConfigErrors for wrong keys and values, and where every combination would be left out.
+    Raises ConfigErrors for wrong keys and values, and if every combination would be left out.
     """
     mistakes = Mistakes()
     _refuse_positional(args, place, mistakes)
@@ -174,7 +174,7 @@ def parse_gc_marker(
                 raise node.error("the service is prebuilt: nothing is built that this could change", "give it a build")
             axes.append(_axis(key, node))
     if set(kwargs) <= {"unbounded"} and not args:
-        mistakes.add(ConfigError("sets nothing", place, "such as gogc=[25, 100, 400]"))
+        mistakes.add(ConfigError("sets nothing", place, "give it lists, such as gogc=[25, 100, 400]"))
     mistakes.raise_all()
     combinations = tuple(_combination(chosen, base or GcSettings()) for chosen in itertools.product(*axes))
     if all(combination.left_out for combination in combinations):
@@ -193,7 +193,7 @@ class _Choice:
 
 
 def _axis(key: str, node: Located) -> tuple[_Choice, ...]:
-    # `unbounded` is a permission, not a setting of the runtime: it has one value for the whole marker.
+    # `unbounded` is a permission, not a setting: it has one value for the whole marker.
     nodes = node.value if isinstance(node.value, tuple) and key != "unbounded" else (node,)
     if not nodes:
         raise node.error("an empty list makes no test", "leave the key out, or list at least one value")

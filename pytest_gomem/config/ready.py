@@ -32,7 +32,7 @@ class Ready:
 
 
 def default_ready(texts: Iterable[str]) -> Ready:
-    """Readiness where none is declared: the first port that the texts name accepts, or, without ports, at once."""
+    """The default: the first port that the texts name accepts; without ports, ready at once."""
     ports = ports_named(texts)
     return Ready("tcp", port=_main_port(ports)) if ports else Ready("started")
 
@@ -68,7 +68,7 @@ def _http(node: Located, ports: tuple[str, ...]) -> str:
 
 def _tcp(node: Located) -> bool:
     if not flag(node):
-        raise node.error("tcp: false waits for nothing", "leave it out, or name another sign: http or log")
+        raise node.error("tcp: false waits for nothing", "leave it out, or wait for http or log")
     return True
 
 
@@ -76,7 +76,7 @@ def _regex(node: Located) -> str:
     try:
         re.compile(filled(node))
     except re.error as error:
-        raise node.error(f"{node.shown} is no regular expression: {error}") from None
+        raise node.error(f"{node.shown} is not a regular expression: {error}") from None
     return text(node)
 
 
@@ -87,8 +87,8 @@ def _port(node: Located, ports: tuple[str, ...]) -> str:
 
 
 def check_ports(node: Located, names: tuple[str, ...], ports: tuple[str, ...]) -> None:
-    """Raise ConfigError for a name that is none of the ports which the service names."""
-    # Without any port here the arguments may come from a fixture; the launch then knows more than the file.
+    """Raise ConfigError for a port name that the service does not use."""
+    # Without any port here, a fixture may give the arguments: then the launch checks.
     for name in names if ports else ():
         if name not in ports:
             written = f"{{port:{name}}}" if name else "{port}"

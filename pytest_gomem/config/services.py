@@ -57,10 +57,10 @@ class ServiceConfig:
 
     Either `build` is set or `command` is not empty. Relative paths are already joined to base_dir, the file's folder,
     except for those that begin with a token. profile_rate: bytes per heap profile sample, None = Go's default.
-    stop_grace: seconds between SIGTERM and SIGKILL. agent: None = not said.
+    stop_grace: seconds between SIGTERM and SIGKILL. agent: None = not set.
     stderr_split: with the agent, os.Stderr is a pipe of its own, so that gctrace is alone on descriptor 2.
     peak_profile: with the agent, keep the heap profile of the window's highest GC cycle; each new peak forces a cycle.
-    follow: a program that ends with status 0 and leaves a process behind that serves is a daemon, no death.
+    follow: a program that ends with status 0 and leaves a process that serves is a daemon, and has not died.
     against_binary: what a prebuilt service is compared with; may hold ${VAR}.
     """
 
@@ -92,7 +92,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
     mistakes = Mistakes()
     fields = Fields(node, _KEYS, mistakes)
     if _NAME.fullmatch(name) is None:
-        mistakes.add(node.error(f"'{name}' is no service name", "use letters, digits, '_', '-' and '.'"))
+        mistakes.add(node.error(f"'{name}' is not a service name", "use letters, digits, '_', '-' and '.'"))
     with mistakes.kept():
         _one_start(node, fields)
     command = _command(fields, base_dir)
@@ -132,10 +132,12 @@ def _one_start(node: Located, fields: Fields) -> None:
     if not said:
         raise node.error("nothing to start", "one of build, binary or command is needed")
     if len(said) > 1:
-        raise fields.said[said[1]].error(f"'{said[1]}' stands beside '{said[0]}'", "keep one of build, binary, command")
+        raise fields.said[said[1]].error(
+            f"'{said[1]}' cannot go with '{said[0]}'", "keep one of build, binary, command"
+        )
     if said == ["build"] and "against_binary" in fields.said:
         raise fields.said["against_binary"].error(
-            "stands beside 'build', which is built at the other commit", "leave it out, or say binary instead of build"
+            "cannot go with 'build', which is built at the other commit", "leave it out, or use binary instead of build"
         )
 
 
@@ -177,7 +179,7 @@ def _env(node: Located) -> dict[str, str]:
     for name, member in members(node).items():
         with mistakes.kept():
             if not name or "=" in name or "\0" in name:
-                raise member.error(f"{name!r} is no name of an environment variable")
+                raise member.error(f"{name!r} is not the name of an environment variable")
             found[name] = text(member)
     mistakes.raise_all()
     return found
@@ -203,7 +205,7 @@ def _gc(node: Located) -> GcSettings:
 def _url(node: Located, ports: tuple[str, ...], path: str) -> str:
     url = text(node)
     if URL.fullmatch(url) is None:
-        raise node.error(f"{node.shown} is no URL", f'such as "http://127.0.0.1:{{port:admin}}{path}"')
+        raise node.error(f"{node.shown} is not a URL", f'such as "http://127.0.0.1:{{port:admin}}{path}"')
     check_ports(node, ports_named([url]), ports)
     return url
 

@@ -1,4 +1,4 @@
-"""The replaceable parts of a service's texts: {port}, {port:NAME}, {tmp}, ${VAR} and ${VAR:-default}."""
+"""Replaces tokens in a service's texts: {port}, {port:NAME}, {tmp}, ${VAR} and ${VAR:-default}."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _TOKEN = re.compile(
 )
 _PORT = re.compile(r"(?<!\$)\{port(?::([A-Za-z0-9_-]+))?\}")
 
-SHORTEST_HIDDEN = 8  # characters: a shorter value is a word like any other, and would be hidden all over a log
+SHORTEST_HIDDEN = 8  # characters: a shorter value may be a common word, and would be hidden all over a log
 
 
 def values_of_variables(texts: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """What is shown in place of the values of the ${VAR} in these texts, by value: a password is "${DB_PASSWORD}".
+    """By value of each ${VAR} in these texts, what is shown instead: a password is "${DB_PASSWORD}".
 
-    A value of several lines is there in its printable form too, by which messages may hold it.
+    A value of several lines is there in its printable form too, as messages may hold it.
     """
     values = {environ.get(name, ""): f"${{{name}}}" for text in texts for name in _variables(text)}
     long = {value: shown for value, shown in values.items() if len(value) >= SHORTEST_HIDDEN}
@@ -37,7 +37,7 @@ def _variables(text: str) -> Iterator[str]:
 
 
 def unexpanded(text: str, values: Mapping[str, str]) -> str:
-    """The text as it would read without these values, of `values_of_variables`; the longest counts first."""
+    """The text with `values` (see values_of_variables) replaced, the longest first."""
     for value in sorted(values, key=len, reverse=True):
         text = text.replace(value, values[value])
     return text
@@ -51,7 +51,7 @@ def ports_named(texts: Iterable[str]) -> tuple[str, ...]:
 def expand(
     text: str, *, ports: Mapping[str, int], tmp: str, environ: Mapping[str, str], place: Place | None = None
 ) -> str:
-    """Replace the tokens; every other brace stays, and what was put in is not looked at again.
+    """Replace the tokens once; every other brace stays.
 
     As in a shell, the default after `:-` also stands in for an empty variable. Raises ConfigError for a variable that
     is unset and has no default, and for a port that is not in `ports`.

@@ -1,7 +1,7 @@
 """Reads YAML by the rules of YAML 1.2's core schema, each value with its file, line and key.
 
-PyYAML follows YAML 1.1, where `off` is False, `1:30` is 90 and a later duplicate key wins silently. Only its scanner,
-parser and composer are used here; what a scalar means is decided below, and PyYAML's own loaders are left untouched.
+PyYAML follows YAML 1.1, where `off` is False, `1:30` is 90 and a later duplicate key wins silently. We use only its
+scanner, parser and composer, and decide here what a scalar means. PyYAML's own loaders stay as they are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_VALUES = 10_000
 _TAG = "tag:yaml.org,2002:"
 _STR, _MAP, _SEQ = f"{_TAG}str", f"{_TAG}map", f"{_TAG}seq"
 
-# YAML 1.2.2, section 10.3.2. Infinities and not-a-number stay words: nothing in gomem.yaml could take them. Integers
+# YAML 1.2.2, section 10.3.2. Infinities and not-a-number stay text: nothing in gomem.yaml takes them. Integers
 # with more digits than Python converts fall through to float.
 _CORE: dict[str, tuple[re.Pattern[str], Callable[[str], object]]] = {
     f"{_TAG}null": (re.compile("null|Null|NULL|~|"), lambda _: None),
@@ -58,7 +58,7 @@ class _Loader(Reader, Scanner, Parser, Composer):
         self._nodes = 0
 
     def fetch_flow_collection_start(self, TokenClass: type[Token]) -> None:  # noqa: N803 - PyYAML's name
-        """A bracket or brace opens: the scanner's time grows with the square of how many are open."""
+        """A bracket or brace opens. The scanner's time grows with the square of how many are open."""
         self._check_level(self.flow_level)
         super().fetch_flow_collection_start(TokenClass)
 
@@ -72,7 +72,7 @@ class _Loader(Reader, Scanner, Parser, Composer):
             raise ScannerError(None, None, _TOO_DEEP, self.get_mark())
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
-        """A value or key begins: a second each 10 000 of them, of which a file of this size can hold half a million."""
+        """A value or key begins. 10 000 take a second, and a file of this size can hold half a million."""
         self._nodes += 1
         if self._nodes > 2 * MOST_VALUES:
             raise ComposerError(None, None, _TOO_MANY, self.get_mark())
@@ -86,7 +86,7 @@ class _Loader(Reader, Scanner, Parser, Composer):
         """Composer's hook for path resolvers, which we have none of."""
 
     def resolve(self, kind: type[Node], value: str | None, implicit: tuple[bool, bool] | bool) -> str:
-        """The tag of a node that has none written; only plain scalars can be anything but text."""
+        """The tag of a node without a written one; only plain scalars can be anything but text."""
         if kind is not ScalarNode:
             return _MAP if kind is MappingNode else _SEQ
         plain = isinstance(implicit, tuple) and implicit[0]
@@ -94,19 +94,19 @@ class _Loader(Reader, Scanner, Parser, Composer):
 
 
 def read_yaml(path: Path, mistakes: Mistakes) -> Located:
-    """Read one document. Duplicate keys, merge keys and keys that are no text are added to `mistakes`, and left out.
+    """Read one document. Duplicate keys, merge keys and keys that are not text go to `mistakes`.
 
-    Raises ConfigError, with the line where there is one, for a file that is unreadable, empty or no YAML of ours.
+    Raises ConfigError, with the line if there is one, for a file that is unreadable, empty or not such YAML.
     """
     text = _text(path)
     try:
         root = _Loader(text).get_single_node()
         if root is None:
-            raise ConfigError("the file is empty", Place(str(path)), "it begins with  version: 1")
+            raise ConfigError("the file is empty", Place(str(path)), "begin it with  version: 1")
         return _Builder(str(path), mistakes).build(root, Place(str(path), 1))
     except YAMLError as error:
         raise _syntax_error(error, path, text) from None
-    except RecursionError:  # a chain of aliases, which is as deep when it is written out
+    except RecursionError:  # a chain of aliases, as deep when it is expanded
         raise ConfigError("the file is nested too deeply", Place(str(path))) from None
 
 
@@ -132,7 +132,7 @@ def _syntax_error(error: YAMLError, path: Path, text: str) -> ConfigError:
         return ConfigError(f"is not YAML: {error}", Place(str(path)))
     if error.problem in (_TOO_DEEP, _TOO_MANY):
         return ConfigError(error.problem, Place(str(path), error.problem_mark.line + 1))
-    # What is never closed is noticed at the end of the file; the line to mend is where it was opened.
+    # What is never closed is noticed at the end of the file; name the line where it was opened.
     unclosed = any(words in (error.problem or "") for words in ("end of stream", "<stream end>"))
     mark = error.context_mark if unclosed and error.context_mark else error.problem_mark
     words = ": ".join(filter(None, (error.context, error.problem)))
@@ -141,7 +141,7 @@ def _syntax_error(error: YAMLError, path: Path, text: str) -> ConfigError:
 
 
 class _Builder:
-    """Turns nodes into Located values; aliases are written out, so their number is bounded."""
+    """Turns nodes into Located values; aliases are expanded, so their number is limited."""
 
     def __init__(self, file: str, mistakes: Mistakes) -> None:
         self._file = file
@@ -152,14 +152,14 @@ class _Builder:
     def build(self, node: Node, place: Place) -> Located:
         self._values += 1
         if self._values > MOST_VALUES:
-            raise ConfigError(f"holds more than {MOST_VALUES} values, its aliases written out", place)
+            raise ConfigError(f"holds more than {MOST_VALUES} values, with its aliases expanded", place)
         allowed = _CORE if isinstance(node, ScalarNode) else {_MAP if isinstance(node, MappingNode) else _SEQ}
         if node.tag not in allowed:
             raise ConfigError(f"the tag {node.tag} is not allowed", place)
         if isinstance(node, ScalarNode):
             return self._scalar(node, place)
         if id(node) in self._open:
-            raise ConfigError("an alias stands inside of what it stands for", place)
+            raise ConfigError("an alias refers to the value that contains it", place)
         self._open.add(id(node))
         built = self._mapping(node, place) if isinstance(node, MappingNode) else self._sequence(node, place)
         self._open.discard(id(node))
@@ -168,7 +168,7 @@ class _Builder:
     def _scalar(self, node: ScalarNode, place: Place) -> Located:
         pattern, convert = _CORE[node.tag]
         if pattern.fullmatch(node.value) is None:
-            raise ConfigError(f"{node.value[:40]!r} is no {node.tag.removeprefix(_TAG)}", place)
+            raise ConfigError(f"{node.value[:40]!r} is not a valid {node.tag.removeprefix(_TAG)}", place)
         return Located(convert(node.value), place, node.value)
 
     def _sequence(self, node: Node, place: Place) -> Located:

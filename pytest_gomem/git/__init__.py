@@ -1,1 +1,1 @@
-"""What git knows of the user's repository, asked in ways that never write to it."""
+"""Asks git about the user's repository, and never writes to it."""

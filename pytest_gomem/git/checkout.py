@@ -1,4 +1,4 @@
-"""The files of a commit, in the cache: a working tree that the user's repository does not list.
+"""Checks a commit out into the cache, as a working tree that the user's repository does not list.
 
 A linked working tree needs a folder of its own for HEAD and index, and in it the way to the repository's common folder
 (gitrepository-layout: `commondir`). `git worktree add` puts that folder into the repository; here it stands in the
@@ -30,7 +30,7 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 
 @dataclass(frozen=True)
 class Checkout:
-    """The files of one commit at `tree`; `notes`: what of them is not there, and why."""
+    """The files of one commit, at `tree`. notes: what is missing, and why."""
 
     tree: Path
     commit: str
@@ -39,7 +39,7 @@ class Checkout:
 
 @contextlib.contextmanager
 def checked_out(repository: Repository, commit: str, otherwise: Path) -> Iterator[Checkout]:
-    """The commit's files, made by whoever comes first in whichever process; nobody removes them inside of the block.
+    """Check the commit out, once for all processes; the files stay there inside of the block.
 
     otherwise: where to put them when the user's cache cannot be written. Raises GitError.
     """
@@ -55,7 +55,7 @@ def checked_out(repository: Repository, commit: str, otherwise: Path) -> Iterato
             _make(folder, repository, commit)
             _remove_old(folder.parents[1])
     with locked_file(lock, shared=True):
-        # Made just now: whatever git says of it, making it again would give the same.
+        # Made just now: to make it again would give the same.
         found = _marked(folder, commit)
         if found is None:
             raise GitError(f"the files of {short(commit)} did not stay in {folder}: something else removes them")
@@ -70,7 +70,7 @@ def _folder(repository: Repository, commit: str, otherwise: Path) -> Path:
 
 
 def _marked(folder: Path, commit: str) -> Checkout | None:
-    """The checkout if it was made to its end."""
+    """The checkout, if it is complete."""
     mark = folder / "whole.json"
     try:
         said = json.loads(mark.read_text("utf-8"))
@@ -83,9 +83,9 @@ def _marked(folder: Path, commit: str) -> Checkout | None:
 
 
 def _is_unchanged(folder: Path) -> bool:
-    """Whether git says of a complete checkout what it said when that was made.
+    """Whether `git status` of a complete checkout is what it was when it was made.
 
-    That need not be nothing: a file with CRLF, committed before a .gitattributes that normalises it, is modified in
+    That can differ from empty: a file with CRLF, committed before a .gitattributes that normalises it, is modified in
     every fresh working tree.
     """
     try:
@@ -113,7 +113,7 @@ def _make(folder: Path, repository: Repository, commit: str) -> None:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    # Last: what has no mark was broken off, and is made anew.
+    # Last: a checkout without a mark is incomplete, and is made anew.
     (folder / "whole.json").write_text(json.dumps(made), "utf-8")
 
 
@@ -128,7 +128,7 @@ def _lfs_pointers(tree: Path) -> Iterator[str]:
     """Files that Git LFS should have filled in, and did not."""
     try:
         paths = git(tree, "ls-files", "-z", "--", ":(attr:filter=lfs)").split("\0")
-    except GitError:  # a git that knows no attributes in a pathspec (before 2.13) is none to fail for
+    except GitError:  # git before 2.13 knows no attributes in a pathspec
         return
     pointers = [path for path in paths if path and _begins_with(tree / path, _LFS_POINTER)]
     if pointers:
@@ -144,11 +144,11 @@ def _begins_with(path: Path, start: bytes) -> bool:
 
 
 def _remove_old(cache: Path) -> None:
-    """Remove the commits of any repository that nobody has used for long; those in use are left alone."""
+    """Remove checkouts of any repository that were not used for long and are not in use."""
     for folder in {path.with_suffix("") for path in cache.glob("*/*")}:
         lock = folder.with_suffix(".lock")
         with contextlib.suppress(OSError):
-            # One without a mark was broken off, by kill -9 say, and nobody may ever ask for that commit again.
+            # One without a mark is incomplete (kill -9), and may never be asked for again.
             used = next((path for path in (folder / "whole.json", folder) if path.exists()), lock)
             if time.time() - used.stat().st_mtime < KEPT_FOR:
                 continue

@@ -1,4 +1,4 @@
-"""Finds the commit of this branch that touched a line of the source last."""
+"""Finds the last commit of this branch that changed a line of source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOT_COMMITTED = "0" * 40
 
 
 class _Git:
-    """Reading commands in one folder, all together within a time limit."""
+    """Git commands that only read, in one folder, all within one time limit."""
 
     def __init__(self, folder: Path, seconds: float) -> None:
         executable = shutil.which("git")
@@ -24,7 +24,7 @@ class _Git:
         self._git, self._folder, self._deadline = executable, folder, time.monotonic() + seconds
 
     def ask(self, *words: str) -> str | None:
-        """What it prints; None where it refuses."""
+        """What git prints; None where it fails."""
         command = [self._git, "--no-optional-locks", *words]
         try:
             left = self._deadline - time.monotonic()
@@ -37,8 +37,8 @@ class _Git:
 def line_change(file: Path, line: int, seconds: float) -> str:
     """What changed a line since this branch left the default one: "changed by 1a2b3c4 (Grow the buffer) on branch x".
 
-    "" where nothing did, and where that cannot be known: no repository, a file that git does not know, a shallow
-    clone, no default branch, or on it. Raises ObserveError where git is missing or takes longer than `seconds`.
+    "" if nothing did, or if that cannot be known: no repository, an untracked file, a shallow clone, no default branch,
+    or HEAD is on it. Raises ObserveError if git is missing or takes longer than `seconds`.
     """
     git = _Git(file.parent, seconds)
     if (git.ask("rev-parse", "--is-shallow-repository") or "true").strip() == "true":

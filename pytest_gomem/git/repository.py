@@ -34,7 +34,7 @@ _OF_A_HOOK = (
 
 
 class GitError(ConfigError):
-    """git is missing, refused, or knows no such commit."""
+    """git is missing, failed, or knows no such commit."""
 
 
 def environment_without_hook() -> dict[str, str]:
@@ -43,7 +43,7 @@ def environment_without_hook() -> dict[str, str]:
 
 
 def git(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> str:
-    """What a git command prints; raises GitError with git's own words."""
+    """What a git command prints; raises GitError with git's message."""
     status, out, err = _ran(folder, words, env)
     if status:
         said = (err or out).strip() or f"it ended with status {status}"
@@ -55,9 +55,9 @@ def _ran(folder: Path, words: tuple[str, ...], env: Mapping[str, str] | None) ->
     executable = shutil.which("git")
     if executable is None:
         raise GitError("git is not on PATH: a comparison with another commit needs it")
-    # A status must not write the user's index, and no hook of theirs runs for our sake.
+    # `git status` must not write the user's index, and their hooks must not run.
     command = [executable, "--no-optional-locks", "-c", f"core.hooksPath={os.devnull}", *words]
-    # Its words are told, and in part understood: not in the language of the user's shell.
+    # We show its messages and look for words in them: they must be English.
     environment = {**environment_without_hook(), "LC_ALL": "C", **(env or {})}
     try:
         return output_within(_GIT_SECONDS, command, folder, environment, errors="surrogateescape")
@@ -74,20 +74,20 @@ class Repository:
 
     @classmethod
     def around(cls, folder: Path) -> Repository:
-        """The repository that a folder, or the nearest one above it that exists, lies in; raises GitError."""
+        """The repository around a folder, or around its nearest parent that exists; raises GitError."""
         there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
         try:
             top, common = git(there, "rev-parse", "--show-toplevel", "--git-common-dir").splitlines()
         except GitError as error:
             if "not a git repository" not in error.message:
                 raise
-            raise GitError(f"{folder} is in no git repository: there is no commit to compare with") from None
+            raise GitError(f"{folder} is not in a git repository: there is no commit to compare with") from None
         return cls(Path(top), (there / common).resolve())
 
     def commit(self, ref: str) -> str:
         """The hash of the commit that a branch, tag or expression names; raises GitError with what to do."""
         if ref.startswith("-") or not ref.strip():
-            raise GitError(f"'{ref}' is no name of a commit")
+            raise GitError(f"'{ref}' is not the name of a commit")
         status, out, _ = _ran(self.top, ("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"), None)
         if status:
             raise GitError(f"git knows no commit '{ref}' in {self.top}", hint=self._advice(ref))
@@ -103,7 +103,7 @@ class Repository:
         return "git branch --all  and  git tag  list the names; git fetch brings those of the remote"
 
     def changes(self) -> int:
-        """How many files of the working tree differ from HEAD, those that git does not know yet among them."""
+        """How many files of the working tree differ from HEAD, with untracked ones."""
         return len(git(self.top, "status", "--porcelain").splitlines())
 
     def working_tree(self) -> str:
@@ -132,9 +132,9 @@ class Revision:
 
 
 def revision_of(folder: Path) -> Revision:
-    """The revision that is checked out around a folder; never raises: without git nothing is known.
+    """The revision that is checked out around a folder; empty without git, never raises.
 
-    Files that git does not know, such as what a run writes, make no tree dirty.
+    Untracked files, such as those that a run writes, don't count as changes.
     """
     try:
         commit = git(folder, "rev-parse", "--verify", "HEAD").strip()

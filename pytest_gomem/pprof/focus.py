@@ -12,7 +12,7 @@ def select(profile: Profile, focus: str = "", ignore: str = "") -> Profile:
     """The samples with a frame that `focus` matches and none that `ignore` matches; both are regular expressions.
 
     They are searched in function names, file names and the names of binaries. Without either the profile is returned
-    as it is. Raises ProfileError when one of them is no regular expression.
+    as it is. Raises ProfileError when one of them is not a regular expression.
     """
     if not (focus or ignore):
         return profile
@@ -48,4 +48,4 @@ def _compiled(pattern: str) -> re.Pattern[str]:
             warnings.simplefilter("ignore")  # Python's own plans for "[[" are no concern of who reads a profile
             return re.compile(pattern)
     except re.error as error:
-        raise ProfileError(f"'{pattern}' is no regular expression: {error}") from None
+        raise ProfileError(f"'{pattern}' is not a regular expression: {error}") from None

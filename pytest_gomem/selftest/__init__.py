@@ -1,1 +1,1 @@
-"""Whether the user's gate rings when a service is made worse on purpose."""
+"""Tests the user's gate: does it fail when a service is made worse on purpose?"""

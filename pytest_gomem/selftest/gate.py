@@ -1,4 +1,4 @@
-"""What a gate sees at the least, whether it rang under a known injected load, and how its budgets lie."""
+"""The smallest change a gate sees, whether it rang under an injected load, and how wide its budgets are."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import FEWEST, PRIMARY, Comparison, Status, compare, decisions_of
 
-RAISED = ("live_heap", "alloc_bytes_per_op", "allocs_per_op")  # by the whole burden; others rise as a consequence
+RAISED = ("live_heap", "alloc_bytes_per_op", "allocs_per_op")  # by all of the load; others follow
 
 
 @dataclass(frozen=True)
-class Proof:
-    """One metric of one window: its level without the burden, and the smallest worsening that is seen, in its unit.
+class GateResult:
+    """What the selftest found for one metric of one window.
 
-    rose: what it rose by under the burden, a ratio. rang: whether the comparison failed; None where the burden does not
-    bear on the metric. why: what keeps it silent. budgets: words on limits that do not fit the noise.
+    level: without the injected load. visible: the smallest worsening that would be found, in the metric's unit. rose:
+    its rise under the load, a ratio. rang: whether the comparison failed; None if the load does not raise the metric.
+    why: why it stayed silent. budgets: remarks on limits that do not fit the noise.
     """
 
     nodeid: str
@@ -42,13 +43,13 @@ class Proof:
 
     @property
     def is_silent(self) -> bool:
-        """Whether a gate that was to ring did not."""
+        """Whether the gate should have rung and did not."""
         return self.rang is False
 
 
 @dataclass(frozen=True)
 class NotTested:
-    """A window whose gate was not put to the proof, and why."""
+    """A window whose gate was not tested, and why."""
 
     nodeid: str
     window: str
@@ -56,7 +57,7 @@ class NotTested:
 
 
 def burden_for(tests: Sequence[TestRecord], share: float) -> Burden:
-    """That share of each window's live heap, and of all that it allocates."""
+    """An injected load of that share of each window's live heap and allocation."""
     retain: dict[Window, int] = {}
     for test in tests:
         for window in test.windows:
@@ -66,10 +67,10 @@ def burden_for(tests: Sequence[TestRecord], share: float) -> Burden:
     return Burden(share, retain)
 
 
-def proofs(
+def gate_results(
     plain: Sequence[TestRecord], burdened: Sequence[TestRecord], metrics: Mapping[str, Metric], share: float
-) -> Iterator[Proof | NotTested]:
-    """A proof for each metric that is compared, in each window that was made worse; the others with their reason."""
+) -> Iterator[GateResult | NotTested]:
+    """A result for each compared metric of each window that was made worse; other windows with their reason."""
     others = {(test.nodeid, window.service, window.name): window for test in burdened for window in test.windows}
     for test in plain:
         for window in test.windows:
@@ -88,15 +89,15 @@ def _why_not_tested(plain: WindowRecord, burdened: WindowRecord | None) -> str:
     if not in_every_round("live_heap", plain.rounds):
         return missing(plain).get("live_heap", "its live heap was not measured in every round")
     if burdened is None:
-        return "it was not opened in the run under the burden"
+        return "it was not opened in the run with the injected load"
     if NOTE not in burdened.notes:
-        return "nothing could be held in the service: it has no agent, or it had ended"
+        return "no memory could be added to the service: it has no agent, or it had ended"
     return ""
 
 
 def _of_window(
     nodeid: str, plain: WindowRecord, burdened: WindowRecord, metrics: Mapping[str, Metric], share: float
-) -> Iterator[Proof]:
+) -> Iterator[GateResult]:
     limits = {v.budget.metric: v.limit.value for v in plain.verdicts if v.kind == REGRESSION and not v.budget.function}
     budgeted = [v.budget.metric for v in plain.verdicts if not v.budget.function]
     judged = [
@@ -114,7 +115,7 @@ def _of_window(
         found = compare(metrics[name], base, new, tolerance, ops=plain.ops, decisions=decisions)
         level, visible = median(base), found.smallest_visible
         rang = found.status is Status.FAIL if name in RAISED else None
-        yield Proof(
+        yield GateResult(
             nodeid=nodeid,
             window=plain.name,
             metric=metrics[name],
@@ -128,7 +129,7 @@ def _of_window(
 
 
 def _of_functions(window: WindowRecord) -> list[Metric]:
-    """What functions hold or made shares the error rate too, where its worsening is judged."""
+    """Figures of functions whose worsening is judged: they share the error rate too."""
     names = [figure_of(v.budget) for v in window.verdicts if v.kind == REGRESSION and v.budget.function]
     return [metric for name in names if (metric := figure_metric(name, window.rounds)) is not None]
 
@@ -139,7 +140,7 @@ def _why_silent(level: float, visible: float | None, tolerance: float, share: fl
     if visible is not None and visible > share * abs(level):
         would = f"; --by {percent(_rounded_up(visible / abs(level)))} would ring" if level else ""
         return f"a change of {percent(share)} is within the noise: more work in the test would show it{would}"
-    return "the change does not stand out of the scatter of these rounds: more of them would tell"
+    return "the change does not stand out of the scatter of these rounds: run more of them (--rounds)"
 
 
 def _rounded_up(share: float) -> float:
@@ -148,7 +149,7 @@ def _rounded_up(share: float) -> float:
 
 
 def _misfits(verdicts: Sequence[Verdict], name: str, level: float, seen: Comparison) -> Iterator[str]:
-    """Limits of the metric whose room does not fit what can be seen, but for those that are broken already."""
+    """Remarks on limits, not yet broken, that are too tight or too wide for what can be seen."""
     if seen.threshold is None or seen.smallest_visible is None:
         return
     for verdict in verdicts:

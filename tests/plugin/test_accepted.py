@@ -130,7 +130,7 @@ def test_what_accept_refuses(scenario, gomem):
         (("test_grwon", "live_heap"), {}, "nearest: test_it.py::test_grown"),
         (("test_grown", "live_heep"), {}, "did you mean live_heap?"),
         (("test_grown", "peak_rss"), {}, "broken there: live_heap"),
-        (("test_grown", "live_heap"), {"expires": "soon"}, "'soon' is no date"),
+        (("test_grown", "live_heap"), {"expires": "soon"}, "'soon' is not a date"),
         (("test_grown", "live_heap"), {"expires": "2020-01-01"}, "is over already"),
         (("test_grown", "live_heap"), {"amount": "5 parsec"}, "no suffix for bytes"),
         (("test_grown", "live_heap"), {"reason": "two\nlines"}, "one line of printable text"),

@@ -26,7 +26,7 @@ def test_it_is_accepted_before_anything_ran(scenario, accept):
     project = scenario(TESTS, conftest=CONFTEST)
     for words, says in (
         (("rss_kep", "--mute"), "did you mean rss_kept?"),
-        (("rss_kept", "--amount", "5 parsec"), "'parsec' is no suffix for bytes"),
+        (("rss_kept", "--amount", "5 parsec"), "'parsec' does not fit bytes"),
     ):
         status, text = accept(project, TEST, *words)
         assert (status, says in text) == (2, True), text

@@ -81,7 +81,7 @@ def test_a_good_call_goes_through():
         ({"times": True}, "times=True must be a whole number or None", ""),
         ({"times": 0}, "times=0 must be a whole number of at least 1", ""),
         ({"rate": b"1"}, "rate=b'1' must be a number or text or None", ""),
-        ({"rate": "10 parsecs"}, "rate=: '10 parsecs': 'parsecs' is no suffix", ""),
+        ({"rate": "10 parsecs"}, "rate=: '10 parsecs': 'parsecs' does not fit", ""),
         ({"rate": 0}, "rate=0 must be more than 0", ""),
         ({"headers": [("a", "b")]}, "headers=[('a', 'b')] must be a mapping or None", ""),
         ({"quick": 1}, "quick=1 must be True or False", ""),
@@ -101,7 +101,7 @@ def test_a_call_that_does_not_fit():
     for call, words in (
         (
             lambda: Thing().work("/", 5),
-            "too many positional arguments\n  by name alone: times, rate, headers",
+            "too many positional arguments\n  pass by name: times, rate, headers",
         ),
         (lambda: Thing().work("/", path="/"), "multiple values for argument 'path'"),
         (lambda: Thing().part(), "missing a required argument: 'name'"),

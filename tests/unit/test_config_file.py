@@ -103,7 +103,7 @@ def test_sections_may_be_empty(load, text: str) -> None:
 
 
 BROKEN = {
-    "no version": ("services: {}", 1, "", "says no version"),
+    "no version": ("services: {}", 1, "", "has no version"),
     "newer version": ("version: 2", 1, "version", "expected version 1, not 2"),
     "version as text": ("version: '1'", 1, "version", "expected version 1, not '1'"),
     "version as float": ("version: 1.0", 1, "version", "expected version 1, not 1.0"),
@@ -187,7 +187,12 @@ BROKEN = {
         "budgets.defaults.peak_rrs",
         "did you mean peak_rss?",
     ),
-    "wrong unit": ("version: 1\nbudgets: {defaults: {peak_rss: 5ms}}", 2, "budgets.defaults.peak_rss", "'ms' is no"),
+    "wrong unit": (
+        "version: 1\nbudgets: {defaults: {peak_rss: 5ms}}",
+        2,
+        "budgets.defaults.peak_rss",
+        "'ms' does not fit",
+    ),
     "time of day": (
         "version: 1\nbudgets: {defaults: {time_to_limit: 1:30}}",
         2,

@@ -119,10 +119,10 @@ def test_the_service_decides_what_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "says"),
     [
-        ({"gogc": [25, "abc"]}, "test_upload.gogc[1]: 'abc' is no GOGC"),
+        ({"gogc": [25, "abc"]}, "test_upload.gogc[1]: 'abc' is not a GOGC"),
         ({"gogc": []}, "test_upload.gogc: an empty list makes no test"),
         ({"gogc": [25, 25]}, "test_upload.gogc[1]: 25 is listed twice"),
-        ({"gogc": [[25]]}, "test_upload.gogc[0]: a list is no GOGC"),
+        ({"gogc": [[25]]}, "test_upload.gogc[0]: a list is not a GOGC"),
         ({"gogcx": [1, 2]}, "test_upload.gogcx: unknown key 'gogcx'\n  did you mean gogc?"),
         ({"gogc": "off"}, "test_upload: gogc off without a memory limit"),
         ({"gogc": ["off"], "gomaxprocs": [1, 2]}, "test_upload: gogc off without a memory limit"),
@@ -130,7 +130,7 @@ def test_the_service_decides_what_is_left_out() -> None:
         ({"unbounded": True}, "test_upload: sets nothing"),
         ({}, "test_upload: sets nothing"),
         ({"godebug": [{"a": True}]}, "test_upload.godebug[0].a: expected a whole number or a word"),
-        ({"gomemlimit": ["1GB"]}, "test_upload.gomemlimit[0]: '1GB' is no GOMEMLIMIT"),
+        ({"gomemlimit": ["1GB"]}, "test_upload.gomemlimit[0]: '1GB' is not a GOMEMLIMIT"),
     ],
 )
 def test_a_wrong_matrix_is_refused(kwargs: dict[str, object], says: str) -> None:
@@ -182,9 +182,9 @@ def test_a_choice_of_the_build_lies_over_gomem_yaml() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "says"),
     [
-        ({"tags": "a b"}, "test_upload.tags: 'a b' is no list of build tags"),
-        ({"tags": ["x", ""]}, "test_upload.tags[1]: '' is no list of build tags"),
-        ({"goexperiment": "-x"}, "is no list of names of GOEXPERIMENT"),
+        ({"tags": "a b"}, "test_upload.tags: 'a b' is not a list of build tags"),
+        ({"tags": ["x", ""]}, "test_upload.tags[1]: '' is not a list of build tags"),
+        ({"goexperiment": "-x"}, "is not a list of names of GOEXPERIMENT"),
         ({"pgo": " "}, "test_upload.pgo: must not be empty"),
         ({"tags": ["a", "a"]}, "a is listed twice"),
     ],

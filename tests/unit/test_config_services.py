@@ -86,7 +86,7 @@ def test_ports_may_stand_in_the_environment() -> None:
     ("values", "says"),
     [
         ({}, "api: nothing to start"),
-        ({"build": "./a", "binary": "b"}, "api.binary: 'binary' stands beside 'build'"),
+        ({"build": "./a", "binary": "b"}, "api.binary: 'binary' cannot go with 'build'"),
         ({"build": {}}, "api.build: names no package"),
         ({"build": {"pkg": "./a", "package": "./a"}}, "did you mean package?"),
         ({"build": None}, "api.build: names no package"),
@@ -99,8 +99,8 @@ def test_ports_may_stand_in_the_environment() -> None:
         ({"args": ["a", {"port": None}]}, "api.args[1]: expected text, not a mapping\n  text with braces needs quotes"),
         ({"args": [None]}, "api.args[0]: expected text, not nothing"),
         ({"env": {"A": None}}, 'api.env.A: expected text, not nothing\n  write ""'),
-        ({"env": {"A=B": "1"}}, "'A=B' is no name of an environment variable"),
-        ({"env": {"GOGC": "50"}}, "api.env.GOGC: GOGC is not set through env\n  write  gc: {gogc: ...}"),
+        ({"env": {"A=B": "1"}}, "'A=B' is not the name of an environment variable"),
+        ({"env": {"GOGC": "50"}}, "api.env.GOGC: GOGC cannot be set through env\n  write  gc: {gogc: ...}"),
         ({"env": ["A=1"]}, "api.env: expected a mapping, not a list"),
         ({"cwd": ""}, "api.cwd: must not be empty"),
         ({"ready": "tcp"}, "api.ready: expected a mapping, not 'tcp'"),
@@ -109,14 +109,14 @@ def test_ports_may_stand_in_the_environment() -> None:
         ({"ready": {"http": "healthz"}}, "api.ready.http: 'healthz' is neither a path nor a URL"),
         ({"ready": {"tcp": False}}, "api.ready.tcp: tcp: false waits for nothing"),
         ({"ready": {"tcp": "yes"}}, "api.ready.tcp: expected true or false"),
-        ({"ready": {"log": "("}}, "api.ready.log: '(' is no regular expression"),
+        ({"ready": {"log": "("}}, "api.ready.log: '(' is not a regular expression"),
         ({"ready": {"timeout": 0}}, "api.ready.timeout: a timeout of 0"),
         ({"ready": {"timeout": "10 parsecs"}}, "api.ready.timeout: '10 parsecs'"),
         ({"args": ["{port:admin}"], "ready": {"tcp": True, "port": "admn"}}, "did you mean admin?"),
         ({"args": ["{port}"], "ready": {"tcp": True, "port": "admin"}}, "uses {port:admin}"),
         ({"args": ["{port:a}"], "ready": {"http": "http://h:{port}/"}}, "uses {port}"),
         ({"args": ["{port:admin}"], "pprof": "http://h:{port:admn}/debug"}, "api.pprof: no argument"),
-        ({"pprof": "/debug/pprof"}, "api.pprof: '/debug/pprof' is no URL"),
+        ({"pprof": "/debug/pprof"}, "api.pprof: '/debug/pprof' is not a URL"),
         ({"pprof": {"port": None}}, "api.pprof: expected text, not a mapping"),
         ({"gc": {"gogc": "off"}}, "api.gc: gogc off without a memory limit"),
         ({"gc": {"gogc": "abc"}}, "api.gc.gogc: 'abc'"),
@@ -149,5 +149,5 @@ def test_all_mistakes_of_a_service_are_reported() -> None:
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "-x", "a b", "[x]"])
 def test_a_service_name_is_fit_for_a_file_name(name: str) -> None:
     """Baselines and artifacts are filed under the name."""
-    with pytest.raises(ConfigErrors, match="is no service name"):
+    with pytest.raises(ConfigErrors, match="is not a service name"):
         parse_service(located({"binary": "x"}, Place()), name, BASE)

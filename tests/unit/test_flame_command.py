@@ -91,11 +91,11 @@ def test_focus_and_ignore_choose(saved):
         (["new", "other"], "no sample type in common"),
         (["new", "--sample", "cpu"], "no sample type 'cpu'"),
         (["new", "--by", "module"], "argument --by: invalid choice: 'module'"),
-        (["new", "--focus", "("], "'(' is no regular expression"),
+        (["new", "--focus", "("], "'(' is not a regular expression"),
         (["new", "-o", "a.gif"], "argument -o/--output: a.gif: a flame graph is written as .html, .svg, .png"),
         (["new", "-o", "other/a.svg"], "other/a.svg: Not a directory"),
         (["new", "--hide-below", "100%"], "argument --hide-below: 100% would hide everything"),
-        (["new", "--hide-below", "5MB"], "'MB' is no suffix for ratio"),
+        (["new", "--hide-below", "5MB"], "'MB' does not fit ratio"),
         (["new", "--colour", "red"], "unrecognized arguments: --colour red"),
     ],
 )

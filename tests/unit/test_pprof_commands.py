@@ -140,7 +140,7 @@ def test_nothing_to_show_is_said_in_one_line(new):
         (["NEW", "--limit", "-1"], "argument --limit: -1 is not a whole number"),
         (["NEW", "--limit", "many"], "argument --limit: many is not a whole number"),
         (["NEW", "--sample", "peak"], "no sample type 'peak'"),
-        (["NEW", "--focus", "("], "'(' is no regular expression"),
+        (["NEW", "--focus", "("], "'(' is not a regular expression"),
         (["NEW", "--wrong"], "unrecognized arguments: --wrong"),
         (["BAD"], "an HTML page, not a profile"),
     ],

@@ -151,5 +151,5 @@ def test_an_odd_expression_warns_nobody():
 
 def test_an_expression_that_is_none_is_refused():
     """The error shows it."""
-    with pytest.raises(ProfileError, match=r"'\(' is no regular expression"):
+    with pytest.raises(ProfileError, match=r"'\(' is not a regular expression"):
         select(profile([], {}), focus="(")

@@ -1,4 +1,4 @@
-"""Whether a gate was put to the proof, and by the decision that a real run makes."""
+"""Whether a gate was tested, and by the decision that a real run makes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue
-from pytest_gomem.selftest.gate import NotTested, Proof, proofs
+from pytest_gomem.selftest.gate import GateResult, NotTested, gate_results
 from pytest_gomem.stats.decision import Status, compare
 
 METRICS = {metric.name: metric for metric in builtin_metrics()}
@@ -36,7 +36,7 @@ def rounds_of(*live, count=3, **others):
 
 
 def proved(plain, burdened):
-    return list(proofs([plain], [burdened], METRICS, 0.05))
+    return list(gate_results([plain], [burdened], METRICS, 0.05))
 
 
 def test_a_gate_rings_only_where_that_of_a_run_would():
@@ -46,9 +46,9 @@ def test_a_gate_rings_only_where_that_of_a_run_would():
     assert compare(live, base, new, 0.005).status is Status.FAIL
     assert compare(live, base, new, 0.005, decisions=5).status is Status.NOISY
     (found,) = (p for p in proved(record(rounds_of(*base)), record(rounds_of(*new), NOTE)) if p.metric is live)
-    assert isinstance(found, Proof)
+    assert isinstance(found, GateResult)
     assert found.is_silent
-    assert found.why == "the change does not stand out of the scatter of these rounds: more of them would tell"
+    assert found.why == "the change does not stand out of the scatter of these rounds: run more of them (--rounds)"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_was_not_made_worse_is_not_tested(plain, burdened, why):
 
 
 def test_functions_that_a_run_judges_share_the_error_of_a_gate():
-    """With them among the judged a run sees a little less, and so says the proof."""
+    """With them among the judged a run sees a little less, and the selftest says so."""
     limit = Quantity(0.05, RATIO, "5%")
     budget = Budget("alloc_space", None, None, None, limit, "main.encode*", "tests glob", Place())
     judged = Verdict(budget, limit, "regression", 1e6, Status.NO_BASELINE, None, None, "")

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from pytest_gomem.commands.selftest import table_lines
 from pytest_gomem.measure.registry import builtin_metrics
-from pytest_gomem.selftest.gate import Proof
+from pytest_gomem.selftest.gate import GateResult
 
 METRICS = {metric.name: metric for metric in builtin_metrics()}
 LONG = "tests/memory/test_catalog.py::TestImportOfManyItems::test_list_of_all[start=5000]"
 
 
-def proof(nodeid: str, metric: str, level: float, window: str = "test") -> Proof:
-    return Proof(nodeid, window, METRICS[metric], level, level / 100, 0.05, True, "", ())
+def result(nodeid: str, metric: str, level: float, window: str = "test") -> GateResult:
+    return GateResult(nodeid, window, METRICS[metric], level, level / 100, 0.05, True, "", ())
 
 
 def test_figures_stand_below_the_name_of_their_test_where_both_have_no_room():
     """On a wide terminal one line holds both; the name is told once for all its metrics."""
     found = [
-        proof(LONG, "live_heap", 5.22e6),
-        proof(LONG, "alloc_bytes_per_op", 2854.0),
-        proof(LONG, "live_heap", 6.22e6, "late"),
+        result(LONG, "live_heap", 5.22e6),
+        result(LONG, "alloc_bytes_per_op", 2854.0),
+        result(LONG, "live_heap", 6.22e6, "late"),
     ]
     assert table_lines(found, 0.05, 80) == [
         "  metric                   level            sees  at +5%",
