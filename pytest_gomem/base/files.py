@@ -7,33 +7,35 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Replace a file at once: readers never see half of it, and it stays as it was where the disk is full.
 
-    Missing folders are made. A link keeps pointing to its file; a device or pipe (/dev/stdout) is written to directly.
-    Raises OSError with the file's name.
+    content: also in parts, which come one by one. Missing folders are made. A link keeps pointing to its file; a device
+    or pipe (/dev/stdout) is written to directly. Raises OSError with the file's name.
     """
-    data = content.encode() if isinstance(content, str) else content
+    parts = [content] if isinstance(content, (str, bytes)) else content
     try:
-        _write_whole(path, data)
+        _write_whole(path, (part.encode() if isinstance(part, str) else part for part in parts))
     except OSError as error:  # without a name from a write (full disk), with the temporary one from a rename
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def _write_whole(path: Path, parts: Iterable[bytes]) -> None:
     if path.exists() and not path.is_file():
-        path.write_bytes(data)
+        with path.open("wb") as file:
+            file.writelines(parts)
         return
     target = path.resolve()
     if not target.parent.exists():  # a parent that is a file gets a better message below
         target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(data)
+        with part.open("wb") as file:
+            file.writelines(parts)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -58,15 +58,17 @@ class Recorder:
         A module whose file cannot be read or written is refused as a whole, and keeps its file.
         """
         updates: list[Update] = []
-        for module in dict.fromkeys(test.nodeid.partition("::")[0] for test in tests):
-            mine = [test for test in tests if test.nodeid.partition("::")[0] == module and test.windows]
+        modules: dict[str, list[int]] = {}
+        for at, test in enumerate(tests):
+            modules.setdefault(test.nodeid.partition("::")[0], []).append(at)
+        for module, places in modules.items():
             try:
-                updates += self._module(module, mine)
+                updates += self._module(module, filter(lambda test: test.windows, map(tests.__getitem__, places)))
             except ConfigError as error:
                 updates.append(Update(module, "refused", tuple(str(error).splitlines()), can_be_forced=False))
         return updates
 
-    def _module(self, module: str, tests: Sequence[TestRecord]) -> list[Update]:
+    def _module(self, module: str, tests: Iterable[TestRecord]) -> list[Update]:
         before = self.store.tests(module)
         updates, recorded, whole = [], dict[str, Windows](), set[str]()
         for test in tests:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,28 +35,28 @@ def append(path: Path, entries: Iterable[Entry]) -> None:
     A last line without an end, left by whoever was killed while writing it, keeps a line of its own.
     Raises ConfigError when the file cannot be written.
     """
-    text = "".join(map(to_line, entries))
-    if not text:
+    lines = (to_line(entry).encode() for entry in entries)
+    first = next(lines, None)
+    if first is None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked_folder(path.parent):
-            _append(path, text.encode())
+            _append(path, chain([first], lines))
     except OSError as error:
         message = f"the history cannot be written to {path}: {error.strerror or error}"
         raise ConfigError(message, Place(key=OPTION), "name a file in a folder you may write to") from error
 
 
-def _append(path: Path, data: bytes) -> None:
+def _append(path: Path, lines: Iterable[bytes]) -> None:
     with path.open("a+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
-        if size:
-            file.seek(size - 1)
-            data = data if file.read(1) == b"\n" else b"\n" + data
+        file.seek(max(size - 1, 0))
+        is_torn = file.read(1) not in (b"", b"\n")
         try:
-            for start in range(0, len(data), 1 << 20):
-                _write(file.fileno(), data[start : start + (1 << 20)])
-        except OSError:
+            for line in chain([b"\n"] if is_torn else [], lines):
+                _write(file.fileno(), line)
+        except BaseException:
             os.ftruncate(file.fileno(), size)  # half a run would be believed
             raise
 

@@ -129,12 +129,17 @@ class Keeping:
 
     def _look_for_new(self, run: RunRecord) -> None:
         references = self.references()
-        if references is not None:
-            opened = [test for test in run.tests if test.windows]
-            self._new = [test.nodeid for test in opened if not references.exists(test.nodeid)]
-            self._new += [f"{test.nodeid} {name}" for test in opened for name in references.opened_first(test)]
-            whole = [test for test in run.tests if test.windows and test.outcome == "passed"]
-            self._unopened = [f"{test.nodeid} {name}" for test in whole for name in references.opened_no_more(test)]
+        if references is None:
+            return
+        windows: list[str] = []
+        for test in run.tests:
+            if test.windows and not references.exists(test.nodeid):
+                self._new.append(test.nodeid)
+            if test.windows:
+                windows += (f"{test.nodeid} {name}" for name in references.opened_first(test))
+            if test.windows and test.outcome == "passed":
+                self._unopened += (f"{test.nodeid} {name}" for name in references.opened_no_more(test))
+        self._new += windows
 
     def _look_for_stale(self) -> None:
         selection = self._selection

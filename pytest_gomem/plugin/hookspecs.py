@@ -71,14 +71,15 @@ def pytest_gomem_sources() -> Sequence[Source]:  # type: ignore[empty-body]
 def pytest_gomem_report(run: RunRecord, config: pytest.Config) -> None:
     """Called once at the end of a run that measured something, in the controlling process under xdist.
 
-    run: all measured tests with their windows, metrics and verdicts. config: pytest's own. What it raises ends no other
-    reporter's work; pytest then exits with status 4.
+    run: all measured tests with their windows, metrics and verdicts. Each is read from disk when you come to it: go
+    through them in one loop, and keep no list of them. config: pytest's own. What it raises ends no other reporter's
+    work; pytest then exits with status 4.
 
     Example::
 
         import pytest_gomem as gm
 
         def pytest_gomem_report(run, config):
-            verdicts = [v for test in run.tests for window in test.windows for v in window.verdicts]
-            print(sum(v.status is gm.Status.FAIL for v in verdicts), "of", len(verdicts), "limits broken")
+            found = [v.status for test in run.tests for window in test.windows for v in window.verdicts]
+            print(found.count(gm.Status.FAIL), "of", len(found), "limits broken")
     """

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_gomem.plugin.state import State
     from pytest_gomem.report.text import Line
     from pytest_gomem.results.run_record import RunRecord, TestRecord
+    from pytest_gomem.results.stored import StoredTests
 
 
 def takes_test_properties(config: pytest.Config) -> bool:
@@ -112,25 +113,34 @@ class Reporting:
         self._state = state
         self._selection = selection
         self._outcomes = outcomes
-        self._records: dict[str, TestRecord] = {}
         self._trouble = ""
 
+    @cached_property
+    def _tests(self) -> StoredTests:
+        from pytest_gomem.results.stored import StoredTests
+
+        return StoredTests(self._state.run_dir / "tests.jsonl")
+
+    @property
+    def _has_tests(self) -> bool:
+        return "_tests" in self.__dict__  # the run's folder is made for the first
+
+    @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect the records that reports carry, also from xdist's workers."""
+        """Move the records that reports carry to disk, also from xdist's workers: pytest keeps reports to the end."""
         line: str | None = getattr(report, "gomem", None)
         if line is not None and not is_worker(self._state.config):
-            from pytest_gomem.results.stored import from_line
-
-            self._records[report.nodeid] = from_line(line)
+            self._tests.keep(report.nodeid, line)
+            del report.gomem
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Before pytest writes its JUnit file: the key metrics, where its family has no place for them in a test."""
         junit = junit_of(self._state.config)
-        if junit is not None and not takes_test_properties(self._state.config):
+        if junit is not None and self._has_tests and not takes_test_properties(self._state.config):
             from pytest_gomem.report.junit import suite_properties
 
-            for name, value in suite_properties(self._records.values()):
+            for name, value in suite_properties(self._tests):
                 junit.add_global_property(name, value)
 
     def finish(self, session: pytest.Session) -> pytest.ExitCode:
@@ -139,7 +149,7 @@ class Reporting:
         What cannot be written is told in the summary: an error raised here would take pytest's own summary with it, and
         the other reporters' chance.
         """
-        if is_worker(self._state.config) or not (self._records or self._state.options["json"]):
+        if is_worker(self._state.config) or not (self._has_tests or self._state.options["json"]):
             return pytest.ExitCode.OK
         record = self._run_record(session)
         troubles = []
@@ -154,12 +164,15 @@ class Reporting:
         return pytest.ExitCode.TESTS_FAILED if self._state.options["strict"] and self._vanished else pytest.ExitCode.OK
 
     def _run_record(self, session: pytest.Session) -> RunRecord:
+        from pytest_gomem.plugin.items import with_and_without_groups
         from pytest_gomem.results.environment import run_record
+        from pytest_gomem.results.stored import to_line
 
-        tests = tuple(self._records.values())
-        missing = self._outcomes.without_result({test.nodeid for test in tests}, session)
+        missing = self._outcomes.without_result(with_and_without_groups(self._tests.nodeids), session)
+        for test in missing:
+            self._tests.keep(test.nodeid, to_line(test))
         return replace(
-            run_record((*tests, *missing)),
+            run_record(self._tests),
             exit_status=int(session.exitstatus),
             interrupted=self._outcomes.interrupted,
             complete=not missing,
@@ -171,7 +184,7 @@ class Reporting:
         from pytest_gomem.plugin.selection import nothing_to_accept
 
         whole = self._selection.ran_all()
-        return nothing_to_accept(self._state.gomem_config, self._records.values(), whole=whole)
+        return nothing_to_accept(self._state.gomem_config, self._tests, whole=whole)
 
     def summary(self, width: int) -> list[Line]:
         """What could not be written, and the lines of the tables; [] when there is nothing.
@@ -180,14 +193,14 @@ class Reporting:
         what fails the run as a whole.
         """
         trouble: list[Line] = [(line, "red") for line in self._trouble.splitlines()]
-        if not self._records:
+        if not self._has_tests:
             return trouble
         from pytest_gomem.report.accepted import accepted_lines, vanished_lines
         from pytest_gomem.report.comparison import sides_lines, uncompared_line
         from pytest_gomem.report.matrix import matrix_lines
-        from pytest_gomem.report.terminal import summary_lines
+        from pytest_gomem.report.terminal import for_tables, summary_lines
 
-        tests, strict = tuple(self._records.values()), bool(self._state.options["strict"])
+        tests, strict = tuple(map(for_tables, self._tests)), bool(self._state.options["strict"])
         vanished = tuple(vanished_lines(self._vanished, width, strict))
         if self._state.config.get_verbosity() < 0:
             return [*uncompared_line(tests), *(vanished if strict else ()), *trouble]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -49,10 +50,23 @@ def write_json(run: RunRecord, path: Path) -> None:
 
     A device or pipe (/dev/stdout) is written to directly. Raises ConfigError when the place cannot be written.
     """
-    text = json.dumps(to_dict(run), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
     try:
-        write_whole(path, text)
+        write_whole(path, _text(run))
     except OSError as error:
         hint = "name a file in a folder you may write to"
         message = f"the JSON report cannot be written to {path}: {error.strerror or error}"
         raise ConfigError(message, Place(key="--gomem-json"), hint) from error
+
+
+def _text(run: RunRecord) -> Iterator[str]:
+    """The report test by test, laid out as json.dumps(indent=1) does it: of a long run no more is in memory."""
+    yield _json(to_dict(replace(run, tests=()))).removesuffix("[]\n}")
+    start = "[\n  "
+    for test in run.tests:
+        yield start + _json(test_to_dict(test)).replace("\n", "\n  ")
+        start = ",\n  "
+    yield "[]\n}\n" if start.startswith("[") else "\n ]\n}\n"
+
+
+def _json(data: object) -> str:
+    return json.dumps(data, allow_nan=False, ensure_ascii=False, indent=1)

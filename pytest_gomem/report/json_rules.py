@@ -66,6 +66,7 @@ RULES: Mapping[type, Rules] = {
             "tool": Shown(Tool, lambda run: Tool("pytest-gomem", run.tool_version)),
             "environment": Shown(Mapping[str, FACT], environment_of),
             "run": Shown(Ending, lambda run: Ending(run.exit_status, run.interrupted, run.complete)),
+            "tests": "tests",  # the last: they are written one by one
         },
         words={
             "": {

@@ -25,7 +25,7 @@ from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 
 # The most telling first: where the terminal is narrow, columns are dropped from the end.
-_METRICS = ("gc_cycles", "peak_rss", "gc_cpu", "live_heap", "gc_pause_max", "throughput", "latency_p99")
+METRICS = ("gc_cycles", "peak_rss", "gc_cpu", "live_heap", "gc_pause_max", "throughput", "latency_p99")
 _HIGHER_IS_BETTER = frozenset({"throughput"})
 _OF_THE_BUILD = frozenset({"goexperiment", "pgo", "tags"})
 _SAME_PEAK = (900e3, 0.018)  # bytes and share: six sigmas of what is known of peak_rss before anything runs
@@ -90,7 +90,7 @@ def _row(test: TestRecord, window: WindowRecord) -> _Row:
 
 def _table(rows: Sequence[_Row], width: int) -> Iterator[Line]:
     settings = list(dict.fromkeys(key for row in rows for key in row.settings))
-    wanted = [name for name in _METRICS if any(name in row.values for row in rows)]
+    wanted = [name for name in METRICS if any(name in row.values for row in rows)]
     for shown in range(len(wanted), -1, -1):
         names = wanted[:shown]
         cells = [[*map(printable, settings), *(f"{name} " for name in names), ""]]

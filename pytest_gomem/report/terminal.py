@@ -12,6 +12,7 @@ from pytest_gomem.base.unavailable import Unavailable, reason_of
 from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.report import matrix
 from pytest_gomem.report.text import (
     Line,
     Style,
@@ -104,6 +105,28 @@ class _Entry:
     def names(self) -> list[str]:
         """The id in ever shorter spellings, each with the label."""
         return [name + self.suffix for name in short_names(self.nodeid)]
+
+
+def for_tables(test: TestRecord) -> TestRecord:
+    """The test with no more than the tables show of it: those of all tests are in memory at once."""
+    return replace(test, windows=tuple(map(_for_tables, test.windows)))
+
+
+def _for_tables(window: WindowRecord) -> WindowRecord:
+    shown = {*_METRICS, *matrix.METRICS, *(verdict.budget.metric for verdict in window.verdicts)}
+    bare = WindowRecord(window.name, window.service, window.build, window.gc, window.ops, window.duration, ())
+    return replace(
+        bare,
+        metrics=_among(shown, window.metrics),
+        phases=tuple(replace(phase, metrics=_among(shown, phase.metrics)) for phase in window.phases),
+        verdicts=window.verdicts,
+        base=replace(bare, build=window.base.build) if window.base else None,
+        no_base=window.no_base,
+    )
+
+
+def _among(names: Collection[str], metrics: Sequence[MetricValue]) -> tuple[MetricValue, ...]:
+    return tuple(metric for metric in metrics if metric.name in names)
 
 
 def summary_lines(run_tests: Sequence[TestRecord], width: int, *, verbose: bool = False) -> Iterator[Line]:

@@ -15,7 +15,7 @@ from pytest_gomem.results.run_record import RunRecord, TestRecord
 
 def run_record(tests: Sequence[TestRecord]) -> RunRecord:
     """The tests with the environment they ran in."""
-    return RunRecord(__version__, environment(), tuple(tests))
+    return RunRecord(__version__, environment(), tests)
 
 
 def environment() -> dict[str, str | int | float | None]:

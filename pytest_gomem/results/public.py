@@ -65,6 +65,7 @@ class PublicCodec(Codec):
         hidden = {*rules.hidden, rules.key}
         found = {one.name: Shown(one.hint, attrgetter(one.name)) for one in fields_of(record) if one.name not in hidden}
         for name, one in rules.shown.items():
+            found.pop(name, None)  # it has its place among these
             found[name] = Shown(_hint_of(record, one), attrgetter(one)) if isinstance(one, str) else one
         return found
 

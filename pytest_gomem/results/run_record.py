@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_gomem.results.window_record import WindowRecord
@@ -34,7 +34,7 @@ class RunRecord:
 
     tool_version: str
     environment: Mapping[str, str | int | float | None]
-    tests: tuple[TestRecord, ...]
+    tests: Sequence[TestRecord]
     exit_status: int | None = None
     interrupted: bool = False
     complete: bool = True

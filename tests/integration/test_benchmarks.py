@@ -47,6 +47,7 @@ NAMED = {
     "no_process_left": ("SIGKILL", "SIGTERM", "SIGINT", "none left"),
     "peak_of_small_program": ("go_service", "gomem.run", "own VmHWM", "of the limit"),
     "profiles": ("inuse_space", "alloc_space", "of its time", "of its memory"),
+    "report_memory": ("records on disk", "peer: records in memory", "kB a test more than pytest itself"),
     "sampler_rate": ("pure Python", "GIL held", "of 50 Hz"),
     "shared_service": ("test_small_after_release", "test_small_after_kept", "unavailable", "with the agent"),
     "spike": ("seen whole", "of the spike"),

@@ -17,7 +17,7 @@ def test_unmeasured(go_service):
 # The one clock of all dates, four years later.
 CONFTEST = """
 import datetime, os
-from pytest_gomem import clock
+from pytest_gomem.base import clock
 if "LATER" in os.environ:
     clock.now = lambda: datetime.datetime(2130, 1, 1, tzinfo=datetime.timezone.utc)
 """
