@@ -51,6 +51,7 @@ class Course:
         self._keeps_heap = keeps_heap
         self._baselines = baselines
         self._rounds: list[Round] = []
+        self._notes = [strategy.note] if strategy.note else []
         self.base_lost = ""
         self.troubles: list[str] = []
         self.begin_round()
@@ -98,9 +99,8 @@ class Course:
         """A new factory whose windows belong to this round."""
         plan, watching = self.round.plan, self._seconds_to_watch
         keeps_heap = self._keeps_heap or plan.keeps_heap
-        gomem = Gomem(
-            self._run, self._judging_of(plan), base, service, plan.side, keeps_heap=keeps_heap, watching=watching
-        )
+        judging = self._judging if plan.is_judged else replace(self._judging, only_measures=True)
+        gomem = Gomem(self._run, judging, base, service, plan.side, keeps_heap=keeps_heap, watching=watching)
         self.round.gomems.append(gomem)
         return gomem
 
@@ -110,21 +110,24 @@ class Course:
         Not while another window of the test is open, of which the wait would be a part.
         """
         is_beside = any(gomem.has_open_window for gomem in self.round.gomems)
-        comparing = None if is_beside or self._run.settings.against is not None else self._comparing()
+        is_compared_alone = self.round.plan.is_judged and self._run.settings.against is None
+        comparing = self._comparing() if is_compared_alone and not is_beside else None
         if comparing is None:
             return 0.0
         closed = self.round.measurements()
         key = list(keys(one.record for one in closed))[closed.index(measurement)]
         return comparing.seconds_to_watch(key, measurement)
 
-    def lose_base(self, why: str) -> None:
-        """Give up the comparison: the base side came to nothing. The first reason is kept."""
-        self.base_lost = self.base_lost or f"on the base side: {why}"
+    def give_up(self, plan: RoundPlan, why: str) -> None:
+        """Go on without a round that is not judged: without the base, whose first reason is kept, or an observation."""
+        if plan.role is Role.OBSERVED:
+            self._notes.append(f"an observed round came to nothing: {why}")
+        else:
+            self.base_lost = self.base_lost or f"on the base side: {why}"
 
     def windows(self) -> tuple[WindowRecord, ...]:
         """The windows of all rounds as one, judged with what they are compared with; raises GomemError."""
-        note = (self._strategy.note,) if self._strategy.note else ()
-        return tuple(replace(one, notes=(*one.notes, *note)) for one in self._compared(names_culprits=True))
+        return tuple(replace(one, notes=(*one.notes, *self._notes)) for one in self._compared(names_culprits=True))
 
     def _compared(self, *, names_culprits: bool) -> tuple[WindowRecord, ...]:
         """The same; names_culprits: what is worse is searched for its lines, which an early look need not know."""
@@ -187,10 +190,6 @@ class Course:
         """Whether all windows are of processes of other tests as well, in which a second round is no first one."""
         windows = self.last_of_head
         return bool(windows) and all(measurement.service.is_shared for measurement in windows)
-
-    def _judging_of(self, plan: RoundPlan) -> Judging:
-        is_judged = (plan.side, plan.role) == (Side.HEAD, Role.MEASURED)
-        return self._judging if is_judged else replace(self._judging, only_measures=True)
 
     def hidden(self) -> dict[str, str]:
         """The values of variables in the settings of the services measured, and what is shown in their place."""

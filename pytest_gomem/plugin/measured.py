@@ -37,7 +37,7 @@ from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement, artifact_stem
-from pytest_gomem.session.plan import Side
+from pytest_gomem.session.plan import RoundPlan
 from pytest_gomem.session.records import with_shown_texts
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow
@@ -100,19 +100,16 @@ class MeasuredItem:
         self._ended = ""
 
     @contextlib.contextmanager
-    def base_may_fail(self, side: Side | None = None) -> Iterator[None]:
-        """What goes wrong inside on the base side alone costs the comparison, not the test.
-
-        side: that of what is inside; None = of the round that runs.
-        """
+    def sparing_the_test(self, plan: RoundPlan) -> Iterator[None]:
+        """What goes wrong inside of a round that is not judged fails no test."""
         try:
             yield
         except _LEAVING:
             raise
         except BaseException as error:
-            if (side or self.course.round.plan.side) is not Side.BASE or is_timeout(error):
+            if plan.is_judged or is_timeout(error):
                 raise
-            self.course.lose_base(in_one_line(error))
+            self.course.give_up(plan, in_one_line(error))
 
     @contextlib.contextmanager
     def during(self, stage: Stage) -> Iterator[None]:
@@ -139,15 +136,15 @@ class MeasuredItem:
         try:
             with self.during("in the body"):
                 result = yield
-            raise_noted(self._item, forget=self.course.round.plan.side is Side.BASE)
+            raise_noted(self._item, forget=not self.course.round.plan.is_judged)
         except (*_LEAVING, *_NOT_A_FAILURE):
             self._drop(windows)
             raise
         except BaseException as error:
-            if self.course.round.plan.side is Side.BASE:
-                self._drop(windows)
-            else:
+            if self.course.round.plan.is_judged:
                 self._close_beside(windows, error)
+            else:
+                self._drop(windows)
             raise
         self._close(windows)
         return result
@@ -198,16 +195,17 @@ class MeasuredItem:
 
     def _close(self, windows: list[tuple[Service, OpenWindow]], *, failing: bool = False) -> None:
         """Close the windows; no error of ours is lost on the way."""
-        gomem, closed = self.course.round.gomems[0], list[tuple[OpenWindow, Measurement]]()
+        round_, closed = self.course.round, list[tuple[OpenWindow, Measurement]]()
+        gomem = round_.gomems[0]
         for service, window in windows:
             try:
                 closed.append((window, gomem.close_window(service, window, failing=failing)))
                 service.check_alive()
             except GomemError as error:
-                if self.course.round.plan.side is Side.BASE:
-                    self.course.lose_base(in_one_line(error))
-                else:
+                if round_.plan.is_judged:
                     self.course.troubles.append(str(error))
+                else:
+                    self.course.give_up(round_.plan, in_one_line(error))
         if not (failing or self.course.troubles):
             for window, measurement in closed:
                 gomem.watch(window, measurement)

@@ -75,13 +75,13 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
 def _rounds(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:
     result = yield from measured.body()
     while not measured.has_failed_subtest:
-        before = measured.course.round.plan.side
+        before = measured.course.round.plan
         if not measured.course.begin_round():
             break
         # What the last round's fixtures leave wrong is the fault of its side, not of the one that comes next.
-        with measured.base_may_fail(before), measured.during("between rounds"):
+        with measured.sparing_the_test(before), measured.during("between rounds"):
             _tear_down(item)
-        with measured.base_may_fail():
+        with measured.sparing_the_test(measured.course.round.plan):
             with measured.during("between rounds"):
                 _set_up_anew(item)
             item.ihook.pytest_runtest_call(item=item)

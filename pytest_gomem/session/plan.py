@@ -30,3 +30,8 @@ class RoundPlan:
     side: Side = Side.HEAD
     role: Role = Role.MEASURED
     keeps_heap: bool = False
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether its windows are judged, and what goes wrong in it fails the test."""
+        return self.side is Side.HEAD and self.role is Role.MEASURED

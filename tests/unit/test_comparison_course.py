@@ -254,15 +254,17 @@ def test_what_an_observed_round_reads_enters_no_metric(run_against):
         roles.append(course.round.plan.role)
         measure(run_against, course, 60 * MB if roles[-1] is Role.MEASURED else 900 * MB)
         judged = course.round.measurements()[0].record.verdicts
-        assert len(judged) == (course.round.plan == RoundPlan(Side.HEAD))
+        assert len(judged) == course.round.plan.is_judged == (course.round.plan == RoundPlan(Side.HEAD))
         if not course.begin_round():
             break
+    course.give_up(RoundPlan(role=Role.OBSERVED), "it ended")
     assert roles.count(Role.OBSERVED) == 5
     assert [course.count(side) for side in Side] == [3, 3]
     (window,) = course.windows()
     assert window.base is not None
     assert window.rounds == window.base.rounds == ({"live_heap": 60 * MB},) * 3
     assert {verdict.status for verdict in window.verdicts} == {Status.PASS}
+    assert window.notes[-1] == "an observed round came to nothing: it ended"
     assert [m.record.metrics[0].result.value for pair in course.last_pairs() for m in pair] == [60 * MB] * 2
 
 
@@ -271,8 +273,8 @@ def test_a_base_side_that_is_lost_is_not_run_again(run_against):
     course = Course(run_against, JUDGING, InTurns(fixed(3)), None)
     measure(run_against, course, 60 * MB)
     assert course.begin_round()
-    course.lose_base("the old binary does not start")
-    course.lose_base("another reason")
+    course.give_up(course.round.plan, "the old binary does not start")
+    course.give_up(course.round.plan, "another reason")
     ran = course.round.plan.side.value[0]
     while course.begin_round():
         ran += course.round.plan.side.value[0]
