@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -49,13 +49,8 @@ class NotCompared:
 
 
 Found = Base | NotCompared | None  # None: there is nothing that it could be compared with
-
-
-class Finder(Protocol):
-    """Finds the base of each window of a test."""
-
-    def find(self, key: Key, window: WindowRecord, last: Measurement) -> Found:
-        """The base of a window. last: the window in its last round. Raises GomemError where it cannot be read."""
+# Finds the base of a window, given the window of all rounds and its last measurement; raises GomemError.
+Finder = Callable[[Key, WindowRecord, Measurement], Found]
 
 
 class KeptBaselines(Protocol):
@@ -64,26 +59,17 @@ class KeptBaselines(Protocol):
     def exists(self, nodeid: str) -> bool:
         """Whether there is anything to compare this test with, so that more rounds of it may tell something."""
 
-    def can_fail(self, nodeid: str) -> bool:
-        """Whether what the test is compared with has rounds enough to fail it, so that its own are worth their time."""
-
-    def has_heap(self, nodeid: str) -> bool:
-        """Whether a heap profile is kept of this test, so that one of each window is worth its cost."""
-
     def find(self, nodeid: str, key: Key, window: WindowRecord) -> Found:
         """The base of a window; raises ConfigError for a damaged file."""
 
 
-@dataclass(frozen=True)
-class FromBaselines:
+def from_baselines(baselines: KeptBaselines, nodeid: str) -> Finder:
     """Finds the kept baseline of each window of a test."""
 
-    baselines: KeptBaselines
-    nodeid: str
-
-    def find(self, key: Key, window: WindowRecord, last: Measurement) -> Found:
-        """Only the first round of a process that serves other tests too can be compared, and no further one helps."""
-        base = self.baselines.find(self.nodeid, key, window)
+    def find(key: Key, window: WindowRecord, last: Measurement) -> Found:
+        base = baselines.find(nodeid, key, window)
         if not isinstance(base, Base) or not last.service.is_shared:
             return base
         return NotCompared(_SHARED) if len(window.rounds) > 1 else replace(base, lone=_SHARED)
+
+    return find

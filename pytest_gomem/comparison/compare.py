@@ -33,7 +33,7 @@ _RESIDENT = ("peak_rss", "end_rss", "start_rss")
 class Comparing:
     """The comparisons of one test. reasons: asked why culprits do what they do."""
 
-    finder: Finder
+    find: Finder
     judging: Judging
     registry: Registry
     reasons: Reasons
@@ -45,7 +45,7 @@ class Comparing:
 
         last: the window in its last round. names_culprits: whether anybody asks whose line it was.
         """
-        base = self.finder.find(key, window, last)
+        base = self.find(key, window, last)
         if base is None:
             return window
         if isinstance(base, NotCompared):
@@ -66,7 +66,7 @@ class Comparing:
         0 where the clock explains nothing: it allocated no more than the base did, or took no longer.
         """
         with contextlib.suppress(GomemError):  # what is kept cannot be read: the end of the test says so
-            base = self.finder.find(key, last.record, last)
+            base = self.find(key, last.record, last)
             if isinstance(base, Base) and not last.service.is_shared and self._may_be_by_clock(last.record, base):
                 return min(last.record.duration, _LONGEST_WATCH)
         return 0.0

@@ -6,9 +6,9 @@ import contextlib
 from dataclasses import replace
 
 from pytest_gomem.base.errors import GomemError, ObserveError
-from pytest_gomem.comparison.base import Finder, FromBaselines, KeptBaselines
+from pytest_gomem.comparison.base import KeptBaselines, from_baselines
 from pytest_gomem.comparison.compare import Comparing, is_decided
-from pytest_gomem.comparison.other_side import ONE_PROCESS, FromOtherSide
+from pytest_gomem.comparison.other_side import ONE_PROCESS, from_other_side
 from pytest_gomem.comparison.rounds import Round, last_measurements, measured, merged
 from pytest_gomem.comparison.strategy import Strategy
 from pytest_gomem.diagnosis.reasons import built_from
@@ -146,15 +146,14 @@ class Course:
 
     def _comparing(self) -> Comparing | None:
         """The comparison with what the rounds so far give as a base; None where nothing is compared."""
-        finder: Finder
         if self._run.settings.against is not None:
             lost = ONE_PROCESS if self._shares_process else self.base_lost
-            finder = FromOtherSide.of(measured(self._rounds, Side.BASE), self._judging, lost)
+            find = from_other_side(measured(self._rounds, Side.BASE), self._judging, lost)
         elif self._baselines is not None:
-            finder = FromBaselines(self._baselines, self._judging.nodeid)
+            find = from_baselines(self._baselines, self._judging.nodeid)
         else:
             return None
-        return Comparing(finder, self._judging, self._run.settings.registry, self._run.reasons)
+        return Comparing(find, self._judging, self._run.settings.registry, self._run.reasons)
 
     def heaps(self) -> dict[Key, tuple[Profile, GoModule]]:
         """The heap profile of each window of our own processes, with the module of its service, of the last round."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from pytest_gomem.comparison.base import Base, Found, NotCompared
+from pytest_gomem.comparison.base import Base, Finder, Found, NotCompared
 from pytest_gomem.comparison.rounds import last_measurements, merged, only_bounded
 from pytest_gomem.diagnosis.two_sides import BaseProfiles
 from pytest_gomem.judge.conditions import OPENING_PROFILE
@@ -22,44 +22,36 @@ ONE_PROCESS = "its process is shared by many tests (go_service_session), and run
 _SAME_PROCESS = "it is the same process on both sides: launch it by go_service, or by the test's own gomem"
 
 
-@dataclass(frozen=True)
-class FromOtherSide:
-    """Finds the base of each window among those that the base side opened in this run.
+def from_other_side(rounds: Sequence[Sequence[Measurement]], judging: Judging, lost: str) -> Finder:
+    """Finds the base of each window among those of the base side's rounds of this run.
 
-    windows: each with its last measurement. lost: why that side came to nothing, "" where it did not.
+    lost: why that side came to nothing, "" where it did not.
     """
+    silent = replace(judging, only_measures=True)
+    measured = last_measurements(rounds)
+    records = dict(zip(measured, merged([[m.record for m in one] for one in rounds], silent), strict=True))
 
-    windows: Mapping[Key, tuple[WindowRecord, Measurement]]
-    lost: str = ""
-
-    @classmethod
-    def of(cls, rounds: Sequence[Sequence[Measurement]], judging: Judging, lost: str) -> FromOtherSide:
-        """rounds: of the base side."""
-        last = last_measurements(rounds)
-        records = merged(
-            [[measurement.record for measurement in one] for one in rounds], replace(judging, only_measures=True)
-        )
-        return cls(dict(zip(last, zip(records, last.values(), strict=True), strict=True)), lost)
-
-    def find(self, key: Key, window: WindowRecord, last: Measurement) -> Found:
-        """The window of that name, where it was measured in the same way."""
-        if self.lost:
-            return NotCompared(self.lost)
-        if not self.windows:
-            return None
-        if key not in self.windows:
+    def find(key: Key, window: WindowRecord, last: Measurement) -> Found:
+        if lost or not rounds:
+            return NotCompared(lost) if lost else None
+        if key not in records:
             return NotCompared(f"window '{window.name}' of {window.service} was not opened on the base side")
-        record, base = self.windows[key]
-        if _is_same_process(last.service, base.service):
+        if _is_same_process(last.service, measured[key].service):
             return NotCompared(_SAME_PROCESS)
-        if why_not := unlike(window, record):
-            return NotCompared(why_not, _lean(record))
-        return Base(
-            _lean(record),
-            side_name(record.build, window.build),
-            BaseProfiles.of(base),
-            not_comparable={name: f"on the base side {why}" for name, why in only_bounded(record).items()},
-        )
+        return _base(window, records[key], measured[key])
+
+    return find
+
+
+def _base(window: WindowRecord, record: WindowRecord, last: Measurement) -> Base | NotCompared:
+    if why_not := unlike(window, record):
+        return NotCompared(why_not, _lean(record))
+    return Base(
+        _lean(record),
+        side_name(record.build, window.build),
+        BaseProfiles.of(last),
+        not_comparable={name: f"on the base side {why}" for name, why in only_bounded(record).items()},
+    )
 
 
 def _lean(base: WindowRecord) -> WindowRecord:

@@ -112,14 +112,14 @@ def accused(
     built, notes = built_from(head.service), tuple[str, ...]()
     if built is not None and culprits:
         culprits, notes = reasons.explained(culprits, built, base.built)
-    told = dict(window.culprit_summaries)
+    summaries = dict(window.culprit_summaries)
     for metric, (_, words) in found.items():  # a limit of the same metric may be broken too, and has words of its own
-        told[metric] = f"{told[metric]}; {COMPARED}: {words}" if metric in told else words
+        summaries[metric] = f"{summaries[metric]}; {COMPARED}: {words}" if metric in summaries else words
     return replace(
         window,
         culprits=(*window.culprits, *culprits),
         notes=(*window.notes, *notes),
-        culprit_summaries=told,
+        culprit_summaries=summaries,
     )
 
 

@@ -14,7 +14,6 @@ from pytest_gomem.base.errors import BudgetBroken, GomemError, SupervisorError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.printable import printable_lines
 from pytest_gomem.baseline.lookup import window_name
-from pytest_gomem.comparison.base import KeptBaselines
 from pytest_gomem.comparison.course import Course
 from pytest_gomem.comparison.strategy import Strategy
 from pytest_gomem.comparison.visible import with_visible
@@ -44,6 +43,7 @@ from pytest_gomem.session.window import OpenWindow
 from pytest_gomem.stats.decision import ENOUGH
 
 if TYPE_CHECKING:
+    from pytest_gomem.baseline.lookup import Baselines
     from pytest_gomem.baseline.profiles import Handover
     from pytest_gomem.config.marker import Combination
     from pytest_gomem.plugin.items import Plan
@@ -67,7 +67,7 @@ class MeasuredItem:
         run: Run,
         *,
         strategy: Strategy,
-        baselines: KeptBaselines | None = None,
+        baselines: Baselines | None = None,
         handover: Handover | None = None,
         report_only: bool = False,
         strict: bool = False,

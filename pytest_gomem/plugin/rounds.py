@@ -22,14 +22,14 @@ from pytest_gomem.plugin.use import SESSION_FIXTURE
 from pytest_gomem.stats.decision import ENOUGH, FEWEST
 
 if TYPE_CHECKING:
-    from pytest_gomem.comparison.base import KeptBaselines
+    from pytest_gomem.baseline.lookup import Baselines
     from pytest_gomem.config.marker import Rounds
     from pytest_gomem.plugin.items import Plan
     from pytest_gomem.plugin.measured import MeasuredItem
     from pytest_gomem.plugin.options import Said
 
 
-def strategy_of(item: pytest.Item, plan: Plan, options: Said, baselines: KeptBaselines | None) -> HeadAlone | InTurns:
+def strategy_of(item: pytest.Item, plan: Plan, options: Said, baselines: Baselines | None) -> HeadAlone | InTurns:
     """The rounds that the marker asks for, else the option; one for a service that other tests use as well.
 
     A marker that asks for too few to fail any comparison is given as many as that takes. Where nobody says: of a test

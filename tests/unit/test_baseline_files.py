@@ -172,6 +172,7 @@ def test_a_window_finds_the_baseline_of_its_conditions(tmp_path):
     same = found()
     assert isinstance(same, Base)
     assert [one["live_heap"] for one in same.rounds] == [1e6, 2e6]
+    assert (same.record.ops, same.is_kept) == (kept[0].ops, True)
     assert found(go="go1.27").rounds[0]["live_heap"] == 5e6
     other = found(gogc="50")
     assert other == NotCompared("no comparable baseline: gogc is 50, was 100 (gomem baseline update records one too)")

@@ -67,8 +67,6 @@ class Kept:
     def exists(self, nodeid: str) -> bool:
         return bool(self.rounds)
 
-    can_fail = has_heap = exists
-
     def find(self, nodeid: str, key: object, window: WindowRecord) -> Base | None:
         if self.broken:
             raise GomemError("the baseline cannot be read")
@@ -289,6 +287,31 @@ def test_a_shared_process_runs_on_one_side_alone(run_against):
     course = Course(run_against, JUDGING, HeadAlone(Looks(1)), None, shares_process=True)
     assert rounds_of(run_against, course) == "h"
     assert "shared by many tests" in course.windows()[0].no_base
+
+
+def test_a_process_of_several_tests_is_compared_with_a_baseline_by_its_first_round_alone(run):
+    """What a second round finds in it depends on which tests have run; the first may be worse for that, too."""
+    course = Course(run, JUDGING, HeadAlone(Looks(1)), Kept(STEADY))
+    assert rounds_of(run, course, head=GROWN, shared=True) == "h"
+    (verdict,) = course.windows()[0].verdicts
+    assert (verdict.status, verdict.rounds_needed) == (Status.NOISY, None)
+    assert "its process serves other tests too" in verdict.reason
+    course = Course(run, JUDGING, HeadAlone(Looks(2)), Kept(STEADY))
+    assert rounds_of(run, course, shared=True) == "hh"
+    (window,) = course.windows()
+    assert (window.base, window.verdicts) == (None, ())
+    assert window.no_base.startswith("its process serves other tests too")
+
+
+def test_a_window_that_the_base_side_did_not_open_says_so(run_against):
+    course = Course(run_against, JUDGING, InTurns(Looks(1)), None)
+    measure(run_against, course, 60 * MB)
+    measure(run_against, course, 60 * MB)
+    assert course.begin_round()
+    measure(run_against, course, 60 * MB)
+    first, second = course.windows()
+    assert (first.base is not None, second.base) == (True, None)
+    assert second.no_base.endswith("was not opened on the base side")
 
 
 def test_what_one_round_did_not_measure_is_unavailable_in_all(run):
