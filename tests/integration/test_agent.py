@@ -148,7 +148,7 @@ def test_goroutines_are_counted_without_the_agents_own(server):
     served = sum("created by net/http." in stack for stack in stacks)
     assert 0 <= program.agent.memstats().goroutines - (len(stacks) - own - served) <= served
     more.close()
-    assert "main.(*supervisor).goroutines" in program.agent.goroutines()
+    assert "main.(*keeper).goroutines" in program.agent.goroutines()
 
 
 # Settings

@@ -106,9 +106,7 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     # The folder of the module is known where a package of it beside main was sampled too.
     assert (culprit["function"], Path(culprit["file"]).name) == ("main.(*keeper).alloc", "handlers.go")
     assert 0.95 * TWO_PERCENT < culprit["after"] - culprit["before"] < 1.05 * TWO_PERCENT
-    assert re.search(
-        rf"main\.\(\*supervisor\)\.alloc  (server/)?handlers\.go:{culprit['line']}  holds .* more", worse.text
-    )
+    assert re.search(rf"main\.\(\*keeper\)\.alloc  (server/)?handlers\.go:{culprit['line']}  holds .* more", worse.text)
 
     assert "more than in the baseline" in culprit["reason"]
     assert "base side" not in worse.text

@@ -99,7 +99,7 @@ def test_summaries_say_it_in_one_line(scenario):
     (source / "main.go").write_text("package main\n\nfunc main() {\n\ta := 1\n}\n")
     outcome = project.run("--junit-xml=junit.xml", env={"CI": "true"})
     grown = r"live_heap is 10\.\d MB, 9\.\d+ MB \(9\d\d%\) over its limit of 1MB"
-    culprit = r"culprit main\.\(\*supervisor\)\.alloc \(\S*handlers\.go:\d+\)"
+    culprit = r"culprit main\.\(\*keeper\)\.alloc \(\S*handlers\.go:\d+\)"
     unbuilt = "building service 'broken' failed: ./main.go:4:2: declared and not used: a"
     told = {
         "FAILED test_it.py::test_limits": f"{grown}, {culprit}; 1 more limit is broken",
