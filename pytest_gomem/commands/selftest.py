@@ -15,12 +15,12 @@ from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import RATIO, format_value, parse_quantity
 from pytest_gomem.commands.arguments import Parser, checked
 from pytest_gomem.commands.pytest_run import LISTENING, read_declared, run_pytest
-from pytest_gomem.instruments.injected_load import NO_BURDEN, VARIABLE, Burden, write_burden
+from pytest_gomem.instruments.injected_load import VARIABLE, InjectedLoad
 from pytest_gomem.plugin.declared import FILE_VARIABLE
 from pytest_gomem.report.accepted import read_report
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, short_names, wrapped
 from pytest_gomem.results.run_record import TestRecord
-from pytest_gomem.selftest.gate import GateResult, NotTested, burden_for, gate_results
+from pytest_gomem.selftest.gate import GateResult, NotTested, gate_results, injected_load_for
 from pytest_gomem.stats.decision import FEWEST
 
 # A run with an injected load says nothing about the service: keep its figures nowhere, and compare them only here.
@@ -42,11 +42,11 @@ def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     with run_folder("gomem-selftest-") as folder:
         err.write(f"gomem selftest: {rounds} rounds of each test as it is ...\n")
         arguments = [*pytest_args, f"--gomem-rounds={rounds}"]
-        plain = _measured(folder / "plain", arguments, NO_BURDEN)
+        plain = _measured(folder / "plain", arguments, InjectedLoad())
         err.write(f"gomem selftest: {rounds} rounds with {percent(share)} more held and allocated ...\n")
-        burdened = _measured(folder / "burdened", arguments, burden_for(plain, share))
+        loaded = _measured(folder / "loaded", arguments, injected_load_for(plain, share))
         metrics = {metric.name: metric for metric in read_declared(folder / "plain" / _METRICS)}
-    every = list(gate_results(plain, burdened, metrics, share))
+    every = list(gate_results(plain, loaded, metrics, share))
     found = [one for one in every if isinstance(one, GateResult)]
     untested = [one for one in every if isinstance(one, NotTested)]
     if not found:
@@ -82,11 +82,11 @@ def _rounds(written: str) -> int:
     return int(written)
 
 
-def _measured(folder: Path, args: Sequence[str], burden: Burden) -> tuple[TestRecord, ...]:
+def _measured(folder: Path, args: Sequence[str], load: InjectedLoad) -> tuple[TestRecord, ...]:
     """The tests of one run; raises ConfigError, with pytest's output, if one failed for more than its budgets."""
     folder.mkdir()
-    report, written = folder / "report.json", folder / "burden.json"
-    write_burden(burden, written)
+    report, written = folder / "report.json", folder / "injected_load.json"
+    load.write(written)
     command = [*args, *_ALONE, *LISTENING, "--gomem-report-only", f"--gomem-json={report}"]
     env = {**os.environ, VARIABLE: str(written), FILE_VARIABLE: str(folder / _METRICS)}
     done = run_pytest(command, env=env, captured=True)

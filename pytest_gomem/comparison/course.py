@@ -13,12 +13,15 @@ from pytest_gomem.comparison.rounds import Round, last_measurements, measured, m
 from pytest_gomem.comparison.strategy import Strategy
 from pytest_gomem.diagnosis.reasons import built_from
 from pytest_gomem.diagnosis.two_sides import closing_heap
+from pytest_gomem.instruments.idle_watch import IdleWatch
+from pytest_gomem.instruments.kept_heap import KeptHeap
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.keys import Key, keys
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.gomem import Gomem
+from pytest_gomem.session.instrument import Instrument, WindowPlan
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, RoundPlan, Side
@@ -97,10 +100,14 @@ class Course:
 
     def factory(self, base: Overrides | None = None, service: str | None = None) -> Gomem:
         """A new factory whose windows belong to this round."""
-        plan, watching = self.round.plan, self._seconds_to_watch
-        keeps_heap = self._keeps_heap or plan.keeps_heap
+        plan = self.round.plan
         judging = self._judging if plan.is_judged else replace(self._judging, only_measures=True)
-        gomem = Gomem(self._run, judging, base, service, plan.side, keeps_heap=keeps_heap, watching=watching)
+        kept = (KeptHeap(),) if self._keeps_heap or plan.keeps_heap else ()
+
+        def instruments(window: WindowPlan) -> tuple[Instrument, ...]:
+            return *kept, IdleWatch(self._seconds_to_watch)
+
+        gomem = Gomem(self._run, judging, base, service, plan.side, instruments=instruments)
         self.round.gomems.append(gomem)
         return gomem
 

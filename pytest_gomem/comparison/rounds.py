@@ -21,6 +21,7 @@ from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, RoundPlan, Side
+from pytest_gomem.stats.by_clock import IDLE_WATCH
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,10 @@ def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRec
 def values(window: WindowRecord) -> dict[str, float]:
     """What was measured in a window, by metric; a metric that was not, or not as a finite number, is left out.
 
-    Behind the metrics stand the figures of the functions that budgets name, and those that no metric is.
+    After the metrics come the figures of the functions that budgets name, and what the service allocates by itself.
     """
     found = {name: one.value for name, one in readings(window).items() if isinstance(one, Reading)}
-    return {**found, **figures_of(window.functions), **window.figures}
+    return {**found, **figures_of(window.functions), **window.instruments.get(IDLE_WATCH, {})}
 
 
 def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:

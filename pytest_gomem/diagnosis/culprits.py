@@ -12,6 +12,7 @@ from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import known, required
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget
 from pytest_gomem.diagnosis.reasons import Built, Reasons
+from pytest_gomem.instruments.peak_profile import CYCLES_TO_PEAK, PeakProfile
 from pytest_gomem.judge.functions import asked_by, counting
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Reading
@@ -77,10 +78,15 @@ def _found(metric: str, record: WindowRecord, profiles: Profiles, module: GoModu
     try:
         after = required((profiles.peak if at_peak else profiles.heap).profile)
         before = None if whole else known(profiles.opening.profile)
-        cycles = profiles.cycles_to_peak if at_peak else _cycles(record)
+        cycles = _cycles_to_peak(record) if at_peak else _cycles(record)
         return find_culprits(metric, after, before, module, counts=counts_for(metric, record), cycles=cycles)
     except ObserveError as error:
         return f"nobody can be named: {error}"
+
+
+def _cycles_to_peak(record: WindowRecord) -> int | None:
+    found = record.instruments.get(PeakProfile.name, {}).get(CYCLES_TO_PEAK)
+    return None if found is None else round(found)
 
 
 def _cycles(record: WindowRecord) -> int | None:

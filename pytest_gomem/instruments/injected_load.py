@@ -5,85 +5,110 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.session.service import Service
+from pytest_gomem.session.instrument import Closes, Finding, Instrument, Opens, Target, WindowPlan
 
-VARIABLE = "PYTEST_GOMEM_BURDEN"
+VARIABLE = "PYTEST_GOMEM_INJECTED_LOAD"
 NOTE = "gomem selftest made the service worse in this window"
+_NAME = "injected_load"
 Window = tuple[str, str, str]  # test id, service, window
 
 
 @dataclass(frozen=True)
-class Burden:
+class InjectedLoad:
     """What the agent adds: `churn` is the share of what the service allocates, `retain` the bytes held by window.
 
     A window that is not in `retain` is left alone, and so is a service without the agent.
     """
 
-    churn: float
-    retain: Mapping[Window, int]
+    churn: float = 0.0
+    retain: Mapping[Window, int] = field(default_factory=dict)
 
-    def hold(self, service: Service, nodeid: str, window: str) -> None:
-        """Before a window opens: hold what is to show in its live heap, and not in what it allocates."""
-        agent = self._agent(service, nodeid, window)
+    def instruments(self, plan: WindowPlan) -> tuple[Instrument, ...]:
+        """Those of a window that is to be made worse; none of others."""
+        size = self.retain.get((plan.nodeid, plan.service, plan.window))
+        return () if size is None else (_HeldMemory(size), _AddedAllocation(self.churn))
+
+    @classmethod
+    def of_environment(cls) -> InjectedLoad:
+        """The one that `gomem selftest` wrote for its runs; none elsewhere. Raises ConfigError."""
+        path = os.environ.get(VARIABLE)
+        if not path:
+            return cls()
+        try:
+            data = json.loads(Path(path).read_bytes())
+            rows = {(row["nodeid"], row["service"], row["window"]): int(row["bytes"]) for row in data["retain"]}
+            return cls(float(data["churn"]), rows)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{VARIABLE} names no load of gomem selftest: {error}", Place(path)) from None
+
+    def write(self, path: Path) -> None:
+        """Write it for of_environment."""
+        rows = [
+            {"nodeid": nodeid, "service": service, "window": window, "bytes": size}
+            for (nodeid, service, window), size in self.retain.items()
+        ]
+        path.write_text(json.dumps({"churn": self.churn, "retain": rows}), "utf-8")
+
+
+class _HeldMemory(Instrument):
+    """Holds memory that is to show in the live heap, and not in what the window allocates."""
+
+    name = _NAME
+    opens = Opens.BEFORE
+    closes = Closes.JUDGED
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def open(self, target: Target) -> None:
+        """Hold it."""
+        agent = _agent(target)
         if agent is not None:
-            agent.retain(self.retain[nodeid, service.name, window])
+            agent.retain(self._size)
 
-    def begin(self, service: Service, nodeid: str, window: str) -> None:
-        """When it has opened: allocate along with the service."""
-        agent = self._agent(service, nodeid, window)
-        if agent is not None:
-            agent.churn(self.churn)
-
-    def end(self, service: Service, nodeid: str, window: str) -> tuple[str, ...]:
-        """Before its closing readings: reach the whole share of what was allocated; the notes for the window."""
-        agent = self._agent(service, nodeid, window)
+    def close(self, target: Target) -> Finding:
+        """Let go of it, for the next window of a service that tests share."""
+        agent = _agent(target)
         if agent is None:
-            return ()
-        agent.churn(0)
-        return (NOTE,)
+            return Finding()
+        agent.end_injected()
+        return Finding(figures={"retained": float(self._size)})
 
-    def lift(self, service: Service, nodeid: str, window: str) -> None:
-        """After them: let go of all, for the next window of a service that tests share."""
-        agent = self._agent(service, nodeid, window)
+
+class _AddedAllocation(Instrument):
+    """Allocates along with the service."""
+
+    name = _NAME
+    opens = Opens.LAST
+    closes = Closes.FIRST
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+
+    def open(self, target: Target) -> None:
+        """Begin."""
+        agent = _agent(target)
         if agent is not None:
-            agent.unburden()
+            agent.churn(self._share)
 
-    def _agent(self, service: Service, nodeid: str, window: str) -> AgentClient | None:
-        if (nodeid, service.name, window) not in self.retain or service.process.ending() is not None:
-            return None
-        return service.process.agent()
+    def close(self, target: Target) -> Finding:
+        """End, once the whole share of what the service has allocated is reached."""
+        agent = _agent(target)
+        if agent is None:
+            return Finding()
+        agent.churn(0)
+        return Finding(figures={"churn": self._share}, notes=(NOTE,))
 
 
-NO_BURDEN = Burden(0.0, {})
+def _agent(target: Target) -> AgentClient | None:
+    return target.subject.agent() if target.subject.ending() is None else None
 
 
 def in_selftest() -> bool:
     """Whether this run is one of `gomem selftest`, whose figures are for it alone."""
     return bool(os.environ.get(VARIABLE))
-
-
-def burden_of_environment() -> Burden:
-    """The burden that `gomem selftest` wrote for its runs; NO_BURDEN elsewhere. Raises ConfigError."""
-    path = os.environ.get(VARIABLE)
-    if not path:
-        return NO_BURDEN
-    try:
-        data = json.loads(Path(path).read_bytes())
-        rows = {(row["nodeid"], row["service"], row["window"]): int(row["bytes"]) for row in data["retain"]}
-        return Burden(float(data["churn"]), rows)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{VARIABLE} names no burden of gomem selftest: {error}", Place(path)) from None
-
-
-def write_burden(burden: Burden, path: Path) -> None:
-    """Write it for burden_of_environment."""
-    rows = [
-        {"nodeid": nodeid, "service": service, "window": window, "bytes": size}
-        for (nodeid, service, window), size in burden.retain.items()
-    ]
-    path.write_text(json.dumps({"churn": burden.churn, "retain": rows}), "utf-8")

@@ -4,111 +4,115 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.observe.agent.client import read_peak
+from pytest_gomem.base.unavailable import Unavailable, known
+from pytest_gomem.observe.agent.client import AgentClient, read_peak
 from pytest_gomem.observe.agent.records import Peak
-from pytest_gomem.session.subject import Subject
+from pytest_gomem.session.capture import PEAK, Captured
+from pytest_gomem.session.instrument import Closes, Finding, Instrument, Target, WindowPlan
 
+CYCLES_TO_PEAK = "cycles_to_peak"  # GC cycles from the opening to the one of the profile
 _NOT_SAID = Unavailable("gomem.yaml does not say peak_profile: true, which keeps it")
-_STILL_OPEN = Unavailable("the profile of the peak is read when the window closes")
 
 
-@dataclass(frozen=True)
-class KeptPeak:
-    """The profile as the agent wrote it, or why there is none; cycle: the number of its GC cycle, where known."""
+class PeakProfile(Instrument):
+    """Keeps the profile; what the agent kept for an earlier window on the same process is forgotten."""
 
-    profile: bytes | Unavailable
-    cycle: int | None = None
+    name = "peak_profile"
 
-
-class Peaks:
-    """The peak of one window: what the agent kept for an earlier window on the same process is forgotten here.
-
-    Each new peak forces a GC cycle and may write a profile, both in the service: `notes` says how many.
-    """
-
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
+    def __init__(self, *, is_asked: bool) -> None:
+        self._is_asked = is_asked
         self._failed: Unavailable | None = None
-        self._forced, self._written = 0, 0
-        self._before = self._begin()
-        self.kept = KeptPeak(_not_looked_for(subject) if subject.peak_file is None else _STILL_OPEN)
+        self.agent: AgentClient | None = None
+        self.before: Peak | None = None
 
-    def _begin(self) -> Peak | None:
-        agent, path = self._subject.agent(), self._subject.peak_file
-        if agent is None or path is None:
-            return None
+    def open(self, target: Target) -> None:
+        """Forget earlier windows, and look at each GC cycle from now on."""
+        self.before, self._failed = None, None
+        self.agent = target.subject.agent() if self._is_asked else None
+        if target.subject.agent() is None:
+            self._failed = Unavailable(f"peak_profile: true needs the agent: {target.subject.no_agent}")
+        elif self.agent is None:
+            self._failed = _NOT_SAID
+        else:
+            self._begin(self.agent)
+
+    def _begin(self, agent: AgentClient) -> None:
         with contextlib.suppress(ObserveError):  # refused where an earlier window has started it
-            agent.start_peak(path)
+            agent.start_peak(agent.folder / "peak")
         try:
             agent.hold_peak()
             agent.reset_peak()
             agent.gc()
             agent.look_peak()  # the first cycle is always a peak: its profile is none of the window's cost
-            return agent.peak()
+            self.before = agent.peak()
         except ObserveError as error:  # what is in the file may be an earlier window's
             self._failed = Unavailable(f"the profile of the peak was not begun: {error}")
-            return None
 
-    def count(self) -> None:
-        """Count what the looking has cost since the opening; nothing where the agent cannot say."""
-        agent = self._subject.agent()
-        if agent is None or self._before is None:
-            return
-        with contextlib.suppress(ObserveError):
-            now = agent.peak()
-            self._forced, self._written = now.forced - self._before.forced, now.kept - self._before.kept
-
-    def close(self) -> None:
+    def close(self, target: Target) -> Finding:
         """Read the file, before the next window's opening removes it; also of a service that has died."""
-        path = self._subject.peak_file
-        if path is None:
-            return
-        if self._failed is not None:
-            self.kept = KeptPeak(self._failed)
-            return
+        conditions = {"peak_profile": "yes"} if self.agent is not None else {}
+        if self._failed is not None or self.agent is None:
+            return Finding({PEAK: Captured(self._failed or _NOT_SAID)}, conditions=conditions)
         try:
-            found = read_peak(path)
+            found = read_peak(self.agent.folder / "peak")
         except ObserveError as error:
-            self.kept = KeptPeak(Unavailable(str(error)))
+            return Finding({PEAK: Captured(Unavailable(str(error)))}, conditions=conditions)
+        opening = known(target.opening)
+        cycles = 0 if opening is None else found.peak.cycle - opening.memstats.num_gc
+        # The cycle before the first reading may be looked at late: it is none of the window's.
+        figures = {CYCLES_TO_PEAK: float(cycles)} if cycles > 0 else {}
+        return Finding({PEAK: Captured(found.profile)}, figures, conditions=conditions)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Look at no cycle inside of the block, and at its last one after it.
+
+        Collections that are forced for a reading would else set off a profile, whose writing that reading then shows:
+        some 850 kB of live heap.
+        """
+        if self.agent is None:
+            yield
             return
-        self.kept = KeptPeak(found.profile, found.peak.cycle)
-
-    def notes(self) -> list[str]:
-        """What the looking has added to the window's figures."""
-        if not self._forced and not self._written:
-            return []
-        return [
-            f"peak_profile: true forced GC cycles ({self._forced}) and wrote profiles ({self._written}) in this "
-            "window: its gc_* figures count the cycles, and total_alloc, allocs, alloc_bytes_per_op and the like what "
-            "the writing allocated"
-        ]
+        with contextlib.suppress(ObserveError):  # whoever reads inside of the block says why it does not answer
+            self.agent.hold_peak()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ObserveError):
+                self.agent.look_peak()
 
 
-@contextlib.contextmanager
-def unlooked(subject: Subject) -> Iterator[None]:
-    """Look at no cycle inside of the block, and at its last one behind it.
+class _PeakCost(Instrument):
+    """Counts what the looking has cost: each new peak forces a GC cycle and may write a profile, in the service."""
 
-    Collections that are forced for a reading would else set off a profile, whose writing that reading then shows: some
-    850 kB of live heap.
-    """
-    agent = subject.agent() if subject.peak_file is not None else None
-    if agent is None:
-        yield
-        return
-    with contextlib.suppress(ObserveError):  # whoever reads inside of the block says why it does not answer
-        agent.hold_peak()
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ObserveError):
-            agent.look_peak()
+    name = PeakProfile.name
+    closes = Closes.COUNTED
+
+    def __init__(self, profile: PeakProfile) -> None:
+        self._profile = profile
+
+    def close(self, target: Target) -> Finding:
+        """Nothing where the agent cannot say."""
+        agent, before = self._profile.agent, self._profile.before
+        if agent is None or before is None:
+            return Finding()
+        try:
+            now = agent.peak()
+        except ObserveError:
+            return Finding()
+        forced, written = now.forced - before.forced, now.kept - before.kept
+        note = (
+            f"peak_profile: true forced GC cycles ({forced}) and wrote profiles ({written}) in this window: its gc_* "
+            "figures count the cycles, and total_alloc, allocs, alloc_bytes_per_op and the like what the writing "
+            "allocated"
+        )
+        figures = {"forced_cycles": float(forced), "profiles_written": float(written)}
+        return Finding(figures=figures, notes=(note,) if forced or written else ())
 
 
-def _not_looked_for(subject: Subject) -> Unavailable:
-    if subject.agent() is None:
-        return Unavailable(f"peak_profile: true needs the agent: {subject.no_agent}")
-    return _NOT_SAID
+def peak_profile(plan: WindowPlan) -> tuple[Instrument, ...]:
+    """The profile of the peak, where gomem.yaml says `peak_profile: true`; why there is none elsewhere."""
+    profile = PeakProfile(is_asked=plan.config is not None and plan.config.peak_profile)
+    return profile, _PeakCost(profile)

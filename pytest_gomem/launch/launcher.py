@@ -46,6 +46,17 @@ class Overrides:
     build: BuildAxes = field(default_factory=BuildAxes)
     rate_of_budgets: int | None = None
 
+    def over(self, under: Overrides) -> Overrides:
+        """These on top of others; of two profile rates the finer one."""
+        rates = [rate for rate in (self.rate_of_budgets, under.rate_of_budgets) if rate is not None]
+        return Overrides(
+            args=under.args if self.args is None else self.args,
+            env={**under.env, **self.env},
+            gc=gc_config.merged(under.gc, self.gc),
+            build=self.build.over(under.build),
+            rate_of_budgets=min(rates, default=None),
+        )
+
 
 @dataclass(frozen=True)
 class _Command:

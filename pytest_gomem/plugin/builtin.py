@@ -60,7 +60,7 @@ def _add_to_history(run: RunRecord, path: Path, config: pytest.Config) -> None:
 
 
 def _remember_broken(run: RunRecord, config: pytest.Config) -> None:
-    """In pytest's cache, which -p no:cacheprovider takes away; not what `gomem selftest` runs, burdened or not."""
+    """In pytest's cache, which -p no:cacheprovider takes away; not what `gomem selftest` runs."""
     from pytest_gomem.instruments.injected_load import in_selftest
     from pytest_gomem.report.accepted import CACHE_KEY, broken_tests
 

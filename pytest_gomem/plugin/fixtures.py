@@ -101,10 +101,11 @@ def _measured(request: pytest.FixtureRequest) -> MeasuredItem:
 
 def _factory(request: pytest.FixtureRequest, options: Mapping[str, Any], combination: Combination | None) -> Gomem:
     from pytest_gomem.base.errors import Place
-    from pytest_gomem.session.run import overlaid, overrides
+    from pytest_gomem.launch.launcher import Overrides
+    from pytest_gomem.session.run import overrides
 
     with _failing_plainly():
         base = overrides(options, Place(key="gomem_service_options"))
     if combination is not None:
-        base = overlaid(base, gc=combination.settings, build=combination.build)
+        base = Overrides(gc=combination.settings, build=combination.build).over(base)
     return _measured(request).gomem(base)

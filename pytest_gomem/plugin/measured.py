@@ -208,7 +208,7 @@ class MeasuredItem:
                     self.course.give_up(round_.plan, in_one_line(error))
         if not (failing or self.course.troubles):
             for window, measurement in closed:
-                gomem.watch(window, measurement)
+                gomem.follow_up(window, measurement)
 
     def windows(self) -> tuple[WindowRecord, ...]:
         """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""

@@ -61,6 +61,7 @@ class State:
     @cached_property
     def run(self) -> Run:
         """The core's run."""
+        from pytest_gomem.instruments.registry import builtin_instruments
         from pytest_gomem.observe.sources import Source
         from pytest_gomem.plugin.hook_calls import gathered
         from pytest_gomem.plugin.messages import announce
@@ -76,6 +77,7 @@ class State:
                 measure=not self.options["no-measure"],
                 against=self.against.base if self.against else None,
                 sources=tuple(source for given in reversed(sources) for source in given),
+                instruments=builtin_instruments(),
                 announce=partial(announce, self.config),
             )
         )

@@ -104,7 +104,6 @@ RULES: Mapping[type, Rules] = {
         },
     ),
     WindowRecord: Rules(
-        hidden=("figures",),
         shown={
             "load": Shown(LoadSummary | None, all_loads),
             "series": Shown(Mapping[str, Series], measured_points),
@@ -132,6 +131,7 @@ RULES: Mapping[type, Rules] = {
             "no_base": "Why a comparison that was asked for has no other side; empty where it has, or none was asked "
             "for.",
             "conditions": "What must be the same for two windows to compare, besides the code.",
+            "instruments": "By instrument that was attached to the window: what it found, in figures.",
         },
     ),
     PhaseRecord: Rules(words={"ops": _COUNT}),

@@ -134,7 +134,7 @@ class WindowRecord:
     cross_checks: sources of one quantity that were held against each other. cycles: its GC cycles, one by one.
     conditions: what must be the same for two windows to compare, besides the code.
     size_classes: what was allocated by size. histograms: of stops of the world and waits for a processor.
-    figures: what else was measured of a round, which no metric is; reported among those of the rounds.
+    instruments: by instrument what it found in figures, which no metric is.
     """
 
     name: str
@@ -164,7 +164,7 @@ class WindowRecord:
     base: WindowRecord | None = None
     no_base: str = ""
     conditions: Mapping[str, str] = field(default_factory=dict)
-    figures: Mapping[str, float] = field(default_factory=dict)
+    instruments: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def definitions(window: WindowRecord) -> dict[str, int]:

@@ -9,7 +9,7 @@ from statistics import median
 
 from pytest_gomem.comparison.rounds import missing, rounds_of
 from pytest_gomem.comparison.visible import Fit, fit
-from pytest_gomem.instruments.injected_load import NOTE, Burden, Window
+from pytest_gomem.instruments.injected_load import NOTE, InjectedLoad, Window
 from pytest_gomem.judge.functions import figure_metric, figure_of
 from pytest_gomem.judge.regressions import REGRESSION, in_every_round
 from pytest_gomem.judge.verdict import Verdict
@@ -56,7 +56,7 @@ class NotTested:
     why: str
 
 
-def burden_for(tests: Sequence[TestRecord], share: float) -> Burden:
+def injected_load_for(tests: Sequence[TestRecord], share: float) -> InjectedLoad:
     """An injected load of that share of each window's live heap and allocation."""
     retain: dict[Window, int] = {}
     for test in tests:
@@ -64,14 +64,14 @@ def burden_for(tests: Sequence[TestRecord], share: float) -> Burden:
             live = in_every_round("live_heap", window.rounds)
             if live:
                 retain[test.nodeid, window.service, window.name] = math.ceil(share * median(live))
-    return Burden(share, retain)
+    return InjectedLoad(share, retain)
 
 
 def gate_results(
-    plain: Sequence[TestRecord], burdened: Sequence[TestRecord], metrics: Mapping[str, Metric], share: float
+    plain: Sequence[TestRecord], loaded: Sequence[TestRecord], metrics: Mapping[str, Metric], share: float
 ) -> Iterator[GateResult | NotTested]:
     """A result for each compared metric of each window that was made worse; other windows with their reason."""
-    others = {(test.nodeid, window.service, window.name): window for test in burdened for window in test.windows}
+    others = {(test.nodeid, window.service, window.name): window for test in loaded for window in test.windows}
     for test in plain:
         for window in test.windows:
             other = others.get((test.nodeid, window.service, window.name))
@@ -82,21 +82,21 @@ def gate_results(
                 yield from _of_window(test.nodeid, window, other, metrics, share)
 
 
-def _why_not_tested(plain: WindowRecord, burdened: WindowRecord | None) -> str:
+def _why_not_tested(plain: WindowRecord, loaded: WindowRecord | None) -> str:
     rounds = len(rounds_of(plain))
     if rounds < FEWEST:
         return f"it was measured in {rounds} round{'s' * (rounds != 1)}, and a comparison fails nothing below {FEWEST}"
     if not in_every_round("live_heap", plain.rounds):
         return missing(plain).get("live_heap", "its live heap was not measured in every round")
-    if burdened is None:
+    if loaded is None:
         return "it was not opened in the run with the injected load"
-    if NOTE not in burdened.notes:
+    if NOTE not in loaded.notes:
         return "no memory could be added to the service: it has no agent, or it had ended"
     return ""
 
 
 def _of_window(
-    nodeid: str, plain: WindowRecord, burdened: WindowRecord, metrics: Mapping[str, Metric], share: float
+    nodeid: str, plain: WindowRecord, loaded: WindowRecord, metrics: Mapping[str, Metric], share: float
 ) -> Iterator[GateResult]:
     limits = {v.budget.metric: v.limit.value for v in plain.verdicts if v.kind == REGRESSION and not v.budget.function}
     budgeted = [v.budget.metric for v in plain.verdicts if not v.budget.function]
@@ -107,7 +107,7 @@ def _of_window(
     ]
     judged += _of_functions(plain)
     for name in dict.fromkeys([*PRIMARY, *limits, *budgeted]):
-        base, new = in_every_round(name, plain.rounds), in_every_round(name, burdened.rounds)
+        base, new = in_every_round(name, plain.rounds), in_every_round(name, loaded.rounds)
         if name not in metrics or not base or not new:
             continue
         tolerance = limits.get(name, PRIMARY.get(name, 0.0))

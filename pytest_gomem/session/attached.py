@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from pytest_gomem.base.errors import LaunchError, MeasureError, ObserveError
 from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.launch.ports import HOST, bases, local_port
 from pytest_gomem.launch.serving import holds_port, who_answers
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
@@ -28,7 +28,7 @@ class AttachedProcess:
     """
 
     kept = None
-    peak_file: Path | None = None
+    config: ServiceConfig | None = None
     no_gctrace = "gctrace is read from the stderr of a process that we launched; this one is not ours"
     startup_peak: int | Unavailable = Unavailable("this process was started by others: its start was not watched")
     no_agent = "it was not built here"

@@ -1,16 +1,13 @@
-"""The profiles of a window: when they are taken, as they came, and each parsed at most once."""
+"""The profiles and files of a window: when they are taken, as they came, and each parsed at most once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_gomem.attribution.culprits import SAMPLE_OF
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable, known, reason_of, required
-from pytest_gomem.config.budgets import Budget
-from pytest_gomem.instruments.peak_profile import Peaks
+from pytest_gomem.base.unavailable import Unavailable, known, reason_of
 from pytest_gomem.observe.sources import Inside
 from pytest_gomem.session.subject import unanswered
 
@@ -19,18 +16,22 @@ if TYPE_CHECKING:
     from pytest_gomem.session.subject import Subject
 
 NOT_ASKED = Unavailable("no heap profile was taken: declare the budget on the test or in gomem.yaml")
-
-
-def wants_profile(budgets: Iterable[Budget]) -> bool:
-    """Whether one of these budgets needs a heap profile, or would, broken, ask who holds or made the memory."""
-    return any(budget.metric in SAMPLE_OF for budget in budgets)
+# As reports call them.
+OPENING, HEAP, GOROUTINE, PEAK = "base_profile", "heap_profile", "goroutine_profile", "peak_profile"
+_PROFILE = ".pb.gz"
 
 
 class Captured:
-    """A profile as it came, or why there is none."""
+    """A profile, or another file, as it came, or why there is none. suffix: of its name."""
 
-    def __init__(self, raw: bytes | Unavailable) -> None:
+    def __init__(self, raw: bytes | Unavailable, suffix: str = _PROFILE) -> None:
         self.raw = raw
+        self.suffix = suffix
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came; what came as a profile must be one."""
+        return known(self.raw if self.suffix != _PROFILE else self.profile) is not None
 
     @cached_property
     def profile(self) -> Profile | Unavailable:
@@ -45,40 +46,60 @@ class Captured:
             return Unavailable(f"what the service sent is no profile: {error}")
 
 
-class Profiles:
-    """The profiles of one window on a process: `opening` from then, the others once it has closed, when needed."""
+_NONE = Captured(NOT_ASKED)
 
-    def __init__(self, subject: Subject, peaks: Peaks, opening: bytes | Unavailable = NOT_ASKED) -> None:
+
+class Profiles:
+    """The files of one window on a process: those after its close when they are needed, others by instruments."""
+
+    def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self.peaks = peaks
-        self.opening = Captured(opening)
-        self.opening_cycle: int | None = None  # MemStats.NumGC, where it was read
+        self._captured: dict[str, Captured] = {}
         self._is_past = False
         self._heap_is_late = False
 
-    @cached_property
+    def add(self, artifacts: Mapping[str, Captured]) -> None:
+        """Take what an instrument has captured."""
+        self._captured.update(artifacts)
+
+    @property
     def heap(self) -> Captured:
         """After the close; taken when it is first asked for."""
-        self._heap_is_late = self._is_past
-        return Captured(heap_profile(self._subject))
+        if HEAP not in self._captured:
+            self._heap_is_late = self._is_past
+            self._captured[HEAP] = Captured(heap_profile(self._subject))
+        return self._captured[HEAP]
 
-    def keep(self) -> None:
-        """Take those after the close now, since the process may end before they are needed."""
-        _ = self.heap, self.goroutine
+    @property
+    def goroutine(self) -> Captured:
+        """After the close; taken when it is first asked for."""
+        if GOROUTINE not in self._captured:
+            self._captured[GOROUTINE] = Captured(_taken(self._subject, lambda inside: inside.goroutine_profile()))
+        return self._captured[GOROUTINE]
+
+    @property
+    def opening(self) -> Captured:
+        """Of the opening, where one was asked for."""
+        return self._captured.get(OPENING, _NONE)
+
+    @property
+    def peak(self) -> Captured:
+        """Of the window's highest GC cycle, also of a service that has died."""
+        return self._captured.get(PEAK, _NONE)
+
+    @property
+    def keeps_peak(self) -> bool:
+        """Whether one of the window's highest GC cycle came, whole or damaged."""
+        return known(self.peak.raw) is not None
 
     def leave(self) -> None:
         """The window is judged: what is taken from now on holds what the test does afterwards, too."""
         self._is_past = True
 
     @property
-    def has_opening(self) -> bool:
-        """Whether one came at the opening: taking it leaves its mark on the window, whatever is in it."""
-        return known(self.opening.raw) is not None
-
-    @property
     def has_heap(self) -> bool:
         """Whether the one after the close was taken then, and not later for a check()."""
-        return "heap" in self.__dict__ and not self._heap_is_late
+        return HEAP in self._captured and not self._heap_is_late
 
     @property
     def answers(self) -> bool:
@@ -91,30 +112,6 @@ class Profiles:
         if not self._heap_is_late or known(self.heap.profile) is None:
             return []
         return ["the heap profile was taken when check() failed: what the service did after the window is in it too"]
-
-    @cached_property
-    def goroutine(self) -> Captured:
-        """After the close; taken when it is first asked for."""
-        return Captured(_taken(self._subject, lambda inside: inside.goroutine_profile()))
-
-    @cached_property
-    def peak(self) -> Captured:
-        """Of the window's highest GC cycle, also of a service that has died; asked for once the window has closed."""
-        return Captured(self.peaks.kept.profile)
-
-    @property
-    def keeps_peak(self) -> bool:
-        """Whether one of the window's highest GC cycle came, whole or damaged."""
-        return known(self.peak.raw) is not None
-
-    @property
-    def cycles_to_peak(self) -> int | None:
-        """How many GC cycles after the opening that one came; None where either is not known.
-
-        The cycle before the first reading may be looked at late: it is none of the window's.
-        """
-        peak, opening = self.peaks.kept.cycle, self.opening_cycle
-        return peak - opening if peak is not None and opening is not None and peak > opening else None
 
     def on_failure(self) -> list[str]:
         """Take what a failed window is to leave behind, where the service can still be asked; notes of what failed."""
@@ -132,12 +129,9 @@ class Profiles:
                 reasons.setdefault(reason, []).append(kind)
         return [f"no {' and no '.join(kinds)} profile: {reason}" for reason, kinds in reasons.items()]
 
-    def artifacts(self) -> Mapping[str, bytes]:
-        """What was taken and is a profile, unchanged, by the names of the report."""
-        names = {"base_profile": "opening", "heap_profile": "heap", "goroutine_profile": "goroutine"}
-        taken = {kind: self.__dict__[name] for kind, name in names.items() if name in self.__dict__}
-        taken["peak_profile"] = self.peak
-        return {kind: required(captured.raw) for kind, captured in taken.items() if known(captured.profile) is not None}
+    def artifacts(self) -> Mapping[str, Captured]:
+        """What was taken and is whole, by the names of the report."""
+        return {name: captured for name, captured in self._captured.items() if captured.is_whole}
 
 
 def heap_profile(subject: Subject) -> bytes | Unavailable:

@@ -6,7 +6,7 @@ import mmap
 import re
 from collections.abc import Iterator, Mapping
 
-from pytest_gomem.judge.conditions import ATTACHED, OPENING_PROFILE, PROCESS
+from pytest_gomem.judge.conditions import ATTACHED, PROCESS
 from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.overlay import agent_mark
 from pytest_gomem.observe.kernel import thp_mode
@@ -22,17 +22,15 @@ _WITHOUT_EFFECT = {"-ldflags", "-overlay", "-compiler", "-trimpath", "DefaultGOD
 _USUAL = {("-buildmode", "exe"), ("CGO_ENABLED", "1")}
 
 
-def conditions(service: Service, effective: Mapping[str, str], *, opening_profile: bool) -> dict[str, str]:
-    """By name; of a process that is not ours only the machine's page settings and our own readings are known.
+def conditions(service: Service, effective: Mapping[str, str]) -> dict[str, str]:
+    """By name, without those of instruments; of a process that is not ours only the page settings are known.
 
-    GC settings are those in force where the agent read them back, else those asked for. opening_profile: whether a
-    heap profile was taken when the window opened, which raises the peak of a service of 10 MB by 2.7 to 4.2%.
+    GC settings are those in force where the agent read them back, else those asked for.
     """
-    profiled = {OPENING_PROFILE: "taken for a budget"} if opening_profile else {}
     machine = {"page_size": str(mmap.PAGESIZE), "thp": thp_mode() or "unknown"}
     process = service.process
     if not isinstance(process, LaunchedProcess):
-        return {PROCESS: ATTACHED, **profiled, **machine}
+        return {PROCESS: ATTACHED, **machine}
     has_agent = not process.no_agent
     in_force = {name: value.partition(",")[0] for name, value in effective.items()} if has_agent else {}
     rate = process.launched.rate_of_budgets or process.launched.config.profile_rate
@@ -45,9 +43,7 @@ def conditions(service: Service, effective: Mapping[str, str], *, opening_profil
         "agent": "yes" if has_agent else "no",
         **({"agent_source": agent_mark()} if has_agent else {}),
         "profile_rate": "default" if rate is None else str(rate),
-        **({"peak_profile": "yes"} if process.peak_file else {}),
         **({"tree": "yes"} if process.tree else {}),
-        **profiled,
         **machine,
     }
 

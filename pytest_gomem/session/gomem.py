@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 
 from pytest_gomem.base.errors import ConfigError, GomemError, LaunchError, MeasureError, Place, ServiceDied
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config.arguments import above_0, at_least_1, checked
+from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.ready import URL
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.decide import failed
-from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.ports import HOST
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import evaluate
 from pytest_gomem.measure.window import Window
-from pytest_gomem.session.capture import Profiles, wants_profile
+from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.session.instrument import Choice, Closes, WindowPlan, at_launch, no_instruments
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.phases import COLLECTED
 from pytest_gomem.session.plan import Side
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.records import window_record
-from pytest_gomem.session.run import Run, overlaid, overrides
+from pytest_gomem.session.run import Run, overrides
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow, whole_life
 
@@ -79,14 +81,15 @@ class Launchpad:
         laid over the service's, and over a mapping of the same names in `gc`.
         Raises BuildError, LaunchError, ServiceDied, ConfigError(s).
         """
-        name = self._run.service_config(service or self._default).name
+        config = self._run.service_config(service or self._default)
         named = {"gogc": gogc, "gomemlimit": gomemlimit, "gomaxprocs": gomaxprocs, "godebug": godebug}
         said = self._overrides(args, env, gc, {**named, "unbounded": unbounded})
-        return self._keep(self._run.launch(name, replace(said, rate_of_budgets=self._rate(name)), self.side))
+        instruments = self._run.settings.instruments(WindowPlan(config.name, config, self._budgets(config.name)))
+        return self._keep(self._run.launch(config.name, said.over(at_launch(instruments)), self.side))
 
-    def _rate(self, service: str) -> int | None:
-        """The profile rate that budgets on functions ask for: of all tests, since its services serve many."""
-        return self._run.shared_rate(service)
+    def _budgets(self, service: str) -> tuple[Budget, ...]:
+        """Those of all tests, since its services serve many."""
+        return self._run.shared_budgets(service)
 
     @checked
     def attach(
@@ -115,7 +118,7 @@ class Launchpad:
     ) -> Overrides:
         options = {"args": args, "env": env, "gc": gc, **named}
         said = overrides({name: value for name, value in options.items() if value is not None}, Place())
-        return overlaid(self._base, args=said.args, env=said.env, gc=said.gc)
+        return said.over(self._base)
 
     def _keep(self, service: Service) -> Service:
         service.is_shared = not self._of_one_test
@@ -138,9 +141,7 @@ class Launchpad:
 class Gomem(Launchpad):
     """A launchpad that measures windows, and judges them by the budgets of its test.
 
-    side: which side of a comparison its services belong to. keeps_heap: take the heap profile of each window that
-    closes, since the services may have ended before the sides are compared. watching: how many seconds the service is
-    watched without work once a window has closed, see `watch`.
+    side: which side of a comparison its services belong to. instruments: those of its windows beside the run's.
     """
 
     _of_one_test = True
@@ -153,20 +154,18 @@ class Gomem(Launchpad):
         service: str | None = None,
         side: Side = Side.HEAD,
         *,
-        keeps_heap: bool = False,
-        watching: Callable[[Measurement], float] = lambda measurement: 0.0,
+        instruments: Choice = no_instruments,
     ) -> None:
         super().__init__(run, base, service)
         self.judging = judging
         self.side = side
-        self.keeps_heap = keeps_heap
-        self._watching = watching
+        self.instruments = instruments
         self.measurements: list[Measurement] = []
         self._measured: list[Service] = []
 
-    def _rate(self, service: str) -> int | None:
-        """The profile rate that the test's own budgets on functions ask for."""
-        return rate_for(self.judging.budgets(service))
+    def _budgets(self, service: str) -> tuple[Budget, ...]:
+        """The test's own."""
+        return self.judging.budgets(service)
 
     @checked
     def run(
@@ -221,7 +220,8 @@ class Gomem(Launchpad):
             program.process, name or program.name, child.started, ops, is_go=bool(program.process.binary.go_version)
         )
         measurement = self._measurement(program, window.name)
-        self._fill(measurement, program, window)
+        results, record = self._evaluated(program, window)
+        measurement.fill(results, record)
         if ended.code not in allow_exit:
             raise ServiceDied(program.name, program.process.ending_words(), program.shown_log(tail=20))
         return measurement
@@ -257,26 +257,25 @@ class Gomem(Launchpad):
             service.window = None
         self.close_window(service, window, measurement)
         service.check_alive()
-        self.watch(window, measurement)
+        self.follow_up(window, measurement)
 
     def open(self, service: Service, name: str, ops: int | None, *, pss: bool = False) -> OpenWindow:
         """Open a window; raises MeasureError when one is open already."""
         if service.window is not None:
             raise MeasureError(f"window '{service.window.name}' is open on {service.name}: windows do not nest")
         budgets = self.judging.budgets(service.name)
-        self._run.burden.hold(service, self.judging.nodeid, name)
+        plan = WindowPlan(service.name, service.process.config, budgets, self.judging.nodeid, name)
         service.window = OpenWindow(
             service.process,
             name,
             ops,
             fresh=service.is_unmeasured(),
             pss=pss or any(budget.metric == "peak_pss" for budget in budgets),
-            profile=wants_profile(budgets),
+            instruments=(*self._run.settings.instruments(plan), *self.instruments(plan)),
             collecting=frozenset(b.phase for b in budgets if b.metric in COLLECTED),
         )
         service.windows_opened += 1
         self._measured.append(service)
-        self._run.burden.begin(service, self.judging.nodeid, name)
         return service.window
 
     def close_window(
@@ -290,12 +289,11 @@ class Gomem(Launchpad):
         """Close a window and judge it; failing: its test has failed already, so that profiles are kept in any case."""
         service.window = None
         measurement = measurement or self._measurement(service, window.name)
-        burdened = self._run.burden.end(service, self.judging.nodeid, window.name)
-        self._fill(measurement, service, window.close(), window.profiles)
-        measurement.note([*burdened, *window.profiles.peaks.notes()])
-        self._run.burden.lift(service, self.judging.nodeid, window.name)
-        if self.keeps_heap:
-            window.profiles.keep()
+        results, record = self._evaluated(service, window.close())
+        measurement.fill(results, record, window.profiles)
+        window.measurement = measurement
+        window.instruments.close(Closes.JUDGED, window)
+        measurement.add(window.instruments.findings())
         if failing or failed(measurement.record.verdicts):
             measurement.accuse()
         window.profiles.leave()
@@ -306,26 +304,17 @@ class Gomem(Launchpad):
         """Whether one is open on any service."""
         return any(service.window is not None for service in self._measured)
 
-    def watch(self, window: OpenWindow, measurement: Measurement) -> None:
-        """Watch the service of a closed window without work, where that tells what its comparison has to know.
-
-        Behind all that is read of the window: what the service does now is not the window's.
-        """
-        if seconds := self._watching(measurement):
-            measurement.learn(window.by_itself(seconds))
-            words = f"the service was watched for {seconds:.1f} s without work after this window"
-            measurement.note([f"{words}, for what it allocates by the clock"])
+    def follow_up(self, window: OpenWindow, measurement: Measurement) -> None:
+        """Close what looks at the service after a window: its body went well, and the service lives."""
+        window.instruments.close(Closes.AFTERWARDS, window)
+        measurement.add(window.instruments.findings())
 
     def _measurement(self, service: Service, name: str) -> Measurement:
         measurement = Measurement(name, service, self._run.settings.registry, self.judging, self._run.reasons)
         self.measurements.append(measurement)
         return measurement
 
-    def _fill(
-        self, measurement: Measurement, service: Service, window: Window, profiles: Profiles | None = None
-    ) -> None:
+    def _evaluated(self, service: Service, window: Window) -> tuple[Mapping[str, Reading | Unavailable], WindowRecord]:
         registry = self._run.settings.registry
         results = evaluate(window, registry)
-        profiled = profiles is not None and profiles.has_opening
-        record = window_record(service, window, results, registry, opening_profile=profiled)
-        measurement.fill(results, record, profiles)
+        return results, window_record(service, window, results, registry)

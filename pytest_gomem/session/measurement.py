@@ -24,6 +24,7 @@ from pytest_gomem.report.failure import failure_text
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.capture import Profiles
 from pytest_gomem.session.functions import cost_note, known_values, measured_functions
+from pytest_gomem.session.instrument import Finding
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 from pytest_gomem.session.records import with_shown_texts
 from pytest_gomem.session.service import Service
@@ -67,13 +68,17 @@ class Measurement:
         if profiles is not None and self.record.functions:
             self._record = replace(self.record, notes=(*record.notes, *cost_note(self.service, profiles)))
 
-    def note(self, notes: Iterable[str]) -> None:
-        """Add notes to the record."""
-        self._record = replace(self.record, notes=(*self.record.notes, *notes))
-
-    def learn(self, figures: Mapping[str, float]) -> None:
-        """Add figures to the record that no metric is."""
-        self._record = replace(self.record, figures={**self.record.figures, **figures})
+    def add(self, findings: Iterable[tuple[str, Finding]]) -> None:
+        """Add to the record what instruments found, each with its name."""
+        for name, found in findings:
+            record = self.record
+            figures = {**record.instruments.get(name, {}), **found.figures}
+            self._record = replace(
+                record,
+                notes=(*record.notes, *found.notes),
+                conditions={**record.conditions, **found.conditions},
+                instruments={**record.instruments, name: figures} if figures else record.instruments,
+            )
 
     def skip(self, why: str) -> None:
         """Say why there will be no figures."""
@@ -151,8 +156,9 @@ class Measurement:
         theirs = compared.profiles.artifacts() if compared and compared.profiles else {}
         profiles = {f"compared_{kind}": theirs[kind] for kind in _OF_THE_OTHER_SIDE if kind in theirs}
         profiles.update(self.profiles.artifacts() if self.profiles else {})
-        for kind, profile in profiles.items():
-            contents[kind] = (f"{stem}-{kind}.pb.gz", profile)
+        for kind, captured in profiles.items():
+            if isinstance(captured.raw, bytes):
+                contents[kind] = (f"{stem}-{kind}{captured.suffix}", captured.raw)
         try:
             for name, data in contents.values():
                 write_whole(folder / name, data)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 
 from pytest_gomem.base.errors import ObserveError, SupervisorError
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, GcSettings
+from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand
 from pytest_gomem.launch import ending
 from pytest_gomem.launch.build import BinaryInfo
@@ -40,6 +40,7 @@ class LaunchedProcess:
         self, launched: Launched, sample_rate: float, environ: Mapping[str, str], sources: Sequence[Source] = SOURCES
     ) -> None:
         self.launched = launched
+        self.config: ServiceConfig | None = launched.config
         self.name = launched.config.name
         self.tree = launched.config.tree
         self.system = System(self.pid, tree=self.tree)
@@ -55,8 +56,6 @@ class LaunchedProcess:
         self.no_agent = launched.no_agent
         self.startup_peak: int | Unavailable = _NOT_AWAITED if launched.startup_peak is None else launched.startup_peak
         self._agent = self._connect(launched)
-        wanted = launched.config.peak_profile and self._agent is not None
-        self.peak_file: Path | None = launched.socket.with_name("peak") if wanted and launched.socket else None
         self.readers = Readers(sources, self, self.system)
 
     @property

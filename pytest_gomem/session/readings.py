@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, attempt, known, required
-from pytest_gomem.instruments.peak_profile import unlooked
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, NAMES
 from pytest_gomem.measure.window import RuntimeMetrics, RuntimeValues, number_of
 from pytest_gomem.observe.records import KernelReading, MemStats, quantities_of
@@ -31,13 +31,26 @@ def grown(before: RuntimeValues | Unavailable, after: RuntimeValues | Unavailabl
     return {name: number_of(end, name) - number_of(start, name) for name in both}
 
 
-class Readings:
-    """What is read of a subject. pss: read the proportional set size too."""
+@dataclass(frozen=True)
+class Calibrated:
+    """MemStats, and what one reading of the inside itself allocates, in bytes and objects."""
 
-    def __init__(self, subject: Subject, *, pss: bool) -> None:
+    memstats: MemStats
+    read_bytes: int
+    read_objects: int
+
+
+class Readings:
+    """What is read of a subject. pss: read the proportional set size too.
+
+    paused: entered while collections are forced, which are not the service's own.
+    """
+
+    def __init__(self, subject: Subject, *, pss: bool, paused: Callable[[], AbstractContextManager[None]]) -> None:
         self._subject = subject
         self._system = subject.system
         self._pss = pss
+        self._paused = paused
 
     def now(self) -> float:
         """CLOCK_MONOTONIC, seconds."""
@@ -65,6 +78,26 @@ class Readings:
             return runtime, self._subject.inside().memstats()
         except ObserveError as error:
             return runtime, unanswered(self._subject, error)
+
+    def calibrated(self) -> tuple[RuntimeValues | Unavailable, Calibrated | Unavailable]:
+        """The inside twice in a row: the second reading less the first is what one of them allocates."""
+        first, (runtime, second) = self.inside()[1], self.inside()
+
+        def pair() -> Calibrated:
+            before, stats = required(first), required(second)
+            return Calibrated(stats, stats.total_alloc - before.total_alloc, stats.mallocs - before.mallocs)
+
+        return runtime, attempt(pair)
+
+    def free(self) -> None:
+        """Have the agent return free memory to the system, so that the window's peak is its own.
+
+        A fresh process has some too: what it dropped while it started, and what our own readings left.
+        """
+        agent = self._subject.agent()
+        if agent is not None:
+            with contextlib.suppress(ObserveError), self._paused():  # the readings that follow say why
+                agent.free()
 
     def memstats(self) -> MemStats | None:
         """MemStats alone."""
@@ -101,7 +134,7 @@ class Readings:
                 grown = at_rest is None or stats.goroutines is None or stats.goroutines > at_rest
                 return self.closing() if grown else 0
 
-            with unlooked(self._subject):
+            with self._paused():
                 return settle(
                     lambda: counted(inside.settled()),
                     lambda: counted(inside.collected()),

@@ -73,10 +73,8 @@ def window_record(
     window: Window,
     results: Mapping[str, Reading | Unavailable],
     registry: Registry,
-    *,
-    opening_profile: bool,
 ) -> WindowRecord:
-    """The window for the report, without verdicts. opening_profile: whether a heap profile was taken first."""
+    """The window for the report, without verdicts, and without what instruments found."""
     checks, effective = cross_checks(window), _effective(service, window)
     return WindowRecord(
         name=window.name,
@@ -99,7 +97,7 @@ def window_record(
         ),
         log_tail=last_lines(service.shown_log()),
         bill=_bill(window),
-        conditions=conditions(service, effective, opening_profile=opening_profile),
+        conditions=conditions(service, effective),
         cross_checks=checks,
         cycles=joined_cycles(window),
         size_classes=size_classes(window),

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,11 +18,8 @@ from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
-from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.diagnosis.reasons import Reasons
-from pytest_gomem.instruments.injected_load import Burden, burden_of_environment
-from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.launch.launched import Launched, discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
@@ -31,6 +28,7 @@ from pytest_gomem.load.drivers import LoadDriver
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.observe.sources import SOURCES, Source
 from pytest_gomem.session.attached import AttachedProcess
+from pytest_gomem.session.instrument import Choice, no_instruments
 from pytest_gomem.session.plan import Side
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
@@ -46,7 +44,7 @@ class RunSettings:
 
     config: the loaded gomem.yaml, or None where there is none. run_dir: a private folder shared by all processes of
     the run. sample_rate: timeline points a second. measure: False launches services without measuring them.
-    sources: who tells quantities of processes.
+    sources: who tells quantities of processes. instruments: which ones each window gets.
     against: what the base side of each test is, None where nothing is compared.
     announce: told a line for the user, at once, while something takes long.
     """
@@ -57,6 +55,7 @@ class RunSettings:
     sample_rate: float = DEFAULT_SAMPLE_RATE
     measure: bool = True
     sources: tuple[Source, ...] = SOURCES
+    instruments: Choice = no_instruments
     against: Against | None = None
     announce: Callable[[str], None] = lambda line: None
 
@@ -100,11 +99,6 @@ class Run:
         return Reasons()
 
     @cached_property
-    def burden(self) -> Burden:
-        """What `gomem selftest` adds to the services of its runs."""
-        return burden_of_environment()
-
-    @cached_property
     def load_driver(self) -> LoadDriver:
         """The load process, started by the first load."""
         return LoadDriver()
@@ -134,12 +128,12 @@ class Run:
             raise ConfigError(f"{config.path} has no service '{name}'", hint=did_you_mean(name, config.services))
         return config.services[name]
 
-    def shared_rate(self, service: str) -> int | None:
-        """The finest profile rate that budgets on functions ask of a process which serves many tests."""
+    def shared_budgets(self, service: str) -> tuple[Budget, ...]:
+        """The budgets of all tests that may share a process of the service."""
         if self.settings.config is None:
-            return None
+            return ()
         table = self.settings.config.budgets
-        return rate_for(b for nodeid, markers in self.sharing for b in resolve(nodeid, service, markers, table))
+        return tuple(b for nodeid, markers in self.sharing for b in resolve(nodeid, service, markers, table))
 
     def launch(self, name: str | None, overrides: Overrides, side: Side = Side.HEAD) -> Service:
         """Start a service and wait until it is ready; raises as Launcher.launch and service_config do."""
@@ -209,24 +203,6 @@ def overrides(options: Mapping[str, object], place: Place) -> Overrides:
     under = gc if isinstance(gc, GcSettings) else parse_gc(gc, place)
     named = parse_gc({key: options[key] for key in GC_KEYS if key in options}, place)
     return Overrides(_args(options, place), _env(options, place), merged(under, named))
-
-
-def overlaid(
-    base: Overrides,
-    *,
-    args: tuple[str, ...] | None = None,
-    env: Mapping[str, str] | None = None,
-    gc: GcSettings | None = None,
-    build: BuildAxes | None = None,
-) -> Overrides:
-    """`base` with further overrides on top: args replace, env, gc and build are laid over."""
-    return replace(
-        base,
-        args=base.args if args is None else args,
-        env={**base.env, **(env or {})},
-        gc=merged(base.gc, gc or GcSettings()),
-        build=(build or BuildAxes()).over(base.build),
-    )
 
 
 def _args(options: Mapping[str, object], place: Place) -> tuple[str, ...] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import inf
-from pathlib import Path
 from typing import Protocol
 
 from pytest_gomem.base.errors import NoSource, ObserveError
@@ -43,7 +42,6 @@ class Subject(Protocol):
     sample_rate: float
     may_reset_peak: bool
     gomaxprocs: int | None
-    peak_file: Path | None
     readers: Readers
     no_agent: str
     no_gctrace: str

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable, attempt, known, required
-from pytest_gomem.instruments.peak_profile import Peaks, unlooked
+from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.measure.peak import held_from_earlier
-from pytest_gomem.measure.window import GcTrace, MemStatsPair, RuntimeMetrics, RuntimeValues, SourceEdges, Window
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, RuntimeMetrics, SourceEdges, Window
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
-from pytest_gomem.session.capture import NOT_ASKED, Profiles, heap_profile
+from pytest_gomem.session.capture import Profiles
+from pytest_gomem.session.instrument import Attached, Closes, Instrument, Opens
 from pytest_gomem.session.operations import Operations
 from pytest_gomem.session.phases import Phases
 from pytest_gomem.session.readers import Beside
-from pytest_gomem.session.readings import Readings, runtime_pair
+from pytest_gomem.session.readings import Calibrated, Readings, runtime_pair
 from pytest_gomem.session.settling import Settled
 from pytest_gomem.session.subject import Subject
-from pytest_gomem.stats.by_clock import IDLE_BYTES, IDLE_OBJECTS
 from pytest_gomem.supervisor.protocol import ExitRecord
 
+if TYPE_CHECKING:
+    from pytest_gomem.session.measurement import Measurement
+
+_NOT_OPEN = Unavailable("the window is not open yet")
 _REPLACED = Unavailable("the service replaced itself by another program (exec) in the window: both began to count anew")
 
 _SILENT = Unavailable(
@@ -49,8 +52,8 @@ class OpenWindow:
     """A window that is being measured. Reading order: MemStats first and the kernel last when it opens, reversed
     when it closes, so that neither the garbage nor the peak of our own readings is inside.
 
-    profile: take a heap profile when it opens, against which one at the close can be held. collecting: the phases that
-    are to force collections when they end."""
+    instruments: what is attached to it, each at its points of that order. collecting: the phases that are to force
+    collections when they end. measurement: once it is judged."""
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class OpenWindow:
         *,
         fresh: bool,
         pss: bool = False,
-        profile: bool = False,
+        instruments: Sequence[Instrument] = (),
         collecting: frozenset[str] = frozenset(),
     ) -> None:
         self.subject = subject
@@ -68,75 +71,57 @@ class OpenWindow:
         self.declared_ops = ops
         self.fresh = fresh
         self._system = subject.system
-        self._readings = Readings(subject, pss=pss)
+        self.instruments = Attached(instruments)
+        self.readings = Readings(subject, pss=pss, paused=self.instruments.paused)
+        self.profiles = Profiles(subject)
+        self.opening: Calibrated | Unavailable = _NOT_OPEN
+        self.measurement: Measurement | None = None
         self._collecting = collecting
-        self._profile = profile
+        self.instruments.open(Opens.BEFORE, self)
         self.restart()
+        self.instruments.open(Opens.LAST, self)
 
     def restart(self) -> None:
         """Open, or open anew: what was recorded before is no longer inside."""
         self.subject.readers.ask_again()
         self.operations = Operations()
-        peaks = Peaks(self.subject)
-        opening = heap_profile(self.subject) if self._profile else NOT_ASKED
-        self.profiles = Profiles(self.subject, peaks, opening)
-        self._at_rest = self._readings.settled()  # whoever cannot, or is dead, says so below
-        self.phases = Phases(self._readings, self._collecting, at_rest=_goroutines(self._at_rest))
-        self._free()  # what ended only now is free too
+        self.profiles = Profiles(self.subject)
+        self.instruments.open(Opens.FIRST, self)
+        self._at_rest = self.readings.settled()  # whoever cannot, or is dead, says so below
+        self.phases = Phases(self.readings, self._collecting, at_rest=_goroutines(self._at_rest))
+        self.readings.free()  # what ended only now is free too
         self._beside = Beside(self.subject.readers)
-        self._runtime, self._memstats = self._calibrate()
-        calibrated = known(self._memstats)
-        stats = None if calibrated is None else calibrated[0]
-        self.profiles.opening_cycle = None if stats is None else stats.num_gc
-        self._opening_smaps = self._readings.smaps()
-        collected = known(self._at_rest) is not None
+        self._runtime, self.opening = self.readings.calibrated()
+        self._opening_smaps = self.readings.smaps()
+        opening, collected = known(self.opening), known(self._at_rest) is not None
+        stats = None if opening is None else opening.memstats
         self._held = held_from_earlier(stats, known(self._opening_smaps), collected=collected)
-        self._peak_reset = self._readings.reset_peak()
-        self._start = self._readings.kernel()
+        self._peak_reset = self.readings.reset_peak()
+        self._start = self.readings.kernel()
         self._image = self._system.image()
         self.opened = self._system.now()
 
-    def _free(self) -> None:
-        """Have the agent return free memory to the system, so that this window's peak is its own.
-
-        A fresh process has some too: what it dropped while it started, and what our own readings left.
-        """
-        agent = self.subject.agent()
-        if agent is not None:
-            with contextlib.suppress(ObserveError), unlooked(self.subject):  # the readings that follow say why
-                agent.free()
-
-    def _calibrate(self) -> tuple[RuntimeValues | Unavailable, tuple[MemStats, int, int] | Unavailable]:
-        """What the inside tells at the opening, and what one reading of it allocates in bytes and objects: the second
-        of two in a row."""
-        first, (runtime, second) = self._readings.inside()[1], self._readings.inside()
-
-        def calibrated() -> tuple[MemStats, int, int]:
-            before, stats = required(first), required(second)
-            return stats, stats.total_alloc - before.total_alloc, stats.mallocs - before.mallocs
-
-        return runtime, attempt(calibrated)
-
     def close(self) -> Window:
         """Take the closing readings and gather what was recorded; a dead process costs only what it took along."""
+        self.instruments.close(Closes.FIRST, self)
         self.phases.abandon()
         self.subject.readers.heed_stop()
         return self._gathered(self._read_at_close())
 
     def _read_at_close(self) -> _Closing:
-        end = self._readings.kernel()
+        end = self.readings.kernel()
         closed = self._system.now()
         now = self._system.image()
         self._is_replaced = bool(now and self._image) and now != self._image
-        smaps = self._readings.smaps()
+        smaps = self.readings.smaps()
         runtime, memstats = self._end_inside()
         sources = self._beside.close()
-        after = self._readings.kernel() if sources else Unavailable("no further source was read")
+        after = self.readings.kernel() if sources else Unavailable("no further source was read")
         memstats = self._settled(memstats, compared=bool(sources))
         pair = known(memstats)
         if pair is None or known(pair.after_gc) is None:
-            sources = self._beside.at_rest(sources, self._readings.closing)
-        self.profiles.peaks.close()
+            sources = self._beside.at_rest(sources, self.readings.closing)
+        self.instruments.close(Closes.LAST, self)
         return _Closing(end, closed, smaps, runtime, memstats, sources, after)
 
     def _gathered(self, closing: _Closing) -> Window:
@@ -177,33 +162,14 @@ class OpenWindow:
             return peak
         return max([peak or 0, *(sample.hwm for sample in timeline if sample.hwm is not None)])
 
-    def by_itself(self, seconds: float) -> dict[str, float]:
-        """What the service allocates per second while nothing is asked of it, watched once the window has closed.
-
-        Nothing where it cannot be read.
-        """
-        began, before = self._system.now(), known(self._readings.inside()[1])
-        calibrated = known(self._memstats)
-        if calibrated is None or before is None:
-            return {}
-        self._system.sleep(seconds)
-        took, after = self._system.now() - began, known(self._readings.inside()[1])
-        if after is None:
-            return {}
-        _, read_bytes, read_objects = calibrated
-        return {
-            IDLE_BYTES: max(after.total_alloc - before.total_alloc - read_bytes, 0) / took,
-            IDLE_OBJECTS: max(after.mallocs - before.mallocs - read_objects, 0) / took,
-        }
-
     def _settled(self, memstats: MemStatsPair | Unavailable, *, compared: bool) -> MemStatsPair | Unavailable:
         """The pair with what forced collections leave at rest; where none can be forced and sources were compared with
         it, with one more reading."""
         if isinstance(memstats, Unavailable):
             return memstats
-        settled = self._readings.settled(at_rest=_goroutines(self._at_rest))
+        settled = self.readings.settled(at_rest=_goroutines(self._at_rest))
         if isinstance(settled, Unavailable):
-            later = self._readings.memstats() if compared else None
+            later = self.readings.memstats() if compared else None
             return replace(memstats, after_gc=settled, later=later)
         return replace(memstats, after_gc=settled.last, unrest=settled.unrest)
 
@@ -217,24 +183,24 @@ class OpenWindow:
 
     def _end_inside(self) -> tuple[RuntimeMetrics | Unavailable, MemStatsPair | Unavailable]:
         """The pairs without what the forced collections will leave: who is compared with it is read before them."""
-        if isinstance(self._memstats, Unavailable):
-            return self._memstats, self._memstats
+        opening = self.opening
+        if isinstance(opening, Unavailable):
+            return opening, opening
         if self._is_replaced:
             return _REPLACED, _REPLACED
-        start, read_bytes, read_objects = self._memstats
-        runtime, end = self._readings.inside()
-        self.profiles.peaks.count()
+        runtime, end = self.readings.inside()
+        self.instruments.close(Closes.COUNTED, self)
         both = runtime_pair(self._runtime, runtime, self.phases.own_runtime)
         at_rest = known(self._at_rest)
         if isinstance(end, Unavailable):
             return both, end
         reader, readings = self.subject.inside().reader, 1 + self.phases.inside_readings
         return both, MemStatsPair(
-            start,
+            opening.memstats,
             end,
             Unavailable("not read yet"),
-            read_bytes,
-            read_objects,
+            opening.read_bytes,
+            opening.read_objects,
             reader,
             readings=readings,
             own_bytes=self.phases.own_bytes,

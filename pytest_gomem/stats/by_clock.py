@@ -7,7 +7,9 @@ from statistics import fmean, median
 
 from pytest_gomem.base.units import Unit, format_value
 
-# Figures of a round that no metric is: what the service allocated per second while nothing was asked of it.
+# Figures of a round that no metric is: what the service allocated per second while nothing was asked of it, and which
+# instrument has them.
+IDLE_WATCH = "idle_watch"
 IDLE_BYTES, IDLE_OBJECTS = "alloc_rate without work", "allocs_rate without work"
 # What grows while a window lasts, by what tells how fast, and whether it is spread over the operations.
 _TOLD_BY = {

@@ -13,7 +13,7 @@ from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.launch.ending import describe
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES
 from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.observe.agent.records import AgentMemStats, GcRecords, Histogram, Peak
+from pytest_gomem.observe.agent.records import AgentMemStats, GcRecords, Histogram, Injected, Peak
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.observe.records import RUNTIME_QUANTITIES, TRUST, GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import Resident, SmapsTotals
@@ -33,8 +33,8 @@ _KERNEL_FIELDS = {field.name for field in fields(KernelReading)} - {"t"}
 class FakeProcess:
     """A process that windows are opened on, with a clock of its own that stands still between readings.
 
-    inside: who tells its MemStats; None: nobody does. sources: read beside that one. peak_file: where its agent keeps
-    the profile of the peak. bases: `http://HOST:PORT` of its ports. values: what it holds at first, see `change`.
+    inside: who tells its MemStats; None: nobody does. sources: read beside that one. folder: where its agent leaves
+    files. bases: `http://HOST:PORT` of its ports. values: what it holds at first, see `change`.
 
     events: what was read of it and done to it, in order. slept: the pauses that were made meanwhile, in seconds.
     failing: by the name of an event, the reason why it fails from now on.
@@ -54,7 +54,7 @@ class FakeProcess:
         *,
         inside: Literal["agent", "pprof"] | None = "agent",
         sources: Sequence[Source] = (),
-        peak_file: Path | None = None,
+        folder: Path = Path("no folder of a fake process"),
         bases: Sequence[str] = (),
         **values: Any,
     ) -> None:
@@ -67,7 +67,7 @@ class FakeProcess:
         self.program = "first"  # another one stands for an exec
         self.connections_closing = 0
         self.stopped = ""  # that it is stopped, in words
-        self.peak_file = peak_file
+        self.folder = folder
         self.kernel, self.memstats = fake_kernel_reading(), fake_memstats(heap_released=12 * MIB)
         self.gc_cpu = 0.0
         self._live, self._live_objects = self.memstats.heap_alloc, self.memstats.heap_objects
@@ -276,7 +276,7 @@ class _FakeAgent(AgentClient):
     """What windows ask of an agent; without its socket whatever else is asked fails."""
 
     def __init__(self, process: FakeProcess) -> None:
-        super().__init__(Path("no socket of a fake process"))
+        super().__init__(process.folder / "no socket")
         self._process = process
 
     def memstats(self) -> AgentMemStats:
@@ -309,6 +309,17 @@ class _FakeAgent(AgentClient):
         self._process.collect(2, forced=True)
         stats, kernel = self._process.memstats, self._process.kernel
         self._process.change(rss=kernel.rss - (stats.heap_idle - stats.heap_released), heap_released=stats.heap_idle)
+
+    def retain(self, size: int) -> None:
+        self._process.record(f"hold {size} bytes")
+
+    def churn(self, share: float) -> Injected:
+        self._process.record(f"churn {share:g}")
+        return Injected(0, 0, 0)
+
+    def end_injected(self) -> Injected:
+        self._process.record("end injected")
+        return Injected(0, 0, 0)
 
     def start_peak(self, path: Path) -> None:
         self._process.record("peak start")

@@ -146,7 +146,7 @@ def test_a_spike_is_named_by_the_profiles_of_both_peaks(project):
             go_service.get("/hold")
             go_service.gc_now()
             process = go_service.process
-            while process.peak_file and process.agent().peak().live_heap < 8 << 20:
+            while process.config.peak_profile and process.agent().peak().live_heap < 8 << 20:
                 time.sleep(0.01)
             go_service.get("/drop")
         """,

@@ -61,7 +61,7 @@ def selftest(tmp_path, monkeypatch):
 
 def test_gates_ring_or_say_why_not(selftest, tmp_path):
     """Ten percent more live heap and bytes per op ring; a limit of 30% on regressions stays silent and is named, and so
-    are loose budgets; what a burdened service measured goes into no history, no baseline and no `gomem accept`."""
+    are loose budgets; what was measured with the load goes into no history, no baseline and no `gomem accept`."""
     status, out, err = selftest(TESTS, "--by", "10%")
     assert status == 1, out + err
     rows = {tuple(line.split()[:2]): line for line in out.splitlines() if line.startswith("test_it.py::")}

@@ -8,8 +8,6 @@ from test_attribution_culprits import KIB, heap, retained
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.diagnosis.culprits import accusable
 from pytest_gomem.diagnosis.two_sides import no_peaks
-from pytest_gomem.instruments.peak_profile import Peaks
-from pytest_gomem.session.attached import AttachedProcess
 
 HEAP = heap(retained(KIB, 10))
 
@@ -23,12 +21,6 @@ def test_the_side_without_a_profile_of_its_peak_is_named():
     assert no_peaks(not_said, no_cycle) == (
         "the head kept none of its peak: it is not said; the base side kept none of its peak: no GC cycle ended"
     )
-
-
-def test_who_has_no_agent_cannot_keep_its_peak():
-    """The reason is the agent's, not that of a setting which would not help."""
-    peaks = Peaks(AttachedProcess(None, None, None, 0.1, reset_peak=False))
-    assert peaks.kept.profile == Unavailable("peak_profile: true needs the agent: it was not built here")
 
 
 def test_metrics_of_the_peak_are_asked_apart_where_they_have_a_profile_of_their_own():

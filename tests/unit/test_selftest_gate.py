@@ -35,8 +35,8 @@ def rounds_of(*live, count=3, **others):
     return tuple({**FIGURES, **others, "live_heap": value} for value in (live or (60e6,) * count))
 
 
-def proved(plain, burdened):
-    return list(gate_results([plain], [burdened], METRICS, 0.05))
+def proved(plain, loaded):
+    return list(gate_results([plain], [loaded], METRICS, 0.05))
 
 
 def test_a_gate_rings_only_where_that_of_a_run_would():
@@ -52,16 +52,16 @@ def test_a_gate_rings_only_where_that_of_a_run_would():
 
 
 @pytest.mark.parametrize(
-    ("plain", "burdened", "why"),
+    ("plain", "loaded", "why"),
     [
         (rounds_of(count=1), rounds_of(count=1), "measured in 1 round, "),
         (({"peak_rss": 8e7},) * 3, rounds_of(), "live heap was not measured"),
         (rounds_of(), rounds_of(), "no agent"),
     ],
 )
-def test_what_was_not_made_worse_is_not_tested(plain, burdened, why):
-    """Windows without a burden are told, and never count as gates that rang."""
-    (found,) = proved(record(plain), record(burdened))
+def test_what_was_not_made_worse_is_not_tested(plain, loaded, why):
+    """Windows without an injected load are named, and never count as gates that rang."""
+    (found,) = proved(record(plain), record(loaded))
     assert isinstance(found, NotTested)
     assert why in found.why
 
@@ -71,11 +71,11 @@ def test_functions_that_a_run_judges_share_the_error_of_a_gate():
     limit = Quantity(0.05, RATIO, "5%")
     budget = Budget("alloc_space", None, None, None, limit, "main.encode*", "tests glob", Place())
     judged = Verdict(budget, limit, "regression", 1e6, Status.NO_BASELINE, None, None, "")
-    plain, burdened = record(rounds_of(60.0e6, 60.5e6, 61.0e6)), record(rounds_of(66.0e6, 66.5e6, 67.0e6), NOTE)
+    plain, loaded = record(rounds_of(60.0e6, 60.5e6, 61.0e6)), record(rounds_of(66.0e6, 66.5e6, 67.0e6), NOTE)
 
     def visible(*verdicts):
         test = replace(plain, windows=(replace(plain.windows[0], verdicts=verdicts),))
-        (found,) = (p for p in proved(test, burdened) if p.metric.name == "live_heap")
+        (found,) = (p for p in proved(test, loaded) if p.metric.name == "live_heap")
         return found.visible
 
     assert visible(judged) > visible()

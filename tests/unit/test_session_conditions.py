@@ -55,15 +55,12 @@ def launched(*, agent: bool = False, written: dict[str, object] | None = None, *
     process = LaunchedProcess(Launched(**{**facts, **other}), 50.0, {})
     if agent:
         process.no_agent = ""
-        process.peak_file = Path("/nowhere/peak") if process.launched.config.peak_profile else None
     return Service(process, lambda: pytest.fail("no load is asked for"))
 
 
-def found(
-    service: Service, effective: dict[str, str] | None = None, *, opening_profile: bool = False
-) -> dict[str, str]:
+def found(service: Service, effective: dict[str, str] | None = None) -> dict[str, str]:
     """Without those of the machine, which every window has."""
-    every = conditions(service, effective or {}, opening_profile=opening_profile)
+    every = conditions(service, effective or {})
     assert every.keys() >= OF_THE_MACHINE
     return {name: value for name, value in every.items() if name not in OF_THE_MACHINE}
 
@@ -99,22 +96,15 @@ def test_each_of_these_makes_another_condition(other, differs):
 
 def test_with_the_agent_the_settings_are_those_in_force():
     """Whoever set them; words after the value are for readers. Its source is a condition: it allocates too."""
-    service = launched(agent=True, written={"peak_profile": True}, gc=GcSettings(gogc=50))
+    service = launched(agent=True, gc=GcSettings(gogc=50))
     now = found(service, {"gogc": "200", "gomemlimit": "off, set by the program"})
-    assert (now["gogc"], now["gomemlimit"], now["agent"], now["peak_profile"]) == ("200", "off", "yes", "yes")
+    assert (now["gogc"], now["gomemlimit"], now["agent"]) == ("200", "off", "yes")
     assert now["agent_source"]
     assert found(launched(gc=GcSettings(gogc=50)), {"gogc": "200"})["gogc"] == "50"
 
 
-def test_a_profile_at_the_opening_is_a_condition():
-    """It raises the peak of what follows."""
-    assert found(launched(), opening_profile=True) == {**PLAIN, "opening_heap_profile": "taken for a budget"}
-
-
 def test_of_a_process_that_is_not_ours_nothing_is_known():
-    """But the machine it runs on, and our own readings."""
+    """But the machine it runs on."""
     process = AttachedProcess(None, None, None, 50.0, reset_peak=False, url="http://x")
     service = Service(process, lambda: pytest.fail("no load is asked for"))
-    assert found(service, opening_profile=True) == {
-        "process": "attached", "opening_heap_profile": "taken for a budget",
-    }  # fmt: skip
+    assert found(service) == {"process": "attached"}

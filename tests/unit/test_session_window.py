@@ -8,10 +8,8 @@ from pytest_gomem.base.errors import MeasureError, ObserveError
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import Window
-from pytest_gomem.observe.agent.client import read_peak
 from pytest_gomem.observe.records import Observed
 from pytest_gomem.observe.sources import Source
-from pytest_gomem.stats.by_clock import IDLE_BYTES, IDLE_OBJECTS
 from pytest_gomem.testing import FakeProcess
 
 MIB = 1 << 20
@@ -213,37 +211,6 @@ def test_counts_of_operations_that_disagree_are_an_error():
     assert FakeProcess().open_window().close().ops is None
 
 
-def test_a_heap_profile_is_taken_before_anything_is_read():
-    """What it allocates, and the collections that it forces, are none of the window's."""
-    process = FakeProcess()
-    window = process.open_window(profile=True)
-    assert read_in(process) == ["heap profile", *OPENING]
-    assert window.profiles.opening_cycle == process.memstats.num_gc
-    assert process.open_window(pss=True).close().start.pss == process.kernel.rss
-
-
-def test_the_profile_of_the_peak_is_held_off_our_own_collections(tmp_path):
-    """It is looked for from the opening to the close, and at no cycle that a reading forces."""
-    path = tmp_path / "peak"
-    process = FakeProcess(peak_file=path)
-    window = process.open_window()
-    settle = ["peak hold", *SETTLE, "peak look"]
-    assert read_in(process) == [
-        "peak start", "peak hold", "peak reset", "gc twice", "peak look", "peak get",
-        *settle, "peak hold", "free", "peak look", *CALIBRATE, "smaps", "reset peak", "kernel", "image",
-    ]  # fmt: skip
-    path.write_bytes(b'{"live": 1, "rss": 0, "cycle": 99, "kept": 1, "forced": 1}\nprofile')
-    window.close()
-    assert read_in(process) == [
-        "kernel", "image", "smaps", "metrics", "memstats", "peak get", "peak hold", *SETTLE_AT_REST, "peak look",
-        "gc records",
-    ]  # fmt: skip
-    assert window.profiles.peaks.kept.profile == read_peak(path).profile == b"profile"
-    assert window.profiles.peaks.notes() == []
-    process.open_window(profile=True)
-    assert read_in(process)[5:7] == ["peak get", "heap profile"]
-
-
 def test_a_stopped_process_is_given_two_seconds_and_then_not_asked():
     """Nobody of it could answer; what the kernel tells is there all the same."""
     process = FakeProcess()
@@ -296,26 +263,6 @@ def test_goroutines_that_end_are_waited_for_and_those_that_stay_are_told():
     closed = window.close()
     assert closed.memstats.unrest.endswith("2 of its connections were still being closed")
     assert closed.memstats.opening_unrest == ""
-
-
-def test_what_a_service_allocates_by_itself_is_watched_behind_the_close():
-    """Two readings with a pause between them, without what they cost."""
-    process = FakeProcess()
-    window = process.open_window()
-    window.close()
-    read_in(process)
-    assert window.by_itself(2.0) == {IDLE_BYTES: 0.0, IDLE_OBJECTS: 0.0}
-    assert read_in(process) == ["metrics", "memstats", "metrics", "memstats"]
-    stats = process.memstats
-    process.later(1.0, total_alloc=stats.total_alloc + 1500 + 10_000, mallocs=stats.mallocs + 15 + 100)
-    assert window.by_itself(2.0) == {
-        IDLE_BYTES: pytest.approx(10_000 / 2.002),
-        IDLE_OBJECTS: pytest.approx(100 / 2.002),
-    }
-    process.failing["memstats"] = "no answer"
-    process.slept.clear()
-    assert window.by_itself(2.0) == {}
-    assert process.slept == []
 
 
 def test_an_event_that_fails_raises():

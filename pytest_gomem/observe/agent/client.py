@@ -14,9 +14,9 @@ from pytest_gomem.observe.agent.channel import Channel
 from pytest_gomem.observe.agent.records import (
     AgentInfo,
     AgentMemStats,
-    Burdened,
     GcRecords,
     Histogram,
+    Injected,
     Peak,
     PeakProfile,
     Settings,
@@ -75,11 +75,13 @@ class AgentClient:
 
     Those that force collections are given 60 s at least.
 
+    folder: where its socket is, private to the service.
     Files that the agent writes (CPU profile, peak) are made by the service itself: it must be able to write there. All
     but the peak's are new files: one that exists already is refused.
     """
 
     def __init__(self, socket_path: Path, timeout: float = 10.0) -> None:
+        self.folder = socket_path.parent
         self._channel = Channel(socket_path, timeout)
         self._collecting = max(timeout, _COLLECTING)
 
@@ -178,16 +180,16 @@ class AgentClient:
         """Hold `size` resident bytes more, in place of those held by an earlier call."""
         self._channel.ask("burden", "retain", str(size))
 
-    def churn(self, share: float) -> Burdened:
+    def churn(self, share: float) -> Injected:
         """Allocate `share` of the bytes and objects that the service allocates from now on; 0 ends it.
 
         When this returns with 0, the share of all that was allocated until now is reached, to an object.
         """
-        return self._read(lambda fields: Burdened(**fields), "burden", "churn", repr(share))
+        return self._read(lambda fields: Injected(**fields), "burden", "churn", repr(share))
 
-    def unburden(self) -> Burdened:
+    def end_injected(self) -> Injected:
         """End the churning, and let go of what was retained."""
-        return self._read(lambda fields: Burdened(**fields), "burden", "stop")
+        return self._read(lambda fields: Injected(**fields), "burden", "stop")
 
     def _read(self, convert: Callable[[_Fields], _T], *words: str) -> _T:
         answer = self._channel.ask(*words)

@@ -96,7 +96,7 @@ class PeakProfile:
 
 
 @dataclass(frozen=True)
-class Burdened:
+class Injected:
     """What the agent added to the service by itself: bytes held now; bytes and objects of all churns that ended."""
 
     retained: int

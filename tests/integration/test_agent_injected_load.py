@@ -1,4 +1,4 @@
-"""The burden: what the agent adds to a real service, as its own MemStats count it."""
+"""The injected load: what the agent adds to a real service, as its own MemStats count it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_what_is_retained_shows_in_the_live_heap(served, size):
     assert live_heap(agent) - before == about
     agent.retain(size)  # in place of those before, not on top
     assert live_heap(agent) - before == about
-    assert agent.unburden().retained == 0
+    assert agent.end_injected().retained == 0
     assert abs(live_heap(agent) - before) < 8000
 
 
@@ -72,7 +72,7 @@ def test_the_agents_own_goroutine_is_told(served):
     agent.churn(0.1)
     assert agent.ping().agent_goroutines == own + 1
     assert agent.memstats().goroutines == others
-    agent.unburden()
+    agent.end_injected()
     assert agent.ping().agent_goroutines == own
 
 
@@ -84,4 +84,4 @@ def test_what_makes_no_sense_is_refused(served):
     for share in (-0.1, float("nan"), 1e9):
         with pytest.raises(ObserveError, match="between 0 and 100"):
             agent.churn(share)
-    assert agent.unburden().churned_bytes == 0
+    assert agent.end_injected().churned_bytes == 0

@@ -1,0 +1,17 @@
+"""The profiles after a window's close, kept also where it passed, since its process may end before they are needed."""
+
+from __future__ import annotations
+
+from pytest_gomem.session.capture import GOROUTINE, HEAP
+from pytest_gomem.session.instrument import Closes, Finding, Instrument, Target
+
+
+class KeptHeap(Instrument):
+    """Takes the heap profile and the goroutines, unless a verdict has needed them already."""
+
+    name = "kept_heap"
+    closes = Closes.JUDGED
+
+    def close(self, target: Target) -> Finding:
+        """Take them now."""
+        return Finding({HEAP: target.profiles.heap, GOROUTINE: target.profiles.goroutine})

@@ -1,0 +1,156 @@
+"""What an instrument is: attached to a window, it acts at named points of the reading order and says what it found."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import reduce
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.config.services import ServiceConfig
+from pytest_gomem.launch.launcher import Overrides
+
+if TYPE_CHECKING:
+    from pytest_gomem.base.unavailable import Unavailable
+    from pytest_gomem.session.capture import Captured, Profiles
+    from pytest_gomem.session.measurement import Measurement
+    from pytest_gomem.session.readings import Calibrated, Readings
+    from pytest_gomem.session.subject import Subject
+
+
+class Opens(Enum):
+    """When an instrument is opened."""
+
+    BEFORE = "before the window"  # once, also where the window opens anew after a warm-up
+    FIRST = "before the opening readings"  # each time that the window opens
+    LAST = "after the opening readings"  # once
+
+
+class Closes(Enum):
+    """When an instrument is closed."""
+
+    FIRST = "before the closing readings"
+    COUNTED = "after MemStats were read, before collections are forced"  # never where they can't be read
+    LAST = "after the closing readings"
+    JUDGED = "after the verdicts on the test's budgets"
+    AFTERWARDS = "after a body that went well"  # what the service does from now on is not the window's
+
+
+class Target(Protocol):
+    """The window that an instrument is attached to.
+
+    profiles: of the window. opening: what the inside said at the opening, from Opens.LAST on. measurement: the figures
+    and the record, from Closes.JUDGED on.
+    """
+
+    subject: Subject
+    readings: Readings
+    profiles: Profiles
+    opening: Calibrated | Unavailable
+    measurement: Measurement | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an instrument found in one window.
+
+    artifacts: by the names of the report; --gomem-artifacts keeps them. figures: by name, reported as they are.
+    conditions: what of it must be the same for two windows to compare.
+    """
+
+    artifacts: Mapping[str, Captured] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
+
+
+class Instrument:
+    """Something attached to one window. A subclass overrides what it does; all else is nothing.
+
+    name: what its figures are reported under. Steps at several points of the order are instruments of one name.
+    """
+
+    name: ClassVar[str]
+    opens: ClassVar[Opens] = Opens.FIRST
+    closes: ClassVar[Closes] = Closes.LAST
+
+    def launch(self) -> Overrides:
+        """What it needs of the launch of the service."""
+        return Overrides()
+
+    def open(self, target: Target) -> None:
+        """Begin, at the point `opens`."""
+
+    def close(self, target: Target) -> Finding:
+        """End, at the point `closes`."""
+        return Finding()
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Inside the block the window's own readings force collections, which are not the service's."""
+        return contextlib.nullcontext()
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """What decides which instruments a window gets.
+
+    config: None of a process that was attached to. nodeid, window: "" at a launch, where they are not known.
+    """
+
+    service: str
+    config: ServiceConfig | None
+    budgets: tuple[Budget, ...]
+    nodeid: str = ""
+    window: str = ""
+
+
+Choice = Callable[[WindowPlan], Sequence[Instrument]]
+
+
+def no_instruments(plan: WindowPlan) -> tuple[Instrument, ...]:
+    """A choice of none."""
+    return ()
+
+
+def at_launch(instruments: Iterable[Instrument]) -> Overrides:
+    """What instruments need of a launch, all of them together."""
+    return reduce(lambda said, instrument: instrument.launch().over(said), instruments, Overrides())
+
+
+class Attached:
+    """The instruments of one window, in the order in which those of one point act."""
+
+    def __init__(self, instruments: Sequence[Instrument] = ()) -> None:
+        self._instruments = instruments
+        self._found: list[tuple[str, Finding]] = []
+
+    def open(self, when: Opens, target: Target) -> None:
+        """Open those of this point."""
+        for instrument in self._instruments:
+            if instrument.opens is when:
+                instrument.open(target)
+
+    def close(self, when: Closes, target: Target) -> None:
+        """Close those of this point, and give the window the profiles that they took."""
+        for instrument in self._instruments:
+            if instrument.closes is when:
+                finding = instrument.close(target)
+                target.profiles.add(finding.artifacts)
+                self._found.append((instrument.name, finding))
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Pause all of them inside the block."""
+        with contextlib.ExitStack() as stack:
+            for instrument in self._instruments:
+                stack.enter_context(instrument.paused())
+            yield
+
+    def findings(self) -> list[tuple[str, Finding]]:
+        """What was found since this was last asked, each with the name of the instrument."""
+        found, self._found = self._found, []
+        return found
