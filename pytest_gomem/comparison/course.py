@@ -11,7 +11,6 @@ from pytest_gomem.comparison.compare import Comparing, is_decided
 from pytest_gomem.comparison.other_side import ONE_PROCESS, from_other_side
 from pytest_gomem.comparison.rounds import Round, last_measurements, measured, merged
 from pytest_gomem.comparison.strategy import Strategy
-from pytest_gomem.diagnosis.reasons import built_from
 from pytest_gomem.diagnosis.two_sides import closing_heap
 from pytest_gomem.instruments.idle_watch import IdleWatch
 from pytest_gomem.instruments.kept_heap import KeptHeap
@@ -166,7 +165,7 @@ class Course:
         """The heap profile of each window of our own processes, with the module of its service, of the last round."""
         found: dict[Key, tuple[Profile, GoModule]] = {}
         for key, measurement in last_measurements(measured(self._rounds, Side.HEAD)).items():
-            if built_from(measurement.service) is not None:
+            if measurement.service.process.built is not None:
                 with contextlib.suppress(ObserveError):
                     found[key] = closing_heap(measurement), measurement.service.module
         return found

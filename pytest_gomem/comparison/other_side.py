@@ -13,7 +13,6 @@ from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.text import readings
 from pytest_gomem.results.keys import Key
 from pytest_gomem.results.window_record import BuildRecord, WindowRecord
-from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.service import Service
@@ -63,8 +62,7 @@ def _lean(base: WindowRecord) -> WindowRecord:
 
 def _is_same_process(head: Service, base: Service) -> bool:
     """Whether both sides measured one and the same: launched for many tests, or attached to."""
-    attached = isinstance(head.process, AttachedProcess) and isinstance(base.process, AttachedProcess)
-    return head is base or (attached and head.name == base.name)
+    return head.process.identity == base.process.identity
 
 
 def unlike(head: WindowRecord, base: WindowRecord) -> str:

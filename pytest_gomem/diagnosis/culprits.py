@@ -11,10 +11,11 @@ from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import known, required
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget
-from pytest_gomem.diagnosis.reasons import Built, Reasons
+from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.instruments.peak_profile import CYCLES_TO_PEAK, PeakProfile
 from pytest_gomem.judge.functions import asked_by, counting
 from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.launch.launched import Built
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import summary

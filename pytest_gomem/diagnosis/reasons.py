@@ -14,31 +14,12 @@ from pytest_gomem.attribution.origin import Site
 from pytest_gomem.base.errors import GomemError, ObserveError
 from pytest_gomem.diagnosis.compiler_notes import compiler_notes, package_folder
 from pytest_gomem.git.line_history import line_change
-from pytest_gomem.launch.build import BinaryInfo, locate
-from pytest_gomem.launch.sides import Source, says
+from pytest_gomem.launch.build import locate
+from pytest_gomem.launch.launched import Built
+from pytest_gomem.launch.sides import says
 from pytest_gomem.pprof.group import package_of
-from pytest_gomem.session.processes import LaunchedProcess
-from pytest_gomem.session.service import Service
-
-
-def built_from(service: Service) -> Built | None:
-    """What the service was built from; None for a process that is not ours."""
-    process = service.process
-    if not isinstance(process, LaunchedProcess):
-        return None
-    return Built(Path(process.launched.argv[0]), process.binary, process.launched.source)
-
 
 SECONDS = 20.0  # for all culprits of a window; a package compiles in some tenths of one
-
-
-@dataclass(frozen=True)
-class Built:
-    """A binary with its build information, and what it was built from."""
-
-    binary: Path
-    info: BinaryInfo
-    source: Source
 
 
 class Reasons:

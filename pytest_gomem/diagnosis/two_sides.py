@@ -10,8 +10,9 @@ from pytest_gomem.attribution.culprits import AT_PEAK, Culprit
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, reason_of, required
 from pytest_gomem.diagnosis.culprits import accusable, counts_for
-from pytest_gomem.diagnosis.reasons import Built, Reasons, built_from
+from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import COMPARED, summary
 from pytest_gomem.results.window_record import WindowRecord
@@ -45,7 +46,7 @@ class BaseProfiles:
             lambda metric: closing_heap(base),
             lambda: _peak(base),
             keeps_peak=_keeps_peak(base),
-            built=built_from(base.service),
+            built=base.service.process.built,
         )
 
 
@@ -109,7 +110,7 @@ def accused(
     named = accusable(judged, peaks_apart=_keeps_peak(head) and base.keeps_peak)
     found = {metric: _found(metric, head, base, counts_for(metric, judged)) for metric in named}
     culprits = tuple(culprit for one, _ in found.values() for culprit in one)
-    built, notes = built_from(head.service), tuple[str, ...]()
+    built, notes = head.service.process.built, tuple[str, ...]()
     if built is not None and culprits:
         culprits, notes = reasons.explained(culprits, built, base.built)
     summaries = dict(window.culprit_summaries)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_gomem.base.errors import SupervisorError
+from pytest_gomem.base.errors import MeasureError, SupervisorError
 from pytest_gomem.base.files import run_folder
 from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.services import ServiceConfig
@@ -57,6 +57,15 @@ def _fits(parent: Path) -> bool:
 
 
 @dataclass(frozen=True)
+class Built:
+    """A binary with its build information, and what it was built from."""
+
+    binary: Path
+    info: BinaryInfo
+    source: Source
+
+
+@dataclass(frozen=True)
 class Launched:
     """A running program and all that is known of how it was started.
 
@@ -83,13 +92,38 @@ class Launched:
     startup_peak: int | None = None
     hidden: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def built(self) -> Built:
+        """What runs, and what it was built from."""
+        return Built(Path(self.argv[0]), self.binary, self.source)
+
+    def port(self, name: str | int | None = None) -> int:
+        """The port of that name, else the unnamed one, or the only one; raises MeasureError."""
+        ports, service = self.ports, f"service '{self.config.name}'"
+        if name is not None:
+            if not isinstance(name, str) or name not in ports:
+                raise MeasureError(f"{service} has no port '{name}'; its ports: {', '.join(ports) or 'none'}")
+            return ports[name]
+        if "" in ports or len(ports) == 1:
+            return ports.get("", next(iter(ports.values())))
+        if not ports:
+            raise MeasureError(
+                f"{service} was given no port: write {{port}} into its args or env in gomem.yaml, "
+                "as in 127.0.0.1:{port}"
+            )
+        raise MeasureError(f"{service} has no unnamed {{port}}: name one of its ports ({', '.join(ports)})")
+
     def shown(self, text: str) -> str:
         """The text with the names of the variables of its settings in place of their values."""
         return unexpanded(text, self.hidden)
 
+    def log(self) -> str:
+        """The kept end of its output, as it wrote it."""
+        return self.child.log()[0]
+
     def shown_log(self) -> str:
         """The kept end of what it wrote, as it may be shown."""
-        return self.shown(self.child.log()[0])
+        return self.shown(self.log())
 
     def remove_folders(self) -> None:
         """Remove what was made for this launch alone."""

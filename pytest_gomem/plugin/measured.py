@@ -251,7 +251,7 @@ class MeasuredItem:
     def tell_set_up(self) -> None:
         """Show, and keep, the logs of what had started before the set-up failed: nothing was measured yet."""
         started = [*self._services(), *(service for gomem in self.course.round.gomems for service in gomem.services)]
-        for number, service in enumerate(one for one in dict.fromkeys(started) if one.has_log()):
+        for number, service in enumerate(one for one in dict.fromkeys(started) if one.process.has_log):
             with contextlib.suppress(SupervisorError):  # gone, and the log with it: what has failed the set-up is told
                 end = printable_lines(service.shown_log(tail=LOG_LINES))
                 text = f"service '{service.name}' had started; the end of its log:\n{end}"

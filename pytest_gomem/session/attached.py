@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from pytest_gomem.base.errors import LaunchError, MeasureError, ObserveError
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.services import ServiceConfig
+from pytest_gomem.judge.conditions import ATTACHED, PROCESS
+from pytest_gomem.launch.launched import Built, Launched
 from pytest_gomem.launch.ports import HOST, bases, local_port
 from pytest_gomem.launch.serving import holds_port, who_answers
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
+from pytest_gomem.observe.records import GcCycle, MemStats
 from pytest_gomem.observe.sources import SOURCES, Inside, Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.processes import PPROF_PATH, replaced
@@ -28,6 +32,10 @@ class AttachedProcess:
     """
 
     kept = None
+    built: Built | None = None
+    has_log = is_new = False
+    rate_of_budgets: int | None = None
+    hidden: Mapping[str, str] = MappingProxyType({})
     config: ServiceConfig | None = None
     no_gctrace = "gctrace is read from the stderr of a process that we launched; this one is not ours"
     startup_peak: int | Unavailable = Unavailable("this process was started by others: its start was not watched")
@@ -46,7 +54,8 @@ class AttachedProcess:
     ) -> None:
         self.pid = pid
         self.system = System(pid)
-        self.name = f"pid {pid}" if pid is not None else str(pprof or url)
+        self.since = self.system.now()
+        self.name = self.identity = f"pid {pid}" if pid is not None else str(pprof or url)
         self.tree = False
         self.sample_rate = sample_rate
         self.may_reset_peak = reset_peak
@@ -81,11 +90,34 @@ class AttachedProcess:
             raise ObserveError(f"only an address of it is known: {hint}")
         return bases(self.pid, hint)
 
-    def url(self, port: int | None = None) -> str:
+    @property
+    def launched(self) -> Launched:
+        """Raises MeasureError: others have started it."""
+        raise MeasureError(f"{self.name} was attached, not launched: its ports, environment and log are not known")
+
+    def shown_log(self) -> str:
+        """Nothing: its output does not come to us."""
+        return ""
+
+    def requested(self) -> dict[str, str]:
+        """None: others started it."""
+        return {}
+
+    def in_force(self, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
+        """None that anybody tells."""
+        return {}
+
+    def conditions(self, in_force: Mapping[str, str]) -> dict[str, str]:
+        """That it is not ours."""
+        return {PROCESS: ATTACHED}
+
+    def base_url(self, port: str | int | None = None) -> str:
         """Where its requests go: `http://HOST:PORT`. Raises MeasureError where that is not one address.
 
         port: another one than that of attach().
         """
+        if isinstance(port, str):
+            raise MeasureError(f"{self.name} was attached: its ports have no names; say the number of '{port}'")
         if port is not None:
             return f"http://{HOST}:{port}"
         if self._url is not None:

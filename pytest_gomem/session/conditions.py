@@ -6,12 +6,12 @@ import mmap
 import re
 from collections.abc import Iterator, Mapping
 
-from pytest_gomem.judge.conditions import ATTACHED, PROCESS
+from pytest_gomem.config.gc import described
 from pytest_gomem.launch.build import BinaryInfo
+from pytest_gomem.launch.launched import Launched
 from pytest_gomem.launch.overlay import agent_mark
 from pytest_gomem.observe.kernel import thp_mode
-from pytest_gomem.session.processes import LaunchedProcess
-from pytest_gomem.session.service import Service
+from pytest_gomem.session.subject import Process
 
 _ARCH_LEVELS = ("GOAMD64", "GOARM64", "GOARM", "GO386", "GOPPC64", "GORISCV64", "GOMIPS", "GOMIPS64", "GOWASM")
 _NAMED = {"GOOS", "GOARCH", "GOEXPERIMENT", *_ARCH_LEVELS}
@@ -22,29 +22,29 @@ _WITHOUT_EFFECT = {"-ldflags", "-overlay", "-compiler", "-trimpath", "DefaultGOD
 _USUAL = {("-buildmode", "exe"), ("CGO_ENABLED", "1")}
 
 
-def conditions(service: Service, effective: Mapping[str, str]) -> dict[str, str]:
+def conditions(process: Process, in_force: Mapping[str, str]) -> dict[str, str]:
     """By name, without those of instruments; of a process that is not ours only the page settings are known.
 
     GC settings are those in force where the agent read them back, else those asked for.
     """
     machine = {"page_size": str(mmap.PAGESIZE), "thp": thp_mode() or "unknown"}
-    process = service.process
-    if not isinstance(process, LaunchedProcess):
-        return {PROCESS: ATTACHED, **machine}
-    has_agent = not process.no_agent
-    in_force = {name: value.partition(",")[0] for name, value in effective.items()} if has_agent else {}
-    rate = process.launched.rate_of_budgets or process.launched.config.profile_rate
+    return {**process.conditions(in_force), **machine}
+
+
+def launched_conditions(launched: Launched, in_force: Mapping[str, str], *, has_agent: bool) -> dict[str, str]:
+    """Those of a process that we launched, by its settings, its binary and what is built into it."""
+    rate = launched.rate_of_budgets or launched.config.profile_rate
+    read_back = {name: value.partition(",")[0] for name, value in in_force.items()} if has_agent else {}
     return {
         "gogc": "default",
         "gomemlimit": "default",
-        **service.requested(),
-        **in_force,
-        **dict(_binary(process.binary)),
+        **described(launched.gc),
+        **read_back,
+        **dict(_binary(launched.binary)),
         "agent": "yes" if has_agent else "no",
         **({"agent_source": agent_mark()} if has_agent else {}),
         "profile_rate": "default" if rate is None else str(rate),
-        **({"tree": "yes"} if process.tree else {}),
-        **machine,
+        **({"tree": "yes"} if launched.config.tree else {}),
     }
 
 

@@ -12,7 +12,6 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, function_values
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.session.capture import NOT_ASKED, Profiles
-from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
 
 # A stack is walked and looked up, and each object gets a record that the collector must find again; measured by
@@ -47,8 +46,7 @@ def known_values(values: Mapping[Asked, FunctionValue | Unavailable]) -> tuple[F
 
 def cost_note(service: Service, profiles: Profiles) -> Iterator[str]:
     """Which rate the budgets have set, and what the samples of the window cost; nothing where they have set none."""
-    process = service.process
-    rate = process.launched.rate_of_budgets if isinstance(process, LaunchedProcess) else None
+    rate = service.process.rate_of_budgets
     after, base = known(profiles.heap.profile), known(profiles.opening.profile)
     if rate is None or after is None or base is None:
         return

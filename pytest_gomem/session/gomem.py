@@ -26,7 +26,6 @@ from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.phases import COLLECTED
 from pytest_gomem.session.plan import Side
-from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.records import window_record
 from pytest_gomem.session.run import Run, overrides
 from pytest_gomem.session.service import Service
@@ -210,20 +209,18 @@ class Gomem(Launchpad):
     ) -> Measurement:
         """`run` for a program that stands in no gomem.yaml."""
         program = self._keep(self._run.start(config, said or Overrides(), self.side))
-        assert isinstance(program.process, LaunchedProcess)
-        child = program.process.kept
-        ended = child.wait(timeout).exit
+        process = program.process
+        ended = process.ending(timeout)
         if ended is None:
             program.stop()
             raise LaunchError(program.name, f"did not end within {timeout:g} s", program.shown_log(tail=20))
-        window = whole_life(
-            program.process, name or program.name, child.started, ops, is_go=bool(program.process.binary.go_version)
-        )
+        is_go = process.built is not None and bool(process.built.info.go_version)
+        window = whole_life(process, name or program.name, process.since, ops, is_go=is_go)
         measurement = self._measurement(program, window.name)
         results, record = self._evaluated(program, window)
         measurement.fill(results, record)
         if ended.code not in allow_exit:
-            raise ServiceDied(program.name, program.process.ending_words(), program.shown_log(tail=20))
+            raise ServiceDied(program.name, process.ending_words(), program.shown_log(tail=20))
         return measurement
 
     @checked

@@ -15,7 +15,7 @@ from pytest_gomem.config.arguments import checked
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.diagnosis.culprits import with_culprits
-from pytest_gomem.diagnosis.reasons import Reasons, built_from
+from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
@@ -140,7 +140,7 @@ class Measurement:
             return
         notes = [*profiles.on_failure(), *profiles.late_notes]
         record = replace(self.record, notes=tuple(dict.fromkeys((*self.record.notes, *notes))))
-        self._record = with_culprits(record, profiles, self.service.module, self._reasons, built_from(self.service))
+        self._record = with_culprits(record, profiles, self.service.module, self._reasons, self.service.process.built)
 
     def save_artifacts(self, folder: Path, nodeid: str, number: int, compared: Measurement | None = None) -> None:
         """Write the service's log and the profiles below `folder`; raises GomemError when that fails.
@@ -151,7 +151,7 @@ class Measurement:
             return
         stem = artifact_stem(nodeid, self.service.name, self.name, number)
         contents: dict[str, tuple[str, bytes]] = {}
-        if self.service.has_log():
+        if self.service.process.has_log:
             contents["log"] = (f"{stem}.log", self.service.shown_log().encode())
         theirs = compared.profiles.artifacts() if compared and compared.profiles else {}
         profiles = {f"compared_{kind}": theirs[kind] for kind in _OF_THE_OTHER_SIDE if kind in theirs}

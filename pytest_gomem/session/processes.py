@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from pytest_gomem.base.errors import ObserveError, SupervisorError
 from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, GcSettings
+from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, described
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand
 from pytest_gomem.launch import ending
-from pytest_gomem.launch.build import BinaryInfo
-from pytest_gomem.launch.launched import Launched
+from pytest_gomem.launch.launched import Built, Launched
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.launch.serving import holds_port, left_behind
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.effective import effective_settings, settings_in_force
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
+from pytest_gomem.observe.records import GcCycle, MemStats
 from pytest_gomem.observe.sources import SOURCES, Inside, Source
 from pytest_gomem.observe.system import System
+from pytest_gomem.session.conditions import launched_conditions
 from pytest_gomem.session.readers import Readers
 from pytest_gomem.supervisor.client import KeptChild, Watched
 from pytest_gomem.supervisor.protocol import ChildState, ExitRecord
@@ -34,7 +36,7 @@ _NOT_AWAITED = Unavailable("nobody knows when its start has ended: gomem.yaml sa
 class LaunchedProcess:
     """A service or program that the supervisor holds for us."""
 
-    may_reset_peak = True
+    may_reset_peak = has_log = is_new = True
 
     def __init__(
         self, launched: Launched, sample_rate: float, environ: Mapping[str, str], sources: Sequence[Source] = SOURCES
@@ -45,10 +47,9 @@ class LaunchedProcess:
         self.tree = launched.config.tree
         self.system = System(self.pid, tree=self.tree)
         self.sample_rate = sample_rate
-        self.gc: GcSettings = launched.gc
         self.gomaxprocs: int | None = launched.gc.gomaxprocs or DEFAULT_GOMAXPROCS
         self.no_gctrace = self._why_no_gctrace()
-        self.binary: BinaryInfo = launched.binary
+        self.rate_of_budgets = launched.rate_of_budgets
         self._environ = environ
         self._endpoint: PprofEndpoint | ObserveError | None = None
         self._final: ExitRecord | None = None
@@ -62,6 +63,26 @@ class LaunchedProcess:
     def pid(self) -> int:
         """Process id of the one that serves, which need not be the one that was started."""
         return self.launched.serving.pid
+
+    @property
+    def identity(self) -> LaunchedProcess:
+        """Itself: nothing else is a handle of it."""
+        return self
+
+    @property
+    def since(self) -> float:
+        """When it was started, CLOCK_MONOTONIC seconds."""
+        return self.launched.child.started
+
+    @property
+    def built(self) -> Built:
+        """What it was built from."""
+        return self.launched.built
+
+    @property
+    def hidden(self) -> Mapping[str, str]:
+        """The values of variables of its settings, and what is shown in their place."""
+        return self.launched.hidden
 
     @property
     def kept(self) -> KeptChild:
@@ -117,10 +138,37 @@ class LaunchedProcess:
         return self.launched.serving.no_gctrace
 
     def remarks(self) -> list[str]:
-        """What is to be said of how the process that is measured was found, and of what it has become."""
+        """What is to be said of how it was found and started, of its output, its end, and of what it has become."""
         serving = self.launched.serving
         notes = [] if not serving.is_checked and self._agent is not None else list(serving.notes)
-        return [*notes, *replaced(self.pid, self._first_image, self.system.image(), "it was ready")]
+        changed = replaced(self.pid, self._first_image, self.system.image(), "it was ready")
+        return [*notes, *changed, *self.launched.source.notes, *self._troubles()]
+
+    def _troubles(self) -> Iterator[str]:
+        ended = self.ending()
+        if ended is not None and ended.code != 0:
+            yield f"the process {self.ending_words()}"
+        state = self.kept.state()
+        if state.stalls:
+            held = f"{state.stalled:.2f} s at most"
+            yield f"its output pipe was full {state.stalls} times: writing to the log held it up for {held}"
+        if self.launched.port_tries > 1:
+            yield f"it lost the race for its port and was started {self.launched.port_tries} times"
+
+    def requested(self) -> dict[str, str]:
+        """The GC settings asked for, printable."""
+        return described(self.launched.gc)
+
+    def in_force(self, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
+        """The GC settings in force, printable: as the agent tells them, else as these of a window do."""
+        if self._agent is not None:
+            with contextlib.suppress(ObserveError):  # a dead service: what gctrace told is all there is
+                return settings_in_force(self._agent.settings())
+        return effective_settings(self.launched.gc, stats, cycles)
+
+    def conditions(self, in_force: Mapping[str, str]) -> dict[str, str]:
+        """What of it must be the same for figures to compare, by name. in_force: its GC settings."""
+        return launched_conditions(self.launched, in_force, has_agent=not self.no_agent)
 
     @property
     def is_checked(self) -> bool:
@@ -133,6 +181,10 @@ class LaunchedProcess:
             raise ObserveError(self.no_gctrace)
         cycles = self.kept.gc_cycles()[0]
         return cycles[-1].number if cycles else 0
+
+    def base_url(self, port: str | int | None = None) -> str:
+        """`http://HOST:PORT` of the port of that name, else of the main one; raises MeasureError."""
+        return f"http://{HOST}:{self.launched.port(port)}"
 
     def url_of(self, source: str) -> str | None:
         """The URL that gomem.yaml names under `expvar`, `metrics` or `pprof`."""
@@ -180,12 +232,8 @@ class LaunchedProcess:
             words += f"; what had started it {ending.describe(starter, '')}"
         return self.launched.shown(words)
 
-    def log(self) -> str:
-        """The kept end of its output, as it wrote it."""
-        return self.kept.log()[0]
-
     def shown_log(self) -> str:
-        """The same without the values of variables of its settings."""
+        """The kept end of its output, as it may be shown."""
         return self.launched.shown_log()
 
     def stop(self) -> None:

@@ -23,7 +23,6 @@ from pytest_gomem.measure.runtime_metrics import histograms
 from pytest_gomem.measure.series import series_of
 from pytest_gomem.measure.size_classes import size_classes
 from pytest_gomem.measure.window import Phase, Window
-from pytest_gomem.observe.effective import effective_settings, settings_in_force
 from pytest_gomem.report.bill import window_bill_record
 from pytest_gomem.results.window_record import (
     BillRecord,
@@ -37,7 +36,6 @@ from pytest_gomem.results.window_record import (
     WindowRecord,
 )
 from pytest_gomem.session.conditions import conditions
-from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
 
 
@@ -75,12 +73,12 @@ def window_record(
     registry: Registry,
 ) -> WindowRecord:
     """The window for the report, without verdicts, and without what instruments found."""
-    checks, effective = cross_checks(window), _effective(service, window)
+    checks, in_force = cross_checks(window), _in_force(service, window)
     return WindowRecord(
         name=window.name,
         service=service.name,
         build=_build(service),
-        gc=GcRecord(service.requested(), effective),
+        gc=GcRecord(service.process.requested(), in_force),
         ops=window.ops,
         duration=window.duration,
         metrics=tuple(_value(metric, results) for metric in registry),
@@ -89,7 +87,7 @@ def window_record(
         phases=tuple(_phase(phase, window, registry) for phase in window.phases),
         series={name: Series(t, v) for name, (t, v) in series_of(window).items()},
         notes=(
-            *_notes(service),
+            *service.process.remarks(),
             *_untouched(service, window),
             *_gaps(window),
             *_unrest(window),
@@ -97,7 +95,7 @@ def window_record(
         ),
         log_tail=last_lines(service.shown_log()),
         bill=_bill(window),
-        conditions=conditions(service, effective),
+        conditions=conditions(service.process, in_force),
         cross_checks=checks,
         cycles=joined_cycles(window),
         size_classes=size_classes(window),
@@ -116,25 +114,18 @@ def _phase(phase: Phase, window: Window, registry: Registry) -> PhaseRecord:
 
 
 def _build(service: Service) -> BuildRecord:
-    process = service.process
-    if not isinstance(process, LaunchedProcess):
+    built = service.process.built
+    if built is None:
         return BuildRecord()
-    binary, source = process.binary, process.launched.source
-    ref = source.ref or process.launched.argv[0]
-    return BuildRecord(ref, binary.go_version, source.revision or binary.revision, binary.flags)
+    info, source = built.info, built.source
+    return BuildRecord(source.ref or str(built.binary), info.go_version, source.revision or info.revision, info.flags)
 
 
-def _effective(service: Service, window: Window) -> dict[str, str]:
-    if not isinstance(service.process, LaunchedProcess):
-        return {}
-    agent = service.process.agent()
-    if agent is not None:
-        with contextlib.suppress(ObserveError):  # a dead service: what gctrace told is all there is
-            return settings_in_force(agent.settings())
+def _in_force(service: Service, window: Window) -> dict[str, str]:
     trace, memstats = known(window.gctrace), known(window.memstats)
     cycles = () if trace is None else trace.cycles
     stats = None if memstats is None else known(memstats.after_gc)
-    return effective_settings(service.process.gc, stats, cycles)
+    return service.process.in_force(stats, cycles)
 
 
 def _bill(window: Window) -> BillRecord | None:
@@ -204,20 +195,3 @@ def _rate(load: LoadRecord) -> float:
     if load.rate_achieved is not None:
         return load.rate_achieved
     return load.requests / load.duration if load.duration else 0.0
-
-
-def _notes(service: Service) -> Iterator[str]:
-    process = service.process
-    yield from process.remarks()
-    if not isinstance(process, LaunchedProcess):
-        return
-    yield from process.launched.source.notes
-    ended = process.ending()
-    if ended is not None and ended.code != 0:
-        yield f"the process {process.ending_words()}"
-    state = process.kept.state()
-    if state.stalls:
-        held = f"{state.stalled:.2f} s at most"
-        yield f"its output pipe was full {state.stalls} times: writing to the log held it up for {held}"
-    if process.launched.port_tries > 1:
-        yield f"it lost the race for its port and was started {process.launched.port_tries} times"

@@ -7,19 +7,17 @@ from typing import TypeVar
 
 from pytest_gomem.base.errors import MeasureError, ObserveError, ServiceDied
 from pytest_gomem.config.arguments import checked
-from pytest_gomem.config.gc import GcSettings, described
+from pytest_gomem.config.gc import GcSettings
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.launch.ending import last_lines
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.bill import Bill, bill
 from pytest_gomem.observe import kernel
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import read_smaps
 from pytest_gomem.observe.sources import Inside
-from pytest_gomem.session.attached import AttachedProcess
-from pytest_gomem.session.processes import LaunchedProcess
+from pytest_gomem.session.subject import Process
 
 _T = TypeVar("_T")
 
@@ -27,7 +25,7 @@ _T = TypeVar("_T")
 class RunningService:
     """A process that we launched, or that we were attached to."""
 
-    def __init__(self, process: LaunchedProcess | AttachedProcess) -> None:
+    def __init__(self, process: Process) -> None:
         self.process = process
         self.name = process.name
         self._stopped = False
@@ -45,37 +43,22 @@ class RunningService:
     @property
     def ports(self) -> Mapping[str, int]:
         """Ports by the names in `{port:NAME}`; the unnamed `{port}` is under ""."""
-        return self._launched.launched.ports
+        return self.process.launched.ports
 
     @property
     def port(self) -> int:
         """The unnamed `{port}`, or the only one."""
-        if "" in self.ports or len(self.ports) == 1:
-            return self.ports.get("", next(iter(self.ports.values())))
-        if not self.ports:
-            raise MeasureError(
-                f"service '{self.name}' was given no port: write {{port}} into its args or env in gomem.yaml, "
-                "as in 127.0.0.1:{port}"
-            )
-        raise MeasureError(
-            f"service '{self.name}' has no unnamed {{port}}: name one of its ports ({', '.join(self.ports)})"
-        )
+        return self.process.launched.port()
 
     @property
     def env(self) -> Mapping[str, str]:
         """The environment it was started with."""
-        return self._launched.launched.env
+        return self.process.launched.env
 
     @property
     def gc(self) -> GcSettings:
         """The GC settings it was started with."""
-        return self._launched.gc
-
-    @property
-    def _launched(self) -> LaunchedProcess:
-        if isinstance(self.process, LaunchedProcess):
-            return self.process
-        raise MeasureError(f"{self.name} was attached, not launched: its ports, environment and log are not known")
+        return self.process.launched.gc
 
     @checked
     def url(self, path: str = "/", port: str | int | None = None) -> str:
@@ -83,37 +66,23 @@ class RunningService:
 
         Raises MeasureError where there is no such port, or more than one may be meant.
         """
-        if isinstance(self.process, AttachedProcess):
-            if isinstance(port, str):
-                raise MeasureError(f"{self.name} was attached: its ports have no names; say the number of '{port}'")
-            return f"{self.process.url(port)}{path}"
-        if port is None:
-            return f"http://{HOST}:{self.port}{path}"
-        if not isinstance(port, str) or port not in self.ports:
-            raise MeasureError(
-                f"service '{self.name}' has no port '{port}'; its ports: {', '.join(self.ports) or 'none'}"
-            )
-        return f"http://{HOST}:{self.ports[port]}{path}"
+        return f"{self.process.base_url(port)}{path}"
 
     @checked
     def log(self, tail: int | None = None) -> str:
         """What it wrote to stdout and stderr, without gctrace lines; the last `tail` lines, or all that is kept."""
-        log = self._launched.log()
+        log = self.process.launched.log()
         return log if tail is None else last_lines(log, tail)
 
     @property
     def hidden(self) -> Mapping[str, str]:
         """The values of variables of its settings, and what is shown in their place."""
-        return self.process.launched.hidden if isinstance(self.process, LaunchedProcess) else {}
+        return self.process.hidden
 
     def shown_log(self, tail: int | None = None) -> str:
         """The log as it may be shown; "" of a process that was attached."""
-        log = self.process.shown_log() if isinstance(self.process, LaunchedProcess) else ""
+        log = self.process.shown_log()
         return log if tail is None else last_lines(log, tail)
-
-    def has_log(self) -> bool:
-        """Whether its output comes to us: only that of a process that we launched does."""
-        return isinstance(self.process, LaunchedProcess)
 
     def _stopped_words(self) -> str:
         words = kernel.stopped_words(self.process.pid)
@@ -183,8 +152,5 @@ class RunningService:
     @property
     def module(self) -> GoModule:
         """What the binary was built from; nothing is known of an attached process."""
-        return self.process.binary.module if isinstance(self.process, LaunchedProcess) else GoModule()
-
-    def requested(self) -> dict[str, str]:
-        """The GC settings asked for, printable; {} for an attached process."""
-        return described(self.process.gc) if isinstance(self.process, LaunchedProcess) else {}
+        built = self.process.built
+        return GoModule() if built is None else built.info.module

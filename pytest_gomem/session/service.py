@@ -12,10 +12,8 @@ from pytest_gomem.base.errors import LoadError
 from pytest_gomem.config.arguments import at_least_1, checked
 from pytest_gomem.load.connection import MAX_BODY, Request
 from pytest_gomem.load.spec import LoadRecord
-from pytest_gomem.session.attached import AttachedProcess
-from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.running import RunningService
-from pytest_gomem.session.subject import UNTIL_REAPED
+from pytest_gomem.session.subject import UNTIL_REAPED, Process
 from pytest_gomem.session.window import OpenWindow
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ _UNTIL_ENDED = 1.0  # seconds from a lost connection to the end of a service tha
 class Service(RunningService):
     """A running service. Its requests, load() and count() count as operations of the window that is open on it."""
 
-    def __init__(self, process: LaunchedProcess | AttachedProcess, load_driver: Callable[[], LoadDriver]) -> None:
+    def __init__(self, process: Process, load_driver: Callable[[], LoadDriver]) -> None:
         super().__init__(process)
         self.window: OpenWindow | None = None
         self.windows_opened = 0
@@ -180,7 +178,7 @@ class Service(RunningService):
 
     def is_unmeasured(self) -> bool:
         """Whether we launched it and no window was opened on it yet: nothing of an earlier test is in it."""
-        return self.windows_opened == 0 and isinstance(self.process, LaunchedProcess)
+        return self.windows_opened == 0 and self.process.is_new
 
     def _operations(self, change: Callable[[Any], None]) -> None:
         if self.window is not None:

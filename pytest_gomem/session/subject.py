@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping, Sequence
 from math import inf
 from typing import Protocol
 
 from pytest_gomem.base.errors import NoSource, ObserveError
 from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.config.services import ServiceConfig
+from pytest_gomem.launch.launched import Built, Launched
 from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.observe.records import GcCycle, Sample
+from pytest_gomem.observe.records import GcCycle, MemStats, Sample
 from pytest_gomem.observe.sources import Inside
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
@@ -70,6 +73,69 @@ class Subject(Protocol):
 
     def ending_words(self) -> str:
         """How it ended, in words."""
+
+
+class Process(Subject, Protocol):
+    """What a service stands on, and what is known of how it was started; the process of others knows little of that.
+
+    has_log: whether its output comes to us. is_new: nothing has happened in it before it was handed to us.
+    rate_of_budgets: the profile rate that budgets on functions have set; None where they set none. config: what
+    gomem.yaml says of it; None where it stands in none.
+    """
+
+    name: str
+    config: ServiceConfig | None
+    has_log: bool
+    is_new: bool
+    rate_of_budgets: int | None
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the process that is measured is known to be the one that answers."""
+
+    @property
+    def identity(self) -> Hashable:
+        """What two handles of one and the same process have in common."""
+
+    @property
+    def since(self) -> float:
+        """When it was started, or when its watching began; CLOCK_MONOTONIC seconds."""
+
+    @property
+    def built(self) -> Built | None:
+        """What it was built from; None where that is not known."""
+
+    @property
+    def launched(self) -> Launched:
+        """How it was started; raises MeasureError where others have started it."""
+
+    @property
+    def hidden(self) -> Mapping[str, str]:
+        """The values of variables of its settings, and what is shown in their place."""
+
+    def base_url(self, port: str | int | None = None) -> str:
+        """`http://HOST:PORT` of a port by its name or number, else of the main one; raises MeasureError."""
+
+    def shown_log(self) -> str:
+        """The kept end of its output, as it may be shown; "" where that does not come to us."""
+
+    def requested(self) -> dict[str, str]:
+        """The GC settings asked for, printable."""
+
+    def in_force(self, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
+        """The GC settings in force, printable, as far as anybody tells them: the agent, else these of a window."""
+
+    def conditions(self, in_force: Mapping[str, str]) -> dict[str, str]:
+        """What of it must be the same for figures to compare, by name. in_force: its GC settings."""
+
+    def remarks(self) -> list[str]:
+        """What is to be said of how it was found or started, of its output, its end, and of what it has become."""
+
+    def stop(self) -> None:
+        """End it, or let go of one that is not ours; what was recorded stays readable."""
+
+    def discard(self) -> None:
+        """Stop, and drop what was recorded."""
 
 
 def unanswered(subject: Subject, error: ObserveError) -> Unavailable:

@@ -16,9 +16,10 @@ from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.base import commands
 from pytest_gomem.base.commands import output_within
 from pytest_gomem.config.services import BuildSpec
-from pytest_gomem.diagnosis.reasons import Built, Reasons
+from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.git.line_history import line_change
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once
+from pytest_gomem.launch.launched import Built
 from pytest_gomem.launch.sides import Source
 from pytest_gomem.launch.toolchain import Toolchain
 

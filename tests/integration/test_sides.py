@@ -23,13 +23,14 @@ from pytest_gomem.base.locks import locked_file, locked_if_free
 from pytest_gomem.config.file import load_config
 from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import BuildSpec, ServiceConfig
-from pytest_gomem.diagnosis.reasons import Built, Reasons
+from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.git import checkout
 from pytest_gomem.git.checkout import checked_out
 from pytest_gomem.git.repository import Repository, git
 from pytest_gomem.launch import go_versions
 from pytest_gomem.launch.build import binary_info, build_once, locate
 from pytest_gomem.launch.go_versions import named_toolchain
+from pytest_gomem.launch.launched import Built
 from pytest_gomem.launch.sides import Against, BaseSide, HeadSide, Source
 from pytest_gomem.launch.toolchain import find_toolchain, go_bin
 from pytest_gomem.pprof.group import package_of

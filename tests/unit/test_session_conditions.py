@@ -60,7 +60,7 @@ def launched(*, agent: bool = False, written: dict[str, object] | None = None, *
 
 def found(service: Service, effective: dict[str, str] | None = None) -> dict[str, str]:
     """Without those of the machine, which every window has."""
-    every = conditions(service, effective or {})
+    every = conditions(service.process, effective or {})
     assert every.keys() >= OF_THE_MACHINE
     return {name: value for name, value in every.items() if name not in OF_THE_MACHINE}
 
