@@ -1,1 +1,1 @@
-"""The subcommands of `gomem`: each is a function of arguments and writers that returns the exit status."""
+"""The subcommands of `gomem`. Each is a function that takes arguments and writers, and returns the exit status."""

@@ -1,4 +1,4 @@
-"""`gomem accept`: a broken limit of one test is accepted for a time, with a reason and an owner."""
+"""`gomem accept`: accepts a broken limit of a test for a time, with a reason and an owner."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.report.accepted import CACHE_FILE, Broken, broken_limits, read_broken, read_report
 from pytest_gomem.results.run_record import TestRecord
 
-# The next run's figure is not this one's to the byte. With room for a third of what is visible, 33 of 1000 next runs
-# that were drawn from the rounds in benchmarks/detection broke what was accepted of a peak RSS; with room for all, 3.
+# The next run's figure differs a little. With room for a third of what is visible, 33 of 1000 next runs (drawn from the
+# rounds in benchmarks/detection) broke the accepted amount of a peak RSS; with room for all of it, 3.
 _HEADROOM = 0.1
 
 
 def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    """Add an entry to gomem_accepted.yaml beside gomem.yaml."""
+    """Add an entry to the gomem_accepted.yaml next to gomem.yaml."""
     given = _parser().parse_args(argv)
     gomem_yaml = Path(given.config)
     if not gomem_yaml.exists():
-        raise ConfigError(f"there is no {gomem_yaml}", hint="name one: --config PATH")
+        raise ConfigError(f"there is no {gomem_yaml}", hint="name it: --config PATH")
     tests, path = _report(given), accepted_file(gomem_yaml)
     units = _units(given.metric, tests, path)
     metric = metric_name(given.metric, units, Place(key="METRIC"))
@@ -66,13 +66,13 @@ def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         at = f"{added.place.file}:{added.place.line}"
         out.write(f"{added.metric}{kind} of {added.test} is {what} until {added.expires} by {added.owner}  ({at})\n")
     if any(not limit.visible for limit in broken) and "[" not in metric:
-        err.write(f"gomem accept: nothing tells how far {metric} scatters: the next run may break more than this;\n")
-        err.write("  --mute judges it and never fails\n")
+        err.write(f"gomem accept: it is not known how far {metric} scatters: the next run may break more than this;\n")
+        err.write("  with --mute it is judged and never fails\n")
     return 0
 
 
 def _by_kind(entry: Acceptance, broken: Sequence[Broken]) -> list[Acceptance]:
-    """An entry for each kind of limit that was broken, as wide as that kind needs; without any the entry as it is."""
+    """An entry for each kind of limit that was broken, with the amount it needs; else the entry as it is."""
     kinds = sorted({limit.kind for limit in broken}, key=LIMITS.index)
     return [
         replace(entry, limit=kind, amount=_widest([limit for limit in broken if limit.kind == kind])) for kind in kinds
@@ -80,37 +80,39 @@ def _by_kind(entry: Acceptance, broken: Sequence[Broken]) -> list[Acceptance]:
 
 
 def _fresh(entries: Sequence[Acceptance], known: Sequence[Acceptance]) -> Sequence[Acceptance]:
-    """Those that are not in the file: what is accepted counts as broken too. All of them, to be refused, if none is."""
+    """The entries that are not in the file yet; all of them, to be refused, if none is new."""
     keys = {entry.key for entry in known}
     return [entry for entry in entries if entry.key not in keys] or entries
 
 
 def _parser() -> Parser:
-    parser = Parser("gomem accept", "Accept a broken limit for a time: an entry of gomem_accepted.yaml.")
+    parser = Parser("gomem accept", "Accept a broken limit for a time. This adds an entry to gomem_accepted.yaml.")
     parser.add_argument("test", metavar="TEST", help="a test's id, the end of one, or a glob")
     parser.add_argument("metric", metavar="METRIC", help="such as live_heap")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why it is accepted")
-    parser.add_argument("--owner", metavar="NAME", help="who answers for it (default: git's user.name)")
-    parser.add_argument("--expires", default="90d", metavar="DATE", help="2027-01-31 or 30d (default: 90d)")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why you accept it")
+    parser.add_argument("--owner", metavar="NAME", help="who is responsible (default: git's user.name)")
+    parser.add_argument(
+        "--expires", default="90d", metavar="DATE", help="the last day: 2027-01-31 or 30d (default: 90d)"
+    )
     how_much = parser.add_mutually_exclusive_group()
     how_much.add_argument(
-        "--amount", help="how far past the limit: 5%% of it, or in the metric's unit (default: as the report has it)"
+        "--amount", help="how far past the limit: 5%% of it, or in the metric's unit (default: from the report)"
     )
-    how_much.add_argument("--mute", action="store_true", help="the metric is flaky there: judge it, and never fail")
+    how_much.add_argument("--mute", action="store_true", help="for a flaky metric: judge it, but never fail")
     parser.add_argument("--report", metavar="PATH", help="a JSON report (default: the last run that broke a limit)")
     parser.add_argument("--config", default="gomem.yaml", metavar="PATH", help="default: gomem.yaml")
     return parser
 
 
 def _report(given: argparse.Namespace) -> tuple[TestRecord, ...]:
-    """The tests of the report; () where the last run kept none and nothing is needed of it."""
+    """The tests of the report; () if the last run kept none and none is needed."""
     if given.report:
         return read_report(Path(given.report))
     return read_broken() if CACHE_FILE.exists() or not (given.amount or given.mute) else ()
 
 
 def _units(wanted: str, tests: Sequence[TestRecord], path: Path) -> dict[str, Unit]:
-    """By metric, the built-in ones and those of the report; of all plugins' too where these two do not do."""
+    """The units of metrics, built-in and in the report; those of plugins too, if these are not enough."""
     measured = {metric.name: metric.unit for test in tests for window in test.windows for metric in window.metrics}
     known = {name: UNITS[unit] for name, unit in measured.items() if unit in UNITS}
     units = {**known, **Registry(builtin_metrics()).units()}
@@ -118,7 +120,7 @@ def _units(wanted: str, tests: Sequence[TestRecord], path: Path) -> dict[str, Un
 
 
 def _suffice(units: Mapping[str, Unit], wanted: str, path: Path) -> bool:
-    """Whether they know the metric that is asked for, and those that are accepted already."""
+    """Whether the units hold the metric that is asked for, and those that are accepted already."""
     try:
         metric_name(wanted, units, Place())
         load_accepted(path, units)
@@ -128,9 +130,9 @@ def _suffice(units: Mapping[str, Unit], wanted: str, path: Path) -> bool:
 
 
 def _test(wanted: str, tests: Sequence[TestRecord]) -> str:
-    """The whole id for the end of one, without its parameters where several combinations broke a limit.
+    """The whole id for the end of one, without its parameters if several combinations broke a limit.
 
-    A glob stays as it is, and so does an id of which the report knows nothing.
+    A glob stays as it is, and so does an id that the report does not hold.
     """
     if re.search(r"[*?]", wanted):
         return wanted
@@ -152,19 +154,19 @@ def _said(written: str, metric: str, units: Mapping[str, Unit]) -> Amount:
 
 
 def _broken(test: str, metric: str, tests: tuple[TestRecord, ...]) -> tuple[Broken, ...]:
-    """The limits on the metric that the tests broke; raises ConfigError where there is none."""
+    """The limits on the metric that the tests broke; raises ConfigError if there is none."""
     meant = set(find_tests(test, {test.nodeid for test in tests}))
     limits = [limit for limit in broken_limits(tests) if limit.nodeid in meant]
     found = tuple(limit for limit in limits if limit.metric == metric)
     if not found:
         others = sorted({limit.metric for limit in limits})
-        hint = f"broken there: {', '.join(others)}" if others else "nothing was broken there; say --amount"
+        hint = f"broken there: {', '.join(others)}" if others else "no limit was broken there; give --amount"
         raise ConfigError(f"the report has no broken limit on {metric} of '{test}'", hint=hint)
     return found
 
 
 def _widest(broken: Sequence[Broken]) -> Amount:
-    """The largest excess with room for the next run, in two digits; a share of the limit where there is one."""
+    """The largest excess, with room for the next run, in two digits; as a share of the limit if it has one."""
     rooms = [max(_HEADROOM * limit.by, limit.visible) for limit in broken]
     shares = [
         limit.share * (1 + room / limit.by)
@@ -197,7 +199,7 @@ def _git_user(folder: Path) -> str:
     try:
         return git(folder, "config", "user.name").strip()
     except GitError:
-        raise ConfigError("who answers for it?", hint="say --owner NAME: git has no user.name here") from None
+        raise ConfigError("who is responsible for it?", hint="give --owner NAME: git has no user.name here") from None
 
 
 def _expires(written: str) -> date:

@@ -1,4 +1,4 @@
-"""`gomem baseline`: records baselines, and shows what is kept."""
+"""`gomem baseline`: records, shows, compares and prunes baselines."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from pytest_gomem.report.text import columns
 from pytest_gomem.stats.decision import Status, compare
 
 Lines = Iterator[str]
-_UPDATE = "record this run: pytest --gomem-update, with further arguments for pytest"
+_UPDATE = "run pytest --gomem-update; further arguments go to pytest"
 _ALL_DESELECTED = 5  # pytest's status for a run without tests
 
 
 def baseline(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    """Run one of update, show, list, diff and prune; 1 where pytest failed, or prune found what is no more."""
+    """Run update, show, list, diff or prune; 1 if pytest failed, or if prune found unused baselines."""
     parser = _parser()
     given, pytest_args = parser.parse_known_args(argv)
     if given.verb == "update":
@@ -46,7 +46,7 @@ def baseline(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         parser.error(f"unrecognized arguments: {' '.join(pytest_args)}")
     store = Store(Path(given.dir) if given.dir else _nearest())
     if not store.exists():
-        hint = "record them: gomem baseline update; or say where they are: --dir DIR"
+        hint = "record them: gomem baseline update; or name their folder: --dir DIR"
         raise ConfigError(f"there are no baselines in {store.folder}", hint=hint)
     verbs: dict[str, Callable[[argparse.Namespace, Store, TextIO], int]]
     verbs = {"show": _show, "list": _list, "diff": _diff, "prune": _prune}
@@ -54,7 +54,7 @@ def baseline(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser("gomem baseline", "Kept baselines of memory tests.")
+    parser = Parser("gomem baseline", "Record, show and prune the baselines of your tests.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     usage = "gomem baseline update [pytest args]"
     verbs.add_parser("update", help=_UPDATE, description=_UPDATE, usage=usage)
@@ -62,24 +62,26 @@ def _parser() -> Parser:
         ("list", "the tests that have a baseline"),
         ("show", "what the rounds of a test measured"),
         ("diff", "what has changed since a commit"),
-        ("prune", "the baselines of tests that are no more"),
+        ("prune", "the baselines of tests that no longer exist"),
     ):
         each = verbs.add_parser(verb, help=words, description=words)
         each.add_argument(
-            "--dir", metavar="DIR", help=f"default: {BASELINES_NAME} here, or in the nearest folder above"
+            "--dir",
+            metavar="DIR",
+            help=f"the baselines' folder (default: {BASELINES_NAME} here, or in the nearest folder above)",
         )
         if verb == "show":
             each.add_argument("test", nargs="?", default="*", metavar="TEST", help="an id, the end of one, or a glob")
         if verb == "diff":
             each.add_argument("ref", nargs="?", default="HEAD", metavar="REF", help="a commit; default: HEAD")
         if verb == "prune":
-            each.add_argument("--delete", action="store_true", help="remove them; otherwise they are listed")
-            each.add_argument("pytest", nargs="*", metavar="PYTEST_ARG", help="as for the run that has all tests")
+            each.add_argument("--delete", action="store_true", help="remove them; without it they are listed")
+            each.add_argument("pytest", nargs="*", metavar="PYTEST_ARG", help="the arguments of your run of all tests")
     return parser
 
 
 def _nearest() -> Path:
-    """The baselines' folder below this folder, or the nearest one above that has it, as git finds its own."""
+    """The baselines' folder here, or in the nearest folder above that has one."""
     here = Path.cwd()
     above = (Path(os.path.relpath(parent / BASELINES_NAME)) for parent in (here, *here.parents))
     return next((folder for folder in above if folder.is_dir()), Path(BASELINES_NAME))
@@ -115,7 +117,7 @@ def _show(given: argparse.Namespace, store: Store, out: TextIO) -> int:
 
 
 def _metrics(snapshots: Iterable[Snapshot]) -> Registry:
-    """Those that these hold figures of; where pytest cannot tell the user's own, they are figures without a unit."""
+    """The metrics of these snapshots; the user's own have no unit if pytest cannot be asked for them."""
     try:
         return metrics_for(name for one in snapshots for name in one.metrics if figure_unit(name) is None)
     except GomemError:
@@ -141,7 +143,7 @@ def _shown(title: str, snapshot: Snapshot, store: Store, metrics: Registry) -> L
 
 
 def _state(path: Path) -> str:
-    """A profile's path with its size, or what is the matter with it."""
+    """A profile's path with its size, or what is wrong with it."""
     try:
         read_profile(path)
     except ObserveError as error:
@@ -150,7 +152,7 @@ def _state(path: Path) -> str:
 
 
 def _diff(given: argparse.Namespace, store: Store, out: TextIO) -> int:
-    """What was added, removed and moved since the commit, by the rules of a comparison without a tolerance."""
+    """Print what was added, removed and changed since the commit, compared without a tolerance."""
     repository = Repository.around(store.folder.resolve())
     commit = repository.commit(given.ref)
     kept = {path for path in git(repository.top, "ls-tree", "-r", "--name-only", "-z", commit).split("\0") if path}
@@ -182,12 +184,12 @@ def _changes(module: str, before: Tests, now: Tests, metrics: Registry) -> Lines
                     yield f"new conditions: {module}::{test}  {window}"
                 elif old.metrics != snapshot.metrics:
                     yield f"changed: {module}::{test}  {window}"
-                    yield from (f"  {line}" for line in _moves(old, snapshot, metrics))
+                    yield from (f"  {line}" for line in _metric_changes(old, snapshot, metrics))
         yield from _removed(f"{module}::{test}", before[test], now[test])
 
 
 def _removed(nodeid: str, before: Windows, now: Windows) -> Lines:
-    """The windows of a test that are no more, and of others the conditions."""
+    """Lines for the windows and the conditions of a test that were removed."""
     for window, snapshots in before.items():
         if window not in now:
             yield f"removed: {nodeid}  {window}"
@@ -199,45 +201,45 @@ def _same_conditions(kept: Sequence[Snapshot], snapshot: Snapshot) -> Snapshot |
     return next((old for old in kept if not differences(old.conditions, snapshot.conditions)), None)
 
 
-def _moves(old: Snapshot, new: Snapshot, metrics: Registry) -> Lines:
-    """The metrics that moved by more than their scatter; without any the rounds alone are others."""
-    moved = False
+def _metric_changes(old: Snapshot, new: Snapshot, metrics: Registry) -> Lines:
+    """Lines for the metrics that changed by more than their scatter."""
+    has_changed = False
     functions = (figure_metric(name, (*old.rounds, *new.rounds)) for name in new.metrics)
     for metric in (*metrics, *filter(None, functions)):
         if metric.name in old.metrics and metric.name in new.metrics:
             if old.definitions.get(metric.name, 1) != new.definitions.get(metric.name, 1):
-                moved = True
-                yield f"{metric.name} is not comparable: it means something else since then"
+                has_changed = True
+                yield f"{metric.name} is not comparable: its definition has changed"
                 continue
             found = compare(metric, old.metrics[metric.name], new.metrics[metric.name], 0.0, ops=new.ops)
             if found.status in (Status.FAIL, Status.IMPROVED) and found.base is not None and found.new is not None:
-                moved = True
+                has_changed = True
                 texts = [format_value(value, metric.unit) for value in (found.base, found.new)]
                 yield f"{metric.name} {' -> '.join(texts)}, {change_text(found)}"
-    if not moved:
-        yield "nothing beyond its scatter"
+    if not has_changed:
+        yield "no metric changed by more than its scatter"
 
 
 def _prune(given: argparse.Namespace, store: Store, out: TextIO) -> int:
-    _every(store)  # a damaged file fails every run of pytest: it is named before one is started
-    told = _collected(given.pytest)
-    gone = [nodeid for nodeid in stale(store, told["ids"]) if _is_judged(nodeid, told)]
+    _every(store)  # a damaged file would fail pytest: name it first
+    collected = _collected(given.pytest)
+    gone = [nodeid for nodeid in stale(store, collected["ids"]) if _is_judged(nodeid, collected)]
     if not gone:
-        out.write("every baseline is of a test that there is\n")
+        out.write("every baseline belongs to an existing test\n")
         return 0
     out.write("".join(f"{printable(nodeid)}\n" for nodeid in gone))
     if not given.delete:
-        out.write(f"baselines of tests that are no more: {len(gone)}; --delete removes them\n")
+        out.write(f"baselines of tests that no longer exist: {len(gone)}; --delete removes them\n")
         return 1
     prune(store, gone)
     out.write(f"baselines removed: {len(gone)}\n")
     return 0
 
 
-def _is_judged(nodeid: str, told: Mapping[str, Any]) -> bool:
-    """Whether a test was looked for, and is of what the arguments name."""
-    is_named = not told["named"] or any(_is_below(nodeid, name) for name in told["named"])
-    return is_named and was_looked_for(nodeid, Path(told["root"]), told["modules"])
+def _is_judged(nodeid: str, collected: Mapping[str, Any]) -> bool:
+    """Whether pytest looked for the test, and the arguments include it."""
+    is_named = not collected["named"] or any(_is_below(nodeid, name) for name in collected["named"])
+    return is_named and was_looked_for(nodeid, Path(collected["root"]), collected["modules"])
 
 
 def _is_below(nodeid: str, name: str) -> bool:
@@ -245,13 +247,13 @@ def _is_below(nodeid: str, name: str) -> bool:
 
 
 def _collected(args: Sequence[str]) -> dict[str, Any]:
-    """What pytest collects, by pytest_gomem.plugin.collected; raises GomemError where that is nothing or fails."""
+    """What pytest collects, from pytest_gomem.plugin.collected; raises GomemError if that is nothing or fails."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "collected.json"
         env = {**os.environ, FILE_VARIABLE: str(file)}
         command = ["--collect-only", "-q", "-p", "pytest_gomem.plugin.collected", *args]
         done = run_pytest(command, env=env, captured=True)
-        told: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"ids": []}
-        if done.returncode not in (0, _ALL_DESELECTED) or not told["ids"]:
+        collected: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"ids": []}
+        if done.returncode not in (0, _ALL_DESELECTED) or not collected["ids"]:
             raise GomemError(f"pytest could not collect the tests:\n{done.stdout.rstrip()}")
-        return told
+        return collected

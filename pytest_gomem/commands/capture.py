@@ -1,4 +1,4 @@
-"""`gomem capture`: a profile of a running service, saved as it came."""
+"""`gomem capture`: saves a profile of a running service."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _TIMEOUT = "60"
 
 
 def capture(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    """Capture and name the file; 0, or 2 with one line in `err` when there is nothing to save."""
+    """Capture a profile and print the file's name; 0, or 2 with one line in `err` if there is none."""
     given = _parser().parse_args(argv)
     if given.seconds is not None and given.kind != "allocs":
-        err.write("gomem capture: --seconds goes with --allocs alone\n")
+        err.write("gomem capture: --seconds works only with --allocs\n")
         return 2
     file = Path(given.file or f"{given.kind}.pb.gz")
     try:
@@ -40,24 +40,24 @@ def capture(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     except GomemError as error:
         err.write(f"gomem capture: {' '.join(str(error).split())}\n")
         return 2
-    _tell(url, given, file, profile, len(data), out)
+    _print(url, given, file, profile, len(data), out)
     return 0
 
 
 def _parser() -> Parser:
     parser = Parser(
         "gomem capture",
-        "Save a profile of a running service as it comes, for go tool pprof, gomem top and gomem flame.",
+        "Save a profile of a running service, for go tool pprof, gomem top and gomem flame.",
     )
     parser.add_argument(
         "target",
         metavar="URL|PID",
-        help="the address of its net/http/pprof, or HOST:PORT; of a process the ports it listens on are tried",
+        help="the address of its net/http/pprof, HOST:PORT, or a process id: then its ports are tried",
     )
     kinds = parser.add_mutually_exclusive_group()
     for kind, words in (
-        ("heap", "what is held, after two forced collections (this is the default)"),
-        ("allocs", "what has been allocated since the start, or is in the next --seconds"),
+        ("heap", "what is held, after two forced collections (default)"),
+        ("allocs", "what was allocated since the start, or within the next --seconds"),
         ("goroutine", "the stacks of all goroutines"),
     ):
         kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, default="heap", help=words)
@@ -83,7 +83,7 @@ def _seconds(written: str) -> float:
 
 
 def _url(written: str) -> str:
-    """The address of the pprof endpoint, from that of the service, the endpoint or one of its profiles."""
+    """The address of the pprof endpoint, from the address of the service, the endpoint or a profile."""
     url = written if "://" in written else f"http://{written}"
     try:
         parts = urlsplit(url)
@@ -117,7 +117,7 @@ def _checked(url: str, data: bytes) -> Profile:
         profile = parse_profile(data)
         validate(profile)
     except ObserveError as error:
-        raise GomemError(f"{url} answered with {len(data)} bytes that cannot be kept: {error}") from None
+        raise GomemError(f"{url} answered with {len(data)} bytes that are not saved: {error}") from None
     return profile
 
 
@@ -128,7 +128,7 @@ def _save(file: Path, data: bytes) -> None:
         raise GomemError(f"{file}: {error.strerror or error}") from None
 
 
-def _tell(url: str, given: argparse.Namespace, file: Path, profile: Profile, size: int, out: TextIO) -> None:
+def _print(url: str, given: argparse.Namespace, file: Path, profile: Profile, size: int, out: TextIO) -> None:
     totals = {kind: sum(column) for kind, column in zip(profile.sample_types, profile.values, strict=True)}
     if given.json:
         by_type = {kind.type: {"unit": kind.unit, "total": total} for kind, total in totals.items()}

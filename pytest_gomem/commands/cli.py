@@ -1,4 +1,4 @@
-"""The `gomem` command: picks the subcommand, and turns errors into one line and exit status 2."""
+"""The `gomem` command: runs the subcommand, and turns errors into one line and exit status 2."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_gomem.base.printable import printable_stream
 
 
 class Command(Protocol):
-    """A subcommand: exit status 0 fine, 1 a budget or comparison failed, 2 bad input."""
+    """A subcommand. Exit status: 0 fine, 1 a budget or comparison failed, 2 bad input."""
 
     def __call__(self, argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         """Run it."""
@@ -27,24 +27,24 @@ COMMANDS = {
     "compare": (
         "pytest_gomem.commands.compare",
         "compare",
-        "run the tests on another commit or binary as well: gomem compare REF|BINARY [pytest args]",
+        "compare with another commit or binary: gomem compare REF|BINARY [pytest args]",
     ),
-    "doctor": ("pytest_gomem.commands.doctor", "doctor", "say what this machine can measure, and check gomem.yaml"),
+    "doctor": ("pytest_gomem.commands.doctor", "doctor", "show what this machine can measure, and check gomem.yaml"),
     "accept": (
         "pytest_gomem.commands.accept",
         "accept",
         "accept a broken limit for a time, with a reason and an owner",
     ),
-    "selftest": ("pytest_gomem.commands.selftest", "selftest", "make services worse on purpose: does the gate ring?"),
+    "selftest": ("pytest_gomem.commands.selftest", "selftest", "make services worse on purpose: do your tests notice?"),
     "history": (
         "pytest_gomem.commands.history",
         "history",
-        "the course of a metric over commits, and where it changed",
+        "show the trend of a metric over commits, and where it changed",
     ),
     "baseline": ("pytest_gomem.commands.baseline", "baseline", "update, list, show, diff and prune kept baselines"),
-    "top": ("pytest_gomem.commands.top", "top", "what a profile holds, by function, line, file or package"),
-    "diff": ("pytest_gomem.commands.top", "diff", "what changed between two profiles"),
-    "flame": ("pytest_gomem.commands.flame", "flame", "a profile, or what changed between two, as a flame graph"),
+    "top": ("pytest_gomem.commands.top", "top", "show what a profile holds, by function, line, file or package"),
+    "diff": ("pytest_gomem.commands.top", "diff", "show what changed between two profiles"),
+    "flame": ("pytest_gomem.commands.flame", "flame", "draw a profile, or what changed between two, as a flame graph"),
     "capture": ("pytest_gomem.commands.capture", "capture", "save a profile of a running service: URL or process id"),
 }
 

@@ -1,4 +1,4 @@
-"""`gomem compare`: pytest, with each test run on another commit or binary too."""
+"""`gomem compare`: runs each test on another commit or binary too, and compares."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pytest_gomem.commands.arguments import Parser
 from pytest_gomem.commands.pytest_run import run_pytest, status_of
 
 _DESCRIPTION = """\
-Run each gomem test on that commit, or that binary, as well as on the working tree, and compare. Ends with a table:
-test, metric, base, now, change, verdict. Exit status: 0 fine, 1 a test or a comparison failed, 2 bad input.
+Run each gomem test on a commit or binary and on the working tree, and compare. At the end you get a table: test,
+metric, base, now, change, verdict. Exit status: 0 fine, 1 a test or a comparison failed, 2 bad input.
 """
 _EXAMPLES = """\
   gomem compare origin/main                      # what this branch changes
@@ -34,5 +34,5 @@ def _parser() -> Parser:
         epilog=_EXAMPLES,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("base", metavar="REF|BINARY", help="what the working tree is compared with")
+    parser.add_argument("base", metavar="REF|BINARY", help="what to compare the working tree with")
     return parser

@@ -1,4 +1,4 @@
-"""`gomem doctor`: what can be measured on this machine, and whether gomem.yaml is in order."""
+"""`gomem doctor`: shows what this machine can measure, and checks gomem.yaml."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ CONFIG = "gomem.yaml"
 
 
 def doctor(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    """Print one line a finding; 0 when services can be built, launched and measured, 1 otherwise."""
-    Parser("gomem doctor", "Say what this machine can measure, and check gomem.yaml here.").parse_args(argv)
+    """Print a line for each finding; 0 if services can be built, launched and measured, else 1."""
+    Parser("gomem doctor", "Show what this machine can measure, and check the gomem.yaml of this folder.").parse_args(
+        argv
+    )
     out.write(f"pytest-gomem {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
     healthy = True
     for fine, what, words in _findings():
@@ -67,13 +69,13 @@ def _peak_words() -> str:
     if not kernel.keeps_peak():
         return "from samples: this system keeps no peak per process"
     if not kernel.reset_peak(os.getpid()):
-        return "VmHWM of a process's whole life: /proc/PID/clear_refs may not be written here"
+        return "VmHWM of a process's whole life: /proc/PID/clear_refs cannot be written here"
     return "VmHWM, reset for each window"
 
 
 def _run_words() -> str:
     if small_forker() is None:
-        return "peak from samples: setsid(1) is not there, so that ru_maxrss would hold our own memory too"
+        return "peak from samples: without setsid(1), ru_maxrss would include our own memory"
     return "peak from ru_maxrss"
 
 
@@ -87,7 +89,7 @@ def _config() -> str:
 
 
 def _units_of_plugins(mistakes: ConfigErrors) -> Mapping[str, Unit]:
-    """For a file that may name a metric of the user's own; raises GomemError, with its mistakes, where nobody tells."""
+    """Units with those of the user's own metrics; raises GomemError, with the file's mistakes, if pytest fails."""
     try:
         return every_metric().units()
     except GomemError as error:

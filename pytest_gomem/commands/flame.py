@@ -1,4 +1,4 @@
-"""`gomem flame`: from one profile, or two, to a flame graph in a file."""
+"""`gomem flame`: draws one profile, or the difference of two, as a flame graph."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _DEFAULT_FILE = "flame.html"
 
 
 def flame(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    """Draw and name the file that was written; 0, or 2 with one line in `err` for bad input."""
+    """Draw, and print the name of the file; 0, or 2 with one line in `err` for bad input."""
     given = _parser().parse_intermixed_args(argv)
     try:
         drawn = _draw(given)
     except GomemError as error:
         err.write(f"gomem flame: {' '.join(str(error).split())}\n")
         return 2
-    _tell(given, drawn, out)
+    _print(given, drawn, out)
     return 0
 
 
@@ -38,7 +38,7 @@ def _parser() -> Parser:
     parser = Parser(
         "gomem flame",
         "Draw NEW as a flame graph: an interactive page (.html, all sample types), or one sample type as .svg or .png. "
-        "With BASE widths are those of NEW, and colours show what has changed since BASE.",
+        "With BASE, widths are those of NEW, and colours show what changed since BASE.",
     )
     parser.add_argument("base", nargs="?", metavar="BASE", help="a pprof file to compare with")
     parser.add_argument("new", metavar="NEW", help="the pprof file to draw")
@@ -56,7 +56,7 @@ def _parser() -> Parser:
         type=checked(_ratio),
         default=Asked.hide_below,
         metavar="SHARE",
-        help="draw no frame of less than this share of all (default: 0.1%%)",
+        help="leave out frames below this share of the total (default: 0.1%%)",
     )
     parser.add_argument("--title", metavar="TEXT", help="default: the name of NEW")
     parser.add_argument("--json", action="store_true", help="print JSON about what was drawn")
@@ -103,7 +103,7 @@ def _draw(given: argparse.Namespace) -> _Drawn:
     return _Drawn(whole, whole.views[chosen])
 
 
-def _tell(given: argparse.Namespace, drawn: _Drawn, out: TextIO) -> None:
+def _print(given: argparse.Namespace, drawn: _Drawn, out: TextIO) -> None:
     view = drawn.chosen
     if not given.json:
         notes = " ".join(view.notes)

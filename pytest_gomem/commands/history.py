@@ -18,15 +18,15 @@ from pytest_gomem.history.changes import Change, MissingStats, Shift, changes_of
 from pytest_gomem.history.conditions import condition, named
 from pytest_gomem.history.entry import Entry, with_definition
 from pytest_gomem.history.file import Damaged, read
-from pytest_gomem.history.plot import course_lines
-from pytest_gomem.history.trend import Course, courses
+from pytest_gomem.history.plot import trend_lines
+from pytest_gomem.history.trend import Trend, trends
 from pytest_gomem.report.chart import Axis, Curve, draw
 
 DEFAULT_FILE = "gomem_history.jsonl"
 
 
 def history(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    """Print the courses of a metric; 0 also when it changed: a history tells, the tests judge."""
+    """Print the trends of a metric; 0 also if it changed, because only tests judge."""
     given = _parser().parse_args(argv)
     held = read(Path(given.file))
     for line in held.damaged:
@@ -36,7 +36,7 @@ def history(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     if given.metric not in metrics:
         hint = did_you_mean(given.metric, metrics) if metrics else "it holds no figures"
         raise ConfigError(f"{given.file} has no metric '{given.metric}'", hint=hint)
-    found = courses(entries, given.metric, find_tests(given.test, {entry.nodeid for entry in entries}))
+    found = trends(entries, given.metric, find_tests(given.test, {entry.nodeid for entry in entries}))
     if not found:
         raise ConfigError(f"no run in {given.file} measured {given.metric} in '{given.test}'")
     _show(given, found, held.damaged, out, err)
@@ -51,21 +51,23 @@ def _pair(written: str) -> tuple[str, str]:
 
 
 def _under(entries: Sequence[Entry], asked: Sequence[tuple[str, str]]) -> Sequence[Entry]:
-    """The entries of these conditions; raises ConfigError with those that there are where none is left."""
+    """The entries under these conditions; raises ConfigError, with the conditions there are, if none is left."""
     names = {name for entry in entries for name in named(entry)}
     for name, value in asked:
-        told = [condition(entry, name) for entry in entries]
+        values = [condition(entry, name) for entry in entries]
         if name not in names:
-            raise ConfigError(f"no run tells its {name}", hint=did_you_mean(name, names))
-        if value not in told:
-            there = ", ".join(sorted({known for known in told if known is not None}))
-            raise ConfigError(f"no run has {name}={value}", hint=f"there are: {there}" if there else "no run tells it")
-        entries = [entry for entry, known in zip(entries, told, strict=True) if known == value]
+            raise ConfigError(f"no run has a condition {name}", hint=did_you_mean(name, names))
+        if value not in values:
+            there = ", ".join(sorted({known for known in values if known is not None}))
+            raise ConfigError(
+                f"no run has {name}={value}", hint=f"there are: {there}" if there else "no run has that condition"
+            )
+        entries = [entry for entry, known in zip(entries, values, strict=True) if known == value]
     return entries
 
 
 def _parser() -> Parser:
-    parser = Parser("gomem history", "The course of a metric over the runs that pytest --gomem-history=PATH kept.")
+    parser = Parser("gomem history", "Show the trend of a metric over the runs that pytest --gomem-history=PATH kept.")
     parser.add_argument("metric", metavar="METRIC", help="such as live_heap")
     parser.add_argument("test", metavar="TEST", help="a test's id, the end of one, or a glob")
     parser.add_argument("--file", default=DEFAULT_FILE, metavar="PATH", help=f"default: {DEFAULT_FILE}")
@@ -75,19 +77,19 @@ def _parser() -> Parser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="runs of this condition only: go=go1.26",
+        help="only runs under this condition, such as go=go1.26; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("-o", dest="picture", metavar="FILE.svg", help="draw the course of one window")
+    parser.add_argument("-o", dest="picture", metavar="FILE.svg", help="draw the trend of one window")
     return parser
 
 
 def _show(
-    given: argparse.Namespace, found: Sequence[Course], damaged: Iterable[Damaged], out: TextIO, err: TextIO
+    given: argparse.Namespace, found: Sequence[Trend], damaged: Iterable[Damaged], out: TextIO, err: TextIO
 ) -> None:
     changes: list[tuple[Change, ...] | None]
     try:
-        changes = [changes_of(course) for course in found]
+        changes = [changes_of(trend) for trend in found]
     except MissingStats as error:
         if given.json:
             raise
@@ -96,51 +98,51 @@ def _show(
     if given.picture:
         _draw(Path(given.picture), found, changes)
     if given.json:
-        rows = [_course(course, steps or ()) for course, steps in zip(found, changes, strict=True)]
+        rows = [_trend(trend, steps or ()) for trend, steps in zip(found, changes, strict=True)]
         skipped = [{"line": line.line, "why": line.why} for line in damaged]
-        out.write(json.dumps({"courses": rows, "damaged": skipped}, indent=1) + "\n")
+        out.write(json.dumps({"trends": rows, "damaged": skipped}, indent=1) + "\n")
         return
     width = shutil.get_terminal_size().columns
-    blocks = ["\n".join(course_lines(c, s, width)) for c, s in zip(found, changes, strict=True)]
+    blocks = ["\n".join(trend_lines(c, s, width)) for c, s in zip(found, changes, strict=True)]
     out.write("\n\n".join(blocks) + "\n")
 
 
-def _draw(path: Path, found: Sequence[Course], changes: Sequence[tuple[Change, ...] | None]) -> None:
+def _draw(path: Path, found: Sequence[Trend], changes: Sequence[tuple[Change, ...] | None]) -> None:
     if len(found) > 1:
         names = ", ".join(map(_name, found))
-        hint = "name one test" + (", and one course by --under" if any(course.apart for course in found) else "")
-        raise ConfigError(f"-o draws one course, and here are {len(found)}: {names}", hint=hint)
-    (course,) = found
-    top = max(course.values, key=abs)
-    divisor, suffix = scale_of(top, UNITS[course.unit]) if course.unit in UNITS else (1.0, course.unit)
+        hint = "name one test" + (", and choose one trend by --under" if any(trend.apart for trend in found) else "")
+        raise ConfigError(f"-o draws one trend, and there are {len(found)}: {names}", hint=hint)
+    (trend,) = found
+    top = max(trend.values, key=abs)
+    divisor, suffix = scale_of(top, UNITS[trend.unit]) if trend.unit in UNITS else (1.0, trend.unit)
     axes = (
         Axis("run", zero=False, step=1.0),
-        Axis(f"{course.metric} ({suffix.strip() or 'count'})", divisor, zero=False),
+        Axis(f"{trend.metric} ({suffix.strip() or 'count'})", divisor, zero=False),
     )
-    runs = range(1, len(course.points) + 1)
-    curve = Curve(f"{course.window} of {course.service}", "good", tuple(runs), course.values)
+    runs = range(1, len(trend.points) + 1)
+    curve = Curve(f"{trend.window} of {trend.service}", "good", tuple(runs), trend.values)
     marks = [change.at + 0.5 for steps in changes for change in steps or ()]
-    breaks = [start + 0.5 for start in course.starts]
+    breaks = [start + 0.5 for start in trend.starts]
     try:
-        write_whole(path, draw(course.nodeid, [curve], *axes, marks, breaks))
+        write_whole(path, draw(trend.nodeid, [curve], *axes, marks, breaks))
     except OSError as error:
         raise GomemError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _name(course: Course) -> str:
-    apart = "".join(f" --under {name}={value}" for name, value in course.apart.items())
-    return f"{course.nodeid} / {course.window}{apart}"
+def _name(trend: Trend) -> str:
+    apart = "".join(f" --under {name}={value}" for name, value in trend.apart.items())
+    return f"{trend.nodeid} / {trend.window}{apart}"
 
 
-def _course(course: Course, changes: Iterable[Change]) -> dict[str, Any]:
+def _trend(trend: Trend, changes: Iterable[Change]) -> dict[str, Any]:
     return {
-        "nodeid": course.nodeid,
-        "window": course.window,
-        "service": course.service,
-        "metric": course.metric,
-        "unit": course.unit,
-        "left_out": course.left_out,
-        "apart": course.apart,
+        "nodeid": trend.nodeid,
+        "window": trend.window,
+        "service": trend.service,
+        "metric": trend.metric,
+        "unit": trend.unit,
+        "left_out": trend.left_out,
+        "apart": trend.apart,
         "points": [
             {
                 "time": f"{point.time:%Y-%m-%dT%H:%M:%SZ}",
@@ -152,7 +154,7 @@ def _course(course: Course, changes: Iterable[Change]) -> dict[str, Any]:
                 "conditions": point.conditions,
                 "facts": point.facts,
             }
-            for point in course.points
+            for point in trend.points
         ],
         "changes": [
             {**_step(change), "facts": {n: {"before": a, "after": b} for n, (a, b) in change.facts.items()}}
@@ -160,7 +162,7 @@ def _course(course: Course, changes: Iterable[Change]) -> dict[str, Any]:
         ],
         "conditions_changed": [
             {**_step(shift), "conditions": {n: {"before": a, "after": b} for n, (a, b) in shift.conditions.items()}}
-            for shift in shifts_of(course)
+            for shift in shifts_of(trend)
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Runs pytest for a command, and asks it which metrics the user's plugins bring."""
+"""Runs pytest for a command, and asks it for the metrics of the user's plugins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.plugin.declared import FILE_VARIABLE
 from pytest_gomem.plugin.options import METRICS_FLAG
 
-# pytest's own: interrupted by the user; no test was collected, and usage errors, are bad input.
+# pytest's statuses: interrupted by the user; no tests and usage errors count as bad input.
 _STATUS = {0: 0, 1: 1, 2: 130}
 
 
@@ -28,10 +28,10 @@ def status_of(done: subprocess.CompletedProcess[str]) -> int:
 def run_pytest(
     args: Sequence[str], *, env: Mapping[str, str] | None = None, captured: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run pytest to its end. captured: without a terminal, what it prints to either stream is in stdout.
+    """Run pytest to its end. captured: without a terminal; stdout holds what it prints to both streams.
 
-    A Ctrl-C in a terminal reaches pytest too, which then tears its fixtures down and tells what it has: it is waited
-    for, and KeyboardInterrupt is raised at its end. A second Ctrl-C kills it.
+    A Ctrl-C in a terminal reaches pytest too, which then tears down its fixtures and reports. This function waits for
+    it, and then raises KeyboardInterrupt. A second Ctrl-C kills pytest.
     """
     command = [sys.executable, "-m", "pytest", *args]
     process = subprocess.Popen(
@@ -57,21 +57,21 @@ def run_pytest(
 
 
 LISTENING = ("-p", "pytest_gomem.plugin.declared")  # for any run of pytest, with FILE_VARIABLE in its environment
-# A base side that the ini file names would be looked for, which can take long and is not needed.
+# Without this, pytest would look for a base side that the ini file names, which can take long.
 _ALONE = ("--gomem-against=off", "--gomem-against-go=off")
 
 
 def read_declared(path: Path) -> Registry:
-    """What a run that was listened to declared; the built-in metrics where it never came to that."""
+    """The metrics that a run declared; the built-in ones if it ended before that."""
     if not path.exists():
         return Registry(builtin_metrics())
     return Registry(map(declaration_from_dict, json.loads(path.read_text())))
 
 
 def every_metric() -> Registry:
-    """All that pytest knows when it is started here without arguments; raises GomemError with its words where it fails.
+    """All metrics that pytest knows when it starts here; raises GomemError, with its output, if it fails.
 
-    It collects nothing for that, and runs nothing.
+    It collects and runs no tests.
     """
     with tempfile.TemporaryDirectory(prefix="gomem-metrics-") as folder:
         file = Path(folder) / "metrics.json"
@@ -84,9 +84,9 @@ def every_metric() -> Registry:
 
 
 def metrics_for(names: Iterable[str]) -> Registry:
-    """The metrics as far as these names need them: pytest is asked only where one is not built in.
+    """The metrics that these names need; pytest is asked only if one of them is not built in.
 
-    What nobody declares is not among them. Raises as every_metric.
+    Unknown names are left out. Raises as every_metric.
     """
     builtin = Registry(builtin_metrics())
     return builtin if all(name in builtin for name in names) else every_metric()

@@ -1,4 +1,4 @@
-"""`gomem run`: one program, from its start to its own end, measured whole."""
+"""`gomem run`: measures one program from its start to its end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SETTINGS = tuple(key for key in GC_KEYS if key not in ("godebug", "unbounded"))
 
 
 def run(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    """Measure a command; 1 when it fails or a budget is broken, 2 for arguments that make no sense."""
+    """Measure a command; 1 if it fails or breaks a budget, 2 for wrong arguments."""
     given = _parser().parse_args(argv)
     registry = Registry(builtin_metrics())
     with ExitStack() as stack:
@@ -43,7 +43,7 @@ def run(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser("gomem run", "Run a program to its end and measure it whole.")
+    parser = Parser("gomem run", "Run a program to its end and measure it.")
     for key in _SETTINGS:
         parser.add_argument(f"--{key}", help=f"{key.upper()} of the program")
     parser.add_argument(
@@ -51,7 +51,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--json", metavar="PATH", help="write the window as JSON")
     parser.add_argument("--timeout", type=float, default=RUN_TIMEOUT, metavar="SECONDS")
-    parser.add_argument("command", nargs="+", help="the program and its arguments, behind --")
+    parser.add_argument("command", nargs="+", help="the program and its arguments, after --")
     return parser
 
 
@@ -105,7 +105,7 @@ def _service(command: Sequence[str], gc: GcSettings) -> ServiceConfig:
 
 
 def _budgets(written: Sequence[str], registry: Registry) -> tuple[Budget, ...]:
-    """The budgets, read before the program is run for nothing."""
+    """The budgets, read before the program runs, so that a mistake costs no run."""
     pairs = [text.partition("=") for text in written]
     for metric, equals, limit in pairs:
         if not (metric and equals and limit):

@@ -1,4 +1,4 @@
-"""`gomem top` and `gomem diff`: from a command line to a table or to JSON."""
+"""`gomem top` and `gomem diff`: print profiles as a table or JSON."""
 
 from __future__ import annotations
 
@@ -49,25 +49,29 @@ def _run(command: str, operands: tuple[str, ...], argv: Sequence[str], out: Text
 
 
 def _parser(command: str, operands: tuple[str, ...]) -> Parser:
-    what = "What a profile holds." if command == "top" else "What changed from one profile to another."
+    what = "Show what a profile holds." if command == "top" else "Show what changed from one profile to another."
     parser = Parser(f"gomem {command}", what)
     for operand in operands:
         parser.add_argument(operand, metavar=operand, help="a pprof file")
     add_selection(parser)
-    parser.add_argument("--cum", action="store_true", help="sort by what a row holds with all that it calls")
+    parser.add_argument("--cum", action="store_true", help="sort by cumulative values: a row with all that it calls")
     parser.add_argument(
-        "--limit", type=checked(_limit), default=_DEFAULT_LIMIT, metavar="N", help="rows; 0 is all (default: 20)"
+        "--limit",
+        type=checked(_limit),
+        default=_DEFAULT_LIMIT,
+        metavar="N",
+        help="how many rows; 0 for all (default: 20)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """The options that say what of a profile is shown, and grouped how."""
+    """Add the options that select and group samples."""
     parser.add_argument("--sample", default="", metavar="TYPE", help="such as alloc_space (default: the profile's own)")
     parser.add_argument("--by", choices=GRANULARITIES, default="function", help="what a row is (default: function)")
-    parser.add_argument("--focus", default="", metavar="REGEX", help="stacks with such a function alone")
-    parser.add_argument("--ignore", default="", metavar="REGEX", help="stacks without such a function alone")
+    parser.add_argument("--focus", default="", metavar="REGEX", help="only stacks with a function that matches")
+    parser.add_argument("--ignore", default="", metavar="REGEX", help="only stacks without a function that matches")
 
 
 def _limit(written: str) -> int:
@@ -78,7 +82,7 @@ def _limit(written: str) -> int:
 
 @contextmanager
 def _no_collections() -> Iterator[None]:
-    """Without the cycle collector, which finds nothing here and takes 8% of the time to look."""
+    """Switch the cycle collector off, which finds nothing here and takes 8% of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,1 +1,1 @@
-"""What each run measured, a line per window, and the trend of a metric over commits."""
+"""Keeps what each run measured, and shows the trend of a metric over commits."""

@@ -10,83 +10,83 @@ from statistics import median
 
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.history.conditions import differing_conditions
-from pytest_gomem.history.trend import Course, Step
+from pytest_gomem.history.trend import Step, Trend
 from pytest_gomem.judge.conditions import Difference, changed
 
-_NEAR = 6  # runs: a level that moved long before, or long after, is not that of the shift
+_NEAR = 6  # runs: a level that changed long before or after has nothing to do with the shift
 
 
 @dataclass(frozen=True)
 class Shift(Step):
-    """Other conditions from its point on: which, before and after. Its medians are of up to six runs on either side."""
+    """A point where conditions changed: which, before and after. Its medians are of up to six runs on each side."""
 
     conditions: Mapping[str, Difference]
 
 
-def shifts_of(course: Course) -> tuple[Shift, ...]:
-    """The shifts of a course, oldest first."""
-    return tuple(_shifts(course))
+def shifts_of(trend: Trend) -> tuple[Shift, ...]:
+    """The shifts of a trend, oldest first."""
+    return tuple(_shifts(trend))
 
 
-def _shifts(course: Course) -> Iterator[Shift]:
-    for (first, at), (_, end) in pairwise(course.stretches):
-        point, values = course.points[at], course.values
+def _shifts(trend: Trend) -> Iterator[Shift]:
+    for (first, at), (_, end) in pairwise(trend.segments):
+        point, values = trend.points[at], trend.values
         before = median(values[max(first, at - _NEAR) : at])
         after = median(values[at : min(end, at + _NEAR)])
-        yield Shift(at, point, before, after, differing_conditions(course.points[at - 1], point))
+        yield Shift(at, point, before, after, differing_conditions(trend.points[at - 1], point))
 
 
-LEAST_POINTS = 6  # three before and three after: with fewer the noise cannot be told from a change
+LEAST_POINTS = 6  # three before and three after: with fewer, noise looks like a change
 LEAST_CHANGE = 0.01  # of the level: smaller changes are not named, whatever their statistics
-_SHORTEST = 2  # points of a level: one alone is an outlier
-# What a further level must save of the sum of squares, in variances times log(points): of 2000 courses of pure noise
+_SHORTEST = 2  # points of a level: a single one is an outlier
+# What a further level must save of the sum of squares, in variances times log(points): of 2000 trends of pure noise
 # 2.0% get a change point with 8 points, 0.4% with 20, none with 50 and more; of 500 steps of 5 sigma with three of 30
 # points after them, 88% are found.
 _PENALTY = 10.0
-_SPIKE = 4.0  # sigmas beyond both neighbours: a single run off the course, which squares would weigh too much
+_SPIKE = 4.0  # sigmas beyond both neighbours: a single outlier, which squares would weigh too much
 
 
 class MissingStats(GomemError):
     """The library that finds change points is not installed."""
 
     def __init__(self) -> None:
-        super().__init__("change points need an extra: pip install 'pytest-gomem[stats]'")
+        super().__init__("finding change points needs an extra: pip install 'pytest-gomem[stats]'")
 
 
 @dataclass(frozen=True)
 class Change(Step):
-    """A new level from its point on; facts: what it was measured on that changed with it, before and after."""
+    """A point where a new level begins; facts: what else changed there, before and after."""
 
     facts: Mapping[str, Difference]
 
 
-def changes_of(course: Course) -> tuple[Change, ...]:
-    """The changes of a course, oldest first; raises MissingStats.
+def changes_of(trend: Trend) -> tuple[Change, ...]:
+    """The changes of a trend, oldest first; raises MissingStats.
 
-    Runs under other conditions are not held against each other: what happens where these change is a shift.
+    Runs under different conditions are not compared: a step between them is a shift.
     """
-    return tuple(change for start, end in course.stretches for change in _within(course, start, end))
+    return tuple(change for start, end in trend.segments for change in _within(trend, start, end))
 
 
-def _within(course: Course, start: int, end: int) -> Iterator[Change]:
-    """The changes of one stretch."""
-    values = course.values[start:end]
+def _within(trend: Trend, start: int, end: int) -> Iterator[Change]:
+    """The changes of one segment."""
+    values = trend.values[start:end]
     bounds = (0, *change_points(values), len(values))
     levels = [median(values[first:last]) for first, last in pairwise(bounds)] if values else []
     for at, (before, after) in zip(bounds[1:-1], pairwise(levels), strict=True):
-        yield _change(course, start + at, before, after)
+        yield _change(trend, start + at, before, after)
 
 
-def _change(course: Course, at: int, before: float, after: float) -> Change:
-    facts = changed(course.points[at - 1].facts, course.points[at].facts, unsaid="")
-    return Change(at, course.points[at], before, after, facts)
+def _change(trend: Trend, at: int, before: float, after: float) -> Change:
+    facts = changed(trend.points[at - 1].facts, trend.points[at].facts, unsaid="")
+    return Change(at, trend.points[at], before, after, facts)
 
 
 def change_points(values: Sequence[float]) -> tuple[int, ...]:
-    """Where new levels begin: positions in `values`, ascending; () for a course that is too short or level.
+    """The positions in `values` where new levels begin, ascending; () if there are none or too few values.
 
-    The noise is taken from the differences of neighbours, which steps hardly touch. The same values give the same
-    answer always: the segmentation is the exact optimum (dynamic programming), without any random start.
+    The noise is taken from the differences of neighbours, which steps hardly change. The segmentation is the exact
+    optimum (dynamic programming): the same values always give the same answer.
     """
     if len(values) < LEAST_POINTS:
         return ()
@@ -99,7 +99,7 @@ def change_points(values: Sequence[float]) -> tuple[int, ...]:
 
 
 def _sigma(values: Sequence[float]) -> float:
-    """Of the noise, robustly, and never so small that a change below LEAST_CHANGE could stand out by 6 sigma."""
+    """A robust sigma of the noise, never so small that a change below LEAST_CHANGE is more than 6 sigma."""
     steps = [abs(later - earlier) for earlier, later in pairwise(values)]
     floor = LEAST_CHANGE * abs(median(values)) / 6
     sigma = 1.4826 * median(steps) / math.sqrt(2)  # a difference of two has twice the variance of one
@@ -107,7 +107,7 @@ def _sigma(values: Sequence[float]) -> float:
 
 
 def _without_spikes(values: Sequence[float], sigma: float) -> list[float]:
-    """The values, each that stands alone drawn near to its two neighbours: for the ends these are on one side."""
+    """The values, with outliers drawn near to their two neighbours (at the ends, the two on one side)."""
     last = len(values) - 1
     drawn = []
     for at, value in enumerate(values):
@@ -129,7 +129,7 @@ def _optimal(values: Sequence[float], sigma: float) -> list[int]:
 
 
 def _distinct(values: Sequence[float], points: list[int]) -> tuple[int, ...]:
-    """Without those between levels that hardly differ, the smallest difference first."""
+    """Drop points between levels that hardly differ, the smallest difference first."""
     while points:
         bounds = [0, *points, len(values)]
         levels = [median(values[start:end]) for start, end in pairwise(bounds)]

@@ -1,4 +1,4 @@
-"""The conditions under which a line was recorded, also in older files, and which of two differ."""
+"""The conditions under which a line was recorded, also in older files, and how those of two lines differ."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Protocol
 from pytest_gomem.judge import conditions
 from pytest_gomem.judge.conditions import Difference
 
-DEFINITION = "definition of "  # a metric's, whose figures of two versions do not compare
-_NONE = "none"  # a condition that is not said, such as a GOEXPERIMENT, is not there
+DEFINITION = "definition of "  # of a metric: figures of two versions do not compare
+_NONE = "none"  # the value of a condition that is not given, such as a GOEXPERIMENT
 _GC = ("gogc", "gomemlimit", "gomaxprocs")
 _MACHINE = ("goos", "goarch", "page_size", "thp")
-# Of the flags, which lines without conditions hold as one text, those that bear on figures and have no space in them.
+# The flags that change figures and contain no space; lines without conditions hold all flags as one text.
 _FLAGS = ("-race", "-msan", "-asan", "-tags", "-pgo", "CGO_ENABLED", "GOEXPERIMENT", "GOAMD64", "GOARM64")
 
 
 class Recorded(Protocol):
-    """A line of the history, as far as it says what it was measured under."""
+    """A line of the history, reduced to what it was measured under."""
 
     @property
     def conditions(self) -> Mapping[str, str]:
-        """What a window compares by; {} of a line from before this was kept."""
+        """The conditions of the window; {} for a line from before they were kept."""
 
     @property
     def facts(self) -> Mapping[str, str]:
@@ -30,35 +30,35 @@ class Recorded(Protocol):
 
 
 def differing_conditions(before: Recorded, now: Recorded) -> dict[str, Difference]:
-    """The conditions that differ, by name. Where one line is without them: of those that the facts of both tell."""
+    """The conditions that differ, by name. If a line has none, the conditions that both lines' facts hold."""
     if before.conditions and now.conditions:
         return conditions.changed(before.conditions, now.conditions, _NONE)
     if before.facts == now.facts:
         return {}
-    old, new = _told(before.facts), _told(now.facts)
+    old, new = _from_facts(before.facts), _from_facts(now.facts)
     both = old.keys() & new.keys()
     return conditions.changed({n: old[n] for n in both}, {n: new[n] for n in both}, _NONE)
 
 
 def named(recorded: Recorded) -> Collection[str]:
-    """The names of the conditions that a line tells."""
-    return (recorded.conditions or _told(recorded.facts)).keys()
+    """The names of the conditions that a line holds."""
+    return (recorded.conditions or _from_facts(recorded.facts)).keys()
 
 
 def condition(recorded: Recorded, name: str) -> str | None:
-    """One of them, as `differing_conditions` calls it; None where the line does not tell."""
+    """The value of a condition; None if the line does not hold it."""
     if recorded.conditions:
         return conditions.said(recorded.conditions, name, _NONE)
-    return _told(recorded.facts).get(name)
+    return _from_facts(recorded.facts).get(name)
 
 
-def _told(facts: Mapping[str, str]) -> dict[str, str]:
-    """The conditions that facts tell, by name."""
+def _from_facts(facts: Mapping[str, str]) -> dict[str, str]:
+    """The conditions that facts hold, by name."""
     return dict(_pairs(facts))
 
 
 def _pairs(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """GC settings without the words behind them, and none that was estimated."""
+    """GC settings without the words after them; estimated ones are left out."""
     minor = re.match(r"go\d+\.\d+", facts.get("go_version", ""))
     if minor:
         yield "go", minor[0]

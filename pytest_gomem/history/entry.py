@@ -1,4 +1,4 @@
-"""One line of the history: a window's figures with what they were measured on, as a record and as text."""
+"""One line of the history: a window's figures and what they were measured on, as a record and as text."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _ENVIRONMENT = ("goos", "goarch", "kernel", "cpus", "page_size", "thp")
 class Entry:
     """What one window of one run measured.
 
-    window: its name, and "test#2" for the second of that name in a test. complete: its test ran to its end, so that the
-    figures are of the whole work. conditions: what figures compare by, as of baselines; {} in lines from before they
-    were kept. facts: what else they were measured on, such as the patch release of Go. metrics: medians in base units,
-    and rounds: each round's where there were several. definitions: the versions of their definitions that are not 1.
+    window: its name, "test#2" for the second of that name in a test. complete: its test ran to its end, so the figures
+    are of the whole work. conditions: what figures compare by, as in baselines; {} in lines from before they were kept.
+    facts: what else was recorded, such as the patch release of Go. metrics: medians in base units. rounds: the values
+    of each round, if there were several. definitions: versions of metric definitions that are not 1.
     """
 
     time: datetime
@@ -95,13 +95,13 @@ _LINES = PublicCodec(
 
 
 def to_line(entry: Entry) -> str:
-    """The entry as one line of strictly valid JSON, its end included."""
+    """The entry as one line of strictly valid JSON, with its line end."""
     data = _LINES.encode(Entry, entry)
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def from_line(text: str) -> Entry:
-    """The entry that to_line was given; raises ValueError, in words for the user, for anything else."""
+    """The entry of a line that to_line wrote; raises ValueError, with a text for the user, for anything else."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -112,20 +112,20 @@ def from_line(text: str) -> Entry:
     try:
         entry: Entry = _LINES.decode(Entry, data)
     except CodecError as error:
-        raise ValueError(f"is not as we write it ({error})") from None
+        raise ValueError(f"has wrong or missing fields ({error})") from None
     return entry
 
 
 def with_definition(entries: Sequence[Entry], metric: str) -> Sequence[Entry]:
-    """The entries with the version of the metric's definition among their conditions, where they have several.
+    """The entries; if they hold several versions of the metric's definition, it becomes one of their conditions.
 
-    Figures of two definitions compare no better than those of two releases of Go.
+    Figures of two definitions do not compare, as those of two releases of Go do not.
     """
     if len({entry.definitions.get(metric, 1) for entry in entries if metric in entry.metrics}) < 2:
         return entries
     return [_with(entry, {f"{DEFINITION}{metric}": str(entry.definitions.get(metric, 1))}) for entry in entries]
 
 
-def _with(entry: Entry, told: Mapping[str, str]) -> Entry:
-    conditions = {**entry.conditions, **told} if entry.conditions else {}
-    return replace(entry, conditions=conditions, facts={**entry.facts, **told})
+def _with(entry: Entry, more: Mapping[str, str]) -> Entry:
+    conditions = {**entry.conditions, **more} if entry.conditions else {}
+    return replace(entry, conditions=conditions, facts={**entry.facts, **more})

@@ -1,4 +1,4 @@
-"""The history's file: lines are only ever appended, and a damaged one is named, skipped and kept."""
+"""The history's file. Lines are only appended; a damaged one is reported, skipped and kept."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Damaged(NamedTuple):
 
 
 class History(NamedTuple):
-    """What a file holds: its entries in their order, and the lines that are none."""
+    """What a file holds: its entries in order, and its damaged lines."""
 
     entries: tuple[Entry, ...]
     damaged: tuple[Damaged, ...]
 
 
 def append(path: Path, entries: Iterable[Entry]) -> None:
-    """Add the entries behind what the file holds, all of them or none; missing folders are made.
+    """Append the entries, all of them or none; missing folders are made.
 
-    A last line without an end, left by whoever was killed while writing it, keeps a line of its own.
+    If the last line has no end, because its writer was killed, it is ended first.
     Raises ConfigError when the file cannot be written.
     """
     lines = (to_line(entry).encode() for entry in entries)
@@ -45,7 +45,7 @@ def append(path: Path, entries: Iterable[Entry]) -> None:
             _append(path, chain([first], lines))
     except OSError as error:
         message = f"the history cannot be written to {path}: {error.strerror or error}"
-        raise ConfigError(message, Place(key=OPTION), "name a file in a folder you may write to") from error
+        raise ConfigError(message, Place(key=OPTION), "name a file in a folder that you may write to") from error
 
 
 def _append(path: Path, lines: Iterable[bytes]) -> None:
@@ -57,7 +57,7 @@ def _append(path: Path, lines: Iterable[bytes]) -> None:
             for line in chain([b"\n"] if is_torn else [], lines):
                 _write(file.fileno(), line)
         except BaseException:
-            os.ftruncate(file.fileno(), size)  # half a run would be believed
+            os.ftruncate(file.fileno(), size)  # or half a run would be taken for a whole one
             raise
 
 
@@ -71,7 +71,7 @@ def read(path: Path) -> History:
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
-        hint = f"pytest {OPTION}={path} writes it; name another: --file PATH"
+        hint = f"pytest {OPTION}={path} writes it; or name another: --file PATH"
         raise ConfigError(f"cannot be read: {error.strerror}", Place(str(path)), hint) from None
     entries, damaged = [], []
     for number, line in enumerate(lines, 1):

@@ -11,23 +11,23 @@ from pytest_gomem.git.repository import Revision
 from pytest_gomem.history.conditions import condition, differing_conditions
 from pytest_gomem.history.entry import Entry
 
-Stretch = list[Entry]  # runs under the same conditions, in the order of their time
+Segment = list[Entry]  # runs under the same conditions, oldest first
 
 
-def strands(entries: Sequence[Entry]) -> list[list[Stretch]]:
-    """The entries of one window, which are in the order of their time, as courses of stretches.
+def series_of(entries: Sequence[Entry]) -> list[list[Segment]]:
+    """Divide the entries of one window, oldest first, into series of segments.
 
-    Conditions that take turns, as those of two machines do, have a course each: side by side they would be steps up and
-    down. Conditions whose first run came after the last one of others go on with the course of these, as after an
-    update of Go; of several such courses, with that from which they differ least, and then with the newest.
+    Conditions that take turns, such as those of two machines, get a series each; in one they would be steps up and
+    down. A segment that begins after a series has ended continues it, as after an update of Go. If it could continue
+    several, it takes the one from which it differs least, and of these the newest.
     """
-    found: list[list[Stretch]] = []
-    for stretch in _alike(entries):
-        ended = [strand for strand in found if strand[-1][-1].time <= stretch[0].time]
+    found: list[list[Segment]] = []
+    for segment in _alike(entries):
+        ended = [series for series in found if series[-1][-1].time <= segment[0].time]
         if ended:
-            min(ended, key=lambda strand: _distance(strand[-1][-1], stretch[0])).append(stretch)
+            min(ended, key=lambda series: _distance(series[-1][-1], segment[0])).append(segment)
         else:
-            found.append([stretch])
+            found.append([segment])
     return found
 
 
@@ -35,24 +35,24 @@ def _distance(last: Entry, first: Entry) -> tuple[int, timedelta]:
     return len(differing_conditions(last, first)), first.time - last.time
 
 
-def _alike(entries: Sequence[Entry]) -> list[Stretch]:
-    """The entries by their conditions. One without them is with the first of which its facts do not tell it apart."""
-    stretches: list[Stretch] = []
-    known: list[Entry] = []  # of each stretch an entry that tells its conditions best
+def _alike(entries: Sequence[Entry]) -> list[Segment]:
+    """The entries by conditions. One without conditions joins the first segment that its facts do not contradict."""
+    segments: list[Segment] = []
+    known: list[Entry] = []  # for each segment the entry with the most conditions
     for entry in entries:
         at = next((at for at, other in enumerate(known) if not differing_conditions(other, entry)), None)
         if at is None:
-            stretches.append([entry])
+            segments.append([entry])
             known.append(entry)
         else:
-            stretches[at].append(entry)
+            segments[at].append(entry)
             known[at] = known[at] if known[at].conditions else entry
-    return stretches
+    return segments
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run's value, its rounds where there were several, what it was measured on and under which conditions."""
+    """One run's value, its rounds if there were several, and what it was measured on."""
 
     time: datetime
     revision: Revision
@@ -64,7 +64,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Step:
-    """What is other from the point number `at` on (counted from 0), with the medians of the values before and after."""
+    """A change at point number `at` (from 0), with the medians of the values before and after."""
 
     at: int
     point: Point
@@ -73,16 +73,16 @@ class Step:
 
     @property
     def share(self) -> float | None:
-        """The step as a share of what was before; None where that is 0."""
+        """The step as a share of the value before; None if that is 0."""
         return (self.after - self.before) / abs(self.before) if self.before else None
 
 
 @dataclass(frozen=True)
-class Course:
-    """The points of a metric in the order of their time. left_out: runs whose test broke off before its end.
+class Trend:
+    """The points of a metric, oldest first. left_out: runs with a test that did not run to its end.
 
-    starts: the points (counted from 0) at which the conditions became others. apart: conditions by which it is another
-    course than those of the same window beside it.
+    starts: the points (from 0) where the conditions changed. apart: the conditions that differ from those of the
+    window's other trends.
     """
 
     nodeid: str
@@ -101,15 +101,15 @@ class Course:
         return tuple(point.value for point in self.points)
 
     @property
-    def stretches(self) -> tuple[tuple[int, int], ...]:
-        """The points under the same conditions, each stretch from its first to before its end."""
+    def segments(self) -> tuple[tuple[int, int], ...]:
+        """The runs of points under the same conditions, as (first, end) positions."""
         return tuple(pairwise((0, *self.starts, len(self.points))))
 
 
-def courses(entries: Iterable[Entry], metric: str, nodeids: Iterable[str]) -> tuple[Course, ...]:
-    """A course for each window of these tests that has the metric, in the order of tests and first appearance.
+def trends(entries: Iterable[Entry], metric: str, nodeids: Iterable[str]) -> tuple[Trend, ...]:
+    """The trends of a metric in these tests, in the order of tests and of their windows' first appearance.
 
-    A window whose conditions take turns has several, see strands.
+    A window with conditions that take turns has several: see series_of.
     """
     by_window: dict[tuple[str, str, str], list[Entry]] = {}
     ordered = sorted(entries, key=lambda entry: entry.time)  # files of several machines may have been put together
@@ -117,34 +117,34 @@ def courses(entries: Iterable[Entry], metric: str, nodeids: Iterable[str]) -> tu
         for entry in ordered:
             if entry.nodeid == nodeid and metric in entry.metrics:
                 by_window.setdefault((nodeid, entry.window, entry.service), []).append(entry)
-    return tuple(course for like in by_window.values() for course in _of_window(metric, like))
+    return tuple(trend for like in by_window.values() for trend in _of_window(metric, like))
 
 
-def _of_window(metric: str, entries: Sequence[Entry]) -> list[Course]:
-    whole = [strand for strand in strands(entries) if any(entry.complete for stretch in strand for entry in stretch)]
-    last = [strand[-1][-1] for strand in whole]
+def _of_window(metric: str, entries: Sequence[Entry]) -> list[Trend]:
+    whole = [series for series in series_of(entries) if any(entry.complete for segment in series for entry in segment)]
+    last = [series[-1][-1] for series in whole]
     differing = sorted({name for entry in last for name in differing_conditions(last[0], entry)})
     return [
-        _course(metric, strand, {name: condition(entry, name) or "none" for name in differing})
-        for strand, entry in zip(whole, last, strict=True)
+        _trend(metric, series, {name: condition(entry, name) or "none" for name in differing})
+        for series, entry in zip(whole, last, strict=True)
     ]
 
 
-def _course(metric: str, strand: Sequence[Stretch], apart: Mapping[str, str]) -> Course:
-    last = strand[-1][-1]
-    complete = [[entry for entry in stretch if entry.complete] for stretch in strand]
+def _trend(metric: str, series: Sequence[Segment], apart: Mapping[str, str]) -> Trend:
+    last = series[-1][-1]
+    complete = [[entry for entry in segment if entry.complete] for segment in series]
     points, starts = list[Point](), list[int]()
-    for stretch in filter(None, complete):
+    for segment in filter(None, complete):
         starts.append(len(points))
-        points += [_point(metric, entry) for entry in stretch]
-    return Course(
+        points += [_point(metric, entry) for entry in segment]
+    return Trend(
         nodeid=last.nodeid,
         window=last.window,
         service=last.service,
         metric=metric,
         unit=last.units.get(metric, ""),
         points=tuple(points),
-        left_out=sum(map(len, strand)) - len(points),
+        left_out=sum(map(len, series)) - len(points),
         starts=tuple(starts[1:]),
         apart=apart,
     )

@@ -128,7 +128,7 @@ def test_prune_lists_and_removes_what_pytest_does_not_collect(store, tmp_path):
     assert set(Store(store.folder).tests("test_it.py")) == {"test_a", "test_b"}
     assert gomem("prune", "--delete")[0] == 0
     assert set(Store(store.folder).tests("test_it.py")) == {"test_a"}
-    assert gomem("prune") == (0, "every baseline is of a test that there is\n")
+    assert gomem("prune") == (0, "every baseline belongs to an existing test\n")
     (tmp_path / "test_it.py").write_text("nonsense(\n")
     assert gomem("prune")[0] == 2
     store.path("test_other.py").write_bytes(b"{\n \xff")

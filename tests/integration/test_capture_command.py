@@ -193,7 +193,7 @@ def test_processes_that_cannot_be_asked(programs, launch, start):
         (["http://"], "is neither a process id nor an address"),
         (["host:99999"], "is neither a process id nor an address"),
         (["1", "--heap", "--goroutine"], "argument --goroutine: not allowed with argument --heap"),
-        (["1", "--seconds", "5"], "--seconds goes with --allocs alone"),
+        (["1", "--seconds", "5"], "--seconds works only with --allocs"),
         (["1", "--allocs", "--seconds", "0"], "argument --seconds: 0 is not a number of seconds above 0"),
         (["1", "--allocs", "--seconds", "nan"], "argument --seconds: nan is not"),
         (["1", "--timeout", "soon"], "argument --timeout: soon is not"),

@@ -105,7 +105,7 @@ def test_a_metric_whose_scatter_nobody_knows(scenario, gomem):
     words = ("accept", "test_cpu", "cpu_time", "--reason", "r", "--owner", "o", "--report", "report.json")
     status, text = gomem(project.folder, *words)
     assert status == 0
-    assert "nothing tells how far cpu_time scatters" in text
+    assert "it is not known how far cpu_time scatters" in text
 
 
 BROKEN = """

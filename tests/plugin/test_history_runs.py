@@ -1,4 +1,4 @@
-"""--gomem-history: real runs in a real repository, alone and under xdist, and their course."""
+"""--gomem-history: real runs in a real repository, alone and under xdist, and their trend."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def history(folder, *args):
 
 def test_runs_become_a_course(scenario):
     """Each run adds a line per window, the controller alone under xdist; commit, dirt and branch are the checkout's;
-    tests that broke off are marked, those over their budget are not; `gomem history` shows the course."""
+    tests that broke off are marked, those over their budget are not; `gomem history` shows the trend."""
     project = scenario(TESTS, ini="gomem_history = runs.jsonl")
     git(project.folder, "init", "--quiet", "--initial-branch=trunk")
     git(project.folder, "add", "test_it.py", "gomem.yaml")
@@ -74,7 +74,7 @@ def test_runs_become_a_course(scenario):
 
 
 def test_a_setting_is_told_as_one(scenario):
-    """A line holds the conditions that the window's baseline would; another GOGC is a shift of the course."""
+    """A line holds the conditions that the window's baseline would; another GOGC is a shift of the trend."""
     project = scenario("def test_it(go_service): go_service.get('/alloc?bytes=10')", ini="gomem_history = runs.jsonl")
     first = project.run()
     (line,) = [json.loads(text) for text in (project.folder / "runs.jsonl").read_text().splitlines()]

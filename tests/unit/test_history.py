@@ -1,4 +1,4 @@
-"""The history: lines there and back, a file that is only appended to, courses, change points, plots."""
+"""The history: lines there and back, a file that is only appended to, trends, change points, plots."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from pytest_gomem.git.repository import Revision
 from pytest_gomem.history.changes import change_points, changes_of, shifts_of
 from pytest_gomem.history.entry import Entry, entries_of, from_line, to_line, with_definition
 from pytest_gomem.history.file import append, read
-from pytest_gomem.history.plot import course_lines
-from pytest_gomem.history.trend import courses
+from pytest_gomem.history.plot import trend_lines
+from pytest_gomem.history.trend import trends
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc)
@@ -60,7 +60,7 @@ def entry(run=0, value=61.2e6, **fields):
 
 
 def stepping(step_at=22, count=30, seed=3, facts=("go1.26.0", "go1.26.1"), **then):
-    """A course of noise of 0.2% that rises by 4% at one run, with a newer Go; `then`: conditions from that run on."""
+    """A trend of noise of 0.2% that rises by 4% at one run, with a newer Go; `then`: conditions from that run on."""
     noise = random.Random(seed)
     return [
         entry(
@@ -114,7 +114,7 @@ GOOD = json.loads(to_line(entry()))
     [
         ('{"half', "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("[]", "is not as we write it (expected an object (Entry), not [])"),
+        ("[]", "has wrong or missing fields (expected an object (Entry), not [])"),
         ("{}", "has history_version None"),
         (json.dumps({**GOOD, "history_version": 2}), "has history_version 2, not 1"),
         (
@@ -125,9 +125,9 @@ GOOD = json.loads(to_line(entry()))
             json.dumps({**GOOD, "metrics": {"live_heap": "much"}}),
             "(metrics.live_heap: expected a number, not 'much')",
         ),
-        (json.dumps({**GOOD, "metrics": {"live_heap": 10**400}}), "is not as we write it"),
-        (json.dumps({**GOOD, "metrics": [1]}), "is not as we write it"),
-        (json.dumps({**GOOD, "time": "yesterday"}), "is not as we write it"),
+        (json.dumps({**GOOD, "metrics": {"live_heap": 10**400}}), "has wrong or missing fields"),
+        (json.dumps({**GOOD, "metrics": [1]}), "has wrong or missing fields"),
+        (json.dumps({**GOOD, "time": "yesterday"}), "has wrong or missing fields"),
     ],
 )
 def test_what_is_no_line_says_why(line, why):
@@ -172,24 +172,24 @@ def test_writers_do_not_mix(tmp_path):
     assert (len(held.entries), held.damaged) == (8 * 40, ())
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path):
+def test_a_file_that_cannot_be_written_is_reported(tmp_path):
     """A folder in its place is an error that names the option."""
     with pytest.raises(ConfigError, match="--gomem-history: the history cannot be written"):
         append(tmp_path, [entry()])
 
 
-# Courses and changes
+# Trends and changes
 
 
 def test_a_step_is_found_where_it_is_and_always_the_same(tmp_path):
     """The change point is the run of the step, with what changed beside it; a second look finds the same."""
-    (course,) = courses(stepping(), "live_heap", [TEST])
-    (change,) = changes_of(course)
+    (trend,) = trends(stepping(), "live_heap", [TEST])
+    (change,) = changes_of(trend)
     assert change.at == 22
     assert change.share == pytest.approx(0.04, abs=0.003)
     assert change.facts == {"go_version": ("go1.26.0", "go1.26.1")}
-    assert changes_of(course) == (change,)
-    assert shifts_of(course) == ()
+    assert changes_of(trend) == (change,)
+    assert shifts_of(trend) == ()
 
 
 @pytest.mark.parametrize(
@@ -209,9 +209,9 @@ def test_a_step_is_found_where_it_is_and_always_the_same(tmp_path):
 )
 def test_what_a_setting_does_is_no_change(name, value):
     """A step that comes with other conditions is told as theirs, and no change of level is found there."""
-    (course,) = courses(stepping(**{name: value}), "live_heap", [TEST])
-    assert changes_of(course) == ()
-    (shift,) = shifts_of(course)
+    (trend,) = trends(stepping(**{name: value}), "live_heap", [TEST])
+    assert changes_of(trend) == ()
+    (shift,) = shifts_of(trend)
     assert shift.at == 22
     assert shift.conditions == {name: (CONDITIONS.get(name, "none"), value)}
     assert shift.share == pytest.approx(0.04, abs=0.003)
@@ -223,9 +223,9 @@ def test_a_new_definition_is_no_change(split):
     runs = [replace(one, definitions={"live_heap": 2} if at >= 22 else {}) for at, one in enumerate(stepping())]
     runs = [*without_conditions(runs[:split]), *runs[split:]]
     runs = [from_line(to_line(one)) for one in runs]
-    (course,) = courses(with_definition(runs, "live_heap"), "live_heap", [TEST])
-    assert changes_of(course) == ()
-    (shift,) = shifts_of(course)
+    (trend,) = trends(with_definition(runs, "live_heap"), "live_heap", [TEST])
+    assert changes_of(trend) == ()
+    (shift,) = shifts_of(trend)
     assert (shift.at, shift.conditions) == (22, {"definition of live_heap": ("1", "2")})
     assert with_definition(runs, "peak_rss") == runs
     assert with_definition(runs[22:], "live_heap") == runs[22:]
@@ -235,15 +235,15 @@ def test_a_change_under_the_new_conditions_is_found():
     """Where it is among all runs, and beside the shift: the level before a shift is that of the runs next to it."""
     runs = stepping(step_at=10, count=40, go="go1.27")
     later = [replace(one, metrics={"live_heap": one.metrics["live_heap"] * 1.1}) for one in runs[25:]]
-    (course,) = courses([*runs[:25], *later], "live_heap", [TEST])
-    (change,) = changes_of(course)
+    (trend,) = trends([*runs[:25], *later], "live_heap", [TEST])
+    (change,) = changes_of(trend)
     assert (change.at, change.share) == (25, pytest.approx(0.1, abs=0.003))
-    (shift,) = shifts_of(course)
+    (shift,) = shifts_of(trend)
     assert (shift.at, shift.share) == (10, pytest.approx(0.04, abs=0.003))
 
 
 def test_conditions_that_take_turns_have_a_course_each():
-    """Two machines, one 20% above the other: neither goes up and down, and a new Go continues the course of each."""
+    """Two machines, one 20% above the other: neither goes up and down, and a new Go continues the trend of each."""
     runs = []
     for run in range(30):
         go = "go1.26" if run < 20 else "go1.27"
@@ -251,19 +251,19 @@ def test_conditions_that_take_turns_have_a_course_each():
             value = level * (1.05 if machine == "arm64" and run >= 12 else 1)
             runs.append(entry(run, value, conditions={**CONDITIONS, "go": go, "goarch": machine}))
             runs[-1] = replace(runs[-1], time=runs[-1].time + timedelta(minutes=5 * (machine == "arm64")))
-    amd, arm = courses(runs, "live_heap", [TEST])
+    amd, arm = trends(runs, "live_heap", [TEST])
     assert (amd.apart, arm.apart) == ({"goarch": "amd64"}, {"goarch": "arm64"})
     assert (changes_of(amd), [change.at for change in changes_of(arm)]) == ((), [12])
-    for course in (amd, arm):
-        assert [(shift.at, shift.conditions) for shift in shifts_of(course)] == [(20, {"go": ("go1.26", "go1.27")})]
-        assert any(f"under goarch {course.apart['goarch']}" in line for line in course_lines(course, (), 80))
+    for trend in (amd, arm):
+        assert [(shift.at, shift.conditions) for shift in shifts_of(trend)] == [(20, {"go": ("go1.26", "go1.27")})]
+        assert any(f"under goarch {trend.apart['goarch']}" in line for line in trend_lines(trend, (), 80))
 
 
-def test_of_courses_alike_the_newest_goes_on():
+def test_of_trends_alike_the_newest_goes_on():
     """Two that differ as much from what comes then: it continues the one that ended last."""
     runs = [entry(run, conditions={**CONDITIONS, "thp": "always" if run in (0, 2, 4) else "never"}) for run in range(8)]
     after = [entry(run, conditions={**CONDITIONS, "thp": "madvise"}) for run in range(8, 12)]
-    always, never = courses([*runs, *after], "live_heap", [TEST])
+    always, never = trends([*runs, *after], "live_heap", [TEST])
     assert (shifts_of(always), [shift.at for shift in shifts_of(never)]) == ((), [5])
 
 
@@ -271,8 +271,8 @@ def test_one_run_under_other_conditions_is_beside_the_course():
     """As of a developer's machine: it is in nobody's way, and no step up and down."""
     runs = [entry(run) for run in range(12)]
     stray = entry(5, 90e6, time=entry(5).time + timedelta(hours=1), conditions={**CONDITIONS, "thp": "always"})
-    course, beside = courses([*runs, stray], "live_heap", [TEST])
-    assert (len(course.points), shifts_of(course), changes_of(course)) == (12, (), ())
+    trend, beside = trends([*runs, stray], "live_heap", [TEST])
+    assert (len(trend.points), shifts_of(trend), changes_of(trend)) == (12, (), ())
     assert (beside.values, beside.apart) == ((90e6,), {"thp": "always"})
 
 
@@ -280,19 +280,19 @@ def test_one_run_under_other_conditions_is_beside_the_course():
 
 
 def test_old_lines_go_with_one_of_two_conditions():
-    """Which their facts do not tell apart; the new lines of the other have a course of their own."""
+    """Which their facts do not tell apart; the new lines of the other have a trend of their own."""
     runs = [entry(run, conditions={**CONDITIONS, "agent": ("yes", "no")[run % 2]}) for run in range(20)]
-    with_agent, without = courses([*without_conditions(runs[:10]), *runs[10:]], "live_heap", [TEST])
+    with_agent, without = trends([*without_conditions(runs[:10]), *runs[10:]], "live_heap", [TEST])
     assert (len(with_agent.points), with_agent.apart) == (15, {"agent": "yes"})
     assert (len(without.points), without.apart) == (5, {"agent": "no"})
 
 
 def test_lines_without_conditions_are_held_apart_by_their_facts():
     """A new minor version of Go is a shift in them too, a patch release is none."""
-    (course,) = courses(without_conditions(stepping(facts=("go1.26.0", "go1.27.0"))), "live_heap", [TEST])
-    assert (changes_of(course), [shift.at for shift in shifts_of(course)]) == ((), [22])
-    (course,) = courses(without_conditions(stepping()), "live_heap", [TEST])
-    assert ([change.at for change in changes_of(course)], shifts_of(course)) == ([22], ())
+    (trend,) = trends(without_conditions(stepping(facts=("go1.26.0", "go1.27.0"))), "live_heap", [TEST])
+    assert (changes_of(trend), [shift.at for shift in shifts_of(trend)]) == ((), [22])
+    (trend,) = trends(without_conditions(stepping()), "live_heap", [TEST])
+    assert ([change.at for change in changes_of(trend)], shifts_of(trend)) == ([22], ())
 
 
 @pytest.mark.parametrize(
@@ -316,20 +316,20 @@ def test_what_facts_tell_of_conditions(old, new, shift):
     """Lines of a file from before are read, and only what bears on figures tells them apart."""
     assert old in BEFORE
     later = replace(from_line(BEFORE.replace(old, new)), time=NOW + timedelta(hours=1))
-    (course,) = courses([from_line(BEFORE), later], "live_heap", [TEST])
-    assert [found.conditions for found in shifts_of(course)] == ([shift] if shift else [])
+    (trend,) = trends([from_line(BEFORE), later], "live_heap", [TEST])
+    assert [found.conditions for found in shifts_of(trend)] == ([shift] if shift else [])
 
 
 def test_old_lines_and_new_ones_are_one_course():
     """Where the facts of both are alike: the change that lies between them is found."""
     runs = stepping(step_at=12, count=24)
     for split in (6, 12, 18):
-        (course,) = courses([*without_conditions(runs[:split]), *runs[split:]], "live_heap", [TEST])
-        assert ([change.at for change in changes_of(course)], shifts_of(course)) == ([12], ())
+        (trend,) = trends([*without_conditions(runs[:split]), *runs[split:]], "live_heap", [TEST])
+        assert ([change.at for change in changes_of(trend)], shifts_of(trend)) == ([12], ())
 
 
 def test_noise_is_no_change():
-    """Of 500 courses of noise alone, at most one in a hundred has a change point; of 100 steps of 6 sigma none is
+    """Of 500 trends of noise alone, at most one in a hundred has a change point; of 100 steps of 6 sigma none is
     missed by more than a run, once there are four runs after it."""
     noise = random.Random(1)
     level = [change_points([1 + noise.gauss(0, 0.02) for _ in range(30)]) for _ in range(500)]
@@ -353,14 +353,14 @@ def test_noise_is_no_change():
         [100.0] * 19 + [200.0],  # nor is a last run, until another confirms it
     ],
 )
-def test_courses_without_a_change(values):
-    """Short, level and hardly moving courses have no change points."""
+def test_trends_without_a_change(values):
+    """Short, level and hardly moving trends have no change points."""
     assert change_points(values) == ()
 
 
 @given(st.lists(st.floats(0, 1e12), max_size=40))
 def test_change_points_are_positions_and_repeat(values):
-    """Any figures: ascending positions inside of the course, levels of two runs at least, the same each time."""
+    """Any figures: ascending positions inside of the trend, levels of two runs at least, the same each time."""
     found = change_points(values)
     assert found == change_points(values)
     assert not found or all(later - earlier >= 2 for earlier, later in pairwise((0, *found, len(values))))
@@ -368,22 +368,22 @@ def test_change_points_are_positions_and_repeat(values):
 
 def test_runs_that_broke_off_are_left_out():
     """A test that failed by itself did not do the whole work: its figures are counted, not shown."""
-    (course,) = courses([entry(0), entry(1, complete=False), entry(2)], "live_heap", [TEST])
-    assert (len(course.points), course.left_out) == (2, 1)
+    (trend,) = trends([entry(0), entry(1, complete=False), entry(2)], "live_heap", [TEST])
+    assert (len(trend.points), trend.left_out) == (2, 1)
 
 
 def test_windows_of_one_name_have_a_course_each():
     """As baselines call them: the second one is not a later run of the first."""
     twice = tuple(window(metrics=(metric("live_heap", value),)) for value in (1.0, 2.0))
     run = RunRecord("0.1.0", {}, (TestRecord(TEST, "passed", twice),))
-    found = courses(entries_of(run, Revision("", "", False), NOW), "live_heap", [TEST])
-    assert [(course.window, course.values) for course in found] == [("test", (1.0,)), ("test#2", (2.0,))]
+    found = trends(entries_of(run, Revision("", "", False), NOW), "live_heap", [TEST])
+    assert [(trend.window, trend.values) for trend in found] == [("test", (1.0,)), ("test#2", (2.0,))]
 
 
 def test_runs_come_in_the_order_of_time():
-    """Files of two machines put together make one course."""
-    (course,) = courses([entry(2, 3.0), entry(0, 1.0), entry(1, 2.0)], "live_heap", [TEST])
-    assert course.values == (1.0, 2.0, 3.0)
+    """Files of two machines put together make one trend."""
+    (trend,) = trends([entry(2, 3.0), entry(0, 1.0), entry(1, 2.0)], "live_heap", [TEST])
+    assert trend.values == (1.0, 2.0, 3.0)
 
 
 # The command
@@ -399,8 +399,8 @@ def file(tmp_path):
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_no_line_is_wider_than_the_terminal(width):
     """Plot, table and changes fit, also where there are more runs than columns."""
-    found = courses([*stepping(count=300, step_at=200)], "live_heap", [TEST])
-    lines = list(course_lines(found[0], changes_of(found[0]), width))
+    found = trends([*stepping(count=300, step_at=200)], "live_heap", [TEST])
+    lines = list(trend_lines(found[0], changes_of(found[0]), width))
     assert max(map(len, lines)) <= width
     assert sum("^" in line for line in lines) == 1
 
@@ -427,16 +427,16 @@ def test_other_conditions_in_a_terminal(gomem, tmp_path):
         "no change of level found\n\nconditions changed from 0000000016, 2026-12-09 23:30 on: go go1.26 -> go1.27\n"
         in out
     )
-    assert out.splitlines()[-1].endswith("which says nothing of the code")
-    (course,) = json.loads(gomem("history", "live_heap", TEST, "--file", file, "--json")[1])["courses"]
-    assert course["changes"] == []
-    (shift,) = course["conditions_changed"]
+    assert out.splitlines()[-1].endswith("this says nothing about the code")
+    (trend,) = json.loads(gomem("history", "live_heap", TEST, "--file", file, "--json")[1])["trends"]
+    assert trend["changes"] == []
+    (shift,) = trend["conditions_changed"]
     assert (shift["at"], shift["conditions"]) == (22, {"go": {"before": "go1.26", "after": "go1.27"}})
-    assert course["points"][0]["conditions"] == CONDITIONS
+    assert trend["points"][0]["conditions"] == CONDITIONS
 
 
 def test_runs_of_one_condition_alone(gomem, tmp_path):
-    """--under chooses one of the courses of a window, which -o needs; what no run has names what there is."""
+    """--under chooses one of the trends of a window, which -o needs; what no run has names what there is."""
     file, picture = tmp_path / "history.jsonl", tmp_path / "c.svg"
     append(file, [entry(run, conditions={**CONDITIONS, "thp": ("always", "never")[run % 2]}) for run in range(12)])
     usual = ("history", "live_heap", "test_upload", "--file", file)
@@ -451,7 +451,7 @@ def test_runs_of_one_condition_alone(gomem, tmp_path):
 
 
 def test_a_condition_that_runs_are_silent_about_can_be_asked_for(gomem, tmp_path):
-    """As the courses are told apart by it, also behind another condition; one that nobody knows is refused."""
+    """As the trends are told apart by it, also behind another condition; one that nobody knows is refused."""
     file = tmp_path / "history.jsonl"
     others = ({"goexperiment": "arenas"}, {"tree": "yes"}, {"go": "go1.27"})
     append(file, [entry(run, conditions={**CONDITIONS, **others[run % 3]}) for run in range(12)])
@@ -471,8 +471,8 @@ def test_the_course_as_json(gomem, file):
     status, out, err = gomem("history", "live_heap", TEST, "--file", file, "--json")
     data = json.loads(out)
     assert status == 0
-    assert [change["at"] for change in data["courses"][0]["changes"]] == [22]
-    assert len(data["courses"][0]["points"]) == 30
+    assert [change["at"] for change in data["trends"][0]["changes"]] == [22]
+    assert len(data["trends"][0]["points"]) == 30
     assert data["damaged"][0]["line"] == 31
     assert f"{file}:31: is not JSON" in err
 
@@ -483,7 +483,7 @@ def places(root) -> dict[str, str]:
 
 
 def test_the_course_as_a_picture(gomem, file, tmp_path):
-    """-o draws well-formed SVG with a dashed line before the new level; several courses are refused."""
+    """-o draws well-formed SVG with a dashed line before the new level; several trends are refused."""
     assert gomem("history", "live_heap", "test_upload", "--file", file, "-o", tmp_path / "c.svg")[0] == 0
     root = ElementTree.parse(tmp_path / "c.svg").getroot()
     shapes = [element.get("class") for element in root]
@@ -497,7 +497,7 @@ def test_the_course_as_a_picture(gomem, file, tmp_path):
     append(file, [entry(window="other")])
     status, _, err = gomem("history", "live_heap", "test_upload", "--file", file, "-o", tmp_path / "c.svg")
     assert status == 2
-    assert "draws one course" in err
+    assert "draws one trend" in err
 
 
 @pytest.mark.parametrize(
@@ -518,7 +518,7 @@ def test_bad_input_is_one_answer(gomem, file, argv, says):
 
 
 def test_without_the_extra(gomem, file, monkeypatch):
-    """Without its library the course is shown all the same, and the command says which extra finds changes."""
+    """Without its library the trend is shown all the same, and the command says which extra finds changes."""
     imported = builtins.__import__
 
     def refuse(name, *rest, **more):
