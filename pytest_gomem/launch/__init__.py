@@ -1,1 +1,1 @@
-"""From settings to a running, ready service."""
+"""Builds and starts services, and waits until they are ready."""

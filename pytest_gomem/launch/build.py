@@ -1,4 +1,4 @@
-"""Builds a service's binary once per run, and reads what a binary says of its own making."""
+"""Builds a service's binary once per run, and reads the build info of binaries."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from pytest_gomem.launch.toolchain import Toolchain, ask_go, find_toolchain
 
 _SECONDS = 10.0
 _MOST = 8
-# What Go says of a folder without a program in it, and what we do.
+# Messages, of Go and of ours, about a folder without a program.
 _NO_PROGRAM = re.compile(
-    r"is no package main|no Go files in|directory not found|build constraints exclude all Go files"
+    r"is not a package main|no Go files in|directory not found|build constraints exclude all Go files"
 )
 
 
 def instead(words: str, go: str, options: Sequence[str], cwd: Path, env: Mapping[str, str], base_dir: Path) -> str:
-    """Where the module in `cwd` has programs, as gomem.yaml in `base_dir` would name them; "" for another failure.
+    """The programs of the module in `cwd`, as gomem.yaml in `base_dir` would name them; "" for other failures.
 
-    words: why the build failed. options: those that decide which files count.
+    words: why the build failed. options: those that select files.
     """
     if _NO_PROGRAM.search(words) is None:
         return ""
@@ -51,9 +51,9 @@ _NO_AGENT_ASKED = "gomem.yaml says agent: false"
 
 @dataclass(frozen=True)
 class BinaryInfo:
-    """What `go version -m` prints of a binary; empty where it is not a Go binary or no Go command is there to ask.
+    """What `go version -m` prints about a binary; empty if it is not a Go binary, or there is no Go.
 
-    modules: the modules it was linked from, path and version; a replaced one as "v1.0.0 => ./fork (devel)".
+    modules: path and version of the modules in it; a replaced one as "v1.0.0 => ./fork (devel)".
     """
 
     go_version: str = ""
@@ -64,7 +64,7 @@ class BinaryInfo:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Build settings that bear on memory and speed, as `-tags=prod` or `CGO_ENABLED=1`."""
+        """Build settings that affect memory and speed, such as `-tags=prod` or `CGO_ENABLED=1`."""
         return tuple(f"{key}={value}" for key, value in self.settings if not key.startswith("vcs"))
 
 
@@ -78,11 +78,11 @@ def build_once(
     toolchain: Toolchain | None = None,
     when_slow: WhenSlow | None = None,
 ) -> Path:
-    """Path of the built binary; whoever comes first in this run builds, in whichever process, the others wait.
+    """The path of the binary, built once for all processes of this run: the first one builds, the others wait.
 
-    agent: build the agent in where that can be done; `why_no_agent` says whether it was. toolchain: None = the usual.
-    when_slow: called where it takes more than 3 s.
-    Raises BuildError with the compiler's own words (to every process that asks), or ToolchainError without a Go.
+    agent: build the agent in, if possible; `why_no_agent` says whether it was. toolchain: None = the usual. when_slow:
+    called if it takes more than 3 s.
+    Raises BuildError with the compiler's output (to every process that asks), or ToolchainError without a Go.
     """
     cwd, package = locate(spec.package, base_dir)
     tags = [f"-tags={','.join(spec.tags)}"] if spec.tags else []
@@ -117,7 +117,7 @@ def _reason_file(binary: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Making:
-    """What a build is told: the Go command, its options, the package as named in `cwd`, and where the binary goes."""
+    """The arguments of a build: the Go command, its options, the package as named in `cwd`, and the output."""
 
     go: str
     options: list[str]
@@ -129,7 +129,7 @@ class _Making:
 
 
 def _make(making: _Making, *, agent: bool) -> str | None:
-    """Make the binary, with the agent in it where that can be done; None when it is made, else the words why not."""
+    """Build the binary, with the agent if possible; None when it is built, else why it is not."""
     try:
         no_agent = _build_agent(making) if agent else _NO_AGENT_ASKED
         if no_agent is None:
@@ -141,7 +141,7 @@ def _make(making: _Making, *, agent: bool) -> str | None:
 
 
 def _build_agent(making: _Making) -> str | None:
-    """Build with the agent in it; None when that is made, else the words why not."""
+    """Build with the agent; None when it is built, else why it is not."""
     env = {**environment_without_hook(), **making.env}
     overlay = overlay_for(making.package, making.cwd, making.binary.parent, making.go, env, making.options)
     if isinstance(overlay, NotInjected):
@@ -151,7 +151,7 @@ def _build_agent(making: _Making) -> str | None:
 
 
 def locate(package: str, base_dir: Path) -> tuple[Path, str]:
-    """Where to run `go build` and how to name the package there: from its nearest go.mod, as in a monorepo.
+    """The folder to run `go build` in, the nearest with a go.mod, and the package's name there.
 
     An import path ("example.com/api/cmd/api") is built from the config's own folder.
     """
@@ -165,14 +165,14 @@ def locate(package: str, base_dir: Path) -> tuple[Path, str]:
 
 
 def _build(making: _Making, flags: Sequence[str] = ()) -> str | None:
-    """Make the binary, all at once: one that was killed while it was written must not be taken for whole.
+    """Build the binary, and move it into place when it is whole.
 
-    None when it is made, else the words why it is not. Raises TimeoutError.
+    None when it is built, else why it is not. Raises TimeoutError.
     """
     with tempfile.TemporaryDirectory(dir=making.binary.parent) as folder:
         made = Path(folder) / making.binary.name
         command = [making.go, "build", *making.options, *flags, "-o", str(made), making.package]
-        env = {"GOTMPDIR": folder, **environment_without_hook(), **making.env}  # a killed one leaves its files there
+        env = {"GOTMPDIR": folder, **environment_without_hook(), **making.env}  # where a killed build leaves its files
         try:
             status, out, err = output_within(_BUILD_SECONDS, command, making.cwd, env, when_slow=making.when_slow)
         except TimeoutError:
@@ -182,7 +182,7 @@ def _build(making: _Making, flags: Sequence[str] = ()) -> str | None:
         if status:
             return err + out or f"it ended with status {status} and said nothing"
         if not os.access(made, os.X_OK):
-            return f"{making.package} is no package main: there is no program to run"
+            return f"{making.package} is not a package main: there is no program to run"
         made.replace(making.binary)
     return None
 

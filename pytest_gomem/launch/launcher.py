@@ -1,4 +1,4 @@
-"""Starts a configured service: binary, ports, environment, readiness, and another try after a lost port."""
+"""Starts a configured service: builds it, gives it ports and an environment, and waits until it is ready."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ AGENT_VARIABLE = "PYTEST_GOMEM_AGENT"
 
 @dataclass(frozen=True)
 class Overrides:
-    """What a test or fixture changes in a service's settings: args replace, env, gc and build are laid over.
+    """What a test or fixture changes in a service's settings: args are replaced; env, gc and build are merged.
 
-    rate_of_budgets: the profile rate that budgets on functions ask for, where the user has set none.
+    rate_of_budgets: the profile rate that budgets on functions need, if the user has set none.
     """
 
     args: tuple[str, ...] | None = None
@@ -60,7 +60,7 @@ class Overrides:
 
 @dataclass(frozen=True)
 class _Command:
-    """The program with its first arguments, and what it was made from."""
+    """The program with its first arguments, and what it was built from."""
 
     words: tuple[str, ...]
     source: Source
@@ -69,16 +69,16 @@ class _Command:
     def no_agent(self) -> str:
         """Why there is no agent in it, "" when there is."""
         if not self.source.build:
-            return "a prebuilt binary holds none"
+            return "the binary is prebuilt"
         if not self.source.agent:
-            return "it is compared with a binary that holds none"
+            return "it is compared with a binary that has none"
         return why_no_agent(Path(self.words[0]))
 
 
 class Launcher:
-    """Starts services with one supervisor; builds go to `run_dir`, private folders of launches too.
+    """Starts services with one supervisor; builds and private folders of launches go to `run_dir`.
 
-    announce: told a line for the user while a build takes long.
+    announce: called with a line for the user if a build takes long.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Launcher:
     def launch(
         self, config: ServiceConfig, overrides: Overrides, *, until_ready: bool = True, origin: Origin | None = None
     ) -> Launched:
-        """Build if needed, start, and wait until ready. origin: of the side; None = no comparison.
+        """Build if needed, start, and wait until ready. origin: the source of a comparison's side, or None.
 
         Raises BuildError, ToolchainError, ConfigError, LaunchError (not startable, or not ready in time) and
         ServiceDied (ended before it was ready).
@@ -209,7 +209,7 @@ class Launcher:
         return Launched(config, child, Serving(child.pid), tuple(argv), full_env, ports, tmp, gc, *known, hidden=hidden)
 
     def close(self) -> None:
-        """Remove what is not in the run's folder."""
+        """Remove folders that are not in the run's folder."""
         self._socket_folders.close()
 
     def _launch(self, config: ServiceConfig, request: LaunchRequest, hidden: Mapping[str, str]) -> KeptChild:
@@ -245,7 +245,7 @@ class Launcher:
         raise LaunchError(config.name, "\n  ".join((what, *failed.circumstances)), both_ends(log), "log")
 
     def _measured(self, launched: Launched) -> Launched:
-        """With the process that serves, which is sampled from now on. Raises LaunchError, ServiceDied."""
+        """Find the process that serves, and sample it from now on. Raises LaunchError, ServiceDied."""
         config, child = launched.config, launched.child
         search = ServingSearch(config.name, child, tree=config.tree, ours=str(launched.socket or ""))
         serving = search.find(readiness.port_served(config.ready, launched.ports))
@@ -266,14 +266,14 @@ class Launcher:
         return replace(launched, serving=serving, binary=running, startup_peak=peak)
 
     def _running(self, pid: int, started: str) -> BinaryInfo:
-        """What is known of the program that a process runs; started: by which name, where that is known."""
+        """The build info of a process's program; started: the name it was started by, if known."""
         return self._binary_info(Path(program_of(pid, started)))
 
 
 def _environment(
     said: Mapping[str, str], gc: GcSettings, profile_rate: int | None, socket: Path | None
 ) -> dict[str, str]:
-    """This process's environment below what the settings say; what decides about GC comes from `gc` alone."""
+    """This process's environment with the settings on top; GC variables come only from `gc`."""
     return {
         **{name: value for name, value in os.environ.items() if name not in gc_config.PINNED},
         **said,
@@ -283,7 +283,7 @@ def _environment(
 
 
 def _left(launched: Launched, ended: ExitRecord) -> str:
-    """The words for what a program has left behind that ended well, as daemons do."""
+    """A note on processes that are left after a program ended with status 0, as daemons do."""
     return left_behind(launched.child.members()) if ended.code == 0 else ""
 
 
@@ -292,7 +292,7 @@ def _peak_when_ready(config: ServiceConfig, pid: int) -> int | None:
         return None
     try:
         return kernel.read(pid, tree=config.tree).hwm
-    except ObserveError:  # whoever measures it says that it is gone
+    except ObserveError:  # the measurement will report that it is gone
         return None
 
 
@@ -305,7 +305,7 @@ def _texts(config: ServiceConfig, overrides: Overrides) -> list[str]:
 
 
 def _port_names(config: ServiceConfig, texts: Iterable[str]) -> dict[str, None]:
-    """The ports that the command and the configuration name, and the one that readiness waits for."""
+    """The ports that the command and configuration name, and the one that readiness waits for."""
     named = ports_named([*texts, str(config.cwd), config.pprof or "", config.ready.target])
     waited_for = (config.ready.port,) if config.ready.kind in ("http", "tcp") else ()
     return dict.fromkeys((*named, *waited_for))

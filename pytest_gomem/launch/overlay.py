@@ -1,4 +1,4 @@
-"""Adds the agent to a build: one file beside package main, by `go build -overlay`, in no source tree."""
+"""Adds the agent to a build by `go build -overlay`: a file in package main, without touching your sources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_gomem.launch.toolchain import ask_go
 
-# First in the order of names: the agent starts before main's other variables are initialized.
+# The first of all names: the agent starts before main's other variables are initialized.
 AGENT_FILE = "0_pytest_gomem_agent.go"
 _SOURCE = "agent.go.txt"
 _FIELDS = "Dir,Name,Error"
@@ -30,7 +30,7 @@ class Overlay:
 
 @dataclass(frozen=True)
 class NotInjected:
-    """The agent cannot be built in; `reason` is for the user, who gets the plain binary."""
+    """The agent cannot be built in, for this reason; the user gets the plain binary."""
 
     reason: str
 
@@ -39,7 +39,7 @@ OverlayResult = Overlay | NotInjected
 
 
 def agent_mark() -> str:
-    """Eight digits of the agent's source: another agent takes other memory, and moves the figures of small services."""
+    """Eight digits of a hash of the agent's source: another agent changes the figures of small services."""
     return hashlib.sha256(_agent_source().encode()).hexdigest()[:8]
 
 
@@ -51,9 +51,9 @@ def _agent_source() -> str:
 def overlay_for(
     package: str, cwd: Path, out_dir: Path, go: str, env: Mapping[str, str], options: Sequence[str] = ()
 ) -> OverlayResult:
-    """The overlay for what `go build OPTIONS PACKAGE` would build in `cwd`; its files are made in `out_dir`.
+    """The overlay for `go build OPTIONS PACKAGE` in `cwd`; its files are written to `out_dir`.
 
-    env: the whole environment of the build. options: those of the build, such as -tags, which decide on the package.
+    env: the whole environment of the build. options: the build's, such as -tags.
     Raises ToolchainError where the Go command does not answer.
     """
     if package.endswith(".go"):
@@ -66,7 +66,7 @@ def overlay_for(
         return NotInjected(f"there is no agent for {setup['GOOS']}")
     if any(_is_overlay(option) for option in (*options, *setup["GOFLAGS"].split())):
         return NotInjected("the build has an -overlay of its own")
-    # -find leaves dependencies alone; an error that matters is the build's to tell.
+    # -find skips dependencies; the build reports errors in them.
     listed = _run([go, "list", "-e", "-find", f"-json={_FIELDS}", *deciding(options), package], cwd, env)
     if isinstance(listed, NotInjected):
         return listed
@@ -89,7 +89,7 @@ def _is_overlay(option: str) -> bool:
 
 
 def deciding(options: Sequence[str]) -> list[str]:
-    """The build's options that `go list` knows too and that decide which package and files are meant."""
+    """The build's options that select packages and files, as `go list` takes them."""
     names = ("tags", "mod", "modfile")
     chosen = []
     for option, value in zip(options, (*options[1:], ""), strict=False):
@@ -109,24 +109,24 @@ def _objects(text: str) -> list[dict[str, Any]]:
 
 
 def _folder_of_main(package: str, found: list[dict[str, Any]], module_cache: str) -> Path | NotInjected:
-    """The folder of the one package main, as the Go command spells it."""
+    """The folder of the one package main, as Go spells it."""
     if len(found) != 1:
         return NotInjected(f"{package} matches {len(found)} packages: name one")
     (only,) = found
     if error := only.get("Error"):
-        return NotInjected(f"{package} is no package that builds: {error.get('Err', error)}")
+        return NotInjected(f"{package} does not build: {error.get('Err', error)}")
     if only["Name"] != "main":
         return NotInjected(f"{package} is package {only['Name']}, not main")
     folder = Path(only["Dir"])
     if module_cache and folder.is_relative_to(module_cache):
-        return NotInjected(f"{package} lies in Go's module cache, whose files it lets nobody overlay")
+        return NotInjected(f"{package} lies in Go's module cache, where Go allows no overlay")
     if (folder / AGENT_FILE).exists():
-        return NotInjected(f"{folder / AGENT_FILE} exists: the name is taken")
+        return NotInjected(f"{folder / AGENT_FILE} exists already: the agent needs that name")
     return folder
 
 
 def _write(folder: Path, out_dir: Path) -> Overlay:
-    # No .go at its end: `out_dir` may be a folder whose Go files are built.
+    # No .go at its end: Go files in `out_dir` may be built.
     source = out_dir / _SOURCE
     source.write_text(_agent_source(), "utf-8")
     overlay = out_dir / "overlay.json"

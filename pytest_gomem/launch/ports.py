@@ -38,7 +38,7 @@ def accepts(port: int, timeout: float = 1.0) -> bool:
     """Whether something accepts TCP connections there."""
     try:
         with socket.create_connection((HOST, port), timeout=timeout) as sock:
-            # A connection to a free port may be given that same port as its own, and then be connected to itself.
+            # A connection to a free port can get that same port as its own, and then connect to itself.
             return bool(sock.getsockname() != sock.getpeername())
     except OSError:
         return False
@@ -47,14 +47,14 @@ def accepts(port: int, timeout: float = 1.0) -> bool:
 def bases(pid: int, hint: str) -> tuple[str, ...]:
     """The address of each TCP port that the process listens on: `http://HOST:PORT`.
 
-    hint: what to do where there is none that can be reached; ObserveError says why, and it.
+    hint: what to do if there is none; the ObserveError says why, and gives the hint.
     """
     if has_own_network(pid):
         raise ObserveError(f"pid {pid} has a network of its own, as in a container: {hint}")
     if not psutil.pid_exists(pid):
         raise ObserveError(f"there is no process {pid}")
     if not may_look_at(pid):
-        raise ObserveError(f"the sockets of pid {pid} may not be looked at: {hint}")
+        raise ObserveError(f"the sockets of pid {pid} cannot be read: {hint}")
     found = _addresses(pid)
     if not found:
         raise ObserveError(f"pid {pid} listens on no TCP port{_listening_below(pid)}: {hint}")
@@ -62,13 +62,13 @@ def bases(pid: int, hint: str) -> tuple[str, ...]:
 
 
 def _addresses(pid: int) -> list[str]:
-    """HOST:PORT of each TCP socket the process listens on; a wildcard is reached over the loopback interface."""
+    """HOST:PORT of each TCP socket that the process listens on; loopback for a wildcard."""
     tcp = (listener.address for listener in listeners([pid]) if listener.port is not None)
     return sorted({address.replace("*", HOST) for address in tcp})
 
 
 def _listening_below(pid: int) -> str:
-    """Who of its descendants listens, for who has named a wrapper."""
+    """Which of its descendants listen, in case the pid is that of a wrapper."""
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process(pid).children(recursive=True):
             if found := _addresses(child.pid):
@@ -77,5 +77,5 @@ def _listening_below(pid: int) -> str:
 
 
 def listens(pids: Iterable[int], port: int) -> bool:
-    """Whether one of these processes has that TCP port open for listening."""
+    """Whether one of these processes listens on that TCP port."""
     return any(listener.port == port for listener in listeners(pids))

@@ -1,4 +1,4 @@
-"""Waits for a service until it is ready, dead or out of time, and says what each look at it found."""
+"""Waits until a service is ready, has died or is out of time, and says what the last look found."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from pytest_gomem.supervisor.client import KeptChild
 from pytest_gomem.supervisor.protocol import ChildState
 
 _FOREIGN_LISTENER_PATIENCE = 2.0
-_LOG_KEPT = 1 << 20  # characters in which a match is looked for, so that one in two pieces is found
+_LOG_KEPT = 1 << 20  # characters that are searched, so that a match in two pieces is found
 _TELLING_PATIENCE = 0.2
 _TLS_PATIENCE = 1.0
 _LONGEST_QUOTE = 100
 
 
 class Probe(Protocol):
-    """One way of looking at the service."""
+    """A way to look whether the service is ready."""
 
     def look(self, patience: float) -> str:
         """One look, which takes at most `patience` seconds: "" when the service is ready, else what came instead."""
 
     def close(self) -> None:
-        """Leave nothing behind at the service."""
+        """Close what is open to the service."""
 
     def advice(self) -> str:
-        """What could be wrong with the way of looking itself, found out once the wait is over; "" for nothing."""
+        """What could be wrong with this way of looking, asked once the wait is over; "" for nothing."""
 
 
 class TcpProbe:
@@ -56,7 +56,7 @@ class TcpProbe:
         """Nothing is kept."""
 
     def advice(self) -> str:
-        """None: a port is a port."""
+        """No advice."""
         return ""
 
 
@@ -78,7 +78,7 @@ class HttpProbe:
             answer = self._client.request(Request("GET", self._target, timeout=patience))
         except LoadError as error:
             self._kind = error.kind
-            # What is left of a wait at its end may be too short for any answer: the look before it tells more.
+            # The last look may be too short for any answer: keep what the look before it found.
             if not self._got or error.kind != TIMEOUT or patience >= _TELLING_PATIENCE:
                 self._got = self._failure(error)
             return self._got
@@ -94,19 +94,19 @@ class HttpProbe:
         return f"there was no answer: {error.kind}"
 
     def close(self) -> None:
-        """A kept connection would stay with the service, two goroutines and their buffers."""
+        """Close the connection, which would cost the service two goroutines and their buffers."""
         self._client.close()
 
     def advice(self) -> str:
-        """Where the port speaks TLS, or another protocol than HTTP/1.1, what to write instead."""
+        """What to write if the port speaks TLS, or not HTTP/1.1."""
         host, port = self._parts.hostname, self._parts.port
         if self._parts.scheme != "http" or host is None or port is None:
             return ""
         if not _speaks_tls(host, port):
             return f"{IS_IT_HTTP} For gRPC wait with  ready: {{tcp: true}}" if hangs_up(self._kind) else ""
         return (
-            f"this port speaks TLS: write  ready: {{http: 'https://{self._parts.netloc}{self._target}'}}  where its "
-            "certificate is one that this machine trusts, or  ready: {tcp: true}"
+            f"this port speaks TLS: write  ready: {{http: 'https://{self._parts.netloc}{self._target}'}}  if this "
+            "machine trusts its certificate, or  ready: {tcp: true}"
         )
 
 
@@ -142,15 +142,15 @@ class LogProbe:
         """Nothing is kept."""
 
     def advice(self) -> str:
-        """None: a log is a log."""
+        """No advice."""
         return ""
 
 
 class OwnListener:
-    """A probe that also wants the port to be the service's own: a lost port race may look ready on a stranger's.
+    """A probe that also checks that the port is the service's own, and not that of another process.
 
-    A stranger is left to the search for who serves, which names it, after some patience: a service that has lost its
-    port dies meanwhile, and is started again on another.
+    After some patience another process is accepted here, and the search for the process that serves reports it. A
+    service that has lost its port dies meanwhile, and is started again on another.
     """
 
     def __init__(self, child: KeptChild, port: int | None, probe: Probe) -> None:
@@ -167,7 +167,7 @@ class OwnListener:
         now = time.monotonic()
         self._foreign_since = self._foreign_since or now
         believed = now - self._foreign_since >= _FOREIGN_LISTENER_PATIENCE
-        return "" if believed else f"it was another process that answered on {HOST}:{self._port}"
+        return "" if believed else f"another process answered on {HOST}:{self._port}"
 
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.25
@@ -177,9 +177,9 @@ _MOST_ADDRESSES = 8
 
 @dataclass(frozen=True)
 class NotReady:
-    """How a wait ended that was for nothing: the last state, what the last look got, and what else is known.
+    """How a wait ended without success: the last state, what the last look found, and what else is known.
 
-    circumstances: a line each, of a service that still lives.
+    circumstances: lines about a service that still lives.
     """
 
     state: ChildState
@@ -190,10 +190,10 @@ class NotReady:
 def wait_ready(
     child: KeptChild, ready: Ready, ports: Mapping[str, int], *, ours: str = "", follow: bool = False
 ) -> NotReady | None:
-    """Wait until ready and return None then; why it is not, when it died or time ran out.
+    """Wait until ready; returns None then, or why it is not ready.
 
-    ours: the path of the agent's own socket, which is no address of the service. follow: a child that ends with status
-    0 and leaves a process behind, as a daemon does, is waited for further.
+    ours: the path of the agent's socket, which is not an address of the service. follow: go on waiting if the child
+    ends with status 0 and leaves a process, as a daemon does.
     """
     deadline, look = time.monotonic() + ready.timeout, _FIRST_LOOK
     with contextlib.closing(_probe(child, ready, ports)) as probe:
@@ -211,7 +211,7 @@ def wait_ready(
             if is_left:
                 time.sleep(min(look, left))
             else:
-                child.wait(min(look, left))  # which its end cuts short
+                child.wait(min(look, left))  # returns early when the child ends
             look = min(look * 1.5, _LONGEST_LOOK)
 
 
@@ -240,7 +240,7 @@ def describe(ready: Ready, ports: Mapping[str, int]) -> str:
 
 
 def port_served(ready: Ready, ports: Mapping[str, int]) -> int | None:
-    """The port of this machine at which the service is reached; None where nothing names one."""
+    """The service's port on this machine; None if the settings name none."""
     asked = local_port(_url(ready, ports)) if ready.kind == "http" else None
     return ports.get(ready.port) if asked is None else asked
 
@@ -251,7 +251,7 @@ def _probe(child: KeptChild, ready: Ready, ports: Mapping[str, int]) -> Probe:
         return OwnListener(child, local_port(url), HttpProbe(url))
     if ready.kind == "tcp":
         return OwnListener(child, ports[ready.port], TcpProbe(ports[ready.port]))
-    # Where nothing is waited for the target is empty, and found in any log.
+    # If there is nothing to wait for, the target is empty, and any log matches.
     return LogProbe(child, ready.target)
 
 

@@ -1,7 +1,7 @@
-"""Finds the process to measure: the one that serves, which need not be the one that was started.
+"""Finds the process to measure: the one that serves, which may not be the one that was started.
 
-`go run`, a shell script and a daemon put another process to work; a stranger may have the port. All that asks the
-service for its heap asks who listens, so the kernel must be asked for the memory of that very process.
+`go run`, a shell script or a daemon starts another process; a stranger may have the port. The heap is that of the
+process that listens, so the kernel must be asked for the memory of that same process.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from pytest_gomem.observe import kernel
 from pytest_gomem.observe.sockets import answering, holders, listeners, socket_inodes
 from pytest_gomem.supervisor.client import KeptChild
 
-_PATIENCE = 0.5  # seconds for a port to be listened on, and for a fork to close what it has inherited
+_PATIENCE = 0.5  # seconds for a service to listen, and for a fork to close inherited sockets
 _LOOK = 0.02
 _MOST_NAMED = 3
 _LONGEST_COMMAND = 80
-_APART = 0.3  # seconds between the starts of two programs whose gctrace lines their clocks can tell apart
+_APART = 0.3  # seconds between two starts, from which on clocks tell gctrace lines apart
 
 
 @dataclass(frozen=True)
 class Serving:
-    """The process that is measured, and remarks on how that was found out.
+    """The process to measure, and notes on how it was found.
 
-    is_checked: whether it is known to be the one that answers. no_gctrace: why the gctrace lines of the common stderr
-    are not known to be its own, "" where they are.
+    is_checked: whether it is known to be the one that answers. no_gctrace: why the gctrace lines on the common stderr
+    may not be its own, "" if they are.
     """
 
     pid: int
@@ -54,7 +54,7 @@ def named(pid: int) -> str:
 
 
 def _shortened(words: Sequence[str]) -> str:
-    """The first words of a command. Whole ones, as they are: a secret in them that is cut or quoted is not known."""
+    """The first words of a command, whole and unquoted: a secret that is cut or quoted would not be hidden."""
     for count in range(len(words), 1, -1):
         shown = " ".join(words[:count]) + " ..." * (count < len(words))
         if len(shown) <= _LONGEST_COMMAND:
@@ -63,7 +63,7 @@ def _shortened(words: Sequence[str]) -> str:
 
 
 def program_of(pid: int, started: str) -> str:
-    """The path of what the process runs, by the name that it was started by where that is the same file."""
+    """The path of the process's program; the name it was started by, if that is the same file."""
     try:
         running = str(Path(f"/proc/{pid}/exe").readlink())
     except OSError:  # ended, another user's, or no Linux
@@ -72,26 +72,26 @@ def program_of(pid: int, started: str) -> str:
 
 
 def several(pids: Sequence[int]) -> str:
-    """Some processes as messages name them."""
+    """Several processes as messages name them."""
     more = f" and {len(pids) - _MOST_NAMED} more" if len(pids) > _MOST_NAMED else ""
     return ", ".join(map(named, pids[:_MOST_NAMED])) + more
 
 
 def left_behind(pids: Sequence[int]) -> str:
-    """What is to be said of a program that has ended while others of its family live on; "" where none does."""
+    """The message for a program that ended while processes of its family are still running; "" if none is."""
     if not pids:
         return ""
     return (
         f", and left {several(pids)} running: start the service in the foreground, or say  follow: true  to measure "
-        "the process that it leaves behind"
+        "the process that it leaves"
     )
 
 
 @dataclass(frozen=True)
 class _Look:
-    """Who holds what answers on one port: members of the family, and sockets that none of them holds.
+    """Who answers on one port: members of the family, and sockets that none of them holds.
 
-    hidden: members whose sockets may not be looked at. is_empty: no member lives.
+    hidden: members with sockets that we may not read. is_empty: no member lives.
     """
 
     owners: tuple[int, ...]
@@ -101,21 +101,21 @@ class _Look:
 
 
 class ServingSearch:
-    """Looks for the process of a family that serves. tree: the figures of all of them are summed.
+    """Finds the process of a family that serves. tree: the figures of all processes are summed.
 
-    ours: the path of the agent's own socket, which tells nothing of who serves.
+    ours: the path of the agent's socket, which does not count as serving.
     """
 
     def __init__(self, service: str, child: KeptChild, *, tree: bool, ours: str = "") -> None:
         self._service, self._child, self._tree, self._ours = service, child, tree, ours
 
     def find(self, port: int | None) -> Serving:
-        """Who listens on the port, or, where nobody does, who listens at all. Raises LaunchError.
+        """The process that listens on the port, or else the one that listens anywhere. Raises LaunchError.
 
-        port: the one of this machine that the service is reached at, if it has one.
+        port: the service's port on this machine, if it has one.
         """
         if sys.platform != "linux":
-            return self._unchecked("this system does not tell who holds a socket")
+            return self._unchecked("this system does not show who holds a socket")
         look = self._settled(port) if port is not None else None
         if look is not None and (look.owners or look.foreign):
             assert port is not None
@@ -135,14 +135,14 @@ class ServingSearch:
     def _by_port(self, port: int, look: _Look) -> Serving:
         if look.foreign:
             if look.hidden:
-                return self._unchecked(f"the sockets of {several(look.hidden)} may not be looked at")
+                return self._unchecked(f"the sockets of {several(look.hidden)} cannot be read")
             raise LaunchError(self._service, _stranger(port, look.foreign))
         return self._chosen(look.owners, f"listens on port {port}")
 
     def _by_any_listener(self) -> Serving:
         members = self._child.members()
         if hidden := [pid for pid in members if not may_look_at(pid)]:
-            return self._unchecked(f"the sockets of {several(hidden)} may not be looked at")
+            return self._unchecked(f"the sockets of {several(hidden)} cannot be read")
         found: dict[int, str] = {}
         for listener in listeners(members):
             for pid in listener.pids if listener.address != f"unix:{self._ours}" else ():
@@ -151,12 +151,14 @@ class ServingSearch:
             pids = (self._child.pid,) if self._child.pid in found else tuple(found)
             return self._chosen(pids, f"listens on {found[pids[0]]}")
         if self._child.pid not in members and len(members) == 1:
-            return Serving(members[0], (f"measured is {named(members[0])}: all that the started program has left",))
+            return Serving(
+                members[0], (f"{named(members[0])} is measured, the only process that the started program left",)
+            )
         return self._unchecked("it listens on no port and on no unix socket")
 
     def _chosen(self, pids: tuple[int, ...], why: str) -> Serving:
         if self._tree and (members := self._child.members()):
-            # The eldest, of whose descendants the sum is taken; a daemon that has left its parent may be it.
+            # The eldest, whose descendants are summed with it; it may be a daemon that has left its parent.
             pids = (members[0],)
         if len(pids) > 1:
             raise LaunchError(
@@ -168,22 +170,22 @@ class ServingSearch:
         if pid == self._child.pid:
             return Serving(pid)
         started = named(self._child.pid) if psutil.pid_exists(self._child.pid) else f"pid {self._child.pid}"
-        return Serving(pid, (f"measured is {named(pid)}, which {why}, and not {started}, which was started",))
+        return Serving(pid, (f"{named(pid)} is measured, because it {why}, and not {started}, which was started",))
 
     def _unchecked(self, why: str) -> Serving:
         pid = self._child.pid
-        return Serving(pid, (f"whether {named(pid)} is the process that serves was not checked: {why}",), False)
+        return Serving(pid, (f"it was not checked that {named(pid)} is the process that serves: {why}",), False)
 
 
 def no_gctrace(pid: int, members: Iterable[int], is_go: Callable[[int], bool]) -> str:
-    """Why gctrace lines cannot be told to be this process's and no other member's; "" where they can.
+    """Why gctrace lines may be another member's and not this process's; "" if they are its own.
 
     is_go: whether a process is a Go program, which prints such lines too.
     """
     for other in members:
         try:
             apart = kernel.started(pid) - kernel.started(other)
-        except OSError:  # one that has ended prints no more
+        except OSError:  # ended: it prints nothing more
             continue
         if other != pid and abs(apart) < _APART and is_go(other):
             return f"the gctrace of pid {pid} cannot be told from that of {named(other)}, which was started with it"
@@ -209,7 +211,7 @@ def _look(members: Iterable[int], port: int) -> _Look:
 
 
 def may_look_at(pid: int) -> bool:
-    """Whether its sockets may be looked at; what has ended has none."""
+    """Whether we may read its sockets; a process that has ended has none."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         try:
             socket_inodes(pid)
@@ -219,19 +221,19 @@ def may_look_at(pid: int) -> bool:
 
 
 def has_own_network(pid: int) -> bool:
-    """Whether its ports are known to be none of this machine's, as a container's are."""
+    """Whether the process is known to have a network of its own, as in a container."""
     return _network_of(pid) not in ("", _network_of(os.getpid()))
 
 
 def _network_of(pid: int) -> str:
-    """The network namespace of a process, "" where that is not told."""
+    """The network namespace of a process, "" if unknown."""
     with contextlib.suppress(OSError):
         return str(Path(f"/proc/{pid}/ns/net").readlink())
     return ""
 
 
 def who_answers(port: int) -> str:
-    """Who holds what answers on the port of this machine."""
+    """Who answers on the port of this machine."""
     return _who(answering(port))
 
 
@@ -242,16 +244,16 @@ def _who(sockets: Iterable[int]) -> str:
 
 def _stranger(port: int, foreign: Iterable[int]) -> str:
     return (
-        f"port {port} is held by {_who(foreign)}, which is no process of this service: what "
+        f"port {port} is held by {_who(foreign)}, which is not a process of this service: what "
         "answers there is not what would be measured. End it, or give the service a {port} of its own; what runs in a "
         "container, or behind a proxy, is measured by attach(pid)"
     )
 
 
 def holds_port(pids: Iterable[int], port: int) -> bool | None:
-    """Whether one of the processes holds what answers on the port of this machine; None where that is not told.
+    """Whether one of the processes answers on the port of this machine; None if that is not known.
 
-    It is not where one has a network of its own, as in a container: what forwards our port to it is another process.
+    It is not if one has a network of its own, as in a container: another process forwards our port to it.
     """
     pids = tuple(pids)
     if any(map(has_own_network, pids)):

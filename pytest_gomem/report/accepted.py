@@ -1,4 +1,4 @@
-"""Broken and accepted limits: those that a run broke, kept for `gomem accept`, and how accepted ones are shown."""
+"""Limits that a run broke, kept for `gomem accept`, and the lines about accepted ones."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ CACHE_FILE = Path(".pytest_cache/v") / CACHE_KEY
 
 @dataclass(frozen=True)
 class Broken:
-    """A limit that was broken: its kind, by which share of it (None of a limit of 0), and by how much in its unit.
+    """A broken limit: its kind, and the excess as a share of it (None for a limit of 0) and in its unit.
 
-    visible: the smallest change that could be told from noise there, in the same unit; 0 where that is unknown.
+    visible: the smallest change that stands out of the noise there, in the same unit; 0 if unknown.
     """
 
     nodeid: str
@@ -47,7 +47,7 @@ def is_broken(verdict: Verdict) -> bool:
 
 
 def broken_tests(run: RunRecord) -> list[str]:
-    """A line for each test that broke a limit, of what it broke alone."""
+    """A JSON line for each test that broke a limit, with only what it broke."""
     return [
         to_line(replace(test, windows=tuple(map(_bare, test.windows))))
         for test in run.tests
@@ -62,18 +62,18 @@ def _bare(window: WindowRecord) -> WindowRecord:
 
 
 def read_broken(path: Path = CACHE_FILE) -> tuple[TestRecord, ...]:
-    """The tests of the last run that broke limits; raises ConfigError where none are kept."""
+    """The tests of the last run that broke limits; raises ConfigError if none are kept."""
     try:
         return tuple(map(from_line, json.loads(path.read_bytes())))
     except OSError as error:
-        hint = "pytest keeps what it broke for this; else say --amount, or --report PATH of pytest --gomem-json=PATH"
+        hint = "run pytest first; or give --amount, or --report PATH of pytest --gomem-json=PATH"
         raise ConfigError(f"cannot be read: {error.strerror}", Place(str(path)), hint) from None
     except (RecursionError, TypeError, ValueError):
-        raise ConfigError("is not what pytest keeps there: run it again", Place(str(path))) from None
+        raise ConfigError("is not what pytest keeps there: run pytest again", Place(str(path))) from None
 
 
 def read_report(path: Path) -> tuple[TestRecord, ...]:
-    """The tests of a JSON report; raises ConfigError for a file that is none."""
+    """The tests of a JSON report; raises ConfigError for another file."""
     try:
         data = json.loads(path.read_bytes())
         return tuple(map(test_from_dict, data["tests"]))
@@ -92,7 +92,7 @@ def broken_limits(tests: tuple[TestRecord, ...]) -> Iterator[Broken]:
             for verdict in filter(is_broken, window.verdicts):
                 by = excess(replace(verdict, status=Status.FAIL))
                 if by is not None:
-                    # A limit on regressions is a ratio itself.
+                    # A limit on regressions is itself a ratio.
                     unit = UNITS.get(metric_unit(window, verdict.budget.metric), verdict.limit.unit)
                     yield Broken(
                         test.nodeid, metric_of(verdict), verdict.kind, *by, unit, verdict.smallest_visible or 0.0
@@ -100,13 +100,13 @@ def broken_limits(tests: tuple[TestRecord, ...]) -> Iterator[Broken]:
 
 
 def accepted_text(accepted: Accepted) -> str:
-    """Up to how much, until when, by whom and why."""
+    """How an acceptance is shown: up to how much, until when, by whom and why."""
     what = f"accepted up to {accepted.amount}" if accepted.amount else "muted"
     return printable(f"{what} until {accepted.expires} by {accepted.owner}: {accepted.reason}")
 
 
 def accepted_lines(tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
-    """A line for each limit that is broken and accepted; no line is wider than `width` cells."""
+    """A line for each limit that is broken and accepted, of at most `width` cells."""
     for test in tests:
         for window in test.windows:
             for verdict in window.verdicts:
@@ -117,7 +117,7 @@ def accepted_lines(tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
 
 
 def vanished_lines(vanished: Sequence[tuple[Acceptance, str]], width: int, strict: bool) -> Iterator[Line]:
-    """What is to be removed from gomem_accepted.yaml, and why."""
+    """Lines about entries to remove from gomem_accepted.yaml, and why."""
     for entry, why in vanished:
         end = "" if strict else "; an error under --gomem-strict"
         text = printable(f"{entry.place.file}:{entry.place.line}: {why}: remove the entry of '{entry.test}'{end}")

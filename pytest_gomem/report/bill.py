@@ -1,4 +1,4 @@
-"""The text of an RSS breakdown: its rows, largest first, where to look, and what lowers a broken figure."""
+"""The text of an RSS breakdown: its rows, largest first, where to look, and how to lower a broken figure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pytest_gomem.report.text import columns, percent, readings, wrapped
 from pytest_gomem.results.window_record import BillRecord, BillRow, WindowRecord
 from pytest_gomem.stats.decision import Status
 
-_TELLING = 0.05  # of RSS: less of a change says nothing
+_TELLING = 0.05  # of RSS: smaller changes mean nothing
 OPENING = "at the opening"
 IN_BASELINE = "in the baseline"
 
 
 def bill_record(bill: Bill, baseline: Bill | None = None, standing: str = "") -> BillRecord:
-    """What the reports tell of a bill; baseline: the bill it stands against. standing: what that is, in words."""
+    """A bill as reports show it. baseline: the bill to compare with. standing: what that is, in words."""
     before = {} if baseline is None else {row.name: row.bytes for row in baseline.rows}
     rows = tuple(
         BillRow(row.name, row.bytes, row.bytes / bill.rss if bill.rss else 0.0, before.get(row.name))
@@ -31,21 +31,21 @@ def bill_record(bill: Bill, baseline: Bill | None = None, standing: str = "") ->
 
 
 def window_bill_record(close: Bill, opening: Bill | None) -> BillRecord:
-    """The bill at a window's close, next to that of its opening where the two differ by enough to tell something."""
+    """The bill at a window's close, next to that of its opening if the two differ enough."""
     if opening is None or abs(close.rss - opening.rss) <= _TELLING * close.rss:
         return bill_record(close)
     return bill_record(close, opening, OPENING)
 
 
 def against(bill: BillRecord, base: BillRecord) -> BillRecord:
-    """The bill with the sentence that says what changed most since the base, where both have the same rows."""
+    """The bill, with a sentence on what changed most since the base if both have the same rows."""
     return replace(bill, sentence=sentence(_plain(bill), _plain(base)))
 
 
 def next_to_kept(bill: BillRecord, rounds: Iterable[Mapping[str, float]]) -> BillRecord:
-    """The bill next to that of a baseline's round in the middle, by RSS; as it is where its rounds lack a row.
+    """The bill next to that of the baseline's median round, by RSS; unchanged if the rounds lack a row.
 
-    rounds: what each measured, by metric. The medians of rows, of several rounds, would not sum to an RSS that was.
+    rounds: the figures of each, by metric. The rows of one round sum to its RSS; medians of each row would not.
     """
     found = (bill_of(figures, [row.name for row in bill.rows]) for figures in rounds)
     kept = sorted((one for one in found if one is not None), key=lambda one: one.rss)
@@ -59,26 +59,26 @@ def _plain(bill: BillRecord) -> Bill:
 def bill_lines(bill: BillRecord, width: int, base: BillRecord | None = None) -> Iterator[str]:
     """A title, the rows that are not 0 with their size and share, and the sentence in lines of at most `width`.
 
-    base: the bill of the other side of a comparison, whose sizes stand behind; without one those of the opening do.
+    base: the bill of the other side of a comparison, for a last column; without one, the opening's.
     """
     yield f"resident memory: {_size(bill.rss)}" + (f"; on the base side {_size(base.rss)}" if base else "")
     there = {row.name: row.bytes for row in base.rows} if base else _before(bill)
     words = "base {}" if base else f"{{}} {printable(bill.against)}"
     rows = sorted((row for row in bill.rows if row.bytes or there.get(row.name)), key=lambda row: -row.bytes)
     cells = [
-        (f"  {_title(row.name)}", _size(row.bytes), percent(row.share), _beside(row, there, words)) for row in rows
+        (f"  {_title(row.name)}", _size(row.bytes), percent(row.share), _other_size(row, there, words)) for row in rows
     ]
     yield from columns(cells, right=(1, 2), gap=3)
     yield from wrapped(printable(bill.sentence), width, "  ")
 
 
 def _before(bill: BillRecord) -> Mapping[str, int]:
-    """The rows of the bill that this one stands against, {} where it stands alone."""
+    """The rows of the bill to compare with, {} if there is none."""
     return {row.name: row.before for row in bill.rows if row.before is not None} if bill.against else {}
 
 
-def _beside(row: BillRow, there: Mapping[str, int], words: str) -> str:
-    """The row's size in the other bill, "" where that has no such row."""
+def _other_size(row: BillRow, there: Mapping[str, int], words: str) -> str:
+    """The row's size in the other bill, "" if that has no such row."""
     return words.replace("{}", _size(there[row.name])) if row.name in there else ""
 
 
@@ -87,7 +87,7 @@ def _size(size: int) -> str:
 
 
 def _title(name: str) -> str:
-    """A row that only another release knows, as a report may hold, keeps its name."""
+    """The row's title; a row of another release keeps its name."""
     return ROW_KINDS[name].title if name in ROW_KINDS else printable(name)
 
 
@@ -97,14 +97,14 @@ _MADE = frozenset(
 _REACHED = frozenset({"live_heap", "heap_objects", "inuse_space", "inuse_objects"})
 _RESIDENT = frozenset({"peak_rss", "end_rss", "start_rss", "peak_pss", "peak_heap", "heap_sys", "runtime_overhead"})
 _PEAKS = frozenset({"peak_rss", "peak_pss", "peak_heap"})
-_GONE = 0.8  # of a peak: with less resident at the close, the bill does not explain it
-_WORTH_SAYING = 1 << 20  # bytes of the live heap that are not resident: fewer need no words
+_GONE = 0.8  # of a peak: with less at the close, the bill does not explain it
+_WORTH_SAYING = 1 << 20  # bytes of the live heap that are not resident; fewer are not mentioned
 
 
 def with_advice(window: WindowRecord) -> WindowRecord:
-    """The window whose bill says what to do about the limits that broke, and where its live heap is.
+    """The window, with advice on its broken limits in its bill.
 
-    The bill speaks for itself where one of them is of what is resident; else the first limit is told of.
+    None is needed if a broken limit is of resident memory; else the advice is on the first limit.
     """
     if window.bill is None:
         return window
@@ -116,33 +116,33 @@ def with_advice(window: WindowRecord) -> WindowRecord:
 
 
 def _advice(broken: Verdict, bill: BillRecord) -> str:
-    """What lowers the figure; "" where that is what the bill itself says."""
+    """How to lower the figure; "" if the bill itself says so."""
     name, row = broken.budget.metric, broken.budget.metric.removeprefix("rss_")
     if name in _MADE:
         return (
-            f"The limit on {name} is of what was allocated, and this bill of what stayed: allocate less; the allocs "
-            "profile (alloc_space, alloc_objects) names who does."
+            f"The limit on {name} counts what was allocated, and this bill shows what stayed. Allocate less: the "
+            "allocs profile (alloc_space, alloc_objects) names the functions."
         )
     if name in _REACHED:
-        return f"The limit on {name} is of what is still reached: {advice_of('live_heap')}."
+        return f"The limit on {name} counts what is still reachable: {advice_of('live_heap')}."
     if name in ("goroutines", "stack_inuse"):
-        return f"The limit on {name} is of goroutines: {advice_of('stacks')}."
+        return f"The limit on {name} counts goroutines: {advice_of('stacks')}."
     if row != name and row in ROW_KINDS:
-        return f"The limit on {name} is of one row: {advice_of(row)}."
+        return f"The limit on {name} counts one row: {advice_of(row)}."
     if name not in _RESIDENT:
         return f"The limit on {name} is not of resident memory: no row of this bill explains it."
     if name in _PEAKS and broken.actual is not None and bill.rss < _GONE * broken.actual:
         return (
-            f"The peak of {format_value(broken.actual, BYTES)} was gone at the close, of which this bill is: the heap "
-            "profile of the peak (peak_profile: true, with the agent) names who made it."
+            f"The peak of {format_value(broken.actual, BYTES)} was gone at the close, when this bill was made: the "
+            "heap profile of the peak (peak_profile: true, with the agent) names its functions."
         )
     return ""
 
 
 def _untouched(window: WindowRecord) -> str:
-    """Why the bill's live heap is less than the metric; "" where it hardly is.
+    """Why the bill's live heap is less than the metric; "" if the two hardly differ.
 
-    Both are metrics of the same rounds; the bill is the last round's, which may have held less.
+    The metrics are of all rounds; the bill is the last round's, which may have held less.
     """
     counted, resident = (readings(window).get(name) for name in ("live_heap", "rss_live_heap"))
     if not isinstance(counted, Reading) or not isinstance(resident, Reading):

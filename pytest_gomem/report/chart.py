@@ -10,8 +10,8 @@ from math import ceil, floor, log10
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 76, 32, 76, 56
 
-# The two hues differ in lightness too, for eyes that tell red from blue badly. A viewer that knows no media queries
-# shows the light version, on a background of its own: text never stands on an unknown ground.
+# The two hues differ in lightness too, for people who see red and blue badly. A viewer without media queries
+# shows the light version, with its own background.
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #333 }
   .title { font-size: 16px; font-weight: 600 }
@@ -38,9 +38,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis shows, and what a figure is divided by to be printed on it.
+    """What an axis shows, and the divisor for the figures on it.
 
-    zero: it begins at 0, so that heights compare by eye; else near the lowest figure, so that small steps are seen.
+    zero: the axis begins at 0, so that heights compare by eye; else near the lowest figure, so that small steps show.
     step: the least distance of two ticks.
     """
 
@@ -79,7 +79,7 @@ def draw(
 ) -> str:
     """The SVG's text; the curves need at least one point each.
 
-    marks: dashed lines at these x. breaks: solid ones, across which figures do not compare.
+    marks: x of dashed lines. breaks: x of solid lines; figures on their two sides do not compare.
     """
     x = _scale([v / x_axis.divisor for c in curves for v in c.x], x_axis, LEFT, WIDTH - RIGHT)
     y = _scale([v / y_axis.divisor for c in curves for v in c.y], y_axis, HEIGHT - BOTTOM, TOP)
@@ -102,7 +102,7 @@ def draw(
 
 
 def _scale(values: Sequence[float], axis: Axis, start: float, end: float) -> Scale:
-    """Round ticks (1, 2 or 5 times a power of ten), six steps at most, the ends at or beyond all values."""
+    """A scale with round ticks (1, 2 or 5 times a power of ten), at most six steps, that holds all values."""
     least, most = min(0.0, *values) if axis.zero else min(values), max(values)
     raw = max(most - least, 1e-9 * max(abs(most), 1.0)) / 6
     power = 10.0 ** ceil(log10(raw) - 1)
@@ -128,7 +128,7 @@ def _frame(title: str, x: Scale, y: Scale, x_title: str, y_title: str) -> Iterat
 def _curve(curve: Curve, points: Sequence[tuple[float, float]]) -> Iterator[str]:
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     yield f'<polyline class="line {curve.style}" points="{line}"/>'
-    # The dot marks the end of the work, and is all there is to see of a curve with a single point.
+    # The dot marks the end of the work, and shows a curve of a single point.
     end_x, end_y = points[-1]
     yield f'<circle class="dot {curve.style}" cx="{end_x:.1f}" cy="{end_y:.1f}" r="3.5"/>'
 

@@ -1,4 +1,4 @@
-"""The table of a comparison: test, metric, base, now, change and verdict, and what was not compared."""
+"""The table of a comparison: test, metric, base, now, change and verdict; then what was not compared."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ class _Row(NamedTuple):
 def sides_lines(
     run_tests: Sequence[TestRecord], width: int, *, hides_same: bool = False, verbose: bool = True
 ) -> Iterator[Line]:
-    """A line for each metric that was compared, those that are worse first of their test; nothing without a comparison.
+    """A line for each compared metric, the worse ones of each test first; nothing without a comparison.
 
-    hides_same: what has not moved is counted, and not listed, nor is what was not compared and nobody asked for.
-    verbose: why something was not compared is told whole of each window; else in one line of all that have the reason.
+    hides_same: metrics that did not change, or that nobody asked for and were not compared, are counted, not listed.
+    verbose: each window has its full reason for what was not compared; else one line lists all with that reason.
     No line is wider than `width` cells.
     """
     entries = [
@@ -100,7 +100,7 @@ def sides_lines(
 
 
 def _go_versions(windows: Sequence[WindowRecord], width: int) -> Iterator[str]:
-    """Sides of different Go releases differ in more than the code: that comes before any figure."""
+    """A line if the sides were built by different Go releases: then more than the code differs."""
     pairs = dict.fromkeys((window.base.build.go_version, window.build.go_version) for window in windows if window.base)
     for base, new in pairs:
         if base and new and base != new:
@@ -115,7 +115,7 @@ def _rows(name: str, window: WindowRecord) -> list[_Row]:
 
 
 def _is_calm(verdict: Verdict) -> bool:
-    """Whether it asks for nothing: what has not moved, and what could not be compared and nobody asked for."""
+    """Whether it needs no attention: it did not change, or nobody asked for it and it was not compared."""
     is_unasked = verdict.budget.scope == BY_DEFAULT
     return verdict.status is Status.PASS or (verdict.status is Status.NO_BASELINE and is_unasked)
 
@@ -145,7 +145,7 @@ def _spelled(names: Collection[str], room: int) -> dict[str, str]:
 
 
 def _uncompared(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iterator[str]:
-    """Why windows were not compared, and which: another Go, say, is the same reason for all of them."""
+    """Why windows were not compared, and which; all windows with one reason share a line."""
     names: dict[str, list[str]] = {}
     for name, window in entries:
         if window.no_base:
@@ -158,7 +158,7 @@ def _uncompared(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iter
 
 
 def _doubts(rows: Sequence[_Row], width: int, *, verbose: bool) -> Iterator[str]:
-    """Why something is too noisy to tell, and what would help; why something was not compared."""
+    """Why a metric is too noisy to tell, with what would help, or was not compared."""
     alike: dict[str, list[_Row]] = {}
     for row in rows:
         if row.verdict.status is Status.NO_BASELINE and not verbose:
@@ -201,7 +201,7 @@ def _cells(row: _Row) -> tuple[str, ...]:
 
 
 def _change_text(base: float | None, change: float | None, unit: str) -> str:
-    """As a share of the base; in the metric's unit where that is 0."""
+    """The change as a share of the base; in the metric's unit if that is 0."""
     if base is None or change is None:
         return "-"
     if base:
@@ -210,14 +210,14 @@ def _change_text(base: float | None, change: float | None, unit: str) -> str:
 
 
 def uncompared_line(run_tests: Sequence[TestRecord]) -> Iterator[Line]:
-    """How many windows were to be compared and were not, for a run that shows no table; nothing where none was."""
+    """A line on how many windows should have been compared and were not, for a run without a table."""
     windows = [window for test in run_tests for window in test.windows]
     if lost := ", ".join(filter(None, [_lost(windows), _unjudged(windows)])):
-        yield f"gomem: {lost}; without -q the reasons are shown, and with --gomem-strict they fail the tests", "yellow"
+        yield f"gomem: {lost}; run without -q to see why; --gomem-strict fails their tests", "yellow"
 
 
 def _unjudged(windows: Sequence[WindowRecord]) -> str:
-    """How many limits on regressions somebody set and nothing can answer, though the window is compared."""
+    """How many declared limits on regressions cannot be judged, though the window is compared."""
     asked = (v for w in windows if w.base for v in w.verdicts if v.kind == REGRESSION and v.budget.scope != BY_DEFAULT)
     count = sum(verdict.status is Status.NO_BASELINE for verdict in asked)
     return f"{count} limit{'s' * (count > 1)} on regressions cannot be judged" if count else ""

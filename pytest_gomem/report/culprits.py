@@ -1,4 +1,4 @@
-"""The text of culprits: a line for each, what they explain together, and the story of the first."""
+"""The text of culprits: a line for each, what they explain together, and the causes of the first."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.printable import printable
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, wrapped
 
-COMPARED = "compared with the base"  # before what a comparison says, where a limit of its metric is broken too
+COMPARED = "compared with the base"  # in front of a comparison's culprits, if a limit of the metric is broken too
 _WIDEST_PLACE = 30
 _OF_THE_LINE = ("escape", "inlining", "module", "git")  # causes that differ from one culprit to the next
 
 
 def summary(findings: Findings) -> str:
-    """What the culprits explain together, "3 of 212 functions, 91% of the growth", or why nobody is named."""
+    """What the culprits explain together, "3 of 212 functions, 91% of the growth", or why there are none."""
     if findings.nothing:
         return findings.nothing
     functions = "function" if findings.functions == 1 else "functions"
@@ -43,9 +43,9 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
 
 
 def first_culprit(culprits: Sequence[Culprit], metric: str, *, is_between: bool) -> str:
-    """The function and line that did most, such as "main.fill (cache.go:48)"; "" where nobody is named.
+    """The function and line of the largest part, such as "main.fill (cache.go:48)"; "" if there is none.
 
-    is_between: of what a comparison says, not a limit.
+    is_between: from a comparison, not from a limit.
     """
     alike = (culprit for culprit in culprits if (culprit.metric, culprit.is_between) == (metric, is_between))
     named = next(alike, None)
@@ -88,7 +88,7 @@ def _share(share: float, culprit: Culprit) -> str:
 
 
 def _story(culprit: Culprit) -> str:
-    """What the first culprit does, and who had it do so."""
+    """What the first culprit does, why, and what called it."""
     called = ", ".join(f"{caller.function} ({_place(caller)})" for caller in culprit.callers)
     clauses = [culprit.reason, *(cause.text for cause in culprit.causes), *([f"called by {called}"] if called else [])]
     return f"{culprit.function} {'; '.join(clauses)}"

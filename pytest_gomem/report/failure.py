@@ -1,4 +1,4 @@
-"""The text of a failed window: which limits broke, by how much, when, under which settings."""
+"""The text of a failed window: which limits broke, by how much, when, and under which settings."""
 
 from __future__ import annotations
 
@@ -79,11 +79,10 @@ KEY_METRICS = (
 
 
 def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
-    """One line that says what broke first and who did most of it, and the whole account to act on.
+    """A headline, with what broke first and its first culprit, and the whole text.
 
-    Broken limits come first, then warnings, culprits, settings, key metrics, loads, the bill, notes, artifacts, the
-    log's end.
-    A window without a broken limit (its process died, say) is told by its first note.
+    Broken limits come first, then warnings, culprits, settings, key metrics, loads, the bill, notes, artifacts and the
+    end of the log. Without a broken limit, as when the process died, the headline is the first note.
     """
     broken = [verdict for verdict in window.verdicts if verdict.status in FAILING]
     warned = [v for v in window.verdicts if v.status is Status.WARN and not _is_broken(v, broken)]
@@ -104,7 +103,7 @@ def failure_text(window: WindowRecord, nodeid: str) -> tuple[str, str]:
 
 
 def _is_broken(warned: Verdict, broken: Sequence[Verdict]) -> bool:
-    """Whether the metric's limit itself is broken, so that its warning level says nothing more."""
+    """Whether the metric's limit is broken too, which makes its warning pointless."""
     return any(warned.budget == verdict.budget for verdict in broken)
 
 
@@ -118,9 +117,9 @@ def _headline(window: WindowRecord, broken: Sequence[Verdict]) -> str:
 
 
 def _culprit(window: WindowRecord, broken: Sequence[Verdict]) -> str:
-    """Who did most of what broke first, "" where the culprits are not its alone.
+    """The first culprit of what broke first; "" if the culprits are not only its own.
 
-    Profiles are of the whole window, and not of a phase; of several functions whose limits broke they name all in one.
+    Profiles are of the whole window, not of a phase. If limits of several functions broke, their culprits are joined.
     """
     first, is_between = broken[0], broken[0].kind == REGRESSION
     alike = [verdict for verdict in broken if verdict.budget.metric == first.budget.metric]
@@ -131,7 +130,7 @@ def _culprit(window: WindowRecord, broken: Sequence[Verdict]) -> str:
 
 
 def _judged(verdicts: Sequence[Verdict]) -> str:
-    """How many of the limits that the user declared broke, and how many of the metrics that are compared unasked."""
+    """How many of the user's limits broke, and how many of the metrics compared by default."""
     declared = [verdict.status in FAILING for verdict in verdicts if verdict.budget.scope != BY_DEFAULT]
     unasked = [verdict.status in FAILING for verdict in verdicts if verdict.budget.scope == BY_DEFAULT]
     parts = [f"{sum(declared)} of {len(declared)} limits broken"] if declared else []
@@ -148,14 +147,14 @@ def _title(window: WindowRecord, nodeid: str) -> str:
 
 
 def _go_versions(window: WindowRecord) -> Iterator[str]:
-    """Sides of different Go releases differ in more than the code: that comes before any verdict."""
+    """A line if the sides were built by different Go releases: then more than the code differs."""
     base, now = window.base.build.go_version if window.base else "", window.build.go_version
     if base and now and base != now:
         yield printable(f"  the two sides were built by different Go versions: {base}, and now {now}")
 
 
 def _statement(verdict: Verdict) -> str:
-    """The verdict's own words, which name the metric, the limit as written and how far it is missed."""
+    """The verdict in one sentence: metric, limit as written, and by how much it is missed."""
     if not verdict.reason:
         return f"{budget_name(verdict)} misses its limit of {limit_text(verdict)}"
     name, reason = budget_name(verdict), printable(verdict.reason)
@@ -185,7 +184,7 @@ def _verdict_lines(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
 def _visible_text(verdict: Verdict, window: WindowRecord) -> str:
     unit = metric_unit(window, verdict.budget.metric, verdict.limit.unit.name)
     least = value_text(verdict.smallest_visible or 0.0, unit)
-    return f"a change of {least} or more is told from noise 19 times in 20"
+    return f"a change of {least} or more is found 19 times in 20"
 
 
 def _declared(verdict: Verdict) -> str:
@@ -195,12 +194,12 @@ def _declared(verdict: Verdict) -> str:
 
 
 def _has_moment(verdict: Verdict) -> bool:
-    """Whether the verdict is about the peak whose moment the window knows: that of the whole window."""
+    """Whether the verdict is about the peak of the whole window, the only one with a known moment."""
     return verdict.budget.metric in _PEAKS and verdict.actual is not None and not verdict.budget.phase
 
 
 def _peak_text(moment: PeakMoment, duration: float) -> str:
-    """When the peak came, as narrow as the samples tell, and what stood there before."""
+    """When the peak came, as exactly as the samples show, and where it started from."""
     earliest, latest = f"{moment.earliest:.2f} s", f"{moment.latest:.2f} s"
     when = f"at {latest}" if earliest == latest else f"between {earliest} and {latest}"
     floor = f"; it stood at {format_value(moment.floor, BYTES)} at the start" if moment.floor else ""
@@ -220,7 +219,7 @@ def _settings_lines(requested: Mapping[str, str], effective: Mapping[str, str]) 
 
 
 def _same_setting(asked: str, found: str) -> bool:
-    """Whether two spellings mean one value, as 1GiB and 1073741824 do; words after a comma are not part of it."""
+    """Whether two spellings mean one value, as 1GiB and 1073741824 do; words after a comma are ignored."""
     found = found.partition(",")[0]
     try:
         return asked == found or parse_quantity(asked, BYTES).value == parse_quantity(found, BYTES).value

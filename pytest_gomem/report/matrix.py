@@ -1,4 +1,4 @@
-"""The comparison of GC settings: a table per test, and what its extremes trade."""
+"""The comparison of GC settings: a table per test, and what the extremes cost and save."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from pytest_gomem.results.keys import ran_to_its_end
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 
-# The most telling first: where the terminal is narrow, columns are dropped from the end.
+# The most important first: on a narrow terminal, columns are dropped from the end.
 METRICS = ("gc_cycles", "peak_rss", "gc_cpu", "live_heap", "gc_pause_max", "throughput", "latency_p99")
 _HIGHER_IS_BETTER = frozenset({"throughput"})
 _OF_THE_BUILD = frozenset({"goexperiment", "pgo", "tags"})
-_SAME_PEAK = (900e3, 0.018)  # bytes and share: six sigmas of what is known of peak_rss before anything runs
+_SAME_PEAK = (900e3, 0.018)  # bytes and share: six sigmas of the prior of peak_rss
 _SAME_WORK = 1.02  # ops that differ by no more than this count as the same work
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One combination of settings. `complete`: its body ran to the end, so that its figures are of the whole work."""
+    """One combination of settings. complete: its body ran to its end, so its figures are of the whole work."""
 
     settings: Mapping[str, str]
     ops: int | None
@@ -44,9 +44,9 @@ class _Row:
 
 
 def matrix_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
-    """For each test that ran under two or more combinations of GC settings: a table and one sentence on its figures.
+    """A table and a sentence for each test that ran under two or more combinations of GC settings.
 
-    A "*" marks the best of a column, and all that print the same. No line is wider than `width` cells.
+    A "*" marks the best of a column, and all that look the same. No line is wider than `width` cells.
     """
     for title, rows in _groups(run_tests).items():
         if len(rows) > 1:
@@ -58,7 +58,7 @@ def matrix_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
 
 
 def _groups(run_tests: Sequence[TestRecord]) -> dict[str, list[_Row]]:
-    """Rows by what they have in common; of a combination that ran again (a rerun) the last counts."""
+    """Rows by test; if a combination ran again (a rerun), the last run counts."""
     groups: dict[str, dict[tuple[tuple[str, str], ...], _Row]] = {}
     for test in run_tests:
         for label, window in zip(window_labels(test), test.windows, strict=True):
@@ -116,7 +116,7 @@ def _cells(row: _Row, settings: Sequence[str], best: Mapping[str, str]) -> list[
 
 
 def _best(rows: Sequence[_Row], name: str) -> str:
-    """The best of a column as it is printed; "" where there is nothing to choose from."""
+    """The best of a column as it is printed; "" if all are the same."""
     known = [row for row in rows if row.complete and name in row.values]
     if len({row.texts[name] for row in known}) < 2:
         return ""
@@ -136,12 +136,12 @@ def _remarks(rows: Sequence[_Row]) -> Iterator[str]:
 
 
 def _trade(rows: Sequence[_Row]) -> str:
-    """What the leanest combination costs against the one with the fewest cycles, from their figures; "" if unknown."""
+    """What the combination with the smallest peak costs, compared with the one of fewest cycles; "" if unknown."""
     known = [row for row in rows if min(row.values.get("gc_cycles", -1), row.values.get("peak_rss", -1)) >= 0]
     if len(known) < 2:
         return ""
     if _is_alike(known):
-        return "their GC cycles and peak RSS differ by no more than those of equal settings may"
+        return "their GC cycles and peak RSS differ no more than those of equal settings can"
     lean = min(known, key=lambda row: (row.values["peak_rss"], row.values["gc_cycles"]))
     calm = min(known, key=lambda row: (row.values["gc_cycles"], row.values["peak_rss"]))
     if lean is calm:
@@ -157,7 +157,7 @@ def _trade(rows: Sequence[_Row]) -> str:
 
 
 def _is_alike(rows: Sequence[_Row]) -> bool:
-    """Whether nothing tells the extremes from two runs under the same settings."""
+    """Whether the extremes differ no more than two runs under the same settings."""
     (least, most), (low, high) = (
         (min(found), max(found)) for found in ([row.values[name] for row in rows] for name in ("gc_cycles", "peak_rss"))
     )

@@ -1,4 +1,4 @@
-"""The listing of `pytest --gomem-metrics`: each metric's unit, direction, noise, sources and meaning."""
+"""The list of `pytest --gomem-metrics`: each metric's unit, direction, noise, sources and meaning."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _INDENT = " " * 6
 
 
 def metric_lines(metrics: Sequence[Metric], width: int = 100) -> Iterator[str]:
-    """A table per group, groups in the order of their first metric; meaning and sources stand below each.
+    """A table per group, in the order of their first metrics; meaning and sources follow each metric.
 
-    Lines are at most `width` wide, as long as the names themselves fit.
+    Lines are at most `width` wide, if the names fit.
     """
     order = list(dict.fromkeys(metric.group for metric in metrics))
     ordered = sorted(metrics, key=lambda metric: order.index(metric.group))

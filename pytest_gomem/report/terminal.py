@@ -1,4 +1,4 @@
-"""The run's summary table: a line per window with its key metrics, its tightest limit and what is left of it."""
+"""The run's summary table: a line per window, with its key metrics, its tightest limit and the room left."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue, WindowRecord
 from pytest_gomem.stats.decision import Status
 
-# The most telling first: where the terminal is narrow, columns are dropped from the end.
+# The most important first: on a narrow terminal, columns are dropped from the end.
 _METRICS = {
     "peak_rss": "peak RSS",
     "live_heap": "live heap",
@@ -48,7 +48,7 @@ _METRICS = {
     "gc_cpu": "GC CPU",
     "goroutines": "goroutines",
 }
-_FEWEST_CELLS = 12  # of a name, however narrow the terminal
+_FEWEST_CELLS = 12  # of a name, on the narrowest terminal
 _URGENCY = {Status.FAIL: 0, Status.UNAVAILABLE: 1, Status.WARN: 2}
 _STYLES: dict[Status, Style] = {
     Status.FAIL: "red",
@@ -70,7 +70,7 @@ _TOTALS = {
 
 @dataclass
 class _Footnotes:
-    """Distinct reasons, numbered in the order of their first use; such that differ in ports and pids alone are one."""
+    """Distinct reasons, numbered by first use; those that differ only in ports and pids are one."""
 
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -81,7 +81,7 @@ class _Footnotes:
         return f"[{list(self.reasons).index(alike) + 1}]"
 
     def lines(self, width: int, *, whole: bool) -> Iterator[Line]:
-        """A line for each reason, with as much of it as fits; whole: all of it."""
+        """A line for each reason, cut to fit; whole: in full."""
         for number, reason in enumerate(self.reasons.values(), 1):
             label = f"  [{number}] "
             lines = wrapped(reason, width, label) if whole else [clip_end(label + reason, width)]
@@ -103,7 +103,7 @@ class _Entry:
 
     @property
     def names(self) -> list[str]:
-        """The id in ever shorter spellings, each with the label."""
+        """The id in shorter and shorter spellings, each with the label."""
         return [name + self.suffix for name in short_names(self.nodeid)]
 
 
@@ -130,10 +130,10 @@ def _among(names: Collection[str], metrics: Sequence[MetricValue]) -> tuple[Metr
 
 
 def summary_lines(run_tests: Sequence[TestRecord], width: int, *, verbose: bool = False) -> Iterator[Line]:
-    """The table with its footnotes and totals: no line wider than `width` cells, no line at all without windows.
+    """The table with its footnotes and totals, in lines of at most `width` cells; nothing without windows.
 
-    An unavailable metric is "-" with the number of the footnote that gives the reason. Columns of metrics whose limits
-    broke are the last to be dropped. Verbose: reasons are not cut to a line, and columns without room are named.
+    An unavailable metric is "-" with the number of the footnote that gives the reason. Columns of metrics with broken
+    limits are dropped last. verbose: reasons are not cut, and dropped columns are named.
     """
     entries = [
         entry
@@ -156,7 +156,7 @@ def summary_lines(run_tests: Sequence[TestRecord], width: int, *, verbose: bool 
 
 
 def _with_phases(entry: _Entry) -> Iterator[_Entry]:
-    """The window, and each of its phases as one, each with its own verdicts."""
+    """The window and each of its phases, with their own verdicts."""
     window = entry.window
     names = {phase.name for phase in window.phases}
     yield replace(
@@ -165,7 +165,7 @@ def _with_phases(entry: _Entry) -> Iterator[_Entry]:
     for phase in (phase for phase in window.phases if phase.metrics):
         verdicts = tuple(v for v in window.verdicts if v.budget.phase == phase.name)
         label = f"{entry.label} / {phase.name}" if entry.label else phase.name
-        # phases stay, for it is there that a verdict on one finds its reading
+        # phases stay: a verdict on one finds its reading there
         yield replace(
             entry, label=label, window=replace(window, metrics=phase.metrics, verdicts=verdicts), is_phase=True
         )
@@ -174,9 +174,9 @@ def _with_phases(entry: _Entry) -> Iterator[_Entry]:
 def _fitting(
     entries: Sequence[_Entry], wanted: Sequence[str], broken: Collection[str], width: int
 ) -> tuple[Sequence[str], _Footnotes, list[Line]]:
-    """As many of the wanted columns as leave the names a quarter of the width; only what is shown gets a footnote.
+    """As many of the wanted columns as leave the names a quarter of the width; only shown reasons get a footnote.
 
-    Those of what is broken go last, and the names take less for them.
+    Columns of broken limits are dropped last, and the names get less room for them.
     """
     longest = max(display_width(entry.names[-1]) for entry in entries)
     first_kept = sorted(wanted, key=lambda name: name not in broken)
@@ -213,7 +213,7 @@ def _cells(window: WindowRecord, names: Sequence[str], notes: _Footnotes, budget
 
 
 def _limit_cell(verdict: Verdict, width: int) -> str:
-    """The metric's name whole: of two that are cut, one could be taken for the other. Only a glob gives way."""
+    """The limit's metric, never cut, since cut names could be confused; only a glob is."""
     name, limit = budget_name(verdict), limit_text(verdict)
     if verdict.budget.function:
         name = clip_end(name, max(width - display_width(limit) - 1, _FEWEST_CELLS))
@@ -231,7 +231,7 @@ def _figure(metric: MetricValue | None, notes: _Footnotes) -> str:
 
 
 def _tightest(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """The verdict to act on first: broken by most, then unmeasured, then past its warning, then with least left."""
+    """The verdict to act on first: broken by most, unmeasured, past its warning, or with least room left."""
     return min(verdicts, key=_tightness, default=None)
 
 
@@ -258,7 +258,7 @@ def _standing(verdict: Verdict) -> str:
 
 
 def _excess(verdict: Verdict, actual: float) -> str:
-    """As a share of the limit; in its unit where it is 0, for of nothing there is no share."""
+    """The excess as a share of the limit; in its unit if the limit is 0."""
     over = known(verdict.over)
     return value_text(abs(actual - verdict.limit.value), verdict.limit.unit.name) if over is None else percent(over)
 
@@ -271,7 +271,9 @@ def _style(window: WindowRecord) -> Style:
 def _totals(entries: Sequence[_Entry]) -> str:
     tests = len({entry.nodeid for entry in entries})
     every = (verdict for entry in entries for verdict in entry.window.verdicts)
-    verdicts = [verdict for verdict in every if verdict.budget.scope != BY_DEFAULT]  # its own table counts the others
+    verdicts = [
+        verdict for verdict in every if verdict.budget.scope != BY_DEFAULT
+    ]  # the others are counted in their own table
     count = Counter("accepted" if verdict.accepted else _TOTALS[verdict.status] for verdict in verdicts)
     judged = ", ".join(f"{count[words]} {words}" for words in (*_TOTALS.values(), "accepted") if count[words])
     number = sum(not entry.is_phase for entry in entries)

@@ -1,4 +1,4 @@
-"""How the reports lay text out: values, percentages, display width, shortening, aligned columns, window labels."""
+"""Text layout for the reports: values, percentages, display width, shortening, columns, window labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OF_ONE_PROCESS = re.compile(r"(?<=:)[0-9]{2,5}\b|(?<=\bpid )[0-9]+|(?<=\bproces
 
 
 def finite(result: Reading | Unavailable) -> Reading | Unavailable:
-    """The result itself, or Unavailable with the reason in place of an infinite or not-a-number reading."""
+    """The result; Unavailable, with the reason, for an infinite or not-a-number reading."""
     if isinstance(result, Unavailable):
         return result if result.reason else Unavailable("no reason was given")
     if math.isfinite(result.value):
@@ -36,7 +36,7 @@ def finite(result: Reading | Unavailable) -> Reading | Unavailable:
 
 
 def known(value: float | None) -> float | None:
-    """The value itself, None where it is infinite or not a number."""
+    """The value; None if it is infinite or not a number."""
     return value if value is not None and math.isfinite(value) else None
 
 
@@ -46,21 +46,21 @@ def readings(window: WindowRecord) -> dict[str, Reading | Unavailable]:
 
 
 def judged_reading(window: WindowRecord, verdict: Verdict) -> Reading | Unavailable | None:
-    """What a verdict judged: the metric of the window, or of the phase that its budget is on."""
+    """The reading that a verdict judged, of the window or of its budget's phase."""
     phases = {phase.name: phase.metrics for phase in window.phases}
     metrics = phases.get(verdict.budget.phase, ()) if verdict.budget.phase else window.metrics
     return next((finite(metric.result) for metric in metrics if metric.name == verdict.budget.metric), None)
 
 
 def value_text(value: float, unit: str) -> str:
-    """A value with its unit, in the prefixes of quantity.format_value; a unit unknown there is printed as it is."""
+    """A value with its unit, by units.format_value; an unknown unit is printed as it is."""
     if not math.isfinite(value):
         return str(value)
     return format_value(value, UNITS[unit]) if unit in UNITS else f"{value:.4g} {unit}"
 
 
 def percent(ratio: float) -> str:
-    """The size of a ratio in as few digits as tell something: 12%, 8%, 2.5%, <0.1%."""
+    """The size of a ratio in few digits: 12%, 8%, 2.5%, <0.1%."""
     points = abs(ratio) * 100
     if 0 < points < 0.05:
         return "<0.1%"
@@ -68,19 +68,19 @@ def percent(ratio: float) -> str:
 
 
 def budget_name(verdict: Verdict) -> str:
-    """The metric a verdict is about, with the function glob where the budget has one: alloc_space[main.encode*]."""
+    """The metric of a verdict, with the budget's function glob if it has one: alloc_space[main.encode*]."""
     return printable(metric_of(verdict))
 
 
 def metric_unit(window: WindowRecord, metric: str, unknown: str = "") -> str:
-    """The unit of a metric of the window, or of what functions hold or make."""
+    """The unit of a metric of the window, or of a figure of functions."""
     known = {measured.name: measured.unit for measured in window.metrics}
     per_function = unit_of(metric, {}) if metric in PER_FUNCTION else None
     return known.get(metric, per_function.name if per_function else unknown)
 
 
 def limit_text(verdict: Verdict) -> str:
-    """The limit as its author wrote it, with its kind unless it is a ceiling: 1.8GB, >= 24h, warn 60MiB."""
+    """The limit as written, with its kind unless it is a ceiling: 1.8GB, >= 24h, warn 60MiB."""
     written = printable(verdict.limit.written).lstrip("<>= ")
     word = {"max": "", "min": ">="}.get(verdict.kind, verdict.kind)
     return f"{word} {written}".lstrip()
@@ -104,7 +104,7 @@ def pad(text: str, width: int, right: bool = False) -> str:
 
 
 def clip(text: str, width: int) -> str:
-    """The text in at most `width` cells; what had to go is cut from the middle, where names differ least."""
+    """The text in at most `width` cells, cut in the middle, where names differ least."""
     if display_width(text) <= width:
         return text
     room = max(width - 3, 0)
@@ -113,7 +113,7 @@ def clip(text: str, width: int) -> str:
 
 
 def clip_end(text: str, width: int) -> str:
-    """The text in at most `width` cells; what had to go is cut from its end."""
+    """The text in at most `width` cells, cut at its end."""
     return text if display_width(text) <= width else (_head(text, max(width - 3, 0)) + "...")[: max(width, 0)]
 
 
@@ -126,8 +126,8 @@ def _head(text: str, cells: int) -> str:
 
 
 def short_names(nodeid: str) -> tuple[str, ...]:
-    """The test's id in ever shorter spellings: whole, without folders, without the file, the function alone."""
-    # A "/" or "::" among the parameters parts nothing.
+    """The test's id, shorter and shorter: whole, without folders, without the file, the function alone."""
+    # A "/" or "::" in the parameters is not a separator.
     path, bracket, params = nodeid.partition("[")
     file, _, names = path.partition("::")
     base = file.rpartition("/")[2]
@@ -136,14 +136,14 @@ def short_names(nodeid: str) -> tuple[str, ...]:
 
 
 def short_name(names: Sequence[str], width: int) -> str:
-    """The first of these ever shorter names that fits in `width` cells; the last one, cut, when none does."""
+    """The first of these names, from long to short, that fits in `width` cells; else the last one, cut."""
     return next((name for name in names if display_width(name) <= width), clip(names[-1], width))
 
 
 def alike_names(names: Sequence[Sequence[str]], width: int) -> list[str]:
-    """One of each of these ever shorter names: all in the longest spelling in which each fits in `width` cells.
+    """One spelling for each of these names: the longest in which all fit in `width` cells.
 
-    A mixture would look like a difference between them. Where the shortest does not fit either, it is cut.
+    Mixed spellings would look like a difference. If the shortest does not fit either, it is cut.
     """
     spellings = zip(*names, strict=True)
     fitting = next((spelled for spelled in spellings if all(display_width(name) <= width for name in spelled)), None)
@@ -151,13 +151,13 @@ def alike_names(names: Sequence[Sequence[str]], width: int) -> list[str]:
 
 
 def wrapped(text: str, width: int, label: str = "") -> list[str]:
-    """The text, behind its label, as lines of at most `width` cells, broken between words."""
+    """The label and the text as lines of at most `width` cells, broken between words."""
     lines = textwrap.wrap(printable(text), max(width, 1), initial_indent=label, subsequent_indent=" " * len(label))
     return [clip(line, width) for line in lines]
 
 
 def without_process(text: str) -> str:
-    """The text without ports and pids, in which the same reason differs between processes."""
+    """The text without ports and pids, which differ between processes for the same reason."""
     return _OF_ONE_PROCESS.sub("", text)
 
 

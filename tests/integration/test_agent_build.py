@@ -156,7 +156,7 @@ def test_reasons(tmp_path):
     (source / "lib" / "lib.go").write_text("package lib\n")
     assert "matches 3 packages: name one" in reason("./...", source, tmp_path)
     assert "./lib is package lib, not main" in reason("./lib", source, tmp_path)
-    assert "./none is no package that builds" in reason("./none", source, tmp_path)
+    assert "./none does not build" in reason("./none", source, tmp_path)
     assert "main.go is a file" in reason("main.go", source, tmp_path)
     for options in (["-overlay=mine.json"], ["-overlay", "mine.json"], ["--overlay=mine.json"]):
         assert "-overlay of its own" in reason(".", source, tmp_path, *options)
@@ -164,7 +164,7 @@ def test_reasons(tmp_path):
     assert "no agent for windows" in reason(".", source, tmp_path, GOOS="windows")
     assert "module cache" in reason(".", source, tmp_path, GOMODCACHE=str(tmp_path))
     (source / AGENT_FILE).write_text("package main\n")
-    assert "the name is taken" in reason(".", source, tmp_path)
+    assert "the agent needs that name" in reason(".", source, tmp_path)
 
 
 def test_a_go_that_does_not_run_is_a_reason(tmp_path):

@@ -64,7 +64,7 @@ class TestWrappers:
         pid = int(get(launched, "/pid"))
         assert launched.serving.pid == pid != launched.child.pid
         assert launched.binary.module.path == "example.com/programs"
-        assert launched.serving.notes[0].startswith(f"measured is pid {pid} ({programs['chaos']}")
+        assert launched.serving.notes[0].startswith(f"pid {pid} ({programs['chaos']}")
         assert f"and not pid {launched.child.pid} (sh -c" in launched.serving.notes[0].replace("/usr/bin/", "")
         before = launched.child.log()[1]
         get(launched, "/keep?mb=40")
@@ -76,7 +76,9 @@ class TestWrappers:
         assert (process.pid, process.no_gctrace, process.ending()) == (pid, "", None)
         os.kill(pid, 9)
         until(process.ending)
-        assert process.ending_words().startswith("ended (its exit status went to its own parent); what had started it ")
+        assert process.ending_words().startswith(
+            "ended (its exit status is known only to its parent); what had started it "
+        )
 
     def test_two_go_programs_that_start_together(self, chaos, until):
         """Where lines of two cannot be told apart, gctrace is unavailable; a panic below is still told."""
@@ -87,7 +89,7 @@ class TestWrappers:
         with pytest.raises(Exception, match="/panic"):
             get(launched, "/panic")
         until(process.ending)
-        assert process.ending_words().startswith("panicked: boom (its exit status went to its own parent)")
+        assert process.ending_words().startswith("panicked: boom (its exit status is known only to its parent)")
 
 
 class TestDaemons:
@@ -142,7 +144,7 @@ class TestStrangers:
     def test_who_answers_is_named(self, chaos):
         """A service that lives beside a stranger on its port is not taken for what answers there."""
         with Stranger() as stranger:
-            told = rf"port {stranger.port} is held by pid {os.getpid()} \(.*, which is no process of this service"
+            told = rf"port {stranger.port} is held by pid {os.getpid()} \(.*, which is not a process of this service"
             with pytest.raises(LaunchError, match=told):
                 chaos("idle", ready={"http": f"http://127.0.0.1:{stranger.port}/"})
 
@@ -219,7 +221,7 @@ class TestUnchecked:
         """Without a port nobody can be asked: that is said, and is no failure."""
         serving = chaos("idle").serving
         assert not serving.is_checked
-        assert "was not checked: it listens on no port and on no unix socket" in serving.notes[0]
+        assert "is the process that serves: it listens on no port and on no unix socket" in serving.notes[0]
 
     def test_sockets_that_may_not_be_looked_at(self, chaos, monkeypatch):
         """Another user's process is measured as far as it can be, and said to be unchecked."""

@@ -149,12 +149,21 @@ def test_the_baselines_bill_is_that_of_one_round():
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
-        (verdict("allocs_per_op", "3/op", 60.0), "of what was allocated, and this bill of what stayed: allocate less"),
-        (verdict("total_alloc", "1MB", 60e6, phase="upload"), "of what was allocated, and this bill of what stayed"),
-        (verdict("live_heap", "1MB", 91.3e6), "of what is still reached: look in the code: release what it still"),
-        (verdict("goroutines", "3", 60.0), "of goroutines: look in the code: end goroutines"),
+        (
+            verdict("allocs_per_op", "3/op", 60.0),
+            "counts what was allocated, and this bill shows what stayed. Allocate less",
+        ),
+        (
+            verdict("total_alloc", "1MB", 60e6, phase="upload"),
+            "counts what was allocated, and this bill shows what stayed",
+        ),
+        (
+            verdict("live_heap", "1MB", 91.3e6),
+            "counts what is still reachable: look in the code: release what it still",
+        ),
+        (verdict("goroutines", "3", 60.0), "counts goroutines: look in the code: end goroutines"),
         (verdict("gc_pause_p99", "1ms", 0.5), "is not of resident memory: no row of this bill explains it"),
-        (verdict("peak_rss", "50MB", 255e6), "The peak of 255 MB was gone at the close, of which this bill is"),
+        (verdict("peak_rss", "50MB", 255e6), "The peak of 255 MB was gone at the close, when this bill was made"),
         (verdict("peak_rss", "50MB", 101e6), "The largest part of RSS is live heap"),
         (verdict("end_rss", "50MB", 255e6), "The largest part of RSS is live heap"),
     ],

@@ -186,4 +186,4 @@ def test_functions_stand_in_the_table_with_glob_and_unit():
     ]
     told = failure_text(record, "test_a")[1]
     assert f"  FAIL  {reason}\n" in told
-    assert "a change of 600 kB or more is told from noise 19 times in 20" in told
+    assert "a change of 600 kB or more is found 19 times in 20" in told
