@@ -40,7 +40,7 @@ class _Pair:
     is_doubtful: it grew by a guess at which lines are alike, and not where another guess is made.
     """
 
-    new: Line
+    head: Line
     base: Line | None
     is_doubtful: bool = False
 
@@ -50,16 +50,16 @@ class _Pair:
 
     @property
     def change(self) -> int:
-        return self.new.after - self.before
+        return self.head.after - self.before
 
     @property
     def sigma(self) -> float:
-        return math.hypot(self.new.sigma, self.base.sigma if self.base else 0.0)
+        return math.hypot(self.head.sigma, self.base.sigma if self.base else 0.0)
 
 
 def culprits_between(
     metric: str,
-    new: Profile,
+    head: Profile,
     base: Profile,
     module: GoModule,
     *,
@@ -68,36 +68,36 @@ def culprits_between(
 ) -> Findings:
     """The lines that hold, or made, more on the head than chance makes any line, and 1% of what the first does.
 
-    metric: a key of SAMPLE_OF. new, base: profiles of the same work. module: the user's own, on the head.
+    metric: a key of SAMPLE_OF. head, base: profiles of the same work. module: the user's own, on the head.
     there: where the base is, in words: "on the base side".
     base may be compact: a line that it lacks may have had as much there as it says that it left out.
     counts: whether the samples of a profile's stack are looked at, such as those of a budget's functions.
     Raises ProfileError when one of the two is no heap profile.
     """
     sample_type = SAMPLE_OF[metric]
-    found = [lines(profile, None, sample_type, module, counts) for profile in (new, base)]
+    found = [lines(profile, None, sample_type, module, counts) for profile in (head, base)]
     unknown = left_out(base, sample_type)
     pairs = list(_pairs(*found))
     enough = _sigmas(len(pairs))
     grown = sorted(
         (pair for pair in pairs if pair.change > (0 if pair.base else unknown)),
-        key=lambda pair: (-pair.change, pair.new.site),
+        key=lambda pair: (-pair.change, pair.head.site),
     )
     growth = sum(pair.change for pair in grown)
     told = (pair for pair in grown if not pair.is_doubtful)
     sure = [pair for pair in told if pair.change - (0 if pair.base else unknown) >= enough * pair.sigma]
     named = [pair for pair in sure if pair.change >= LEAST * sure[0].change][:MOST_NAMED]
     culprits = tuple(_culprit(metric, pair, growth, there) for pair in named)
-    functions = len({pair.new.site.function for pair in grown})
+    functions = len({pair.head.site.function for pair in grown})
     nothing = ""
     if not culprits:
-        nothing = _nothing(sample_type, new, functions, growth, there) + _beyond(sample_type, unknown, there)
+        nothing = _nothing(sample_type, head, functions, growth, there) + _beyond(sample_type, unknown, there)
     return Findings(metric, culprits, functions, growth, nothing)
 
 
-def _pairs(new: Iterable[Line], base: Iterable[Line]) -> Iterator[_Pair]:
+def _pairs(head: Iterable[Line], base: Iterable[Line]) -> Iterator[_Pair]:
     before = _by_function(base)
-    for function, found in _by_function(new).items():
+    for function, found in _by_function(head).items():
         there = before.get(function, [])
         pairs = list(_matched(found, there))
         for pair in pairs:
@@ -105,7 +105,7 @@ def _pairs(new: Iterable[Line], base: Iterable[Line]) -> Iterator[_Pair]:
             yield replace(pair, is_doubtful=is_new and _is_guessed(pair, pairs, there))
 
 
-def _is_guessed(new: _Pair, pairs: Sequence[_Pair], base: Sequence[Line]) -> bool:
+def _is_guessed(one: _Pair, pairs: Sequence[_Pair], base: Sequence[Line]) -> bool:
     """Whether a line that has no like may have one, or what another line of its function made before.
 
     As where that line had no sample, was split, or has moved; not where all lines of the function together grew.
@@ -114,8 +114,8 @@ def _is_guessed(new: _Pair, pairs: Sequence[_Pair], base: Sequence[Line]) -> boo
     doubt = SIGMAS * math.hypot(*(pair.sigma for pair in pairs))
     if not base or growth > doubt:
         return False
-    alike = (_Pair(new.new, line) for line in base)
-    return growth + doubt < new.change or any(abs(pair.change) <= SIGMAS * pair.sigma for pair in alike)
+    alike = (_Pair(one.head, line) for line in base)
+    return growth + doubt < one.change or any(abs(pair.change) <= SIGMAS * pair.sigma for pair in alike)
 
 
 def _sigmas(looked_at: int) -> float:
@@ -130,38 +130,38 @@ def _by_function(found: Iterable[Line]) -> dict[str, list[Line]]:
     return functions
 
 
-def _matched(new: Sequence[Line], base: Sequence[Line]) -> Iterator[_Pair]:
+def _matched(head: Sequence[Line], base: Sequence[Line]) -> Iterator[_Pair]:
     """Lines of one function in order, each with its like: the alignment of least total difference."""
-    # costs[i][j]: of the first i new and the first j base lines.
-    costs = [[0.0] * (len(base) + 1) for _ in range(len(new) + 1)]
-    for i in range(len(new) + 1):
+    # costs[i][j]: of the first i lines of the head and the first j of the base.
+    costs = [[0.0] * (len(base) + 1) for _ in range(len(head) + 1)]
+    for i in range(len(head) + 1):
         for j in range(len(base) + 1):
             if i or j:
-                costs[i][j] = min(cost for cost, _, _ in _steps(costs, new, base, i, j))
+                costs[i][j] = min(cost for cost, _, _ in _steps(costs, head, base, i, j))
     found: list[_Pair] = []
-    i, j = len(new), len(base)
+    i, j = len(head), len(base)
     while i:
-        _, before_i, before_j = min(_steps(costs, new, base, i, j))
+        _, before_i, before_j = min(_steps(costs, head, base, i, j))
         if before_i < i:
-            found.append(_Pair(new[i - 1], base[j - 1] if before_j < j else None))
+            found.append(_Pair(head[i - 1], base[j - 1] if before_j < j else None))
         i, j = before_i, before_j
     yield from reversed(found)
 
 
 def _steps(
-    costs: Sequence[Sequence[float]], new: Sequence[Line], base: Sequence[Line], i: int, j: int
+    costs: Sequence[Sequence[float]], head: Sequence[Line], base: Sequence[Line], i: int, j: int
 ) -> Iterator[tuple[float, int, int]]:
     """The ways to have come to (i, j), each with its total cost: a match, a line that is new, one that is gone."""
     if i and j:
-        yield costs[i - 1][j - 1] + _MISMATCH * abs(new[i - 1].after - base[j - 1].after), i - 1, j - 1
+        yield costs[i - 1][j - 1] + _MISMATCH * abs(head[i - 1].after - base[j - 1].after), i - 1, j - 1
     if i:
-        yield costs[i - 1][j] + abs(new[i - 1].after), i - 1, j
+        yield costs[i - 1][j] + abs(head[i - 1].after), i - 1, j
     if j:
         yield costs[i][j - 1] + abs(base[j - 1].after), i, j - 1
 
 
 def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
-    line = pair.new
+    line = pair.head
     amount = amount_text(pair.change, line.sample_type)
     verb = "allocates" if counts_made(line.sample_type) else "holds"
     return Culprit(
@@ -179,9 +179,9 @@ def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
     )
 
 
-def _nothing(sample_type: str, new: Profile, functions: int, growth: int, there: str) -> str:
-    every = f"one sample in {format_value(new.period, BYTES)}"
-    rate = next((rate for rate in _FINER if new.period > rate), None)
+def _nothing(sample_type: str, head: Profile, functions: int, growth: int, there: str) -> str:
+    every = f"one sample in {format_value(head.period, BYTES)}"
+    rate = next((rate for rate in _FINER if head.period > rate), None)
     finer = f"; profile_rate: {rate} on the service in gomem.yaml takes more samples" if rate else ""
     if not functions:
         return f"no line holds or makes more than {there}, as far as two profiles tell that take {every}{finer}"

@@ -103,27 +103,27 @@ def parse_notes(text: str) -> Notes:
     return Notes(tuple(escapes), frozenset(inlined), not_inlined)
 
 
-def explain(site: Site, new: Notes, base: Notes | None = None) -> Iterator[Cause]:
+def explain(site: Site, head: Notes, base: Notes | None = None) -> Iterator[Cause]:
     """What the notes say of a line; with those of an earlier build, what is new in it.
 
     Lines move from build to build: an escape is the same where the function and the value's own words are, or where
     its size alone is another.
     """
     function = short_function(site.function)
-    escapes = new.at(site.file, site.line)[:_MOST_ESCAPES]
+    escapes = head.at(site.file, site.line)[:_MOST_ESCAPES]
     for escape in escapes:
-        now = "now " if base and not _was_there(escape, new, base) else ""
+        now = "now " if base and not _was_there(escape, head, base) else ""
         does = "makes its larger arrays on the heap" if escape.value == "append" else "escapes to the heap"
         yield Cause("escape", f"{_shown(escape.value)} {now}{does}{_since(escape)}")
-    why = new.not_inlined.get(function)
+    why = head.not_inlined.get(function)
     if why and base and function in base.inlined:
         yield Cause("inlining", f"{function} is no longer inlined: {why}")
     elif why and any(_final(escape).does == "return" for escape in escapes):
         yield Cause("inlining", f"{function} cannot be inlined into its caller: {why}")
 
 
-def _was_there(escape: Escape, new: Notes, base: Notes) -> bool:
-    before, now = ([(e.function, e.value) for e in notes.escapes] for notes in (base, new))
+def _was_there(escape: Escape, head: Notes, base: Notes) -> bool:
+    before, now = ([(e.function, e.value) for e in notes.escapes] for notes in (base, head))
     gone = {(function, _sizeless(value)) for function, value in before if (function, value) not in now}
     return (escape.function, escape.value) in before or (escape.function, _sizeless(escape.value)) in gone
 
@@ -195,14 +195,14 @@ def _shown(expression: str) -> str:
     return f"`{expression}`"
 
 
-def module_changes(functions: Iterable[str], new: BinaryInfo, base: BinaryInfo) -> list[Cause]:
-    """For each function whose module has another version in `new` than in `base`, or is not in one of them.
+def module_changes(functions: Iterable[str], head: BinaryInfo, base: BinaryInfo) -> list[Cause]:
+    """For each function whose module has another version in `head` than in `base`, or is not in one of them.
 
     functions: as profiles name them. The standard library is a module too: its version is that of Go.
     """
-    modules = (dict(new.modules), dict(base.modules))
+    modules = (dict(head.modules), dict(base.modules))
     paths = dict.fromkeys(_module_of(package_of(function), modules) for function in functions)
-    return [cause for path in paths if (cause := _change(path, modules, new, base))]
+    return [cause for path in paths if (cause := _change(path, modules, head, base))]
 
 
 def _module_of(package: str, modules: Iterable[Mapping[str, str]]) -> str:
@@ -212,10 +212,10 @@ def _module_of(package: str, modules: Iterable[Mapping[str, str]]) -> str:
 
 
 def _change(
-    path: str, modules: tuple[Mapping[str, str], Mapping[str, str]], new: BinaryInfo, base: BinaryInfo
+    path: str, modules: tuple[Mapping[str, str], Mapping[str, str]], head: BinaryInfo, base: BinaryInfo
 ) -> Cause | None:
     if not path:
-        now, before, name = new.go_version, base.go_version, "Go"
+        now, before, name = head.go_version, base.go_version, "Go"
     else:
         now, before, name = modules[0].get(path, ""), modules[1].get(path, ""), path
     if now == before:

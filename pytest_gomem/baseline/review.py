@@ -111,7 +111,7 @@ def _compared(
         if metric is not None and name in tolerances and name in kept.metrics and name not in old:
             is_asked = name not in PRIMARY
             found = compare(metric, kept.metrics[name], values, tolerances[name], ops=now.ops, is_asked=is_asked)
-            if found.base is not None and found.new is not None:
+            if found.base is not None and found.head is not None:
                 yield metric, found
 
 
@@ -126,7 +126,7 @@ def _goes_with_the_machine(metric: Metric) -> bool:
 
 
 def _line(metric: Metric, found: Comparison) -> str:
-    old, new = (format_value(value or 0.0, metric.unit) for value in (found.base, found.new))
+    old, new = (format_value(value or 0.0, metric.unit) for value in (found.base, found.head))
     return f"{metric.name} {old} -> {new}, {change_text(found)}"
 
 

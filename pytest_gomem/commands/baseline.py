@@ -212,9 +212,9 @@ def _metric_changes(old: Snapshot, new: Snapshot, metrics: Registry) -> Lines:
                 yield f"{metric.name} is not comparable: its definition has changed"
                 continue
             found = compare(metric, old.metrics[metric.name], new.metrics[metric.name], 0.0, ops=new.ops)
-            if found.status in (Status.FAIL, Status.IMPROVED) and found.base is not None and found.new is not None:
+            if found.status in (Status.FAIL, Status.IMPROVED) and found.base is not None and found.head is not None:
                 has_changed = True
-                texts = [format_value(value, metric.unit) for value in (found.base, found.new)]
+                texts = [format_value(value, metric.unit) for value in (found.base, found.head)]
                 yield f"{metric.name} {' -> '.join(texts)}, {change_text(found)}"
     if not has_changed:
         yield "no metric changed by more than its scatter"

@@ -30,13 +30,13 @@ class Reasons:
         self._notes: dict[tuple[Path, str], Notes | str] = {}
 
     def explained(
-        self, culprits: Iterable[Culprit], new: Built, base: Built | None = None
+        self, culprits: Iterable[Culprit], head: Built, base: Built | None = None
     ) -> tuple[tuple[Culprit, ...], tuple[str, ...]]:
         """The culprits with their causes, and notes on what could not be asked.
 
         base: the other side of a comparison, whose sources must still be there: then it is told what is new.
         """
-        asked = _Asked(self, new, base, time.monotonic() + self._seconds)
+        asked = _Asked(self, head, base, time.monotonic() + self._seconds)
         found = tuple(replace(one, causes=(*one.causes, *asked.causes(one))) for one in culprits)
         return found, tuple(dict.fromkeys(asked.troubles))
 
@@ -60,7 +60,7 @@ class _Asked:
     """One window's questions, all of them before the deadline."""
 
     reasons: Reasons
-    new: Built
+    head: Built
     base: Built | None
     deadline: float
 
@@ -76,10 +76,10 @@ class _Asked:
         return self._known[site]
 
     def _compiler(self, site: Site) -> Iterator[Cause]:
-        if self.new.source.build is None:
+        if self.head.source.build is None:
             return
         package = package_of(site.function)
-        notes = self.reasons.notes(self.new, package, self._left())
+        notes = self.reasons.notes(self.head, package, self._left())
         before = self.reasons.notes(self.base, package, self._left()) if self.base and self._has_sources() else None
         self.troubles += [trouble for trouble in (notes, before) if isinstance(trouble, str)]
         if isinstance(notes, Notes):
@@ -92,7 +92,7 @@ class _Asked:
     def _modules(self, culprit: Culprit) -> list[Cause]:
         if self.base is None:
             return []
-        return module_changes([culprit.leaf or culprit.function, culprit.function], self.new.info, self.base.info)
+        return module_changes([culprit.leaf or culprit.function, culprit.function], self.head.info, self.base.info)
 
     def _git(self, site: Site) -> Iterator[Cause]:
         file = self._file(site)
@@ -107,15 +107,15 @@ class _Asked:
 
     def _file(self, site: Site) -> Path | None:
         """The source of a line: relative to the module, or, of package main, to the folder of that package."""
-        build = self.new.source.build
+        build = self.head.source.build
         if build is None or not site.file:
             return None
-        cwd, package = locate(build.package, self.new.source.base_dir)
+        cwd, package = locate(build.package, self.head.source.base_dir)
         candidates = (cwd / site.file, cwd / package / site.file)
         found = next((path for path in candidates if path.is_file()), None)
         if found is None and says(build.flags):
             # -trimpath names a replaced module by its path and version: only Go knows in which folder that lies.
-            folder = package_folder(self.new.source, package_of(site.function), self._left())
+            folder = package_folder(self.head.source, package_of(site.function), self._left())
             found = folder / posixpath.basename(site.file) if folder is not None else None
         return found if found is not None and found.is_file() else None
 

@@ -81,9 +81,9 @@ def closing_heap(measurement: Measurement) -> Profile:
     return required(profile)
 
 
-def no_peaks(new: Profile | Unavailable, base: Profile | Unavailable) -> str:
+def no_peaks(head: Profile | Unavailable, base: Profile | Unavailable) -> str:
     """Which side kept no profile of its peak, and why."""
-    sides = {"the head": new, "the base side": base}
+    sides = {"the head": head, "the base side": base}
     reasons = {side: reason for side, peak in sides.items() if (reason := reason_of(peak))}
     if len(reasons) == len(sides) and len(set(reasons.values())) == 1:
         return f"neither side kept one of its peak: {reasons['the head']}"

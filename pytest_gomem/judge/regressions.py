@@ -29,7 +29,7 @@ def regression_verdicts(
     budgets: Iterable[Budget],
     metrics: Mapping[str, Metric],
     base: Sequence[Figures],
-    new: Sequence[Figures],
+    head: Sequence[Figures],
     *,
     against: str,
     ops: int | None = None,
@@ -43,7 +43,7 @@ def regression_verdicts(
 ) -> tuple[Verdict, ...]:
     """The verdict of each figure that is compared: those with a `regression` limit, and by default PRIMARY.
 
-    base, new: the rounds of either side. against: what the base is, for the words: "origin/main (1a2b3c)".
+    base, head: the rounds of either side. against: what the base is, for the words: "origin/main (1a2b3c)".
     base_grows, enough: see `compare`. missing: why the head has no figure of a metric; one counts as measured on a
     side if every round has it. lone: why more rounds of the head would tell no more, "" where they would.
     not_comparable: the metrics whose figures do not compare, each with the reason: shown, and failing nothing.
@@ -53,9 +53,9 @@ def regression_verdicts(
     what a budget asked for, or any under `strict`, is UNAVAILABLE if the head did not measure it, which fails.
     """
     asked = {figure_of(budget): budget for budget in budgets if budget.regression is not None}
-    metrics = {**metrics, **_of_functions(asked, [*base, *new])}
+    metrics = {**metrics, **_of_functions(asked, [*base, *head])}
     compared = partial(compare, ops=ops, base_grows=base_grows, enough=enough)
-    sides = _Sides(base, new, against, compared, missing, not_comparable, left_out, strict, lone)
+    sides = _Sides(base, head, against, compared, missing, not_comparable, left_out, strict, lone)
     judged = sides.judged(asked, metrics)
     family = [metrics[name] for name in judged if name not in {*not_comparable, *left_out}]
     return tuple(
@@ -72,7 +72,7 @@ class _Sides:
     """
 
     base: Sequence[Figures]
-    new: Sequence[Figures]
+    head: Sequence[Figures]
     against: str
     compared: Callable[..., Comparison]
     missing: Mapping[str, str]
@@ -87,19 +87,19 @@ class _Sides:
         return {name: budget for name, budget in chosen.items() if name in asked or self._is_told(name)}
 
     def _is_told(self, name: str) -> bool:
-        is_measured = any(in_every_round(name, side) for side in (self.base, self.new))
+        is_measured = any(in_every_round(name, side) for side in (self.base, self.head))
         return name in self.not_comparable or (is_measured and name not in self.left_out)
 
     def verdict(self, name: str, metric: Metric, budget: Budget, decisions: int, *, is_asked: bool) -> Verdict:
         """decisions: see `compare`. is_asked: a budget asks for it."""
-        before, now = in_every_round(name, self.base), in_every_round(name, self.new)
+        before, now = in_every_round(name, self.base), in_every_round(name, self.head)
         if name in self.not_comparable and name not in self.missing:
             return _incomparable(budget, now, f"is not comparable: {self.not_comparable[name]}")
         if now and name in self.left_out:
             return _incomparable(budget, now, f"cannot be judged: {self.left_out[name]}", fails=self.strict)
-        tolerance, clock = _limit(budget).value, by_clock(name, self.base, self.new)
+        tolerance, clock = _limit(budget).value, by_clock(name, self.base, self.head)
         found = self.compared(metric, before, now, tolerance, decisions=decisions, is_asked=is_asked, by_clock=clock)
-        if found.new is None:
+        if found.head is None:
             return _unmeasured(found, budget, self.missing.get(name, _NOT_ALWAYS), fails=self.strict or is_asked)
         return verdict_of(_doubted(found, metric, budget, self.lone), metric, budget, self.against)
 
@@ -146,7 +146,7 @@ def verdict_of(found: Comparison, metric: Metric, budget: Budget, against: str) 
         budget,
         _limit(budget),
         REGRESSION,
-        found.new,
+        found.head,
         status,
         over=over,
         reason=_words(found, metric, against, status),
@@ -174,12 +174,12 @@ def _unmeasured(found: Comparison, budget: Budget, why: str, *, fails: bool) -> 
     )
 
 
-def _incomparable(budget: Budget, new: Sequence[float], why: str, *, fails: bool = False) -> Verdict:
+def _incomparable(budget: Budget, head: Sequence[float], why: str, *, fails: bool = False) -> Verdict:
     return Verdict(
         budget,
         _limit(budget),
         REGRESSION,
-        median(new) if new else None,
+        median(head) if head else None,
         Status.UNAVAILABLE if fails else Status.NO_BASELINE,
         reason=f"{budget.metric} {why}",
     )
@@ -206,18 +206,18 @@ def _needed(found: Comparison) -> str:
 
 def _change(found: Comparison, metric: Metric, against: str) -> str:
     assert found.base is not None
-    assert found.new is not None
+    assert found.head is not None
     assert found.change is not None
-    base, new = format_value(found.base, metric.unit), format_value(found.new, metric.unit)
+    base, head = format_value(found.base, metric.unit), format_value(found.head, metric.unit)
     share = f" ({found.ratio:+.2%})" if found.ratio is not None else ""
     worse = (found.change > 0) == (metric.better is Better.LOWER)
     size = format_value(abs(found.change), metric.unit)
-    return f"{found.metric} is {size}{share} {'worse' if worse else 'better'} than at {against}: {base} -> {new}"
+    return f"{found.metric} is {size}{share} {'worse' if worse else 'better'} than at {against}: {base} -> {head}"
 
 
 def _rounds(found: Comparison) -> str:
-    base, new = found.rounds
-    rounds = f"{new} rounds of each side" if base == new else f"{new} rounds against {base}"
+    base, head = found.rounds
+    rounds = f"{head} rounds of each side" if base == head else f"{head} rounds against {base}"
     return rounds + (f", 95% sure of {interval}" if (interval := interval_text(found.base, found.interval)) else "")
 
 

@@ -31,15 +31,15 @@ def seconds_of(rounds: _Rounds) -> tuple[float, ...]:
     return found if len(found) == len(rounds) else ()
 
 
-def by_clock(metric: str, base: _Rounds, new: _Rounds) -> float:
+def by_clock(metric: str, base: _Rounds, head: _Rounds) -> float:
     """What the longer windows of the head allocated by the clock, in the metric's unit; 0 where nobody knows.
 
     Per second no more than all that the base allocated: what is beyond is new there, or work that was left over, and
     not the clock's. One round that stalled makes the windows no longer than their medians are.
     """
     told_by, is_per_op = _TOLD_BY.get(metric, ("", False))
-    rates = [one[told_by] for one in new if told_by in one]
-    before, now = _lengths(base, is_per_op), _lengths(new, is_per_op)
+    rates = [one[told_by] for one in head if told_by in one]
+    before, now = _lengths(base, is_per_op), _lengths(head, is_per_op)
     if not rates or not before or not now:
         return 0.0
     longer = max(min(middle(now) - middle(before) for middle in (fmean, median)), 0.0)
@@ -57,9 +57,9 @@ def made_by_clock(excused: float, own: float, least: float, unit: Unit) -> str:
     return f"some {made} of it the service makes by itself in windows that took so much longer, by the clock"
 
 
-def took_longer(base: _Rounds, new: _Rounds) -> bool:
+def took_longer(base: _Rounds, head: _Rounds) -> bool:
     """Whether the windows of the head took longer, so that the clock may explain what they allocated more."""
-    before, now = seconds_of(base), seconds_of(new)
+    before, now = seconds_of(base), seconds_of(head)
     return bool(before and now) and median(now) > median(before)
 
 

@@ -60,7 +60,7 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """How one metric's rounds compare; base and new are medians, change = new - base, all in the metric's unit.
+    """How one metric's rounds compare; base and head are medians, change = head - base, all in the metric's unit.
 
     interval: of the change, 95%. rounds: of the base and of the head. rounds_needed: of the head, to tell what
     these cannot, and base_needed of the base; None where they can, or where 50 could not. threshold: what a change of
@@ -74,7 +74,7 @@ class Comparison:
     metric: str
     status: Status
     base: float | None
-    new: float | None
+    head: float | None
     change: float | None
     interval: tuple[float, float] | None
     rounds: tuple[int, int]
@@ -96,7 +96,7 @@ class Comparison:
 def compare(
     metric: Metric,
     base: Sequence[float],
-    new: Sequence[float],
+    head: Sequence[float],
     tolerance: float,
     *,
     ops: int | None = None,
@@ -106,15 +106,15 @@ def compare(
     enough: int = ENOUGH,
     by_clock: float = 0.0,
 ) -> Comparison:
-    """Whether `new` is worse than `base` by more than the tolerance and by more than the scatter of their rounds.
+    """Whether `head` is worse than `base` by more than the tolerance and by more than the scatter of their rounds.
 
     ops: operations of a round, over which scatter of the whole window spreads. decisions: how many share the error
     rate, see `decisions_of`. base_grows: more rounds may be run of the base too. is_asked: somebody set the tolerance,
     so that what is beyond it and within the prior's scatter is 'noisy'; else it passes. enough: rounds to fail by.
     by_clock: of a worsening, what the service made by itself because the windows took longer: it counts for nothing.
     """
-    case = _Case(metric, base, new, tolerance, ops, base_grows, is_asked, enough, by_clock)
-    if not new:
+    case = _Case(metric, base, head, tolerance, ops, base_grows, is_asked, enough, by_clock)
+    if not head:
         return case.outcome(Status.UNAVAILABLE, reason="there are no figures of the head")
     if not base:
         return case.outcome(Status.NO_BASELINE, reason="there is nothing to compare with")
@@ -138,7 +138,7 @@ class _Case:
 
     metric: Metric
     base: Sequence[float]
-    new: Sequence[float]
+    head: Sequence[float]
     tolerance: float
     ops: int | None
     base_grows: bool
@@ -148,30 +148,30 @@ class _Case:
 
     @property
     def counts(self) -> tuple[int, int]:
-        return len(self.base), len(self.new)
+        return len(self.base), len(self.head)
 
     @cached_property
     def base_median(self) -> float:
         return median(self.base)
 
     @cached_property
-    def new_median(self) -> float:
-        return median(self.new)
+    def head_median(self) -> float:
+        return median(self.head)
 
     @property
     def at_most(self) -> tuple[int, int]:
         """The rounds of both sides that a run would take before this metric fails."""
-        base, new = (max(count, self.enough) for count in self.counts)
-        return base if self.base_grows else len(self.base), new
+        base, head = (max(count, self.enough) for count in self.counts)
+        return base if self.base_grows else len(self.base), head
 
     @property
     def change(self) -> float:
-        return self.new_median - self.base_median
+        return self.head_median - self.base_median
 
     @property
     def sure_change(self) -> float:
         """The lesser of the changes of median and mean; 0 where they disagree in their direction."""
-        of_means = math.fsum(self.new) / len(self.new) - math.fsum(self.base) / len(self.base)
+        of_means = math.fsum(self.head) / len(self.head) - math.fsum(self.base) / len(self.base)
         return min(abs(self.change), abs(of_means)) if of_means * self.change > 0 else 0.0
 
     @cached_property
@@ -197,14 +197,14 @@ class _Case:
     @property
     def gap(self) -> Gap:
         """Without what the clock made."""
-        found = Gap.between(self.base, self.new, self.prior)
+        found = Gap.between(self.base, self.head, self.prior)
         return replace(found, size=found.size - self.excused)
 
     @property
     def is_in_order(self) -> bool:
         """Whether the rounds of one side lie above the other's as those of equal sides would not, by some margin."""
         off = self.excused + TO_SPARE * (abs(self.change) - self.excused)
-        left = [value - math.copysign(off, self.change) for value in self.new]
+        left = [value - math.copysign(off, self.change) for value in self.head]
         return is_no_chance(self.base, left) if self.change > 0 else is_no_chance(left, self.base)
 
     def is_worse(self) -> bool:
@@ -229,12 +229,12 @@ class _Case:
         reason: str = "",
         is_suspect: bool = False,
     ) -> Comparison:
-        both = bool(self.base and self.new)
+        both = bool(self.base and self.head)
         return Comparison(
             metric=self.metric.name,
             status=status,
             base=self.base_median if self.base else None,
-            new=self.new_median if self.new else None,
+            head=self.head_median if self.head else None,
             change=self.change if both else None,
             interval=interval,
             rounds=self.counts,
@@ -250,7 +250,7 @@ class _Case:
 
 
 def _by_separation(case: _Case, alpha: float) -> Comparison:
-    scatter, change, counts = Scatter.of(case.prior, (case.base, case.new)), case.change, case.counts
+    scatter, change, counts = Scatter.of(case.prior, (case.base, case.head)), case.change, case.counts
     own, threshold = abs(change) - case.excused, max(case.least, scatter.threshold(alpha, *counts))
     by_clock = made_by_clock(case.excused, own, case.least, case.metric.unit)
     enough = min(counts) >= FEWEST
@@ -310,8 +310,8 @@ def _by_ranks(case: _Case, alpha: float) -> Comparison:
         return case.outcome(Status.NOISY, needed=needed, reason=reason)
     if not ranks.available():
         return case.outcome(Status.NOISY, reason=ranks.MISSING)
-    p = ranks.rank_p(case.base, case.new) if change > 0 else ranks.rank_p(case.new, case.base)
-    low, high = ranks.bootstrap(case.base, case.new)
+    p = ranks.rank_p(case.base, case.head) if change > 0 else ranks.rank_p(case.head, case.base)
+    low, high = ranks.bootstrap(case.base, case.head)
     status = case.status(p <= alpha and not low <= 0 <= high and abs(change) > case.least)
     noisy = status is Status.NOISY
     return case.outcome(

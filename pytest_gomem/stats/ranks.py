@@ -12,7 +12,7 @@ _MOST = 50  # more rounds than this are no advice
 def rounds_needed(
     had: tuple[int, int], suffices: Callable[[int, int], bool], fewest: int, at_least: int, *, base_grows: bool
 ) -> tuple[int, int] | None:
-    """The rounds of base and new with which a change of that size would stand out; None where 50 would not do.
+    """The rounds of base and head with which a change of that size would stand out; None where 50 would not do.
 
     A base that has enough rounds and cannot grow stays as it is, unless no number of new rounds would do against it:
     then it is to be recorded again, with as many.
@@ -20,14 +20,14 @@ def rounds_needed(
     had_base, had_new = had
     counts = range(max(fewest, had_new + 1, at_least), _MOST + 1)
     if had_base >= fewest and not base_grows:
-        for new in counts:
-            if suffices(had_base, new):
-                return had_base, new
+        for head in counts:
+            if suffices(had_base, head):
+                return had_base, head
         counts = range(max(counts.start, had_base + 1), _MOST + 1)
-    for new in counts:
-        base = max(had_base, new)
-        if suffices(base, new):
-            return base, new
+    for head in counts:
+        base = max(had_base, head)
+        if suffices(base, head):
+            return base, head
     return None
 
 
@@ -45,26 +45,26 @@ def available() -> bool:
     return importlib.util.find_spec("scipy") is not None
 
 
-def rank_p(base: Sequence[float], new: Sequence[float]) -> float:
-    """One-sided p of the Mann-Whitney test that `new` lies above `base`.
+def rank_p(base: Sequence[float], head: Sequence[float]) -> float:
+    """One-sided p of the Mann-Whitney test that `head` lies above `base`.
 
     Exact, and with ties too, given which values are tied; asymptotic where values are tied among more than 100.
     """
     from scipy.stats import mannwhitneyu
 
-    every = len(base) + len(new)
-    tied = len({*base, *new}) < every
+    every = len(base) + len(head)
+    tied = len({*base, *head}) < every
     if tied and every <= _MANY:
-        return tied_p(base, new)
-    return float(mannwhitneyu(new, base, alternative="greater", method="asymptotic" if tied else "exact").pvalue)
+        return tied_p(base, head)
+    return float(mannwhitneyu(head, base, alternative="greater", method="asymptotic" if tied else "exact").pvalue)
 
 
-def smallest_p(base: int, new: int) -> float:
+def smallest_p(base: int, head: int) -> float:
     """The p of sides so large that do not mix at all."""
-    return 1 / math.comb(base + new, new)
+    return 1 / math.comb(base + head, head)
 
 
-def tied_p(base: Sequence[float], new: Sequence[float]) -> float:
+def tied_p(base: Sequence[float], head: Sequence[float]) -> float:
     """The share of all ways to choose the head whose sum of midranks is no smaller than this one's.
 
     The ways are counted by their size and the sum of their doubled midranks, which are whole.
@@ -72,21 +72,22 @@ def tied_p(base: Sequence[float], new: Sequence[float]) -> float:
     import numpy
     from scipy.stats import rankdata
 
-    doubled = (2 * rankdata([*base, *new])).astype(int)
-    ways = numpy.zeros((len(new) + 1, int(doubled.sum()) + 1))
+    doubled = (2 * rankdata([*base, *head])).astype(int)
+    ways = numpy.zeros((len(head) + 1, int(doubled.sum()) + 1))
     ways[0, 0] = 1
     for rank in doubled:
         ways[1:, rank:] += ways[:-1, :-rank].copy()
     return float(ways[-1, doubled[len(base) :].sum() :].sum() / ways[-1].sum())
 
 
-def bootstrap(base: Sequence[float], new: Sequence[float]) -> tuple[float, float]:
-    """The 95% percentile interval of median(new) - median(base), resampling the rounds of either side."""
+def bootstrap(base: Sequence[float], head: Sequence[float]) -> tuple[float, float]:
+    """The 95% percentile interval of median(head) - median(base), resampling the rounds of either side."""
     import numpy
 
     random = numpy.random.default_rng(_SEED)
     drawn = [
-        numpy.median(random.choice(numpy.asarray(side, float), (_RESAMPLES, len(side))), axis=1) for side in (base, new)
+        numpy.median(random.choice(numpy.asarray(side, float), (_RESAMPLES, len(side))), axis=1)
+        for side in (base, head)
     ]
     low, high = numpy.quantile(drawn[1] - drawn[0], [0.025, 0.975])
     return float(low), float(high)

@@ -65,28 +65,28 @@ class Scatter:
         """The larger one."""
         return max(self.prior, self.shown)
 
-    def threshold(self, alpha: float, base: int, new: int) -> float:
+    def threshold(self, alpha: float, base: int, head: int) -> float:
         """What a change must exceed, with so many rounds, lest it be scatter; of means, Student's t is exact."""
-        error = math.sqrt(1 / base + 1 / new)
-        return quantile(alpha, base + new - 2) * self.shown * error if self.shown else 0.0
+        error = math.sqrt(1 / base + 1 / head)
+        return quantile(alpha, base + head - 2) * self.shown * error if self.shown else 0.0
 
-    def visible(self, alpha: float, base: int, new: int, least: float) -> float:
+    def visible(self, alpha: float, base: int, head: int, least: float) -> float:
         """The change that so many other rounds find 95 times in 100, where less than `least` does not count."""
-        above = _POWER_SIGMAS * self.sigma * _error(base, new)
+        above = _POWER_SIGMAS * self.sigma * _error(base, head)
         times = _POWER_TIMES + _POWER_UNKNOWN / max(self.freedom, 1)
-        return max(least + above, times * self.threshold(alpha, base, new))
+        return max(least + above, times * self.threshold(alpha, base, head))
 
-    def half_interval(self, base: int, new: int) -> float:
+    def half_interval(self, base: int, head: int) -> float:
         """Half the 95% interval of a change of medians."""
-        return quantile(0.025, max(self.freedom, 1)) * self.sigma * _error(base, new)
+        return quantile(0.025, max(self.freedom, 1)) * self.sigma * _error(base, head)
 
 
-def _error(base: int, new: int) -> float:
+def _error(base: int, head: int) -> float:
     """Standard error of the difference of two medians, in sigmas of a round: pi / 2n, an upper bound for small n.
 
     A side of a single round has its own sigma, not more.
     """
-    return math.sqrt(sum(1.0 if n == 1 else math.pi / (2 * n) for n in (base, new)))
+    return math.sqrt(sum(1.0 if n == 1 else math.pi / (2 * n) for n in (base, head)))
 
 
 def _squares(values: Sequence[float]) -> float:

@@ -25,10 +25,10 @@ class Gap:
     prior: float
 
     @classmethod
-    def between(cls, base: Sequence[float], new: Sequence[float], prior: float) -> Gap:
+    def between(cls, base: Sequence[float], head: Sequence[float], prior: float) -> Gap:
         """The gap above the side whose median is the lower one."""
-        low, high = sorted((base, new), key=median)
-        ranges = [max(side) - min(side) for side in (base, new)]
+        low, high = sorted((base, head), key=median)
+        ranges = [max(side) - min(side) for side in (base, head)]
         return cls(min(high) - max(low), ranges[0], max(ranges), prior)
 
     @property
