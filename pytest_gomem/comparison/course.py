@@ -13,7 +13,6 @@ from pytest_gomem.comparison.rounds import Round, last_measurements, measured, m
 from pytest_gomem.comparison.strategy import Strategy
 from pytest_gomem.diagnosis.two_sides import closing_heap
 from pytest_gomem.instruments.idle_watch import IdleWatch
-from pytest_gomem.instruments.kept_heap import KeptHeap
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.pprof.model import Profile
@@ -32,7 +31,6 @@ class Course:
     """The rounds of one test, as its strategy plans them; the first one has begun.
 
     shares_process: the test's process is other tests' as well, so that it runs on the head alone.
-    keeps_heap: each window's heap profile is taken at its close, in all rounds alike, so that all measure the same.
     troubles: what went wrong on the head and fails the test; with one of them no further round begins.
     """
 
@@ -44,13 +42,11 @@ class Course:
         baselines: KeptBaselines | None,
         *,
         shares_process: bool = False,
-        keeps_heap: bool = False,
     ) -> None:
         self._run = run
         self._judging = judging
         self._strategy = strategy
         self._shares_process = shares_process
-        self._keeps_heap = keeps_heap
         self._baselines = baselines
         self._rounds: list[Round] = []
         self._notes = [strategy.note] if strategy.note else []
@@ -101,12 +97,11 @@ class Course:
         """A new factory whose windows belong to this round."""
         plan = self.round.plan
         judging = self._judging if plan.is_judged else replace(self._judging, only_measures=True)
-        kept = (KeptHeap(),) if self._keeps_heap or plan.keeps_heap else ()
 
         def instruments(window: WindowPlan) -> tuple[Instrument, ...]:
-            return *kept, IdleWatch(self._seconds_to_watch)
+            return *plan.instruments(window), IdleWatch(self._seconds_to_watch)
 
-        gomem = Gomem(self._run, judging, base, service, plan.side, instruments=instruments)
+        gomem = Gomem(self._run, judging, base, service, replace(plan, instruments=instruments))
         self.round.gomems.append(gomem)
         return gomem
 

@@ -6,6 +6,8 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Protocol
 
+from pytest_gomem.instruments.kept_heap import kept_heap
+from pytest_gomem.session.instrument import Choice, no_instruments
 from pytest_gomem.session.plan import RoundPlan, Side
 from pytest_gomem.stats.decision import ENOUGH, FEWEST
 
@@ -82,14 +84,19 @@ def _between(first: int, most: int) -> set[int]:
 
 @dataclass(frozen=True)
 class HeadAlone:
-    """Rounds of the head: so many, or until its comparison with the kept baseline is decided."""
+    """Rounds of the head: so many, or until its comparison with the kept baseline is decided.
+
+    instruments: of all rounds alike, so that all measure the same.
+    """
 
     looks: Looks
     note: str = ""
+    instruments: Choice = no_instruments
 
     def next(self, results: Results) -> RoundPlan | None:
         """One more, until a look ends the test."""
-        return None if self.looks.end(results.count(Side.HEAD), results) else RoundPlan(Side.HEAD)
+        is_over = self.looks.end(results.count(Side.HEAD), results)
+        return None if is_over else RoundPlan(Side.HEAD, instruments=self.instruments)
 
     def expected(self, at: int) -> int:
         """The number of rounds at the next look."""
@@ -101,10 +108,12 @@ class InTurns:
     """Rounds of head and base as A B B A A B B A: a drift of the machine bears on both alike.
 
     The first is of the head: a test that fails there fails as it does without a base.
+    instruments: of all rounds; those that may be the last of their side keep their heap profiles in any case.
     """
 
     looks: Looks
     note: str = ""
+    instruments: Choice = no_instruments
 
     def next(self, results: Results) -> RoundPlan | None:
         """After equally many rounds of both a look may end the test; a base that is lost gets no further round."""
@@ -114,7 +123,8 @@ class InTurns:
             return None
         side = Side.HEAD if results.base_lost or (head + base) % 4 in (0, 3) else Side.BASE
         ran = results.count(side) + 1
-        return RoundPlan(side, keeps_heap=ran == self.looks.next(ran))
+        may_be_last = ran == self.looks.next(ran)  # its processes end before the sides are compared
+        return RoundPlan(side, instruments=kept_heap if may_be_last else self.instruments)
 
     def expected(self, at: int) -> int:
         """The number of rounds of both sides at the next look."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_gomem.session.capture import GOROUTINE, HEAP
-from pytest_gomem.session.instrument import Closes, Finding, Instrument, Target
+from pytest_gomem.session.instrument import Closes, Finding, Instrument, Target, WindowPlan
 
 
 class KeptHeap(Instrument):
@@ -15,3 +15,8 @@ class KeptHeap(Instrument):
     def close(self, target: Target) -> Finding:
         """Take them now."""
         return Finding({HEAP: target.profiles.heap, GOROUTINE: target.profiles.goroutine})
+
+
+def kept_heap(plan: WindowPlan) -> tuple[Instrument, ...]:
+    """For the windows of a round whose processes end before their profiles are needed."""
+    return (KeptHeap(),)

@@ -173,17 +173,17 @@ class Edge:
             from pytest_gomem.plugin.rounds import strategy_of
 
             options, baselines = self.state.options, self.keeping.references()
-            artifacts = options["artifacts"]
+            artifacts, handover = options["artifacts"], self.keeping.handover(self.state.run_dir)
             item.stash[MEASURED] = MeasuredItem(
                 item,
                 plan,
                 self.state.run,
-                strategy=strategy_of(item, plan, options, baselines),
+                strategy=strategy_of(item, plan, options, baselines, hands_over=handover is not None),
                 baselines=baselines,
                 report_only=bool(options["report-only"]),
                 strict=bool(options["strict"]),
                 confirm=option_values.confirm(options),
-                handover=self.keeping.handover(self.state.run_dir),
+                handover=handover,
                 artifacts=self._config.invocation_params.dir / str(artifacts) if artifacts else None,
             )
         return item.stash[MEASURED]

@@ -83,17 +83,8 @@ class MeasuredItem:
         said = Judging(self._nodeid, plan.budgets, config.budgets, report_only, strict, accepted=config.accepted)
         self._judging = replace(said, enough=confirm or ENOUGH)
         self._handover = handover
-        fixtures = getattr(item, "fixturenames", ())
-        is_kept = handover is not None or (baselines is not None and baselines.has_heap(self._nodeid))
-        self.course = Course(
-            run,
-            self._judging,
-            strategy,
-            baselines,
-            shares_process=SESSION_FIXTURE in fixtures,
-            # What other tests left in a process depends on which of them have run.
-            keeps_heap=is_kept and "gomem_session" not in fixtures,
-        )
+        shares_process = SESSION_FIXTURE in getattr(item, "fixturenames", ())
+        self.course = Course(run, self._judging, strategy, baselines, shares_process=shares_process)
         self._windows: tuple[WindowRecord, ...] | None = None
         self.stage: Stage = ""
         self.has_failed_subtest = False

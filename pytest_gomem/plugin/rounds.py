@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, as_needed, fixed
+from pytest_gomem.instruments.kept_heap import kept_heap
 from pytest_gomem.plugin import settings as against
 from pytest_gomem.plugin import settings as option_values
 from pytest_gomem.plugin.items import test_id
@@ -29,28 +30,35 @@ if TYPE_CHECKING:
     from pytest_gomem.plugin.options import Said
 
 
-def strategy_of(item: pytest.Item, plan: Plan, options: Said, baselines: Baselines | None) -> HeadAlone | InTurns:
+def strategy_of(
+    item: pytest.Item, plan: Plan, options: Said, baselines: Baselines | None, *, hands_over: bool
+) -> HeadAlone | InTurns:
     """The rounds that the marker asks for, else the option; one for a service that other tests use as well.
 
     A marker that asks for too few to fail any comparison is given as many as that takes. Where nobody says: of a test
     that is compared as many as its comparisons need, of a test that is recorded as many as a baseline should have; else
-    one.
+    one. hands_over: the heap profiles are recorded.
     """
-    if options["no-measure"] or SESSION_FIXTURE in getattr(item, "fixturenames", ()):
+    fixtures = getattr(item, "fixturenames", ())
+    if options["no-measure"] or SESSION_FIXTURE in fixtures:
         return HeadAlone(Looks(1))
     marked, nodeid = plan.rounds, test_id(item)
     can_fail = against.is_asked(options) or (baselines is not None and baselines.can_fail(nodeid))
-    rounds = marked or option_values.rounds(options)
+    is_raised = isinstance(marked, int) and marked < FEWEST and can_fail
+    rounds = FEWEST if is_raised else marked or option_values.rounds(options)
+    strategy = _strategy(rounds, options, is_kept=baselines is not None and baselines.exists(nodeid))
+    if is_raised:
+        strategy = replace(
+            strategy, note=f"rounds={marked} of its marker could fail no comparison: it was raised to {FEWEST}"
+        )
+    keeps_heap = hands_over or (baselines is not None and baselines.has_heap(nodeid))
+    # What other tests left in a process depends on which of them have run.
+    return replace(strategy, instruments=kept_heap) if keeps_heap and "gomem_session" not in fixtures else strategy
+
+
+def _strategy(rounds: Rounds | None, options: Said, *, is_kept: bool) -> HeadAlone | InTurns:
+    """is_kept: the test has a baseline."""
     enough = option_values.confirm(options) or ENOUGH
-    is_kept = baselines is not None and baselines.exists(nodeid)
-    if isinstance(marked, int) and marked < FEWEST and can_fail:
-        note = f"rounds={marked} of its marker could fail no comparison: it was raised to {FEWEST}"
-        return replace(_strategy(FEWEST, options, enough, is_kept), note=note)
-    return _strategy(rounds, options, enough, is_kept)
-
-
-def _strategy(rounds: Rounds | None, options: Said, enough: int, is_kept: bool) -> HeadAlone | InTurns:
-    """enough: rounds of each side that confirm a regression. is_kept: the test has a baseline."""
     if options["update"] and not isinstance(rounds, int):
         # One where the process is other tests' as well: a look after the first round sees that.
         return InTurns(fixed(RECORDED, enough)) if against.is_asked(options) else HeadAlone(Looks(RECORDED, {1}))

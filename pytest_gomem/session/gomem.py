@@ -21,11 +21,11 @@ from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import evaluate
 from pytest_gomem.measure.window import Window
 from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.session.instrument import Choice, Closes, WindowPlan, at_launch, no_instruments
+from pytest_gomem.session.instrument import Closes, Instrument, WindowPlan, at_launch
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.phases import COLLECTED
-from pytest_gomem.session.plan import Side
+from pytest_gomem.session.plan import RoundPlan
 from pytest_gomem.session.records import window_record
 from pytest_gomem.session.run import Run, overrides
 from pytest_gomem.session.service import Service
@@ -51,7 +51,7 @@ class Launchpad:
     service: the one to launch where none is named; None = the only one of gomem.yaml.
     """
 
-    side: Side = Side.HEAD
+    plan = RoundPlan()
     _of_one_test = False
 
     def __init__(self, run: Run, base: Overrides | None = None, service: str | None = None) -> None:
@@ -83,8 +83,11 @@ class Launchpad:
         config = self._run.service_config(service or self._default)
         named = {"gogc": gogc, "gomemlimit": gomemlimit, "gomaxprocs": gomaxprocs, "godebug": godebug}
         said = self._overrides(args, env, gc, {**named, "unbounded": unbounded})
-        instruments = self._run.settings.instruments(WindowPlan(config.name, config, self._budgets(config.name)))
-        return self._keep(self._run.launch(config.name, said.over(at_launch(instruments)), self.side))
+        instruments = self._instruments(WindowPlan(config.name, config, self._budgets(config.name)))
+        return self._keep(self._run.launch(config.name, said.over(at_launch(instruments)), self.plan.side))
+
+    def _instruments(self, window: WindowPlan) -> tuple[Instrument, ...]:
+        return (*self._run.settings.instruments(window), *self.plan.instruments(window))
 
     def _budgets(self, service: str) -> tuple[Budget, ...]:
         """Those of all tests, since its services serve many."""
@@ -117,7 +120,7 @@ class Launchpad:
     ) -> Overrides:
         options = {"args": args, "env": env, "gc": gc, **named}
         said = overrides({name: value for name, value in options.items() if value is not None}, Place())
-        return said.over(self._base)
+        return self.plan.overrides.over(said.over(self._base))
 
     def _keep(self, service: Service) -> Service:
         service.is_shared = not self._of_one_test
@@ -140,7 +143,7 @@ class Launchpad:
 class Gomem(Launchpad):
     """A launchpad that measures windows, and judges them by the budgets of its test.
 
-    side: which side of a comparison its services belong to. instruments: those of its windows beside the run's.
+    plan: of the round that its services and windows belong to.
     """
 
     _of_one_test = True
@@ -151,14 +154,11 @@ class Gomem(Launchpad):
         judging: Judging,
         base: Overrides | None = None,
         service: str | None = None,
-        side: Side = Side.HEAD,
-        *,
-        instruments: Choice = no_instruments,
+        plan: RoundPlan | None = None,
     ) -> None:
         super().__init__(run, base, service)
         self.judging = judging
-        self.side = side
-        self.instruments = instruments
+        self.plan = plan or RoundPlan()
         self.measurements: list[Measurement] = []
         self._measured: list[Service] = []
 
@@ -208,7 +208,7 @@ class Gomem(Launchpad):
         said: Overrides | None = None,
     ) -> Measurement:
         """`run` for a program that stands in no gomem.yaml."""
-        program = self._keep(self._run.start(config, said or Overrides(), self.side))
+        program = self._keep(self._run.start(config, said or Overrides(), self.plan.side))
         process = program.process
         ended = process.ending(timeout)
         if ended is None:
@@ -268,7 +268,7 @@ class Gomem(Launchpad):
             ops,
             fresh=service.is_unmeasured(),
             pss=pss or any(budget.metric == "peak_pss" for budget in budgets),
-            instruments=(*self._run.settings.instruments(plan), *self.instruments(plan)),
+            instruments=self._instruments(plan),
             collecting=frozenset(b.phase for b in budgets if b.metric in COLLECTED),
         )
         service.windows_opened += 1

@@ -1,9 +1,12 @@
-"""What a round of a test is to be: which side it runs, and whether it is measured or observed."""
+"""What a round of a test is to be: which side it runs, measured or observed, and what is attached to its windows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+
+from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.session.instrument import Choice, no_instruments
 
 
 class Side(Enum):
@@ -22,14 +25,15 @@ class Role(Enum):
 
 @dataclass(frozen=True)
 class RoundPlan:
-    """One round of a test. A side differs in how its services are launched alone; its windows are kept apart.
+    """One round of a test. A side differs in what its services are started from alone; its windows are kept apart.
 
-    keeps_heap: the heap profile of each window is taken at its close, since its service may end before it is needed.
+    overrides: laid over the options of every launch. instruments: those of its windows beside the run's.
     """
 
     side: Side = Side.HEAD
     role: Role = Role.MEASURED
-    keeps_heap: bool = False
+    overrides: Overrides = field(default_factory=Overrides)
+    instruments: Choice = no_instruments
 
     @property
     def is_judged(self) -> bool:

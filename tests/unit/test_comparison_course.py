@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,14 +16,16 @@ from pytest_gomem.comparison.base import Base
 from pytest_gomem.comparison.course import Course
 from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, Results, Strategy, as_needed, fixed
 from pytest_gomem.config.budgets import parse_budget
+from pytest_gomem.config.file import load_config
 from pytest_gomem.diagnosis.two_sides import BaseProfiles
+from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.sides import Against
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.attached import AttachedProcess
-from pytest_gomem.session.instrument import WindowPlan
+from pytest_gomem.session.instrument import Instrument, WindowPlan
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, RoundPlan, Side
@@ -213,12 +216,12 @@ def test_the_base_side_is_judged_by_nothing_and_may_keep_its_heap(run_against):
     kept = []
     while True:
         (gomem,) = course.round.gomems
-        assert gomem.side is course.round.plan.side
-        assert gomem.judging.only_measures == (gomem.side is Side.BASE)
-        kept.append("kept_heap" in [one.name for one in gomem.instruments(WindowPlan("api", None, ()))])
+        assert gomem.plan.side is course.round.plan.side
+        assert gomem.judging.only_measures == (gomem.plan.side is Side.BASE)
+        kept.append("kept_heap" in [one.name for one in gomem.plan.instruments(WindowPlan("api", None, ()))])
         measure(run_against, course, 60 * MB)
         judged = gomem.measurements[0].record.verdicts
-        assert [verdict.status for verdict in judged] == ([] if gomem.side is Side.BASE else [Status.FAIL])
+        assert [verdict.status for verdict in judged] == ([] if gomem.plan.side is Side.BASE else [Status.FAIL])
         if not course.begin_round():
             break
     assert kept == [False] * 4 + [True] * 2
@@ -265,6 +268,50 @@ def test_what_an_observed_round_reads_enters_no_metric(run_against):
     assert {verdict.status for verdict in window.verdicts} == {Status.PASS}
     assert window.notes[-1] == "an observed round came to nothing: it ended"
     assert [m.record.metrics[0].result.value for pair in course.last_pairs() for m in pair] == [60 * MB] * 2
+
+
+class Heavy(Instrument):
+    name = "heavy"
+
+    def launch(self) -> Overrides:
+        return Overrides(env={"GOMEM_HEAVY": "1"})
+
+
+@dataclass(frozen=True)
+class Once:
+    """One round of this plan."""
+
+    plan: RoundPlan
+    note: str = ""
+
+    def next(self, results: Results) -> RoundPlan | None:
+        return self.plan
+
+    def expected(self, at: int) -> int:
+        return 1
+
+
+def test_a_plan_says_what_its_services_are_launched_with(tmp_path, monkeypatch):
+    """Its overrides lie over what the test asks for, and its instruments say what they need."""
+    (tmp_path / "gomem.yaml").write_text("version: 1\nservices: {api: {command: [./api]}}\n")
+    settings = RunSettings(load_config(tmp_path / "gomem.yaml", REGISTRY.units()), REGISTRY, tmp_path)
+    launched = []
+
+    def launch(run: Run, name: str, overrides: Overrides, side: Side) -> Service:
+        launched.append((overrides, side))
+        return Service(AttachedProcess(None, None, None, 50.0, reset_peak=False), lambda: run.load_driver)
+
+    monkeypatch.setattr(Run, "launch", launch)
+    plan = RoundPlan(Side.BASE, Role.OBSERVED, Overrides(args=("--slow",)), lambda window: (Heavy(),))
+    with contextlib.closing(Run(settings)) as run:
+        Course(run, JUDGING, Once(plan), None).factory().launch(args=["--fast"], gogc=50)
+    ((overrides, side),) = launched
+    assert (overrides.args, dict(overrides.env), overrides.gc.gogc, side) == (
+        ("--slow",),
+        {"GOMEM_HEAVY": "1"},
+        50,
+        Side.BASE,
+    )
 
 
 def test_a_base_side_that_is_lost_is_not_run_again(run_against):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, Strategy, as_needed, fixed
+from pytest_gomem.instruments.kept_heap import kept_heap
 from pytest_gomem.session.plan import Role, RoundPlan, Side
 
 NEVER = 99
@@ -96,9 +97,11 @@ def test_a_base_that_is_lost_gets_no_further_round():
 
 def test_a_round_that_may_be_the_last_of_its_side_keeps_its_heap():
     """Its service may end before the sides are compared; a kept baseline says by itself whether it has one."""
-    kept = [at for at, plan in enumerate(plans(InTurns(as_needed(first=3)))) if plan.keeps_heap]
+    kept = [at for at, plan in enumerate(plans(InTurns(as_needed(first=3)))) if plan.instruments is kept_heap]
     assert kept == [4, 5, 8, 9, 14, 15]
-    assert not any(plan.keeps_heap for plan in plans(HeadAlone(as_needed())))
+    assert not any(plan.instruments is kept_heap for plan in plans(HeadAlone(as_needed())))
+    for strategy in (HeadAlone(as_needed(), instruments=kept_heap), InTurns(Looks(3), instruments=kept_heap)):
+        assert all(plan.instruments is kept_heap for plan in plans(strategy))
 
 
 def test_so_many_rounds_are_expected():
