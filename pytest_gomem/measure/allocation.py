@@ -1,10 +1,11 @@
-"""The metrics of allocation: how much was allocated in the window, in all, per second and per operation."""
+"""The metrics of allocation (in all, per second and per operation), and what was allocated by size class."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.base.units import BYTES, BYTES_PER_OP, BYTES_PER_SECOND, COUNT, COUNT_PER_OP, format_value
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
 from pytest_gomem.measure.sources import MEMSTATS, PROMETHEUS, Told, duration, operations, told_between
@@ -91,3 +92,41 @@ def allocs_per_op(window: Window) -> Reading | Unavailable:
 
 
 METRICS = (total_alloc, allocs, alloc_rate, alloc_bytes_per_op, allocs_per_op)
+
+
+@dataclass(frozen=True)
+class SizeClassGrowth:
+    """Objects up to `size` bytes that were allocated and freed in the window, and the bytes allocated for them.
+
+    size: the class's; None for all that is larger than the largest class of MemStats.BySize, of which the objects are
+    not counted apart from tiny ones (mallocs and frees None).
+    """
+
+    size: int | None
+    mallocs: int | None
+    frees: int | None
+    bytes: int
+
+
+def size_classes(window: Window) -> tuple[SizeClassGrowth, ...]:
+    """The classes in which something was allocated, smallest first; () where nobody tells BySize (agent, expvar).
+
+    An object takes the size of its class, so that the bytes of all classes sum to TotalAlloc exactly. Objects of less
+    than 16 bytes without pointers share blocks of 16, which are what is counted.
+    """
+    pair = known(window.memstats)
+    if pair is None or not pair.start.by_size or len(pair.start.by_size) != len(pair.end.by_size):
+        return ()
+    grown = [
+        SizeClassGrowth(
+            after.size,
+            after.mallocs - before.mallocs,
+            after.frees - before.frees,
+            after.size * (after.mallocs - before.mallocs),
+        )
+        for before, after in zip(pair.start.by_size, pair.end.by_size, strict=True)
+        if after.size
+    ]
+    larger = pair.end.total_alloc - pair.start.total_alloc - sum(growth.bytes for growth in grown)
+    largest = [SizeClassGrowth(None, None, None, larger)] if larger > 0 else []
+    return (*(growth for growth in grown if growth.mallocs), *largest)

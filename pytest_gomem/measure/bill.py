@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_gomem.base.unavailable import known, required
 from pytest_gomem.base.units import BYTES, RATIO, format_value
 from pytest_gomem.measure.sources import memstats
-from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window import Window, once_per_window
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import SmapsTotals
 
@@ -150,6 +150,7 @@ class Bill:
         return next((row for row in self.rows if row.name == name), None)
 
 
+@once_per_window
 def window_bill(window: Window) -> Bill:
     """The bill at the window's close; raises ObserveError when the mappings were not read."""
     smaps = required(window.smaps)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import known, reason_of
 from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, by, joined, memstats, whole_life
-from pytest_gomem.measure.window import GcTrace, MemStatsPair, Window
+from pytest_gomem.measure.window import GcTrace, MemStatsPair, Window, once_per_window
 from pytest_gomem.observe.records import GcCycle
 
 MAX_LOST = 0.05
@@ -46,6 +46,7 @@ class Cycles:
         return "exact" if self.by_number else "by the lines read in the window: cycles lost at its edges go unseen"
 
 
+@once_per_window
 def cycles_of(window: Window) -> Cycles:
     """The window's cycles; raises ObserveError when neither MemStats nor gctrace was to be had.
 

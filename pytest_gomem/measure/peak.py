@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from dataclasses import dataclass
 from itertools import pairwise
 
 from pytest_gomem.base.unavailable import known
@@ -75,14 +76,27 @@ def widest_gap(points: list[Point]) -> float:
     return max((later[0] - earlier[0] for earlier, later in pairwise(points)), default=0.0)
 
 
-def peak_moment(window: Window) -> tuple[float, float] | None:
-    """Between which two moments the peak came, seconds after the window's opening; None when that is unknown."""
+@dataclass(frozen=True)
+class PeakMoment:
+    """When the peak came, seconds after the window opened (from, to), and the RSS the window started from, bytes.
+
+    floor: 0 where it is unknown.
+    """
+
+    earliest: float
+    latest: float
+    floor: int
+
+
+def peak_moment(window: Window) -> PeakMoment | None:
+    """Between which two moments the peak came; None when that is unknown."""
     peak = kernel_peak(window)
     span = _around_highest(sampled_points(window)) if peak is None else _around_step(window, peak)
     if span is None:
         return None
     earliest, latest = (min(max(t - window.opened, 0.0), window.duration) for t in span)
-    return earliest, latest
+    start = known(window.start)
+    return PeakMoment(earliest, latest, 0 if start is None else start.rss)
 
 
 def _around_step(window: Window, peak: int) -> tuple[float, float] | None:

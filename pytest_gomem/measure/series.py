@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from pytest_gomem.base.errors import ObserveError
@@ -12,11 +13,18 @@ from pytest_gomem.measure.window import Window
 
 MAX_POINTS = 2000
 Point = tuple[float, float]
-Course = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-def series_of(window: Window) -> dict[str, Course]:
-    """The window's courses as (seconds after its opening, values), at most MAX_POINTS each; empty ones left out.
+@dataclass(frozen=True)
+class Series:
+    """A metric's course: seconds after the window opened, and the values."""
+
+    t: tuple[float, ...]
+    v: tuple[float, ...]
+
+
+def series_of(window: Window) -> dict[str, Series]:
+    """The window's courses, at most MAX_POINTS each; empty ones left out.
 
     rss, hwm (bytes), threads and fds come from the timeline; heap_live (bytes, in whole MiB) from gctrace, at the
     time each cycle's line was read.
@@ -40,8 +48,8 @@ def _live_heap(window: Window) -> list[Point]:
     return [(cycle.t, cycle.heap_live) for cycle in traced if cycle.t is not None]
 
 
-def _course(points: Sequence[Point], opened: float) -> Course:
-    return tuple(t - opened for t, _ in points), tuple(float(value) for _, value in points)
+def _course(points: Sequence[Point], opened: float) -> Series:
+    return Series(tuple(t - opened for t, _ in points), tuple(float(value) for _, value in points))
 
 
 def thinned(points: Sequence[Point], limit: int) -> list[Point]:

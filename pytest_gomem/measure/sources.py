@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import known, reason_of, required
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.measure.window import MemStatsPair, SourceEdges, Window
+from pytest_gomem.measure.window import MemStatsPair, SourceEdges, Window, once_per_window
 from pytest_gomem.observe.records import TRUST, MemStats, Observed, Sample, quantities_of
 
 VMHWM = "VmHWM of /proc/PID/status"
@@ -48,9 +48,10 @@ def whole_life(window: Window) -> bool:
     return window.lifetime_peak is not None and window.fresh and not window.peak_reset
 
 
-def samples(window: Window) -> list[Sample]:
+@once_per_window
+def samples(window: Window) -> tuple[Sample, ...]:
     """The timeline's points within the window, in order of time."""
-    return [sample for sample in window.timeline if window.opened <= sample.t <= window.closed]
+    return tuple(sample for sample in window.timeline if window.opened <= sample.t <= window.closed)
 
 
 def duration(window: Window) -> float:
@@ -88,12 +89,13 @@ def by(source: str) -> str:
     return "by the agent" if source == "agent" else f"by {source}"
 
 
-def edges_of(window: Window) -> list[SourceEdges]:
+@once_per_window
+def edges_of(window: Window) -> tuple[SourceEdges, ...]:
     """Every source of the window with what it told at both edges, the most trusted first."""
     edges = list(window.sources)
     if known(window.memstats) is not None:
         edges.append(_edges_of_memstats(memstats(window)))
-    return sorted(edges, key=lambda edge: edge.trust)
+    return tuple(sorted(edges, key=lambda edge: edge.trust))
 
 
 def _edges_of_memstats(pair: MemStatsPair) -> SourceEdges:

@@ -10,7 +10,7 @@ from pytest_gomem.base.unavailable import Unavailable, required
 from pytest_gomem.base.units import RATIO, SECONDS, format_value
 from pytest_gomem.measure.metric import Better, Noise, Reading, metric
 from pytest_gomem.measure.sources import duration, joined
-from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window import Window, once_per_window
 from pytest_gomem.observe.scheduling import Scheduling
 
 _SCHEDSTAT = "run delay of /proc/PID/task/*/schedstat"
@@ -37,6 +37,7 @@ class Starvation:
         return self.waited / (self.ran + self.waited) if self.waited else 0.0
 
 
+@once_per_window
 def starvation(window: Window) -> Starvation:
     """What the window's edges tell; raises ObserveError where they do not."""
     start, end = _told(required(window.start).scheduling), _told(required(window.end).scheduling)

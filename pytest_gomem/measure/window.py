@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, Value, attempt, required
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Observed, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
@@ -128,6 +129,7 @@ class Window:
     within the window. held: bytes at most of free heap pages that were resident at the opening; None = nobody knows.
     is_phase: it is a part of another window.
     startup_peak: the kernel's peak from the start of the process until it was ready, bytes.
+    computed: what once_per_window keeps.
     """
 
     name: str
@@ -161,8 +163,22 @@ class Window:
     runtime: RuntimeMetrics | Unavailable = Unavailable("runtime/metrics need the agent")
     after: KernelReading | Unavailable = Unavailable("no further source was read")
     startup_peak: int | Unavailable = Unavailable("its start was not watched")
+    computed: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def duration(self) -> float:
         """Wall time of the window, seconds."""
         return self.closed - self.opened
+
+
+def once_per_window(compute: Callable[[Window], Value]) -> Callable[[Window], Value]:
+    """Compute it when a window is first asked for it; from then on answer the same, or raise for the same reason."""
+
+    @wraps(compute)
+    def kept(window: Window) -> Value:
+        if compute not in window.computed:
+            window.computed[compute] = attempt(lambda: compute(window))
+        found: Value | Unavailable = window.computed[compute]
+        return required(found)
+
+    return kept

@@ -1,8 +1,11 @@
-"""The metrics of the work done: operations, latencies, errors, CPU time and the goroutines left behind."""
+"""The metrics of the work done (operations, latencies, errors, CPU time, goroutines left), and each load in figures."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, known, required
@@ -27,6 +30,9 @@ from pytest_gomem.measure.sources import (
     whole_life,
 )
 from pytest_gomem.measure.window import Window
+
+if TYPE_CHECKING:
+    from pytest_gomem.load.spec import LoadRecord
 
 _OPS = "counted operations"
 _PROFILE = "/debug/pprof/goroutine"
@@ -161,3 +167,41 @@ def _told_goroutines(window: Window) -> Reading:
 
 
 METRICS = (ops, throughput, latency_p50, latency_p99, error_rate, cpu_time, cpu_per_op, goroutines)
+
+
+@dataclass(frozen=True)
+class LoadSummary:
+    """One load in figures; latencies in seconds, rates in requests per second."""
+
+    requests: int
+    errors: int
+    duration: float
+    rate: float
+    rate_asked: float | None
+    latency_p50: float | None
+    latency_p99: float | None
+    latency_max: float | None
+    statuses: Mapping[str, int] = field(default_factory=dict)
+
+
+def load_summary(load: LoadRecord) -> LoadSummary:
+    """The figures of a load."""
+    latencies = sorted(load.latencies)
+    return LoadSummary(
+        requests=load.requests,
+        errors=load.errors,
+        duration=load.duration,
+        rate=_rate(load),
+        rate_asked=load.rate_asked,
+        latency_p50=nearest_rank(latencies, 50) if latencies else None,
+        latency_p99=nearest_rank(latencies, 99) if latencies else None,
+        latency_max=latencies[-1] if latencies else None,
+        statuses=dict(load.statuses),
+    )
+
+
+def _rate(load: LoadRecord) -> float:
+    """Requests per second: an open loop's is the share of its schedule that was kept, times the rate asked for."""
+    if load.rate_achieved is not None:
+        return load.rate_achieved
+    return load.requests / load.duration if load.duration else 0.0

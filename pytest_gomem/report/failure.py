@@ -11,8 +11,10 @@ from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.functions import FunctionValue, asked_by
 from pytest_gomem.judge.regressions import BY_DEFAULT, REGRESSION
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.allocation import SizeClassGrowth
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.measure.size_classes import SizeClassGrowth
+from pytest_gomem.measure.peak import PeakMoment
+from pytest_gomem.measure.work import LoadSummary
 from pytest_gomem.report.accepted import accepted_text
 from pytest_gomem.report.bill import bill_lines
 from pytest_gomem.report.culprits import culprit_lines, first_culprit
@@ -27,7 +29,7 @@ from pytest_gomem.report.text import (
     value_text,
     wrapped,
 )
-from pytest_gomem.results.window_record import LoadSummary, PeakMoment, WindowRecord
+from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
 

@@ -15,10 +15,13 @@ from pytest_gomem.base.units import UNITS, Quantity, Unit
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.peak import PeakMoment
+from pytest_gomem.measure.series import Series
+from pytest_gomem.measure.work import LoadSummary
 from pytest_gomem.report.text import finite, known
 from pytest_gomem.results.public import FACT, Shown
 from pytest_gomem.results.run_record import RunRecord
-from pytest_gomem.results.window_record import LoadSummary, PeakMoment, Series, WindowRecord
+from pytest_gomem.results.window_record import WindowRecord
 
 ENVIRONMENT_KEYS = ("go_version", "goos", "goarch", "kernel", "cpus", "page_size", "thp")
 _LIMITS = ("max", "min", "warn", "regression")

@@ -14,7 +14,10 @@ from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Accepted, Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
+from pytest_gomem.measure.peak import PeakMoment
 from pytest_gomem.measure.quantiles import Bucket
+from pytest_gomem.measure.series import Series
+from pytest_gomem.measure.work import LoadSummary
 from pytest_gomem.report.json_parts import (
     ENVIRONMENT_KEYS,
     Ending,
@@ -36,16 +39,7 @@ from pytest_gomem.report.json_parts import (
 )
 from pytest_gomem.results.public import FACT, PublicCodec, Rules, Shown
 from pytest_gomem.results.run_record import RunRecord, TestRecord
-from pytest_gomem.results.window_record import (
-    BillRecord,
-    BillRow,
-    LoadSummary,
-    MetricValue,
-    PeakMoment,
-    PhaseRecord,
-    Series,
-    WindowRecord,
-)
+from pytest_gomem.results.window_record import BillRecord, BillRow, MetricValue, PhaseRecord, WindowRecord
 
 SCHEMA_VERSION = 1
 _COUNT = {"minimum": 0}

@@ -9,11 +9,14 @@ from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.allocation import SizeClassGrowth
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.peak import PeakMoment
 from pytest_gomem.measure.quantiles import Bucket
-from pytest_gomem.measure.size_classes import SizeClassGrowth
+from pytest_gomem.measure.series import Series
+from pytest_gomem.measure.work import LoadSummary
 
 
 @dataclass(frozen=True)
@@ -48,33 +51,6 @@ class GcRecord:
 
 
 @dataclass(frozen=True)
-class PeakMoment:
-    """When the peak came, seconds after the window opened (from, to), and the RSS the window started from, bytes.
-
-    floor: 0 where it is unknown.
-    """
-
-    earliest: float
-    latest: float
-    floor: int
-
-
-@dataclass(frozen=True)
-class LoadSummary:
-    """One load in figures; latencies in seconds, rates in requests per second."""
-
-    requests: int
-    errors: int
-    duration: float
-    rate: float
-    rate_asked: float | None
-    latency_p50: float | None
-    latency_p99: float | None
-    latency_max: float | None
-    statuses: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class PhaseRecord:
     """A named part of a window, in seconds after it opened, with its operations where they were counted.
 
@@ -86,14 +62,6 @@ class PhaseRecord:
     end: float
     ops: int | None
     metrics: tuple[MetricValue, ...] = ()
-
-
-@dataclass(frozen=True)
-class Series:
-    """A metric's course: seconds after the window opened, and the values."""
-
-    t: tuple[float, ...]
-    v: tuple[float, ...]
 
 
 @dataclass(frozen=True)

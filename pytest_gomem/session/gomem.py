@@ -18,7 +18,7 @@ from pytest_gomem.judge.decide import failed
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.measure.registry import evaluate
+from pytest_gomem.measure.summary import summarize
 from pytest_gomem.measure.window import Window
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.instrument import Closes, Instrument, WindowPlan, at_launch
@@ -313,5 +313,5 @@ class Gomem(Launchpad):
 
     def _evaluated(self, service: Service, window: Window) -> tuple[Mapping[str, Reading | Unavailable], WindowRecord]:
         registry = self._run.settings.registry
-        results = evaluate(window, registry)
-        return results, window_record(service, window, results, registry)
+        summary = summarize(window, registry)
+        return summary.metrics, window_record(service, window, summary, registry)

@@ -21,23 +21,17 @@ from pytest_gomem.base.units import UNITS, Quantity, parse_quantity
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Accepted, Verdict
+from pytest_gomem.measure.allocation import SizeClassGrowth
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.peak import PeakMoment
 from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.registry import builtin_metrics
-from pytest_gomem.measure.size_classes import SizeClassGrowth
+from pytest_gomem.measure.series import Series
+from pytest_gomem.measure.work import LoadSummary
 from pytest_gomem.results.run_record import RunRecord, TestRecord
-from pytest_gomem.results.window_record import (
-    BuildRecord,
-    GcRecord,
-    LoadSummary,
-    MetricValue,
-    PeakMoment,
-    PhaseRecord,
-    Series,
-    WindowRecord,
-)
+from pytest_gomem.results.window_record import BuildRecord, GcRecord, MetricValue, PhaseRecord, WindowRecord
 from pytest_gomem.stats.decision import Status
 
 # Whole records take long to build on a busy machine, and a deadline would be an assertion on time.

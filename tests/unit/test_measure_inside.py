@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.measure.allocation import size_classes
 from pytest_gomem.measure.cycles import joined_cycles
 from pytest_gomem.measure.quantiles import Bucket, gained, quantile, total
 from pytest_gomem.measure.runtime_metrics import histograms
-from pytest_gomem.measure.size_classes import size_classes
 from pytest_gomem.measure.window import RuntimeMetrics
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcRecord, SizeClass

@@ -10,7 +10,7 @@ from gomem_windows import CLOSED, MIB, OPENED, kernel, memstats, pair, read, rea
 
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.measure.peak import held_from_earlier, peak_moment, rss_drift
+from pytest_gomem.measure.peak import PeakMoment, held_from_earlier, peak_moment, rss_drift
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.records import Sample
@@ -175,24 +175,24 @@ def test_threads_and_descriptors_are_those_at_the_close():
 
 def test_moment_of_the_peak_lies_between_two_samples():
     """The peak came after the last sample below it and before the first that shows it."""
-    assert peak_moment(window()) == (5.0, 6.0)
+    assert peak_moment(window()) == PeakMoment(5.0, 6.0, 20 * MIB)
 
 
 def test_peak_after_the_last_sample_reaches_to_the_close():
     """A peak that no sample shows came between the last sample and the close."""
-    assert peak_moment(window(timeline=timeline(20, 22, 24))) == (2.0, 10.0)
+    assert peak_moment(window(timeline=timeline(20, 22, 24))) == PeakMoment(2.0, 10.0, 20 * MIB)
 
 
 def test_peak_that_every_sample_shows_came_first():
     """After a reset the peak came between the opening and the first sample that shows it."""
-    assert peak_moment(window(timeline=timeline(40, 30))) == (0.0, 0.0)
+    assert peak_moment(window(timeline=timeline(40, 30))) == PeakMoment(0.0, 0.0, 20 * MIB)
 
 
 def test_moment_of_a_sampled_peak_is_between_its_neighbours():
     """Without a kernel peak the neighbours of the highest sample bound it."""
     bare = tuple(Sample(s.t, s.rss, None, s.threads) for s in timeline(20, 25, 33, 30))
     one = window(start=kernel(OPENED, 20 * MIB, None, 1.0), end=kernel(CLOSED, 30 * MIB, None, 3.0), timeline=bare)
-    assert peak_moment(one) == (1.0, 3.0)
+    assert peak_moment(one) == PeakMoment(1.0, 3.0, 20 * MIB)
 
 
 def test_nothing_read_has_no_moment():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.measure.series import MAX_POINTS, series_of, thinned
+from pytest_gomem.measure.series import MAX_POINTS, Series, series_of, thinned
 from pytest_gomem.measure.window import GcTrace
 from pytest_gomem.observe.records import Sample
 
@@ -15,17 +15,17 @@ from pytest_gomem.observe.records import Sample
 def test_courses_start_at_the_opening():
     """Times are seconds after the opening; fds, which nobody sampled, is left out."""
     courses = series_of(window(timeline=timeline(20, 25, 22)))
-    assert courses["rss"] == ((0.0, 1.0, 2.0), (20.0 * MIB, 25.0 * MIB, 22.0 * MIB))
-    assert courses["hwm"][1] == (20.0 * MIB, 25.0 * MIB, 25.0 * MIB)
-    assert courses["threads"][1] == (9.0, 9.0, 9.0)
+    assert courses["rss"] == Series((0.0, 1.0, 2.0), (20.0 * MIB, 25.0 * MIB, 22.0 * MIB))
+    assert courses["hwm"].v == (20.0 * MIB, 25.0 * MIB, 25.0 * MIB)
+    assert courses["threads"].v == (9.0, 9.0, 9.0)
     assert "fds" not in courses
 
 
 def test_live_heap_follows_the_windows_cycles():
     """Each cycle gives the heap it left alive; the cycles forced after the close are left out."""
-    t, v = series_of(window(gctrace=trace(*range(11, 53))))["heap_live"]
-    assert len(t) == 40
-    assert set(v) == {2.0 * MIB}
+    course = series_of(window(gctrace=trace(*range(11, 53))))["heap_live"]
+    assert len(course.t) == 40
+    assert set(course.v) == {2.0 * MIB}
 
 
 def test_points_outside_the_window_and_recorded_cycles_are_left_out():

@@ -9,8 +9,9 @@ from hypothesis import given
 from report_samples import assert_golden, calmly, dead_window, failing_window, metric, verdict, window, windows
 
 from pytest_gomem.judge.regressions import BY_DEFAULT
+from pytest_gomem.measure.peak import PeakMoment
 from pytest_gomem.report.failure import failure_text
-from pytest_gomem.results.window_record import GcRecord, PeakMoment
+from pytest_gomem.results.window_record import GcRecord
 from pytest_gomem.stats.decision import Status
 
 NODEID = "tests/test_mem.py::test_upload"

@@ -14,12 +14,14 @@ from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.quantiles import Bucket
+from pytest_gomem.measure.series import Series
+from pytest_gomem.measure.work import LoadSummary
 from pytest_gomem.report import json_report
 from pytest_gomem.report.json_parts import ENVIRONMENT_KEYS
 from pytest_gomem.report.json_schema import schema_text
 from pytest_gomem.results.leaves import CodecError
 from pytest_gomem.results.run_record import RunRecord, TestRecord
-from pytest_gomem.results.window_record import LoadSummary, MetricValue, Series
+from pytest_gomem.results.window_record import MetricValue
 
 VALIDATOR = validator_for(json_report.report_schema())
 
