@@ -16,7 +16,7 @@ from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Metric, Noise
 from pytest_gomem.measure.registry import Registry
-from pytest_gomem.report.bill import against, next_to_kept
+from pytest_gomem.results.bill import against, next_to_kept
 from pytest_gomem.results.keys import Key
 from pytest_gomem.results.window_record import BillRecord, WindowRecord
 from pytest_gomem.session.judging import Judging

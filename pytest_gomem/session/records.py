@@ -11,7 +11,7 @@ from pytest_gomem.launch.ending import last_lines
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.measure.summary import Metrics, Summary
 from pytest_gomem.measure.window import Window
-from pytest_gomem.report.bill import window_bill_record
+from pytest_gomem.results.bill import window_bill_record
 from pytest_gomem.results.window_record import (
     BuildRecord,
     GcRecord,

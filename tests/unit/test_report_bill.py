@@ -13,8 +13,9 @@ from report_samples import calmly, failing_window, metric, verdict, window
 
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row
 from pytest_gomem.report import json_report
-from pytest_gomem.report.bill import against, bill_lines, bill_record, next_to_kept, window_bill_record, with_advice
+from pytest_gomem.report.bill import bill_lines, with_advice
 from pytest_gomem.report.failure import failure_text
+from pytest_gomem.results.bill import against, bill_record, next_to_kept, window_bill_record
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import BillRecord, BillRow
 
