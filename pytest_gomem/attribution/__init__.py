@@ -1,1 +1,1 @@
-"""Which lines of Go a profile's memory is charged to, and why; all of it is pure."""
+"""Charges a profile's memory to lines of Go, and says why. Pure functions."""

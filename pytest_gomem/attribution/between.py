@@ -1,7 +1,7 @@
-"""The culprits between two sides of a comparison: heap profiles of two processes, of two versions of the code.
+"""The culprits of a comparison, from the heap profiles of two sides with different code.
 
-Line numbers move between versions, so lines are matched within their function, in order, so that what they hold differs
-as little as possible. The samples of the two processes are independent of each other: their variances add.
+Line numbers change between versions. So lines are matched within their function, in order, with the smallest total
+difference. The samples of the two processes are independent: their variances add.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
 
-_FINER = (4096, 512)  # bytes between two samples: finer still costs more than it tells
-_MISMATCH = 1.01  # above 1: of two ways to explain the same difference, the one that leaves equal lines equal
+_FINER = (4096, 512)  # bytes between two samples: finer rates cost more than they help
+_MISMATCH = 1.01  # above 1: at equal difference, prefer matches of equal lines
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """A line of the head with its like on the base side, if it has one.
+    """A line of the head with its match on the base, if it has one.
 
-    is_doubtful: it grew by a guess at which lines are alike, and not where another guess is made.
+    is_doubtful: it grew only if the guess of matching lines is right.
     """
 
     head: Line
@@ -66,13 +66,13 @@ def culprits_between(
     there: str,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
 ) -> Findings:
-    """The lines that hold, or made, more on the head than chance makes any line, and 1% of what the first does.
+    """The lines that hold, or made, more on the head than chance explains, and at least 1% of the first one's.
 
     metric: a key of SAMPLE_OF. head, base: profiles of the same work. module: the user's own, on the head.
     there: where the base is, in words: "on the base side".
-    base may be compact: a line that it lacks may have had as much there as it says that it left out.
-    counts: whether the samples of a profile's stack are looked at, such as those of a budget's functions.
-    Raises ProfileError when one of the two is no heap profile.
+    base may be compact: a line that it lacks may have had up to the amount that was left out.
+    counts: whether to count a profile's stack, such as those of a budget's functions.
+    Raises ProfileError if one of the two is not a heap profile.
     """
     sample_type = SAMPLE_OF[metric]
     found = [lines(profile, None, sample_type, module, counts) for profile in (head, base)]
@@ -84,8 +84,8 @@ def culprits_between(
         key=lambda pair: (-pair.change, pair.head.site),
     )
     growth = sum(pair.change for pair in grown)
-    told = (pair for pair in grown if not pair.is_doubtful)
-    sure = [pair for pair in told if pair.change - (0 if pair.base else unknown) >= enough * pair.sigma]
+    certain = (pair for pair in grown if not pair.is_doubtful)
+    sure = [pair for pair in certain if pair.change - (0 if pair.base else unknown) >= enough * pair.sigma]
     named = [pair for pair in sure if pair.change >= LEAST * sure[0].change][:MOST_NAMED]
     culprits = tuple(_culprit(metric, pair, growth, there) for pair in named)
     functions = len({pair.head.site.function for pair in grown})
@@ -106,9 +106,9 @@ def _pairs(head: Iterable[Line], base: Iterable[Line]) -> Iterator[_Pair]:
 
 
 def _is_guessed(one: _Pair, pairs: Sequence[_Pair], base: Sequence[Line]) -> bool:
-    """Whether a line that has no like may have one, or what another line of its function made before.
+    """Whether a line without a match may have one after all, as when a line had no sample, was split, or has moved.
 
-    As where that line had no sample, was split, or has moved; not where all lines of the function together grew.
+    It has none if all lines of the function together grew.
     """
     growth = sum(pair.change for pair in pairs)
     doubt = SIGMAS * math.hypot(*(pair.sigma for pair in pairs))
@@ -119,7 +119,7 @@ def _is_guessed(one: _Pair, pairs: Sequence[_Pair], base: Sequence[Line]) -> boo
 
 
 def _sigmas(looked_at: int) -> float:
-    """How many sigmas name a line out of so many: chance names one in 44 failures, as 2 sigmas do of a single line."""
+    """The sigmas that a culprit needs: chance names one in 44 failures, as 2 sigmas do for a single line."""
     return NormalDist().inv_cdf(1 - (1 - NormalDist().cdf(SIGMAS)) / max(looked_at, 1))
 
 
@@ -131,8 +131,8 @@ def _by_function(found: Iterable[Line]) -> dict[str, list[Line]]:
 
 
 def _matched(head: Sequence[Line], base: Sequence[Line]) -> Iterator[_Pair]:
-    """Lines of one function in order, each with its like: the alignment of least total difference."""
-    # costs[i][j]: of the first i lines of the head and the first j of the base.
+    """The lines of one function with their matches: the alignment of smallest total difference."""
+    # costs[i][j]: of the first i head lines and the first j base lines.
     costs = [[0.0] * (len(base) + 1) for _ in range(len(head) + 1)]
     for i in range(len(head) + 1):
         for j in range(len(base) + 1):
@@ -151,7 +151,7 @@ def _matched(head: Sequence[Line], base: Sequence[Line]) -> Iterator[_Pair]:
 def _steps(
     costs: Sequence[Sequence[float]], head: Sequence[Line], base: Sequence[Line], i: int, j: int
 ) -> Iterator[tuple[float, int, int]]:
-    """The ways to have come to (i, j), each with its total cost: a match, a line that is new, one that is gone."""
+    """The ways to (i, j), each with its total cost: a match, a new line, or a removed line."""
     if i and j:
         yield costs[i - 1][j - 1] + _MISMATCH * abs(head[i - 1].after - base[j - 1].after), i - 1, j - 1
     if i:
@@ -184,11 +184,13 @@ def _nothing(sample_type: str, head: Profile, functions: int, growth: int, there
     rate = next((rate for rate in _FINER if head.period > rate), None)
     finer = f"; profile_rate: {rate} on the service in gomem.yaml takes more samples" if rate else ""
     if not functions:
-        return f"no line holds or makes more than {there}, as far as two profiles tell that take {every}{finer}"
+        return (
+            f"no line holds or makes more than {there}, as far as can be seen by two profiles that take {every}{finer}"
+        )
     return f"{within_noise(growth, functions, sample_type)} of two profiles that take {every}{finer}"
 
 
 def _beyond(sample_type: str, unknown: int, there: str) -> str:
-    """What a compact base cannot tell."""
+    """The note on what a compact base left out."""
     amount = amount_text(unknown, sample_type)
     return f"; lines of at most {amount} were left out {there}, to keep its profile small" if unknown else ""

@@ -1,4 +1,4 @@
-"""Why a culprit does what it does: what the compiler notes on its line, and which module changed its version.
+"""The causes of a culprit: the compiler's notes on its line, and modules with another version.
 
 The notes are those of `-gcflags=-m=2` (cmd/compile/internal/escape and inline): a line "X escapes to heap in F:", the
 steps that X takes to the heap below it, indented, and "can inline F ..." or "cannot inline F: why".
@@ -20,10 +20,10 @@ KINDS = ("age", "callee", "escape", "inlining", "module", "git")
 
 
 class Cause(NamedTuple):
-    """Something that is known of why a line holds or makes what it does; `text` is a clause with its own subject.
+    """A cause of what a line holds or makes; `text` is a clause with its own subject.
 
-    kind: "age" of what is held in GC cycles, "callee" that allocates on its behalf, "escape" and "inlining" as the
-    compiler tells, "module" whose version changed, "git" commit that touched the line.
+    kind: "age" of the objects in GC cycles, "callee" that allocates for the line, "escape" and "inlining" from the
+    compiler, "module" with another version, "git" commit that changed the line.
     """
 
     kind: str
@@ -36,12 +36,12 @@ _MOVED = re.compile(r"moved to heap: (.+)")
 _STEP = re.compile(r"\s+from (.*) \(([^()]+)\) at .*")
 _CAN_INLINE = re.compile(r"can inline (.+?)(?: with cost .*)?")
 _CANNOT_INLINE = re.compile(r"cannot inline (.+?): (.*)")
-# What a step only reaches through; what it comes to is told by the steps around it.
+# Steps on the way; the steps around them say what happens.
 _ON_THE_WAY = ("spill", "slice", "address-of", "dot", "dot of pointer", "interface-converted")
 _NUMBER = re.compile(r"\b\d+\b")
 _MOST_ESCAPES = 2
 _LONGEST = 60
-_ARGUMENTS = "... argument"  # how the compiler calls the slice behind a variadic parameter
+_ARGUMENTS = "... argument"  # the compiler's name for the slice of a variadic parameter
 
 
 class Step(NamedTuple):
@@ -53,7 +53,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Escape:
-    """A value that lives on the heap: what it is, in which function, and its way there (empty where not told)."""
+    """A value on the heap: what it is, in which function, and the steps to the heap (empty if not printed)."""
 
     file: str
     line: int
@@ -64,14 +64,14 @@ class Escape:
 
 @dataclass(frozen=True)
 class Notes:
-    """The notes of one package. not_inlined: function -> why, as the compiler puts it."""
+    """The notes on one package. not_inlined: function -> why, in the compiler's words."""
 
     escapes: tuple[Escape, ...] = ()
     inlined: frozenset[str] = frozenset()
     not_inlined: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, file: str, line: int) -> list[Escape]:
-        """What escapes from a line, each value once, what allocates by its own words before what is only boxed."""
+        """The values that escape from a line, each once; those that allocate come before those that are only boxed."""
         here = [e for e in self.escapes if e.line == line and posixpath.basename(e.file) == posixpath.basename(file)]
         once = {escape.value: escape for escape in reversed(here)}
         in_order = [escape for escape in here if once[escape.value] is escape]
@@ -79,7 +79,7 @@ class Notes:
 
 
 def parse_notes(text: str) -> Notes:
-    """The notes in what `go list -export -gcflags=-m=2` or `go build -gcflags=-m` printed; all else is skipped."""
+    """The notes in the output of `go list -export -gcflags=-m=2` or `go build -gcflags=-m`; other lines are skipped."""
     found: dict[tuple[str, int, str], tuple[str, list[Step]]] = {}
     inlined, not_inlined = set[str](), dict[str, str]()
     steps: list[Step] = []  # of the value that was named last
@@ -104,10 +104,9 @@ def parse_notes(text: str) -> Notes:
 
 
 def explain(site: Site, head: Notes, base: Notes | None = None) -> Iterator[Cause]:
-    """What the notes say of a line; with those of an earlier build, what is new in it.
+    """What the notes say about a line; with `base`, the notes of an earlier build, only what is new.
 
-    Lines move from build to build: an escape is the same where the function and the value's own words are, or where
-    its size alone is another.
+    Line numbers change between builds: an escape is the same if function and value are, or if only its size differs.
     """
     function = short_function(site.function)
     escapes = head.at(site.file, site.line)[:_MOST_ESCAPES]
@@ -133,7 +132,7 @@ def _sizeless(value: str) -> str:
 
 
 def short_function(function: str) -> str:
-    """A function as the compiler's notes on its own package call it: (*leakyLog).add of main.(*leakyLog).add."""
+    """A function's name within its own package, as in the notes: (*leakyLog).add for main.(*leakyLog).add."""
     package = package_of(function)
     return function[len(package) + 1 :] if function.startswith(f"{package}.") else function.rpartition("/")[2]
 
@@ -173,7 +172,7 @@ def _final(escape: Escape) -> Step:
 
 
 def _is_on_the_way(step: Step) -> bool:
-    """Whether a step only reaches through, to a variable of the function or to the compiler's own (~r0)."""
+    """Whether a step only leads on, to a variable of the function or of the compiler (~r0)."""
     local = step.does.startswith("assign") and (" := " in step.expression or step.expression.startswith("~"))
     return local or step.does in _ON_THE_WAY
 
@@ -196,7 +195,7 @@ def _shown(expression: str) -> str:
 
 
 def module_changes(functions: Iterable[str], head: BinaryInfo, base: BinaryInfo) -> list[Cause]:
-    """For each function whose module has another version in `head` than in `base`, or is not in one of them.
+    """A cause for each function with a module of different versions in `head` and `base`, or missing in one.
 
     functions: as profiles name them. The standard library is a module too: its version is that of Go.
     """
@@ -206,7 +205,7 @@ def module_changes(functions: Iterable[str], head: BinaryInfo, base: BinaryInfo)
 
 
 def _module_of(package: str, modules: Iterable[Mapping[str, str]]) -> str:
-    """The module with the longest path that the package lies in; "" for the standard library."""
+    """The package's module, which is the one with the longest path; "" for the standard library."""
     paths = {path for known in modules for path in known if f"{package}/".startswith(f"{path}/")}
     return max(paths, key=len, default="" if "." not in package.partition("/")[0] and package != "main" else package)
 

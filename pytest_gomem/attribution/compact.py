@@ -1,7 +1,7 @@
-"""The compact form of a heap profile: what naming culprits needs of it, in few bytes that are always the same.
+"""Makes a heap profile compact: what it takes to name culprits, in few and reproducible bytes.
 
-The lines that stacks are charged to keep their sums to the byte; what goes is how the small ones were come to. So a
-later profile can be held against it line by line, as against the whole one.
+Lines keep their sums to the byte; the callers of small ones are dropped. So a later profile can be compared with it
+line by line, as with the whole one.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pytest_gomem.pprof.merge import merge
 from pytest_gomem.pprof.model import Label, Location, Profile, location_ids, pack
 from pytest_gomem.pprof.write import compressed
 
-WHOLE_STACKS = 0.99  # of each sample type: the largest stacks that make it up keep all their frames
+WHOLE_STACKS = 0.99  # of each sample type: the largest stacks, up to this share, keep all frames
 _LEFT_OUT = "gomem left out lines that have at most: "
 _MODULES = "/pkg/mod/"
 
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """A sample: its stack, its size label, its values, and whom it is charged to."""
+    """A sample: its stack, size label, values, and the line it is charged to."""
 
     stack: tuple[Location, ...]
     labels: tuple[Label, ...]
@@ -39,7 +39,7 @@ class _Row:
 
     @cached_property
     def order(self) -> tuple[object, ...]:
-        """The largest first, and always the same, in whatever order the runtime wrote them."""
+        """A sort key: the largest first, independent of the runtime's order."""
         return tuple(-value for value in self.values), [location.lines for location in self.stack], str(self.labels)
 
     @cached_property
@@ -54,9 +54,9 @@ class _Row:
 def compact(profile: Profile, module: GoModule, most: int) -> bytes:
     """A gzipped profile of at most `most` bytes, which every pprof tool reads; the same profile gives the same bytes.
 
-    It has no addresses, times or folders of this machine, and nothing of what measuring itself allocates. Where even
-    stacks that end at the line they are charged to are too many, the smallest lines are left out: `left_out`.
-    Raises ProfileError for what is no profile of this form.
+    It has no addresses, times or folders of this machine, and no allocations of the measuring itself. If even stacks
+    that end at their charged line are too many, the smallest lines are left out: see `left_out`. Raises ProfileError
+    for another kind of profile.
     """
     plain = merge([_without_machine(profile, module)])
     rows = _rows(plain, module)
@@ -69,14 +69,14 @@ def compact(profile: Profile, module: GoModule, most: int) -> bytes:
 
 
 def left_out(profile: Profile, sample_type: str) -> int:
-    """What a line that a compact profile lacks may have had of a sample type all the same; 0 if none was left out."""
+    """The most that a line missing in a compact profile may have had; 0 if none was left out."""
     said = next((comment for comment in profile.comments if comment.startswith(_LEFT_OUT)), "")
     found = re.search(rf"\b{re.escape(sample_type)} (\d+)", said)
     return int(found[1]) if found else 0
 
 
 def _without_machine(profile: Profile, module: GoModule) -> Profile:
-    """Without addresses, binaries and times, and with file names relative to the module, or as imports name them."""
+    """The profile without addresses, binaries and times, and with file names relative to module or import path."""
     origins = Origins(module, [profile])
     return profile._replace(
         locations={number: _plain(location, origins) for number, location in profile.locations.items()},
@@ -131,7 +131,7 @@ def _large(rows: Sequence[_Row]) -> set[_Row]:
 
 
 def _of_largest_lines(like: Profile, rows: Sequence[_Row], most: int) -> bytes:
-    """As many of the lines that have most of any sample type as fit."""
+    """The profile with as many of the largest lines as fit."""
     sums = _sums(rows)
     totals = [max(sum(values), 1) for values in zip(*sums.values(), strict=True)]
     shares = {site: max(v / total for v, total in zip(values, totals, strict=True)) for site, values in sums.items()}
@@ -140,9 +140,9 @@ def _of_largest_lines(like: Profile, rows: Sequence[_Row], most: int) -> bytes:
     def of_first(count: int) -> bytes:
         kept = set(ranked[:count])
         bounds = [max(values) for values in zip(*(sums[site] for site in ranked[count:]), strict=True)]
-        told = ", ".join(f"{kind.type} {bound}" for kind, bound in zip(like.sample_types, bounds, strict=True))
+        amounts = ", ".join(f"{kind.type} {bound}" for kind, bound in zip(like.sample_types, bounds, strict=True))
         return _written(
-            like._replace(comments=(_LEFT_OUT + told,)), [row for row in rows if row.site in kept], lambda _: False
+            like._replace(comments=(_LEFT_OUT + amounts,)), [row for row in rows if row.site in kept], lambda _: False
         )
 
     fits, too_many = 0, len(ranked)
@@ -161,7 +161,7 @@ def _sums(rows: Iterable[_Row]) -> dict[Site, tuple[int, ...]]:
 
 
 def _written(like: Profile, rows: Sequence[_Row], keeps_whole: Callable[[_Row], bool]) -> bytes:
-    """The rows as a file; locations are numbered in their order, and stacks that are the same now are one."""
+    """The rows as a file; locations are numbered in order, and equal stacks are joined."""
     numbers: dict[Location, int] = {}
     stacks = [row.stack if keeps_whole(row) else row.cut for row in rows]
     packed = [pack([numbers.setdefault(location, len(numbers) + 1) for location in stack]) for stack in stacks]

@@ -1,4 +1,4 @@
-"""Which lines of Go hold or made the memory that a metric counts, how surely, and in what words."""
+"""Finds the lines of Go that hold or made the memory that a metric counts."""
 
 from __future__ import annotations
 
@@ -24,24 +24,23 @@ SAMPLE_OF: Mapping[str, str] = MappingProxyType(
         **{name: name for name in sorted(PER_FUNCTION)},
     }
 )
-AT_PEAK = ("peak_rss", "peak_heap")  # what these count may be gone when the window closes
+AT_PEAK = ("peak_rss", "peak_heap")  # their memory may be gone when the window closes
 _RESIDENT = ("peak_rss", "end_rss")
-_NONE = 0.0005  # what is still held of what was made, below which it is as good as nothing
+_NONE = 0.0005  # share that is still held; below it counts as none
 MOST_NAMED = 5  # lines of one metric
-LEAST = 0.01  # of the first culprit's change; one that is smaller explains nothing
+LEAST = 0.01  # of the first culprit's change; smaller ones explain nothing
 
 
 @dataclass(frozen=True)
 class Culprit:
-    """A line of Go and what it holds, or has made, of what `metric` counts: bytes, or objects.
+    """A line of Go and how much it holds, or made, of what `metric` counts: bytes or objects.
 
-    before, after: estimates, the sums that `go tool pprof` shows; before is None where there is no earlier profile.
+    before, after: estimates, the sums that `go tool pprof` shows; before is None without an earlier profile.
     interval: half the width of the 2 sigma interval of the change, rounded up; the truth lies in it 19 times in 20.
     share: the change as a share of what all lines that grew have grown by.
-    callers: in the stack that grew most, the nearest lines of the user's own module that called this one, at most 3.
-    is_between: `before` is of the other side of a comparison, not of an earlier moment.
-    reason: what it does, in words. causes: what is known of why. leaf: the function that allocates, where it is another
-    one.
+    callers: at most 3 nearest callers in the user's own module, in the stack that grew most.
+    is_between: `before` is the other side of a comparison, not an earlier moment.
+    reason: what it does, in words. causes: why, if known. leaf: the function that allocates, if it is another one.
     """
 
     function: str
@@ -60,7 +59,7 @@ class Culprit:
 
     @property
     def change(self) -> int:
-        """How much more there is than before; all of it where there is no earlier profile."""
+        """How much more there is than before; all of it without an earlier profile."""
         return self.after - (self.before or 0)
 
 
@@ -68,7 +67,7 @@ class Culprit:
 class Findings:
     """The culprits, the largest change first; `functions` and `growth` are of all that grew, named or not.
 
-    nothing: why nobody is named; "" where somebody is.
+    nothing: why there are no culprits; "" if there are.
     """
 
     metric: str
@@ -79,7 +78,7 @@ class Findings:
 
     @property
     def shown(self) -> int:
-        """How many functions the culprits are lines of."""
+        """How many functions the culprits are in."""
         return len({culprit.function for culprit in self.culprits})
 
     @property
@@ -96,13 +95,13 @@ def find_culprits(
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
     cycles: int | None = None,
 ) -> Findings:
-    """The lines that hold, or made, more than before by at least 2 sigma, and by 1% of what the first of them does.
+    """The lines that hold, or made, more than before by at least 2 sigma, and by 1% of the first one's change.
 
     metric: a key of SAMPLE_OF. before: an earlier heap profile of the same process; without one everything is new.
-    module: the user's own. Each stack counts for the line of the user's own module nearest to the allocation,
-    so that what a library allocates counts for whoever called it; without such a line it counts for its leaf.
-    counts: whether the samples of a profile's stack are looked at, such as those of a budget's functions.
-    cycles: the GC cycles between the two profiles, where they are known.
+    module: the user's own. A stack is charged to the line of that module nearest to the allocation, so a library's
+    allocations are charged to its caller; without such a line, to the leaf.
+    counts: whether to count a profile's stack, such as those of a budget's functions.
+    cycles: the GC cycles between the two profiles, if known.
     Raises ProfileError when one of the two is no heap profile.
     """
     found = lines(after, before, SAMPLE_OF[metric], module, counts)
@@ -131,7 +130,7 @@ def _culprit(metric: str, line: Line, growth: int, has_before: bool, cycles: int
 
 
 def _age(line: Line, has_before: bool, cycles: int | None) -> Iterator[Cause]:
-    """How old the objects are, as far as two profiles tell: those that came in between are no older than that."""
+    """How old the objects are: those that came between the profiles are at most that many GC cycles old."""
     if not has_before or not cycles:
         return
     span = f"{cycles} GC cycle{'s' * (cycles > 1)}"
@@ -143,13 +142,13 @@ def _age(line: Line, has_before: bool, cycles: int | None) -> Iterator[Cause]:
 
 
 def leaf_of(line: Line) -> str:
-    """The function that allocates, "" where the line itself does."""
+    """The function that allocates, "" if the line itself does."""
     function = line.main_chain.leaf.function
     return function if function != line.site.function else ""
 
 
 def callee(line: Line) -> Iterator[Cause]:
-    """Who allocates, where the line itself does not."""
+    """The function that allocates, if the line itself does not."""
     if leaf_of(line):
         leaf = line.main_chain.leaf
         place = f" ({leaf.file}:{leaf.line})" if leaf.file else ""
@@ -157,7 +156,7 @@ def callee(line: Line) -> Iterator[Cause]:
 
 
 def _reason(line: Line, has_before: bool) -> str:
-    """Retention or churn, in words."""
+    """What the line holds, or has allocated, in words."""
     amount = amount_text(line.change, line.sample_type)
     if not counts_made(line.sample_type):
         return f"holds {amount}" + (" that were not there when the window opened" if has_before else "")
@@ -174,18 +173,18 @@ def _portion(share: float) -> str:
 
 
 def amount_text(value: float, sample_type: str) -> str:
-    """Bytes or objects, as a person reads them: "235 MB", "1.20M objects"."""
+    """Bytes or objects as text: "235 MB", "1.20M objects"."""
     return f"{format_value(value, COUNT)} objects" if counts_objects(sample_type) else format_value(value, BYTES)
 
 
 def within_noise(growth: int, functions: int, sample_type: str) -> str:
-    """Why nobody is named although something grew; what makes the noise is to follow."""
+    """Why there are no culprits although something grew; the caller appends what makes the noise."""
     where = "1 function" if functions == 1 else f"{functions} functions"
     return f"the growth of {amount_text(growth, sample_type)}, in {where}, is within the noise"
 
 
 def _nothing(metric: str, after: Profile, functions: int, growth: int) -> str:
-    """Why no line can be named, and for resident memory where else it may be."""
+    """Why there are no culprits, and for resident memory where else it may be."""
     sample_type = SAMPLE_OF[metric]
     rate = f"one sample in {format_value(after.period, BYTES)}"
     if not any(after.values[after.sample_index(sample_type)]):
@@ -196,5 +195,5 @@ def _nothing(metric: str, after: Profile, functions: int, growth: int) -> str:
         text = "no line has allocated more" if counts_made(sample_type) else "no line holds more Go heap than before"
     else:
         text = f"{within_noise(growth, functions, sample_type)} of a profile that takes {rate}"
-    beyond = f"; what {metric} counts beyond the Go heap (stacks, freed pages, C, mapped files) no heap profile shows"
+    beyond = f"; {metric} also counts what no heap profile shows: stacks, freed pages, C, mapped files"
     return text + (beyond if metric in _RESIDENT else "")

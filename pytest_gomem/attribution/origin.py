@@ -1,4 +1,4 @@
-"""Whom a stack is charged to: the line of the user's own module nearest to the allocation, and its callers."""
+"""Charges a stack to the line of the user's own module nearest to the allocation, with its callers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pytest_gomem.launch.overlay import AGENT_FILE
 from pytest_gomem.pprof.group import Frame, frames_of, package_of
 from pytest_gomem.pprof.model import Location, Profile, location_ids
 
-# A closure of an inlined call bears the name of who calls, as main.run.Handle.func2, and lies in Handle's folder.
+# A closure of an inlined call has its caller's name, as main.run.Handle.func2, but lies in Handle's folder.
 _CLOSURE = re.compile(r"\.(func|gowrap|deferwrap)\d|-range\d|-fm$")
 
 
 class _Clue(NamedTuple):
-    """A folder that may be the module's; the surest sort first: package main, of which a binary has one, tells it best.
+    """A folder that may be the module's. The surest sorts first: package main, which is unique in a binary.
 
-    is_doubtful: told by a closure of package main, which may be one of another package.
+    is_doubtful: from a closure of package main, which may belong to another package.
     """
 
     is_doubtful: bool
@@ -31,7 +31,7 @@ _NONE = _Clue(False, False, "")
 
 
 def module_folder(module: GoModule, profiles: Iterable[Profile]) -> str:
-    """Its full name; "" where nothing tells it, or nothing but closures of package main that differ about it."""
+    """The module's full path; "" if unknown, or if only closures of package main show it and they differ."""
     locations = (location for profile in profiles for location in profile.locations.values())
     clues = {clue for place in locations for _, frame in frames_of(place, "line") for clue in _clues(module, frame)}
     surest = min(clues, default=_NONE)
@@ -39,7 +39,7 @@ def module_folder(module: GoModule, profiles: Iterable[Profile]) -> str:
 
 
 def _clues(module: GoModule, frame: Frame) -> Iterator[_Clue]:
-    """What a package of a known import path tells, where its file has a full name that ends as the path does."""
+    """The folder that a known import path shows, if the file's full name ends like it."""
     function, folder = frame.function or "", posixpath.dirname(frame.file or "")
     package, is_closure = package_of(function), _CLOSURE.search(function) is not None
     below = module.below(package)
@@ -56,7 +56,7 @@ _PROFILERS = ("runtime/pprof", _ENDPOINT)
 
 
 class Site(NamedTuple):
-    """A line of Go; `file` is relative to the user's module where that can be told; `line` is 0 where unknown."""
+    """A line of Go; `file` is relative to the user's module if that is known; `line` is 0 if unknown."""
 
     function: str
     file: str
@@ -64,7 +64,7 @@ class Site(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """The line to charge, its nearest callers in the user's own module behind it, and where the stack begins."""
+    """The line to charge, then its nearest callers in the user's own module, and the leaf of the stack."""
 
     sites: tuple[Site, ...]
     leaf: Site
@@ -82,9 +82,9 @@ class _Place(NamedTuple):
 
 
 class Origins:
-    """Whom the stacks of these profiles are charged to; lines of equal name and place are one, whichever holds them.
+    """Charges the stacks of profiles to lines; lines of equal name and place are the same in all profiles.
 
-    module: the user's own; package main is so in any case, where nothing more is known.
+    module: the user's own; without it, package main alone counts as the user's.
     """
 
     def __init__(self, module: GoModule, profiles: Iterable[Profile]) -> None:
@@ -92,7 +92,7 @@ class Origins:
         self._root = module_folder(module, profiles)
 
     def chains(self, profile: Profile) -> Iterator[Chain | None]:
-        """For each sample the line to charge, its own callers behind it; None for what measuring itself allocates.
+        """For each sample the line to charge and its callers; None for allocations of the measuring itself.
 
         A stack without a line of the user's own is charged to its leaf.
         """
@@ -115,10 +115,10 @@ class Origins:
         for place in places:
             leaf = leaf or place.site
             is_profiling = is_profiling or place.is_profiler
-            # The endpoint answers our own requests, whatever middleware of the user's they came through.
+            # The endpoint answers our own requests, even through middleware of the user's.
             if place.is_agent or (place.is_endpoint and not own):
                 return None
-            if place.is_own and place.site not in own:  # a function that calls itself says so once
+            if place.is_own and place.site not in own:  # a recursive function is listed once
                 own.append(place.site)
             if len(own) > MOST_CALLERS:
                 break
@@ -141,10 +141,9 @@ class Origins:
     def short(self, file: str, package: str) -> str:
         """The file relative to the module, or to the standard library's sources; else as it stands.
 
-        A binary has one package main, and one in the module's own folder, so where that cannot be told the bare file
-        name is still no riddle.
+        Without a known folder, a file of package main keeps its bare name, which is clear: a binary has one main.
         """
-        for root in (self._root, self._module.path):  # -trimpath writes the module's path in place of its folder
+        for root in (self._root, self._module.path):  # -trimpath writes the module's path instead of its folder
             if root and file.startswith(f"{root}/"):
                 return file[len(root) + 1 :]
         folder, name = posixpath.split(file)

@@ -1,15 +1,15 @@
-"""What the samples of a heap profile add up to on each line of Go, and how uncertain that is.
+"""Adds up the samples of a heap profile by line of Go, with how uncertain the sums are.
 
-The runtime samples an allocation of s bytes with probability p = 1 - exp(-s / rate), each for itself, and
-runtime/pprof divides what it has sampled by p (scaleHeapSample in src/runtime/pprof/protomem.go). Of N allocations
-n ~ Binomial(N, p) are sampled; the estimate n / p has the variance N (1 - p) / p, of which n (1 - p) / p^2 is an
-unbiased estimate. So n samples stand for n s / p bytes, with a sigma of s / p * sqrt(n (1 - p)). For objects much
-smaller than the rate that is sqrt(rate * bytes), a relative 1 / sqrt(n); of objects much larger all are sampled, and
-nothing is uncertain. The runtime keeps objects of different sizes apart, also those of one line; their variances add.
-Where n comes out low, so does the sigma made of it: n + 1 in its place keeps the promise for few samples too.
+The runtime samples each allocation of s bytes with probability p = 1 - exp(-s / rate), and runtime/pprof divides the
+samples by p (scaleHeapSample in src/runtime/pprof/protomem.go). Of N allocations n ~ Binomial(N, p) are sampled. The
+estimate n / p has the variance N (1 - p) / p; n (1 - p) / p^2 is an unbiased estimate of it. So n samples stand for
+n s / p bytes, with a sigma of s / p * sqrt(n (1 - p)). For objects much smaller than the rate that is
+sqrt(rate * bytes), a relative 1 / sqrt(n). Objects much larger are all sampled, and nothing is uncertain. The runtime
+separates objects of different sizes, also on one line; their variances add. A low n also gives too low a sigma: with
+n + 1 instead, the interval holds for few samples too.
 
-Between two profiles of one process only what came or went is uncertain: what both of them hold was sampled once. How
-much came and went no profile says, but what was made since, and what is held, bound it.
+Between two profiles of one process, only what came or went is uncertain: what both hold was sampled once. No profile
+says how much came and went, but what was made since, and what is held, are bounds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SMALLEST = 8  # bytes, the runtime's smallest size class
 
 
 class _Weight(NamedTuple):
-    """The probability that an object is sampled, and what one that was stands for: bytes or objects."""
+    """The probability that an object is sampled, and how many bytes or objects a sampled one stands for."""
 
     probability: float
     value: float
@@ -37,15 +37,15 @@ class _Weight(NamedTuple):
 
 @dataclass
 class _Sampled:
-    """Objects of one size that were sampled, not scaled up: made between the profiles, held before, held after."""
+    """Sampled objects of one size, not scaled: made between the profiles, held before, held after."""
 
     made: float = 0.0
     before: float = 0.0
     after: float = 0.0
 
     @property
-    def moved(self) -> float:
-        """How many of those held came or went in between, at most."""
+    def turnover(self) -> float:
+        """At most how many of those held came or went in between."""
         new = min(self.made, self.after)
         gone = self.before - (self.after - new)
         return max(new + gone, abs(self.after - self.before))
@@ -71,18 +71,18 @@ class Tally:
 
     @property
     def sigma(self) -> float:
-        """The standard deviation of `change`, rather too large than too small."""
+        """The standard deviation of `change`, if anything too large."""
         variance = samples = 0.0
         for size, sampled in self._sizes.items():
             probability, value = self._weight(size)
-            moved = abs(sampled.made) if counts_made(self.sample_type) else sampled.moved
-            variance += value**2 * moved * (1 - probability)
-            samples += moved
+            turnover = abs(sampled.made) if counts_made(self.sample_type) else sampled.turnover
+            variance += value**2 * turnover * (1 - probability)
+            samples += turnover
         return math.sqrt(variance * (1 + 1 / samples)) if samples else 0.0
 
     @property
     def still_held(self) -> float:
-        """What is held more than before as a share of what was made since; 0 where nothing was."""
+        """The growth of what is held as a share of what was made since; 0 if nothing was."""
         sizes = [(self._weight(size).value, sampled) for size, sampled in self._sizes.items()]
         made = sum(value * sampled.made for value, sampled in sizes)
         held = sum(value * (sampled.after - sampled.before) for value, sampled in sizes)
@@ -90,7 +90,7 @@ class Tally:
 
     @property
     def unseen(self) -> float:
-        """What may be there although no sample tells of it, with the probability of 1 in 20: -ln(0.05) samples."""
+        """What may be there without a sample, with a probability of 1 in 20: -ln(0.05) samples."""
         if self.rate <= 1:
             return 0.0
         size = min((size for size in self._sizes if size), default=SMALLEST)
@@ -126,13 +126,13 @@ class Line(Tally):
         return max(self.stacks, key=lambda chain: (self.stacks[chain], chain))
 
     def add_from(self, chain: Chain, sample: Sample, is_before: bool) -> None:
-        """Count a sample that came this way."""
+        """Count a sample of this chain of callers."""
         self.add(sample, is_before)
         self.stacks[chain] += -sample.value if is_before else sample.value
 
 
 def counts_made(sample_type: str) -> bool:
-    """Whether these samples are of what was allocated (churn), not of what is held (retention)."""
+    """Whether these samples count what was allocated, not what is held."""
     return sample_type.startswith("alloc_")
 
 
@@ -144,9 +144,9 @@ def counts_objects(sample_type: str) -> bool:
 def lines(
     after: Profile, before: Profile | None, sample_type: str, module: GoModule, counts: Callable[[Profile, bytes], bool]
 ) -> list[Line]:
-    """Each line that samples are charged to, in no order; raises ProfileError for what is no heap profile.
+    """Each line that samples are charged to, in no order; raises ProfileError for another kind of profile.
 
-    counts: whether the samples of this stack are looked at.
+    counts: whether to count a profile's stack.
     """
     profiles = (after,) if before is None else (after, before)
     origins = Origins(module, profiles)
@@ -155,7 +155,7 @@ def lines(
         rows = zip(profile.stacks, origins.chains(profile), samples_of(profile, sample_type), strict=True)
         for stack, chain, sample in rows:
             if chain is None or not sample.size or not counts(profile, stack):
-                continue  # size 0: the runtime also writes records of nothing
+                continue  # size 0: the runtime also writes empty records
             line = found.setdefault(chain.sites[0], Line(sample_type, after.period, site=chain.sites[0]))
             line.add_from(chain, sample, is_before=profile is before)
     return list(found.values())
@@ -177,7 +177,7 @@ class Sample(NamedTuple):
 
 
 def samples_of(profile: Profile, sample_type: str) -> Iterator[Sample]:
-    """Each sample of a heap profile, in its order; raises ProfileError for what is no heap profile."""
+    """Each sample of a heap profile, in order; raises ProfileError for another kind of profile."""
     columns = (profile.values[profile.sample_index(name)] for name in (sample_type, "alloc_space", "inuse_space"))
     for value, made, held, size in zip(*columns, _sizes(profile), strict=True):
         once = _probability(size, profile.period) / size if size else 0.0
@@ -185,7 +185,7 @@ def samples_of(profile: Profile, sample_type: str) -> Iterator[Sample]:
 
 
 def _sizes(profile: Profile) -> Iterator[int]:
-    """The size of each sample's objects: its label "bytes", or their mean where there is none."""
+    """The size of each sample's objects: its label "bytes", or else their mean."""
     objects, space = (profile.values[profile.sample_index(f"alloc_{what}")] for what in ("objects", "space"))
     labels: Iterable[tuple[Label, ...]] = profile.labels or [()] * len(objects)
     for own, count, total in zip(labels, objects, space, strict=True):
@@ -194,5 +194,5 @@ def _sizes(profile: Profile) -> Iterator[int]:
 
 
 def _probability(size: int, rate: int) -> float:
-    """That an object of this size is sampled; at a rate of 1 or less all are, as in scaleHeapSample."""
+    """The probability that an object of this size is sampled; 1 at a rate of 1 or less, as in scaleHeapSample."""
     return -math.expm1(-size / rate) if rate > 1 else 1.0

@@ -1,1 +1,1 @@
-"""From metric values and budgets to verdicts."""
+"""Judges metric values against budgets, and gives verdicts."""

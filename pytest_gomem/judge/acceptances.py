@@ -1,4 +1,4 @@
-"""Which broken limits are accepted for a time, and which acceptances have nothing left to accept."""
+"""Applies acceptances to broken limits, and finds acceptances with nothing left to accept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.verdict import Accepted, Verdict
 from pytest_gomem.stats.decision import Status
 
-# An amount is written with a few digits and a share is a quotient: equal must still pass.
+# An amount has a few digits and a share is a quotient: values that are equal must pass.
 _EQUAL = 1e-9
 _KEPT = (Status.PASS, Status.IMPROVED)
 
@@ -22,28 +22,28 @@ _KEPT = (Status.PASS, Status.IMPROVED)
 def with_accepted(
     verdicts: Iterable[Verdict], nodeid: str, acceptances: Sequence[Acceptance], today: date
 ) -> tuple[Verdict, ...]:
-    """The verdicts of a test, those that are accepted as warnings that say by whom and why.
+    """The verdicts of a test; accepted ones become warnings that say by whom and why.
 
-    A broken limit is accepted up to the amount, inclusive; one that is broken by more fails, and so does one whose
-    acceptance has expired, both saying so. A muted metric fails neither by its limits nor by being unmeasured.
-    Of several entries for a metric the one with more text before its first * or ? counts, then an id before a glob, and
-    of two for the same tests the one that names the kind of limit.
+    A broken limit is accepted up to the amount, inclusive. If it is broken by more, or the acceptance has expired, it
+    fails and says so. A muted metric never fails, not even if it is unmeasured.
+    Of several entries for a metric, the one with more text before its first * or ? counts, then an id before a glob,
+    then the one that names the kind of limit.
     """
     return tuple(_with_entry(verdict, _entry_for(verdict, nodeid, acceptances), today) for verdict in verdicts)
 
 
 def metric_of(verdict: Verdict) -> str:
-    """The metric as reports and acceptances name it: with the function glob where the limit is on functions."""
+    """The metric as reports and acceptances name it, with the function glob of a limit on functions."""
     function = verdict.budget.function
-    if verdict.budget.phase:  # no acceptance names it: what is accepted of the window is not of its phases
+    if verdict.budget.phase:  # no acceptance names it: entries are for the window, not for its phases
         return f"{verdict.budget.phase}.{verdict.budget.metric}"
     return f"{verdict.budget.metric}[{function}]" if function else verdict.budget.metric
 
 
 def excess(verdict: Verdict) -> tuple[float | None, float] | None:
-    """How far a limit is broken, as a share of it (None of a limit of 0) and in the metric's unit; None without.
+    """How far a limit is broken, as a share of it (None for a limit of 0) and in the metric's unit; None if it is not.
 
-    Of a comparison: how much worse than the baseline it is, not than what the limit on regressions allows.
+    In a comparison: how much worse than the baseline, not how far beyond the limit on regressions.
     """
     if verdict.actual is None or verdict.status is not Status.FAIL:
         return None
@@ -65,7 +65,7 @@ def _rank(entry: Acceptance) -> tuple[int, bool]:
 
 
 def rivals(acceptances: Iterable[Acceptance], nodeid: str) -> tuple[ConfigError, ...]:
-    """Entries of equal rank for one limit of a test, of which neither can be said to count."""
+    """Errors for entries of equal rank for one limit of a test."""
     first: dict[tuple[str, str, tuple[int, bool]], Acceptance] = {}
     found = []
     for entry in acceptances:
@@ -80,7 +80,7 @@ def _tie(one: Acceptance, other: Acceptance, nodeid: str) -> ConfigError:
     return ConfigError(
         f"{one.subject} and of '{other.test}' (line {other.place.line}) are of equal rank for {nodeid}",
         one.place,
-        "lengthen what stands before the first * or ? of one of them, or remove one",
+        "make the part before the first * or ? of one of them longer, or remove one",
     )
 
 
@@ -93,7 +93,7 @@ def _with_entry(verdict: Verdict, entry: Acceptance | None, today: date) -> Verd
         return verdict
     by_whom = f"{entry.owner}: {entry.reason}"
     if entry.has_expired(today):
-        return _with_words(verdict, f"it was accepted until {entry.expires} ({by_whom}), and that is over")
+        return _with_words(verdict, f"it was accepted until {entry.expires} ({by_whom}), and that date has passed")
     if not _covers(entry, verdict):
         if entry.amount is None or verdict.status is Status.UNAVAILABLE:
             return verdict
@@ -106,7 +106,7 @@ def _with_entry(verdict: Verdict, entry: Acceptance | None, today: date) -> Verd
 def _beyond(entry: Acceptance, verdict: Verdict, by_whom: str) -> str:
     accepted, by = f"the {entry.amount} accepted until {entry.expires} ({by_whom})", excess(verdict)
     if by is not None and by[0] is None and entry.amount is not None and entry.amount.relative:
-        return f"{accepted} is a share, and of 0 there is none"
+        return f"{accepted} is a share, but the limit is 0"
     return f"more than {accepted}"
 
 
@@ -126,7 +126,7 @@ def _covers(entry: Acceptance, verdict: Verdict) -> bool:
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of one test in a run. complete: its body ran to the end, so that its verdicts are all there."""
+    """The verdicts of one test in a run. complete: its body ran to its end, so that they are all there."""
 
     nodeid: str
     complete: bool
@@ -138,9 +138,8 @@ def vanished(
 ) -> tuple[tuple[Acceptance, str], ...]:
     """The acceptances that have nothing left to accept, each with the reason to remove it.
 
-    Nothing is said of one whose test did not run to its end here. whole: all tests were asked for, so that those that
-    ran are all that an entry of several tests (a glob, an id without its parameters) means; else only an entry that
-    names one test in full is judged.
+    Entries of tests that did not run to their end are skipped. whole: all tests ran, so that an entry of several tests
+    (a glob, an id without its parameters) can be judged; else only entries of one full id are.
     """
     return tuple(
         (entry, reason)
@@ -150,18 +149,17 @@ def vanished(
 
 
 def _all_meant(entry: Acceptance, tests: Sequence[Judged], whole: bool) -> list[Judged]:
-    """The tests that an entry means; [] where not all of them are known to have run to their end."""
+    """The tests that an entry means; [] if not all of them are known to have run to their end."""
     meant = [test for test in tests if means_test(entry.test, test.nodeid)]
     known = whole or all(test.nodeid == entry.test for test in meant)
     return meant if known and all(test.complete for test in meant) else []
 
 
 def _nothing_left(entry: Acceptance, meant: Sequence[Judged], today: date) -> str:
-    """Why the entry is to be removed, "" where it is not.
+    """Why to remove the entry, "" to keep it.
 
-    Nothing is said where nothing was judged, as in a run without a comparison. A muted metric is flaky: that its limits
-    were kept once proves nothing. An entry that is over accepts nothing either way, and stays only while a broken limit
-    has to say so. A warning level is no limit that could break.
+    It is kept if nothing was judged, as in a run without a comparison. It is kept for a muted metric, which is flaky:
+    limits kept once prove nothing. An expired entry is kept only while its limit is broken. Warnings don't count.
     """
     judged = [v for test in meant for v in test.verdicts if _means(entry, v) and v.kind != "warn"]
     kept = all(verdict.status in _KEPT and not verdict.accepted for verdict in judged)

@@ -1,4 +1,4 @@
-"""Judges a budget, of a window or of its phases, against measured values: a verdict per limit, with its words."""
+"""Judges a budget against the measured values of a window or phase: a verdict per limit, with its text."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pytest_gomem.stats.decision import Status
 
 FAILING = frozenset({Status.FAIL, Status.UNAVAILABLE})
 _NO_BASELINE = "this run has nothing to compare it with"
-NOT_YET = Unavailable("this version does not measure it yet")  # a metric that is declared to come
-# "4.35GB" is 4.35 * 1e9 in floating point, which may miss the whole number by its last digit: equal must still pass.
+NOT_YET = Unavailable("this version does not measure it yet")  # a metric that is still to come
+# "4.35GB" is 4.35 * 1e9 in floating point, which can miss the whole number by a digit: equal must pass.
 _EQUAL = 1e-12
 
 
 def judge(budget: Budget, result: Reading | Unavailable) -> tuple[Verdict, ...]:
     """One verdict per limit that the budget sets, in the order max, min, warn, regression.
 
-    Limits are inclusive. `warn` watches the side of `max`; of `min` where that is the only other limit. Without a
-    value every limit is UNAVAILABLE with the reason, which fails: unmeasured is not passed. Where bounds are known,
-    what both of them come to is the verdict.
+    Limits are inclusive. `warn` is on the side of `max`, or of `min` if that is the only other limit. Without a value
+    every limit is UNAVAILABLE with the reason, which fails: unmeasured is not passed. If only bounds are known, the
+    verdict is the one that both of them give.
     """
     if isinstance(result, Unavailable) and result.bounds is not None:
         low, high = result.bounds
@@ -44,13 +44,13 @@ def _limits(budget: Budget) -> Iterator[tuple[str, Quantity]]:
 
 
 def _bounded(budget: Budget, kind: str, limit: Quantity, bounds: tuple[float, float], why: str) -> Verdict:
-    """Where both bounds come to the same that is the verdict, with the words of the one that is nearer to the limit."""
+    """The verdict that both bounds give, with the text of the one nearer to the limit."""
     low, high = (_judged(budget, kind, limit, bound) for bound in bounds)
-    unmeasured = f"{_name(budget)} is not exactly known: {why}"
+    unmeasured = f"{_name(budget)} is not known exactly: {why}"
     if kind == "regression":
         return replace(high, actual=None, reason=unmeasured)
     if low.status is not high.status:
-        reason = f"whether {_name(budget)} keeps its limit of {limit.written} cannot be told: {why}"
+        reason = f"it is not known whether {_name(budget)} keeps its limit of {limit.written}: {why}"
         if kind == "warn":
             return replace(max(low, high, key=lambda one: one.over or 0.0), actual=None, over=None, reason=reason)
         return Verdict(budget, limit, kind, None, Status.UNAVAILABLE, reason=reason)
@@ -72,7 +72,7 @@ def _judged(budget: Budget, kind: str, limit: Quantity, actual: float) -> Verdic
 
 
 def _share(amount: float, limit: Quantity) -> float | None:
-    """The amount as a share of the limit; of a limit of 0 nothing is a share."""
+    """The amount as a share of the limit; None for a limit of 0."""
     return amount / limit.value if limit.value else None
 
 
@@ -92,23 +92,23 @@ def _name(budget: Budget) -> str:
 
 
 def failed(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
-    """The verdicts that fail a test: limits that were broken, and limits on what could not be measured."""
+    """The verdicts that fail a test: broken limits, and limits on unmeasured metrics."""
     return tuple(verdict for verdict in verdicts if verdict.status in FAILING)
 
 
 Results = Mapping[str, Reading | Unavailable]
-_FOR_MANY = ("defaults", "services")  # scopes that speak of windows which may not have the phase
+_FOR_MANY = ("defaults", "services")  # scopes for many windows, some without the phase
 
 
 def given_name(phase: str) -> str:
-    """The name that the test gave to a phase: of "login#2", the second of that name, "login"."""
+    """The name that the test gave to a phase: "login" for "login#2", the second of that name."""
     return phase.partition("#")[0]
 
 
 def judge_phase(budget: Budget, phases: Mapping[str, Results]) -> tuple[Verdict, ...]:
     """The verdicts of one budget on each phase of its name; phases: the results of every phase, by name.
 
-    Without such a phase it is unmeasured, which fails, unless it was declared for windows of all sorts.
+    Without such a phase it is unmeasured, which fails, unless the budget is for many windows.
     """
     found = {name: results for name, results in phases.items() if given_name(name) == budget.phase}
     if not found and budget.scope not in _FOR_MANY:

@@ -1,15 +1,15 @@
-"""Budgets on functions: what those of a glob hold or made, how surely, at which profile rate, and the verdict.
+"""Budgets on functions: the estimate of what they hold or made, its interval, the profile rate and the verdict.
 
-The verdict: outside of the 2 sigma interval around the estimate a limit is kept or broken; inside of it nobody can
-tell, and the verdict is `noisy`, which fails nothing. So a function whose true value keeps its limit fails in less
-than 1 of 40 windows even where it lies on the limit itself, and never from some sigmas below it on.
+The verdict: a limit outside of the 2 sigma interval around the estimate is kept or broken. A limit inside of it is
+`noisy`, which fails nothing. So a function that keeps its limit fails in less than 1 of 40 windows even if its true
+value is exactly the limit, and never if it is some sigmas below.
 
-An estimate is unbiased at whatever rate it was sampled, and each round keeps the interval of its own beside it. So two
-sides compare also where their profile rates differ; the wider of their intervals is what a change must stand out of.
+An estimate is unbiased at any sampling rate, and each round keeps its own interval. So two sides compare even if their
+profile rates differ; a change must stand out of the wider of their intervals.
 
-Of objects of s bytes the runtime samples each with p = 1 - exp(-s / rate), which leaves an estimate of B bytes a sigma
-of sqrt(s B (1 - p) / p), at most sqrt(rate B) whatever the size; of N objects it is sqrt(N (1 - p) / p), worst for the
-smallest ones (judge/sampling.py says why).
+The runtime samples an object of s bytes with p = 1 - exp(-s / rate). An estimate of B bytes then has a sigma of
+sqrt(s B (1 - p) / p), at most sqrt(rate B) for any size. For N objects it is sqrt(N (1 - p) / p), worst for the
+smallest ones (attribution/sampling.py says why).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from pytest_gomem.stats.decision import PRIOR_SIGMAS, Status
 
 
 class Asked(NamedTuple):
-    """What a budget asks for: a sample type, a glob over function names, and whether what they call counts too."""
+    """What a budget asks for: a sample type, a glob of functions, and whether their callees count too."""
 
     metric: str
     function: str
@@ -48,11 +48,11 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True)
 class FunctionValue:
-    """What all functions of a glob hold at the window's close, or made in it: an estimate in bytes, or objects.
+    """What the functions of a glob hold at the window's close, or made in it: an estimate in bytes or objects.
 
-    interval: half the width of the 2 sigma interval, rounded up; 0 where every allocation was sampled.
-    rate: bytes per sample. matched: the functions of the profile, allocating or calling, whose names the glob matches;
-    nearest: where there is none, the one that may have been meant.
+    interval: half the width of the 2 sigma interval, rounded up; 0 if every allocation was sampled.
+    rate: bytes per sample. matched: the functions of the profile, allocating or calling, that the glob matches.
+    nearest: if there is none, the most similar name.
     """
 
     metric: str
@@ -73,10 +73,10 @@ def asked_by(budget: Budget) -> Asked:
 def function_values(
     asked: Iterable[Asked], after: Profile, before: Profile | None, module: GoModule
 ) -> dict[Asked, FunctionValue | Unavailable]:
-    """The values of a window between two heap profiles: held at its close, made from its opening on.
+    """The values of a window from two heap profiles: held at its close, or made since its opening.
 
-    before: None where there is none, which leaves what was made unavailable. What measuring itself allocates counts
-    for no function. Raises ProfileError when one of the two is no heap profile.
+    before: None leaves what was made unavailable. Allocations of the measuring itself don't count. Raises ProfileError
+    if one of the two is not a heap profile.
     """
     return {one: _value(one, after, before, module) for one in dict.fromkeys(asked)}
 
@@ -103,7 +103,7 @@ def _value(asked: Asked, after: Profile, before: Profile | None, module: GoModul
 
 
 def counting(asked: Asked) -> Callable[[Profile, bytes], bool]:
-    """Whether a stack of a profile counts: its leaf matches the glob, or, for a cumulative value, any frame of it."""
+    """Whether a stack counts: the glob matches its leaf, or any of its frames for a cumulative value."""
     known: dict[tuple[int, bytes], bool] = {}
     named: dict[str, bool] = {}
 
@@ -129,7 +129,7 @@ def _names(profile: Profile, stack: bytes) -> Iterator[str]:
 
 
 def function_names(profiles: Iterable[Profile]) -> set[str]:
-    """The functions that stand anywhere in these profiles, allocating or calling."""
+    """All functions in these profiles, allocating or calling."""
     return {
         frame.function or ""
         for profile in profiles
@@ -139,7 +139,7 @@ def function_names(profiles: Iterable[Profile]) -> set[str]:
 
 
 def median_of(rounds: Sequence[FunctionValue]) -> FunctionValue:
-    """The median of several rounds, with the interval of the round nearest to it: rather too wide than too narrow."""
+    """The median of several rounds, with the interval of the round nearest to it, if anything too wide."""
     middle = median(value.value for value in rounds)
     nearest_to_it = min(rounds, key=lambda value: abs(value.value - middle))
     return replace(nearest_to_it, value=round(middle))
@@ -155,13 +155,13 @@ def judge_function(budget: Budget, value: FunctionValue | Unavailable, *, strict
 
 
 def no_match(value: FunctionValue) -> str:
-    """That a glob matches nothing."""
+    """The message for a glob that matches nothing."""
     meant = f"; did you mean {value.nearest}?" if value.nearest else ""
     return f"the budget on {value.metric} of '{value.function}' matches no function of the heap profiles{meant}"
 
 
 def _worded(verdict: Verdict, value: FunctionValue) -> Verdict:
-    """The verdict with the interval in its words; noisy where the limit lies inside of it."""
+    """The verdict with the interval in its text; noisy if the limit lies inside of it."""
     limit = verdict.limit
     if verdict.kind == "regression":
         return verdict
@@ -174,7 +174,7 @@ def _worded(verdict: Verdict, value: FunctionValue) -> Verdict:
 
 
 def estimate_text(value: FunctionValue, is_bytes: bool) -> str:
-    """An estimate as a person reads it: "10.2 MB +- 568 kB"; without the interval where it is exact."""
+    """An estimate as text: "10.2 MB +- 568 kB"; without the interval if it is exact."""
     unit = BYTES if is_bytes else COUNT
     width = f" +- {format_value(value.interval, unit)}" if value.interval else ""
     return format_value(value.value, unit) + width
@@ -182,18 +182,18 @@ def estimate_text(value: FunctionValue, is_bytes: bool) -> str:
 
 _NAME = re.compile(r"(\w+)\[.+\](?: cum)?(?: interval)?", re.DOTALL)
 _INTERVAL = " interval"
-# What is left where every allocation is sampled, one sigma: of all that a connection's goroutine calls, by
-# benchmarks/function_budgets.py; of a function that calls nothing it is an object or two.
+# One sigma of what scatters even if every allocation is sampled: for all that a connection's goroutine calls, by
+# benchmarks/function_budgets.py. For a function that calls nothing it is an object or two.
 _EXACT: Mapping[str, Prior] = MappingProxyType({"bytes": Prior(1.5e3, 6e-5), "count": Prior(4, 2e-4)})
 
 
 def figure_of(budget: Budget) -> str:
-    """What a round calls the figure of a budget: a metric's name, alloc_space[main.encode*], or that and cum."""
+    """The name of a budget's figure in a round: alloc_space[main.encode*], followed by cum for cumulative ones."""
     return _name(budget.metric, budget.function, budget.cum) if budget.function else budget.metric
 
 
 def figures_of(values: Iterable[FunctionValue]) -> dict[str, float]:
-    """The estimates in bytes or objects, by name, and half the width of their 2 sigma intervals as "NAME interval"."""
+    """The estimates by name, and half the width of their 2 sigma intervals as "NAME interval"."""
     found: dict[str, float] = {}
     for value in values:
         name = _name(value.metric, value.function, value.cum)
@@ -202,16 +202,16 @@ def figures_of(values: Iterable[FunctionValue]) -> dict[str, float]:
 
 
 def figure_unit(name: str) -> Unit | None:
-    """The unit of such a figure; None for what is none."""
+    """The unit of such a figure; None for another name."""
     match = _NAME.fullmatch(name)
     return unit_of(match[1], {}) if match and match[1] in PER_FUNCTION else None
 
 
 def figure_metric(name: str, rounds: Iterable[Mapping[str, float]]) -> Metric | None:
-    """The figure as a metric that can be compared; None for what is none, and for an interval.
+    """The figure as a metric to compare; None for another name, and for an interval.
 
-    rounds: of both sides. The widest of their intervals makes the prior of the scatter, with what is left of it where
-    nothing is sampled.
+    rounds: of both sides. The prior of the scatter is the widest of their intervals, with the scatter that remains
+    without sampling.
     """
     unit = figure_unit(name)
     if unit is None or name.endswith(_INTERVAL):
@@ -244,14 +244,14 @@ def _of_profiles(_: Window) -> Unavailable:
 DEFAULT_RATE = 512 << 10  # runtime.MemProfileRate
 SIGMA_AT_LIMIT = 0.03
 FINEST_SIGMA = 0.005  # 40 000 samples of the functions alone, from 0.1 to 0.6 s of CPU time
-RATE_WITHOUT_LIMIT = 4 << 10  # nothing is known of what the functions make: 2% of 10 MB, 0.6% of 100 MB
+RATE_WITHOUT_LIMIT = 4 << 10  # for an unknown amount: 2% of 10 MB, 0.6% of 100 MB
 
 
 def rate_for(budgets: Iterable[Budget]) -> int | None:
-    """Bytes per sample that leave each limit on functions a sigma of at most 3%; None where Go's default will do.
+    """Bytes per sample so that each limit on functions has a sigma of at most 3%; None if Go's default will do.
 
-    A `regression` beside them asks for a sixth of itself, since a comparison wants six sigmas, down to 0.5%.
-    A power of two, at least 1: then every allocation is sampled, and nothing is uncertain.
+    A `regression` needs a sixth of itself, down to 0.5%, because a comparison needs six sigmas. The rate is a power of
+    two. At 1 every allocation is sampled, and nothing is uncertain.
     """
     finest = min((rate for budget in budgets if budget.function for rate in _rates(budget)), default=DEFAULT_RATE)
     return 1 << int(math.log2(finest)) if finest < DEFAULT_RATE else None

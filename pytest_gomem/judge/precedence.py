@@ -1,4 +1,4 @@
-"""Which budget applies: of all that name a metric for a test, the one that was declared closest to it."""
+"""Chooses the budget that applies: of all for a metric and a test, the one declared closest to the test."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class BudgetTable(Protocol):
 def resolve(nodeid: str, service: str, markers: Sequence[Sequence[Budget]], table: BudgetTable) -> tuple[Budget, ...]:
     """The budgets of one test on one service, one per metric (and function glob).
 
-    Rank: markers (given closest first: function, class, module), then the matching `tests` globs, longest literal
-    prefix first, then `services`, then `defaults`. A budget of higher rank replaces the whole budget of that metric:
-    no limit of the lower one survives. Raises ConfigErrors where two globs of equal rank would decide a metric.
+    Rank: markers (closest first: function, class, module), then the matching `tests` globs, longest literal prefix
+    first, then `services`, then `defaults`. A budget of higher rank replaces the whole budget of that metric, with all
+    its limits. Raises ConfigErrors if two globs of equal rank would decide a metric.
     """
     chosen: dict[Key, Budget] = {}
     for budgets in markers:
@@ -60,7 +60,7 @@ def _key(budget: Budget) -> Key:
 
 
 def _levels(nodeid: str, tests: Mapping[str, Sequence[Budget]]) -> list[dict[str, Sequence[Budget]]]:
-    """The globs that match, grouped by rank, highest first; within a rank in alphabetical order."""
+    """The globs that match, grouped by rank, highest first; sorted within a rank."""
     levels: dict[int, dict[str, Sequence[Budget]]] = {}
     for glob in sorted(tests):
         if means_test(glob, nodeid):
@@ -82,12 +82,12 @@ def _tie(nodeid: str, rivals: Sequence[tuple[str, Budget]]) -> ConfigError:
     return ConfigError(
         f"two budgets of equal rank on {first.metric} for {nodeid}: {named}",
         first.place,
-        "lengthen what stands before the first * or ? of one of them, or remove one",
+        "make the part before the first * or ? of one of them longer, or remove one",
     )
 
 
 def unmatched(table: BudgetTable, nodeids: Iterable[str]) -> list[tuple[str, Place]]:
-    """The `tests` globs that match none of the ids, with the place of their first budget, in order of the file."""
+    """The `tests` globs that match none of the ids, with the place of their first budget, in the file's order."""
     known = list(nodeids)
     return [
         (glob, budgets[0].place if budgets else Place())

@@ -1,4 +1,4 @@
-"""Which metrics of a window are compared with another side, and the verdicts that their comparisons come to."""
+"""Compares a window's metrics with the other side, and gives a verdict for each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BY_DEFAULT = "compared by default"  # the scope of a comparison that no budget a
 
 _NOT_ALWAYS = "it was not measured in every round"
 
-Figures = Mapping[str, float]  # what one round measured, by metric, and what functions hold or made
+Figures = Mapping[str, float]  # the figures of one round, by metric, those of functions too
 
 
 def regression_verdicts(
@@ -41,16 +41,16 @@ def regression_verdicts(
     lone: str = "",
     enough: int = ENOUGH,
 ) -> tuple[Verdict, ...]:
-    """The verdict of each figure that is compared: those with a `regression` limit, and by default PRIMARY.
+    """The verdict of each compared figure: those with a `regression` limit, and by default PRIMARY.
 
-    base, head: the rounds of either side. against: what the base is, for the words: "origin/main (1a2b3c)".
-    base_grows, enough: see `compare`. missing: why the head has no figure of a metric; one counts as measured on a
-    side if every round has it. lone: why more rounds of the head would tell no more, "" where they would.
-    not_comparable: the metrics whose figures do not compare, each with the reason: shown, and failing nothing.
-    left_out: those that the base is without, since they were too noisy, each with the reason: nothing is said of one
-    that no budget asked for; one that a budget did cannot be judged, which fails under `strict`.
-    One that no budget asked for is left out where neither side measured it, and NO_BASELINE where one did not;
-    what a budget asked for, or any under `strict`, is UNAVAILABLE if the head did not measure it, which fails.
+    base, head: the rounds of each side. against: the base's name in messages: "origin/main (1a2b3c)".
+    base_grows, enough: see `compare`. missing: why the head has no figure of a metric; a side has measured a metric if
+    every round has it. lone: why more rounds of the head would not help, "" if they would.
+    not_comparable: metrics that do not compare, with the reason. They are shown and fail nothing.
+    left_out: metrics that were too noisy for the base, with the reason. They are shown only if a budget asks for them,
+    and then fail under `strict`.
+    A metric that no budget asks for gets no verdict if neither side measured it, and NO_BASELINE if one did not. If a
+    budget asks for it, or under `strict`, it is UNAVAILABLE without a figure of the head, which fails.
     """
     asked = {figure_of(budget): budget for budget in budgets if budget.regression is not None}
     metrics = {**metrics, **_of_functions(asked, [*base, *head])}
@@ -66,9 +66,9 @@ def regression_verdicts(
 
 @dataclass(frozen=True)
 class _Sides:
-    """The rounds of two sides, and what is known of them: see `regression_verdicts`.
+    """The rounds of two sides, and what is known about them: see `regression_verdicts`.
 
-    compared: `compare`, told all that holds for every metric of them.
+    compared: `compare` with the arguments that are the same for all metrics.
     """
 
     base: Sequence[Figures]
@@ -82,11 +82,11 @@ class _Sides:
     lone: str
 
     def judged(self, asked: Mapping[str, Budget], metrics: Collection[str]) -> dict[str, Budget]:
-        """What gets a verdict, with its limit: what was asked for, and what of PRIMARY there is something to say of."""
+        """The metrics that get a verdict, each with its budget: all that were asked for, and some of PRIMARY."""
         chosen = {name: asked.get(name) or _by_default(name) for name in (*PRIMARY, *asked) if name in metrics}
-        return {name: budget for name, budget in chosen.items() if name in asked or self._is_told(name)}
+        return {name: budget for name, budget in chosen.items() if name in asked or self._is_shown(name)}
 
-    def _is_told(self, name: str) -> bool:
+    def _is_shown(self, name: str) -> bool:
         is_measured = any(in_every_round(name, side) for side in (self.base, self.head))
         return name in self.not_comparable or (is_measured and name not in self.left_out)
 
@@ -110,7 +110,7 @@ def _of_functions(names: Iterable[str], rounds: Sequence[Figures]) -> dict[str, 
 
 
 def _doubted(found: Comparison, metric: Metric, budget: Budget, lone: str) -> Comparison:
-    """What is too noisy to tell may be for want of rounds that nobody can give it, or of samples."""
+    """The comparison; if it is too noisy for want of samples or of rounds that cannot be run, it says so."""
     if lone and found.status is Status.NOISY:
         found = replace(found, reason=lone, rounds_needed=None, base_needed=None, is_suspect=False)
     if budget.function and found.reason and metric.precision:
@@ -119,7 +119,7 @@ def _doubted(found: Comparison, metric: Metric, budget: Budget, lone: str) -> Co
 
 
 def in_every_round(name: str, rounds: Sequence[Figures]) -> tuple[float, ...]:
-    """A figure of each round; () where one of them has none."""
+    """A figure of each round; () if one of them has none."""
     found = tuple(one[name] for one in rounds if name in one)
     return found if len(found) == len(rounds) else ()
 
@@ -138,7 +138,7 @@ def _limit(budget: Budget) -> Quantity:
 def verdict_of(found: Comparison, metric: Metric, budget: Budget, against: str) -> Verdict:
     """A comparison as the verdict on a `regression` limit.
 
-    over: the worsening as a ratio of the base; None where it is none, or the base is 0.
+    over: the worsening as a ratio of the base; None if it is none, or the base is 0.
     """
     status = found.status
     over = abs(found.ratio) if status is Status.FAIL and found.ratio is not None else None
@@ -161,7 +161,7 @@ def verdict_of(found: Comparison, metric: Metric, budget: Budget, against: str) 
 
 
 def _unmeasured(found: Comparison, budget: Budget, why: str, *, fails: bool) -> Verdict:
-    """Nobody promised a metric that is compared by default: what a shared service cannot tell breaks no limit."""
+    """The verdict without a figure of the head. A metric compared by default breaks no limit then."""
     return Verdict(
         budget,
         _limit(budget),
@@ -229,7 +229,7 @@ def change_text(found: Comparison) -> str:
 
 
 def interval_text(base: float | None, interval: tuple[float, float] | None) -> str:
-    """The interval of a change as shares of the base: "+0.98% to +1.02%"; "" where there is none."""
+    """The interval of a change as shares of the base: "+0.98% to +1.02%"; "" if there is none."""
     if interval is None or not base:
         return ""
     low, high = (signed(bound / abs(base)) for bound in interval)
@@ -237,7 +237,7 @@ def interval_text(base: float | None, interval: tuple[float, float] | None) -> s
 
 
 def signed(ratio: float) -> str:
-    """A ratio as a signed percentage of two digits behind the point, of one from 10% on, of none from 100%."""
+    """A ratio as a signed percentage with two decimals, one from 10% on, and none from 100%."""
     points = ratio * 100
     digits = 2 if abs(points) < 10 else 1 if abs(points) < 100 else 0
     text = f"{points:+.{digits}f}%"

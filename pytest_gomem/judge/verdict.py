@@ -1,4 +1,4 @@
-"""The verdict on a budget: the words of a failure stand in the data."""
+"""The verdict on a budget, with the text of a failure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_gomem.stats.decision import Status
 
 @dataclass(frozen=True)
 class Accepted:
-    """Why a broken limit does not fail its test, and for how long; amount as written, "" where the metric is muted.
+    """Why a broken limit does not fail its test, and for how long; amount as written, "" for a muted metric.
 
     expires: the last day, in UTC.
     """
@@ -27,17 +27,17 @@ class Accepted:
 class Verdict:
     """The outcome of one budget in one window.
 
-    actual: None where the metric was not measured: the status is UNAVAILABLE, or NO_BASELINE where no budget asked.
+    actual: None if the metric was not measured: the status is UNAVAILABLE, or NO_BASELINE if no budget asks for it.
     over: (actual - limit) / limit for a broken ceiling, (limit - actual) / limit for a broken floor, else None.
     headroom: the share of the limit that is left, else None.
-    baseline, change, interval, rounds_needed: of a comparison (kind "regression") alone: the median compared with, how
-    far the actual one lies from it and the 95% interval of that, in the metric's unit, and how many rounds of this
-    side would tell what these could not. `limit` is a ratio of the baseline then, and so is `over`, the worsening.
+    baseline, change, interval, rounds_needed: only for a comparison (kind "regression"): the base's median, the change
+    from it and the change's 95% interval, in the metric's unit, and how many rounds of this side would be enough.
+    `limit` and `over`, the worsening, are then ratios of the baseline.
     smallest_visible: a worsening that rounds such as these would find 19 times in 20, in the metric's unit, see
-    `Comparison`; None where that is unknown.
-    accepted: set where the limit is broken and gomem_accepted.yaml accepts it; the status is WARN then.
-    rounds: of the base and of this run, where they were compared. is_suspect: these rounds are worse, and too few to be
-    sure of it: more are worth their time.
+    `Comparison`; None if unknown.
+    accepted: set if the limit is broken and gomem_accepted.yaml accepts it; the status is WARN then.
+    rounds: numbers of rounds of the base and of this run, if they were compared. is_suspect: worse, but by too few
+    rounds to be sure: more should run.
     """
 
     budget: Budget

@@ -1,1 +1,1 @@
-"""What can be seen of a process."""
+"""Reads what can be seen of a process: kernel, agent, pprof, gctrace and published pages."""

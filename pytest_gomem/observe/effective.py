@@ -1,4 +1,4 @@
-"""Reads back the GC settings in force: services and libraries change what the environment asked for."""
+"""Finds the GC settings in force, which services and libraries may have changed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _MIN_HEAP = 4 * _MIB  # runtime/mgcpacer.go defaultHeapMinimum, at GOGC=100
 _NO_GOAL = 1 << 60  # GOGC=off without a memory limit leaves a heap goal near 2^63 or 2^64
 _DEFAULT_GOGC = 100
 _USUAL_GLOBALS = 200 << 10  # bytes, of a program that serves HTTP
-_LIVE_ERROR = 0.02  # what was allocated between the collection and the reading counts as live
+_LIVE_ERROR = 0.02  # allocation between collection and reading counts as live
 _NARROW = 0.10
 _LIMIT_ERROR = 0.05
 
 
 def effective_settings(requested: GcSettings, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
-    """What is in force, in words, by setting name; a setting that nothing outside the process tells is left out.
+    """The settings in force as text, by name; settings that cannot be seen from outside are left out.
 
     gomaxprocs: the `P` of the newest gctrace line. gogc: from the heap goal (MemStats.NextGC) that the pacer set after
     a collection (runtime/mgcpacer.go): live + (live + stacks + globals) * GOGC/100, at least 4 MiB * GOGC/100, and no
-    more than a memory limit leaves. `stats` is read right after a forced collection. gctrace tells stacks and globals
-    in whole MiB: a small heap tells GOGC only within bounds, which are then given, but one below the minimum exactly.
-    The memory limit itself cannot be read from outside.
+    more than a memory limit leaves. `stats` is read right after a forced collection. gctrace prints stacks and globals
+    in whole MiB. So for a small heap GOGC is known only within bounds, but exactly for one below the minimum. The
+    memory limit cannot be read from outside.
     """
     found = {}
     if cycles:
@@ -38,7 +38,7 @@ def effective_settings(requested: GcSettings, stats: MemStats | None, cycles: Se
 
 
 def settings_in_force(settings: Settings) -> dict[str, str]:
-    """What the agent reads inside the process, whoever set it, in the same words as what was requested."""
+    """The settings in force as the agent reads them, in the words of the requested settings."""
     limit = settings.gomemlimit
     return {
         "gogc": "off" if settings.gogc is None else str(settings.gogc),
@@ -65,7 +65,7 @@ def _gogc(requested: GcSettings, stats: MemStats, last: GcCycle | None) -> str:
 
 @dataclass(frozen=True)
 class _Implied:
-    """The GOGC, percent, that a heap goal stands for."""
+    """The range of GOGC, percent, that a heap goal means."""
 
     low: float
     likely: float

@@ -13,7 +13,7 @@ from pytest_gomem.observe.records import MemStats, Observed, quantities_of
 
 
 class PprofEndpoint(Page):
-    """A reachable /debug/pprof; every method raises ObserveError when the service does not answer as it should."""
+    """A reachable /debug/pprof; every method raises ObserveError if the service does not answer as expected."""
 
     reader = "pprof"
 
@@ -30,7 +30,7 @@ class PprofEndpoint(Page):
         return Observed(stats.t, quantities_of(stats))
 
     def memstats(self) -> MemStats:
-        """runtime.MemStats as it is. Itself allocates 17-170 kB in the service."""
+        """runtime.MemStats as it is. To read it allocates 17-170 kB in the service."""
         return self._memstats("/heap?debug=1")
 
     def settled(self) -> MemStats:
@@ -47,7 +47,7 @@ class PprofEndpoint(Page):
         return parse_memstats(body.decode(errors="replace"), time.monotonic())
 
     def goroutines(self) -> int:
-        """Number of goroutines, the one that answers among them."""
+        """Number of goroutines, including the one that answers."""
         return parse_goroutine_total(self._get("/goroutine?debug=1").decode(errors="replace"))
 
     def collect(self) -> None:
@@ -65,7 +65,7 @@ class PprofEndpoint(Page):
         return self._get("/goroutine")
 
     def allocs_profile(self, seconds: float | None = None) -> bytes:
-        """The allocs profile since the start, or of the next `seconds`, rounded up to whole ones, unchanged.
+        """The allocs profile, unchanged, since the start or of the next `seconds`, rounded up to whole ones.
 
         A WriteTimeout of the service that is shorter than `seconds` makes this fail.
         """
@@ -75,9 +75,9 @@ class PprofEndpoint(Page):
 
 
 def find_endpoint(urls: Iterable[str], where: str = "under `pprof:`") -> PprofEndpoint:
-    """The first of these that answers with MemStats; raises ObserveError that says what each one answered.
+    """The first URL that answers with MemStats; raises ObserveError with the answer of each.
 
-    where: where else the user can name the URL.
+    where: where the user can name the URL.
     """
     hint = f"import net/http/pprof in the service, or name its URL {where}"
     return first_that_reads(PprofEndpoint, urls, "pprof endpoint", hint)

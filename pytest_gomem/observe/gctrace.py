@@ -1,8 +1,8 @@
-"""Reads gctrace out of a program's stderr: whole lines become GcCycles, every other byte stays in the log.
+"""Reads gctrace from a program's stderr: whole lines become GcCycles, all other bytes stay in the log.
 
-The runtime prints a line in some forty writes, and whatever else writes to stderr may get between them: log lines of
-the program, look-alikes in them, a child that inherited GODEBUG. So a line counts only if it is whole, carries a number
-that the stream leaves room for, begins after the cycle before it ended, and was read when its own clock says it ended.
+The runtime prints a line in some forty writes. Other output to stderr can get between them: log lines of the program,
+look-alikes in them, a child that inherited GODEBUG. So a line counts only if it is whole, has a number that can come
+next, begins after the last cycle ended, and was read at the time when its own clock says that it ended.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import re
 
 from pytest_gomem.observe.records import GcCycle
 
-_TOLERANCE = 0.25  # seconds a line may take from its cycle's end to its arrival: the runtime is late, or the scheduler
+_TOLERANCE = 0.25  # seconds from a cycle's end to the line's arrival, for delays of runtime and scheduler
 _STARTUP = 1.0  # seconds from exec to the runtime's start, where `@` is 0
 _CLOCK_STEP = 0.001  # `@` is cut to whole milliseconds
 
 _MAX_LINE = 1024
 _START = b"gc "
-# Printed in one write, exactly once a cycle: each one outside a whole line is what is left of a torn line.
+# Printed in one write, exactly once a cycle: outside of a whole line, each one belongs to a torn line.
 _PIECE = b" MB globals, "
 _SEAM = len(_PIECE) - 1
 
@@ -32,12 +32,12 @@ _LINE = re.compile(
 
 
 class GctraceReader:
-    """Reads one program's stderr from its first byte on; the bytes between the accepted lines are never changed.
+    """Reads a program's stderr from its first byte on; it never changes the bytes between accepted lines.
 
-    started: CLOCK_MONOTONIC seconds when the program was executed; None if unknown, as in a recorded stream or behind a
-    wrapper that takes more than a second: then a line is judged by its number and its `@` alone.
-    joins: whether the stream was read by another before, so that the first line may have any number.
-    rejected: gctrace lines that were not accepted, torn ones, look-alikes and other programs' lines together.
+    started: CLOCK_MONOTONIC seconds when the program was executed; None if unknown, as in a recorded stream or after a
+    wrapper that takes more than a second: then a line is judged only by its number and its `@`.
+    joins: whether another reader had the stream before, so that the first line may have any number.
+    rejected: gctrace lines that were not accepted: torn ones, look-alikes and other programs' lines.
     """
 
     def __init__(self, started: float | None = None, *, joins: bool = False) -> None:
@@ -51,10 +51,10 @@ class GctraceReader:
         self._missing = 0
 
     def feed(self, chunk: bytes, t: float | None = None, looked: float | None = None) -> tuple[list[GcCycle], bytes]:
-        """The cycles that `chunk` completes, and what of the stream now belongs in the log.
+        """The cycles that `chunk` completes, and the bytes that now belong in the log.
 
-        t: CLOCK_MONOTONIC seconds when the chunk was read. How long a line may have waited is derived from the time
-        since the stream was last looked at: since `looked`, when nothing was there, or else since the last call.
+        t: CLOCK_MONOTONIC seconds when the chunk was read. A line may have waited since the stream was last read: since
+        `looked`, when it was empty, or else since the last call.
         """
         if self._arrival is not None and t is not None:
             self._arrival.read(t, looked)
@@ -87,14 +87,14 @@ class GctraceReader:
         return before in (b"", b"\n")
 
     def _unfinished_line(self, data: bytes) -> int:
-        """Where an unfinished line begins that may still become a gctrace line; the end of `data` if none does."""
+        """Where an unfinished line begins that can still become a gctrace line; else the end of `data`."""
         at = data.rfind(b"\n") + 1
         tail = data[at : at + _MAX_LINE + 1]
         may_become_one = tail.startswith(_START) or _START.startswith(tail)
         return at if may_become_one and len(tail) <= _MAX_LINE and self._starts_line(data, at) else len(data)
 
     def _passed(self, text: bytes) -> bytes:
-        """`text`, once the torn lines in it are counted; a piece may straddle two texts."""
+        """`text`, after counting its torn lines; a piece may straddle two texts."""
         torn = text.count(_PIECE) + (self._seam + text[:_SEAM]).count(_PIECE)
         self.rejected += torn
         self._missing += torn
@@ -102,10 +102,10 @@ class GctraceReader:
         return text
 
     def _accepts(self, cycle: GcCycle, timed: bool) -> bool:
-        """Whether this is the program's own next cycle; each line missing since the last one leaves room for one more.
+        """Whether this is the program's own next cycle; each missing line leaves room for one more number.
 
-        A line of a possible number that is rejected for its times may yet have been a true one: it counts as missing.
-        Without that a single false verdict would reject all that follows.
+        A line that is rejected for its times may have been true, and counts as missing. Otherwise a single wrong
+        rejection would reject all lines that follow.
         """
         possible = self._joins or self._number < cycle.number <= self._number + 1 + self._missing
         end = cycle.since_start + cycle.pause + cycle.concurrent_mark
@@ -119,10 +119,10 @@ class GctraceReader:
 
 
 class _Arrival:
-    """Whether a line was read when its own clock says that its cycle ended; all times in seconds.
+    """Checks that a line was read when its own clock says that its cycle ended; all times in seconds.
 
-    The runtime's `@` begins some time after exec. Each accepted line shows the latest moment at which that can have
-    been, and lines of a child, which started later, no longer fit.
+    The runtime's `@` begins some time after exec. Each accepted line bounds that moment. Then lines of a child, which
+    started later, no longer fit.
     """
 
     def __init__(self, started: float) -> None:
@@ -132,7 +132,7 @@ class _Arrival:
         self._late = 0.0
 
     def read(self, t: float, looked: float | None = None) -> None:
-        """Note a look at the pipe. What piled up before a long pause arrives over the next looks, not all at once."""
+        """Note a read of the pipe. After a long pause, lines that piled up arrive over several reads."""
         if looked is not None and looked > self._read_at:
             self._late = max(0.0, self._late - (looked - self._read_at))
             self._read_at = looked
@@ -141,7 +141,7 @@ class _Arrival:
         self._read_at = t
 
     def fits(self, end: float) -> bool:
-        """Whether a cycle that ended at `end` on the program's clock can have been read just now."""
+        """Whether a cycle that ended at `end` on the program's clock can arrive now."""
         zero = self._read_at - end
         if not self._started - _CLOCK_STEP <= zero <= self._latest_zero + self._late + _TOLERANCE:
             return False

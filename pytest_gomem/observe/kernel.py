@@ -1,4 +1,4 @@
-"""What the kernel says of a process: RSS and its exact peak, threads, descriptors, CPU time, proportional size."""
+"""Asks the kernel about a process: RSS and its exact peak, threads, descriptors, CPU time, PSS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def keeps_peak() -> bool:
 
 
 def peak_rss(pid: int) -> int | None:
-    """VmHWM of /proc/PID/status in bytes; None where the system keeps none, or the process has ended."""
+    """VmHWM of /proc/PID/status in bytes; None if the system keeps none, or the process has ended."""
     if not keeps_peak():
         return None
     try:
@@ -35,7 +35,7 @@ def peak_rss(pid: int) -> int | None:
 
 
 def reset_peak(pid: int) -> bool:
-    """Set VmHWM to the current RSS; False where the system or its permissions do not allow it."""
+    """Set VmHWM to the current RSS; False if the system or its permissions do not allow it."""
     if not keeps_peak():
         return False
     try:
@@ -46,9 +46,9 @@ def reset_peak(pid: int) -> bool:
 
 
 def image(pid: int) -> str:
-    """What changes when the process replaces its program by exec, and by nothing else; "" where that is not told.
+    """A text that changes only when the process replaces its program by exec; "" if unknown.
 
-    Each exec lays out stack and vDSO anew, at random addresses that the auxiliary vector holds.
+    Each exec puts stack and vDSO at new random addresses, which are in the auxiliary vector.
     """
     try:
         return f"{Path(f'/proc/{pid}/exe').readlink()} {Path(f'/proc/{pid}/auxv').read_bytes().hex()}"
@@ -57,14 +57,14 @@ def image(pid: int) -> str:
 
 
 def started(pid: int) -> float:
-    """When the process was forked, CLOCK_MONOTONIC seconds in steps of a tick (10 ms); Linux alone. Raises OSError."""
+    """When the process was forked, CLOCK_MONOTONIC seconds in ticks of 10 ms; only on Linux. Raises OSError."""
     stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     since_boot = int(stat[stat.rindex(")") + 2 :].split()[19]) / os.sysconf("SC_CLK_TCK")
     return since_boot - (time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic())
 
 
 def pids_by_namespace(pid: int) -> tuple[int, ...]:
-    """The numbers of the process, ours first, then those in PID namespaces of its own."""
+    """The pids of the process: ours, then those in its own PID namespaces."""
     with contextlib.suppress(OSError, ValueError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("NSpid:"):
@@ -98,7 +98,7 @@ def family(pid: int, tree: bool) -> list[psutil.Process]:
 
 
 def has_ended(pid: int | None) -> bool:
-    """Whether it is known that the process has ended; what is left of one that nobody has waited for has, too."""
+    """Whether the process is known to have ended; a zombie has ended too."""
     try:
         return pid is not None and psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -108,7 +108,7 @@ def has_ended(pid: int | None) -> bool:
 
 
 def stopped_words(pid: int | None) -> str:
-    """That the process is stopped and so can answer nobody, and what to do; "" where it is not, or nobody can tell."""
+    """The message that the process is stopped, and what to do; "" if it is not, or if that is unknown."""
     try:
         status = psutil.Process(pid).status() if pid is not None else ""
     except psutil.Error:
@@ -123,9 +123,9 @@ def _not_ours(pid: int) -> ObserveError:
 
 
 def read(pid: int, *, tree: bool = False, pss: bool = False) -> KernelReading:
-    """One reading; with `tree` summed over the descendants, whose summed peaks are an upper bound.
+    """One reading; with `tree` the sum over the descendants, where the sum of peaks is an upper bound.
 
-    Raises ObserveError when the process has ended or may not be read.
+    Raises ObserveError if the process has ended or cannot be read.
     """
     try:
         members = family(pid, tree)
@@ -148,13 +148,13 @@ def read(pid: int, *, tree: bool = False, pss: bool = False) -> KernelReading:
 
 
 def sum_known(values: list[int | None]) -> int | None:
-    """The sum; None where one is unknown."""
+    """The sum; None if one is unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
 
 
 def _read_one(process: psutil.Process, pss: bool) -> KernelReading | None:
-    """None for a process that has ended, if only just now: its memory is gone, 0 would be no measurement."""
+    """One process's reading; None if it has ended: 0 would be wrong."""
     try:
         hwm = peak_rss(process.pid)
         rss = int(process.memory_info().rss)
@@ -175,7 +175,7 @@ def _read_one(process: psutil.Process, pss: bool) -> KernelReading | None:
 
 
 def _pss(process: psutil.Process) -> int | None:
-    """None where the system keeps none, or smaps_rollup belongs to another user."""
+    """The PSS; None if the system keeps none, or smaps_rollup belongs to another user."""
     try:
         return getattr(process.memory_full_info(), "pss", None)
     except psutil.AccessDenied:
@@ -183,7 +183,7 @@ def _pss(process: psutil.Process) -> int | None:
 
 
 def descriptors(process: psutil.Process) -> int | None:
-    """How many a process has open; None where that cannot be told."""
+    """How many descriptors a process has open; None if unknown."""
     try:
         return process.num_fds() if os.name == "posix" else None
     except psutil.Error:
@@ -194,7 +194,7 @@ _THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def thp_mode() -> str | None:
-    """The mode of transparent huge pages, None where unknown: the chosen word of "always [madvise] never"."""
+    """The mode of transparent huge pages, the chosen word of "always [madvise] never"; None if unknown."""
     try:
         words = _THP.read_text().split()
     except OSError:
@@ -203,7 +203,7 @@ def thp_mode() -> str | None:
 
 
 def may_print_gctrace(pid: int) -> bool:
-    """False where its environment is known and has no gctrace; one that has ended has no environment any more."""
+    """False if its environment is known and has no gctrace, or if it has ended."""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes()
         Path(f"/proc/{pid}/exe").readlink()

@@ -15,7 +15,7 @@ RING = 256  # len(runtime.MemStats.PauseNs)
 
 
 def memstats_record(fields: Mapping[str, Any], t: float, goroutines: int | None) -> MemStats:
-    """The record, read at CLOCK_MONOTONIC `t`; raises KeyError, TypeError or ValueError on fields that do not fit."""
+    """The record, read at CLOCK_MONOTONIC `t`; raises KeyError, TypeError or ValueError for wrong fields."""
     return MemStats(
         t=t,
         total_alloc=_count(fields, "TotalAlloc"),
@@ -52,12 +52,12 @@ def memstats_record(fields: Mapping[str, Any], t: float, goroutines: int | None)
 def _count(fields: Mapping[str, Any], name: str) -> int:
     value = fields[name]
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{name} is {value!r}, no whole number")
+        raise ValueError(f"{name} is {value!r}, not a whole number")
     return value
 
 
 def _pauses(num_gc: int, lengths: list[int], ends: list[int]) -> tuple[tuple[int, float, float], ...]:
-    """Cycle c stands at (c + 255) % 256 of both rings (runtime.MemStats), nanoseconds."""
+    """The pauses in the rings, nanoseconds: cycle c is at (c + 255) % 256 (runtime.MemStats)."""
     if len(lengths) != RING or len(ends) != RING:
         raise ValueError(f"PauseNs and PauseEnd have {len(lengths)} and {len(ends)} entries, not {RING}")
     cycles = range(max(1, num_gc - RING + 1), num_gc + 1)
@@ -77,9 +77,8 @@ _TOTAL = re.compile(r"goroutine profile: total ([0-9]+)\n")
 def parse_memstats(text: str, t: float) -> MemStats:
     """MemStats as `/debug/pprof/heap?debug=1` prints them at its end (runtime/pprof writeHeapInternal).
 
-    t: CLOCK_MONOTONIC seconds of the reading. The number of goroutines is not there: parse_goroutine_total() has it.
-    Raises ObserveError that says what came instead: a page, a binary profile, a body that was cut off, or a release
-    that prints other fields.
+    t: CLOCK_MONOTONIC seconds of the reading. The number of goroutines is not in it: see parse_goroutine_total().
+    Raises ObserveError with what came instead: a page, a binary profile, a body that was cut off, or other fields.
     """
     _refuse_other_kinds(text, "heap")
     at = text.rfind(_HEADER)
@@ -95,7 +94,7 @@ def parse_memstats(text: str, t: float) -> MemStats:
 
 
 def parse_goroutine_total(text: str) -> int:
-    """How many goroutines `/debug/pprof/goroutine?debug=1` counts; raises ObserveError if the text is another."""
+    """How many goroutines `/debug/pprof/goroutine?debug=1` counts; raises ObserveError for another text."""
     _refuse_other_kinds(text, "goroutine")
     total = _TOTAL.match(text)
     if total is None:
@@ -111,7 +110,7 @@ def _refuse_other_kinds(text: str, profile: str) -> None:
             f"a page came instead of the {profile} profile, net/http/pprof is not there: {_beginning(text)}"
         )
     if not text.startswith(f"{profile} profile: "):
-        raise ObserveError(f"this is no {profile} profile of runtime/pprof with debug=1: {_beginning(text)}")
+        raise ObserveError(f"this is not a {profile} profile of runtime/pprof with debug=1: {_beginning(text)}")
 
 
 def _beginning(text: str) -> str:
@@ -120,7 +119,7 @@ def _beginning(text: str) -> str:
 
 
 class _Fields:
-    """The `# Name = value` lines; each method raises ObserveError naming a field that is missing or not as known."""
+    """The `# Name = value` lines; each method raises ObserveError for a field that is missing or unknown."""
 
     def __init__(self, texts: dict[str, str]) -> None:
         self._texts = texts
@@ -168,7 +167,7 @@ _WHERE = "/debug/vars"
 def parse_expvar(text: str, t: float) -> tuple[MemStats, float]:
     """MemStats and the sum of all pauses in seconds; t: CLOCK_MONOTONIC seconds of the reading.
 
-    Raises ObserveError that says what came instead.
+    Raises ObserveError with what came instead.
     """
     try:
         published = json.loads(text)
@@ -178,6 +177,6 @@ def parse_expvar(text: str, t: float) -> tuple[MemStats, float]:
     except RecursionError:
         raise ObserveError(f"{_WHERE} is nested too deeply") from None
     except json.JSONDecodeError as error:
-        raise ObserveError(f"{_WHERE} is no JSON: {error.msg} at character {error.pos}") from None
+        raise ObserveError(f"{_WHERE} is not JSON: {error.msg} at character {error.pos}") from None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ObserveError(f"{_WHERE} has no MemStats of package expvar: {type(error).__name__}: {error}") from None

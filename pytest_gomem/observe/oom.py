@@ -1,4 +1,4 @@
-"""Proves an OOM kill: a SIGKILL alone is no proof, a kernel counter that rose is."""
+"""Finds evidence of an OOM kill: a kernel counter that rose. A SIGKILL alone is none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOOKS_KEPT = 10  # 10 seconds: a killed process of many GB may take as long to 
 
 
 def counters(pid: int) -> dict[str, int]:
-    """OOM-kill counts by source: the process's cgroup (v1 or v2) and, system-wide, /proc/vmstat; {} where unknown.
+    """OOM-kill counts by source: the process's cgroup (v1 or v2), and /proc/vmstat for the system; {} if unknown.
 
     Sources: memory.events `oom_kill` (cgroup v2), memory.oom_control `oom_kill` (v1, Linux 4.13), vmstat (Linux 4.13).
     """
@@ -25,8 +25,8 @@ def counters(pid: int) -> dict[str, int]:
 def rose(before: Mapping[str, int]) -> str | None:
     """The counter that rose since `before` was taken; None when none did.
 
-    Each kill is counted in the victim's own cgroup, whoever was out of memory (mm/oom_kill.c, __oom_kill_process): the
-    system's counter decides only where there is no other.
+    Each kill is counted in the victim's own cgroup (mm/oom_kill.c, __oom_kill_process). The system's counter decides
+    only if there is no other.
     """
     now = {path: count for path in before if (count := _oom_kills(Path(path))) is not None}
     own = [path for path in now if path != str(_SYSTEM)]
@@ -37,7 +37,7 @@ def rose(before: Mapping[str, int]) -> str | None:
 
 
 class RecentCounters:
-    """The counters of one process as they were some seconds ago: an older rise was the end of another process."""
+    """The counters of one process some seconds ago: an older rise was about another process."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -45,12 +45,12 @@ class RecentCounters:
         self._looks: deque[dict[str, int]] = deque(maxlen=_LOOKS_KEPT)
 
     def look(self, now: float) -> None:
-        """Read them; the next look is due a second later."""
+        """Read the counters; the next look is due a second later."""
         self.due = now + _LOOK_EVERY
         self._looks.append(counters(self._pid))
 
-    def proof(self) -> str:
-        """What shows that the process was killed for lack of memory; "" if nothing does."""
+    def evidence(self) -> str:
+        """The counter that shows that the process was killed for lack of memory; "" if none does."""
         oldest: dict[str, int] = {}
         for look in self._looks:
             oldest = {**look, **oldest}

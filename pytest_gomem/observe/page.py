@@ -1,4 +1,4 @@
-"""Finds a page of a service among addresses and reads it whole, within bounds of time and size."""
+"""Finds a page of a service among several URLs, and reads it within limits of time and size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOOK_TIMEOUT = 5.0
 
 class _Readable(Protocol):
     def read(self) -> object:
-        """Raises ObserveError where there is no such page."""
+        """Raises ObserveError if there is no such page."""
 
     def close(self) -> None:
         """Drop the connection."""
@@ -28,9 +28,9 @@ _P = TypeVar("_P", bound=_Readable)
 
 
 def first_that_reads(kind: Callable[[str, float], _P], urls: Iterable[str], what: str, hint: str = "") -> _P:
-    """The first of these that can be read; raises ObserveError that says what each one answered, and the hint.
+    """The first URL that can be read; raises ObserveError with the answer of each, and the hint.
 
-    kind: makes the page of an address and a timeout in seconds. what: how the page is called.
+    kind: makes the page from a URL and a timeout in seconds. what: the page's name.
     """
     answers = []
     for url in urls:
@@ -46,7 +46,7 @@ def first_that_reads(kind: Callable[[str, float], _P], urls: Iterable[str], what
 
 
 class Page:
-    """A page of a service; one that let its time limit pass once is not read again until its silence is forgotten."""
+    """A page of a service. After a timeout it is not read again until its silence is forgotten."""
 
     def __init__(self, client: HttpClient, timeout: float) -> None:
         self._client = client
@@ -56,7 +56,7 @@ class Page:
     def read_whole(self, path: str, url: str, extra_time: float = 0.0) -> bytes:
         """The body of the answer, at most 128 MiB, within the timeout and `extra_time` seconds more.
 
-        url: what the page is called in errors. Raises ObserveError for another status than 200, and for no answer.
+        url: the page's name in errors. Raises ObserveError without an answer, and for another status than 200.
         """
         with self.silence.kept():
             try:
@@ -76,5 +76,5 @@ class Page:
 def _in_our_words(error: LoadError, url: str) -> ObserveError:
     if error.kind == TOO_LARGE:
         return ObserveError(f"{url} answered with more than {MAX_BODY}")
-    first = str(error).partition("\n")[0]  # what follows is for those who send requests themselves
+    first = str(error).partition("\n")[0]  # what follows is for users of requests
     return ObserveTimeout(first) if error.kind == TIMEOUT else ObserveError(first)

@@ -15,7 +15,7 @@ from pytest_gomem.observe.memstats import parse_expvar
 from pytest_gomem.observe.page import READ_TIMEOUT, Page
 from pytest_gomem.observe.records import MemStats, Observed, quantities_of
 
-# Our quantity -> the sample of client_golang's NewGoCollector and NewProcessCollector with the same definition.
+# Our quantity -> the sample with the same definition in client_golang's NewGoCollector and NewProcessCollector.
 SAMPLES: Mapping[str, str] = MappingProxyType(
     {
         **{
@@ -50,10 +50,10 @@ _SAMPLE = re.compile(
 
 
 def parse_prometheus(text: str) -> dict[str, float]:
-    """The quantities that a page in the text format 0.0.4 tells, by our names, in base units.
+    """The quantities on a page in the text format 0.0.4, by our names, in base units.
 
-    Samples with labels, and those of other names, are read over. Raises ObserveError, with the line, for a page that is
-    not of this format, for a sample told twice, for a figure that cannot be, and where no known sample is there.
+    Samples with labels or other names are skipped. Raises ObserveError, with the line, for another format, a repeated
+    sample or an impossible value, and if there is no known sample.
     """
     wanted = {sample: name for name, sample in SAMPLES.items()}
     found: dict[str, float] = {}
@@ -68,7 +68,7 @@ def parse_prometheus(text: str) -> dict[str, float]:
         if name is None or sample["labels"]:
             continue
         if name in found:
-            raise ObserveError(f"line {number}: {sample['name']} is told twice")
+            raise ObserveError(f"line {number}: {sample['name']} is there twice")
         found[name] = _figure(name, sample["value"], number)
     if not found:
         raise ObserveError("the page has none of the go_* and process_* samples of client_golang")
@@ -78,11 +78,11 @@ def parse_prometheus(text: str) -> dict[str, float]:
 def _figure(name: str, written: str, number: int) -> float:
     value = float(written)
     if not math.isfinite(value) or value < 0 or (name not in _SECONDS and not value.is_integer()):
-        raise ObserveError(f"line {number}: {SAMPLES[name]} is {written}, which cannot be")
+        raise ObserveError(f"line {number}: {SAMPLES[name]} is {written}, which is impossible")
     return value if name in _SECONDS else int(value)
 
 
-_NO_COLLECTION = "expvar tells MemStats but cannot force a collection: that needs the agent or net/http/pprof"
+_NO_COLLECTION = "expvar has MemStats but cannot force a collection: that needs the agent or net/http/pprof"
 
 
 class _PublishedPage(Page):
@@ -142,8 +142,8 @@ class ExpvarPage(_PublishedPage):
         raise ObserveError(_NO_COLLECTION)
 
     def goroutines(self) -> int:
-        """Raises ObserveError: expvar does not tell."""
-        raise ObserveError("expvar does not tell the number of goroutines")
+        """Raises ObserveError: expvar does not have it."""
+        raise ObserveError("expvar does not have the number of goroutines")
 
     def heap_profile(self) -> bytes:
         """Raises ObserveError: expvar has no profiles."""

@@ -1,4 +1,4 @@
-"""The frozen records that sources yield, and the quantities several sources know; `t` is CLOCK_MONOTONIC in s."""
+"""The records of sources, and the quantities that several sources have; `t` is CLOCK_MONOTONIC in s."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pytest_gomem.observe.scheduling import Scheduling
 class KernelReading:
     """One look at a process (or, with `processes` > 1, the sum over its tree) in /proc.
 
-    rss, hwm, pss: bytes; None where the system does not tell. cpu: user + system seconds since the process started.
-    scheduling: what its threads got of the CPUs; None where nobody looked.
+    rss, hwm, pss: bytes; None if unknown. cpu: user + system seconds since the process started.
+    scheduling: how its threads got CPU time; None if it was not read.
     """
 
     t: float
@@ -30,7 +30,7 @@ class KernelReading:
 
 @dataclass(frozen=True)
 class Sample:
-    """One point of the timeline: bytes resident, the kernel's own peak so far (None where it keeps none), threads."""
+    """One point of the timeline: resident bytes, the kernel's peak so far (None if it keeps none), threads."""
 
     t: float
     rss: int
@@ -97,10 +97,10 @@ class SizeClass:
 
 @dataclass(frozen=True)
 class MemStats:
-    """runtime.MemStats as far as `/debug/pprof/heap?debug=1` prints it; bytes, counts and seconds.
+    """The part of runtime.MemStats that `/debug/pprof/heap?debug=1` prints; bytes, counts and seconds.
 
     pauses: the last 256 cycles at most, newest last, as (cycle number, pause seconds, end in seconds since the epoch).
-    goroutines: from the goroutine profile read beside it; None where that failed. by_size: by agent and expvar alone.
+    goroutines: from the goroutine profile; None if that failed. by_size: only from agent and expvar.
     """
 
     t: float
@@ -141,13 +141,13 @@ RUNTIME_QUANTITIES = frozenset(
 PROCESS_QUANTITIES = frozenset({"rss", "cpu", "fds"})
 QUANTITIES = RUNTIME_QUANTITIES | PROCESS_QUANTITIES
 
-# Of the sources that come with the package: where several tell one quantity, the lowest goes first.
+# Trust of the built-in sources: if several have a quantity, the lowest number goes first.
 TRUST: Mapping[str, int] = MappingProxyType({"agent": 10, "gctrace": 20, "pprof": 30, "expvar": 40, "prometheus": 50})
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What a source told at `t`, CLOCK_MONOTONIC seconds: quantities by their canonical names, in base units."""
+    """The quantities of a source at `t`, CLOCK_MONOTONIC seconds, by canonical name, in base units."""
 
     t: float
     quantities: Mapping[str, float]

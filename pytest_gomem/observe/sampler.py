@@ -1,4 +1,4 @@
-"""Takes cheap readings of one process over and over, through files that stay open."""
+"""Takes cheap readings of a process again and again, through files that stay open."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _STATUS_BYTES = 8192  # /proc/PID/status has some 1500, more on machines with ma
 class Sampler:
     """Samples one process; a reading that fails yields None and never raises.
 
-    psutil identifies the process and its descendants. RSS, peak and threads come from /proc/PID/status, kept open, in
-    one read: just after waking up it takes the supervisor 45 us, psutil's memory_info 115 us, for the same RSS. A file
-    of /proc that is kept open never becomes that of another process. Where there is none psutil tells the RSS.
+    psutil identifies the process and its descendants. RSS, peak and threads come from one read of /proc/PID/status,
+    which stays open. Just after waking up that takes the supervisor 45 us, psutil's memory_info 115 us, for the same
+    RSS. An open file of /proc never becomes that of another process. Without /proc, psutil gives the RSS.
     """
 
-    FDS_EVERY = 1.0  # seconds: counting descriptors lists a folder, which is dear on a service with many
+    FDS_EVERY = 1.0  # seconds: counting descriptors lists a folder, which is slow if there are many
     TREE_EVERY = 0.1  # seconds: finding descendants reads all processes of the machine, some 20 us each
 
     def __init__(self, pid: int, tree: bool) -> None:
@@ -34,7 +34,7 @@ class Sampler:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process is gone, so that there will be no further sample."""
+        """Whether the process has ended, so that there are no more samples."""
         return self._root.has_ended
 
     def sample(self) -> Sample | None:
@@ -72,7 +72,7 @@ class Sampler:
 
 
 class _Member:
-    """One process of those that are summed; raises psutil.NoSuchProcess where there is none."""
+    """One of the processes that are summed; raises psutil.NoSuchProcess if it has ended."""
 
     def __init__(self, process: psutil.Process) -> None:
         self.process = process
@@ -81,15 +81,15 @@ class _Member:
         if keeps_peak():
             with contextlib.suppress(OSError):  # no descriptor is left, or it is hidden
                 self._status = os.open(f"/proc/{process.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
-            if not process.is_running():  # what was opened may be another process's, of the same number
+            if not process.is_running():  # the file may be that of another process with the same pid
                 self.close()
                 raise psutil.NoSuchProcess(process.pid)
 
     def sample(self, t: float, with_fds: bool) -> Sample | None:
-        """None of a zombie, or a process that is just exiting: its memory is gone, 0 would be no measurement."""
+        """A sample; None for a zombie or an exiting process: its memory is gone, and 0 would be wrong."""
         fds = descriptors(self.process) if with_fds else None
         try:
-            return self._told_by_psutil(t, fds) if self._status is None else self._told_by_file(self._status, t, fds)
+            return self._from_psutil(t, fds) if self._status is None else self._from_file(self._status, t, fds)
         except (psutil.NoSuchProcess, ProcessLookupError):
             self.has_ended = True
         except (psutil.AccessDenied, OSError, ValueError):
@@ -97,12 +97,12 @@ class _Member:
         return None
 
     @staticmethod
-    def _told_by_file(file: int, t: float, fds: int | None) -> Sample:
+    def _from_file(file: int, t: float, fds: int | None) -> Sample:
         status = os.pread(file, _STATUS_BYTES, 0)
         hwm, rss = _number(status, b"\nVmHWM:", b"kB"), _number(status, b"\nVmRSS:", b"kB")
         return Sample(t, rss * 1024, hwm * 1024, _number(status, b"\nThreads:", b"\n"), fds)
 
-    def _told_by_psutil(self, t: float, fds: int | None) -> Sample | None:
+    def _from_psutil(self, t: float, fds: int | None) -> Sample | None:
         rss, hwm = int(self.process.memory_info().rss), peak_rss(self.process.pid)
         if rss == 0 or (hwm is None and keeps_peak()):
             return None

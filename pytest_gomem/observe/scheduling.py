@@ -1,4 +1,4 @@
-"""What the kernel says of waiting for a CPU: run delays of threads, stolen time, throttling."""
+"""Reads from the kernel how long threads waited for a CPU: run delays, stolen time, throttling."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 _CGROUPS = Path("/sys/fs/cgroup")
 _STAT = Path("/proc/stat")
 _NS, _US = 1e-9, 1e-6
-# The value of a cgroup's cpu.stat that counts how long it was throttled, by version, with its unit in seconds.
+# The field of a cgroup's cpu.stat for how long it was throttled, with its unit in seconds, by version.
 _THROTTLED = {"throttled_usec": _US, "throttled_time": _NS}
 
 
 @dataclass(frozen=True)
 class Scheduling:
-    """What threads have got of the CPUs since each began; all in seconds.
+    """How threads got CPU time since each began; all in seconds.
 
-    threads: (ran, waited for a CPU) by thread id; {} where the kernel does not tell. machine: CPU time of the whole
-    machine, all kinds together, and of it what the hypervisor gave to others (steal); None where unknown.
-    throttled: by cgroup, how long its CPU quota stopped it, added up over the CPUs: all groups that the process is in.
+    threads: (ran, waited for a CPU) by thread id; {} if unknown. machine: CPU time of the whole machine, all kinds
+    together, and how much of it the hypervisor gave to others (steal); None if unknown.
+    throttled: for each cgroup of the process, how long its CPU quota stopped it, summed over the CPUs.
     """
 
     threads: Mapping[int, tuple[float, float]]
@@ -29,14 +29,14 @@ class Scheduling:
 
 
 def scheduling(pids: Iterable[int]) -> Scheduling:
-    """One look at these processes, some 15 us for each of their threads."""
+    """A reading of these processes, which takes some 15 us for each thread."""
     members = list(pids)
     threads = {tid: times for pid in members for tid, times in _threads(pid)}
     return Scheduling(threads, _machine(), {str(f): s for f in _cpu_stats(members) if (s := _throttled(f)) is not None})
 
 
 def _threads(pid: int) -> Iterator[tuple[int, tuple[float, float]]]:
-    """A kernel without CONFIG_SCHED_INFO has no such file; one that was told not to count gives zeros."""
+    """Run times by thread. A kernel without CONFIG_SCHED_INFO has no such file; one that does not count gives zeros."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
     except OSError:
@@ -60,7 +60,7 @@ def _machine() -> tuple[float, float] | None:
 
 
 def _cpu_stats(pids: Iterable[int]) -> list[Path]:
-    """cpu.stat of the groups that the processes are in, and of those above: a quota may stand on any of them."""
+    """cpu.stat of the processes' groups, and of those above: any of them may have a quota."""
     found: dict[Path, None] = {}
     for pid in pids:
         for top, group in _groups(pid):
@@ -79,7 +79,7 @@ def _groups(pid: int) -> Iterator[tuple[Path, str]]:
         if controllers == "":
             yield _CGROUPS, group
         elif "cpu" in controllers.split(","):
-            yield _CGROUPS / "cpu", group  # where controllers share a folder, a link of each one's name leads there
+            yield _CGROUPS / "cpu", group  # controllers that share a folder have links to it
 
 
 def _throttled(cpu_stat: Path) -> float | None:

@@ -1,7 +1,7 @@
-"""Reads /proc/PID/smaps: how much is resident in each kind of mapping, the Go heap by itself.
+"""Reads /proc/PID/smaps: how much is resident in each kind of mapping, with the Go heap as one kind.
 
-The Go heap is known by its name where the kernel keeps names (CONFIG_ANON_VMA_NAME, Linux 5.17) and the program is of
-Go 1.25 or later (runtime/set_vma_name_linux.go), else by its place. Arenas are reserved in units of 64 MiB
+The Go heap has a name if the kernel keeps names (CONFIG_ANON_VMA_NAME, Linux 5.17) and the program is of Go 1.25 or
+later (runtime/set_vma_name_linux.go). Else it is found by its place. Arenas are reserved in units of 64 MiB
 (heapArenaBytes in runtime/malloc.go). Up to Go 1.25, and with -race, they are asked for at the hints 0xXXc0 << 32
 (arm64: 0xXX40 << 32); from Go 1.26 on at a random address in the lower half of the address space
 (randomizeHeapBase). glibc's malloc reserves arenas of the same 64 MiB, but where the kernel places them: in the upper
@@ -37,8 +37,8 @@ _SHARED = ("[anon_shmem:", "/dev/zero", "/memfd:", "/SYSV", "/dev/shm/")
 class Resident:
     """What mappings of one kind hold, bytes.
 
-    rss: resident; of it huge: in transparent huge pages (AnonHugePages), lazy_free: given back by MADV_FREE, which
-    takes effect when the kernel needs it (LazyFree). swap: swapped out, not in rss.
+    rss: resident. Parts of it are huge: in transparent huge pages (AnonHugePages), and lazy_free: given back by
+    MADV_FREE, which the kernel takes when it needs it (LazyFree). swap: swapped out, not in rss.
     """
 
     rss: int = 0
@@ -52,10 +52,10 @@ class SmapsTotals:
     """/proc/PID/smaps summed by kind of mapping; each mapping is in one kind, so that the kinds sum to `rss`.
 
     go_heap: the arenas: spans of objects and goroutine stacks, idle spans, the collector's work buffers.
-    go_runtime: what the runtime maps beside them, where the mappings have names; else it is in `anonymous`.
-    stacks: of the main thread, and what the runtime maps for other threads' where the mappings have names.
+    go_runtime: what else the runtime maps, if mappings have names; otherwise it is in `anonymous`.
+    stacks: of the main thread, and of other threads if mappings have names.
     malloc: brk's [heap], arenas of glibc's malloc, anonymous memory with a name that is not Go's.
-    anonymous: unnamed anonymous memory that is none of these: the runtime's tables unless `named`, mmap, C's stacks.
+    anonymous: other unnamed anonymous memory: the runtime's tables unless `named`, mmap, C's stacks.
     shared_memory: shared anonymous mappings, memfd, System V and POSIX shared memory.
     binary: text, rodata, data and bss of the executable. files: all other files. kernel: vdso and the like.
     """
@@ -83,7 +83,7 @@ class SmapsTotals:
 
     @property
     def rss(self) -> int:
-        """Resident bytes, counted page by page: exact where VmRSS may lag behind (see peak_rss)."""
+        """Resident bytes, counted page by page: exact, while VmRSS can lag (see peak_rss)."""
         return sum(kind.rss for kind in self.kinds)
 
     @property
@@ -111,11 +111,11 @@ _Arena = list[_Mapping]
 def read_smaps(pid: int) -> SmapsTotals:
     """The process's mappings now, at the price of a walk over its page tables (some ms per GB).
 
-    The kernel may let the process change its mappings in the midst of it. Raises ObserveError when the system is not
-    Linux, the process has ended, or it may not be read.
+    The process may change its mappings meanwhile. Raises ObserveError if the system is not Linux, or the process has
+    ended or cannot be read.
     """
     if sys.platform != "linux":
-        raise ObserveError(f"only Linux tells the mappings of a process, this is {sys.platform}")
+        raise ObserveError(f"only Linux shows the mappings of a process, this is {sys.platform}")
     t = time.monotonic()
     try:
         exe = str(Path(f"/proc/{pid}/exe").readlink())
@@ -132,11 +132,11 @@ def read_smaps(pid: int) -> SmapsTotals:
 def parse_smaps(text: str, exe: str, t: float) -> SmapsTotals:
     """The totals of smaps as read at CLOCK_MONOTONIC `t` from a process that runs the file `exe`.
 
-    Raises ObserveError when the text is no smaps.
+    Raises ObserveError for another text.
     """
     mappings = list(_mappings(text))
     if not mappings:
-        raise ObserveError(f"this is no /proc/PID/smaps: {text[:60]!r}")
+        raise ObserveError(f"this is not a /proc/PID/smaps: {text[:60]!r}")
     named = any(mapping.name.startswith(_GO) for mapping in mappings)
     found: dict[str, list[Resident]] = {}
     for kind, mapping in _kinds(mappings, exe, named):
@@ -164,7 +164,7 @@ def _kinds(mappings: Sequence[_Mapping], exe: str, named: bool) -> Iterator[tupl
     """Each mapping with the field of SmapsTotals that counts it."""
     lower, upper = _arenas(mappings)
     go_heap = set() if named else _go_arenas(lower)
-    # Where the Go heap was not found, one of these may be it: the bill then takes it from the anonymous memory.
+    # If the Go heap was not found, one of these may be it: the bill then takes it from the anonymous memory.
     glibc = {part.start for arena in upper for part in arena} if go_heap or named else set()
     before = None
     for mapping in mappings:
@@ -175,7 +175,7 @@ def _kinds(mappings: Sequence[_Mapping], exe: str, named: bool) -> Iterator[tupl
         elif mapping.start in glibc:
             yield "malloc", mapping
         elif before is not None and _is_data(before, exe) and before.end == mapping.start:
-            yield "binary", mapping  # bss has no file behind it and follows the data
+            yield "binary", mapping  # bss has no file, and follows the data
         else:
             yield "anonymous", mapping
         before = mapping
@@ -199,7 +199,7 @@ def _kind_of_name(name: str, exe: str) -> str:
 
 
 def _arenas(mappings: Sequence[_Mapping]) -> tuple[list[_Arena], list[_Arena]]:
-    """What has the shape of arenas, in the lower half of the address space, and in the upper."""
+    """The runs that look like arenas, in the lower and in the upper half of the address space."""
     stack = next((mapping.start for mapping in mappings if mapping.name == "[stack]"), _USUAL_STACK)
     half = 1 << (stack.bit_length() - 1)
     arenas = list(_aligned(mappings))
@@ -223,8 +223,8 @@ def _aligned(mappings: Sequence[_Mapping]) -> Iterator[_Arena]:
 def _go_arenas(lower: Sequence[_Arena]) -> set[int]:
     """Where the mappings of the Go heap start.
 
-    At the fixed hints when an arena is at one: the race detector's shadow memory has the shape of arenas too, and lies
-    elsewhere. A race build never has a random base.
+    If an arena is at a fixed hint, only those at hints count: the race detector's shadow memory looks like arenas too,
+    and is elsewhere. A race build never has a random base.
     """
     hints = {arena[0].start % _HINT_CYCLE for arena in lower} & set(_HINTS)
     base = max(hints, default=0)

@@ -1,4 +1,4 @@
-"""The sockets of processes: what they listen on, who holds each, and which connections are closing."""
+"""Reads the sockets of processes: what they listen on, who holds them, and which connections are closing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Listener:
     """A listening socket.
 
     address: `127.0.0.1:8080`, `[::1]:8080`, `*:8080` for a wildcard, `unix:/run/api.sock`, `unix:@abstract`.
-    port: of TCP, else None. inode: tells two sockets apart; 0 where the system does not say. pids: who of those that
-    were looked at holds it open: several where a parent hands it to its children.
+    port: of TCP, else None. inode: identifies the socket; 0 if unknown. pids: which of the processes asked about hold
+    it open; several if a parent hands it to its children.
     """
 
     address: str
@@ -37,7 +37,7 @@ class Listener:
 def listeners(pids: Iterable[int]) -> tuple[Listener, ...]:
     """The sockets that these processes listen on, by address.
 
-    A process that has ended, or may not be looked at, has none. Outside Linux only TCP is seen.
+    A process that has ended, or cannot be read, has none. Outside of Linux only TCP is seen.
     """
     if sys.platform != "linux":
         return _by_psutil(pids)
@@ -51,15 +51,15 @@ def listeners(pids: Iterable[int]) -> tuple[Listener, ...]:
             for inode in socket_inodes(pid) & tables[namespace].keys():
                 holders[inode].add(pid)
                 found[inode] = tables[namespace][inode]
-    told = (Listener(*found[inode], inode, tuple(sorted(who))) for inode, who in holders.items())
-    return tuple(sorted(told, key=lambda listener: (listener.address, listener.inode)))
+    found_listeners = (Listener(*found[inode], inode, tuple(sorted(who))) for inode, who in holders.items())
+    return tuple(sorted(found_listeners, key=lambda listener: (listener.address, listener.inode)))
 
 
 def answering(port: int, namespace_of: int | None = None) -> frozenset[int]:
-    """The inodes of what answers on a port of the loopback interface, TCP or UDP, whoever holds it; Linux alone.
+    """The inodes of the sockets that answer on a port of the loopback interface, TCP or UDP; only on Linux.
 
-    Where a socket is bound to the very address those bound to all addresses get nothing. namespace_of: a process whose
-    network is meant; None = our own.
+    A socket bound to this address goes before those bound to all addresses. namespace_of: a process in the network that
+    is meant; None = our own.
     """
     net = Path(f"/proc/{'self' if namespace_of is None else namespace_of}/net")
     found = defaultdict(set)
@@ -72,7 +72,7 @@ def answering(port: int, namespace_of: int | None = None) -> frozenset[int]:
 
 
 def holders(inodes: Iterable[int]) -> tuple[int, ...]:
-    """The processes of this machine that have one of these sockets open, as far as they may be looked at."""
+    """The processes of this machine that have one of these sockets open, if they can be read."""
     wanted, found = set(inodes), []
     for pid in psutil.pids():
         with contextlib.suppress(OSError):
@@ -82,12 +82,12 @@ def holders(inodes: Iterable[int]) -> tuple[int, ...]:
 
 
 def socket_inodes(pid: int) -> set[int]:
-    """The inodes of all sockets that the process has open; raises OSError, PermissionError where that is not told."""
+    """The inodes of all open sockets of the process; raises OSError (PermissionError if it cannot be read)."""
     return {int(inode) for _, inode in open_sockets(pid)}
 
 
 def open_sockets(pid: int) -> Iterator[tuple[Path, str]]:
-    """Each descriptor of the process that is a socket, as a path below /proc, with its inode; raises OSError."""
+    """The process's open sockets, each as a descriptor's path below /proc and an inode; raises OSError."""
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         link = ""
         with contextlib.suppress(OSError):  # closed meanwhile
@@ -117,7 +117,7 @@ def _inet(net: Path, states: Mapping[str, str]) -> Iterator[tuple[int, str, int]
 
 
 def _lines(table: Path) -> list[str]:
-    """Without the head; none where the kernel has no such sockets."""
+    """The table's lines without the head; none if the kernel has no such sockets."""
     try:
         return table.read_text(errors="replace").splitlines()[1:]
     except FileNotFoundError:
@@ -125,7 +125,7 @@ def _lines(table: Path) -> list[str]:
 
 
 def _tcp_address(host: str, port: int) -> str:
-    """From the kernel's spelling: 32-bit words, each in the machine's byte order."""
+    """An address from the kernel's form: 32-bit words, each in the machine's byte order."""
     words = [host[at : at + 8] for at in range(0, len(host), 8)]
     packed = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
     return _written(IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed), port)
@@ -151,20 +151,20 @@ def _by_psutil(pids: Iterable[int]) -> tuple[Listener, ...]:
 
 _TABLES = {"TCP": "tcp", "TCPv6": "tcp6"}  # by the protocol's name; reading one takes the kernel some 2 ms
 _STATE, _INODE = 3, 9  # columns of /proc/PID/net/tcp
-# include/net/tcp_states.h: established, SYN sent and received, listening. All others lead to the end, and so does none:
+# include/net/tcp_states.h: established, SYN sent and received, listening. All others are closing, and so is no state:
 # a socket that both sides have shut is in no table.
 _OPEN = frozenset((b"01", b"02", b"03", b"0A"))
 
 
 def closing(pid: int) -> int:
-    """How many of its TCP sockets are on their way to be closed: by its peer, or by itself; 0 where nobody tells."""
+    """How many TCP sockets of the process are being closed, by the peer or by itself; 0 if unknown."""
     mine = dict(_sockets(pid))
     still_open = {inode for table in set(mine.values()) for inode in _open_ones(pid, table)}
     return len(mine.keys() - still_open)
 
 
 def _sockets(pid: int) -> Iterator[tuple[bytes, str]]:
-    """Inodes of its TCP sockets, each with the table that it stands in."""
+    """The inodes of its TCP sockets, each with its table."""
     with contextlib.suppress(OSError):
         for descriptor, inode in open_sockets(pid):
             protocol = ""

@@ -1,4 +1,4 @@
-"""The sources that know something of a process: what a source is, and those that come with the package."""
+"""The sources of figures: what a source is, and the built-in ones."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pytest_gomem.observe.records import RUNTIME_QUANTITIES, TRUST, MemStats, Ob
 
 
 class Reader(Protocol):
-    """A source that was found at one process."""
+    """A source that was found for one process."""
 
     def read(self) -> Observed:
-        """All that it tells now; raises ObserveError with the reason when it does not."""
+        """All quantities that it has now; raises ObserveError with the reason if it does not answer."""
 
     def close(self) -> None:
         """Drop the connection."""
@@ -30,23 +30,23 @@ class Target(Protocol):
 
     @property
     def pid(self) -> int | None:
-        """Process id; None where only a URL is known."""
+        """Process id; None if only a URL is known."""
 
     @property
     def no_agent(self) -> str:
         """Why it has no agent."""
 
     def agent(self) -> AgentClient | None:
-        """The agent built into it; None where there is none."""
+        """The agent built into it; None if there is none."""
 
     def endpoint(self) -> PprofEndpoint:
-        """Its pprof endpoint, looked for once; raises ObserveError when there is none."""
+        """Its pprof endpoint, searched once; raises ObserveError if there is none."""
 
     def last_cycle(self) -> int:
-        """Number of the last GC cycle that gctrace told; raises ObserveError where there is no gctrace."""
+        """Number of the last GC cycle in gctrace; raises ObserveError without gctrace."""
 
     def url_of(self, source: str) -> str | None:
-        """The URL that gomem.yaml names for this source (`expvar`, `metrics`); None where it names none."""
+        """The URL that gomem.yaml names for this source (`expvar`, `metrics`); None if it names none."""
 
     def bases(self) -> Sequence[str]:
         """`http://HOST:PORT` of each of its ports."""
@@ -54,14 +54,14 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """Whoever tells quantities of a process.
+    """A source of quantities of a process.
 
-    name: as metrics tell it. trust: the source with the lowest goes first where several tell one quantity; the built-in
-    ones have 10 (agent), 20 (gctrace), 30 (pprof), 40 (expvar) and 50 (prometheus). quantities: what it may tell, names
-    of `pytest_gomem.QUANTITIES`.
-    find: looks for it at a process, once; raises ObserveError with the reason where it is not there.
-    complete: for the built-in ones, whose readers tell all of MemStats.
-    always: read it also where more trusted sources tell all that it tells; the two are then cross-checked.
+    name: as metrics show it. trust: if several sources have a quantity, the one with the lowest number goes first; the
+    built-in ones have 10 (agent), 20 (gctrace), 30 (pprof), 40 (expvar) and 50 (prometheus). quantities: the ones it
+    may have, names of `pytest_gomem.QUANTITIES`.
+    find: looks for the source at a process, once; raises ObserveError with the reason if it is not there.
+    complete: for the built-in ones with readers that have all of MemStats.
+    always: read it even if more trusted sources have all its quantities; the two are then cross-checked.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Source:
 
 
 class Inside(Reader, Protocol):
-    """A reader of MemStats and profiles; every method raises ObserveError when the process does not answer."""
+    """A reader of MemStats and profiles; every method raises ObserveError if the process does not answer."""
 
     reader: str
 
@@ -103,7 +103,7 @@ class Inside(Reader, Protocol):
 
 
 class AgentInside:
-    """The agent that was built into the service: exact, and its own goroutines are not counted."""
+    """The agent in the service: exact, and without its own goroutines."""
 
     reader = "agent"
 
@@ -113,8 +113,8 @@ class AgentInside:
     def read(self) -> Observed:
         """All quantities of runtime.ReadMemStats."""
         stats = self.client.memstats()
-        told = quantities_of(replace(stats.common, goroutines=stats.goroutines))
-        return Observed(stats.common.t, {**told, "pause_total": stats.pause_total})
+        quantities = quantities_of(replace(stats.common, goroutines=stats.goroutines))
+        return Observed(stats.common.t, {**quantities, "pause_total": stats.pause_total})
 
     def memstats(self) -> MemStats:
         """runtime.ReadMemStats at the price of one stop of the world."""
@@ -144,13 +144,13 @@ class AgentInside:
         return self.client.profile("heap", gc=True)
 
     def goroutine_profile(self) -> bytes:
-        """The stacks of all goroutines, the agent's among them."""
+        """The stacks of all goroutines, including the agent's."""
         return self.client.profile("goroutine")
 
     def allocs_profile(self, seconds: float | None = None) -> bytes:
-        """The allocs profile since the start; of a span of time the difference of two, each after forced collections.
+        """The allocs profile since the start, or of the next `seconds`: the difference of two profiles.
 
-        Those publish what was allocated before them, so that nothing of the span is left out.
+        Each comes after forced collections, which publish all allocations before them.
         """
         if seconds is None:
             return self.client.profile("allocs")

@@ -1,4 +1,4 @@
-"""The operating system as one process's windows use it: the time, and what the kernel says of the process."""
+"""The operating system as windows use it: the time, and what the kernel says about a process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_gomem.observe.smaps import SmapsTotals, read_smaps
 class System:
     """Reads one process, and with `tree` its descendants; pid is None where only a URL is known.
 
-    Windows read the system through this class alone: `pytest_gomem.testing` puts a fake in its place.
+    Windows read the system only through this class, so `pytest_gomem.testing` can replace it by a fake.
     """
 
     def __init__(self, pid: int | None, *, tree: bool = False) -> None:
@@ -37,12 +37,12 @@ class System:
         return read_smaps(self._known("mappings"))
 
     def reset_peak(self) -> bool:
-        """Set the kernel's peak to the current RSS; returns whether that could be done."""
+        """Set the kernel's peak to the current RSS; False if that was not possible."""
         try:
             members = kernel.family(self._known("RSS"), self._tree)
         except ObserveError:
             return False
-        resets = [kernel.reset_peak(member.pid) for member in members]  # all of them, also where one fails
+        resets = [kernel.reset_peak(member.pid) for member in members]  # all of them, even if one fails
         return all(resets)
 
     def closing_connections(self) -> int:
@@ -50,7 +50,7 @@ class System:
         return 0 if self._pid is None else sockets.closing(self._pid)
 
     def image(self) -> str:
-        """What changes when the process replaces its program by exec; "" where that is not known."""
+        """A text that changes when the process replaces its program by exec; "" if unknown."""
         return "" if self._pid is None else kernel.image(self._pid)
 
     def has_ended(self) -> bool:
@@ -58,7 +58,7 @@ class System:
         return kernel.has_ended(self._pid)
 
     def stopped_words(self) -> str:
-        """Says that the process is stopped and what to do; "" where it is not."""
+        """The message that the process is stopped, and what to do; "" if it is not."""
         return kernel.stopped_words(self._pid)
 
     def _known(self, what: str) -> int:

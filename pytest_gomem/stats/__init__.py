@@ -1,1 +1,1 @@
-"""Whether two sets of rounds differ: decision, separation, scatter and ranks."""
+"""Decides whether two sets of rounds differ: decision, separation, scatter and ranks."""

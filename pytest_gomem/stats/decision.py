@@ -1,16 +1,19 @@
-"""Decides whether one metric's rounds differ between two sides by more than their scatter: one pure function.
+"""Decides whether a metric differs between two sides by more than its rounds scatter: one pure function.
 
-Its error. A false alarm needs both of this at once: the medians of two equal sides apart by more than six sigmas of the
-metric's prior, and their rounds apart in one of two ways. Where the prior is true the first bounds the error by 1e-9.
+A false alarm needs two things at once. The medians of two equal sides must differ by more than six sigmas of the
+metric's prior; if the prior is true, this alone bounds the error by 1e-9. And their rounds must be separated in one of
+two ways.
 
-The one way: medians and means differ by more than Student's t of the scatter that these very rounds show, at a tail of
-ALPHA over the number of metrics judged together, and with a tenth of the change taken off the rounds still lie in an
-order that equal sides have once in 12 870 comparisons, however they scatter: of 8 each all of one side lie above the
-other. The other way: each side has 8 rounds, which lie in that order, and the gap between the two is wider than 2
-sigmas of the prior, and than 0.4 of the wider side's range or 3 times the base's.
+The first way: medians and means differ by more than Student's t allows for the scatter of these rounds, at a tail of
+ALPHA over the number of metrics judged together. And, with a tenth of the change taken off, the rounds are still in an
+order that equal sides have once in 12 870 comparisons, whatever their scatter. With 8 rounds each, all of one side are
+then above the other.
 
-What is left is a service that has two levels, each as often as the other: in 1 of 65 536 comparisons 8 rounds of the
-base are on the lower one, and 8 new ones on the upper.
+The second way: each side has 8 rounds in that order, and the gap between them is wider than 2 sigmas of the prior, and
+than 0.4 of the wider side's range or 3 times the base's.
+
+One case is left: a service with two equally frequent levels. In 1 of 65 536 comparisons 8 rounds of the base are on the
+lower level, and 8 of the head on the upper one.
 """
 
 from __future__ import annotations
@@ -30,13 +33,13 @@ from pytest_gomem.stats.scatter import Scatter
 from pytest_gomem.stats.separation import Gap, is_no_chance
 
 ALPHA = 1e-5  # false alarms per comparison of a test's metrics: below one a month for 100 tests run 20 times a day
-NOISY_ALPHA = 1e-3  # of the metrics that only ranks can tell, and that only a budget puts among the judged
+NOISY_ALPHA = 1e-3  # for metrics judged by ranks, which only a budget asks for
 PRIOR_SIGMAS = 6
-TO_SPARE = 0.1  # of a change: without it a round of the upper of two levels may lie at the top of the lower one
-FEWEST = 3  # rounds of each side before anything fails: with fewer nothing is known of these rounds' own scatter
-ENOUGH = 8  # rounds of each side that are apart by chance in 1 of 12 870 orders: no more are run to be sure
+TO_SPARE = 0.1  # of a change: a round of the upper of two levels may lie at the top of the lower one
+FEWEST = 3  # rounds of each side before anything fails: fewer do not show their own scatter
+ENOUGH = 8  # rounds of each side: chance separates them in 1 of 12 870 orders, so more are not needed
 
-# What is judged without being asked, and the least worsening that counts, as a ratio of the baseline.
+# The metrics judged by default, and the least worsening that counts, as a ratio of the baseline.
 PRIMARY = {
     "live_heap": 0.005,
     "alloc_bytes_per_op": 0.005,
@@ -62,13 +65,13 @@ class Status(Enum):
 class Comparison:
     """How one metric's rounds compare; base and head are medians, change = head - base, all in the metric's unit.
 
-    interval: of the change, 95%. rounds: of the base and of the head. rounds_needed: of the head, to tell what
-    these cannot, and base_needed of the base; None where they can, or where 50 could not. threshold: what a change of
-    these rounds had to exceed, unless 8 of each side lie apart. smallest_visible: a worsening that other rounds like
-    these would find 19 times in 20, as many as a run takes before it fails. Both are None where nothing would do.
+    interval: the change's 95% interval. rounds: of the base and of the head. rounds_needed, base_needed: how many of
+    the head and of the base would be enough to decide; None if these are enough, or if 50 would not be. threshold: what
+    the change had to exceed, unless 8 rounds of each side are separated. smallest_visible: a worsening that as many
+    rounds as a run takes before it fails would find 19 times in 20. Both are None if no change would be enough.
     tolerance: the least worsening that counts, a ratio of the base.
-    rule: "separation", "ranks", or "" where nothing was decided.
-    is_suspect: worse, by fewer rounds than ENOUGH that are all apart: more of them are worth their time.
+    rule: "separation", "ranks", or "" if nothing was decided.
+    is_suspect: worse, with fewer than ENOUGH rounds, all separated: more should run.
     """
 
     metric: str
@@ -89,7 +92,7 @@ class Comparison:
 
     @property
     def ratio(self) -> float | None:
-        """The change as a share of the base; None of a base of 0."""
+        """The change as a share of the base; None for a base of 0."""
         return self.change / abs(self.base) if self.change is not None and self.base else None
 
 
@@ -108,10 +111,10 @@ def compare(
 ) -> Comparison:
     """Whether `head` is worse than `base` by more than the tolerance and by more than the scatter of their rounds.
 
-    ops: operations of a round, over which scatter of the whole window spreads. decisions: how many share the error
-    rate, see `decisions_of`. base_grows: more rounds may be run of the base too. is_asked: somebody set the tolerance,
-    so that what is beyond it and within the prior's scatter is 'noisy'; else it passes. enough: rounds to fail by.
-    by_clock: of a worsening, what the service made by itself because the windows took longer: it counts for nothing.
+    ops: operations of a round; the scatter of the whole window is divided by them. decisions: how many share the error
+    rate, see `decisions_of`. base_grows: more rounds of the base can run too. is_asked: a budget set the tolerance, so
+    a change beyond it but within the prior's scatter is 'noisy'; else it passes. enough: rounds before it can fail.
+    by_clock: the part of a worsening that is only because the windows took longer; it does not count.
     """
     case = _Case(metric, base, head, tolerance, ops, base_grows, is_asked, enough, by_clock)
     if not head:
@@ -124,9 +127,9 @@ def compare(
 
 
 def decisions_of(metric: Metric, judged: Iterable[Metric]) -> int:
-    """How many decisions share the error rate of a metric's class: its metrics that are judged together.
+    """How many decisions share the error rate of a metric's class: those of its metrics that are judged together.
 
-    Early looks take no share: after one of them a test may pass, and nothing fails before the last.
+    Early looks take no share: a test can pass after one of them, but fails only after the last.
     """
     noisy = metric.noise is Noise.NOISY
     return max(sum((one.noise is Noise.NOISY) == noisy for one in judged), 1)
@@ -134,7 +137,7 @@ def decisions_of(metric: Metric, judged: Iterable[Metric]) -> int:
 
 @dataclass(frozen=True)
 class _Case:
-    """The rounds of both sides, and what follows from them alone."""
+    """The rounds of both sides, and what follows from them."""
 
     metric: Metric
     base: Sequence[float]
@@ -160,7 +163,7 @@ class _Case:
 
     @property
     def at_most(self) -> tuple[int, int]:
-        """The rounds of both sides that a run would take before this metric fails."""
+        """How many rounds of each side a run takes before this metric fails."""
         base, head = (max(count, self.enough) for count in self.counts)
         return base if self.base_grows else len(self.base), head
 
@@ -170,39 +173,39 @@ class _Case:
 
     @property
     def sure_change(self) -> float:
-        """The lesser of the changes of median and mean; 0 where they disagree in their direction."""
+        """The smaller of the changes of median and mean; 0 if their directions differ."""
         of_means = math.fsum(self.head) / len(self.head) - math.fsum(self.base) / len(self.base)
         return min(abs(self.change), abs(of_means)) if of_means * self.change > 0 else 0.0
 
     @cached_property
     def prior(self) -> float:
-        """One sigma of a round, as far as it is known beforehand."""
+        """One sigma of a round, by the metric's prior."""
         return self.metric.scatter.sigma(self.base_median, self.ops)
 
     @property
     def tolerated(self) -> float:
-        """In the metric's unit."""
+        """The tolerance in the metric's unit."""
         return self.tolerance * abs(self.base_median)
 
     @property
     def least(self) -> float:
-        """The least worsening that counts, however little these rounds scatter, in the metric's unit."""
+        """The least worsening that counts, even if these rounds scatter little, in the metric's unit."""
         return max(self.tolerated, PRIOR_SIGMAS * self.prior)
 
     @property
     def excused(self) -> float:
-        """What of the change is the clock's, and not the code's."""
+        """The part of the change that is by the clock, not by the code."""
         return self.by_clock if self.is_worse() else 0.0
 
     @property
     def gap(self) -> Gap:
-        """Without what the clock made."""
+        """The gap between the sides, without the part by the clock."""
         found = Gap.between(self.base, self.head, self.prior)
         return replace(found, size=found.size - self.excused)
 
     @property
     def is_in_order(self) -> bool:
-        """Whether the rounds of one side lie above the other's as those of equal sides would not, by some margin."""
+        """Whether one side's rounds are above the other's by some margin, in an order that equal sides hardly have."""
         off = self.excused + TO_SPARE * (abs(self.change) - self.excused)
         left = [value - math.copysign(off, self.change) for value in self.head]
         return is_no_chance(self.base, left) if self.change > 0 else is_no_chance(left, self.base)
@@ -211,7 +214,7 @@ class _Case:
         return self.change > 0 if self.metric.better is Better.LOWER else self.change < 0
 
     def status(self, found: bool) -> Status:
-        """Worse, better or neither; a worsening that counts, or that was not to be, and does not stand out is noisy."""
+        """Worse, better or neither; a worsening that counts but does not stand out is noisy."""
         if found:
             return Status.FAIL if self.is_worse() else Status.IMPROVED
         allowed = self.tolerated if self.is_asked else self.least
@@ -258,12 +261,12 @@ def _by_separation(case: _Case, alpha: float) -> Comparison:
     by_t = case.sure_change - case.excused > threshold
     status = case.status(counts_at_all and ((by_t and case.is_in_order) or _are_apart(case)))
     noisy, half = status is Status.NOISY, scatter.half_interval(*counts)
-    may_be_told = noisy and own > case.least
+    may_be_decided = noisy and own > case.least
     return case.outcome(
         status,
         rule="separation",
         interval=(change - half, change + half),
-        needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < own) if may_be_told else None,
+        needed=_needed(case, lambda *sides: scatter.threshold(alpha, *sides) < own) if may_be_decided else None,
         threshold=threshold + case.excused if enough else None,
         visible=scatter.visible(alpha, *case.at_most, case.least) + case.excused if enough else None,
         reason=_why_noisy(case, enough, by_clock, by_t) if noisy else by_clock,
@@ -276,7 +279,7 @@ def _are_apart(case: _Case) -> bool:
 
 
 def _may_lie_apart(case: _Case) -> bool:
-    """Whether ENOUGH rounds of each side may yet be apart, of which t, that outliers blind, knows nothing."""
+    """Whether ENOUGH rounds of each side may still be separated; t does not see this if there are outliers."""
     fewer = min(case.counts)
     lies_apart = case.gap.size > 0 if fewer >= FEWEST else len(case.base) >= ENOUGH and case.gap.is_wide
     return fewer < ENOUGH and lies_apart
@@ -284,7 +287,7 @@ def _may_lie_apart(case: _Case) -> bool:
 
 def _why_noisy(case: _Case, enough: bool, by_clock: str, by_t: bool) -> str:
     if abs(case.change) <= case.least:
-        return "the change is within what such figures are known to scatter by: more work in the test would tell"
+        return "the change is within the usual scatter of such figures: more work in the test would show it"
     if by_clock:
         return by_clock
     if not enough:

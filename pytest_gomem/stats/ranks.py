@@ -1,4 +1,4 @@
-"""What takes many rounds: the rank test and the bootstrap interval, by scipy (extra [stats]), and how many it takes."""
+"""Methods for many rounds: rank test and bootstrap interval, by scipy (extra [stats]), and the rounds they need."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import importlib.util
 import math
 from collections.abc import Callable, Sequence
 
-_MOST = 50  # more rounds than this are no advice
+_MOST = 50  # never advise more rounds than this
 
 
 def rounds_needed(
     had: tuple[int, int], suffices: Callable[[int, int], bool], fewest: int, at_least: int, *, base_grows: bool
 ) -> tuple[int, int] | None:
-    """The rounds of base and head with which a change of that size would stand out; None where 50 would not do.
+    """The rounds of base and head with which a change of that size would stand out; None if 50 are not enough.
 
-    A base that has enough rounds and cannot grow stays as it is, unless no number of new rounds would do against it:
-    then it is to be recorded again, with as many.
+    A base with enough rounds that cannot grow stays as it is, unless no number of head rounds is enough against it:
+    then it must be recorded again, with as many.
     """
     had_base, had_new = had
     counts = range(max(fewest, had_new + 1, at_least), _MOST + 1)
@@ -33,9 +33,9 @@ def rounds_needed(
 
 FEWEST = 8  # rounds of each side: with 8 against 8 the smallest exact one-sided p is 1 / 12870
 MIXED = "the ranks of the two sides mix"
-TOO_FEW = "with so many noisy metrics judged, so few rounds cannot tell however far they lie apart"
+TOO_FEW = "too few rounds for so many noisy metrics, however large the change is"
 MISSING = "rank tests need scipy: pip install 'pytest-gomem[stats]'"
-_MANY = 100  # rounds of both sides together up to which tied ranks are counted out, in a tenth of a second
+_MANY = 100  # rounds of both sides together, up to which ties are counted exactly, in a tenth of a second
 _RESAMPLES = 2000
 _SEED = 20  # the same rounds always give the same interval
 
@@ -48,7 +48,7 @@ def available() -> bool:
 def rank_p(base: Sequence[float], head: Sequence[float]) -> float:
     """One-sided p of the Mann-Whitney test that `head` lies above `base`.
 
-    Exact, and with ties too, given which values are tied; asymptotic where values are tied among more than 100.
+    Exact, with ties too; asymptotic for ties among more than 100 values.
     """
     from scipy.stats import mannwhitneyu
 
@@ -60,14 +60,14 @@ def rank_p(base: Sequence[float], head: Sequence[float]) -> float:
 
 
 def smallest_p(base: int, head: int) -> float:
-    """The p of sides so large that do not mix at all."""
+    """The p of two sides of this size that do not overlap."""
     return 1 / math.comb(base + head, head)
 
 
 def tied_p(base: Sequence[float], head: Sequence[float]) -> float:
-    """The share of all ways to choose the head whose sum of midranks is no smaller than this one's.
+    """The share of all ways to choose the head that have at least its sum of midranks.
 
-    The ways are counted by their size and the sum of their doubled midranks, which are whole.
+    The ways are counted by size and by the sum of doubled midranks, which are whole numbers.
     """
     import numpy
     from scipy.stats import rankdata
@@ -81,7 +81,7 @@ def tied_p(base: Sequence[float], head: Sequence[float]) -> float:
 
 
 def bootstrap(base: Sequence[float], head: Sequence[float]) -> tuple[float, float]:
-    """The 95% percentile interval of median(head) - median(base), resampling the rounds of either side."""
+    """The 95% percentile interval of median(head) - median(base), by resampling each side's rounds."""
     import numpy
 
     random = numpy.random.default_rng(_SEED)

@@ -1,4 +1,4 @@
-"""How far a metric's rounds scatter, and how far a change must stand out of that."""
+"""How far a metric's rounds scatter, and how large a change must be to stand out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 
 def upper_tail(t: float, freedom: int) -> float:
-    """Probability of a value above t >= 0, with `freedom` >= 1 degrees of freedom: the finite sums for whole numbers.
+    """Probability of a value above t >= 0, with `freedom` >= 1 degrees of freedom, by finite sums.
 
     Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
     """
@@ -27,7 +27,7 @@ def upper_tail(t: float, freedom: int) -> float:
 
 @lru_cache(maxsize=4096)
 def quantile(tail: float, freedom: int) -> float:
-    """The t above which lies a probability of `tail`, 1e-9 <= tail <= 0.5; infinite without a degree of freedom."""
+    """The t with a probability of `tail` above it, 1e-9 <= tail <= 0.5; infinite without a degree of freedom."""
     if freedom < 1:
         return math.inf
     low, high = 0.0, 1.0
@@ -39,14 +39,14 @@ def quantile(tail: float, freedom: int) -> float:
     return high
 
 
-# Of the smallest visible change, so that other rounds find it 95 times in 100: simulated, see the tests.
-_POWER_SIGMAS = 1.65 * 1.6  # above what counts at the least: the 95th of 100 medians, of rounds that scatter more
-_POWER_TIMES, _POWER_UNKNOWN = 1.5, 4.3  # times what t asks for, and more where few differences showed the scatter
+# For the smallest visible change, which other rounds find 95 times in 100: simulated, see the tests.
+_POWER_SIGMAS = 1.65 * 1.6  # above the least that counts: the 95th of 100 medians, of rounds that scatter more
+_POWER_TIMES, _POWER_UNKNOWN = 1.5, 4.3  # times what t asks for, and more if few differences showed the scatter
 
 
 @dataclass(frozen=True)
 class Scatter:
-    """One sigma of a round, in the metric's unit: what its prior says, and what `freedom` differences show."""
+    """One sigma of a round, in the metric's unit: by its prior, and by `freedom` differences."""
 
     prior: float
     shown: float
@@ -54,7 +54,7 @@ class Scatter:
 
     @classmethod
     def of(cls, prior: float, sides: Iterable[Sequence[float]]) -> Scatter:
-        """What the rounds of these sides show together, each about its own mean."""
+        """The scatter of these sides' rounds together, each side about its own mean."""
         several = [side for side in sides if len(side) > 1]
         freedom = sum(len(side) - 1 for side in several)
         shown = math.sqrt(math.fsum(map(_squares, several)) / freedom) if freedom else 0.0
@@ -66,12 +66,12 @@ class Scatter:
         return max(self.prior, self.shown)
 
     def threshold(self, alpha: float, base: int, head: int) -> float:
-        """What a change must exceed, with so many rounds, lest it be scatter; of means, Student's t is exact."""
+        """What a change must exceed, with so many rounds, to be more than scatter; exact for means (Student's t)."""
         error = math.sqrt(1 / base + 1 / head)
         return quantile(alpha, base + head - 2) * self.shown * error if self.shown else 0.0
 
     def visible(self, alpha: float, base: int, head: int, least: float) -> float:
-        """The change that so many other rounds find 95 times in 100, where less than `least` does not count."""
+        """The change that so many other rounds find 95 times in 100, if less than `least` does not count."""
         above = _POWER_SIGMAS * self.sigma * _error(base, head)
         times = _POWER_TIMES + _POWER_UNKNOWN / max(self.freedom, 1)
         return max(least + above, times * self.threshold(alpha, base, head))

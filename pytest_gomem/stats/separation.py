@@ -1,4 +1,4 @@
-"""How far and in which order the rounds of two sides lie apart, and whether chance explains it."""
+"""How far, and in which order, the rounds of two sides are apart, and whether chance explains it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
-GAP_SIGMAS, GAP_RANGES, GAP_BASE_RANGES = 2, 0.4, 3  # what they let through: benchmarks/detection/equal.py
+GAP_SIGMAS, GAP_RANGES, GAP_BASE_RANGES = 2, 0.4, 3  # their false alarms: benchmarks/detection/equal.py
 
 
 @dataclass(frozen=True)
 class Gap:
-    """In the metric's unit. size: from the highest round of one side to the lowest of the other; negative: they mix.
+    """The gap between two sides' rounds. All values are in the metric's unit.
 
-    base: the range of the base's rounds. widest: of the side that has the wider one. prior: one sigma of a round, as
-    known beforehand.
+    size: from the highest round of one side to the lowest of the other; negative if they overlap. base: the range of
+    the base's rounds. widest: the wider range of the two sides. prior: one sigma of a round by the metric's prior.
     """
 
     size: float
@@ -33,22 +33,22 @@ class Gap:
 
     @property
     def is_wide(self) -> bool:
-        """Whether it is no accident of where rounds came to lie.
+        """Whether the gap is too wide for chance.
 
-        A leak of varying size scatters more than the gap below it is wide: the base, which has none, measures that too.
+        A leak of varying size scatters more than the width of the gap, so the base's range counts too.
         """
         by_ranges = min(GAP_RANGES * self.widest, GAP_BASE_RANGES * self.base)
         return self.size > max(GAP_SIGMAS * self.prior, by_ranges)
 
 
-ORDERS = math.comb(16, 8)  # of 8 rounds of each side: 12 870, of which one has all of a side above the other
-_MANY = 100  # rounds of both sides together: the means of so many are normal enough for t alone
+ORDERS = math.comb(16, 8)  # of 8 rounds of each side: 12 870; in one of them all of a side are above the other
+_MANY = 100  # rounds of both sides together: t alone is good enough for the means of so many
 
 
 def is_no_chance(low: Sequence[float], high: Sequence[float]) -> bool:
-    """Whether at most 1 of 12 870 orders of equal sides has as few pairs the wrong way round; a tie is one.
+    """Whether at most 1 of 12 870 orders of equal sides has as few pairs the wrong way round. A tie counts as one.
 
-    Fewer than 8 rounds of each side have fewer orders: of them no pair may be.
+    Fewer than 8 rounds of each side have fewer orders: then no pair may be the wrong way round.
     """
     wrong = sum(below >= above for below in low for above in high)
     return wrong <= most_wrong(len(low), len(high))

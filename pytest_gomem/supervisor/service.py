@@ -177,7 +177,7 @@ class Child(Kept):
     def _ended(self, status: int, usage: resource.struct_rusage, *, own_peak: bool) -> ExitRecord:
         ended = super()._ended(status, usage, own_peak=own_peak)
         foreign_kill = ended.signal == signal.SIGKILL and not ended.killed
-        return replace(ended, oom=self._oom.proof()) if foreign_kill else ended
+        return replace(ended, oom=self._oom.evidence()) if foreign_kill else ended
 
     def state(self) -> ChildState:
         """What the client may know."""

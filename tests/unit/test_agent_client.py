@@ -93,7 +93,7 @@ def test_answers_cut_off_or_foreign_are_told(reply):
 @pytest.mark.parametrize("body", [b"not json", [1], {"pid": 7}, {**INFO, "more": 1}])
 def test_answers_of_an_unknown_shape_are_told(body):
     """The command stands in the message."""
-    with agent(ok(body)) as (client, _), pytest.raises(ObserveError, match="answer to 'ping' is not as known"):
+    with agent(ok(body)) as (client, _), pytest.raises(ObserveError, match="answer to 'ping' has unknown fields"):
         client.ping()
 
 
@@ -186,8 +186,8 @@ def test_the_peaks_file_is_read(tmp_path):
     "text", [b"", b"{}\nx", b'{"live":5,"rss":0,"cycle":3,"kept":2,"forced":1}', b"\x1f\x8b\nx", b"[]\nx"]
 )
 def test_a_broken_peak_file_is_told(tmp_path, text):
-    """What is no peak profile is refused with its path."""
+    """What is not a peak profile is refused with its path."""
     path = tmp_path / "peak"
     path.write_bytes(text)
-    with pytest.raises(ObserveError, match="is no peak profile"):
+    with pytest.raises(ObserveError, match="is not a peak profile"):
         read_peak(path)

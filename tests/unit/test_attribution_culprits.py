@@ -407,7 +407,7 @@ def test_resident_memory_may_not_be_go_heap(metric):
     """For RSS the findings add that a heap profile sees the Go heap alone."""
     findings = find_culprits(metric, heap(retained(KIB, 30)), heap(retained(KIB, 30)), MODULE)
     assert findings.nothing.endswith(
-        f"what {metric} counts beyond the Go heap (stacks, freed pages, C, mapped files) no heap profile shows"
+        f"{metric} also counts what no heap profile shows: stacks, freed pages, C, mapped files"
     )
 
 

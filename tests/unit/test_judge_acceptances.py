@@ -95,7 +95,7 @@ def test_the_last_day_counts_and_the_next_does_not():
     assert status(with_accepted([broken()], TEST, [entry(days=0)], TODAY)) == [Status.WARN]
     (late,) = with_accepted([broken()], TEST, [entry(days=-1)], TODAY)
     assert late.status is Status.FAIL
-    assert late.reason.endswith("it was accepted until 2026-11-23 (ann: the cache), and that is over")
+    assert late.reason.endswith("it was accepted until 2026-11-23 (ann: the cache), and that date has passed")
 
 
 def test_what_is_not_meant_stays():
@@ -148,7 +148,7 @@ def test_a_share_of_nothing_says_so():
     one = verdict("goroutines", "0", 3.0, reason="over")
     (judged,) = with_accepted([one], TEST, [entry(metric="goroutines")], TODAY)
     assert judged.status is Status.FAIL
-    assert judged.reason == "over; the 5% accepted until 2026-12-24 (ann: the cache) is a share, and of 0 there is none"
+    assert judged.reason == "over; the 5% accepted until 2026-12-24 (ann: the cache) is a share, but the limit is 0"
 
 
 @given(st.floats(0, 2), st.floats(0, 2), st.integers(-3, 3))

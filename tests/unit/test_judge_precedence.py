@@ -81,7 +81,7 @@ def test_equal_globs_are_an_error_that_names_both_places(order):
         resolve(NODEID, "api", (), Table(tests=dict(globs[::order])))
     words = str(caught.value)
     assert "'tests/*' (gomem.yaml:3) and 'tests/*upload' (gomem.yaml:9)" in words
-    assert "lengthen" in words
+    assert "longer" in words
 
 
 def test_all_ties_are_reported_at_once():

@@ -180,9 +180,9 @@ def test_other_answers_are_told_apart(text: str, says: str) -> None:
 
 def test_profiles_are_not_mixed_up() -> None:
     """Each reader refuses the other's profile."""
-    with pytest.raises(ObserveError, match="no heap profile"):
+    with pytest.raises(ObserveError, match="not a heap profile"):
         parse_memstats(goroutine(RELEASES[0]), 0.0)
-    with pytest.raises(ObserveError, match="no goroutine profile"):
+    with pytest.raises(ObserveError, match="not a goroutine profile"):
         parse_goroutine_total(heap(RELEASES[0]))
     with pytest.raises(ObserveError, match="total N"):
         parse_goroutine_total("goroutine profile: total \ngoroutine profile: total 3\n")

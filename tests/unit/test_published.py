@@ -31,11 +31,11 @@ def test_a_page_of_client_golang():
     [
         ("", "none of the go_"),
         ("<html>404</html>", "line 1 is not of the Prometheus text format"),
-        ("go_goroutines 5\ngo_goroutines 6", "line 2: go_goroutines is told twice"),
-        ("go_goroutines NaN", "which cannot be"),
-        ("go_goroutines -1", "which cannot be"),
-        ("go_goroutines +Inf", "which cannot be"),
-        ("go_goroutines 1.5", "which cannot be"),
+        ("go_goroutines 5\ngo_goroutines 6", "line 2: go_goroutines is there twice"),
+        ("go_goroutines NaN", "which is impossible"),
+        ("go_goroutines -1", "which is impossible"),
+        ("go_goroutines +Inf", "which is impossible"),
+        ("go_goroutines 1.5", "which is impossible"),
         ("go_goroutines", "line 1 is not"),
         ("go_goroutines five", "line 1 is not"),
         ("go_goroutines 5 later", "line 1 is not"),
@@ -95,15 +95,15 @@ def test_expvar():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("<html>", "is no JSON"),
+        ("<html>", "is not JSON"),
         ("[]", "no MemStats of package expvar"),
         ("{}", "no MemStats of package expvar: KeyError"),
         ('{"memstats": 5}', "no MemStats"),
         (VARS.replace('"TotalAlloc":', '"TotalAlloc":-'), "TotalAlloc is -"),
-        (VARS.replace('"NumGC":', '"NumGC":"'), "is no JSON"),
+        (VARS.replace('"NumGC":', '"NumGC":"'), "is not JSON"),
         (VARS.replace('"HeapSys":', '"HeapSys":0.5,"x":'), "HeapSys is 0.5"),
         (VARS.replace('"PauseNs":[', '"PauseNs":[1,'), "PauseNs and PauseEnd have 257"),
-        ("[" * 100_000, "nested too deeply|is no JSON"),
+        ("[" * 100_000, "nested too deeply|is not JSON"),
     ],
 )
 def test_bad_variables_are_refused(text, reason):

@@ -162,7 +162,7 @@ def test_without_a_go_heap_no_arena_is_said_to_be_malloc():
 
 def test_no_smaps():
     """Another text is refused with its beginning."""
-    with pytest.raises(ObserveError, match=r"no /proc/PID/smaps: '<html>'"):
+    with pytest.raises(ObserveError, match=r"not a /proc/PID/smaps: '<html>'"):
         parse_smaps("<html>", EXE, 0.0)
 
 

@@ -253,7 +253,7 @@ class TestOomCounters:
         files()
         assert oom.counters(1) == {}
         assert oom.rose({}) is None
-        assert oom.RecentCounters(1).proof() == ""
+        assert oom.RecentCounters(1).evidence() == ""
 
     def test_an_old_rise_is_none(self, files):
         """A kill of minutes ago says nothing of a process that was killed now; one of seconds ago does."""
@@ -263,10 +263,10 @@ class TestOomCounters:
         files(system=6, own=1)
         for second in range(1, 10):
             recent.look(float(second))
-        assert recent.proof().endswith("rose by 1")
+        assert recent.evidence().endswith("rose by 1")
         for second in range(10, 100):
             recent.look(float(second))
-        assert recent.proof() == ""
+        assert recent.evidence() == ""
 
     @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
     def test_of_this_machine(self):

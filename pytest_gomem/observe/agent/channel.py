@@ -29,7 +29,7 @@ class Channel:
         self.silence = Silence()
 
     def ask(self, *words: str, timeout: float | None = None) -> bytes:
-        """The body of the answer; raises ObserveError when the agent refuses, is not there, ends or takes too long."""
+        """The body of the answer; raises ObserveError if the agent refuses, is missing, ends or takes too long."""
         if any("\t" in word or "\n" in word for word in words):
             raise ObserveError(f"the agent's requests cannot hold a tab or a new line: {words!r}")
         deadline = Deadline(self._timeout if timeout is None else timeout)
@@ -46,7 +46,7 @@ class Channel:
                 raise ObserveError(f"the agent of the service is gone ({error}): has the service ended?") from None
 
     def open(self, timeout: float) -> None:
-        """Connect to a service that was just started; raises ObserveError when it makes no socket in `timeout` s."""
+        """Connect to a service that was just started; raises ObserveError without a socket after `timeout` s."""
         deadline, look = Deadline(timeout), _FIRST_LOOK
         with self._lock:
             while self._socket is None:

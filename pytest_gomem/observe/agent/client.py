@@ -1,4 +1,4 @@
-"""Asks the agent inside a service, one typed method per command, and reads the files it keeps."""
+"""Asks the agent inside a service, with a typed method per command, and reads its files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def memstats_of(fields: Mapping[str, Any], t: float) -> AgentMemStats:
 
 
 def read_peak(path: Path) -> PeakProfile:
-    """What AgentClient.start_peak() kept there, also of a service that was killed: a line of JSON, then the profile.
+    """The file that AgentClient.start_peak() keeps, also after the service was killed: a line of JSON, then a profile.
 
     Raises ObserveError when there is none: no GC cycle ended since the start or the last reset.
     """
@@ -52,9 +52,9 @@ def read_peak(path: Path) -> PeakProfile:
     try:
         peak = peak_of(json.loads(head))
     except (KeyError, TypeError, ValueError) as error:
-        raise ObserveError(f"{path} is no peak profile: {type(error).__name__}: {error}") from None
+        raise ObserveError(f"{path} is not a peak profile: {type(error).__name__}: {error}") from None
     if not newline or not profile:
-        raise ObserveError(f"{path} is no peak profile: it ends before the profile")
+        raise ObserveError(f"{path} is not a peak profile: it ends before the profile")
     return PeakProfile(peak, profile)
 
 
@@ -71,13 +71,13 @@ _Fields = Mapping[str, Any]
 
 
 class AgentClient:
-    """The agent listening on `socket_path`; each method raises ObserveError when there is no answer in `timeout` s.
+    """The agent on `socket_path`; each method raises ObserveError without an answer in `timeout` s.
 
-    Those that force collections are given 60 s at least.
+    Methods that force collections have at least 60 s.
 
     folder: where its socket is, private to the service.
-    Files that the agent writes (CPU profile, peak) are made by the service itself: it must be able to write there. All
-    but the peak's are new files: one that exists already is refused.
+    The service itself writes the files (CPU profile, peak), so it must be able to write there. Except for the peak's,
+    a file that exists already is refused.
     """
 
     def __init__(self, socket_path: Path, timeout: float = 10.0) -> None:
@@ -95,7 +95,7 @@ class AgentClient:
 
     @property
     def silence(self) -> Silence:
-        """Whether it let a time limit pass: it is not asked any more then."""
+        """Whether the agent let a time limit pass; then it is not asked again."""
         return self._channel.silence
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ class AgentClient:
         return self._read(lambda fields: memstats_of(fields, time.monotonic()), "memstats")
 
     def metrics(self, *names: str) -> dict[str, int | float | Histogram]:
-        """runtime/metrics by name: those asked for, or all; what this Go release does not have is not in the answer."""
+        """runtime/metrics by name, all of them without names; those that this Go release lacks are left out."""
         return self._read(lambda fields: {name: _metric(value) for name, value in fields.items()}, "metrics", *names)
 
     def settings(self) -> Settings:
@@ -129,7 +129,7 @@ class AgentClient:
         return self._channel.ask("profile", name)
 
     def goroutines(self) -> str:
-        """The stacks of all goroutines, as a panic prints them; stops the world meanwhile."""
+        """The stacks of all goroutines, as a panic prints them; stops the world."""
         return self._channel.ask("goroutines").decode(errors="replace")
 
     def gc(self, cycles: int = 2) -> None:
@@ -137,7 +137,7 @@ class AgentClient:
         self._channel.ask("gc", *(("once",) if cycles == 1 else ()), timeout=self._collecting)
 
     def free(self) -> None:
-        """Force two cycles and return what is free to the system (debug.FreeOSMemory)."""
+        """Force two cycles and return free memory to the system (debug.FreeOSMemory)."""
         self._channel.ask("free", timeout=self._collecting)
 
     def set_gc_percent(self, percent: int | None) -> int | None:
@@ -157,7 +157,7 @@ class AgentClient:
         self._channel.ask("cpu", "stop")
 
     def start_peak(self, path: Path) -> None:
-        """Keep in `path` the heap profile of the highest cycle; read it by read_peak(), also when the service died."""
+        """Keep the heap profile of the highest cycle in `path`; read it by read_peak(), also after the service died."""
         self._channel.ask("peak", "start", str(path))
 
     def reset_peak(self) -> None:
@@ -165,30 +165,30 @@ class AgentClient:
         self._channel.ask("peak", "reset")
 
     def hold_peak(self) -> None:
-        """Look at no cycle until look_peak(); waits for a profile that is being written."""
+        """Skip cycles until look_peak(); waits for a profile that is being written."""
         self._channel.ask("peak", "hold", timeout=self._collecting)
 
     def look_peak(self) -> None:
-        """Look at the cycle that ended last, and from now on at each again; a new peak is in the file afterwards."""
+        """Look at the last cycle, and again at each from now on; a new peak is then in the file."""
         self._channel.ask("peak", "look", timeout=self._collecting)
 
     def peak(self) -> Peak:
-        """The peak so far; raises ObserveError with the reason when its profile could not be written."""
+        """The peak so far; raises ObserveError if its profile could not be written."""
         return self._read(peak_of, "peak", "get")
 
     def retain(self, size: int) -> None:
-        """Hold `size` resident bytes more, in place of those held by an earlier call."""
+        """Hold `size` more resident bytes, instead of those of an earlier call."""
         self._channel.ask("burden", "retain", str(size))
 
     def churn(self, share: float) -> Injected:
         """Allocate `share` of the bytes and objects that the service allocates from now on; 0 ends it.
 
-        When this returns with 0, the share of all that was allocated until now is reached, to an object.
+        After a call with 0, the share of all allocation until now is exact, to an object.
         """
         return self._read(lambda fields: Injected(**fields), "burden", "churn", repr(share))
 
     def end_injected(self) -> Injected:
-        """End the churning, and let go of what was retained."""
+        """Stop allocating, and release what was retained."""
         return self._read(lambda fields: Injected(**fields), "burden", "stop")
 
     def _read(self, convert: Callable[[_Fields], _T], *words: str) -> _T:
@@ -197,7 +197,7 @@ class AgentClient:
             return convert(json.loads(answer))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"{type(error).__name__}: {error}"
-            raise ObserveError(f"the agent's answer to '{words[0]}' is not as known ({what})") from None
+            raise ObserveError(f"the agent's answer to '{words[0]}' has unknown fields ({what})") from None
 
 
 def _metric(value: Any) -> int | float | Histogram:
@@ -222,7 +222,7 @@ def _memory_limit(fields: _Fields) -> int | None:
 
 
 def _gc_records(fields: _Fields, since: int) -> GcRecords:
-    # Ends come by the wall clock, which the service and this process share.
+    # Ends are by the wall clock, which the service and this process share.
     offset = time.monotonic() - time.time()
     cycles = tuple(GcRecord(number, pause / 1e9, end / 1e9 + offset) for number, pause, end in fields["cycles"])
     return GcRecords(since, fields["num_gc"], cycles)

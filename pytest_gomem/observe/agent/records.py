@@ -1,4 +1,4 @@
-"""The frozen records of what the agent answers, in bytes, counts and seconds."""
+"""The records of the agent's answers, in bytes, counts and seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AgentInfo:
 
 @dataclass(frozen=True)
 class AgentMemStats:
-    """runtime.ReadMemStats, complete: what `/debug/pprof/heap?debug=1` prints as `common`, and what it leaves out.
+    """runtime.ReadMemStats in full: `common`, as `/debug/pprof/heap?debug=1` prints it, and the rest.
 
     goroutines: runtime.NumGoroutine without the agent's own. last_gc: seconds since the epoch, 0 before the first.
     """
@@ -43,7 +43,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is in force, whoever set it. gogc: percent, None when off; gomemlimit: bytes, None when there is none.
+    """The settings in force. gogc: percent, None = off; gomemlimit: bytes, None = no limit.
 
     mem_profile_rate: runtime.MemProfileRate, bytes between samples, 0 when off. godebug: the variable alone.
     """
@@ -69,13 +69,13 @@ class GcRecords:
 
     @property
     def lost(self) -> int:
-        """How many cycles have no record: they turned a ring before it was read."""
+        """How many cycles have no record, because the ring was overwritten before it was read."""
         return self.num_gc - self.since - len(self.cycles)
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The highest cycle since the start or the last reset, in bytes; rss is None where the system does not tell.
+    """The highest cycle since the start or the last reset, in bytes; rss is None if unknown.
 
     kept: profiles written since the start; forced: GC cycles that this took, which NumGC and NumForcedGC include.
     """
@@ -97,7 +97,7 @@ class PeakProfile:
 
 @dataclass(frozen=True)
 class Injected:
-    """What the agent added to the service by itself: bytes held now; bytes and objects of all churns that ended."""
+    """The agent's injected load: bytes held now; bytes and objects of all churns that ended."""
 
     retained: int
     churned_bytes: int
