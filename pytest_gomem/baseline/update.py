@@ -11,7 +11,7 @@ from pytest_gomem.baseline.profiles import ProfileFolder
 from pytest_gomem.baseline.review import Moves, moves, never_failing, too_noisy
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences, opened_no_more
 from pytest_gomem.baseline.store import Store
-from pytest_gomem.comparison.rounds import only_bounded, rounds_of
+from pytest_gomem.comparison.merged import only_bounded, rounds_of
 from pytest_gomem.judge.functions import figure_of
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.measure.metric import Metric

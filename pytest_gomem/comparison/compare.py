@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.comparison.base import Base, Finder, NotCompared
-from pytest_gomem.comparison.rounds import missing, only_bounded, rounds_of
+from pytest_gomem.comparison.merged import missing, only_bounded, rounds_of
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.diagnosis.two_sides import accused

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_gomem.comparison.base import Base, Finder, Found, NotCompared
-from pytest_gomem.comparison.rounds import last_measurements, merged, only_bounded
+from pytest_gomem.comparison.merged import last_measurements, merged, only_bounded
 from pytest_gomem.diagnosis.two_sides import BaseProfiles
 from pytest_gomem.judge.conditions import OPENING_PROFILE
 from pytest_gomem.measure.metric import Reading

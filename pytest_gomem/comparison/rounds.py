@@ -1,27 +1,31 @@
-"""Makes one window of several rounds: medians, what each round measured, and the verdicts on the medians."""
+"""The rounds of one test: which comes next, when they are over, and the windows of all of them as one."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from statistics import median
 
-from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.judge.conditions import of_all
-from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, figures_of, median_of
-from pytest_gomem.judge.regressions import Figures
-from pytest_gomem.measure.metric import Reading
-from pytest_gomem.measure.sources import joined
-from pytest_gomem.report.text import readings, value_text
-from pytest_gomem.results.keys import Key, by_window, keys
-from pytest_gomem.results.window_record import MetricValue, PhaseRecord, WindowRecord
-from pytest_gomem.session.functions import known_values
+from pytest_gomem.base.errors import GomemError, ObserveError
+from pytest_gomem.comparison.base import KeptBaselines, from_baselines
+from pytest_gomem.comparison.compare import Comparing, is_decided
+from pytest_gomem.comparison.merged import last_measurements, merged
+from pytest_gomem.comparison.other_side import ONE_PROCESS, from_other_side
+from pytest_gomem.comparison.strategy import Strategy
+from pytest_gomem.diagnosis.two_sides import closing_heap
+from pytest_gomem.instruments.idle_watch import IdleWatch
+from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.pprof.model import Profile
+from pytest_gomem.results.keys import Key, keys
+from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.gomem import Gomem
-from pytest_gomem.session.judging import CHECK_SCOPE, Judging
+from pytest_gomem.session.instrument import Instrument, WindowPlan
+from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, RoundPlan, Side
-from pytest_gomem.stats.by_clock import IDLE_WATCH
+from pytest_gomem.session.run import Run
+from pytest_gomem.stats.decision import FEWEST
 
 
 @dataclass(frozen=True)
@@ -41,150 +45,171 @@ def measured(rounds: Iterable[Round], side: Side) -> list[list[Measurement]]:
     return [one.measurements() for one in rounds if (one.plan.side, one.plan.role) == (side, Role.MEASURED)]
 
 
-def merged(rounds: Sequence[Sequence[WindowRecord]], judging: Judging) -> tuple[WindowRecord, ...]:
-    """The windows of a test that ran in several rounds, each once.
+class AllRounds:
+    """The rounds of one test, as its strategy plans them; the first one has begun.
 
-    Metrics are medians over the rounds, on which the budgets are judged: a maximum would grow with the number of
-    rounds, so that measuring more would break a budget that measuring less keeps. All else is of the last round.
+    shares_process: the test's process is other tests' as well, so that it runs on the head alone.
+    troubles: what went wrong on the head and fails the test; with one of them no further round begins.
     """
-    return tuple(_merged(like, len(rounds), judging) for like in by_window(rounds).values())
 
+    def __init__(
+        self,
+        run: Run,
+        judging: Judging,
+        strategy: Strategy,
+        baselines: KeptBaselines | None,
+        *,
+        shares_process: bool = False,
+    ) -> None:
+        self._run = run
+        self._judging = judging
+        self._strategy = strategy
+        self._shares_process = shares_process
+        self._baselines = baselines
+        self._rounds: list[Round] = []
+        self._notes = [strategy.note] if strategy.note else []
+        self.base_lost = ""
+        self.troubles: list[str] = []
+        self.begin_round()
 
-def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> WindowRecord:
-    last = rounds[-1]
-    metrics = tuple(_median(name, [_metric(window, name) for window in rounds]) for name in _names(rounds))
-    results = {metric.name: metric.result for metric in metrics}
-    budgets = judging.budgets(last.service)
-    functions = {asked: _function(asked, rounds) for asked in (asked_by(b) for b in budgets if b.function)}
-    phases = tuple(_merged_phase(phase, rounds) for phase in last.phases)
-    verdicts = (
-        *judging.verdicts(budgets, results, functions, phases),
-        *(verdict for verdict in last.verdicts if verdict.budget.scope == CHECK_SCOPE),
-    )
-    accused = next((window for window in reversed(rounds) if window.culprits), last)
-    return replace(
-        last,
-        metrics=metrics,
-        verdicts=verdicts,
-        phases=phases,
-        functions=known_values(functions),
-        rounds=tuple(values(window) for window in rounds),
-        conditions=of_all([window.conditions for window in rounds]),
-        notes=tuple(_once([*_doubts(rounds, asked), *(note for window in rounds for note in window.notes)])),
-        culprits=accused.culprits,
-        culprit_summaries=accused.culprit_summaries,
-    )
+    def begin_round(self) -> bool:
+        """Begin the next round; False when there is none, when one went wrong, or when what is known decides."""
+        plan = None if self.troubles else self._strategy.next(self)
+        if plan is None:
+            return False
+        self._rounds.append(Round(plan))
+        self.factory()
+        return True
 
+    def count(self, side: Side) -> int:
+        """How many measured rounds of a side there were."""
+        return len(measured(self._rounds, side))
 
-def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRecord:
-    """The phase with the medians of its metrics; one that is missing in a round has none."""
-    missing = PhaseRecord(last.name, 0.0, 0.0, None)
-    like = [next((p for p in window.phases if p.name == last.name), missing) for window in rounds]
-    metrics = tuple(_median(name, [_metric(phase, name) for phase in like]) for name in _names(like))
-    return replace(last, metrics=metrics)
+    @property
+    def current(self) -> Round:
+        """The round that runs, or the last one."""
+        return self._rounds[-1]
 
+    @property
+    def last_of_head(self) -> list[Measurement]:
+        """The windows of the head's last measured round."""
+        return measured(self._rounds, Side.HEAD)[-1]
 
-def values(window: WindowRecord) -> dict[str, float]:
-    """What was measured in a window, by metric; a metric that was not, or not as a finite number, is left out.
+    def last_pairs(self) -> list[tuple[Measurement, Measurement | None]]:
+        """The same, each with its like on the base side, if that has one."""
+        base = last_measurements(measured(self._rounds, Side.BASE))
+        return [(one, base.get(key)) for key, one in last_measurements([self.last_of_head]).items()]
 
-    After the metrics come the figures of the functions that budgets name, and what the service allocates by itself.
-    """
-    found = {name: one.value for name, one in readings(window).items() if isinstance(one, Reading)}
-    return {**found, **figures_of(window.functions), **window.instruments.get(IDLE_WATCH, {})}
+    @property
+    def in_further_round(self) -> bool:
+        """Whether the round that runs is not the first."""
+        return len(self._rounds) > 1
 
+    @property
+    def position(self) -> str:
+        """Which round of how many runs, "" of a test that has one: "round 2 of 3"."""
+        count = self._strategy.expected(len(self._rounds))
+        return f"round {len(self._rounds)} of {count}" if count > 1 else ""
 
-def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:
-    """What each round of the window measured; of a test that ran once that is its one round."""
-    return window.rounds or (values(window),)
+    def factory(self, base: Overrides | None = None, service: str | None = None) -> Gomem:
+        """A new factory whose windows belong to this round."""
+        plan = self.current.plan
+        judging = self._judging if plan.is_judged else replace(self._judging, only_measures=True)
 
+        def instruments(window: WindowPlan) -> tuple[Instrument, ...]:
+            return *plan.instruments(window), IdleWatch(self._seconds_to_watch)
 
-def missing(window: WindowRecord) -> dict[str, str]:
-    """Why the window has no figure of a metric; one that is bounded is not among them."""
-    return _unavailable(window, bounded=False)
+        gomem = Gomem(self._run, judging, base, service, replace(plan, instruments=instruments))
+        self.current.gomems.append(gomem)
+        return gomem
 
+    def _seconds_to_watch(self, measurement: Measurement) -> float:
+        """How long the service of a window that has closed is watched without work; two sides need no such excuse.
 
-def only_bounded(window: WindowRecord) -> dict[str, str]:
-    """The metrics of which only bounds are known, each with the reason: they compare with nothing."""
-    return _unavailable(window, bounded=True)
+        Not while another window of the test is open, of which the wait would be a part.
+        """
+        is_beside = any(gomem.has_open_window for gomem in self.current.gomems)
+        is_compared_alone = self.current.plan.is_judged and self._run.settings.against is None
+        comparing = self._comparing() if is_compared_alone and not is_beside else None
+        if comparing is None:
+            return 0.0
+        closed = self.current.measurements()
+        key = list(keys(one.record for one in closed))[closed.index(measurement)]
+        return comparing.seconds_to_watch(key, measurement)
 
+    def give_up(self, plan: RoundPlan, why: str) -> None:
+        """Go on without a round that is not judged: without the base, whose first reason is kept, or an observation."""
+        if plan.role is Role.OBSERVED:
+            self._notes.append(f"an observed round came to nothing: {why}")
+        else:
+            self.base_lost = self.base_lost or f"on the base side: {why}"
 
-def _unavailable(window: WindowRecord, *, bounded: bool) -> dict[str, str]:
-    found = {name: one for name, one in readings(window).items() if isinstance(one, Unavailable)}
-    return {name: one.reason for name, one in found.items() if (one.bounds is not None) == bounded}
+    def windows(self) -> tuple[WindowRecord, ...]:
+        """The windows of all rounds as one, judged with what they are compared with; raises GomemError."""
+        return tuple(replace(one, notes=(*one.notes, *self._notes)) for one in self._compared(names_culprits=True))
 
+    def _compared(self, *, names_culprits: bool) -> tuple[WindowRecord, ...]:
+        """The same; names_culprits: what is worse is searched for its lines, which an early look need not know."""
+        rounds = measured(self._rounds, Side.HEAD)
+        windows = tuple(m.record for m in rounds[0])
+        if self._measured_rounds > 1:
+            windows = merged([[m.record for m in one] for one in rounds], self._judging)
+        comparing = self._comparing()
+        if comparing is None:
+            return windows
+        last = last_measurements(rounds).items()
+        return tuple(
+            comparing.compared(key, window, measurement, names_culprits=names_culprits)
+            for window, (key, measurement) in zip(windows, last, strict=True)
+        )
 
-def last_measurements(rounds: Sequence[Sequence[Measurement]]) -> dict[Key, Measurement]:
-    """The last measurement of each window, by what is the same in all rounds; in the order of first appearance."""
-    found: dict[Key, Measurement] = {}
-    for one in rounds:
-        found.update(zip(keys(measurement.record for measurement in one), one, strict=True))
-    return found
-
-
-def _names(rounds: Sequence[WindowRecord | PhaseRecord]) -> Mapping[str, None]:
-    return dict.fromkeys(metric.name for window in rounds for metric in window.metrics)
-
-
-def _metric(window: WindowRecord | PhaseRecord, name: str) -> MetricValue:
-    missing = MetricValue(name, "", Unavailable("it is not among the metrics of this round"))
-    return next((metric for metric in window.metrics if metric.name == name), missing)
-
-
-def _median(name: str, rounds: Sequence[MetricValue]) -> MetricValue:
-    """The median with its spread; without a value in one round there is none at all: unmeasured is not passed."""
-    for number, metric in enumerate(rounds, 1):
-        if isinstance(metric.result, Unavailable):
-            # What no round could measure has one reason, though it names another port each time.
-            never = all(isinstance(other.result, Unavailable) for other in rounds)
-            reason = metric.result.reason if never else f"in round {number} of {len(rounds)}: {metric.result.reason}"
-            return MetricValue(name, metric.unit, Unavailable(reason, _bounds(rounds)), metric.definition)
-    found = [metric.result for metric in rounds if isinstance(metric.result, Reading)]
-    middle = median(reading.value for reading in found)
-    nearest = min(found, key=lambda reading: abs(reading.value - middle))
-    note = joined(spread_text([reading.value for reading in found], rounds[0].unit), nearest.note)
-    return replace(rounds[-1], result=replace(nearest, value=middle, note=note))
-
-
-def _bounds(rounds: Sequence[MetricValue]) -> tuple[float, float] | None:
-    """Those of the median; None where those of one round are not known."""
-    found = []
-    for result in (metric.result for metric in rounds):
-        bounds = (result.value, result.value) if isinstance(result, Reading) else result.bounds
-        if bounds is None:
+    def _comparing(self) -> Comparing | None:
+        """The comparison with what the rounds so far give as a base; None where nothing is compared."""
+        if self._run.settings.against is not None:
+            lost = ONE_PROCESS if self._shares_process else self.base_lost
+            find = from_other_side(measured(self._rounds, Side.BASE), self._judging, lost)
+        elif self._baselines is not None:
+            find = from_baselines(self._baselines, self._judging.nodeid)
+        else:
             return None
-        found.append(bounds)
-    return median(low for low, _ in found), median(high for _, high in found)
+        return Comparing(find, self._judging, self._run.settings.registry, self._run.reasons)
 
+    def heaps(self) -> dict[Key, tuple[Profile, GoModule]]:
+        """The heap profile of each window of our own processes, with the module of its service, of the last round."""
+        found: dict[Key, tuple[Profile, GoModule]] = {}
+        for key, measurement in last_measurements(measured(self._rounds, Side.HEAD)).items():
+            if measurement.service.process.built is not None:
+                with contextlib.suppress(ObserveError):
+                    found[key] = closing_heap(measurement), measurement.service.module
+        return found
 
-def _function(asked: Asked, rounds: Sequence[WindowRecord]) -> FunctionValue | Unavailable:
-    """What a budget on functions asks for; without a value in one round there is none, as for any metric."""
-    found = []
-    for number, window in enumerate(rounds, 1):
-        value = next((v for v in window.functions if (v.metric, v.function, v.cum) == asked), None)
-        if value is None:
-            own = (v.reason for v in window.verdicts if v.budget.function and asked_by(v.budget) == asked)
-            return Unavailable(f"in round {number} of {len(rounds)}: {next(own, 'it was not measured')}")
-        found.append(value)
-    return median_of(found)
+    def is_decided(self, most: int, *, confirms_only: bool) -> bool:
+        """Whether more rounds could tell no more: nothing that is compared is open."""
+        try:
+            windows = self._compared(names_culprits=False)
+        except GomemError:  # what is kept cannot be read: the end of the test says so
+            return True
+        if not any(window.base or window.no_base for window in windows):
+            # With nothing to compare, the scatter is all that there is to know.
+            return self._measured_rounds >= FEWEST or self._is_new_window() or self._serves_others()
+        metrics = {metric.name: metric for metric in self._run.settings.registry}
+        two_sides = self._run.settings.against is not None
+        return is_decided(windows, metrics, most, base_grows=two_sides, confirms_only=confirms_only)
 
+    @property
+    def _measured_rounds(self) -> int:
+        return sum(map(self.count, Side))
 
-def spread_text(found: Sequence[float], unit: str) -> str:
-    """How far the rounds lie apart: "median of 3 rounds, 61.2 MB to 61.3 MB"."""
-    low, high = value_text(min(found), unit), value_text(max(found), unit)
-    return f"median of {len(found)} rounds, " + (f"all {low}" if low == high else f"{low} to {high}")
+    def _is_new_window(self) -> bool:
+        """Whether the test is compared, if not these windows of it: its rounds are as many as comparisons need."""
+        return self._baselines is not None and self._baselines.exists(self._judging.nodeid)
 
+    def _serves_others(self) -> bool:
+        """Whether all windows are of processes of other tests as well, in which a second round is no first one."""
+        windows = self.last_of_head
+        return bool(windows) and all(measurement.service.is_shared for measurement in windows)
 
-def _once(notes: Iterable[str]) -> Iterable[str]:
-    """Each note once: of those that differ in their numbers alone the last, as all else is of the last round."""
-    return {re.sub(r"\d+", "0", note): note for note in notes}.values()
-
-
-def _doubts(rounds: Sequence[WindowRecord], asked: int) -> list[str]:
-    doubts = []
-    if len(rounds) < asked:
-        doubts.append(f"this window was opened in {len(rounds)} of {asked} rounds only")
-    ops = {window.ops for window in rounds}
-    if len(ops) > 1:
-        each = ", ".join("none" if window.ops is None else str(window.ops) for window in rounds)
-        doubts.append(f"the rounds did different work: {each} operations")
-    return doubts
+    def hidden(self) -> dict[str, str]:
+        """The values of variables in the settings of the services measured, and what is shown in their place."""
+        every = (measurement for one in self._rounds for measurement in one.measurements())
+        return {value: name for measurement in every for value, name in measurement.service.hidden.items()}

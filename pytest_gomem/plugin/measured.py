@@ -14,7 +14,7 @@ from pytest_gomem.base.errors import BudgetBroken, GomemError, SupervisorError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.printable import printable_lines
 from pytest_gomem.baseline.lookup import window_name
-from pytest_gomem.comparison.course import Course
+from pytest_gomem.comparison.rounds import AllRounds
 from pytest_gomem.comparison.strategy import Strategy
 from pytest_gomem.comparison.visible import with_visible
 from pytest_gomem.config.file import BudgetTable, GomemConfig
@@ -84,7 +84,7 @@ class MeasuredItem:
         self._judging = replace(said, enough=confirm or ENOUGH)
         self._handover = handover
         shares_process = SESSION_FIXTURE in getattr(item, "fixturenames", ())
-        self.course = Course(run, self._judging, strategy, baselines, shares_process=shares_process)
+        self.rounds = AllRounds(run, self._judging, strategy, baselines, shares_process=shares_process)
         self._windows: tuple[WindowRecord, ...] | None = None
         self.stage: Stage = ""
         self.has_failed_subtest = False
@@ -100,7 +100,7 @@ class MeasuredItem:
         except BaseException as error:
             if plan.is_judged or is_timeout(error):
                 raise
-            self.course.give_up(plan, in_one_line(error))
+            self.rounds.give_up(plan, in_one_line(error))
 
     @contextlib.contextmanager
     def during(self, stage: Stage) -> Iterator[None]:
@@ -113,7 +113,7 @@ class MeasuredItem:
 
     def gomem(self, base: Overrides) -> Gomem:
         """A new factory whose windows belong to this round."""
-        return self.course.factory(base, self.plan.service)
+        return self.rounds.factory(base, self.plan.service)
 
     @property
     def combination(self) -> Combination | None:
@@ -127,12 +127,12 @@ class MeasuredItem:
         try:
             with self.during("in the body"):
                 result = yield
-            raise_noted(self._item, forget=not self.course.round.plan.is_judged)
+            raise_noted(self._item, forget=not self.rounds.current.plan.is_judged)
         except (*_LEAVING, *_NOT_A_FAILURE):
             self._drop(windows)
             raise
         except BaseException as error:
-            if self.course.round.plan.is_judged:
+            if self.rounds.current.plan.is_judged:
                 self._close_beside(windows, error)
             else:
                 self._drop(windows)
@@ -154,16 +154,16 @@ class MeasuredItem:
 
     def _wrong(self) -> list[tuple[str, str]]:
         """All that fails the test: a line on each, and its whole account."""
-        troubles = [(trouble.split("\n", 1)[0], trouble) for trouble in self.course.troubles]
+        troubles = [(trouble.split("\n", 1)[0], trouble) for trouble in self.rounds.troubles]
         return [*troubles, *self._verdict_texts(), *self._uncompared()]
 
     def _merge(self) -> None:
-        if self.course.troubles:
+        if self.rounds.troubles:
             return
         try:
-            self._windows = self.course.windows()
+            self._windows = self.rounds.windows()
         except GomemError as error:
-            self.course.troubles.append(str(error))
+            self.rounds.troubles.append(str(error))
 
     def _services(self) -> list[Service]:
         """The services whose window is the body of the test."""
@@ -175,7 +175,7 @@ class MeasuredItem:
         if not self._run.settings.measure:
             return []
         try:
-            return [(s, self.course.round.gomems[0].open(s, _WINDOW, self.plan.ops)) for s in self._services()]
+            return [(s, self.rounds.current.gomems[0].open(s, _WINDOW, self.plan.ops)) for s in self._services()]
         except GomemError as error:
             raise plainly(error) from None
 
@@ -186,7 +186,7 @@ class MeasuredItem:
 
     def _close(self, windows: list[tuple[Service, OpenWindow]], *, failing: bool = False) -> None:
         """Close the windows; no error of ours is lost on the way."""
-        round_, closed = self.course.round, list[tuple[OpenWindow, Measurement]]()
+        round_, closed = self.rounds.current, list[tuple[OpenWindow, Measurement]]()
         gomem = round_.gomems[0]
         for service, window in windows:
             try:
@@ -194,19 +194,19 @@ class MeasuredItem:
                 service.check_alive()
             except GomemError as error:
                 if round_.plan.is_judged:
-                    self.course.troubles.append(str(error))
+                    self.rounds.troubles.append(str(error))
                 else:
-                    self.course.give_up(round_.plan, in_one_line(error))
-        if not (failing or self.course.troubles):
+                    self.rounds.give_up(round_.plan, in_one_line(error))
+        if not (failing or self.rounds.troubles):
             for window, measurement in closed:
                 gomem.follow_up(window, measurement)
 
     def windows(self) -> tuple[WindowRecord, ...]:
         """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""
-        found = self._windows or tuple(m.record for m in self.course.last_of_head)
+        found = self._windows or tuple(m.record for m in self.rounds.last_of_head)
         metrics = {metric.name: metric for metric in self._run.settings.registry}
         told = tuple(with_advice(with_visible(window, metrics, self._judging.enough)) for window in found)
-        hidden = self.course.hidden()
+        hidden = self.rounds.hidden()
         return tuple(with_shown_texts(w, lambda text: unexpanded(text, hidden)) for w in told) if hidden else told
 
     def _warn_of_globs(self) -> None:
@@ -230,18 +230,18 @@ class MeasuredItem:
 
     def _close_beside(self, windows: list[tuple[Service, OpenWindow]], error: BaseException) -> None:
         self._close(windows, failing=True)
-        at = self.course.position
+        at = self.rounds.position
         which = [f"{at} failed; the figures are this round's alone"] if at else []
         told = error.headline if isinstance(error, BudgetBroken) else None  # with the whole account
         broken = [text for headline, text in self._verdict_texts() if headline != told]
         headline = str(error).split("\n", 1)[0]  # the death of a service is found again when its window closes
-        troubles = [trouble for trouble in self.course.troubles if trouble.split("\n", 1)[0] != headline]
+        troubles = [trouble for trouble in self.rounds.troubles if trouble.split("\n", 1)[0] != headline]
         for text in [*which, *troubles, *broken, *self._save_artifacts()]:
             self._item.add_report_section("call", "gomem", text)
 
     def tell_set_up(self) -> None:
         """Show, and keep, the logs of what had started before the set-up failed: nothing was measured yet."""
-        started = [*self._services(), *(service for gomem in self.course.round.gomems for service in gomem.services)]
+        started = [*self._services(), *(service for gomem in self.rounds.current.gomems for service in gomem.services)]
         for number, service in enumerate(one for one in dict.fromkeys(started) if one.process.has_log):
             with contextlib.suppress(SupervisorError):  # gone, and the log with it: what has failed the set-up is told
                 end = printable_lines(service.shown_log(tail=LOG_LINES))
@@ -263,7 +263,7 @@ class MeasuredItem:
         if self._artifacts is None:
             return []
         try:
-            for number, (measurement, base) in enumerate(self.course.last_pairs()):
+            for number, (measurement, base) in enumerate(self.rounds.last_pairs()):
                 measurement.save_artifacts(self._artifacts, self._nodeid, number, base)
         except GomemError as error:  # what has failed the test is the one to tell
             return [str(error)]
@@ -301,7 +301,7 @@ class MeasuredItem:
     def _hand_over(self) -> None:
         """Leave the heap profiles of a run that records for the process that writes the baselines."""
         if self._handover is not None:
-            heaps = {window_name(key): heap for key, heap in self.course.heaps().items()}
+            heaps = {window_name(key): heap for key, heap in self.rounds.heaps().items()}
             self._handover.put(self._nodeid, heaps)
 
 

@@ -74,7 +74,7 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
 
     What a further round raises ends the rounds and is the test's own outcome.
     """
-    if measured.course.in_further_round:
+    if measured.rounds.in_further_round:
         return (yield from measured.body())
     with _one_benchmark(item):
         return (yield from _rounds(item, measured))
@@ -83,13 +83,13 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
 def _rounds(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:
     result = yield from measured.body()
     while not measured.has_failed_subtest:
-        before = measured.course.round.plan
-        if not measured.course.begin_round():
+        before = measured.rounds.current.plan
+        if not measured.rounds.begin_round():
             break
         # What the last round's fixtures leave wrong is the fault of its side, not of the one that comes next.
         with measured.sparing_the_test(before), measured.during("between rounds"):
             _tear_down(item)
-        with measured.sparing_the_test(measured.course.round.plan):
+        with measured.sparing_the_test(measured.rounds.current.plan):
             with measured.during("between rounds"):
                 _set_up_anew(item)
             item.ihook.pytest_runtest_call(item=item)

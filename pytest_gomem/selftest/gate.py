@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pytest_gomem.comparison.rounds import missing, rounds_of
+from pytest_gomem.comparison.merged import missing, rounds_of
 from pytest_gomem.comparison.visible import Fit, fit
 from pytest_gomem.instruments.injected_load import NOTE, InjectedLoad, Window
 from pytest_gomem.judge.functions import figure_metric, figure_of

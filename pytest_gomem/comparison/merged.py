@@ -1,0 +1,171 @@
+"""Makes one window of several rounds: medians, what each round measured, and the verdicts on the medians."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+
+from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.judge.conditions import of_all
+from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, figures_of, median_of
+from pytest_gomem.judge.regressions import Figures
+from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.sources import joined
+from pytest_gomem.report.text import readings, value_text
+from pytest_gomem.results.keys import Key, by_window, keys
+from pytest_gomem.results.window_record import MetricValue, PhaseRecord, WindowRecord
+from pytest_gomem.session.functions import known_values
+from pytest_gomem.session.judging import CHECK_SCOPE, Judging
+from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.stats.by_clock import IDLE_WATCH
+
+
+def merged(rounds: Sequence[Sequence[WindowRecord]], judging: Judging) -> tuple[WindowRecord, ...]:
+    """The windows of a test that ran in several rounds, each once.
+
+    Metrics are medians over the rounds, on which the budgets are judged: a maximum would grow with the number of
+    rounds, so that measuring more would break a budget that measuring less keeps. All else is of the last round.
+    """
+    return tuple(_merged(like, len(rounds), judging) for like in by_window(rounds).values())
+
+
+def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> WindowRecord:
+    last = rounds[-1]
+    metrics = tuple(_median(name, [_metric(window, name) for window in rounds]) for name in _names(rounds))
+    results = {metric.name: metric.result for metric in metrics}
+    budgets = judging.budgets(last.service)
+    functions = {asked: _function(asked, rounds) for asked in (asked_by(b) for b in budgets if b.function)}
+    phases = tuple(_merged_phase(phase, rounds) for phase in last.phases)
+    verdicts = (
+        *judging.verdicts(budgets, results, functions, phases),
+        *(verdict for verdict in last.verdicts if verdict.budget.scope == CHECK_SCOPE),
+    )
+    accused = next((window for window in reversed(rounds) if window.culprits), last)
+    return replace(
+        last,
+        metrics=metrics,
+        verdicts=verdicts,
+        phases=phases,
+        functions=known_values(functions),
+        rounds=tuple(values(window) for window in rounds),
+        conditions=of_all([window.conditions for window in rounds]),
+        notes=tuple(_once([*_doubts(rounds, asked), *(note for window in rounds for note in window.notes)])),
+        culprits=accused.culprits,
+        culprit_summaries=accused.culprit_summaries,
+    )
+
+
+def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRecord:
+    """The phase with the medians of its metrics; one that is missing in a round has none."""
+    missing = PhaseRecord(last.name, 0.0, 0.0, None)
+    like = [next((p for p in window.phases if p.name == last.name), missing) for window in rounds]
+    metrics = tuple(_median(name, [_metric(phase, name) for phase in like]) for name in _names(like))
+    return replace(last, metrics=metrics)
+
+
+def values(window: WindowRecord) -> dict[str, float]:
+    """What was measured in a window, by metric; a metric that was not, or not as a finite number, is left out.
+
+    After the metrics come the figures of the functions that budgets name, and what the service allocates by itself.
+    """
+    found = {name: one.value for name, one in readings(window).items() if isinstance(one, Reading)}
+    return {**found, **figures_of(window.functions), **window.instruments.get(IDLE_WATCH, {})}
+
+
+def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:
+    """What each round of the window measured; of a test that ran once that is its one round."""
+    return window.rounds or (values(window),)
+
+
+def missing(window: WindowRecord) -> dict[str, str]:
+    """Why the window has no figure of a metric; one that is bounded is not among them."""
+    return _unavailable(window, bounded=False)
+
+
+def only_bounded(window: WindowRecord) -> dict[str, str]:
+    """The metrics of which only bounds are known, each with the reason: they compare with nothing."""
+    return _unavailable(window, bounded=True)
+
+
+def _unavailable(window: WindowRecord, *, bounded: bool) -> dict[str, str]:
+    found = {name: one for name, one in readings(window).items() if isinstance(one, Unavailable)}
+    return {name: one.reason for name, one in found.items() if (one.bounds is not None) == bounded}
+
+
+def last_measurements(rounds: Sequence[Sequence[Measurement]]) -> dict[Key, Measurement]:
+    """The last measurement of each window, by what is the same in all rounds; in the order of first appearance."""
+    found: dict[Key, Measurement] = {}
+    for one in rounds:
+        found.update(zip(keys(measurement.record for measurement in one), one, strict=True))
+    return found
+
+
+def _names(rounds: Sequence[WindowRecord | PhaseRecord]) -> Mapping[str, None]:
+    return dict.fromkeys(metric.name for window in rounds for metric in window.metrics)
+
+
+def _metric(window: WindowRecord | PhaseRecord, name: str) -> MetricValue:
+    missing = MetricValue(name, "", Unavailable("it is not among the metrics of this round"))
+    return next((metric for metric in window.metrics if metric.name == name), missing)
+
+
+def _median(name: str, rounds: Sequence[MetricValue]) -> MetricValue:
+    """The median with its spread; without a value in one round there is none at all: unmeasured is not passed."""
+    for number, metric in enumerate(rounds, 1):
+        if isinstance(metric.result, Unavailable):
+            # What no round could measure has one reason, though it names another port each time.
+            never = all(isinstance(other.result, Unavailable) for other in rounds)
+            reason = metric.result.reason if never else f"in round {number} of {len(rounds)}: {metric.result.reason}"
+            return MetricValue(name, metric.unit, Unavailable(reason, _bounds(rounds)), metric.definition)
+    found = [metric.result for metric in rounds if isinstance(metric.result, Reading)]
+    middle = median(reading.value for reading in found)
+    nearest = min(found, key=lambda reading: abs(reading.value - middle))
+    note = joined(spread_text([reading.value for reading in found], rounds[0].unit), nearest.note)
+    return replace(rounds[-1], result=replace(nearest, value=middle, note=note))
+
+
+def _bounds(rounds: Sequence[MetricValue]) -> tuple[float, float] | None:
+    """Those of the median; None where those of one round are not known."""
+    found = []
+    for result in (metric.result for metric in rounds):
+        bounds = (result.value, result.value) if isinstance(result, Reading) else result.bounds
+        if bounds is None:
+            return None
+        found.append(bounds)
+    return median(low for low, _ in found), median(high for _, high in found)
+
+
+def _function(asked: Asked, rounds: Sequence[WindowRecord]) -> FunctionValue | Unavailable:
+    """What a budget on functions asks for; without a value in one round there is none, as for any metric."""
+    found = []
+    for number, window in enumerate(rounds, 1):
+        value = next((v for v in window.functions if (v.metric, v.function, v.cum) == asked), None)
+        if value is None:
+            own = (v.reason for v in window.verdicts if v.budget.function and asked_by(v.budget) == asked)
+            return Unavailable(f"in round {number} of {len(rounds)}: {next(own, 'it was not measured')}")
+        found.append(value)
+    return median_of(found)
+
+
+def spread_text(found: Sequence[float], unit: str) -> str:
+    """How far the rounds lie apart: "median of 3 rounds, 61.2 MB to 61.3 MB"."""
+    low, high = value_text(min(found), unit), value_text(max(found), unit)
+    return f"median of {len(found)} rounds, " + (f"all {low}" if low == high else f"{low} to {high}")
+
+
+def _once(notes: Iterable[str]) -> Iterable[str]:
+    """Each note once: of those that differ in their numbers alone the last, as all else is of the last round."""
+    return {re.sub(r"\d+", "0", note): note for note in notes}.values()
+
+
+def _doubts(rounds: Sequence[WindowRecord], asked: int) -> list[str]:
+    doubts = []
+    if len(rounds) < asked:
+        doubts.append(f"this window was opened in {len(rounds)} of {asked} rounds only")
+    ops = {window.ops for window in rounds}
+    if len(ops) > 1:
+        each = ", ".join("none" if window.ops is None else str(window.ops) for window in rounds)
+        doubts.append(f"the rounds did different work: {each} operations")
+    return doubts
