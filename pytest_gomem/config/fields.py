@@ -71,11 +71,11 @@ class Mistakes:
     """The mistakes found so far, in order."""
 
     def __init__(self) -> None:
-        self._errors: list[ConfigError] = []
+        self.errors: list[ConfigError] = []
 
     def add(self, error: ConfigError) -> None:
         """Keep one mistake and go on."""
-        self._errors.append(error)
+        self.errors.append(error)
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -83,14 +83,14 @@ class Mistakes:
         try:
             yield
         except ConfigError as error:
-            self._errors.append(error)
+            self.errors.append(error)
         except ConfigErrors as errors:
-            self._errors.extend(errors.errors)
+            self.errors.extend(errors.errors)
 
     def raise_all(self) -> None:
         """Raise ConfigErrors if there were any."""
-        if self._errors:
-            raise ConfigErrors(self._errors)
+        if self.errors:
+            raise ConfigErrors(self.errors)
 
 
 class Fields:

@@ -31,23 +31,6 @@ def parse_rounds(node: Located) -> Rounds:
     return value
 
 
-def confirm_option(written: str, fewest: int) -> int:
-    """The value of `--gomem-confirm`; raises ConfigError."""
-    number = _number(written)
-    if isinstance(number, str) or not fewest <= number <= MOST_ROUNDS:
-        raise ConfigError(f"--gomem-confirm: expected a whole number from {fewest} to {MOST_ROUNDS}, not {written!r}")
-    return number
-
-
-def rounds_option(written: str) -> Rounds:
-    """The value of `--gomem-rounds`; raises ConfigError."""
-    return parse_rounds(located(_number(written), Place(key="--gomem-rounds")))
-
-
-def _number(written: str) -> int | str:
-    return int(written) if written.isascii() and written.isdigit() and len(written) < 10 else written
-
-
 BUILD_KEYS = ("goexperiment", "pgo", "tags")
 _OFF = "off"
 _WORDS = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_gomem.base.commands import output_within
-from pytest_gomem.base.errors import BuildError, ConfigError, LaunchError
+from pytest_gomem.base.errors import BuildError, ConfigError, LaunchError, Place
 from pytest_gomem.config.services import BuildSpec, ServiceConfig
 from pytest_gomem.git.checkout import Checkout, checked_out
 from pytest_gomem.git.repository import GitError, Repository, environment_without_hook, short
@@ -126,6 +126,7 @@ class BaseSide:
         """Remarks on the comparison before anything runs; raises ConfigError if nothing can be compared."""
         configs = tuple(services)
         if self._against.binary is not None:
+            _refuse_no_program(self._against.binary)
             _refuse_several(configs)
         if not self._against.ref:
             if self._against.toolchain and not any(config.build for config in configs):
@@ -241,6 +242,12 @@ def _is_path(package: str) -> bool:
 
 def _at(config: ServiceConfig) -> str:
     return f" (declared at {config.place})"
+
+
+def _refuse_no_program(path: Path) -> None:
+    if not (path.is_file() and os.access(path, os.X_OK)):
+        wrong = f"{path} is a file that cannot be executed" if path.is_file() else f"there is no program {path}"
+        raise ConfigError(wrong, Place(key="--gomem-against"))
 
 
 def _refuse_several(configs: Iterable[ServiceConfig]) -> None:

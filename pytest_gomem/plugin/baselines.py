@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gomem.base.errors import ConfigError, GomemError
-from pytest_gomem.base.printable import printable
-from pytest_gomem.plugin import settings as against
-from pytest_gomem.plugin import settings as option_values
 from pytest_gomem.plugin.items import with_and_without_groups
+from pytest_gomem.plugin.messages import write_section
+from pytest_gomem.plugin.options import OFF
 from pytest_gomem.plugin.use import BASELINES_NAME, is_worker
 
 if TYPE_CHECKING:
@@ -22,20 +21,18 @@ if TYPE_CHECKING:
     from pytest_gomem.baseline.profiles import Handover, ProfileFolder
     from pytest_gomem.baseline.store import Store
     from pytest_gomem.baseline.update import Update
-    from pytest_gomem.plugin.selection import Selection
-    from pytest_gomem.plugin.state import State
+    from pytest_gomem.plugin.session import PluginSession
     from pytest_gomem.report.text import Line
     from pytest_gomem.results.run_record import RunRecord
 
 _REMOTE = "gomem_without_profiles"
 
 
-class Keeping:
+class RunBaselines:
     """The baselines of one pytest run, registered as a plugin of its own."""
 
-    def __init__(self, state: State, selection: Selection) -> None:
-        self._state = state
-        self._selection = selection
+    def __init__(self, session: PluginSession) -> None:
+        self._session = session
         self._updates: list[Update] = []
         self._stale: list[str] = []
         self._new: list[str] = []
@@ -46,10 +43,11 @@ class Keeping:
     @cached_property
     def folder(self) -> Path:
         """The folder of --gomem-baseline-dir, else gomem_baselines beside gomem.yaml, else in the rootdir."""
-        said, loaded = self._state.options["baseline-dir"], self._state.gomem_config
-        if said:
-            return self._state.config.invocation_params.dir / str(said)
-        return (Path(loaded.path).resolve().parent if loaded else self._state.config.rootpath) / BASELINES_NAME
+        session = self._session
+        if session.settings.baseline_dir:
+            return session.settings.baseline_dir
+        loaded = session.gomem_config
+        return (Path(loaded.path).resolve().parent if loaded else session.config.rootpath) / BASELINES_NAME
 
     @cached_property
     def store(self) -> Store:
@@ -60,17 +58,17 @@ class Keeping:
 
     def references(self) -> Baselines | None:
         """What this run's windows are compared with; None where nothing was ever recorded, or this run records."""
-        options = self._state.options
-        never = options["update"] or options["no-measure"] or options["no-compare"] or against.is_asked(options)
+        settings = self._session.settings
+        never = settings.update or settings.no_measure or settings.no_compare or settings.has_base_side
         if never or not self.folder.is_dir():
             return None
         from pytest_gomem.baseline.lookup import Baselines
 
-        return Baselines(self.store, self._state.registry, with_profiles=self._profiles is not None)
+        return Baselines(self.store, self._session.registry, with_profiles=self._profiles is not None)
 
     def check_rounds(self) -> None:
         """Refuse so few rounds of --gomem-rounds that no comparison could fail; raises ConfigError."""
-        rounds, is_against = option_values.rounds(self._state.options), against.is_asked(self._state.options)
+        rounds, is_against = self._session.settings.rounds, self._session.settings.has_base_side
         if not isinstance(rounds, int):
             return
         from pytest_gomem.stats.decision import FEWEST
@@ -88,22 +86,21 @@ class Keeping:
     @property
     def _profiles(self) -> Path | None:
         """The folder of --gomem-baseline-profiles, else `profiles` below the baselines; None where they are off."""
-        said = self._state.options["baseline-profiles"]
-        if said == option_values.OFF:
-            return None
-        return self._state.config.invocation_params.dir / str(said) if said else self.folder / "profiles"
+        said = self._session.settings.baseline_profiles
+        return None if said == OFF else said or self.folder / "profiles"
 
-    def handover(self, run_dir: Path) -> Handover | None:
+    def handover(self) -> Handover | None:
         """Where tests of a run that records leave their heap profiles; None in other runs, or where these are off."""
-        if not self._state.options["update"] or self._profiles is None:
+        if not self._session.settings.update or self._profiles is None:
             return None
         from pytest_gomem.baseline.profiles import Handover
 
-        return Handover(run_dir / "heap_profiles", option_values.baseline_profile_size(self._state.options))
+        most = self._session.settings.baseline_profile_size
+        return Handover(self._session.folder.path / "heap_profiles", most)
 
     def pytest_gomem_report(self, run: RunRecord) -> None:
         """Record the run, where --gomem-update asks for it; else see which tests and windows are new."""
-        if self._state.options["update"]:
+        if self._session.settings.update:
             self._record(run)
         else:
             self._look_for_new(run)
@@ -113,14 +110,14 @@ class Keeping:
         from pytest_gomem.baseline.update import Recorder
         from pytest_gomem.git.repository import revision_of
 
-        metrics = {metric.name: metric for metric in self._state.registry}
-        commit = revision_of(self._state.config.rootpath).short(12)
-        force = bool(self._state.options["force"])
-        recorder = Recorder(self.store, metrics, commit, clock.today().isoformat(), force, self._profile_folder())
+        metrics = {metric.name: metric for metric in self._session.registry}
+        commit = revision_of(self._session.config.rootpath).short(12)
+        force, today = self._session.settings.force, clock.today().isoformat()
+        recorder = Recorder(self.store, metrics, commit, today, force, self._profile_folder())
         self._updates = recorder.record(run.tests)
 
     def _profile_folder(self) -> ProfileFolder | None:
-        handover = self.handover(self._state.run_dir)
+        handover = self.handover()
         if handover is None or self._profiles is None:
             return None
         from pytest_gomem.baseline.profiles import ProfileFolder
@@ -142,9 +139,9 @@ class Keeping:
         self._new += windows
 
     def _look_for_stale(self) -> None:
-        selection = self._selection
+        selection = self._session.selection
         known = selection.collected
-        if is_worker(self._state.config) or not (known and selection.has_all() and self.folder.is_dir()):
+        if is_worker(self._session.config) or not (known and selection.has_all() and self.folder.is_dir()):
             return
         from pytest_gomem.baseline.update import stale
 
@@ -158,7 +155,7 @@ class Keeping:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Which baselines are of tests that are no more; one that could not be recorded or read fails the run."""
         self._look_for_stale()
-        if is_worker(self._state.config) and self.handover(self._state.run_dir) and self._state.is_remote:
+        if is_worker(self._session.config) and self.handover() and self._session.folder.is_remote:
             session.config.workeroutput[_REMOTE] = True  # type: ignore[attr-defined]
         yield
         if self._trouble or any(update.kind == "refused" for update in self._updates):
@@ -172,16 +169,13 @@ class Keeping:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What was recorded, and what is in the way."""
-        lines = list(self._lines(quiet=self._state.config.get_verbosity() < 0))
-        if lines:
-            terminalreporter.section("gomem baselines", "=")
-        for text, style in lines:
-            terminalreporter.write_line(printable(text), **({style: True} if style else {}))
+        lines = list(self._lines(quiet=self._session.config.get_verbosity() < 0))
+        write_section(terminalreporter, "gomem baselines", lines)
 
     def _lines(self, *, quiet: bool) -> Iterator[Line]:
         if self._trouble:
             yield self._trouble, "red"
-        elif self._state.options["update"] and not self._updates:
+        elif self._session.settings.update and not self._updates:
             yield "nothing was recorded: no test has measured anything", "yellow"
         if self._remote:
             names = ", ".join(self._remote)

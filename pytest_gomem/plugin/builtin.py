@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_gomem.plugin.options import said
+from pytest_gomem.plugin.use import session_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_gomem.measure.metric import Metric
     from pytest_gomem.observe.sources import Source
     from pytest_gomem.results.run_record import RunRecord
@@ -37,16 +38,16 @@ def pytest_gomem_report(run: RunRecord, config: pytest.Config) -> None:
     """--gomem-json=PATH, --gomem-history=PATH, and what `gomem accept` needs to know."""
     from pytest_gomem.config.fields import Mistakes
 
-    options, mistakes = said(config), Mistakes()
+    settings, mistakes = session_of(config).settings, Mistakes()
     _remember_broken(run, config)
     with mistakes.kept():  # one that cannot be written is no reason to lose the other
-        if options["json"]:
+        if settings.json:
             from pytest_gomem.report.json_report import write_json
 
-            write_json(run, Path(str(options["json"])))
+            write_json(run, settings.json)
     with mistakes.kept():
-        if options["history"]:
-            _add_to_history(run, Path(str(options["history"])), config)
+        if settings.history:
+            _add_to_history(run, settings.history, config)
     mistakes.raise_all()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gomem.plugin.stash import edge_of
+from pytest_gomem.plugin.use import session_of
 
 if TYPE_CHECKING:
     from pytest_gomem.config.marker import Combination
@@ -66,7 +66,7 @@ def gomem_session(request: pytest.FixtureRequest, gomem_session_options: Mapping
 
     with _failing_plainly():
         base = overrides(gomem_session_options, Place(key="gomem_session_options"))
-    launchpad = Launchpad(edge_of(request.config).state.run, base)
+    launchpad = Launchpad(session_of(request.config).run, base)
     yield launchpad
     launchpad.close()
 
@@ -93,7 +93,7 @@ def _failing_plainly() -> Iterator[None]:
 
 
 def _measured(request: pytest.FixtureRequest) -> MeasuredItem:
-    measured = edge_of(request.config).measured(request.node)
+    measured = session_of(request.config).measuring.of(request.node)
     if measured is None:
         pytest.fail("gomem fixtures must be in the test's own closure: request them as arguments", pytrace=False)
     return measured

@@ -17,8 +17,7 @@ from pytest_gomem.plugin.fixtures import (  # noqa: F401 - pytest finds fixtures
     gomem_session_options,
 )
 from pytest_gomem.plugin.options import add_options
-from pytest_gomem.plugin.stash import begun, edge_of
-from pytest_gomem.plugin.use import is_measured, is_used_by_run
+from pytest_gomem.plugin.use import begun, is_measured, is_used_by_run, session_of
 
 _MARKERS = (
     "gomem(service=None, ops=None, rounds=None, **budgets): measure this test's service and judge the budgets, "
@@ -44,13 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in _MARKERS:
         config.addinivalue_line("markers", line)
     if is_used_by_run(config):
-        edge_of(config)
+        session_of(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave no process and no folder behind."""
-    if edge := begun(config):
-        edge.close()
+    if ours := begun(config):
+        ours.close()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -58,39 +57,37 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """--gomem-metrics."""
     if not config.getoption("gomem_metrics"):
         return None
+    from pytest_gomem.report.metrics_list import metric_lines
+
     config._do_configure()
-    return edge_of(config).print_metrics()
+    print("\n".join(metric_lines(tuple(session_of(config).registry))))
+    return 0
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Which Go, and which services."""
-    edge = begun(config)
-    return edge.header() if edge else None
+    ours = begun(config)
+    return ours.header() if ours else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """gomem_gc as parametrization."""
     if metafunc.definition.get_closest_marker("gomem_gc"):
-        edge_of(metafunc.config).parametrize(metafunc)
+        session_of(metafunc.config).collection.parametrize(metafunc)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Judge the markers of all selected tests before any of them runs."""
     if begun(session.config) or any(map(is_measured, items)):
-        edge_of(session.config).plan(session, items)
+        session_of(session.config).collection.plan(session, items)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """The test body is the window of its service, once for each round."""
-    edge = begun(item.config)
-    measured = edge.measured(item) if edge else None
-    if measured is None:
-        return (yield)
-    from pytest_gomem.plugin import rounds
-
-    return (yield from rounds.call(item, measured))
+    ours = begun(item.config)
+    return (yield from ours.measuring.call(item)) if ours else (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -98,31 +95,19 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Give the record of a measured test to its report, which carries it to the controlling process."""
-    edge = begun(item.config)
-    return (yield from edge.told(item, call)) if edge else (yield)
+    ours = begun(item.config)
+    return (yield from ours.measuring.report(item, call)) if ours else (yield)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the reports; what fails the run as a whole shows in its exit status."""
-    if edge := begun(session.config):
-        status = edge.reporting.finish(session)
+    if ours := begun(session.config):
+        status = ours.reporting.finish(session)
         session.exitstatus = session.exitstatus or status
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The tables, in pytest's own style."""
-    edge = begun(config)
-    lines = edge.reporting.summary(terminalreporter._tw.fullwidth) if edge else []
-    if lines:
-        from pytest_gomem.base.printable import printable
-
-        terminalreporter.section("gomem", "=")
-        for text, style in lines:
-            terminalreporter.write_line(printable(text), **({style: True} if style else {}))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Under xdist: one run folder for all workers, so that a service is built once; their records come back to us."""
-    node.workerinput.update(edge_of(node.config).state.for_workers())
+    node.workerinput.update(session_of(node.config).for_workers())

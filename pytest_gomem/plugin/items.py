@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pytest_gomem.config.marker import Combination, MarkerConfig, Rounds
     from pytest_gomem.session.run import Run
 
+PLAN: pytest.StashKey[Plan] = pytest.StashKey()
+
 
 class Plan(NamedTuple):
     """What a test wants: its service (None where it launches by hand), declared operations, rounds, marker budgets.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,13 +39,13 @@ from pytest_gomem.session.plan import RoundPlan
 from pytest_gomem.session.records import with_shown_texts
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow
-from pytest_gomem.stats.decision import ENOUGH
 
 if TYPE_CHECKING:
     from pytest_gomem.baseline.lookup import Baselines
     from pytest_gomem.baseline.profiles import Handover
     from pytest_gomem.config.marker import Combination
     from pytest_gomem.plugin.items import Plan
+    from pytest_gomem.plugin.settings import Settings
     from pytest_gomem.session.run import Run
 
 _WINDOW = "test"
@@ -65,23 +64,27 @@ class MeasuredItem:
         item: pytest.Item,
         plan: Plan,
         run: Run,
+        settings: Settings,
         *,
         strategy: Strategy,
         baselines: Baselines | None = None,
         handover: Handover | None = None,
-        report_only: bool = False,
-        strict: bool = False,
-        confirm: int | None = None,
-        artifacts: Path | None = None,
     ) -> None:
         self._item = item
         self._nodeid = test_id(item)
         self._run = run
-        self._artifacts = artifacts
+        self._artifacts = settings.artifacts
         self.plan = plan
         config = run.settings.config or GomemConfig(Path(), {}, BudgetTable())
-        said = Judging(self._nodeid, plan.budgets, config.budgets, report_only, strict, accepted=config.accepted)
-        self._judging = replace(said, enough=confirm or ENOUGH)
+        self._judging = Judging(
+            self._nodeid,
+            plan.budgets,
+            config.budgets,
+            settings.report_only,
+            settings.strict,
+            accepted=config.accepted,
+            enough=settings.enough,
+        )
         self._handover = handover
         shares_process = SESSION_FIXTURE in getattr(item, "fixturenames", ())
         self.rounds = AllRounds(run, self._judging, strategy, baselines, shares_process=shares_process)

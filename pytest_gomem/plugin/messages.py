@@ -1,17 +1,21 @@
-"""What users hear in the middle of a run: our warnings, and a line while something takes long."""
+"""What the plugin says to users: warnings, a line while something takes long, and sections of the summary."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_gomem.base.printable import printable, printable_lines
 from pytest_gomem.plugin.use import is_worker
+
+if TYPE_CHECKING:
+    from pytest_gomem.report.text import Line
 
 
 class GomemWarning(pytest.PytestWarning):
@@ -19,6 +23,14 @@ class GomemWarning(pytest.PytestWarning):
 
     def __init__(self, text: str) -> None:
         super().__init__(printable_lines(text))
+
+
+def write_section(terminal: pytest.TerminalReporter, title: str, lines: Sequence[Line]) -> None:
+    """Write the lines, each in its colour, below a title; nothing where there are none."""
+    if lines:
+        terminal.section(title, "=")
+    for text, style in lines:
+        terminal.write_line(printable(text), **({style: True} if style else {}))
 
 
 def announce(config: pytest.Config, line: str) -> None:

@@ -1,20 +1,114 @@
-"""The table of options: each row makes the flag, its ini twin and its help."""
+"""The table of options: each row makes a flag, its ini twin and its help, and names what reads the text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_gomem.config.marker import Rounds
+    from pytest_gomem.launch.sides import Against
+
+METRICS_FLAG = "--gomem-metrics"
+OFF: Literal["off"] = "off"
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+_PATH_STARTS = ("/", "./", "../", "~")
+_SMALLEST_PROFILE = 4096  # leaves room for some lines
+_FASTEST_SAMPLING = 1000
+
+
+# Each makes a setting of the text; `folder` is where a relative path starts. Raises ValueError, saying what is allowed.
+
+
+def _true_or_false(written: str, _: Path) -> bool:
+    if written.lower() not in (*_TRUE, *_FALSE):
+        raise ValueError(f"expected true or false, not {written!r}")
+    return written.lower() in _TRUE
+
+
+def _path(written: str, folder: Path) -> Path:
+    return folder / os.path.expanduser(written)  # noqa: PTH111 - Path.expanduser raises for a user it does not know
+
+
+def _path_or_off(written: str, folder: Path) -> Path | Literal["off"]:
+    return OFF if written == OFF else _path(written, folder)
+
+
+def _whole(written: str, least: int, most: int, otherwise: str = "") -> int:
+    number = int(written) if written.isascii() and written.isdigit() and len(written) < 10 else -1
+    if not least <= number <= most:
+        raise ValueError(f"expected a whole number from {least} to {most}{otherwise}, not {written!r}")
+    return number
+
+
+def _rounds(written: str, _: Path) -> Rounds:
+    from pytest_gomem.config.marker import MOST_ROUNDS
+
+    return "auto" if written == "auto" else _whole(written, 1, MOST_ROUNDS, ' or "auto"')
+
+
+def _confirm(written: str, _: Path) -> int:
+    from pytest_gomem.config.marker import MOST_ROUNDS
+    from pytest_gomem.stats.decision import FEWEST
+
+    return _whole(written, FEWEST, MOST_ROUNDS)
+
+
+def _against(written: str, folder: Path) -> Against | None:
+    """A program, where there is one or the text can be nothing else; else a commit."""
+    if written == OFF:
+        return None
+    from pytest_gomem.launch.sides import Against
+
+    path = _path(written, folder).resolve()
+    is_program = path.is_file() and os.access(path, os.X_OK)
+    return Against(binary=path) if is_program or written.startswith(_PATH_STARTS) else Against(written)
+
+
+def _against_go(written: str, folder: Path) -> str | None:
+    if written == OFF:
+        return None
+    path = _path(written, folder)
+    return str(path) if "/" in written or path.is_dir() else written
+
+
+def _profile_size(written: str, _: Path) -> int:
+    from pytest_gomem.base.units import BYTES, parse_quantity
+
+    size = parse_quantity(written, BYTES).value
+    if size < _SMALLEST_PROFILE:
+        raise ValueError(f"expected at least 4KiB, not {written!r}")
+    return int(size)
+
+
+def _sample_rate(written: str, _: Path) -> float:
+    try:
+        rate = float(written)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= _FASTEST_SAMPLING:
+        raise ValueError(f"expected samples a second in (0, {_FASTEST_SAMPLING}], not {written!r}")
+    return rate
+
+
+class Given(NamedTuple):
+    """What was given for an option: its text, who gave it, and the folder where a relative path starts."""
+
+    text: str
+    giver: str
+    folder: Path
+
 
 class Option(NamedTuple):
-    """An option `--gomem-NAME` and its ini twin `gomem_NAME`; kind is "flag", or the METAVAR of its value."""
+    """An option `--gomem-NAME` and its ini twin `gomem_NAME`; without a metavar it is a flag that takes no value."""
 
     name: str
-    kind: str
+    metavar: str | None
+    parse: Callable[[str, Path], object]
     help: str
 
     @property
@@ -23,78 +117,91 @@ class Option(NamedTuple):
         return f"--gomem-{self.name}"
 
     @property
+    def field(self) -> str:
+        """As in Settings."""
+        return self.name.replace("-", "_")
+
+    @property
     def ini(self) -> str:
         """As in the ini file."""
-        return f"gomem_{self.name.replace('-', '_')}"
+        return f"gomem_{self.field}"
+
+    def given(self, config: pytest.Config) -> Given | None:
+        """What the flag says, else its ini twin; None where neither says anything."""
+        said: str | bool | None = config.getoption(self.ini)
+        if said is not None:
+            return Given("true" if said is True else str(said), self.flag, config.invocation_params.dir)
+        written = str(config.getini(self.ini)).strip()
+        # As pytest's own ini paths: relative to the ini file's folder.
+        return Given(written, f"ini option {self.ini}", config.rootpath) if written else None
 
 
 OPTIONS = (
-    Option("config", "PATH", "gomem.yaml to use (default: beside pyproject.toml, if it is there)"),
-    Option("json", "PATH", "write a JSON report"),
-    Option("history", "PATH", "append what each window measured to this file, for `gomem history`"),
-    Option("artifacts", "DIR", "save the service log and the heap profiles of each failed test there"),
-    Option("rounds", "N", 'run each test N times, or "auto": as its comparisons need (default; 1 without any)'),
-    Option("confirm", "N", "fail for a regression once N rounds of each side have borne it out (default 8)"),
-    Option("against", "REF", "run each test on that commit, or binary, as well and compare (rounds: 3 of each side)"),
+    Option("config", "PATH", _path, "gomem.yaml to use (default: beside pyproject.toml, if it is there)"),
+    Option("json", "PATH", _path, "write a JSON report"),
+    Option("history", "PATH", _path, "append what each window measured to this file, for `gomem history`"),
+    Option("artifacts", "DIR", _path, "save the service log and the heap profiles of each failed test there"),
     Option(
-        "against-go", "GO", "as --gomem-against, built by another Go: a version such as 1.26, or a toolchain's path"
+        "rounds", "N", _rounds, 'run each test N times, or "auto": as its comparisons need (default; 1 without any)'
     ),
-    Option("no-compare", "flag", "compare with nothing, neither baselines nor another side: for a quick run"),
-    Option("update", "flag", "record what this run measures as the baselines, 8 rounds of each test unless said"),
-    Option("force", "flag", "with --gomem-update: record failing tests and noisy metrics too"),
-    Option("baseline-dir", "DIR", "where the baselines are (default: gomem_baselines beside gomem.yaml)"),
+    Option("confirm", "N", _confirm, "fail for a regression once N rounds of each side have borne it out (default 8)"),
     Option(
-        "baseline-profiles", "DIR|off", "where heap profiles of the baselines are (default: profiles in baseline-dir)"
+        "against",
+        "REF",
+        _against,
+        "run each test on that commit, or binary, as well and compare (rounds: 3 of each side)",
     ),
-    Option("baseline-profile-size", "SIZE", "bytes of each such profile at most (default 64KiB)"),
-    Option("sample-rate", "HZ", "RSS samples a second (default 50)"),
-    Option("strict", "flag", "YAML budgets that match no test, and baselines of other conditions, are errors"),
-    Option("report-only", "flag", "report broken budgets without failing their tests"),
-    Option("no-measure", "flag", "launch services, but measure and judge nothing"),
+    Option(
+        "against-go",
+        "GO",
+        _against_go,
+        "as --gomem-against, built by another Go: a version such as 1.26, or a toolchain's path",
+    ),
+    Option(
+        "no-compare",
+        None,
+        _true_or_false,
+        "compare with nothing, neither baselines nor another side: for a quick run",
+    ),
+    Option(
+        "update",
+        None,
+        _true_or_false,
+        "record what this run measures as the baselines, 8 rounds of each test unless said",
+    ),
+    Option("force", None, _true_or_false, "with --gomem-update: record failing tests and noisy metrics too"),
+    Option("baseline-dir", "DIR", _path, "where the baselines are (default: gomem_baselines beside gomem.yaml)"),
+    Option(
+        "baseline-profiles",
+        "DIR|off",
+        _path_or_off,
+        "where heap profiles of the baselines are (default: profiles in baseline-dir)",
+    ),
+    Option("baseline-profile-size", "SIZE", _profile_size, "bytes of each such profile at most (default 64KiB)"),
+    Option("sample-rate", "HZ", _sample_rate, "RSS samples a second (default 50)"),
+    Option(
+        "strict",
+        None,
+        _true_or_false,
+        "YAML budgets that match no test, and baselines of other conditions, are errors",
+    ),
+    Option("report-only", None, _true_or_false, "report broken budgets without failing their tests"),
+    Option("no-measure", None, _true_or_false, "launch services, but measure and judge nothing"),
 )
-Said = Mapping[str, "str | bool | None"]  # by option name; None where neither flag nor ini speaks
-METRICS_FLAG = "--gomem-metrics"
-_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Register every row with pytest. A flag that is not given is None, so that it does not hide its ini twin."""
     group = parser.getgroup("gomem", "memory-regression testing of Go services")
     for option in OPTIONS:
-        if option.kind == "flag":
+        if option.metavar is None:
             group.addoption(option.flag, dest=option.ini, action="store_true", default=None, help=option.help)
         else:
-            group.addoption(option.flag, dest=option.ini, metavar=option.kind, default=None, help=option.help)
+            group.addoption(option.flag, dest=option.ini, metavar=option.metavar, default=None, help=option.help)
         parser.addini(option.ini, f"{option.help} (ini twin of {option.flag})", default="")
     group.addoption(METRICS_FLAG, dest="gomem_metrics", action="store_true", help="list all metrics and exit")
 
 
-def is_any_said(config: pytest.Config) -> bool:
+def is_any_given(config: pytest.Config) -> bool:
     """Whether a flag or an ini value was given, readable or not."""
-    return any(config.getoption(option.ini) is not None or config.getini(option.ini) for option in OPTIONS)
-
-
-class BadOption(ValueError):
-    """An ini value that is no yes or no."""
-
-
-def said(config: pytest.Config) -> Said:
-    """What flag or ini say; raises BadOption."""
-    return MappingProxyType({option.name: _said(config, option) for option in OPTIONS})
-
-
-def _said(config: pytest.Config, option: Option) -> str | bool | None:
-    given: str | bool | None = config.getoption(option.ini)
-    if given is not None:
-        return given
-    written = str(config.getini(option.ini)).strip()
-    # As pytest's own ini paths: relative to the ini file's folder.
-    if option.kind in ("PATH", "DIR") or (option.kind == "DIR|off" and written != "off"):
-        return str(config.rootpath / written) if written else None
-    if option.kind != "flag":
-        return written or None
-    if written.lower() in (*_FALSE, ""):
-        return False if written else None
-    if written.lower() in _TRUE:
-        return True
-    raise BadOption(f"ini option {option.ini}: expected true or false, not {written!r}")
+    return any(option.given(config) for option in OPTIONS)

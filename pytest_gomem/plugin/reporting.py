@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_gomem.base.errors import GomemError
-from pytest_gomem.plugin import settings as against
 from pytest_gomem.plugin.hook_calls import each_call
+from pytest_gomem.plugin.messages import write_section
 from pytest_gomem.plugin.use import is_worker
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from _pytest.junitxml import LogXML
 
     from pytest_gomem.config.accepted import Acceptance
-    from pytest_gomem.plugin.selection import Selection
-    from pytest_gomem.plugin.state import State
+    from pytest_gomem.plugin.session import PluginSession
     from pytest_gomem.report.text import Line
     from pytest_gomem.results.run_record import RunRecord, TestRecord
     from pytest_gomem.results.stored import StoredTests
@@ -51,7 +50,7 @@ class Outcomes:
     and its tests are known by their results alone.
     """
 
-    state: State
+    session: PluginSession
     interrupted: bool = False
     _planned: tuple[str, ...] = ()
     _started: set[str] = field(default_factory=set)
@@ -60,10 +59,10 @@ class Outcomes:
     def plan(self, nodeids: Iterable[str]) -> None:
         """The tests that are going to be measured."""
         self._planned = tuple(nodeids)
-        if is_worker(self.state.config):
+        if is_worker(self.session.config):
             from pytest_gomem.base.files import write_whole
 
-            write_whole(self.state.run_dir / _FILE, json.dumps(self._planned))
+            write_whole(self.session.folder.path / _FILE, json.dumps(self._planned))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A test begins, here or on a worker."""
@@ -80,7 +79,7 @@ class Outcomes:
 
     def without_result(self, known: Collection[str], session: pytest.Session) -> tuple[TestRecord, ...]:
         """A record, without windows, of each planned test that is not among the known ones."""
-        if self.state.config.option.collectonly:
+        if self.session.config.option.collectonly:
             return ()
         from pytest_gomem.plugin.items import with_and_without_groups
 
@@ -91,7 +90,7 @@ class Outcomes:
         )
 
     def _expected(self) -> tuple[str, ...]:
-        file = self.state.run_dir / _FILE
+        file = self.session.folder.path / _FILE
         return self._planned or (tuple(json.loads(file.read_text())) if file.exists() else ())
 
     @staticmethod
@@ -109,17 +108,15 @@ class Outcomes:
 class Reporting:
     """The records of one pytest run, registered as a plugin of its own."""
 
-    def __init__(self, state: State, selection: Selection, outcomes: Outcomes) -> None:
-        self._state = state
-        self._selection = selection
-        self._outcomes = outcomes
+    def __init__(self, session: PluginSession) -> None:
+        self._session = session
         self._trouble = ""
 
     @cached_property
     def _tests(self) -> StoredTests:
         from pytest_gomem.results.stored import StoredTests
 
-        return StoredTests(self._state.run_dir / "tests.jsonl")
+        return StoredTests(self._session.folder.path / "tests.jsonl")
 
     @property
     def _has_tests(self) -> bool:
@@ -129,15 +126,15 @@ class Reporting:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Move the records that reports carry to disk, also from xdist's workers: pytest keeps reports to the end."""
         line: str | None = getattr(report, "gomem", None)
-        if line is not None and not is_worker(self._state.config):
+        if line is not None and not is_worker(self._session.config):
             self._tests.keep(report.nodeid, line)
             del report.gomem
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Before pytest writes its JUnit file: the key metrics, where its family has no place for them in a test."""
-        junit = junit_of(self._state.config)
-        if junit is not None and self._has_tests and not takes_test_properties(self._state.config):
+        junit = junit_of(self._session.config)
+        if junit is not None and self._has_tests and not takes_test_properties(self._session.config):
             from pytest_gomem.report.junit import suite_properties
 
             for name, value in suite_properties(self._tests):
@@ -149,32 +146,32 @@ class Reporting:
         What cannot be written is told in the summary: an error raised here would take pytest's own summary with it, and
         the other reporters' chance.
         """
-        if is_worker(self._state.config) or not (self._has_tests or self._state.options["json"]):
+        if is_worker(self._session.config) or not (self._has_tests or self._session.settings.json):
             return pytest.ExitCode.OK
         record = self._run_record(session)
         troubles = []
-        for report in each_call(self._state.config, "pytest_gomem_report"):
+        for report in each_call(self._session.config, "pytest_gomem_report"):
             try:
-                report(run=record, config=self._state.config)
+                report(run=record, config=self._session.config)
             except GomemError as error:
                 troubles.append(str(error))
         self._trouble = "\n".join(troubles)
         if troubles:
             return pytest.ExitCode.USAGE_ERROR
-        return pytest.ExitCode.TESTS_FAILED if self._state.options["strict"] and self._vanished else pytest.ExitCode.OK
+        return pytest.ExitCode.TESTS_FAILED if self._session.settings.strict and self._vanished else pytest.ExitCode.OK
 
     def _run_record(self, session: pytest.Session) -> RunRecord:
         from pytest_gomem.plugin.items import with_and_without_groups
         from pytest_gomem.results.environment import run_record
         from pytest_gomem.results.stored import to_line
 
-        missing = self._outcomes.without_result(with_and_without_groups(self._tests.nodeids), session)
+        missing = self._session.outcomes.without_result(with_and_without_groups(self._tests.nodeids), session)
         for test in missing:
             self._tests.keep(test.nodeid, to_line(test))
         return replace(
             run_record(self._tests),
             exit_status=int(session.exitstatus),
-            interrupted=self._outcomes.interrupted,
+            interrupted=self._session.outcomes.interrupted,
             complete=not missing,
         )
 
@@ -183,10 +180,14 @@ class Reporting:
         """What is accepted with nothing left to accept."""
         from pytest_gomem.plugin.selection import nothing_to_accept
 
-        whole = self._selection.ran_all()
-        return nothing_to_accept(self._state.gomem_config, self._tests, whole=whole)
+        whole = self._session.selection.ran_all()
+        return nothing_to_accept(self._session.gomem_config, self._tests, whole=whole)
 
-    def summary(self, width: int) -> list[Line]:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The tables, in pytest's own style."""
+        write_section(terminalreporter, "gomem", self._summary(terminalreporter._tw.fullwidth))
+
+    def _summary(self, width: int) -> list[Line]:
         """What could not be written, and the lines of the tables; [] when there is nothing.
 
         Under -q there is of the tables only the count of what was to be compared and was not, which is no pass, and
@@ -200,14 +201,14 @@ class Reporting:
         from pytest_gomem.report.matrix import matrix_lines
         from pytest_gomem.report.terminal import for_tables, summary_lines
 
-        tests, strict = tuple(map(for_tables, self._tests)), bool(self._state.options["strict"])
+        tests, strict = tuple(map(for_tables, self._tests)), self._session.settings.strict
         vanished = tuple(vanished_lines(self._vanished, width, strict))
-        if self._state.config.get_verbosity() < 0:
+        if self._session.config.get_verbosity() < 0:
             return [*uncompared_line(tests), *(vanished if strict else ()), *trouble]
         accepted = (*accepted_lines(tests, width), *vanished)
         # Every run is held against its baselines; who asks for a comparison asks for its figures.
-        is_verbose = self._state.config.get_verbosity() > 0
-        hides_same = not (against.is_asked(self._state.options) or is_verbose)
+        is_verbose = self._session.config.get_verbosity() > 0
+        hides_same = not (self._session.settings.has_base_side or is_verbose)
         sides = sides_lines(tests, width, hides_same=hides_same, verbose=is_verbose)
         table = summary_lines(tests, width, verbose=is_verbose)
         return [*table, *accepted, *matrix_lines(tests, width), *sides, *trouble]

@@ -16,22 +16,20 @@ import pytest
 
 from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, as_needed, fixed
 from pytest_gomem.instruments.kept_heap import kept_heap
-from pytest_gomem.plugin import settings as against
-from pytest_gomem.plugin import settings as option_values
 from pytest_gomem.plugin.items import test_id
 from pytest_gomem.plugin.use import SESSION_FIXTURE
-from pytest_gomem.stats.decision import ENOUGH, FEWEST
+from pytest_gomem.stats.decision import FEWEST
 
 if TYPE_CHECKING:
     from pytest_gomem.baseline.lookup import Baselines
     from pytest_gomem.config.marker import Rounds
     from pytest_gomem.plugin.items import Plan
     from pytest_gomem.plugin.measured import MeasuredItem
-    from pytest_gomem.plugin.options import Said
+    from pytest_gomem.plugin.settings import Settings
 
 
 def strategy_of(
-    item: pytest.Item, plan: Plan, options: Said, baselines: Baselines | None, *, hands_over: bool
+    item: pytest.Item, plan: Plan, settings: Settings, baselines: Baselines | None, *, hands_over: bool
 ) -> HeadAlone | InTurns:
     """The rounds that the marker asks for, else the option; one for a service that other tests use as well.
 
@@ -40,13 +38,13 @@ def strategy_of(
     one. hands_over: the heap profiles are recorded.
     """
     fixtures = getattr(item, "fixturenames", ())
-    if options["no-measure"] or SESSION_FIXTURE in fixtures:
+    if settings.no_measure or SESSION_FIXTURE in fixtures:
         return HeadAlone(Looks(1))
     marked, nodeid = plan.rounds, test_id(item)
-    can_fail = against.is_asked(options) or (baselines is not None and baselines.can_fail(nodeid))
+    can_fail = settings.has_base_side or (baselines is not None and baselines.can_fail(nodeid))
     is_raised = isinstance(marked, int) and marked < FEWEST and can_fail
-    rounds = FEWEST if is_raised else marked or option_values.rounds(options)
-    strategy = _strategy(rounds, options, is_kept=baselines is not None and baselines.exists(nodeid))
+    rounds = FEWEST if is_raised else marked or settings.rounds
+    strategy = _strategy(rounds, settings, is_kept=baselines is not None and baselines.exists(nodeid))
     if is_raised:
         strategy = replace(
             strategy, note=f"rounds={marked} of its marker could fail no comparison: it was raised to {FEWEST}"
@@ -56,13 +54,13 @@ def strategy_of(
     return replace(strategy, instruments=kept_heap) if keeps_heap and "gomem_session" not in fixtures else strategy
 
 
-def _strategy(rounds: Rounds | None, options: Said, *, is_kept: bool) -> HeadAlone | InTurns:
+def _strategy(rounds: Rounds | None, settings: Settings, *, is_kept: bool) -> HeadAlone | InTurns:
     """is_kept: the test has a baseline."""
-    enough = option_values.confirm(options) or ENOUGH
-    if options["update"] and not isinstance(rounds, int):
+    enough = settings.enough
+    if settings.update and not isinstance(rounds, int):
         # One where the process is other tests' as well: a look after the first round sees that.
-        return InTurns(fixed(RECORDED, enough)) if against.is_asked(options) else HeadAlone(Looks(RECORDED, {1}))
-    if against.is_asked(options):
+        return InTurns(fixed(RECORDED, enough)) if settings.has_base_side else HeadAlone(Looks(RECORDED, {1}))
+    if settings.has_base_side:
         return InTurns(fixed(rounds, enough) if isinstance(rounds, int) else as_needed(enough, first=FEWEST))
     if isinstance(rounds, int):
         return HeadAlone(fixed(rounds, enough) if is_kept else Looks(rounds))

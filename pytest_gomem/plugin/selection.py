@@ -12,6 +12,7 @@ from pytest_gomem.base.names import means_test
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.judge.precedence import unmatched
+from pytest_gomem.plugin.use import given_by_controller
 
 if TYPE_CHECKING:
     from pytest_gomem.results.run_record import TestRecord
@@ -32,7 +33,7 @@ class Selection:
 
     def asks_for_all(self) -> bool:
         """Whether nothing on the command line, nor the folder that it is given in, narrows the run."""
-        told = getattr(self._config, "workerinput", {}).get(_ASKED_FOR_ALL)
+        told = given_by_controller(self._config).get(_ASKED_FOR_ALL)
         if told is not None:
             return bool(told)
         # What --ignore and --lf skip is never collected, and so never told as deselected.

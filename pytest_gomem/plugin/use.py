@@ -1,15 +1,21 @@
-"""Whether a pytest run, or a test, uses anything of ours: most do not, and pay only for the question."""
+"""Whether a pytest run, or a test, uses the plugin, and the session that begins with the first use.
+
+Most runs do not, and pay only for the question.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pytest_gomem.plugin.options import is_any_said
+import pytest
+
+from pytest_gomem.plugin.options import is_any_given
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    import pytest
+    from pytest_gomem.plugin.session import PluginSession
 
 CONFIG_NAME = "gomem.yaml"
 BASELINES_NAME = "gomem_baselines"  # the folder beside it, unless an option names another
@@ -20,10 +26,31 @@ MATRIX_FIXTURE = "gomem_gc"
 FIXTURES = frozenset({SERVICE_FIXTURE, SESSION_FIXTURE, "gomem"})
 MARKERS = ("gomem", "gomem_gc")
 
+_SESSION: pytest.StashKey[PluginSession] = pytest.StashKey()
+
+
+def session_of(config: pytest.Config) -> PluginSession:
+    """The plugin's session of this pytest run, which begins with the first that asks for it.
+
+    Raises UsageError with every mistake in options and gomem.yaml; where there are any of these, that is before any
+    test is collected. Else it may be the first test of ours: what was collected before nobody asks for then.
+    """
+    session = begun(config)
+    if session is None:
+        from pytest_gomem.plugin.session import PluginSession
+
+        session = config.stash[_SESSION] = PluginSession.configured(config)
+    return session
+
+
+def begun(config: pytest.Config) -> PluginSession | None:
+    """The same, None in a run that has used nothing of ours yet."""
+    return config.stash.get(_SESSION, None)
+
 
 def is_used_by_run(config: pytest.Config) -> bool:
     """Whether there is something of ours before any test is known: an option, a gomem.yaml, baselines."""
-    return is_any_said(config) or default_config(config) is not None or (config.rootpath / BASELINES_NAME).is_dir()
+    return is_any_given(config) or default_config(config) is not None or (config.rootpath / BASELINES_NAME).is_dir()
 
 
 def default_config(config: pytest.Config) -> Path | None:
@@ -50,3 +77,9 @@ def fixture_names(item: pytest.Item) -> list[str]:
 def is_worker(config: pytest.Config) -> bool:
     """Whether this process runs tests for another one, the controller of pytest-xdist."""
     return hasattr(config, "workerinput")
+
+
+def given_by_controller(config: pytest.Config) -> Mapping[str, Any]:
+    """What the controller has given to this worker; nothing elsewhere."""
+    given: Mapping[str, Any] = getattr(config, "workerinput", {})
+    return given

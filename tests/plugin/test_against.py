@@ -394,12 +394,12 @@ def test_compare_command(scenario, binaries):
     assert f"gomem: compared with {binaries('server')}" in fine.stdout
     assert "compared: " in fine.stdout
     for words, said in (
-        (["./nothing"], "there is no program ./nothing"),
+        (["./nothing"], f"there is no program {made.folder / 'nothing'}"),
         (["main"], "no service of gomem.yaml can be built at another commit"),
         (["--gomem-strict"], "the following arguments are required: REF|BINARY"),
-        ([""], "--gomem-against is empty: there is nothing to compare with"),
+        ([""], "--gomem-against: expected a value, not an empty one"),
         (["gomem.yaml"], "no service of gomem.yaml can be built at another commit"),
-        (["./gomem.yaml"], "./gomem.yaml is a file that cannot be executed"),
+        (["./gomem.yaml"], "gomem.yaml is a file that cannot be executed"),
     ):
         refused = compare(*words)
         assert refused.returncode == 2

@@ -183,29 +183,16 @@ def test_users_metric_and_reporter(scenario):
     assert "reporter saw 1" in outcome.text
 
 
-@pytest.mark.parametrize(
-    ("ini", "says"),
-    [
-        ("gomem_report_only = true", "1 passed"),
-        ("gomem_no_measure = yes", "1 passed"),
-        ("gomem_report_only = false", "1 failed"),
-        ("gomem_strict = true", "matches no test"),
-        ("gomem_config = other.yaml", "other.yaml"),
-        ("gomem_sample_rate = 0", "gomem-sample-rate"),
-        ("gomem_report_only = maybe", "expected true or false"),
-    ],
-)
-def test_ini_twins(scenario, ini, says):
-    """Each option's ini twin has the effect of its flag."""
+def test_ini_twin(scenario):
+    """An option of the ini file has the effect of its flag."""
     outcome = scenario(
         """
         @pytest.mark.gomem(peak_rss="1kB")
         def test_it(go_service): pass
         """,
-        ini=ini,
-        budgets="budgets:\n  tests: {'gone*': {peak_rss: 1GB}}\n",
+        ini="gomem_report_only = true",
     ).run()
-    assert says in outcome.text
+    assert "1 passed" in outcome.text
 
 
 def test_neighbours(scenario):

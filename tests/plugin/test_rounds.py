@@ -302,11 +302,9 @@ def test_wrong_rounds_are_refused(dry_scenario):
         'test_zero @pytest.mark.gomem.rounds: expected a whole number from 1 to 1000 or "auto", not 0' in outcome.text
     )
     assert "go_service_session is one process for many tests: it cannot be a fresh one in each round" in outcome.text
-    outcome = project.run("--gomem-rounds=some")
+    outcome = project.run("--gomem-rounds=some", "--gomem-confirm=2")
     assert outcome.status == 4
     assert "--gomem-rounds: expected a whole number" in outcome.text
-    outcome = project.run("--gomem-confirm=2")
-    assert outcome.status == 4
     assert "--gomem-confirm: expected a whole number from 3 to 1000, not '2'" in outcome.text
 
 

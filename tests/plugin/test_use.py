@@ -63,7 +63,6 @@ ALWAYS = {
     "pytest_gomem.plugin.hookspecs",
     "pytest_gomem.plugin.options",
     "pytest_gomem.plugin.hooks",
-    "pytest_gomem.plugin.stash",
     "pytest_gomem.plugin.use",
 }
 # Where there is a gomem.yaml, it is read with its budgets before any test is collected. All of `config` and `measure`
@@ -72,7 +71,10 @@ WITH_YAML = {
     *ALWAYS,
     "pytest_gomem.plugin.settings",
     "pytest_gomem.plugin.builtin",
-    "pytest_gomem.plugin.edge",
+    "pytest_gomem.plugin.session",
+    "pytest_gomem.plugin.run_folder",
+    "pytest_gomem.plugin.collection",
+    "pytest_gomem.plugin.measuring",
     "pytest_gomem.base",
     "pytest_gomem.base.errors",
     "pytest_gomem.base.names",
@@ -95,7 +97,6 @@ WITH_YAML = {
     "pytest_gomem.base.unavailable",
     "pytest_gomem.base.units",
     "pytest_gomem.plugin.selection",
-    "pytest_gomem.plugin.state",
     "pytest_gomem.plugin.messages",
 }
 READING_YAML = ("pytest_gomem.config", "pytest_gomem.measure")

@@ -1,0 +1,109 @@
+"""Options are read once, from flags or their ini twins, and all mistakes in them are reported together."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from pytest_gomem.base.errors import ConfigErrors
+from pytest_gomem.launch.sides import Against
+from pytest_gomem.plugin.options import OPTIONS
+from pytest_gomem.plugin.settings import Settings, read_settings
+
+FLAGS = [option for option in OPTIONS if option.metavar is None]
+# The text of each option that takes one, and what is made of it in the folder that relative paths start from.
+TEXTS = {
+    "config": ("my.yaml", lambda folder: folder / "my.yaml"),
+    "json": ("out/report.json", lambda folder: folder / "out" / "report.json"),
+    "history": ("/runs.jsonl", lambda folder: type(folder)("/runs.jsonl")),
+    "artifacts": ("kept", lambda folder: folder / "kept"),
+    "rounds": ("12", lambda folder: 12),
+    "confirm": ("3", lambda folder: 3),
+    "against": ("main~1", lambda folder: Against("main~1")),
+    "against-go": ("1.26", lambda folder: "1.26"),
+    "baseline-dir": ("kept/baselines", lambda folder: folder / "kept" / "baselines"),
+    "baseline-profiles": ("profiles", lambda folder: folder / "profiles"),
+    "baseline-profile-size": ("4KiB", lambda folder: 4096),
+    "sample-rate": ("2.5", lambda folder: 2.5),
+}
+WRONG = {
+    "rounds": ("0", "expected a whole number from 1 to 1000 or \"auto\", not '0'"),
+    "confirm": ("2", "expected a whole number from 3 to 1000, not '2'"),
+    "baseline-profile-size": ("4095", "expected at least 4KiB, not '4095'"),
+    "sample-rate": ("nan", "expected samples a second in (0, 1000], not 'nan'"),
+}
+
+
+@pytest.fixture
+def read(pytester):
+    """Reads the settings of a pytest that is started in the folder `below` the one of its ini file."""
+
+    def read(flags=(), ini=()):
+        pytester.makeini("\n".join(["[pytest]", *ini]))
+        below = pytester.path / "below"
+        below.mkdir(exist_ok=True)
+        pytester.chdir()
+        pytester._monkeypatch.chdir(below)
+        return read_settings(pytester.parseconfig(*flags))
+
+    return read
+
+
+def test_each_option_has_a_row_and_a_field(read):
+    """What holds where nothing is said is the field's default."""
+    assert [option.field for option in OPTIONS] == [field.name for field in dataclasses.fields(Settings)]
+    assert set(TEXTS) | {option.name for option in FLAGS} == {option.name for option in OPTIONS}
+    assert read() == Settings()
+
+
+def test_flag_and_ini_twin_have_the_same_effect(read, pytester):
+    """Paths of flags start where pytest does, those of the ini file at the file."""
+    written = [(option, TEXTS[option.name][0]) for option in OPTIONS if option.metavar]
+    expected = {option.field: TEXTS[option.name][1] for option, _ in written}
+    flags = [f"{option.flag}={text}" for option, text in written] + [option.flag for option in FLAGS]
+    ini = [f"{option.ini} = {text}" for option, text in written] + [f"{option.ini} = yes" for option in FLAGS]
+    switched_on = {option.field: True for option in FLAGS}
+    below = pytester.path / "below"
+    by_flags, by_ini = read(flags=flags), read(ini=ini)
+    assert by_flags == Settings(**switched_on, **{name: made(below) for name, made in expected.items()})
+    assert by_ini == Settings(**switched_on, **{name: made(pytester.path) for name, made in expected.items()})
+
+
+def test_a_flag_wins(read):
+    """Over its ini twin, also by the word that takes back what the ini file says."""
+    ini = ["gomem_against = main", "gomem_against_go = 1.26", "gomem_rounds = 2", "gomem_strict = no"]
+    said = read(["--gomem-against=off", "--gomem-rounds=auto", "--gomem-baseline-profiles=off"], ini)
+    assert said == Settings(rounds="auto", baseline_profiles="off", against_go="1.26")
+    assert said.has_base_side
+    assert not read(["--gomem-no-compare"], ini).has_base_side
+
+
+@pytest.mark.parametrize("as_ini", [False, True])
+def test_all_mistakes_are_reported_together(read, as_ini):
+    """Each names the option as it was given, and what is allowed."""
+    wrong = {option: WRONG[option.name] for option in OPTIONS if option.name in WRONG}
+    expected = [f"{f'ini option {o.ini}' if as_ini else o.flag}: {words}" for o, (_, words) in wrong.items()]
+    ini = [f"{option.ini} = {text}" for option, (text, _) in wrong.items()] if as_ini else []
+    flags = [] if as_ini else [f"{option.flag}={text}" for option, (text, _) in wrong.items()]
+    if as_ini:
+        ini += [f"{option.ini} = maybe" for option in FLAGS]
+        expected += [f"ini option {option.ini}: expected true or false, not 'maybe'" for option in FLAGS]
+    else:  # an empty value in the ini file is none
+        empty = [option for option in OPTIONS if option.metavar and option.name not in WRONG]
+        flags += [f"{option.flag}=" for option in empty]
+        expected += [f"{option.flag}: expected a value, not an empty one" for option in empty]
+    with pytest.raises(ConfigErrors) as raised:
+        read(flags, ini)
+    assert sorted(str(error).split("\n", 1)[0] for error in raised.value.errors) == sorted(expected)
+
+
+def test_a_base_side_is_a_commit_or_a_program(tmp_path):
+    """A program is one by its file, or because no commit is written like that."""
+    against = next(option.parse for option in OPTIONS if option.name == "against")
+    program = tmp_path / "server"
+    program.touch(0o755)
+    assert against("server", tmp_path) == Against(binary=program)
+    assert against("./gone", tmp_path) == Against(binary=tmp_path / "gone")
+    program.chmod(0o644)
+    assert against("server", tmp_path) == Against("server")
