@@ -12,7 +12,7 @@ from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import known, required
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget
 from pytest_gomem.diagnosis.reasons import Reasons
-from pytest_gomem.instruments.peak_profile import CYCLES_TO_PEAK, PeakProfile
+from pytest_gomem.instruments.peak_profile import CYCLES_TO_PEAK, PEAK
 from pytest_gomem.judge.functions import asked_by, counting
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launched import Built
@@ -56,10 +56,8 @@ def with_culprits(
         for budget in _broken(record)
         if budget.phase
     }
-    found |= {
-        metric: _found(metric, record, profiles, module)
-        for metric in accusable(record, peaks_apart=profiles.keeps_peak)
-    }
+    peaks_apart = known(profiles.of(PEAK).raw) is not None
+    found |= {metric: _found(metric, record, profiles, module) for metric in accusable(record, peaks_apart=peaks_apart)}
     culprits = tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits)
     notes: tuple[str, ...] = ()
     if built is not None and culprits:
@@ -73,11 +71,12 @@ def with_culprits(
 
 
 def _found(metric: str, record: WindowRecord, profiles: Profiles, module: GoModule) -> Findings | str:
-    at_peak = metric in AT_PEAK and known(profiles.peak.profile) is not None
+    peak = profiles.of(PEAK)
+    at_peak = metric in AT_PEAK and known(peak.profile) is not None
     # What functions hold is judged whole, not by how much it grew.
     whole = metric in PER_FUNCTION and not counts_made(metric)
     try:
-        after = required((profiles.peak if at_peak else profiles.heap).profile)
+        after = required((peak if at_peak else profiles.heap).profile)
         before = None if whole else known(profiles.opening.profile)
         cycles = _cycles_to_peak(record) if at_peak else _cycles(record)
         return find_culprits(metric, after, before, module, counts=counts_for(metric, record), cycles=cycles)
@@ -86,7 +85,7 @@ def _found(metric: str, record: WindowRecord, profiles: Profiles, module: GoModu
 
 
 def _cycles_to_peak(record: WindowRecord) -> int | None:
-    found = record.instruments.get(PeakProfile.name, {}).get(CYCLES_TO_PEAK)
+    found = record.instruments.get(PEAK, {}).get(CYCLES_TO_PEAK)
     return None if found is None else round(found)
 
 

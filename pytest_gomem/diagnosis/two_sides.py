@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pytest_gomem.attribution.between import culprits_between
 from pytest_gomem.attribution.culprits import AT_PEAK, Culprit
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable, reason_of, required
+from pytest_gomem.base.unavailable import Unavailable, known, reason_of, required
 from pytest_gomem.diagnosis.culprits import accusable, counts_for
 from pytest_gomem.diagnosis.reasons import Reasons
+from pytest_gomem.instruments.peak_profile import PEAK
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
@@ -92,11 +93,11 @@ def no_peaks(head: Profile | Unavailable, base: Profile | Unavailable) -> str:
 
 def _peak(measurement: Measurement) -> Profile | Unavailable:
     profiles = measurement.profiles
-    return _NOT_TAKEN if profiles is None else profiles.peak.profile
+    return _NOT_TAKEN if profiles is None else profiles.of(PEAK).profile
 
 
 def _keeps_peak(measurement: Measurement) -> bool:
-    return measurement.profiles is not None and measurement.profiles.keeps_peak
+    return measurement.profiles is not None and known(measurement.profiles.of(PEAK).raw) is not None
 
 
 def accused(

@@ -9,9 +9,10 @@ from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.observe.agent.client import AgentClient, read_peak
 from pytest_gomem.observe.agent.records import Peak
-from pytest_gomem.session.capture import PEAK, Captured
+from pytest_gomem.session.capture import Captured
 from pytest_gomem.session.instrument import Closes, Finding, Instrument, Target, WindowPlan
 
+PEAK = "peak_profile"  # as reports call it, and its instrument
 CYCLES_TO_PEAK = "cycles_to_peak"  # GC cycles from the opening to the one of the profile
 _NOT_SAID = Unavailable("gomem.yaml does not say peak_profile: true, which keeps it")
 
@@ -19,7 +20,7 @@ _NOT_SAID = Unavailable("gomem.yaml does not say peak_profile: true, which keeps
 class PeakProfile(Instrument):
     """Keeps the profile; what the agent kept for an earlier window on the same process is forgotten."""
 
-    name = "peak_profile"
+    name = PEAK
 
     def __init__(self, *, is_asked: bool) -> None:
         self._is_asked = is_asked
@@ -87,7 +88,7 @@ class PeakProfile(Instrument):
 class _PeakCost(Instrument):
     """Counts what the looking has cost: each new peak forces a GC cycle and may write a profile, in the service."""
 
-    name = PeakProfile.name
+    name = PEAK
     closes = Closes.COUNTED
 
     def __init__(self, profile: PeakProfile) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NOT_ASKED = Unavailable("no heap profile was taken: declare the budget on the test or in gomem.yaml")
 # As reports call them.
-OPENING, HEAP, GOROUTINE, PEAK = "base_profile", "heap_profile", "goroutine_profile", "peak_profile"
+OPENING, HEAP, GOROUTINE = "base_profile", "heap_profile", "goroutine_profile"
 _PROFILE = ".pb.gz"
 
 
@@ -77,20 +77,14 @@ class Profiles:
             self._captured[GOROUTINE] = Captured(_taken(self._subject, lambda inside: inside.goroutine_profile()))
         return self._captured[GOROUTINE]
 
+    def of(self, name: str) -> Captured:
+        """What an instrument has captured under that name, or why there is nothing."""
+        return self._captured.get(name, _NONE)
+
     @property
     def opening(self) -> Captured:
         """Of the opening, where one was asked for."""
-        return self._captured.get(OPENING, _NONE)
-
-    @property
-    def peak(self) -> Captured:
-        """Of the window's highest GC cycle, also of a service that has died."""
-        return self._captured.get(PEAK, _NONE)
-
-    @property
-    def keeps_peak(self) -> bool:
-        """Whether one of the window's highest GC cycle came, whole or damaged."""
-        return known(self.peak.raw) is not None
+        return self.of(OPENING)
 
     def leave(self) -> None:
         """The window is judged: what is taken from now on holds what the test does afterwards, too."""

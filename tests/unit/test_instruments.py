@@ -18,7 +18,7 @@ from pytest_gomem.config.services import parse_service
 from pytest_gomem.instruments.idle_watch import IdleWatch
 from pytest_gomem.instruments.kept_heap import KeptHeap
 from pytest_gomem.instruments.opening_profile import OpeningProfile
-from pytest_gomem.instruments.peak_profile import peak_profile
+from pytest_gomem.instruments.peak_profile import PEAK, peak_profile
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.pprof.write import compressed
@@ -151,7 +151,7 @@ def test_the_profile_of_the_peak_is_held_off_our_own_collections(tmp_path):
     cost, profile, _ = findings(window)
     assert (cost.figures, cost.notes) == ({"forced_cycles": 0.0, "profiles_written": 0.0}, ())
     assert (profile.figures, profile.conditions) == ({"cycles_to_peak": 3.0}, {"peak_profile": "yes"})
-    assert window.profiles.peak.raw == b"profile"
+    assert window.profiles.of(PEAK).raw == b"profile"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_why_there_is_no_profile_of_the_peak(process, written, reason):
     window = process.open_window(instruments=peak_profile(plan(written=written)))
     window.close()
     assert not {event for event in process.events if event.startswith("peak")}
-    assert window.profiles.peak.raw == Unavailable(reason)
+    assert window.profiles.of(PEAK).raw == Unavailable(reason)
     assert [(found.conditions, found.figures) for found in findings(window)] == [({}, {}), ({}, {})]
 
 
@@ -179,7 +179,7 @@ def test_a_profile_of_an_earlier_windows_peak_is_not_this_ones(tmp_path):
     process.failing["peak reset"] = "no answer"
     window = process.open_window(instruments=peak_profile(plan(written=ASKED)))
     window.close()
-    assert window.profiles.peak.raw == Unavailable("the profile of the peak was not begun: no answer")
+    assert window.profiles.of(PEAK).raw == Unavailable("the profile of the peak was not begun: no answer")
 
 
 def test_what_a_service_allocates_by_itself_is_watched_after_the_close():
