@@ -147,14 +147,14 @@ class Codec:
 
     def _of_sequence(self, item: Any) -> Coder:
         coder = self.coder(item)
-        encode, decode, as_is, are_plain = coder.encode, coder.decode, coder.as_is, _bulk(coder)
+        encode, decode, are_plain, are_read = coder.encode, coder.decode, _all_plain(coder), _all_read(coder)
 
         def encoded(values: Sequence[Any]) -> list[Any]:
             return list(values) if are_plain(values) else [encode(value) for value in values]
 
         def decoded(data: Any) -> tuple[Any, ...]:
             check(list, "a list", data)
-            return tuple(data if as_is.issuperset(map(type, data)) else decoded_items(enumerate(data), decode))
+            return tuple(data if are_read(data) else decoded_items(enumerate(data), decode))
 
         return Coder(encoded, decoded, frozenset({list}))
 
@@ -176,23 +176,28 @@ class Codec:
 
     def _of_mapping(self, item: Any) -> Coder:
         coder = self.coder(item)
-        encode, decode, as_is, are_plain = coder.encode, coder.decode, coder.as_is, _bulk(coder)
+        encode, decode, are_plain, are_read = coder.encode, coder.decode, _all_plain(coder), _all_read(coder)
 
         def encoded(values: Mapping[str, Any]) -> dict[str, Any]:
             return dict(values) if are_plain(values.values()) else {key: encode(values[key]) for key in values}
 
         def decoded(data: Any) -> dict[str, Any]:
             check(dict, "an object", data)
-            if as_is.issuperset(map(type, data.values())):
+            if are_read(data.values()):
                 return dict(data)
             return dict(zip(data, decoded_items(data.items(), decode), strict=True))
 
         return Coder(encoded, decoded, frozenset({dict}))
 
 
-def _bulk(coder: Coder) -> Callable[[Collection[Any]], bool]:
+def _all_plain(coder: Coder) -> Callable[[Collection[Any]], bool]:
     """Whether many values may stand in the data as they are."""
     return coder.are_plain or (lambda values: coder.encode is unchanged)
+
+
+def _all_read(coder: Coder) -> Callable[[Collection[Any]], bool]:
+    """Whether much data may be taken for the values as it is."""
+    return lambda data: coder.as_is.issuperset(map(type, data)) or bool(coder.are_plain and coder.are_plain(data))
 
 
 def _several(getter: Callable[..., Callable[[Any], Any]], names: Collection[str]) -> Callable[[Any], tuple[Any, ...]]:

@@ -11,6 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+_NUMBERS = frozenset({float, int})
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # JSON has no words for these
 
 
@@ -37,7 +38,7 @@ class Coder(NamedTuple):
     """How the values of one type become JSON data and come back.
 
     kinds: the Python types of that data. as_is: those of them that are the value itself already. are_plain: whether
-    none of many values needs to be encoded, where that can be asked of all at once.
+    many values are their own data, where that can be asked of all at once.
     """
 
     encode: Callable[[Any], Any]
@@ -94,7 +95,7 @@ def _decoded_float(data: Any) -> float:
 
 def _are_finite(values: Collection[Any]) -> bool:
     try:
-        return all(map(math.isfinite, values))
+        return _NUMBERS.issuperset(map(type, values)) and all(map(math.isfinite, values))
     except OverflowError:  # a whole number beyond all floats
         return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -139,6 +139,10 @@ def _utf8(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _are_ascii(values: Collection[Any]) -> bool:
+    return _TEXT.issuperset(map(type, values)) and all(map(str.isascii, values))
+
+
 def _number(value: float) -> float | None:
     """Finite numbers, whole ones without a fraction."""
     if not math.isfinite(value):
@@ -159,14 +163,15 @@ def _one_of_facts(data: Any) -> Any:
 
 
 _NO_RULES = Rules()
+_TEXT = frozenset({str})
 PUBLIC_LEAVES = {
     **LEAVES,
-    str: LEAVES[str]._replace(encode=_utf8),
+    str: LEAVES[str]._replace(encode=_utf8, are_plain=_are_ascii),
     float: Coder(
         lambda value: _number(float(value)),
         lambda data: math.nan if data is None else LEAVES[float].decode(data),
         frozenset({float, int, type(None)}),
-        frozenset({float}),
+        frozenset({float, int}),
     ),
     FACT: Coder(_fact, _one_of_facts, frozenset({str, int, float, type(None)})),
 }
