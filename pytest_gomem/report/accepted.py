@@ -13,7 +13,7 @@ from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.judge.acceptances import excess, metric_of
 from pytest_gomem.judge.verdict import Accepted, Verdict
-from pytest_gomem.report.json_report import test_from_dict
+from pytest_gomem.report.json_report import from_dict
 from pytest_gomem.report.text import Line, budget_name, limit_text, metric_unit, wrapped
 from pytest_gomem.results.leaves import CodecError
 from pytest_gomem.results.run_record import RunRecord, TestRecord
@@ -75,13 +75,12 @@ def read_broken(path: Path = CACHE_FILE) -> tuple[TestRecord, ...]:
 def read_report(path: Path) -> tuple[TestRecord, ...]:
     """The tests of a JSON report; raises ConfigError for another file."""
     try:
-        data = json.loads(path.read_bytes())
-        return tuple(map(test_from_dict, data["tests"]))
+        return tuple(from_dict(json.loads(path.read_bytes())).tests)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", Place(str(path))) from None
     except CodecError as error:
         raise ConfigError(f"is no report of pytest --gomem-json: {error}", Place(str(path))) from None
-    except (KeyError, RecursionError, TypeError, ValueError):
+    except (RecursionError, ValueError):
         raise ConfigError("is no report of pytest --gomem-json", Place(str(path))) from None
 
 

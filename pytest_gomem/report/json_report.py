@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
@@ -28,13 +28,13 @@ def test_to_dict(test: TestRecord) -> dict[str, Any]:
     return data
 
 
-def test_from_dict(data: Mapping[str, Any]) -> TestRecord:
-    """A test of a report, as far as the report tells it; raises CodecError for data that is none.
+def from_dict(data: object) -> RunRecord:
+    """The run of a report, as far as the report tells it; raises CodecError for data that is none.
 
     Of a verdict's budget only the limit judged is known; a reading that was not finite comes back as Unavailable.
     """
-    test: TestRecord = PUBLIC.decode(TestRecord, data)
-    return test
+    run: RunRecord = PUBLIC.decode(RunRecord, data)
+    return run
 
 
 @lru_cache(maxsize=1)

@@ -62,6 +62,12 @@ RULES: Mapping[type, Rules] = {
             "run": Shown(Ending, lambda run: Ending(run.exit_status, run.interrupted, run.complete)),
             "tests": "tests",  # the last: they are written one by one
         },
+        read={
+            "tool_version": lambda data: data["tool"]["version"],
+            "exit_status": lambda data: data["run"]["exit_status"],
+            "interrupted": lambda data: data["run"]["interrupted"],
+            "complete": lambda data: data["run"]["complete"],
+        },
         words={
             "": {
                 "title": f"pytest-gomem report, schema_version {SCHEMA_VERSION}",

@@ -82,16 +82,23 @@ class PublicCodec(Codec):
             if name not in rules.read and name not in rules.hidden
         }
         read_fields = field_reader(record, coders, strict=False)
+        others = [
+            (at, rules.read.get(name) or _by_default(default))
+            for at, (name, _, default) in enumerate(fields_of(record))
+            if name not in coders
+        ]
 
         def encode(value: Any) -> dict[str, Any]:
             return {name: convert(get(value)) for name, get, convert in columns}
 
         def decode(data: Any) -> Any:
-            values = dict(zip(coders, read_fields(data), strict=True))
+            values = list(read_fields(data))
             try:
-                return record(**values, **{name: read(data) for name, read in rules.read.items()})
+                for at, read in others:
+                    values.insert(at, read(data))
             except (ArithmeticError, KeyError, TypeError, ValueError):
                 raise unexpected(f"an object ({record.__name__})", data) from None
+            return record(*values)
 
         return Coder(encode, decode, frozenset({dict}))
 
@@ -124,6 +131,12 @@ class PublicCodec(Codec):
     def _of_mapping(self, item: Any) -> Coder:
         coder, encode = super()._of_mapping(item), self.coder(item).encode
         return coder._replace(encode=lambda values: {_utf8(name): encode(value) for name, value in values.items()})
+
+
+def _by_default(default: Callable[[], Any] | None) -> Callable[[Mapping[str, Any]], Any]:
+    if default is None:
+        raise TypeError("a hidden field needs a default, or a rule by which it is read")
+    return lambda data: default()
 
 
 def _hint_of(record: type, path: str) -> Any:

@@ -16,6 +16,7 @@ from pytest_gomem.attribution.origin import Site
 from pytest_gomem.report import json_report
 from pytest_gomem.report.culprits import culprit_lines, summary
 from pytest_gomem.report.failure import failure_text
+from pytest_gomem.report.json_rules import PUBLIC
 from pytest_gomem.report.text import display_width
 from pytest_gomem.results.run_record import TestRecord
 
@@ -192,7 +193,7 @@ def test_summary_of_nobody_is_the_reason():
 def wired(measured):
     """The payload of a test with this window, as JSON text brings it home, and the window made from it."""
     payload = json.loads(json.dumps(json_report.test_to_dict(TestRecord("a", "failed", (measured,)))))
-    return payload["windows"][0], json_report.test_from_dict(payload).windows[0]
+    return payload["windows"][0], PUBLIC.decode(TestRecord, payload).windows[0]
 
 
 def test_json_has_the_change_as_an_interval():
