@@ -22,6 +22,7 @@ _FASTEST_SAMPLING = 1000
 
 
 # Each makes a setting of the text; `folder` is where a relative path starts. Raises ValueError, saying what is allowed.
+# None, for "off", takes back what the ini file says.
 
 
 def _true_or_false(written: str, _: Path) -> bool:
@@ -32,6 +33,10 @@ def _true_or_false(written: str, _: Path) -> bool:
 
 def _path(written: str, folder: Path) -> Path:
     return folder / os.path.expanduser(written)  # noqa: PTH111 - Path.expanduser raises for a user it does not know
+
+
+def _output(written: str, folder: Path) -> Path | None:
+    return None if written == OFF else _path(written, folder)
 
 
 def _path_or_off(written: str, folder: Path) -> Path | Literal["off"]:
@@ -138,9 +143,9 @@ class Option(NamedTuple):
 
 OPTIONS = (
     Option("config", "PATH", _path, "gomem.yaml to use (default: beside pyproject.toml, if it is there)"),
-    Option("json", "PATH", _path, "write a JSON report"),
-    Option("history", "PATH", _path, "append what each window measured to this file, for `gomem history`"),
-    Option("artifacts", "DIR", _path, "save the service log and the heap profiles of each failed test there"),
+    Option("json", "PATH", _output, "write a JSON report"),
+    Option("history", "PATH", _output, "append what each window measured to this file, for `gomem history`"),
+    Option("artifacts", "DIR", _output, "save the service log and the heap profiles of each failed test there"),
     Option(
         "rounds", "N", _rounds, 'run each test N times, or "auto": as its comparisons need (default; 1 without any)'
     ),

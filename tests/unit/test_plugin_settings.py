@@ -73,7 +73,9 @@ def test_flag_and_ini_twin_have_the_same_effect(read, pytester):
 def test_a_flag_wins(read):
     """Over its ini twin, also by the word that takes back what the ini file says."""
     ini = ["gomem_against = main", "gomem_against_go = 1.26", "gomem_rounds = 2", "gomem_strict = no"]
-    said = read(["--gomem-against=off", "--gomem-rounds=auto", "--gomem-baseline-profiles=off"], ini)
+    ini += ["gomem_json = a.json", "gomem_history = a.jsonl", "gomem_artifacts = kept"]
+    taken_back = [f"--gomem-{name}=off" for name in ("against", "json", "history", "artifacts", "baseline-profiles")]
+    said = read([*taken_back, "--gomem-rounds=auto"], ini)
     assert said == Settings(rounds="auto", baseline_profiles="off", against_go="1.26")
     assert said.has_base_side
     assert not read(["--gomem-no-compare"], ini).has_base_side
