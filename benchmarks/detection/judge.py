@@ -103,9 +103,7 @@ class Course:
             self.asked, METRICS, kept, new[:end], against=BASE, ops=self.ops, base_grows=grows
         )
         window = WindowRecord("", "", BuildRecord(""), GcRecord(), self.ops, 0.0, (), verdicts=verdicts)
-        over = end == looks.most or is_decided(
-            [window], METRICS, looks.most, base_grows=grows, confirms_only=looks.confirms_only
-        )
+        over = end == looks.most or is_decided([window], METRICS, looks, base_grows=grows)
         return ({v.budget.metric for v in verdicts if v.status is Status.FAIL}, end) if over else None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.comparison.base import Base, Finder, NotCompared
 from pytest_gomem.comparison.merged import missing, only_bounded, rounds_of
+from pytest_gomem.comparison.strategy import Looks
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.diagnosis.two_sides import accused
@@ -137,26 +138,20 @@ def _bill(window: WindowRecord, base: Base, verdicts: Sequence[Verdict]) -> Bill
 
 
 def is_decided(
-    windows: Sequence[WindowRecord],
-    metrics: Mapping[str, Metric],
-    most: int,
-    *,
-    base_grows: bool = False,
-    confirms_only: bool = False,
+    windows: Sequence[WindowRecord], metrics: Mapping[str, Metric], looks: Looks, *, base_grows: bool = False
 ) -> bool:
-    """Whether up to `most` rounds could change no comparison of the test, or would only bear out what is fine.
+    """Whether all the rounds that are left could change no comparison of the test, or would only confirm what is fine.
 
-    base_grows: the base side runs rounds too, `most` of each side. confirms_only: more rounds are run of what seems
-    worse, and not of what is too noisy to tell.
+    base_grows: the base side runs as many rounds.
     """
     found = [v for window in windows for v in window.verdicts if v.kind == REGRESSION and v.rounds is not None]
-    return not any(
-        _is_suspect(v, most) or (not confirms_only and _is_open(v, metrics, most, base_grows)) for v in found
-    )
+    if any(_is_suspect(verdict, looks.most) for verdict in found):
+        return False
+    return looks.confirms_only or not any(_is_open(verdict, metrics, looks.most, base_grows) for verdict in found)
 
 
 def _is_suspect(verdict: Verdict, most: int) -> bool:
-    """Whether the metric seems worse, and more rounds of this side are to bear it out before the test fails."""
+    """Whether the metric seems worse, and more rounds of this side are to confirm it before the test fails."""
     assert verdict.rounds is not None
     seems_worse = verdict.status is Status.FAIL or (verdict.status is Status.NOISY and verdict.is_suspect)
     return seems_worse and verdict.rounds[1] < most

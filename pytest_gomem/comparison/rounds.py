@@ -11,7 +11,7 @@ from pytest_gomem.comparison.base import KeptBaselines, from_baselines
 from pytest_gomem.comparison.compare import Comparing, is_decided
 from pytest_gomem.comparison.merged import last_measurements, merged
 from pytest_gomem.comparison.other_side import ONE_PROCESS, from_other_side
-from pytest_gomem.comparison.strategy import Strategy
+from pytest_gomem.comparison.strategy import Looks, Strategy
 from pytest_gomem.diagnosis.two_sides import closing_heap
 from pytest_gomem.instruments.idle_watch import IdleWatch
 from pytest_gomem.launch.go_module import GoModule
@@ -183,7 +183,7 @@ class AllRounds:
                     found[key] = closing_heap(measurement), measurement.service.module
         return found
 
-    def is_decided(self, most: int, *, confirms_only: bool) -> bool:
+    def is_decided(self, looks: Looks) -> bool:
         """Whether more rounds could tell no more: nothing that is compared is open."""
         try:
             windows = self._compared(names_culprits=False)
@@ -193,8 +193,7 @@ class AllRounds:
             # With nothing to compare, the scatter is all that there is to know.
             return self._measured_rounds >= FEWEST or self._is_new_window() or self._serves_others()
         metrics = {metric.name: metric for metric in self._run.settings.registry}
-        two_sides = self._run.settings.against is not None
-        return is_decided(windows, metrics, most, base_grows=two_sides, confirms_only=confirms_only)
+        return is_decided(windows, metrics, looks, base_grows=self._run.settings.against is not None)
 
     @property
     def _measured_rounds(self) -> int:

@@ -26,8 +26,8 @@ class Results(Protocol):
     def count(self, side: Side) -> int:
         """How many measured rounds of a side there were."""
 
-    def is_decided(self, most: int, *, confirms_only: bool) -> bool:
-        """Whether up to `most` rounds of a side could change no comparison, or only confirm what is fine."""
+    def is_decided(self, looks: Looks) -> bool:
+        """Whether all the rounds that are left could change no comparison, or would only confirm what is fine."""
 
 
 class Strategy(Protocol):
@@ -58,8 +58,7 @@ class Looks:
 
     def end(self, rounds: int, results: Results) -> bool:
         """Whether the test is over after so many rounds of each side that it runs."""
-        is_early = rounds in self.early and results.is_decided(self.most, confirms_only=self.confirms_only)
-        return rounds >= self.most or is_early
+        return rounds >= self.most or (rounds in self.early and results.is_decided(self))
 
     def next(self, at: int) -> int:
         """The next number of rounds after which the test may be over; `at` itself may be it."""

@@ -30,7 +30,7 @@ class Judging:
     report_only: broken budgets are shown and do not fail the test. strict: a glob over functions must match some.
     only_measures: the windows are of the base or of an observed round, and are judged by no budget.
     accepted: what gomem_accepted.yaml accepts, on the day `today`.
-    enough: rounds of each side that bear out a regression.
+    enough: rounds of each side that confirm a regression.
     """
 
     nodeid: str

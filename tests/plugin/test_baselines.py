@@ -296,7 +296,7 @@ def test_a_damaged_file_is_named_and_never_overwritten(brief):
 
 
 def test_rounds_of_their_own_until_the_comparison_is_decided(scenario):
-    """With a baseline one round is enough where nothing moved; what moved is borne out by 8, whatever was asked for."""
+    """With a baseline one round is enough where nothing moved; what moved is confirmed by 8, whatever was asked for."""
     project = scenario(
         """
         from pathlib import Path

@@ -162,7 +162,7 @@ def test_after_trouble_no_round_begins(run):
         (HeadAlone(Looks(2)), GROWN, 2, Status.NOISY),
     ],
 )
-def test_against_a_baseline_they_end_at_a_look_or_bear_out_what_is_worse(run, strategy, head, count, outcome):
+def test_against_a_baseline_they_end_at_a_look_or_confirm_what_is_worse(run, strategy, head, count, outcome):
     """As soon as all is decided, or more rounds could not decide it; a test that fails has run them all."""
     judging = replace(JUDGING, enough=max(3, strategy.looks.most))
     rounds = AllRounds(run, judging, strategy, Kept(STEADY))

@@ -28,7 +28,7 @@ class Shown:
     def count(self, side: Side) -> int:
         return sum(plan.side is side for plan in self.plans)
 
-    def is_decided(self, most: int, *, confirms_only: bool) -> bool:
+    def is_decided(self, looks: Looks) -> bool:
         return self.count(Side.HEAD) >= self.decided or bool(self.base_lost)
 
 

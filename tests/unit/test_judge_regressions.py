@@ -9,6 +9,7 @@ from report_samples import window
 
 from pytest_gomem.base.errors import Place
 from pytest_gomem.comparison.compare import is_decided
+from pytest_gomem.comparison.strategy import Looks
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.judge.regressions import BY_DEFAULT, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
@@ -147,7 +148,7 @@ def test_a_kept_baseline_of_any_size_leaves_the_first_look_open(kept: int, grown
 
     def look(rounds: int) -> tuple[Verdict, bool]:
         found = regression_verdicts((), METRICS, base, new[:rounds], against="main", base_grows=False)
-        return found[0], is_decided([window(verdicts=found)], METRICS, 8)
+        return found[0], is_decided([window(verdicts=found)], METRICS, Looks(8))
 
     first, decided = look(1)
     assert (first.status, decided, first.rounds_needed) == (Status.NOISY, False, 3)
