@@ -167,8 +167,8 @@ def _since(escape: Escape) -> str:
 
 def _final(escape: Escape) -> Step:
     """The step that brings the value to the heap, or out of its function."""
-    telling = [step for step in escape.steps if not _is_on_the_way(step)]
-    return (telling or list(escape.steps) or [Step("", "")])[-1]
+    decisive = [step for step in escape.steps if not _is_on_the_way(step)]
+    return (decisive or list(escape.steps) or [Step("", "")])[-1]
 
 
 def _is_on_the_way(step: Step) -> bool:

@@ -45,7 +45,7 @@ def run_pytest(
     )
     try:
         try:
-            told, _ = process.communicate()
+            output, _ = process.communicate()
         except KeyboardInterrupt:
             process.communicate()
             raise
@@ -53,7 +53,7 @@ def run_pytest(
         process.kill()
         process.wait()
         raise
-    return subprocess.CompletedProcess(command, process.returncode, told or "")
+    return subprocess.CompletedProcess(command, process.returncode, output or "")
 
 
 LISTENING = ("-p", "pytest_gomem.plugin.declared")  # for any run of pytest, with FILE_VARIABLE in its environment

@@ -1,1 +1,1 @@
-"""Flame graphs of profiles: their tree, its layout, and the page and the pictures drawn from it."""
+"""Draws flame graphs of profiles: call tree, layout, page and pictures."""

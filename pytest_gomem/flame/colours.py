@@ -1,4 +1,4 @@
-"""The colours of flame graphs: no pair needs red told from green, and all have contrast with the text."""
+"""The colours of flame graphs: no pair differs only in red and green, and all contrast with the text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_gomem.flame.frame import Change, Kind
 TEXT = "#111111"  # on every frame, in both themes
 ROOT = {"light": "#dfe3e8", "dark": "#8a929b"}
 
-# Orange, blue, yellow and grey stay apart with any of the common deficiencies of colour vision.
+# Orange, blue, yellow and grey differ with any common deficiency of colour vision.
 KINDS: Mapping[str, Mapping[Enum, str]] = {
     "light": {
         Kind.OWN: "#f4a95c",
@@ -25,7 +25,7 @@ KINDS: Mapping[str, Mapping[Enum, str]] = {
         Kind.RUNTIME: "#8f979f",
     },
 }
-# From blue over grey to red-orange: lighter in the middle, so that a print in grey still shows that something changed.
+# From blue over grey to red-orange, lighter in the middle, so that a grey print still shows changes.
 CHANGES: Mapping[str, Mapping[Enum, str]] = {
     "light": {
         Change.GONE_MOSTLY: "#5b9fd0",

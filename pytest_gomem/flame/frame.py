@@ -1,4 +1,4 @@
-"""What a flame graph says of a frame: whose code it is, and in a differential graph how much it changed."""
+"""Classifies the frames of a flame graph: whose code it is, and how much it changed since the base."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_gomem.pprof.group import Frame, package_of
 
 
 class Kind(Enum):
-    """Whose code; the values are the words of the legend."""
+    """Whose code a frame is; the values are the legend's text."""
 
     OWN = "your code"
     DEPENDENCY = "dependencies"
@@ -35,9 +35,9 @@ _OF_STANDARD = re.compile(r"(?:^|/src/)(\w+(?:/\w+)*)/[^/]+$")  # .../go/src/net
 
 
 def kind_of(frame: Frame) -> Kind:
-    """Told by the import path, and where that is not in the standard library by the file's place.
+    """Whose code a frame is, by its import path, and outside of the standard library by its file's folder.
 
-    A module of the user's own in the module cache, or beside a vendored one, counts as what it lies in.
+    A user's module in the module cache, or in a vendor folder, counts as a dependency.
     """
     package = frame.package or package_of(frame.function or "")
     if not package and frame.file:
@@ -53,7 +53,7 @@ def kind_of(frame: Frame) -> Kind:
 
 
 class Change(Enum):
-    """Steps of change, whose values are the words of the legend."""
+    """Steps of change; the values are the legend's text."""
 
     GONE_MOSTLY = "less than half"
     SHRUNK = "10% to 50% less"
@@ -64,7 +64,7 @@ class Change(Enum):
     GROWN_MUCH = "more than doubled, or new"
 
 
-# Of the larger of the two values: a tenth of it less is 10% less, and as a step up, from nine tenths, 11% more.
+# As a share of the larger value: a tenth less is 10% less, and back up from nine tenths it is 11% more.
 _STEPS = (
     (0.01, Change.SAME, Change.SAME),
     (0.1, Change.SHRUNK_LITTLE, Change.GROWN_LITTLE),
@@ -73,7 +73,7 @@ _STEPS = (
 
 
 def change(before: int, now: int) -> Change:
-    """The step between two cumulative values, the same number of steps there and back."""
+    """The step between two cumulative values; symmetric for growth and shrinking."""
     size = max(abs(before), abs(now))
     ratio = abs(now - before) / size if size else 0.0
     for limit, shrunk, grown in _STEPS:
@@ -83,14 +83,14 @@ def change(before: int, now: int) -> Change:
 
 
 class Vanished(NamedTuple):
-    """A frame that held or made something before, and no more: nothing of it can be drawn."""
+    """A frame that held or made something before and nothing now, so that it cannot be drawn."""
 
     node: int
     before: int
 
 
 def vanished(tree: CallTree, before: Values, now: Values) -> tuple[Vanished, ...]:
-    """The outermost vanished frames of each path, what held most first, then by name."""
+    """The outermost vanished frames of each path, the largest first, then by name."""
     gone = [old > 0 and new <= 0 for old, new in zip(before.cum, now.cum, strict=True)]
     outermost = [node for node, is_gone in enumerate(gone) if is_gone and not (node and gone[tree.parents[node]])]
     found = (Vanished(node, before.cum[node]) for node in outermost)

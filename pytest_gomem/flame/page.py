@@ -1,4 +1,4 @@
-"""The interactive flame graph: one HTML file with all sample types, which loads nothing from elsewhere."""
+"""The interactive flame graph: one HTML file with all sample types, which loads no other files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MOST_VANISHED = 40
 
 
 def page(picture: Picture, chosen: int) -> str:
-    """The page, opened at view number `chosen`; raises GomemError without jinja2 of the extra [report].
+    """The page, opened at view number `chosen`; raises GomemError without jinja2 (extra [report]).
 
-    Names reach it as JSON in which <, >, & and quotes are escaped, and the script writes them as text alone. Its policy
-    admits this one script and this one style sheet, by their hashes, and no connection.
+    Names are JSON with escaped <, >, & and quotes, and the script writes them only as text. The page's policy allows
+    only this script and this style sheet, by hash, and no connection.
     """
     try:
         from jinja2 import Environment, FileSystemLoader

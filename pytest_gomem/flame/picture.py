@@ -1,4 +1,4 @@
-"""What a flame graph shows and says, in whatever form it is drawn: its views, one for each sample type."""
+"""What a flame graph shows, for page and picture: a view for each sample type, and the texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_gomem.pprof.model import Profile, ValueType
 from pytest_gomem.pprof.output import value_text
 from pytest_gomem.report.text import percent
 
-# Meanings by runtime/pprof; {since} is the process's start, or the seconds of a delta.
+# Meanings from runtime/pprof; {since} is the process's start, or the seconds of a delta.
 _MEANINGS = {
     "inuse_space": "bytes held when the profile was taken",
     "inuse_objects": "objects held when the profile was taken",
@@ -29,7 +29,7 @@ _MEANINGS = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user wanted: titles of the profiles, the choice of samples, and what is too narrow to draw."""
+    """What the user asked for: titles, selection of samples, and what is too narrow to draw."""
 
     title: str
     base_title: str = ""
@@ -40,7 +40,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class View:
-    """One sample type: where its frames lie, their values now and before, and all that is to be said of them."""
+    """One sample type: the layout of its frames, their values now and before, and the texts about them."""
 
     kind: ValueType
     meaning: str
@@ -71,7 +71,7 @@ class Picture:
 
     @property
     def is_differential(self) -> bool:
-        """Whether colours tell changes rather than whose code it is."""
+        """Whether colours show changes, not whose code it is."""
         return bool(self.tree.before)
 
 
@@ -81,17 +81,17 @@ def picture(new: Profile, tree: CallTree, asked: Asked) -> Picture:
 
 
 def name_of(frame: Frame) -> str:
-    """A frame's name on one line, with control characters and marks of writing direction as escapes."""
+    """A frame's name on one line, with control characters and direction marks escaped."""
     return printable(str(frame))
 
 
 def counted(number: int, what: str) -> str:
-    """A number of things, with an s where there is not one."""
+    """A number of things, with a plural s unless there is one."""
     return f"{number} {what}{'s' * (number != 1)}"
 
 
 def short_name(frame: Frame) -> str:
-    """The name without the path before its package, and with type arguments as [...], where room is short."""
+    """A short name: without the path before its package, and with type arguments as [...]."""
     plain, bracket, rest = name_of(frame).partition("[")
     arguments = f"[...]{rest.rpartition(']')[2]}" if plain and bracket else bracket + rest
     return plain.rpartition("/")[2] + arguments

@@ -1,4 +1,4 @@
-"""The static flame graph: one view as an SVG without script and network, and the same as a PNG."""
+"""The static flame graph: one view as an SVG without scripts and links, or as a PNG."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GREY = "#555b61"
 
 
 def svg(picture: Picture, view: View) -> str:
-    """The view as a whole SVG document; the text in it is escaped, and free of control characters."""
+    """The view as an SVG document; its text is escaped and has no control characters."""
     return _Drawing(picture, view).document()
 
 
@@ -50,7 +50,7 @@ class _Drawing:
 
     def _text(self, text: str, indent: int = 0, size: int = 12, **attributes: str) -> None:
         self._y += _LINE
-        # 0.6: a wide guess at the mean character's part of the size, so that nothing runs out of the picture.
+        # 0.6: a generous width of a mean character, as a part of the size, so that text stays in the picture.
         room = int((_WIDTH - 2 * _MARGIN - indent) / (size * 0.6))
         place = {"x": f"{_MARGIN + indent}", "y": f"{self._y:g}", "font-size": f"{size}"}
         ET.SubElement(self._root, "text", place, **attributes).text = clip(text, room)
@@ -127,7 +127,7 @@ class _Drawing:
 
 
 def vanished_lines(picture: Picture, view: View, most: int) -> Iterator[str]:
-    """What has vanished, in words, the greatest first; nothing where nothing has."""
+    """Lines on what has vanished, the largest first; none if nothing has."""
     if not view.vanished:
         return
     unit = view.kind.unit
@@ -142,11 +142,11 @@ def vanished_lines(picture: Picture, view: View, most: int) -> Iterator[str]:
 
 
 _SHARP = 2  # pixels of the PNG for one of the SVG
-_HIGHEST = 16_000  # pixels; a taller picture is drawn less sharp, or it would take hundreds of MB
+_HIGHEST = 16_000  # pixels; taller pictures are drawn less sharp, or they would take hundreds of MB
 
 
 def png(svg: str) -> bytes:
-    """The picture of one of our SVGs; raises GomemError without the extra, or when resvg fails."""
+    """One of our SVGs as a PNG; raises GomemError without the extra, or if resvg fails."""
     try:
         import resvg_py
     except ImportError:

@@ -1,4 +1,4 @@
-"""The call tree of one profile, or of two under one root, and where each of its frames lies in the picture."""
+"""The call tree of one profile, or of two under one root, and the layout of its frames."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pytest_gomem.pprof.focus import select
 from pytest_gomem.pprof.group import Frame, frames_of
 from pytest_gomem.pprof.model import Profile, ProfileError, ValueType, location_ids
 
-DEEPEST = 1024  # frames of a stack; Go itself records no more (GODEBUG profstackdepth), inlined calls aside
+DEEPEST = 1024  # frames of a stack; Go records no more (GODEBUG profstackdepth), except for inlined calls
 ROOT = Frame("all")
 
 
 class Values(NamedTuple):
-    """One sample type in one profile: what ends at each node, its own and all that is below, and the profile's total.
+    """One sample type of one profile: each node's own value, its value with all below it, and the profile's total.
 
-    The total is that of the values' sizes, of the whole profile: what was not chosen to be drawn is part of it.
+    The total is that of absolute values, of the whole profile, also of samples that are not selected.
     """
 
     flat: tuple[int, ...]
@@ -44,10 +44,10 @@ class CallTree(NamedTuple):
 def call_tree(
     new: Profile, base: Profile | None = None, by: str = "function", focus: str = "", ignore: str = ""
 ) -> CallTree:
-    """The tree of `new`, with the values of `base` beside it where there is one.
+    """The tree of `new`, with the values of `base` too if there is one.
 
-    With a base the sample types are those that both have. Raises ProfileError as `aggregate` does, and when the two
-    have no sample type in common.
+    With a base, the sample types are those that both have. Raises ProfileError as `aggregate` does, and if the two have
+    no sample type in common.
     """
     types = tuple(kind for kind in new.sample_types if base is None or kind in base.sample_types)
     if not types:
@@ -89,7 +89,7 @@ def _values(flat: Sequence[int], parents: Sequence[int], total: int) -> Values:
 
 
 class _Builder:
-    """Adds stacks in the order of a walk over the tree, so that only what differs from the last one is looked up."""
+    """Adds stacks in the order of a walk over the tree, so that it looks up only what differs from the last one."""
 
     def __init__(self, by: str) -> None:
         self._by = by
@@ -97,7 +97,7 @@ class _Builder:
         self.parents = [-1]
         self.cut = 0
         self._children: dict[tuple[int, object], int] = {}
-        self._sums: list[dict[int, list[int]]] = []  # for each profile: the values of the nodes where stacks end
+        self._sums: list[dict[int, list[int]]] = []  # for each profile: the values of nodes where stacks end
 
     def add(self, profile: Profile, types: Sequence[ValueType]) -> None:
         """Add a profile's stacks, with their values of these types."""
@@ -144,7 +144,7 @@ class _Builder:
 
 
 def _sums(profile: Profile, indices: Sequence[int]) -> dict[bytes, list[int]]:
-    """The values of each distinct stack, written from the root on; those that are wholly 0 are left out."""
+    """The values of each distinct stack, written from the root on; stacks that are all 0 are left out."""
     sums: dict[bytes, list[int]] = {}
     for stack, values in zip(profile.stacks, zip(*(profile.values[i] for i in indices), strict=True), strict=True):
         if any(values):
@@ -164,10 +164,10 @@ class Box(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The boxes, a parent before its children, and what is not among them.
+    """The boxes, a parent before its children, and what was left out.
 
     hidden: frames that are narrower than `smallest`; hidden_width: what the outermost of them would have covered.
-    negative: the size of the values below 0, which have no width (a delta of two heaps may hold such).
+    negative: the sum of the values below 0, which have no width (a delta of two heaps may have such).
     """
 
     boxes: tuple[Box, ...]
@@ -183,10 +183,10 @@ class Layout(NamedTuple):
 
 
 def lay_out(tree: CallTree, flat: Sequence[int], hide_below: float = 0.0) -> Layout:
-    """Boxes for one column of flat values; children lie side by side from the left, the widest first, then by name.
+    """Boxes for one column of flat values; children follow each other from the left, the widest first, then by name.
 
-    A frame is as wide as what ends at it and at all below it, values below 0 taken as 0. Frames narrower than
-    `hide_below` (a ratio) of the root are left out with all below them.
+    A frame's width is its own value and all below it, with negative values as 0. Frames narrower than `hide_below` (a
+    ratio) of the root are left out with all below them.
     """
     widths = [max(value, 0) for value in flat]
     for node in range(len(widths) - 1, 0, -1):

@@ -200,8 +200,8 @@ def _needed(found: Comparison) -> str:
     if found.rounds_needed is None:
         return ""
     if found.base_needed == found.rounds_needed:
-        return f"; {found.rounds_needed} rounds of each side could tell"
-    return f"; {found.rounds_needed} rounds against {found.base_needed} could tell"
+        return f"; {found.rounds_needed} rounds of each side could decide"
+    return f"; {found.rounds_needed} rounds against {found.base_needed} could decide"
 
 
 def _change(found: Comparison, metric: Metric, against: str) -> str:

@@ -26,7 +26,7 @@ _PATIENCE = 0.5  # seconds for a service to listen, and for a fork to close inhe
 _LOOK = 0.02
 _MOST_NAMED = 3
 _LONGEST_COMMAND = 80
-_APART = 0.3  # seconds between two starts, from which on clocks tell gctrace lines apart
+_APART = 0.3  # seconds between two starts that make gctrace lines distinct by their clocks
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def no_gctrace(pid: int, members: Iterable[int], is_go: Callable[[int], bool]) -
         except OSError:  # ended: it prints nothing more
             continue
         if other != pid and abs(apart) < _APART and is_go(other):
-            return f"the gctrace of pid {pid} cannot be told from that of {named(other)}, which was started with it"
+            return f"the gctrace lines of pid {pid} and {named(other)} cannot be separated: they started together"
     return ""
 
 

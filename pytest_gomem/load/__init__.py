@@ -1,1 +1,1 @@
-"""HTTP requests and load against a service."""
+"""Sends HTTP requests and load to a service."""

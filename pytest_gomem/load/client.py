@@ -20,7 +20,7 @@ from pytest_gomem.config.arguments import above_0
 from pytest_gomem.load.connection import MAX_BODY, Connection, Request, address, content, request_target
 from pytest_gomem.load.failures import TIMEOUT, TOO_LARGE, failure_kind, hint_for, refuse_forked
 
-# Only that many are kept open: more threads than this still work, each further one on a connection of its own.
+# Kept connections. More threads than this still work, with a new connection for each request.
 _KEPT_CONNECTIONS = 64
 _PIECE = 1 << 16
 _NO_ANSWER = (OSError, HTTPException, HTTPError)
@@ -28,7 +28,7 @@ _NO_ANSWER = (OSError, HTTPException, HTTPError)
 
 @dataclass(frozen=True)
 class Response:
-    """An answer, read whole; `headers` finds names in any case."""
+    """An answer with its whole body; `headers` ignores the case of names."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,18 +41,18 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as UTF-8; bytes that are none are shown as replacement characters."""
+        """The body as UTF-8, with replacement characters for other bytes."""
         return self.body.decode(errors="replace")
 
     def json(self) -> object:
-        """The body's JSON value; raises ValueError where the body is no JSON."""
+        """The body's JSON value; raises ValueError if the body is not JSON."""
         return json.loads(self.body)
 
 
 class Stream:
-    """An answer whose body is read as it comes: iterate over its pieces, or over `lines()`. Close it, or use `with`.
+    """An answer that you read as it comes: iterate over its pieces, or over `lines()`. Close it, or use `with`.
 
-    The body may be of any size and never end. The timeout of the request is for the headers, then anew for each piece.
+    The body may have any size, and may never end. The request's timeout is for the headers, and again for each piece.
     """
 
     def __init__(self, exchange: _Exchange) -> None:
@@ -66,9 +66,9 @@ class Stream:
         return 200 <= self.status < 400
 
     def __iter__(self) -> Iterator[bytes]:
-        """The body's bytes in pieces of at most 64 KiB, each when it has come.
+        """The body's bytes in pieces of at most 64 KiB, as they come.
 
-        Raises LoadError when none comes within the timeout, and when the answer is cut off.
+        Raises LoadError if none comes within the timeout, or if the answer is cut off.
         """
         while piece := self._next():
             yield piece
@@ -85,7 +85,7 @@ class Stream:
             raise LoadError(f"the stream of {self._exchange.request} broke off: {words}", kind) from None
 
     def lines(self) -> Iterator[str]:
-        """The body's lines as UTF-8 text, without their ends, each when it has come whole."""
+        """The body's lines as UTF-8 text, without their ends, as they are complete."""
         rest = b""
         for piece in self:
             *whole, rest = (rest + piece).split(b"\n")
@@ -95,7 +95,7 @@ class Stream:
             yield rest.decode(errors="replace")
 
     def close(self) -> None:
-        """Hang up, whatever is still to come."""
+        """Close the connection, even if more is to come."""
         self._exchange.response.close()
         self._exchange.connection.close()
 
@@ -107,7 +107,7 @@ class Stream:
 
 
 class _Exchange(NamedTuple):
-    """A request that was answered up to the body; `request` is how errors call it, all of it is due by `deadline`."""
+    """A request answered up to the body; `request` is its name in errors, `deadline` is for all of it."""
 
     request: str
     deadline: Deadline
@@ -118,8 +118,8 @@ class _Exchange(NamedTuple):
 class HttpClient:
     """Requests to one service, usable from several threads.
 
-    Each request is sent exactly once: no retries, no redirects followed, no proxy from the environment. A retry would
-    be work of the service that nobody counts.
+    Each request is sent exactly once, without retries, redirects or a proxy from the environment. A retry would be work
+    that nobody counts.
     """
 
     def __init__(self, base_url: str, timeout: float = 30.0) -> None:
@@ -132,9 +132,9 @@ class HttpClient:
         self._streams: WeakSet[Stream] = WeakSet()
 
     def request(self, asked: Request, max_body: int | str = MAX_BODY) -> Response:
-        """Send one request and read its answer, whatever its status; its timeout is for the whole of it.
+        """Send a request and read its answer, with any status; the timeout is for all of it.
 
-        max_body: bytes, or "1GiB", of the answer's body. Raises LoadError when no whole answer came or it is larger,
+        max_body: the most bytes of the answer's body, or "1GiB". Raises LoadError for no whole answer, or a larger one,
         ConfigError for a request that cannot be made.
         """
         most = above_0("max_body", max_body, BYTES)
@@ -150,13 +150,13 @@ class HttpClient:
                 raise _no_answer(exchange.request, exchange.deadline, error, came) from None
             raise
         if len(received) > most:
-            exchange.connection.close()  # what is still to come must not be taken for the next answer
+            exchange.connection.close()  # the rest must not be taken for the next answer
             raise _too_large(exchange.request, max_body)
         self._keep(exchange.connection)
         return Response(exchange.response.status, exchange.response.headers, bytes(received))
 
     def stream(self, asked: Request) -> Stream:
-        """Send one request and read its answer up to the body, within the timeout; raises as `request` does."""
+        """Send a request and read its answer up to the body, within the timeout; raises as `request` does."""
         stream = Stream(self._ask(asked))
         self._streams.add(stream)
         return stream

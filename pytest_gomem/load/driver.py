@@ -1,4 +1,4 @@
-"""The load driver's process: it sends the requests of a load and times them, away from the test's own work."""
+"""The load driver's process: sends the requests of a load and times them, apart from the test's own work."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Sender:
         self._spec = spec
 
     def send(self) -> int | str:
-        """One request and the whole of its answer: its status, or what happened instead."""
+        """Send a request and read its answer; returns the status, or what happened instead."""
         spec = self._spec
         try:
             response = self._connection.ask(Deadline(spec.timeout), spec.method, self._target, spec.body, spec.headers)
@@ -60,7 +60,7 @@ class Sender:
 
 @dataclass
 class Tally:
-    """What one connection saw; latencies of answered requests alone, as a refused one is wonderfully quick."""
+    """The results of one connection; latencies only of answered requests, since refused ones are too quick."""
 
     latencies: array[float] = field(default_factory=lambda: array("d"))
     outcomes: Counter[int | str] = field(default_factory=Counter)
@@ -77,9 +77,9 @@ class Tally:
 
 
 class Schedule:
-    """The instants of an open loop, `interval` seconds apart from the first taking on; shared by its connections.
+    """The start times of an open loop's requests, `interval` seconds apart, shared by its connections.
 
-    It ends on time: what was due but found no free connection until then is never sent, and lowers the rate achieved.
+    It ends on time: requests that found no free connection until then are never sent, and lower the achieved rate.
     """
 
     def __init__(self, planned: int, interval: float) -> None:
@@ -118,7 +118,7 @@ def run_load(spec: LoadSpec) -> LoadRecord:
 
 @contextmanager
 def _no_collections() -> Iterator[None]:
-    """Keep Python's collector from pausing the load; requests leave no cycles behind that it would be needed for."""
+    """Switch Python's collector off, which would pause the load; requests leave no cycles."""
     gc.collect()
     gc.disable()
     try:
@@ -128,11 +128,11 @@ def _no_collections() -> Iterator[None]:
 
 
 def _turns(spec: LoadSpec) -> list[Iterable[float]]:
-    """For each connection, the instants at which its requests begin, yielded when they have come."""
+    """For each connection, the start times of its requests, each yielded when it is due."""
     if spec.rate is not None:
         schedule = Schedule(spec.planned, 1 / spec.rate)
         return [_on_schedule(schedule) for _ in range(min(spec.connections, spec.planned))]
-    # Equal shares rather than first come, first served: every connection is used, and alike in every run.
+    # Equal shares, so that every connection is used, and the same in every run.
     shares = (range(index, spec.planned, spec.connections) for index in range(spec.connections))
     return [_back_to_back(len(share)) for share in shares if share]
 
@@ -160,8 +160,8 @@ def _work(spec: LoadSpec, turns: Iterable[float]) -> Tally:
 
 
 def in_parallel(works: Sequence[Callable[[], T]]) -> list[T]:
-    """Run each in a thread of its own, all from one moment on; raises what any of them raises."""
-    # Without the gate a thread whose work was short would be given the next one too: fewer at once than asked for.
+    """Run each in its own thread, all from the same moment; raises what any of them raises."""
+    # Without the gate, a thread with short work would take the next one too, and fewer would run at once.
     gate = threading.Event()
 
     def gated(work: Callable[[], T]) -> T:
@@ -172,7 +172,7 @@ def in_parallel(works: Sequence[Callable[[], T]]) -> list[T]:
         try:
             futures = [pool.submit(gated, work) for work in works]
         finally:
-            gate.set()  # also when there are no more threads to be had: those that wait must end
+            gate.set()  # also if no more threads can start: those that wait must end
         return [future.result() for future in futures]
 
 
@@ -184,7 +184,7 @@ def _answer(request: Message) -> Message:
 
 
 def _end_with(parent: int) -> None:
-    """End when the parent has: its end of our stdin may live on in a process that it forked."""
+    """End when the parent ends: a process that it forked may hold our stdin open."""
     while os.getppid() == parent:
         time.sleep(_PARENT_LOOK)
     os._exit(1)
@@ -192,7 +192,7 @@ def _end_with(parent: int) -> None:
 
 def main(parent: int) -> None:
     """Answer loads, one line each, until stdin or the process `parent` ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is pytest's to judge
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # pytest handles Ctrl-C
     logging.disable()  # urllib3 warns of every odd header, once a request
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     for line in sys.stdin.buffer:

@@ -1,4 +1,4 @@
-"""pytest's side of the load drivers: starts them, asks them, and says why one died."""
+"""pytest's side of the load drivers: starts them, sends them loads, and says why one died."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from pytest_gomem.load.spec import LoadRecord, LoadSpec, Message, record_from_me
 _BOOTSTRAP = "import sys; sys.path += sys.argv[2:]; from pytest_gomem.load.driver import main; main(int(sys.argv[1]))"
 _LAST_WORDS = 4096  # bytes of a dead driver's stderr that are shown
 _PATIENCE = 5.0  # seconds a driver has to end by itself
-_LOOK = 0.5  # seconds between looks at a driver that says nothing
-_STOPPED_LOOKS = 10  # in a row that find it stopped, until it is given up; Ctrl-Z stops it together with pytest
-_SLACK = 60.0  # seconds that a driver has beside the requests: to start, and to hand over its figures
+_LOOK = 0.5  # seconds between looks at a silent driver
+_STOPPED_LOOKS = 10  # in a row that find it stopped, then it is given up; Ctrl-Z stops it and pytest together
+_SLACK = 60.0  # seconds that a driver has besides the requests, to start and to send its figures
 _PIECE = 1 << 20
 
 
 class LoadDriver:
-    """Runs loads in processes of its own, started when first needed and kept; usable from several threads.
+    """Runs loads in separate processes, started when needed and kept; usable from several threads.
 
-    Two loads at the same time get a process each, so that neither waits for the other.
+    Two loads at the same time get a process each.
     """
 
     def __init__(self) -> None:
@@ -37,14 +37,14 @@ class LoadDriver:
         self._owner = os.getpid()
 
     def prepare(self) -> None:
-        """Start a process ahead of the first load, whose window would otherwise hold its start."""
+        """Start a process before the first load, so that its start is not in the load's window."""
         if not self._idle:
             self._idle.append(_Process())
 
     def run(self, spec: LoadSpec) -> LoadRecord:
-        """Run one load to its end; raises LoadError when the driver dies, is stopped or cannot make such requests.
+        """Run a load to its end; raises LoadError if the driver dies, is stopped or cannot make such requests.
 
-        Interrupted, it leaves no half-run load behind: that process is killed, and the next load starts another.
+        If it is interrupted, the process is killed, and the next load starts another.
         """
         refuse_forked(self._owner)
         process = self._take()
@@ -78,24 +78,24 @@ class _Process:
     """One driver process, running as long as its stdin is open."""
 
     def __init__(self) -> None:
-        # -I: neither PYTHON* variables nor the working directory change what it imports; the rest of the environment
-        # may be needed to start Python at all (LD_LIBRARY_PATH) or to trust a server (SSL_CERT_FILE).
+        # -I: PYTHON* variables and the working directory do not change what it imports. Other variables may be needed
+        # to start Python (LD_LIBRARY_PATH) or to trust a server (SSL_CERT_FILE).
         command = [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, str(os.getpid()), *helper_path("urllib3")]
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - kill() closes it
         self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr)
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         self._stdin, self._stdout = self._popen.stdin.fileno(), self._popen.stdout.fileno()
-        os.set_blocking(self._stdin, False)  # a stopped process would leave us waiting in the middle of a request
+        os.set_blocking(self._stdin, False)  # we must not wait for a stopped process in the middle of a request
 
     @property
     def alive(self) -> bool:
         return self._popen.poll() is None
 
     def ask(self, message: Message, seconds: float) -> Message:
-        """Send one request and wait for its answer, at most that long.
+        """Send a request and wait for its answer, at most that long.
 
-        Raises LoadError when the process is gone, stopped, or not done in time.
+        Raises LoadError if the process is gone, stopped, or not done in time.
         """
         try:
             line = self._answer_to(json.dumps(message).encode() + b"\n", Deadline(seconds))
@@ -107,7 +107,7 @@ class _Process:
         return answer
 
     def _answer_to(self, request: bytes, deadline: Deadline) -> bytes:
-        """One line; raises BrokenPipeError when the process is gone, TimeoutError, and LoadError for a stopped one."""
+        """The answer; raises BrokenPipeError if the process is gone, TimeoutError, LoadError if it is stopped."""
         unsent, answer, stopped = memoryview(request), bytearray(), 0
         pipes = select.poll()
         pipes.register(self._stdin, select.POLLOUT)
@@ -151,12 +151,12 @@ class _Process:
         self.kill()
 
     def kill(self) -> None:
-        """End it at once and let go of its files."""
+        """End it at once and close its files."""
         self._popen.kill()
         self._popen.wait()
         for file in (self._popen.stdin, self._popen.stdout, self._stderr):
             assert file is not None
-            with contextlib.suppress(BrokenPipeError):  # what was not flushed has no reader any more
+            with contextlib.suppress(BrokenPipeError):  # nobody reads the rest
                 file.close()
 
 

@@ -1,4 +1,4 @@
-"""Plain words for requests without an answer, and whether a load with failures counts as done."""
+"""Describes requests without an answer, and decides whether a load with failures is accepted."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-# What a service's end looks like from outside: a dying process closes its connections before it can be reaped.
+# What the end of a service looks like: a dying process closes its connections before it can be reaped.
 LOST = frozenset({"closed without an answer", "answer cut off", "connection refused", "connection reset"})
 
 
 def failure_kind(error: BaseException) -> str:
-    """What happened, in the words that reports count failures by; urllib3's wrappers are looked through."""
+    """What happened, in the words by which reports count failures; urllib3's wrappers are skipped."""
     chain = list(_causes(error))
     for cause in chain:
         for kind, words in _KINDS:
@@ -43,18 +43,18 @@ def failure_kind(error: BaseException) -> str:
 
 
 def hangs_up(*kinds: str) -> bool:
-    """Whether all of these ways to end are those of a server that does not speak HTTP/1.1.
+    """Whether all of these failures are those of a server that does not speak HTTP/1.1.
 
-    One of HTTP/2 alone, as gRPC's are, hangs up on it or answers with bytes of its own.
+    A server that speaks only HTTP/2, as for gRPC, hangs up or answers with other bytes.
     """
     return bool(kinds) and set(kinds) <= {_CLOSED, _RESET, _NOT_HTTP}
 
 
 def hint_for(*kinds: str) -> str:
-    """What to look at where every request so far ended in one of these ways, as a line below; "" for other ways."""
+    """A line with advice if every request so far failed in one of these ways; "" for other failures."""
     if not hangs_up(*kinds):
         return ""
-    panic = "" if _NOT_HTTP in kinds else "\n  a handler that panics hangs up too: its log tells"
+    panic = "" if _NOT_HTTP in kinds else "\n  a handler that panics hangs up too: see its log"
     return f"\n  {IS_IT_HTTP} For gRPC use a client of your own, and say service.count(n){panic}"
 
 
@@ -68,12 +68,12 @@ def refuse_forked(owner: int) -> None:
     """Raise LoadError in any process but `owner`: a forked copy would write into its parent's connections."""
     if os.getpid() != owner:
         raise LoadError(
-            "this process was forked from the one that runs the test, and its requests cannot be counted there\n"
+            "this process was forked from the one that runs the test, which cannot count its requests\n"
             "  make the requests in the test itself: load(..., connections=N) for many at once"
         )
 
 
-_RATE_KEPT = 0.98  # of the rate asked for
+_RATE_KEPT = 0.98  # of the requested rate
 
 
 def judge_load(record: LoadRecord, allow_errors: bool, allow_missed_rate: bool, unsent: int = 0) -> None:
@@ -98,7 +98,7 @@ def _errors_in_words(record: LoadRecord, unsent: int) -> str:
     rest = f"\n  {unsent} more were not sent: a connection ends with its first timeout" if unsent else ""
     return (
         f"{record.errors} of {record.requests} requests failed{': ' if kinds else ''}{kinds}{rest}{hint}\n"
-        "  requests that fail cost little, so that these figures say nothing; allow_errors=True accepts them"
+        "  failed requests cost little, so these figures mean nothing; allow_errors=True accepts them"
     )
 
 
@@ -110,7 +110,7 @@ def _missed(record: LoadRecord) -> bool:
 def _miss_in_words(record: LoadRecord) -> str:
     return (
         f"asked for {record.rate_asked:.6g} requests/s, achieved {record.rate_achieved:.6g}: "
-        "less work than asked looks lean too\n"
+        "with less work, figures look better than they are\n"
         "  the service or this machine cannot keep up: lower rate=, or raise connections=; "
         "allow_missed_rate=True accepts it"
     )

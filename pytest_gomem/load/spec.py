@@ -1,4 +1,4 @@
-"""What a load is asked to do, what came of it, and how both travel to the load driver and back."""
+"""What a load does, its result, and how both are sent to the load driver and back."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.units import PER_SECOND, SECONDS, Unit, parse_quantity
 from pytest_gomem.load.connection import address, content
 
-_IN_FLIGHT = 16  # connections of an open loop, unless said: enough that a service, not this number, limits the rate
+_IN_FLIGHT = 16  # default connections of an open loop: enough that the service limits the rate, not this number
 
 
 @dataclass(frozen=True)
 class LoadSpec:
     """Fixed work (`requests`) or an open loop (`rate` in requests/second for `duration` seconds).
 
-    url: base of the service; path: below it. connections: how many requests are in flight, at most so in an open loop.
-    timeout: seconds for each request, from connecting to the last byte of its answer. until_timeout: a connection that
-    saw one sends no more. Raises ConfigError for what cannot be driven.
+    url: base of the service; path: below it. connections: how many requests are in flight (in an open loop, at most).
+    timeout: seconds for each request, from connecting to the last byte of its answer. until_timeout: a connection sends
+    no more after a timeout. Raises ConfigError for a load that cannot be run.
     """
 
     url: str
@@ -64,7 +64,7 @@ class LoadSpec:
         timeout: float | str = 30.0,
         until_timeout: bool = False,
     ) -> LoadSpec:
-        """From what a user gives to load(): durations as seconds or "10s", a rate as a number or "6000/min".
+        """The spec from the arguments of load(): durations as seconds or "10s", a rate as a number or "6000/min".
 
         connections: unless given, 1 for fixed work and 16 for an open loop. Raises ConfigError.
         """
@@ -85,7 +85,7 @@ class LoadSpec:
 
     @property
     def planned(self) -> int:
-        """How many requests are to be sent: at least 1."""
+        """How many requests to send: at least 1."""
         if self.requests is not None:
             return self.requests
         assert self.rate is not None
@@ -94,7 +94,7 @@ class LoadSpec:
 
     @property
     def longest(self) -> float:
-        """Seconds that it can take at most: where each request takes all of its timeout."""
+        """Seconds that it can take at most, if each request takes all of its timeout."""
         if self.duration is not None:
             return self.duration + self.timeout
         return math.ceil(self.planned / self.connections) * self.timeout
@@ -103,11 +103,11 @@ class LoadSpec:
 def _check_amount(requests: int | None, rate: float | None, duration: float | None) -> None:
     hint = "fixed work is requests=1000; an open loop is rate=200, duration='10s'"
     if requests is not None and (rate is not None or duration is not None):
-        raise ConfigError("requests= stands beside rate= or duration=: one of the two ways", hint=hint)
+        raise ConfigError("requests= cannot go with rate= or duration=", hint=hint)
     if requests is None and rate is None and duration is None:
-        raise ConfigError("nothing says how much to send", hint=hint)
+        raise ConfigError("no amount of work is given", hint=hint)
     if requests is None and (rate is None or duration is None):
-        raise ConfigError(f"{'duration' if rate is None else 'rate'}= is given without its other half", hint=hint)
+        raise ConfigError(f"{'duration' if rate is None else 'rate'}= is given alone", hint=hint)
 
 
 def _check_count(name: str, value: int) -> None:
@@ -124,10 +124,10 @@ def _number(name: str, written: object, unit: Unit) -> float:
 
 @dataclass(frozen=True)
 class LoadRecord:
-    """What one load(), or the single get/post calls of the window together, did.
+    """The result of one load(), or of a window's single get/post calls together.
 
     latencies: seconds, one per answered request. rate_asked: requests/second of an open loop, else None;
-    rate_achieved: requests/second of it that were sent in time, at most what was asked.
+    rate_achieved: requests/second that were sent in time, at most rate_asked.
     """
 
     requests: int
@@ -156,7 +156,7 @@ def spec_from_message(message: Message) -> LoadSpec:
 
 def record_to_message(record: LoadRecord) -> Message:
     """A load's record as plain JSON data."""
-    # A million latencies are 11 MB packed, and nothing is lost by a decimal spelling.
+    # A million latencies are 11 MB packed, and decimals lose nothing.
     packed = base64.b64encode(array("d", record.latencies)).decode()
     return {**vars(record), "latencies": packed}
 

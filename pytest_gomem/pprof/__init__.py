@@ -1,1 +1,1 @@
-"""The profile model: reading, checking, aggregating, comparing and writing pprof profiles."""
+"""Reads, checks, aggregates, compares and writes pprof profiles."""

@@ -1,4 +1,4 @@
-"""Flat and cumulative values of a profile's rows, and how those of two profiles differ."""
+"""Computes flat and cumulative values of a profile, and the differences of two profiles."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from pytest_gomem.pprof.focus import select
 from pytest_gomem.pprof.group import Frame, frames_of
 from pytest_gomem.pprof.model import Profile, ProfileError, location_ids
 
-# An id of a stack that stands on its head: the byte without the high bit, its last, has become its first.
+# An id of a reversed stack: the byte without the high bit, its last one, comes first.
 REVERSED_ID = re.compile(b"[\x00-\x7f][\x80-\xff]*")
-_COMPARED = 4096  # bytes of two stacks; they may share more, but one endless stack must not make all others as wide
+_COMPARED = (
+    4096  # bytes compared of two stacks; they may share more, but one huge stack must not make all others as wide
+)
 
 
 class Row(NamedTuple):
-    """A frame's values: `flat` where it is the leaf, `cum` where it is anywhere in the stack, each sample once."""
+    """A frame's values: `flat` as the leaf, `cum` anywhere in the stack; each sample counts once."""
 
     frame: Frame
     flat: int
@@ -28,7 +30,7 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The rows of one sample type, none of which is wholly 0, and the total of the samples; all in `unit`."""
+    """The rows of one sample type that are not all 0, and the total of the samples; all in `unit`."""
 
     sample_type: str
     unit: str
@@ -42,9 +44,8 @@ def aggregate(profile: Profile, sample: str = "", by: str = "function", focus: s
     The rows are those of the samples that `focus` and `ignore` choose (see `select`), the total that of all samples.
 
     Equal to `go tool pprof -top -nodefraction=0 -symbolize=none`, which also sums functions of one name; drop_frames
-    and keep_frames, which Go never writes, are not read. The total is that of the values' sizes, so that it fits
-    negative ones too. Raises ProfileError for an unknown sample type or granularity, and for a sample of a location
-    that is not there.
+    and keep_frames, which Go never writes, are not read. The total is that of absolute values, so that it fits negative
+    ones too. Raises ProfileError for an unknown sample type or granularity, and for a sample with an unknown location.
     """
     index = profile.sample_index(sample)
     total = sum(map(abs, profile.values[index]))
@@ -61,25 +62,25 @@ def sort_rows(rows: Iterable[Row], cum: bool = False) -> tuple[Row, ...]:
 
 
 def weights(stacks: list[bytes], values: array[int]) -> dict[bytes, int]:
-    """The sum of the values of each distinct stack; samples of value 0, most of a heap profile's, are left out."""
+    """The sum of values of each distinct stack, without samples of value 0, which are most of a heap profile."""
     sums: dict[bytes, int] = {}
     for stack, value in compress(zip(stacks, values, strict=True), values):
         sums[stack] = sums.get(stack, 0) + value
     return sums
 
 
-# A piece of a stack: its rows, the outermost first and each once, where they end in it, and its leaf's row. A plain
+# A piece of a stack: its rows (outermost first, each once), where they end in it, and its leaf's row. A plain
 # tuple, because those unpack faster than named ones.
 _Piece = tuple[tuple[int, ...], tuple[int, ...], int]
 
 
 class _Tree:
-    """A walk over the call tree that takes the stacks in pieces, not frame by frame: a tenth of the steps.
+    """A walk over the call tree by pieces of stacks instead of frames, which takes a tenth of the steps.
 
-    Written from the root on and sorted, the stacks come in the order of such a walk. What a stack shares with the next
-    one stays open; a row's cumulative value is what the walk adds up while the row's outermost frame is open, so that
-    a function that calls itself counts once. The rest of a stack is its own; such pieces recur by the thousand, and
-    are resolved once.
+    The stacks are written from the root on and sorted, which is the order of such a walk. The part that a stack shares
+    with the next one stays open. A row's cumulative value is what is added up while its outermost frame is open, so a
+    recursive function counts once. The rest of each stack is a piece of its own. Thousands of stacks have equal pieces,
+    which are resolved once.
     """
 
     def __init__(self, profile: Profile, by: str) -> None:
@@ -88,12 +89,12 @@ class _Tree:
         self._frames: list[Frame] = []
         self._flat: list[int] = []
         self._cum: list[int] = []
-        self._opened_at: list[int | None] = []  # what the walk had added up then; None while the row is closed
+        self._opened_at: list[int | None] = []  # the walk's sum at that time; None while the row is closed
         self._rows_of_id: dict[bytes, list[int]] = {}
         self._pieces: dict[bytes, _Piece] = {}
 
     def rows(self, sums: Mapping[bytes, int]) -> Iterator[Row]:
-        """The rows of these stacks, those that are wholly 0 left out."""
+        """The rows of these stacks that are not all 0."""
         self._walk({stack[::-1]: value for stack, value in sums.items()})
         for row in map(Row, self._frames, self._flat, self._cum):
             if row.flat or row.cum:
@@ -161,19 +162,19 @@ class _Tree:
 
 
 def shared_prefixes(stacks: list[bytes]) -> Iterator[int]:
-    """How many bytes, of whole ids, each of these stacks shares with the next one, and the last with none.
+    """How many bytes, in whole ids, each of these stacks shares with the next one; the last shares none.
 
-    They stand on their heads, the root first, and are sorted. Raises ProfileError when one ends within an id.
+    They are reversed, the root first, and sorted. Raises ProfileError if one ends within an id.
     """
     if stacks and stacks[-1][:1] > b"\x7f":
         raise ProfileError("a sample's list of locations ends in the middle of a number")
     width = min(max(map(len, stacks), default=0), _COMPARED)
-    # As numbers of one width, two stacks differ first where their exclusive or has its highest bit.
+    # As numbers of equal width, two stacks first differ at the highest bit of their exclusive or.
     numbers = (int.from_bytes(stack[:width].ljust(width, b"\0"), "big") for stack in stacks)
     for following, difference in zip(stacks[1:], starmap(xor, pairwise(numbers)), strict=True):
-        # The second bound is for an id of 0, which looks like the padding, and which the walk will refuse.
+        # The second bound is for an id of 0, which looks like padding and which the walk refuses.
         shared = min(width - (difference.bit_length() + 7) // 8, len(following) - 1)
-        while following[shared] > 0x7F:  # within an id, of which the stacks share only the beginning
+        while following[shared] > 0x7F:  # within an id that only begins alike
             shared -= 1
         yield shared
     if stacks:
@@ -183,13 +184,13 @@ def shared_prefixes(stacks: list[bytes]) -> Iterator[int]:
 def diff(
     base: Profile, new: Profile, sample: str = "", by: str = "function", focus: str = "", ignore: str = ""
 ) -> Table:
-    """Flat and cumulative values of `new` less those of `base`; rows that did not change are left out.
+    """Flat and cumulative values of `new` minus those of `base`; unchanged rows are left out.
 
     `focus` and `ignore` choose samples as in `aggregate`.
 
-    Equal to `go tool pprof -top -diff_base`, and so is the total: that of `base`, or of `new` when `base` is empty,
-    which shares are to be taken of. Without `sample` it is the default of `new`, or else of `base`. Raises
-    ProfileError when `base` lacks the sample type, or has it in another unit.
+    Equal to `go tool pprof -top -diff_base`. Shares are of its total too: that of `base`, or of `new` if `base` is
+    empty. Without `sample` it is the default of `new`, or else of `base`. Raises ProfileError if `base` lacks the
+    sample type, or has it in another unit.
     """
     new = new._replace(default_sample_type=new.default_sample_type or base.default_sample_type)
     declared = new.sample_types[new.sample_index(sample)]
@@ -203,7 +204,7 @@ def diff(
 
 
 def _changes(before: Table, after: Table, by: str) -> tuple[Row, ...]:
-    # A function that has moved to another file is still the same one; elsewhere the whole frame tells rows apart.
+    # A function is the same after it moves to another file; other rows are identified by the whole frame.
     def key(row: Row) -> object:
         return row.frame.function if by == "function" else row.frame
 

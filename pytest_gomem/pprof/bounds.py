@@ -1,6 +1,6 @@
-"""What a profile may cost: bounds on its size and counts, far above those of real profiles.
+"""Limits on the size and counts of a profile, far above those of real profiles.
 
-What they allow takes at most some 500 MB beyond a real profile's needs, and 350 MB for a file below 128 KiB.
+Within these limits, memory is at most some 500 MB more than for a real profile, 350 MB for a file below 128 KiB.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pytest_gomem.pprof.profile_pb2 import ProfileView
 MAX_BYTES = 128 << 20  # unpacked; 200 000 samples take some 15 MB
 _MAX_RATIO = 64  # of unpacked to packed; real profiles have 5 to 20
 _FREE_BYTES = 8 << 20  # any small file may unpack to that
-_DENSE_BYTES = 16 << 20  # beyond it entries are counted before they are decoded: one of 2 bytes takes 60 in memory
+_DENSE_BYTES = 16 << 20  # above it entries are counted before decoding: one of 2 bytes takes 60 in memory
 _MAX_ENTRIES = 2_000_000  # all together
 _MAX_TABLES = 400_000  # strings, functions, locations with their lines, mappings, comments
 _MAX_TYPES = 64
@@ -55,7 +55,7 @@ def check_counts(view: ProfileView) -> None:
 
 
 def _entries(data: bytes) -> int:
-    """The number of top-level fields, counted until there are too many, or something that the decoder will refuse."""
+    """The number of top-level fields, counted until there are too many or the decoder would fail."""
     at = count = 0
     try:
         while at < len(data) and count <= _MAX_ENTRIES:

@@ -1,4 +1,4 @@
-"""The samples of a profile that regular expressions choose, as `go tool pprof -focus -ignore` does."""
+"""Selects samples by regular expressions, as `go tool pprof -focus -ignore` does."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pytest_gomem.pprof.model import Location, Profile, ProfileError, location_i
 def select(profile: Profile, focus: str = "", ignore: str = "") -> Profile:
     """The samples with a frame that `focus` matches and none that `ignore` matches; both are regular expressions.
 
-    They are searched in function names, file names and the names of binaries. Without either the profile is returned
-    as it is. Raises ProfileError when one of them is not a regular expression.
+    They are searched in the names of functions, files and binaries. Without both, the profile is returned as it is.
+    Raises ProfileError for a wrong regular expression.
     """
     if not (focus or ignore):
         return profile
@@ -45,7 +45,7 @@ def _matching(profile: Profile, pattern: str) -> set[int]:
 def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's own plans for "[[" are no concern of who reads a profile
+            warnings.simplefilter("ignore")  # users need no warning about Python's plans for "[["
             return re.compile(pattern)
     except re.error as error:
         raise ProfileError(f"'{pattern}' is not a regular expression: {error}") from None

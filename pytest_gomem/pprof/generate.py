@@ -29,7 +29,7 @@ globals().update(message_classes(FILE))
 
 
 def main() -> None:
-    """Write both files beside profile.proto; raises CalledProcessError when protoc refuses it."""
+    """Write both files next to profile.proto; raises CalledProcessError if protoc refuses it."""
     with tempfile.TemporaryDirectory() as folder:
         descriptors = Path(folder, "descriptors")
         protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{HERE}"]

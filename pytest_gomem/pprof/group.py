@@ -1,4 +1,4 @@
-"""What a row of a table stands for: a function, a line, a file or a package."""
+"""What a row of a table is: a function, a line, a file or a package."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _NO_LINE = Line(Function("", "", "", 0), 0, 0)
 
 
 class Frame(NamedTuple):
-    """One row's identity; what its granularity does not tell apart is None.
+    """A row's identity; fields that its granularity ignores are None.
 
-    For a function, `file` is where the profile's first location of that name lies, and `line` is None.
+    For a function, `file` is that of the profile's first location of that name, and `line` is None.
     """
 
     function: str | None = None
@@ -31,8 +31,8 @@ class Frame(NamedTuple):
 def frames_of(location: Location, by: str) -> list[tuple[object, Frame]]:
     """The frames of a location, the innermost callee first, each with the key that makes frames the same row.
 
-    Where there is no symbol the binary stands in: [libc.so.6], or <unknown>. `go tool pprof` does so too, but splits
-    such code into several rows of that one name, by what start line it has.
+    Without a symbol it is the binary: [libc.so.6], or <unknown>. So does `go tool pprof`, but it splits such code into
+    several rows of that name, by start line.
     """
     if by not in GRANULARITIES:
         raise ProfileError(f"cannot group by '{by}'; one of {', '.join(GRANULARITIES)}")
@@ -59,9 +59,9 @@ def _unnamed(binary: str) -> str:
 
 
 def package_of(function: str) -> str:
-    """The import path in a Go symbol: "go/types" of "go/types.(*Checker).expr"; the whole name where there is none.
+    """The import path in a Go symbol: "go/types" for "go/types.(*Checker).expr"; the whole name if there is none.
 
-    Type arguments, which may hold paths of their own, do not count; dots the linker has written as %2e are restored.
+    Paths in type arguments do not count; dots that the linker writes as %2e are restored.
     """
     if function.startswith("["):
         return function

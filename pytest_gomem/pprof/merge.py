@@ -1,4 +1,4 @@
-"""Makes one profile of several: merge, scale, and the profile of a span of time."""
+"""Combines profiles: merge, scale, and the profile of a span of time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ _Key = tuple[bytes, tuple[Label, ...]]
 def merge(profiles: Sequence[Profile]) -> Profile:
     """The sum of profiles of the same sample types: samples of one stack and one set of labels become one.
 
-    Samples that come out wholly 0 are left out. The earliest time, the longest period and the sum of the durations
-    hold for the result. A binary is the same at whatever address it was loaded. Labels are merged only if all profiles
-    were read with theirs. Raises ProfileError when the sample types or period types differ, and for sums beyond 64
-    bits.
+    Samples that are all 0 are left out. The result has the earliest time, the longest period and the sum of durations.
+    A binary is the same at any load address. Labels are merged only if all profiles were read with them. Raises
+    ProfileError if the sample types or period types differ, and for sums beyond 64 bits.
     """
     if not profiles:
         raise ProfileError("there are no profiles to merge")
@@ -37,7 +36,7 @@ def merge(profiles: Sequence[Profile]) -> Profile:
         duration_nanos=sum(profile.duration_nanos for profile in profiles),
         default_sample_type=next(filter(None, (profile.default_sample_type for profile in profiles)), ""),
     )
-    # Samples that have come out 0 go, and with them what only they refer to.
+    # Samples that are 0 go, with everything that only they refer to.
     return merged if all(map(any, zip(*merged.values, strict=True))) else merge([merged])
 
 
@@ -71,7 +70,7 @@ def _types(profile: Profile) -> str:
 
 
 class _Merger:
-    """Gathers samples under locations numbered anew, in the order in which they come."""
+    """Gathers samples, with locations renumbered in the order in which they come."""
 
     def __init__(self, types: int, with_labels: bool) -> None:
         self._types, self._with_labels = types, with_labels
@@ -120,7 +119,7 @@ class _Merger:
 
 
 def _same_binary(binary: Binary) -> object:
-    """What stays when a binary is loaded elsewhere: its size in pages, its offset, and its build id or name."""
+    """What does not depend on a binary's load address: size in pages, offset, and build id or name."""
     pages = -(-(binary.limit - binary.start) // 0x1000)
     return pages, binary.offset, binary.build_id or binary.filename
 
@@ -128,8 +127,8 @@ def _same_binary(binary: Binary) -> object:
 def delta(before: bytes, after: bytes) -> bytes:
     """The difference of two profiles of one process, gzipped, as `/debug/pprof/allocs?seconds=` gives it.
 
-    What is held may come out negative: more was freed than kept. Raises ProfileError where one is no profile, or the
-    later one is not later.
+    What is held may be negative, if more was freed than kept. Raises ProfileError if one is not a profile, or the later
+    one is older.
     """
     earlier, later = parse_profile(before), parse_profile(after)
     lasted = later.time_nanos - earlier.time_nanos

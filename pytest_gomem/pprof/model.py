@@ -1,4 +1,4 @@
-"""The shape of a profile: frozen records for what is few, columns for the samples, which are many."""
+"""The profile: frozen records for its tables, and columns for its many samples."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pytest_gomem.base.errors import ObserveError
 
 
 class ProfileError(ObserveError):
-    """Bytes that are no profile, a profile that contradicts itself, or a question it cannot answer."""
+    """Bytes that are not a profile, a profile that contradicts itself, or a question that it cannot answer."""
 
 
 class ValueType(NamedTuple):
-    """What a value means, and its unit in the profile's own words: ("alloc_space", "bytes")."""
+    """What a value is, and its unit, as the profile names them: ("alloc_space", "bytes")."""
 
     type: str
     unit: str
@@ -38,7 +38,7 @@ class Line(NamedTuple):
 
 
 class Binary(NamedTuple):
-    """A mapped file of the process (a `Mapping` in the format's words, which Python needs for dictionaries)."""
+    """A mapped file of the process (the format's `Mapping`, a name that Python uses for dictionaries)."""
 
     start: int
     limit: int
@@ -61,7 +61,7 @@ class Location(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A tag of a sample: a text in `text`, or, when that is None, a number with its unit ("" if none was given)."""
+    """A tag of a sample: `text`, or if that is None, a number with its unit ("" if none was given)."""
 
     key: str
     text: str | None
@@ -73,9 +73,9 @@ class Profile(NamedTuple):
     """A profile, never changed once made; every verb of this room returns a new one.
 
     `stacks[i]`, `values[t][i]` and `labels[i]` belong to sample i: a packed list of location ids, the leaf first
-    (see `location_ids`), its value of `sample_types[t]`, and its labels. `labels` is None when the profile was read
-    without them. Ids in `stacks` are looked up where they are used, and an unknown one is refused there: on a large
-    profile checking them all would take longer than all other reading.
+    (see `location_ids`), its value of `sample_types[t]`, and its labels. `labels` is None if the profile was read
+    without them. Ids in `stacks` are checked only when they are used: on a large profile, to check all of them would
+    take longer than all other reading.
     """
 
     sample_types: tuple[ValueType, ...]
@@ -93,7 +93,7 @@ class Profile(NamedTuple):
     doc_url: str = ""
 
     def sample_index(self, name: str = "") -> int:
-        """The index of a sample type by its name; without one the profile's default, or else its last.
+        """The index of a sample type by name; without a name, the profile's default, or else its last.
 
         "space" stands for "inuse_space" and so on, as in `go tool pprof`. Raises ProfileError for an unknown name.
         """
@@ -108,7 +108,7 @@ class Profile(NamedTuple):
         raise ProfileError(f"no sample type '{name}' in the profile; it has {', '.join(names)}")
 
     def location(self, number: int) -> Location:
-        """The location of that id; raises ProfileError when a sample names one that the profile lacks."""
+        """The location of that id; raises ProfileError if the profile lacks it."""
         try:
             return self.locations[number]
         except KeyError:
@@ -116,7 +116,7 @@ class Profile(NamedTuple):
 
 
 def varint(number: int) -> bytes:
-    """A number below 2^64 as the format writes it: 7 bits a byte, lowest first, the high bit on all but the last."""
+    """A number below 2^64 in the format: 7 bits per byte, lowest first, with the high bit on all but the last."""
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)
@@ -131,7 +131,7 @@ def pack(location_ids: Iterable[int]) -> bytes:
 
 
 def location_ids(stack: bytes) -> Iterator[int]:
-    """The location ids of a stack, the leaf first; raises ProfileError when it ends in the middle of one."""
+    """The location ids of a stack, the leaf first; raises ProfileError if it ends in the middle of one."""
     number = shift = 0
     for byte in stack:
         number |= (byte & 0x7F) << shift
@@ -144,7 +144,7 @@ def location_ids(stack: bytes) -> Iterator[int]:
 
 
 def validate(profile: Profile) -> None:
-    """Raises ProfileError when samples, values and labels are not equally many, or a stack names an unknown location.
+    """Raise ProfileError if the numbers of samples, values and labels differ, or a stack has an unknown location.
 
     Reading has checked the tables before: ids of 0, ids used twice, and references between functions, locations and
     strings.

@@ -1,4 +1,4 @@
-"""A profile as text: a table for people."""
+"""Prints a profile as a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOTE = "kB and MB are 10^3 and 10^6 bytes here; `go tool pprof` prints 2^10 and
 
 
 def table_lines(table: Table, shown: Sequence[Row], by: str, cum: bool = False, signed: bool = False) -> Iterator[str]:
-    """The lines of the table, of which only `shown` have rows; `signed` for differences, with + and -."""
+    """The lines of the table, with the rows in `shown`; signed: differences with + and -."""
     yield f"{table.sample_type} ({table.unit}), {_headline(table, shown, by, cum, signed)}"
     if not shown:
         return
@@ -46,9 +46,9 @@ def _headline(table: Table, shown: Sequence[Row], by: str, cum: bool, signed: bo
 
 
 def value_text(value: int, unit: str, signed: bool = False) -> str:
-    """A value of a profile in words: "41.0 MB", "1204", "5.00 ms"; `signed` puts a + before what has grown."""
+    """A value of a profile as text: "41.0 MB", "1204", "5.00 ms"; signed: growth gets a +."""
     number, known = _base_unit(value, unit)
-    # Counts are whole; three digits of 15 432 objects would hide what changed.
+    # Counts are printed whole: three digits of 15 432 objects would hide a change.
     text = format_value(abs(number), known)
     return ("-" if value < 0 else "+" if signed and value else "") + text + ("" if unit in _SAID else f" {unit}")
 

@@ -1,4 +1,4 @@
-"""From bytes to a checked profile: each id in its tables is known and used once."""
+"""Reads bytes into a checked profile, where each id in the tables is known and used once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Strings:
     """The string table; `strings[i]` raises ProfileError for an index outside it."""
 
     def __init__(self, table: Iterable[bytes]) -> None:
-        # Not all that writes profiles writes UTF-8; a name with an odd byte is better than no profile.
+        # Some tools do not write UTF-8; a name with an odd byte is better than no profile.
         self._strings = [entry.decode("utf-8", "backslashreplace") for entry in table] or [""]
         if self._strings[0]:
             raise ProfileError(f"the first string of the profile is {self._strings[0]!r}, and must be empty")
@@ -114,7 +114,7 @@ def parse_profile(data: bytes, labels: bool = True) -> Profile:
 
 
 def _unpack(data: bytes) -> bytes:
-    """The content of all gzip members; raises ProfileError for one that is torn, damaged or unpacks to too much."""
+    """The content of all gzip members; raises ProfileError for one that is cut, damaged or too large."""
     parts = []
     packed = len(data)
     left = most_unpacked(packed)
@@ -141,7 +141,7 @@ def _decode(data: bytes, with_labels: bool) -> Profile:
     profile = _without_samples(view, text)
     samples = Samples(len(profile.sample_types), with_labels)
     encoded = view.sample[:]
-    del view, data  # or they would stay beside the samples, a third of the peak
+    del view, data  # or they would stay in memory with the samples, a third of the peak
     samples.add(encoded)
     labels = None if samples.labels is None else _labels(samples.labels, text)
     return profile._replace(stacks=samples.stacks, values=samples.values, labels=labels)
@@ -170,7 +170,7 @@ def _without_samples(view: ProfileView, text: Strings) -> Profile:
 
 
 def _labels(encoded: list[tuple[bytes, ...]], text: Strings) -> list[tuple[Label, ...]]:
-    """The labels of each sample; equal sets, of which there are few, are decoded once and shared."""
+    """The labels of each sample; there are few distinct sets, which are decoded once and shared."""
     known: dict[tuple[bytes, ...], tuple[Label, ...]] = {}
     for group in set(encoded):
         decoded = (_label(EncodedLabel.FromString(label), text) for label in group)
@@ -184,4 +184,4 @@ def _label(label: EncodedLabel, text: Strings) -> Label | None:
         return Label(key, text[label.str], 0, "")
     if label.num or label.num_unit:
         return Label(key, None, label.num, text[label.num_unit])
-    return None  # the format has no label that says nothing
+    return None  # the format has no empty label

@@ -1,4 +1,4 @@
-"""Reads the text form of a heap profile, as `/debug/pprof/heap?debug=1` answers it."""
+"""Reads the text form of a heap profile, the answer of `/debug/pprof/heap?debug=1`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _TYPES = tuple(
 
 
 def parse_heap_text(data: bytes) -> Profile:
-    """The profile in the text; its values scaled up from the samples as the runtime does in the binary form.
+    """The profile in the text, with values scaled up from the samples, as the runtime does in the binary form.
 
-    The frames are those of its comments: each inlined call has a line of its own, type arguments are written [...], and
-    the runtime leaves itself out. Samples without such comments keep bare addresses. Raises ProfileError for a text
-    that is no heap profile, or that ends before the MemStats which close it.
+    The frames come from its comments: each inlined call has its own line, type arguments are [...], and the runtime's
+    own frames are missing. Samples without comments keep bare addresses. Raises ProfileError for another text, or one
+    that ends before its MemStats.
     """
     lines = data.decode("utf-8", "backslashreplace").splitlines()
     header = _HEADER.fullmatch(lines[0].strip()) if lines else None
@@ -56,7 +56,7 @@ class _Reader:
         self.labels: list[tuple[Label, ...]] = []
 
     def read(self, lines: list[str]) -> None:
-        """Add the samples; raises ProfileError, with the line's number, for what is neither sample nor comment."""
+        """Add the samples; raises ProfileError, with the line's number, for other lines."""
         addresses: list[Location] = []
         frames: list[Location] = []
         for number, line in enumerate(lines, 2):
@@ -92,7 +92,7 @@ class _Reader:
         yield int(size * factor)
 
     def _end(self, addresses: list[Location], frames: list[Location]) -> None:
-        """Close the sample that is open, if there is one: only now all its comments have been read."""
+        """Finish the open sample, if there is one, after all its comments are read."""
         if len(self.stacks) == len(self.labels):
             return
         self.stacks.append(b"".join(varint(self._id(location)) for location in frames or addresses))

@@ -1,8 +1,8 @@
-"""Decodes samples many at once, column by column: one Python object for each is too slow.
+"""Decodes many samples at once, column by column: an object for each would be too slow.
 
-The bytes of a batch of samples, joined, are one valid message whose fields hold the fields of all samples. Marks
-between the samples, an empty stack, an empty label and a number that no sample holds, tell where one ends; what does
-not fit between two marks is decoded sample by sample.
+The joined bytes of a batch of samples are one valid message, with the fields of all samples. Marks between the samples
+(an empty stack, an empty label and a number that no sample holds) show where each one ends. A batch where they don't is
+decoded sample by sample.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pytest_gomem.pprof.profile_pb2 import Sample, SampleColumns
 
 BATCH = 4096  # samples; bounds the memory that decoding takes on top of its result
 _SUSPICIOUS = 1 << 20  # bytes of a batch, most of which have some 400 000
-_MARK_VALUE = 0x5B1E_C7A3_94D6_E285  # arbitrary; should a sample hold it all the same, its batch just takes longer
+_MARK_VALUE = 0x5B1E_C7A3_94D6_E285  # arbitrary; if a sample holds it, its batch just takes longer
 _MARK = b"\x0a\x00" + b"\x10" + varint(_MARK_VALUE) + b"\x1a\x00"
 _MARK_IN_MEMORY = array("q", [_MARK_VALUE]).tobytes()
 
 
 class Samples:
-    """The columns of all samples: packed stacks, values by sample type, and encoded labels if they are wanted."""
+    """The columns of all samples: packed stacks, values by sample type, and encoded labels if wanted."""
 
     def __init__(self, types: int, with_labels: bool) -> None:
         self.stacks: list[bytes] = []
@@ -33,7 +33,7 @@ class Samples:
         self._label_count = 0
 
     def add(self, encoded: list[bytes]) -> None:
-        """Append samples as they stand in the file; raises ProfileError for one whose values do not fit the types."""
+        """Append encoded samples; raises ProfileError for one with values that do not fit the types."""
         for start in range(0, len(encoded), BATCH):
             batch = encoded[start : start + BATCH]
             if sum(map(len, batch)) > _SUSPICIOUS and max(map(len, batch)) > MAX_SAMPLE:
@@ -42,7 +42,7 @@ class Samples:
                 self._add_one_by_one(batch)
 
     def _add_columns(self, batch: list[bytes]) -> bool:
-        """Decode a batch at once; False, and nothing added, when it is not the plain case."""
+        """Decode a batch at once; False, with nothing added, if that does not work."""
         columns = SampleColumns.FromString(_MARK.join(batch))
         width = len(self.values) + 1
         values = array("q", columns.value[:])  # slicing first takes 40% off iterating
@@ -83,9 +83,9 @@ class Samples:
 
 
 def _whole_stacks(columns: SampleColumns, batch: list[bytes]) -> list[bytes] | None:
-    """One stack for each sample of the batch, or None when the marks do not tell them apart."""
+    """One stack for each sample of the batch, or None if the marks do not separate them."""
     pieces = columns.stack[:]
-    # Ids that were written one by one are no bytes: protobuf sets them aside as unknown. Go does so for one or two.
+    # Ids that were not packed are not bytes: protobuf keeps them as unknown. Go writes one or two ids so.
     set_aside = len(UnknownFieldSet(columns))
     if pieces.count(b"") != len(batch) - 1:
         return None

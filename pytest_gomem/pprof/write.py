@@ -1,4 +1,4 @@
-"""From a profile back to a file that every pprof tool reads."""
+"""Writes a profile to a file that every pprof tool reads."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pytest_gomem.pprof.profile_pb2 import Profile as Encoded
 
 
 def compressed(profile: Profile) -> bytes:
-    """The profile as a gzipped message; the same one always gives the same bytes."""
+    """The profile as a gzipped message; the same profile always gives the same bytes."""
     return gzip.compress(encode(profile), mtime=0)  # without a time in its header
 
 
 def encode(profile: Profile) -> bytes:
-    """The profile as a serialized message, not compressed; location ids stay, all others are numbered anew."""
+    """The profile as a serialized message, not compressed; location ids stay, other ids are renumbered."""
     return _Writer(profile).encoded.SerializeToString()
 
 

@@ -68,8 +68,8 @@ def with_advice(window: WindowRecord) -> WindowRecord:
     if window.bill is None:
         return window
     broken = [verdict for verdict in window.verdicts if verdict.status is Status.FAIL]
-    told = [_advice(verdict, window.bill) for verdict in broken]
-    sentence = told[0] if told and all(told) else window.bill.sentence
+    advice = [_advice(verdict, window.bill) for verdict in broken]
+    sentence = advice[0] if advice and all(advice) else window.bill.sentence
     words = " ".join(part for part in (sentence, _untouched(window)) if part)
     return replace(window, bill=replace(window.bill, sentence=words))
 

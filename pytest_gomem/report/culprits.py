@@ -38,8 +38,8 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
         if named:
             yield from wrapped(printable(_story(named[0])), width, "  ")
         for culprit in named[1:]:
-            if told := "; ".join(cause.text for cause in culprit.causes if cause.kind in _OF_THE_LINE):
-                yield from wrapped(printable(f"{culprit.function} ({_place(culprit)}): {told}"), width, "  ")
+            if causes := "; ".join(cause.text for cause in culprit.causes if cause.kind in _OF_THE_LINE):
+                yield from wrapped(printable(f"{culprit.function} ({_place(culprit)}): {causes}"), width, "  ")
 
 
 def first_culprit(culprits: Sequence[Culprit], metric: str, *, is_between: bool) -> str:

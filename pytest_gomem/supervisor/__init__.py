@@ -1,1 +1,1 @@
-"""The helper process that launches, reaps, samples and guards services."""
+"""The supervisor: a helper process that launches, samples and ends services."""

@@ -1,4 +1,4 @@
-"""pytest's side of the supervisor: starts it, asks it, and waits for what it holds."""
+"""pytest's side of the supervisor: starts it, sends it requests, and waits for services."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _BOOTSTRAP = (
 )
 _FIRST_LOOK, _LONGEST_LOOK = 0.001, 0.02
 _LOOK_AT_SUPERVISOR = 0.5
-_SILENCE = 60.0  # seconds without an answer until a supervisor is given up; a launch takes 10 of them at most
-_SILENCE_STOPPED = 5.0  # the same for one that is stopped, as by SIGSTOP or a debugger
-_END = 40.0  # seconds that a supervisor may take to end all that it holds
+_SILENCE = 60.0  # seconds without an answer, then a supervisor is given up; a launch takes at most 10
+_SILENCE_STOPPED = 5.0  # the same for one that is stopped (SIGSTOP, debugger)
+_END = 40.0  # seconds that a supervisor may take to end its services
 FOREVER = float("inf")
 
 
@@ -58,11 +58,11 @@ class SupervisorClient:
 
     @property
     def is_lost(self) -> bool:
-        """Whether it was killed, or given up: what it held has ended or is to be ended, and nothing can be asked."""
+        """Whether it was killed or given up: its services have ended or will be, and it cannot be asked."""
         return os.getpid() == self._owner and (bool(self._lost) or self._process.poll() is not None)
 
     def ask(self, do: str, **arguments: object) -> Message:
-        """One request and its answer; raises SupervisorError when it is gone, silent too long, or refuses."""
+        """Send a request and return its answer; raises SupervisorError if it is gone, silent too long, or refuses."""
         if os.getpid() != self._owner:
             raise SupervisorError("gomem objects belong to the process that made them: this is a forked copy")
         with self._lock:
@@ -87,7 +87,7 @@ class SupervisorClient:
                 if silence > (_SILENCE_STOPPED if is_stopped(self.pid) else _SILENCE):
                     raise TimeoutError(f"{silence:.0f} s")
             for message in self._channel.receive():
-                if message["serial"] == serial:  # another one answers a request that was interrupted
+                if message["serial"] == serial:  # another serial answers an interrupted request
                     return message
 
     def _what_became(self, error: OSError) -> str:
@@ -102,11 +102,11 @@ class SupervisorClient:
         return f"is gone: {error}"
 
     def launch(self, request: LaunchRequest) -> KeptChild:
-        """Start a program; raises SupervisorError with the system's words when it cannot be started."""
+        """Start a program; raises SupervisorError with the system's message if it cannot be started."""
         return self._start("launch", request)
 
     def help(self, request: HelperRequest) -> KeptChild:
-        """Start a command that is to run to its end, as a build is; raises SupervisorError as `launch` does."""
+        """Start a command that runs to its end, such as a build; raises SupervisorError as `launch` does."""
         return self._start("help", request)
 
     def _start(self, do: str, request: LaunchRequest | HelperRequest) -> KeptChild:
@@ -115,7 +115,7 @@ class SupervisorClient:
             answer = self.ask(do, id=key, **{do: asdict(request)})
         except SupervisorError:
             raise
-        except BaseException:  # interrupted: it may be running by now, and nobody else could stop it
+        except BaseException:  # interrupted: it may be running, and nobody else could stop it
             with contextlib.suppress(SupervisorError):
                 self.ask("forget", id=key)
             raise
@@ -128,7 +128,7 @@ class SupervisorClient:
         return Watched(self, key)
 
     def close(self) -> None:
-        """Let the supervisor kill what is left and end; where it was killed or is stopped, kill what it has left."""
+        """Let the supervisor kill what is left, and end; if it was killed or is stopped, kill what it has left."""
         if os.getpid() == self._owner:
             with contextlib.suppress(OSError):  # it is gone already
                 self._channel.shutdown()
@@ -139,7 +139,7 @@ class SupervisorClient:
         self._channel.close()
 
     def _end(self) -> int:
-        """The exit status of the supervisor, which is killed if it does not end by itself."""
+        """Wait for the supervisor's exit status; it is killed if it does not end by itself."""
         asked = time.monotonic()
         while not self._lost:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -162,7 +162,7 @@ class Watched:
         return samples(self._ask("samples", since=since, until=min(until, sys.float_info.max))["columns"])
 
     def forget(self) -> None:
-        """Stop sampling and drop what was recorded; the process itself is left alone."""
+        """Stop sampling and drop the recordings; the process goes on."""
         with contextlib.suppress(SupervisorError):
             self._ask("unwatch")
 
@@ -180,38 +180,38 @@ class KeptChild(Watched):
         self._is_served_by_another = False
 
     def state(self) -> ChildState:
-        """How it is now."""
+        """Its state now."""
         return ChildState.from_message(self._ask("state")["state"])
 
     def serve_by(self, pid: int) -> None:
-        """Sample another process of the family from now on, the one that serves, and tell its end beside the child's.
+        """Sample another process of the family from now on, the one that serves, and report its end too.
 
-        Raises SupervisorError when it has ended already.
+        Raises SupervisorError if it has ended already.
         """
         self._ask("serve_by", pid=pid)
         self._is_served_by_another = True
 
     def log(self, since: int = 0) -> tuple[str, int]:
-        """What it wrote from byte `since` on, as far as it is kept, and the offset behind it."""
+        """Its output from byte `since` on, if still kept, and the offset of its end."""
         answer = self._ask("log", since=since)
         return base64.b64decode(answer["log"]).decode(errors="replace"), answer["end"]
 
     def gc_cycles(self, since: float = 0.0, until: float = FOREVER) -> tuple[tuple[GcCycle, ...], int]:
-        """GC cycles whose line was read between two instants, and how many lines were rejected since the start."""
+        """GC cycles read between two instants, and how many lines were rejected since the start."""
         answer = self._ask("gctrace", since=since, until=min(until, sys.float_info.max))
         return cycles(answer["columns"]), answer["rejected"]
 
     def wait(self, timeout: float, end: Callable[[ChildState], object] = lambda state: state.exit) -> ChildState:
-        """Wait until the program has ended, at most `timeout` seconds; the state says whether it has.
+        """Wait until the program has ended, at most `timeout` seconds; the state shows whether it has.
 
-        end: whose end is meant, None until it has come.
+        end: returns None until the end that is waited for has come.
         """
         return self._wait_until(lambda state: end(state) is not None, timeout)
 
     def stop(self, grace: float) -> ChildState:
         """SIGTERM, then after `grace` seconds SIGKILL, until nothing of the family is left."""
         self._ask("terminate", grace=grace)
-        # The kernel ends a killed process in its own time, long for many GB; the supervisor goes on killing meanwhile.
+        # The kernel takes long to end a killed process of many GB; the supervisor goes on killing meanwhile.
         return self._wait_until(lambda state: self._has_all_ended(state) and not self.members(), grace + 30.0)
 
     def _has_all_ended(self, state: ChildState) -> bool:
@@ -227,7 +227,7 @@ class KeptChild(Watched):
         return members
 
     def forget(self) -> None:
-        """Drop what was recorded; kills what still runs."""
+        """Drop the recordings; kills what still runs."""
         with contextlib.suppress(SupervisorError):
             self._ask("forget")
 

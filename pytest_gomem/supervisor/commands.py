@@ -1,4 +1,4 @@
-"""Runs commands in the supervisor's care, so that nothing they start outlives pytest."""
+"""Runs commands through the supervisor, so that nothing that they start outlives pytest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_gomem.supervisor.protocol import HelperRequest
 
 
 def supervised(supervisor: Callable[[], SupervisorClient], parent: Path) -> Runner:
-    """A runner for `base.commands.run_by`; the output of each command goes to a folder in `parent` meanwhile."""
+    """A runner for `base.commands.run_by`; meanwhile each command's output is in a folder below `parent`."""
 
     def run(command: Sequence[str], cwd: Path, env: Mapping[str, str], ends: Ends) -> Output | None:
         client = supervisor()

@@ -1,4 +1,4 @@
-"""Which living processes belong to a launch, and the signals that reach all of them."""
+"""Finds the living processes of a launch, and signals all of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PATIENCE = 10.0  # seconds for the kernel to end killed processes
 
 
 class Family:
-    """A launched process, its descendants, and those orphans of it that have its session or its launch mark."""
+    """A launched process, its descendants, and orphans with its session or launch mark."""
 
     def __init__(self, pid: int, mark: str) -> None:
         self.pid = pid
@@ -46,18 +46,18 @@ class Family:
             return False
 
     def terminate(self) -> None:
-        """SIGTERM to each, and SIGCONT to the stopped ones, which could not heed it."""
+        """Send SIGTERM to each, and SIGCONT to stopped ones, which could not react to it."""
         members = self.members()
         send(signal.SIGTERM, members)
         send(signal.SIGCONT, filter(is_stopped, members))
 
     def kill(self, *, reaped: bool) -> bool:
-        """SIGKILL to each; True when none was left. reaped: whether wait4 has already told the end of the first one.
+        """Send SIGKILL to each; True if none was left. reaped: whether wait4 has returned the end of the first one.
 
-        A process group is killed at once, so that one that forks all the time cannot run away from the signal.
+        A process group is killed in one step, so that a process that forks all the time cannot escape.
         """
         members = self.members()
-        # A number is not given anew as long as a group has it, so a process of that number is the first one or strange.
+        # The kernel does not reuse the number of a group, so a process of that number is the first one or foreign.
         if not reaped or not psutil.pid_exists(self.pid):
             _kill_group(self.pid)
         for group in _groups(members) - {os.getpgrp()}:
@@ -76,12 +76,12 @@ def living_descendants() -> list[int]:
 
 
 def _twice(look: Callable[[], list[int]]) -> list[int]:
-    """Look again where nobody was seen: a look takes milliseconds, and misses the children of who dies meanwhile."""
+    """Look again if nobody was found: one look can miss the children of a process that dies meanwhile."""
     return look() or look()
 
 
 def kill_orphans_of(supervisor: int) -> None:
-    """SIGKILL what a supervisor that was itself killed has left behind: nobody else knows of it."""
+    """Send SIGKILL to what a killed supervisor has left."""
     mark = mark_of(supervisor, "")
     deadline = time.monotonic() + _PATIENCE
     while (orphans := _marked(mark)) and time.monotonic() < deadline:  # new ones may appear meanwhile
@@ -90,7 +90,7 @@ def kill_orphans_of(supervisor: int) -> None:
 
 
 def _marked(mark: str) -> list[int]:
-    """Living pids whose launch mark begins so."""
+    """Living pids with a launch mark that begins like this."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -105,7 +105,7 @@ def mark_of(supervisor: int, launch: object) -> str:
 
 
 def send(number: signal.Signals, pids: Iterable[int]) -> list[int]:
-    """Signal each process; those that may not be signalled are returned."""
+    """Signal each process; returns those that we may not signal."""
     refused = []
     for pid in pids:
         try:
@@ -138,7 +138,7 @@ def _parent(process: psutil.Process) -> int | None:
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    """Whether it still runs; a zombie does not."""
+    """Whether it is still running; a zombie is not."""
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""The supervisor process: serves requests, drains, samples and reaps; outlives pytest only to clean up."""
+"""The supervisor process: serves requests, reads pipes, samples and reaps; outlives pytest only to clean up."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from pytest_gomem.supervisor.protocol import HelperRequest, LaunchRequest, Messa
 from pytest_gomem.supervisor.service import Child, Watch
 from pytest_gomem.supervisor.spawn import become_subreaper
 
-IDLE_WAIT = 500.0  # milliseconds between looks at a parent that cannot be watched by a descriptor
+IDLE_WAIT = 500.0  # milliseconds between looks at the parent, if no descriptor can watch it
 _KILL_AGAIN = 0.005
 _KILL_PATIENCE = 30.0  # seconds for the kernel to end killed processes: many GB take long, a stuck disk for ever
 
 
 class Supervisor:
-    """The single-threaded loop; all state of all services lives here."""
+    """The single-threaded loop, with the state of all services."""
 
     def __init__(self, channel: ServingChannel, parent: int) -> None:
         self._channel = channel
@@ -34,7 +34,7 @@ class Supervisor:
         self._watches: dict[int, Watch] = {}
         self._running = True
         self._due = FOREVER
-        # Without the selectors module: its Python between two samples would cost as much as the samples.
+        # Without the selectors module, which would cost as much as the samples.
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], object]] = {}
         self._handle(channel.sock.fileno(), self._serve)
@@ -47,7 +47,7 @@ class Supervisor:
         self._handlers[fd] = handler
 
     def _watches_parent(self) -> bool:
-        """End when pytest ends, also when a process it forked still holds our socket open; False where we must look."""
+        """End when pytest ends, even if a forked process holds our socket open; False if we must look ourselves."""
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):  # gone already, or a kernel before 5.3
                 self._handle(os.pidfd_open(self._parent), self.stop)
@@ -68,7 +68,7 @@ class Supervisor:
         self._wake, self._woken = wake, woken
 
     def run(self) -> None:
-        """Serve until pytest is gone, then leave no process behind."""
+        """Serve until pytest is gone, then leave no process."""
         try:
             while self._running:
                 self._turn()
@@ -91,7 +91,7 @@ class Supervisor:
             self.stop()
 
     def _pause(self) -> float | None:
-        """Milliseconds until something is due that no event announces; None = nothing."""
+        """Milliseconds until the next timed action; None = nothing is due."""
         if self._due == FOREVER:
             return self._idle_wait
         pause = 1e3 * max(0.0, self._due - time.monotonic())
@@ -99,7 +99,7 @@ class Supervisor:
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            self._wake.recv(4096)  # before we look, so that an end which comes meanwhile wakes us again
+            self._wake.recv(4096)  # before we look, so that an end meanwhile wakes us again
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -111,7 +111,7 @@ class Supervisor:
                 child.reaped(pid, status, usage)
 
     def _drop_forgotten(self) -> None:
-        """Let go of forgotten children of whose families nothing is left."""
+        """Drop forgotten children once their families have ended."""
         for key in [k for k in self._forgotten if self._children[k].exit and self._children[k].kill_at is None]:
             child = self._children.pop(key)
             for pipe in child.pipes:
@@ -121,7 +121,7 @@ class Supervisor:
             self._forgotten.remove(key)
 
     def _kill_all(self) -> None:
-        """SIGKILL every process below us until none is left: new ones may appear while we kill."""
+        """Send SIGKILL to every process below us until none is left: new ones may appear meanwhile."""
         for child in self._children.values():
             child.kill()
         deadline = time.monotonic() + _KILL_PATIENCE
@@ -147,7 +147,7 @@ class Supervisor:
             return {"error": f"the supervisor knows no '{request['do']}'"}
         try:
             return handler(request)
-        except Exception as error:  # what one request spoils must not end the services of the others
+        except Exception as error:  # an error in one request must not end other services
             return {"error": _words(error)}
 
     def _on_ping(self, _request: Message) -> Message:
@@ -219,7 +219,7 @@ class Supervisor:
         if key not in self._children or key in self._forgotten:
             raise LookupError(f"nothing is kept of launch {key}")
         child = self._children[key]
-        child.drain()  # an answer knows all that was written before it was asked for
+        child.drain()  # an answer includes all output before the request
         return child
 
 
@@ -230,7 +230,7 @@ def _words(error: Exception) -> str:
 
 
 def _default_signals() -> None:
-    """Undo what pytest's own starter ignored or blocked, as nohup and `&` in scripts do: services would inherit it."""
+    """Reset ignored or blocked signals, as of nohup and `&` in scripts: services would inherit them."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in signal.valid_signals():
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -242,7 +242,7 @@ def main(fd: int, parent: int) -> None:
     become_subreaper()
     _default_signals()
     supervisor = Supervisor(ServingChannel(socket.socket(fileno=fd)), parent)
-    # Handlers, since a signal that is ignored here would stay ignored in every service.
+    # Handlers: a signal ignored here would stay ignored in every service.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())

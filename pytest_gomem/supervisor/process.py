@@ -1,4 +1,4 @@
-"""A started process in the supervisor's care: its pipes, how it ended, and the signals that reach its family."""
+"""A process started by the supervisor: its pipes, its end, and the signals to its family."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from pytest_gomem.supervisor.protocol import ChildState, ExitRecord, HelperReque
 from pytest_gomem.supervisor.spawn import LAUNCH_MARK
 
 PIPE_BYTES = 1 << 20
-# A look takes at most this much: 1 MiB of look-alikes of gctrace lines would stop the sampling for 70 ms.
+# At most this much in one read: 1 MiB of lines that look like gctrace would stop sampling for 70 ms.
 READ_BYTES = 1 << 17
 
 
 class DrainedPipe:
-    """Both ends of a pipe; `write_fd` is for the service, and kept here so that a full pipe can be told.
+    """Both ends of a pipe; `write_fd` is for the service, and kept here to see when the pipe is full.
 
-    stalls: how often the pipe was found full, when the service may have been blocked in write(2).
-    stalled: upper bound of the time it was blocked, seconds: since the pipe was last seen with room.
+    stalls: how often the pipe was full, so that the service may have been blocked in write(2).
+    stalled: upper bound of the time it was blocked, in seconds, counted from when the pipe last had room.
     """
 
     def __init__(self) -> None:
@@ -40,9 +40,9 @@ class DrainedPipe:
         self._read_at = time.monotonic()
 
     def read(self, looked: float) -> bytes:
-        """What is waiting, at most READ_BYTES; b"" when nothing is.
+        """The bytes in the pipe, at most READ_BYTES; b"" if there are none.
 
-        looked: when the pipe was last looked at, and found empty or read.
+        looked: when the pipe was last read or found empty.
         """
         now = time.monotonic()
         if not self._room.poll(0):
@@ -55,13 +55,13 @@ class DrainedPipe:
             return b""
 
     def close(self) -> None:
-        """Close both ends; who still writes then gets EPIPE."""
+        """Close both ends; processes that still write get EPIPE."""
         os.close(self.fd)
         os.close(self.write_fd)
 
 
 def _enlarged(fd: int) -> int:
-    """Capacity in bytes after asking for PIPE_BYTES, which the kernel refuses above fs.pipe-user-pages-soft."""
+    """Ask for PIPE_BYTES, which the kernel may refuse (fs.pipe-user-pages-soft); returns the capacity in bytes."""
     if sys.platform != "linux":
         return 65536
     try:
@@ -71,11 +71,14 @@ def _enlarged(fd: int) -> int:
 
 
 FOREVER = float("inf")
-_KILL_AGAIN, _KILL_AGAIN_AT_LAST = 0.02, 1.0  # seconds: who may not be killed, as of another user, is there for long
+_KILL_AGAIN, _KILL_AGAIN_AT_LAST = (
+    0.02,
+    1.0,
+)  # seconds: a process that we may not kill, as of another user, stays for long
 
 
 class Kept:
-    """A process that we are told the end of."""
+    """A process of the supervisor, with its end once it has ended."""
 
     pipes: Sequence[DrainedPipe] = ()
 
@@ -89,17 +92,17 @@ class Kept:
         self._kill_again = _KILL_AGAIN
 
     def tick(self, now: float) -> float:
-        """Kill if the grace after SIGTERM is over; when to come back."""
+        """Kill if the grace after SIGTERM is over; returns when to call again."""
         if self.kill_at is not None and now >= self.kill_at:
             self.kill()
         return FOREVER if self.kill_at is None else self.kill_at
 
     def drain(self) -> int:
-        """Move some of what waits in the pipes to where it belongs; the number of bytes."""
+        """Move some of the bytes in the pipes to where they belong; returns how many."""
         return 0
 
     def reaped(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
-        """Record the end that wait4 reported, if it is of this process."""
+        """Record the end that wait4 reported, if it is that of this process."""
         if pid == self.pid and self.exit is None:
             self.exit = self._ended(status, usage, own_peak=False)
 
@@ -117,32 +120,32 @@ class Kept:
         )
 
     def terminate(self, grace: float) -> None:
-        """SIGTERM to the whole family now, SIGKILL to what is left after `grace` seconds."""
+        """Send SIGTERM to the whole family now, and SIGKILL to what is left after `grace` seconds."""
         deadline = time.monotonic() + grace
         if self.kill_at is None:
             self.family.terminate()
         self.kill_at = min(deadline, self.kill_at or deadline)
 
     def kill(self) -> None:
-        """SIGKILL to the whole family, again and again until none of it is left: new ones may appear meanwhile."""
+        """Send SIGKILL to the whole family, again and again until nothing is left: new ones may appear."""
         self._killed = True
         gone = self.family.kill(reaped=self.exit is not None)
-        # Looking for the family reads all processes of the machine: at one rate it would take a tenth of a CPU.
+        # To find the family reads all processes of the machine, so it is done less and less often.
         self.kill_at = None if gone else time.monotonic() + self._kill_again
         self._kill_again = min(1.5 * self._kill_again, _KILL_AGAIN_AT_LAST)
 
     def state(self) -> ChildState:
-        """What the client may know."""
+        """The state for the client."""
         return ChildState(self.pid, self.started, self.exit, log_end=0, stalls=0, stalled=0.0)
 
     def close(self) -> None:
-        """Give the pipes back."""
+        """Close the pipes."""
         for pipe in self.pipes:
             pipe.close()
 
 
 class Helper(Kept):
-    """A running command, alone in its session, with nothing on stdin; raises OSError when it cannot be started."""
+    """A running command in a session of its own, with empty stdin; raises OSError if it cannot be started."""
 
     def __init__(self, request: HelperRequest, mark: str) -> None:
         started = time.monotonic()

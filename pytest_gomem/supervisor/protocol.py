@@ -1,4 +1,4 @@
-"""How pytest and its supervisor talk: one JSON object a line, over a socket pair."""
+"""The protocol between pytest and its supervisor: one JSON object per line, over a socket pair."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _READ = 1 << 18
 
 @dataclass(frozen=True)
 class LaunchRequest:
-    """A program to start; `log_bytes` is how much of its output is kept, `gctrace` whether stderr carries GC lines.
+    """A program to start. log_bytes: how much of its output to keep. gctrace: whether stderr has GC lines.
 
-    split_stderr: hand it a further pipe for what is written through os.Stderr, which the agent moves there.
+    split_stderr: give it another pipe, to which the agent moves what is written to os.Stderr.
     """
 
     argv: list[str]
@@ -31,7 +31,7 @@ class LaunchRequest:
 
 @dataclass(frozen=True)
 class HelperRequest:
-    """A command to run to its end; stdout, stderr: the files that its output goes to."""
+    """A command to run to its end; stdout, stderr: the files for its output."""
 
     argv: list[str]
     env: dict[str, str]
@@ -42,13 +42,13 @@ class HelperRequest:
 
 @dataclass(frozen=True)
 class ExitRecord:
-    """How a process ended: wait4's status and resources, and proof of an OOM kill ("" if none).
+    """How a process ended: status and resources from wait4, and evidence of an OOM kill ("" if none).
 
-    code: exit status, or None after a signal. signal: its number, or None. Both are None of a process whose end only
-    its own parent was told.
-    max_rss: ru_maxrss in bytes, or None where it holds the forker's memory as well. cpu: user + system seconds.
-    Both are those of the process and of the children that it waited for, as wait4(2) tells them.
-    killed: whether it was us who sent SIGKILL.
+    code: exit status, or None after a signal. signal: its number, or None. Both are None if only the process's own
+    parent knows.
+    max_rss: ru_maxrss in bytes, or None if it includes the forker's memory. cpu: user + system seconds. Both include
+    children that the process waited for, as in wait4(2).
+    killed: whether we sent SIGKILL.
     """
 
     t: float
@@ -61,15 +61,15 @@ class ExitRecord:
 
     @property
     def is_known(self) -> bool:
-        """Whether we were told how it ended."""
+        """Whether it is known how the process ended."""
         return self.code is not None or self.signal is not None
 
 
 @dataclass(frozen=True)
 class ChildState:
-    """What the supervisor knows of a child right now; `log_end` is the offset behind its last log byte.
+    """What the supervisor knows about a child now; `log_end` is the offset after its last log byte.
 
-    serving_exit: how the process ended that serves in the child's place, where there is one.
+    serving_exit: how the process ended that serves instead of the child, if there is one.
     """
 
     pid: int
@@ -88,7 +88,7 @@ class ChildState:
 
 
 class _Lines:
-    """Cuts received bytes into messages. What an interrupt has torn is dropped: newlines stand on both sides."""
+    """Splits received bytes into messages. A message torn by an interrupt is dropped: newlines surround messages."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -114,7 +114,7 @@ def _line(message: Message) -> bytes:
 
 
 class Channel:
-    """Pytest's end: sends and waits; raises OSError when the other end is gone or takes nothing for `timeout` s."""
+    """pytest's end, which may wait; raises OSError if the other end is gone or reads nothing for `timeout` s."""
 
     def __init__(self, sock: socket.socket, timeout: float) -> None:
         sock.settimeout(timeout)
@@ -126,20 +126,20 @@ class Channel:
         self._sock.sendall(_line(message))
 
     def has_come(self, seconds: float) -> bool:
-        """Wait until there is something to receive, at most that long; whether there is."""
+        """Wait for something to receive, at most that long; returns whether there is."""
         waiting = select.poll()
         waiting.register(self._sock, select.POLLIN)
         return bool(waiting.poll(1e3 * seconds))
 
     def receive(self) -> list[Message]:
-        """Wait for bytes; the messages that they complete, which may be none."""
+        """Wait for bytes; returns the messages that they complete, perhaps none."""
         data = self._sock.recv(_READ)
         if not data:
             raise ConnectionResetError("it has closed the connection")
         return self._lines.feed(data)
 
     def shutdown(self) -> None:
-        """End the connection, also where a forked copy of this process still holds it open."""
+        """End the connection, even if a forked copy of this process holds it open."""
         self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
@@ -148,7 +148,7 @@ class Channel:
 
 
 class ServingChannel:
-    """The supervisor's end: never waits, since pytest may be stopped or dead in the middle of a message."""
+    """The supervisor's end, which never waits: pytest may stop or die in the middle of a message."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -166,7 +166,7 @@ class ServingChannel:
         self._unsent += _line(message)
 
     def flush(self) -> None:
-        """Send what the socket takes; raises OSError when the other end is gone."""
+        """Send what the socket takes; raises OSError if the other end is gone."""
         try:
             while self._unsent:
                 del self._unsent[: self.sock.send(self._unsent)]
@@ -174,7 +174,7 @@ class ServingChannel:
             return
 
     def receive(self) -> list[Message]:
-        """The messages that have come whole; raises OSError when the other end is gone."""
+        """The complete messages so far; raises OSError if the other end is gone."""
         try:
             data = self.sock.recv(_READ)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""One launched service in the supervisor's care: its log, GC lines, timeline and end."""
+"""A service launched by the supervisor: its log, GC lines, timeline and end."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pytest_gomem.supervisor.protocol import ChildState, ExitRecord, LaunchReque
 from pytest_gomem.supervisor.spawn import LAUNCH_MARK, spawn
 from pytest_gomem.supervisor.timeline import CycleTable, Timeline
 
-_FIRST = 1 << 16  # bytes: what a service says first names its version, its configuration and often what is amiss
+_FIRST = 1 << 16  # bytes: the first lines have version, configuration and often what is wrong
 
 
 class LogEnds:
-    """Bytes of the log, addressed by their offset since the start: the `first`, and the last `limit`."""
+    """The log's bytes by their offset since the start: the `first` ones, and the last `limit`."""
 
     def __init__(self, limit: int, first: int = _FIRST) -> None:
         self._limit = limit
@@ -36,12 +36,12 @@ class LogEnds:
         self._head += chunk[: max(0, self._first - len(self._head))]
         self._kept += chunk
         self.end += len(chunk)
-        # Cut rarely: each cut moves what stays.
+        # Cut rarely: each cut copies what stays.
         if len(self._kept) > 2 * self._limit:
             del self._kept[: -self._limit]
 
     def since(self, offset: int) -> bytes:
-        """What was written from `offset` on, as far as it is still kept; a line stands in for what is not."""
+        """The output from `offset` on, with a line in place of what is not kept."""
         first = self.end - len(self._kept)
         begin = max(offset, self.end - self._limit)
         tail = bytes(self._kept[begin - first :])
@@ -51,7 +51,7 @@ class LogEnds:
 
 
 class Serving:
-    """A process of the family, mostly no child of the supervisor's: how it ended is then known to its own parent alone.
+    """The process of the family that serves. If it is not the supervisor's child, only its parent knows how it ended.
 
     Raises psutil.NoSuchProcess.
     """
@@ -62,7 +62,7 @@ class Serving:
         self._process = psutil.Process(pid)
 
     def look(self) -> None:
-        """Note its end, if it has ended and nobody will tell us how."""
+        """Note its end, if it has ended and we will not learn how."""
         if self.exit is None and self._has_ended():
             self.exit = ExitRecord(time.monotonic(), code=None, signal=None, max_rss=None, cpu=0.0, oom="")
 
@@ -70,7 +70,7 @@ class Serving:
         try:
             if not self._process.is_running():
                 return True
-            # As an orphan it is the supervisor's own by now, which reaps it and is told all.
+            # An orphan is by now the supervisor's own child, so wait4 reports its end.
             return self._process.status() == psutil.STATUS_ZOMBIE and self._process.ppid() != os.getpid()
         except psutil.NoSuchProcess:
             return True
@@ -97,7 +97,7 @@ class Child(Kept):
         except Exception as error:
             said = self.stderr.read(started).decode(errors="replace").strip()
             super().close()
-            if said.startswith(_SETSID):  # it knows why the program could not be executed
+            if said.startswith(_SETSID):  # setsid says why the program could not be executed
                 raise OSError(said.removeprefix(_SETSID)) from error
             raise
         super().__init__(spawned.pid, mark, started)
@@ -112,9 +112,9 @@ class Child(Kept):
         self._oom = oom.RecentCounters(self.pid)
 
     def tick(self, now: float) -> float:
-        """Sample and look at OOM counters if due, and kill if the grace after SIGTERM is over; when to come back.
+        """Sample and read OOM counters if due, and kill if the grace after SIGTERM is over; returns when to call again.
 
-        Called at each turn of the loop, which has drained what was to be read.
+        Called at each turn of the loop, after the pipes are read.
         """
         self._looked = now
         due = self.watch.tick(now)
@@ -123,7 +123,7 @@ class Child(Kept):
         return min(due, super().tick(now))
 
     def drain(self) -> int:
-        """Move some of what waits in the pipes to the log and the GC cycles; the number of bytes."""
+        """Move some of the bytes in the pipes to the log and the GC cycles; returns how many."""
         printed = [pipe.read(self._looked) for pipe in (self.stdout, *self.split)]
         for chunk in printed:
             self.log.append(chunk)
@@ -142,7 +142,7 @@ class Child(Kept):
         self.log.append(rest)
 
     def serve_by(self, pid: int) -> None:
-        """Watch another process of the family from now on, the one that serves. Raises psutil.Error, OSError."""
+        """Watch another process of the family, the one that serves, from now on. Raises psutil.Error, OSError."""
         self.serving = Serving(pid)
         self.watch.stop()
         self.watch = Watch(pid, *self._watching)
@@ -154,11 +154,11 @@ class Child(Kept):
 
     @property
     def is_watched(self) -> bool:
-        """Whether the process that is sampled lives."""
+        """Whether the sampled process lives."""
         return (self.exit if self.serving is None else self.serving.exit) is None
 
     def reaped(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
-        """Record the end that wait4 reported, if it is of this program, and take what is left in the pipes."""
+        """Record the end that wait4 reported, if it is that of this program, and read what is left in the pipes."""
         if self.serving is not None and pid == self.serving.pid:
             self.serving.exit = self._ended(status, usage, own_peak=False)
             self.watch.stop()
@@ -167,7 +167,7 @@ class Child(Kept):
         self.exit = self._ended(status, usage, own_peak=self._own_peak)
         if self.serving is None:
             self.watch.stop()
-        # No more than a pipe full of each: children that it left behind may write on, without end.
+        # At most a pipe's capacity of each: children that it left may write without end.
         left = sum(pipe.capacity for pipe in self.pipes)
         while left > 0 and (moved := self.drain()):
             left -= moved
@@ -199,15 +199,15 @@ class Child(Kept):
         }
 
     def close(self) -> None:
-        """Give pipes and files back."""
+        """Close pipes and files."""
         self.watch.stop()
         super().close()
 
 
 class Watch:
-    """Samples a process at a fixed rate into a timeline; a late point is skipped, never caught up in a burst.
+    """Samples a process at a fixed rate into a timeline; late points are skipped, not made up for.
 
-    All watches of a rate are due at the same moments, so that one wake-up serves them all.
+    All watches of one rate are due at the same time, so that one wake-up serves all.
     """
 
     def __init__(self, pid: int, tree: bool, rate: float) -> None:
@@ -217,7 +217,7 @@ class Watch:
         self.timeline = Timeline()
 
     def tick(self, now: float) -> float:
-        """Take a sample if one is due; when the next one is."""
+        """Take a sample if one is due; returns when the next one is."""
         if now >= self._due:
             missed = int((now - self._due) / self._period)
             self._due += (missed + 1) * self._period
@@ -229,6 +229,6 @@ class Watch:
         return self._due
 
     def stop(self) -> None:
-        """Take no more samples; what was taken stays."""
+        """Take no more samples; the timeline stays."""
         self._due = FOREVER
         self._sampler.close()

@@ -1,4 +1,4 @@
-"""Starts a service process: its own session, little memory before exec, adopted by the supervisor."""
+"""Starts a service process in its own session, with little memory before exec, as the supervisor's child."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _SPAWN_TIMEOUT = 5.0
 _LOOK = 0.0003
 _WAIT_FOR_LIVING = 0.05
-_NOT_EXECUTED = (126, 127)  # what setsid(1), as a shell, ends with then
+_NOT_EXECUTED = (126, 127)  # exit statuses of setsid(1) for a program that could not be executed
 _PID_MAX = 1 << 22  # include/linux/threads.h
 _SCRIPT, _ELF = b"#!", b"\x7fELF"
 
 
 @dataclass(frozen=True)
 class Spawned:
-    """A started process; own_peak: its ru_maxrss holds nothing of the process that forked it."""
+    """A started process; own_peak: its ru_maxrss does not include the process that forked it."""
 
     pid: int
     own_peak: bool
@@ -38,7 +38,7 @@ class Spawned:
 
 @lru_cache(maxsize=1)
 def become_subreaper() -> bool:
-    """Ask Linux to hand us every orphan below us; False where the system cannot."""
+    """Ask Linux to make every orphan below us our child; False if the system cannot."""
     if sys.platform != "linux":
         return False
     return bool(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
@@ -46,36 +46,36 @@ def become_subreaper() -> bool:
 
 @lru_cache(maxsize=1)
 def small_forker() -> str | None:
-    """Path of setsid(1), whose fork is small enough that the child's ru_maxrss is its own; None where there is none.
+    """Path of setsid(1), which is so small that its child's ru_maxrss is the child's own; None if there is none.
 
-    A child's ru_maxrss starts at the memory of the process that forked it (fs/exec.c, setmax_mm_hiwater_rss), so a
-    child of this Python process would never be seen below some 10 MB. setsid --fork dies at once and leaves its
-    1.6 MB child to us, the subreaper. BusyBox has a setsid without --fork; one that does not answer is none.
+    A child's ru_maxrss starts at the memory of the process that forked it (fs/exec.c, setmax_mm_hiwater_rss). So a
+    child of this Python process would always have at least some 10 MB. setsid --fork ends at once and leaves its 1.6 MB
+    child to us, the subreaper. BusyBox has a setsid without --fork. One that does not answer is not used.
     """
     path = shutil.which("setsid") if sys.platform == "linux" else None
     if path is None:
         return None
     try:
-        told = subprocess.run(
+        help_text = subprocess.run(
             [path, "--help"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_SPAWN_TIMEOUT, check=False
         )
     except subprocess.TimeoutExpired:
         return None
-    return path if b"--fork" in told.stdout else None
+    return path if b"--fork" in help_text.stdout else None
 
 
 def spawn(
     argv: Sequence[str], env: Mapping[str, str], cwd: str, stdout: int, stderr: int, inherited: Sequence[int] = ()
 ) -> Spawned:
-    """Start a program as leader of a new session; raises OSError when it cannot be started.
+    """Start a program as leader of a new session; raises OSError if it cannot be started.
 
-    inherited: further descriptors that it gets, under the same numbers. `env` carries the LAUNCH_MARK. When it is
-    setsid that fails, its words are in `stderr`.
+    inherited: more descriptors that it gets, under the same numbers. `env` holds the LAUNCH_MARK. If setsid fails, its
+    message is in `stderr`.
     """
     forker = small_forker()
     if forker is None or not become_subreaper():
         process = _popen(argv, env, cwd, stdout, stderr, inherited, new_session=True)
-        # The supervisor's own wait4 reaps it: Popen, which polls forgotten processes, would take the status away.
+        # The supervisor's own wait4 reaps it: Popen polls forgotten processes, and would take the status away.
         process.returncode = 0
         return Spawned(process.pid, own_peak=False)
     _refuse_shell_script(argv[0])
@@ -120,14 +120,14 @@ def _popen(
 
 
 def _refuse_shell_script(program: str) -> None:
-    """Raise OSError for a file that the kernel cannot run, which setsid's execvp(3) would feed to /bin/sh instead."""
+    """Raise OSError for a file that the kernel cannot run, which setsid's execvp(3) would give to /bin/sh."""
     head = _head(program)
     if head is not None and not head.startswith((_SCRIPT, _ELF)):
         raise _not_runnable(program)
 
 
 def _is_foreign(program: str) -> bool:
-    """Whether it is an ELF file for another class, byte order or machine than ours; an emulator may yet run it."""
+    """Whether it is an ELF file for another class, byte order or machine; an emulator may run it."""
     head, ours = _head(program), _head("/proc/self/exe")
     if head is None or ours is None or not head.startswith(_ELF):
         return False
@@ -139,7 +139,7 @@ def _head(program: str) -> bytes | None:
         with Path(program).open("rb") as file:
             return file.read(20)
     except OSError:
-        return None  # what is missing setsid will say; what may not be read may yet be run
+        return None  # setsid reports a missing file; a file that we cannot read may be executable
 
 
 def _not_runnable(program: str) -> OSError:
@@ -157,9 +157,9 @@ def _looks() -> Iterator[None]:
 def _adopted(known: set[int], mark: bytes, setsid: int) -> int:
     """The pid of the session leader with our mark that has become our child since `known` was taken.
 
-    One that is dead already has no environment any more. It is taken when no living one shows itself for a while, and
-    of several, as another service's daemons may be, the one whose number follows that of the process that forked it.
-    So of a program that ends within the first milliseconds and leaves a daemon with our mark, the daemon is taken.
+    A dead one has no environment. It is taken if no living one appears for a while; of several, such as other services'
+    daemons, the one with the next pid after the process that forked it. If a program ends within its first milliseconds
+    and leaves a daemon with our mark, the daemon is taken.
     """
     begun = time.monotonic()
     for _ in _looks():
@@ -184,7 +184,7 @@ def _carries(pid: int, mark: bytes) -> bool:
 
 
 def _await_exec(pid: int, forker: str, program: str) -> None:
-    """Wait until setsid has become the program; raises OSError when the kernel refused to run it."""
+    """Wait until setsid has become the program; raises OSError if the kernel refused to run it."""
     before = os.fsencode(f"{forker}\0--fork\0")
     for _ in _looks():
         name, state = _name_and_state(pid)
@@ -203,13 +203,13 @@ def _await_exec(pid: int, forker: str, program: str) -> None:
 
 
 def _exit_status(pid: int) -> int | None:
-    """Of a child that stays a zombie."""
+    """The exit status of a child, which stays a zombie."""
     ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     return ended.si_status if ended is not None and ended.si_code == os.CLD_EXITED else None
 
 
 def _name_and_state(pid: int) -> tuple[str, str]:
-    """The kernel's name of the process (15 bytes) and its state letter, from /proc/PID/stat; an unreaped pid."""
+    """The process's name (15 bytes) and state letter from /proc/PID/stat, of a pid that is not reaped yet."""
     stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     end = stat.rindex(")")
     return stat[stat.index("(") + 1 : end], stat[end + 2]

@@ -1,4 +1,4 @@
-"""What was recorded of a process over time, compactly: 8 bytes a number, so that hours fit."""
+"""Recordings of a process over time, at 8 bytes a number, so that hours fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Columns = list[list[float]]
 
 
 class _Table:
-    """Rows in the order of their time; when `limit` rows are reached, the older half of them goes."""
+    """Rows ordered by time; at `limit` rows, the older half is dropped."""
 
     def __init__(self, width: int, time: int, limit: int | None = None) -> None:
         self._width = width
@@ -39,7 +39,7 @@ class _Table:
             del self._numbers[: self._limit // 2 * self._width]
 
     def between(self, start: float, end: float) -> Columns:
-        """Columns of the rows whose time is in [start, end]."""
+        """Columns of the rows with a time in [start, end]."""
         first, last = bisect_left(self, start), bisect_right(self, end)
         rows = self._numbers[first * self._width : last * self._width]
         return [rows[column :: self._width].tolist() for column in range(self._width)]

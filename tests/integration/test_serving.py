@@ -85,7 +85,7 @@ class TestWrappers:
         launched = chaos("supervisor", *LISTEN, ready=READY)
         process = process_of(launched)
         assert process.pid == int(get(launched, "/pid")) != launched.child.pid
-        assert "cannot be told from that of pid" in process.no_gctrace
+        assert "cannot be separated" in process.no_gctrace
         with pytest.raises(Exception, match="/panic"):
             get(launched, "/panic")
         until(process.ending)

@@ -147,8 +147,11 @@ def test_calls_of_our_own_have_no_line(monkeypatch):
     [
         (lambda s: s.load("/x", request=5), "load(): unknown argument 'request'\n  did you mean requests?"),
         (lambda s: s.load("/x", requests="5"), "load(): requests='5' must be a whole number or None"),
-        (lambda s: s.load("/x"), "load(): nothing says how much to send\n  fixed work is requests=1000; an open loop"),
-        (lambda s: s.load("/x", requests=5, rate=1), "load(): requests= stands beside rate= or duration="),
+        (
+            lambda s: s.load("/x"),
+            "load(): no amount of work is given\n  fixed work is requests=1000; an open loop",
+        ),
+        (lambda s: s.load("/x", requests=5, rate=1), "load(): requests= cannot go with rate= or duration="),
         (lambda s: s.get("/x", json=1, body=b""), "get(): body= and json= are both given"),
         (lambda s: s.get("/x", timeout="5 s", header={}), "get(): unknown argument 'header'\n  did you mean headers?"),
         (lambda s: s.post(5), "post(): path=5 must be text"),

@@ -136,7 +136,7 @@ def test_too_noisy_to_tell_says_what_it_would_take() -> None:
     assert verdict.status is Status.NOISY
     assert verdict.reason.startswith("live_heap is 900 kB (+1.50%) worse than at main (1a2b3c): ")
     assert "which is too noisy to tell: " in verdict.reason
-    assert f"; {verdict.rounds_needed} rounds of each side could tell" in verdict.reason
+    assert f"; {verdict.rounds_needed} rounds of each side could decide" in verdict.reason
 
 
 @pytest.mark.parametrize("kept", [3, 5, 8, 20])
@@ -152,7 +152,7 @@ def test_a_kept_baseline_of_any_size_leaves_the_first_look_open(kept: int, grown
 
     first, decided = look(1)
     assert (first.status, decided, first.rounds_needed) == (Status.NOISY, False, 3)
-    assert f"; 3 rounds {'of each side' if kept == 3 else f'against {kept}'} could tell" in first.reason
+    assert f"; 3 rounds {'of each side' if kept == 3 else f'against {kept}'} could decide" in first.reason
     second, decided = look(3)
     assert (second.status, decided) == (Status.FAIL, False), "a test fails only when all rounds have borne it out"
     assert [look(rounds)[1] for rounds in (5, 8)] == [False, True]

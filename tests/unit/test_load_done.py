@@ -32,7 +32,7 @@ def test_errors_fail_with_their_counts_largest_first():
     with pytest.raises(LoadError) as caught:
         judge_load(failing, allow_errors=False, allow_missed_rate=False)
     assert str(caught.value).startswith("12 of 1000 requests failed: 10 x 503, 2 x timeout\n")
-    assert "these figures say nothing" in str(caught.value)
+    assert "these figures mean nothing" in str(caught.value)
 
 
 def test_what_was_not_sent_any_more_is_told():

@@ -28,11 +28,11 @@ URL = "http://127.0.0.1:8080"
 @pytest.mark.parametrize(
     ("amount", "words"),
     [
-        ({}, "nothing says how much"),
-        ({"requests": 1, "rate": 1}, "one of the two"),
-        ({"requests": 1, "duration": 1}, "one of the two"),
-        ({"rate": 1}, "rate= is given without"),
-        ({"duration": 1}, "duration= is given without"),
+        ({}, "no amount of work is given"),
+        ({"requests": 1, "rate": 1}, "cannot go with"),
+        ({"requests": 1, "duration": 1}, "cannot go with"),
+        ({"rate": 1}, "rate= is given alone"),
+        ({"duration": 1}, "duration= is given alone"),
         ({"requests": 0}, "requests=0"),
         ({"requests": 1.5}, "requests=1.5"),
         ({"requests": True}, "requests=True"),
