@@ -68,15 +68,15 @@ class PeakProfile(Instrument):
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Look at no cycle inside of the block, and at its last one after it.
+        """Look at no cycle inside the block, and at the last one after it.
 
-        Collections that are forced for a reading would else set off a profile, whose writing that reading then shows:
+        A collection that a reading forces must not set off a profile: the reading would show what writing it took,
         some 850 kB of live heap.
         """
         if self.agent is None:
             yield
             return
-        with contextlib.suppress(ObserveError):  # whoever reads inside of the block says why it does not answer
+        with contextlib.suppress(ObserveError):  # the reading inside the block says why it does not answer
             self.agent.hold_peak()
         try:
             yield
