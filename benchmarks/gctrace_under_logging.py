@@ -25,6 +25,7 @@ from common import program, service_yaml, small_asked, table, verdict, workshop
 
 from pytest_gomem.base.unavailable import known, required
 from pytest_gomem.config.file import load_config
+from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.measure.window import Window
@@ -122,7 +123,7 @@ def measured(folder: Path, bursts: int) -> Tally:
     config = folder / "gomem.yaml"
     config.write_text(service_yaml(program("gclogger", folder)))
     registry, tally = Registry(builtin_metrics()), Tally()
-    run = Run(RunSettings(load_config(config, registry.units()), registry, folder))
+    run = Run(RunSettings(load_config(config, registry.units()), registry, folder, ByProfiles()))
     try:
         with run.launch("api", Overrides()) as service:
             for _ in range(bursts):

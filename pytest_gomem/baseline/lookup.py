@@ -14,12 +14,12 @@ from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, Windows, differences, not_comparable, opened_no_more
 from pytest_gomem.baseline.store import Store, profiles_of
 from pytest_gomem.comparison.base import Base, Found, NotCompared
-from pytest_gomem.diagnosis.two_sides import BaseProfiles
 from pytest_gomem.measure.metric import Metric, Reading
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.keys import Key, by_window, numbered
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import BuildRecord, GcRecord, WindowRecord
+from pytest_gomem.session.explanation import BaseProfiles
 from pytest_gomem.stats.decision import FEWEST
 
 _REFRESH = "gomem baseline update records it anew"

@@ -16,6 +16,7 @@ from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
 from pytest_gomem.config.ready import Ready
 from pytest_gomem.config.services import STOP_GRACE, ServiceConfig
+from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
@@ -37,7 +38,7 @@ def run(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     registry = Registry(builtin_metrics())
     with ExitStack() as stack:
         run_dir = stack.enter_context(run_folder("gomem-run-"))
-        core = Run(RunSettings(None, registry, run_dir))
+        core = Run(RunSettings(None, registry, run_dir, ByProfiles()))
         stack.callback(core.close)
         return _measured(core, registry, given, out, err)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from pytest_gomem.diagnosis.two_sides import BaseProfiles
 from pytest_gomem.judge.regressions import Figures
 from pytest_gomem.results.keys import Key
 from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.session.explanation import BaseProfiles
 from pytest_gomem.session.measurement import Measurement
 
 _SHARED = "its process serves other tests too (gomem_session): what is in it depends on which of them have run"

@@ -11,8 +11,6 @@ from pytest_gomem.comparison.base import Base, Finder, NotCompared
 from pytest_gomem.comparison.merged import missing, only_bounded, rounds_of
 from pytest_gomem.comparison.strategy import Looks
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.diagnosis.reasons import Reasons
-from pytest_gomem.diagnosis.two_sides import accused
 from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Metric, Noise
@@ -20,6 +18,7 @@ from pytest_gomem.measure.registry import Registry
 from pytest_gomem.results.bill import against, next_to_kept
 from pytest_gomem.results.keys import Key
 from pytest_gomem.results.window_record import BillRecord, WindowRecord
+from pytest_gomem.session.explanation import Explanation
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.stats import ranks
@@ -32,12 +31,12 @@ _RESIDENT = ("peak_rss", "end_rss", "start_rss")
 
 @dataclass(frozen=True)
 class Comparing:
-    """The comparisons of one test. reasons: asked why culprits do what they do."""
+    """The comparisons of one test. explanation: asked about those that failed."""
 
     find: Finder
     judging: Judging
     registry: Registry
-    reasons: Reasons
+    explanation: Explanation
 
     def compared(
         self, key: Key, window: WindowRecord, last: Measurement, *, names_culprits: bool = True
@@ -59,7 +58,7 @@ class Comparing:
             notes=(*window.notes, *_notes(window, base, verdicts)),
             bill=_bill(window, base, verdicts),
         )
-        return accused(both, verdicts, last, base.profiles, self.reasons) if names_culprits else both
+        return self.explanation.culprits_between(both, verdicts, last, base.profiles) if names_culprits else both
 
     def seconds_to_watch(self, key: Key, last: Measurement) -> float:
         """How long to watch the service without work after this window: as long as it took, 5 seconds at the most.

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_gomem.comparison.base import Base, Finder, Found, NotCompared
 from pytest_gomem.comparison.merged import last_measurements, merged, only_bounded
-from pytest_gomem.diagnosis.two_sides import BaseProfiles
+from pytest_gomem.diagnosis.two_sides import profiles_of
 from pytest_gomem.judge.conditions import OPENING_PROFILE
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.text import readings
@@ -48,7 +48,7 @@ def _base(window: WindowRecord, record: WindowRecord, last: Measurement) -> Base
     return Base(
         _lean(record),
         side_name(record.build, window.build),
-        BaseProfiles.of(last),
+        profiles_of(last),
         not_comparable={name: f"on the base side {why}" for name, why in only_bounded(record).items()},
     )
 

@@ -172,7 +172,7 @@ class AllRounds:
             find = from_baselines(self._baselines, self._judging.nodeid)
         else:
             return None
-        return Comparing(find, self._judging, self._run.settings.registry, self._run.reasons)
+        return Comparing(find, self._judging, self._run.settings.registry, self._run.settings.explanation)
 
     def heaps(self) -> dict[Key, tuple[Profile, GoModule]]:
         """The heap profile of each window of our own processes, with the module of its service, of the last round."""

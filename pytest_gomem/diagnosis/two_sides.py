@@ -13,42 +13,15 @@ from pytest_gomem.diagnosis.culprits import accusable, counts_for
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.instruments.peak_profile import PEAK
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import COMPARED, summary
 from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.session.explanation import BaseProfiles
 from pytest_gomem.session.measurement import Measurement
 
 _NOT_TAKEN = Unavailable("no heap profile was taken when the window closed")
 _PEAKS = "the profiles of both peaks were compared"
 _CLOSES = "the profiles of the close were compared"
-
-
-@dataclass(frozen=True)
-class BaseProfiles:
-    """The heap profiles of what a window is compared with.
-
-    there: where that is, in words. close: the profile of its close to ask about a metric; raises ObserveError with the
-    reason for none. peak: that of its peak, or why there is none; None where none is ever kept.
-    keeps_peak: whether there is one. built: what it was built from, where its sources are at hand.
-    """
-
-    there: str
-    close: Callable[[str], Profile]
-    peak: Callable[[], Profile | Unavailable] | None = None
-    keeps_peak: bool = False
-    built: Built | None = None
-
-    @classmethod
-    def of(cls, base: Measurement) -> BaseProfiles:
-        """Those that the base side took of the window in its last round."""
-        return cls(
-            "on the base side",
-            lambda metric: closing_heap(base),
-            lambda: _peak(base),
-            keeps_peak=_keeps_peak(base),
-            built=base.service.process.built,
-        )
 
 
 @dataclass(frozen=True)
@@ -91,6 +64,17 @@ def no_peaks(head: Profile | Unavailable, base: Profile | Unavailable) -> str:
     return "; ".join(f"{side} kept none of its peak: {reason}" for side, reason in reasons.items())
 
 
+def profiles_of(base: Measurement) -> BaseProfiles:
+    """Those that the base side took of the window in its last round."""
+    return BaseProfiles(
+        "on the base side",
+        lambda metric: closing_heap(base),
+        lambda: _peak(base),
+        keeps_peak=_keeps_peak(base),
+        built=base.service.process.built,
+    )
+
+
 def _peak(measurement: Measurement) -> Profile | Unavailable:
     profiles = measurement.profiles
     return _NOT_TAKEN if profiles is None else profiles.of(PEAK).profile
@@ -100,7 +84,7 @@ def _keeps_peak(measurement: Measurement) -> bool:
     return measurement.profiles is not None and known(measurement.profiles.of(PEAK).raw) is not None
 
 
-def accused(
+def with_culprits_between(
     window: WindowRecord, verdicts: tuple[Verdict, ...], head: Measurement, base: BaseProfiles, reasons: Reasons
 ) -> WindowRecord:
     """The window with the culprits of those of these verdicts that failed, or why nobody can be named.

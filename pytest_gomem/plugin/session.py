@@ -113,6 +113,7 @@ class PluginSession:
     @cached_property
     def run(self) -> Run:
         """The core's run."""
+        from pytest_gomem.diagnosis.explanation import ByProfiles
         from pytest_gomem.instruments.registry import builtin_instruments
         from pytest_gomem.observe.sources import Source
         from pytest_gomem.session.run import DEFAULT_SAMPLE_RATE, Run, RunSettings
@@ -123,6 +124,7 @@ class PluginSession:
                 config=self.gomem_config,
                 registry=self.registry,
                 run_dir=self.folder.path,
+                explanation=ByProfiles(),
                 sample_rate=self.settings.sample_rate or DEFAULT_SAMPLE_RATE,
                 measure=not self.settings.no_measure,
                 against=self.base,

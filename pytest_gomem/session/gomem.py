@@ -307,7 +307,9 @@ class Gomem(Launchpad):
         measurement.add(window.instruments.findings())
 
     def _measurement(self, service: Service, name: str) -> Measurement:
-        measurement = Measurement(name, service, self._run.settings.registry, self.judging, self._run.reasons)
+        measurement = Measurement(
+            name, service, self._run.settings.registry, self.judging, self._run.settings.explanation
+        )
         self.measurements.append(measurement)
         return measurement
 

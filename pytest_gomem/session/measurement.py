@@ -14,15 +14,13 @@ from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.config.arguments import checked
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.tokens import unexpanded
-from pytest_gomem.diagnosis.culprits import with_culprits
-from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry
-from pytest_gomem.report.failure import failure_text
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.capture import Profiles
+from pytest_gomem.session.explanation import Explanation
 from pytest_gomem.session.functions import cost_note, known_values, measured_functions
 from pytest_gomem.session.instrument import Finding
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
@@ -43,12 +41,14 @@ def artifact_stem(nodeid: str, service: str, window: str, number: int) -> str:
 class Measurement:
     """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes."""
 
-    def __init__(self, name: str, service: Service, registry: Registry, judging: Judging, reasons: Reasons) -> None:
+    def __init__(
+        self, name: str, service: Service, registry: Registry, judging: Judging, explanation: Explanation
+    ) -> None:
         self.name = name
         self.service = service
         self._registry = registry
         self._judging = judging
-        self._reasons = reasons
+        self._explanation = explanation
         self._results: Mapping[str, Reading | Unavailable] | None = None
         self._record: WindowRecord | None = None
         self._why_open = f"window '{name}' is still open: its figures are there after the with block"
@@ -130,7 +130,7 @@ class Measurement:
         self.accuse()
         if not self._judging.report_only:
             record = with_shown_texts(replace(self.record, verdicts=verdicts), self._shown)
-            headline, text = failure_text(record, self._judging.nodeid)
+            headline, text = self._explanation.text(record, self._judging.nodeid)
             raise BudgetBroken(text, headline)
 
     def accuse(self) -> None:
@@ -140,7 +140,7 @@ class Measurement:
             return
         notes = [*profiles.on_failure(), *profiles.late_notes]
         record = replace(self.record, notes=tuple(dict.fromkeys((*self.record.notes, *notes))))
-        self._record = with_culprits(record, profiles, self.service.module, self._reasons, self.service.process.built)
+        self._record = self._explanation.culprits(record, self)
 
     def save_artifacts(self, folder: Path, nodeid: str, number: int, compared: Measurement | None = None) -> None:
         """Write the service's log and the profiles below `folder`; raises GomemError when that fails.

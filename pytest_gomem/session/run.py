@@ -19,7 +19,6 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.file import GomemConfig
 from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
 from pytest_gomem.config.services import ServiceConfig
-from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.launch.launched import Launched, discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
@@ -28,6 +27,7 @@ from pytest_gomem.load.drivers import LoadDriver
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.observe.sources import SOURCES, Source
 from pytest_gomem.session.attached import AttachedProcess
+from pytest_gomem.session.explanation import Explanation
 from pytest_gomem.session.instrument import Choice, no_instruments
 from pytest_gomem.session.plan import Side
 from pytest_gomem.session.processes import LaunchedProcess
@@ -43,15 +43,16 @@ class RunSettings:
     """The settings of a run.
 
     config: the loaded gomem.yaml, or None where there is none. run_dir: a private folder shared by all processes of
-    the run. sample_rate: timeline points a second. measure: False launches services without measuring them.
-    sources: who tells quantities of processes. instruments: which ones each window gets.
-    against: what the base side of each test is, None where nothing is compared.
-    announce: told a line for the user, at once, while something takes long.
+    the run. explanation: asked about failed windows. sample_rate: timeline points a second.
+    measure: False launches services without measuring them. sources: who says quantities of processes.
+    instruments: which ones each window gets. against: the base side of each test, None where nothing is compared.
+    announce: called with a line for the user, at once, while something takes long.
     """
 
     config: GomemConfig | None
     registry: Registry
     run_dir: Path
+    explanation: Explanation
     sample_rate: float = DEFAULT_SAMPLE_RATE
     measure: bool = True
     sources: tuple[Source, ...] = SOURCES
@@ -92,11 +93,6 @@ class Run:
             if self._supervisor is None:
                 self._supervisor = SupervisorClient()
             return self._supervisor
-
-    @cached_property
-    def reasons(self) -> Reasons:
-        """Why culprits do what they do, asked once for all tests."""
-        return Reasons()
 
     @cached_property
     def load_driver(self) -> LoadDriver:

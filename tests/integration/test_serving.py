@@ -14,6 +14,7 @@ import pytest
 from looking import Stranger
 
 from pytest_gomem.base.errors import LaunchError, ObserveError, ServiceDied
+from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.launch import serving as serving_module
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.load.client import HttpClient
@@ -161,7 +162,7 @@ class TestStrangers:
 def test_a_refused_attach_watches_nothing(launch, programs, tmp_path):
     """Who is refused as the owner of an endpoint is not sampled until the end of the run."""
     launched = launch(command=[programs["chaos"], *LISTEN], ready=READY)
-    run = Run(RunSettings(None, Registry(()), tmp_path))
+    run = Run(RunSettings(None, Registry(()), tmp_path, ByProfiles()))
     try:
         with pytest.raises(LaunchError, match="is not its own"):
             run.attach(os.getpid(), f"http://127.0.0.1:{launched.ports['']}/debug/pprof", reset_peak=False)
@@ -179,7 +180,7 @@ def test_an_interrupted_look_at_the_agent_leaves_no_service(config, tagged, tmp_
         raise KeyboardInterrupt
 
     monkeypatch.setattr(System, "image", interrupted)
-    run = Run(RunSettings(None, Registry(()), tmp_path / "run"))
+    run = Run(RunSettings(None, Registry(()), tmp_path / "run", ByProfiles()))
     try:
         with pytest.raises(KeyboardInterrupt):
             run.start(config(command=["sleep", "300"], env=tagged.env), Overrides())

@@ -17,7 +17,7 @@ from pytest_gomem.comparison.rounds import AllRounds
 from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, Results, Strategy, as_needed, fixed
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.config.file import load_config
-from pytest_gomem.diagnosis.two_sides import BaseProfiles
+from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.sides import Against
 from pytest_gomem.measure.metric import Reading
@@ -25,6 +25,7 @@ from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.attached import AttachedProcess
+from pytest_gomem.session.explanation import BaseProfiles
 from pytest_gomem.session.instrument import Instrument, WindowPlan
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
@@ -44,7 +45,7 @@ RESTLESS = (61 * MB, 60 * MB, 61.1 * MB, 60 * MB, 61.2 * MB, 60 * MB, 61.3 * MB,
 
 @pytest.fixture
 def run(tmp_path) -> Iterator[Run]:
-    one = Run(RunSettings(None, REGISTRY, tmp_path))
+    one = Run(RunSettings(None, REGISTRY, tmp_path, ByProfiles()))
     yield one
     one.close()
 
@@ -52,7 +53,7 @@ def run(tmp_path) -> Iterator[Run]:
 @pytest.fixture
 def run_against(tmp_path) -> Iterator[Run]:
     """One that compares with a binary."""
-    one = Run(RunSettings(None, REGISTRY, tmp_path, against=Against(binary=Path("old"))))
+    one = Run(RunSettings(None, REGISTRY, tmp_path, ByProfiles(), against=Against(binary=Path("old"))))
     yield one
     one.close()
 
@@ -94,7 +95,7 @@ def measure(run: Run, rounds: AllRounds, live_heap: float | str, *, shared: bool
     service = Service(process, lambda: run.load_driver)
     service.is_shared = shared
     gomem = rounds.current.gomems[0]
-    measurement = Measurement("test", service, REGISTRY, gomem.judging, run.reasons)
+    measurement = Measurement("test", service, REGISTRY, gomem.judging, run.settings.explanation)
     record = fake_window_record({"live_heap": live_heap})
     measurement.fill({"live_heap": record.metrics[0].result}, record)
     gomem.measurements.append(measurement)
@@ -294,7 +295,7 @@ class Once:
 def test_a_plan_says_what_its_services_are_launched_with(tmp_path, monkeypatch):
     """Its overrides lie over what the test asks for, and its instruments say what they need."""
     (tmp_path / "gomem.yaml").write_text("version: 1\nservices: {api: {command: [./api]}}\n")
-    settings = RunSettings(load_config(tmp_path / "gomem.yaml", REGISTRY.units()), REGISTRY, tmp_path)
+    settings = RunSettings(load_config(tmp_path / "gomem.yaml", REGISTRY.units()), REGISTRY, tmp_path, ByProfiles())
     launched = []
 
     def launch(run: Run, name: str, overrides: Overrides, side: Side) -> Service:
