@@ -73,14 +73,14 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """gomem_gc as parametrization."""
     if metafunc.definition.get_closest_marker("gomem_gc"):
-        session_of(metafunc.config).collection.parametrize(metafunc)
+        session_of(metafunc.config).planning.parametrize(metafunc)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Judge the markers of all selected tests before any of them runs."""
     if begun(session.config) or any(map(is_measured, items)):
-        session_of(session.config).collection.plan(session, items)
+        session_of(session.config).planning.plan(session, items)
 
 
 @pytest.hookimpl(wrapper=True)

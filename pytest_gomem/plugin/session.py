@@ -15,10 +15,10 @@ from pytest_gomem.base.errors import ConfigError, GomemError
 from pytest_gomem.base.printable import printable
 from pytest_gomem.plugin import builtin
 from pytest_gomem.plugin.baselines import RunBaselines
-from pytest_gomem.plugin.collection import Collection
 from pytest_gomem.plugin.hook_calls import gathered
 from pytest_gomem.plugin.measuring import Measuring
 from pytest_gomem.plugin.messages import announce
+from pytest_gomem.plugin.planning import Planning
 from pytest_gomem.plugin.reporting import Outcomes, Reporting
 from pytest_gomem.plugin.run_folder import RunFolder
 from pytest_gomem.plugin.selection import Selection
@@ -49,7 +49,7 @@ class PluginSession:
         self._remarks: tuple[str, ...] = ()
         self.folder = RunFolder(config)
         self.selection = Selection(config)
-        self.collection = Collection(self)
+        self.planning = Planning(self)
         self.measuring = Measuring(self)
         self.outcomes = Outcomes(self)
         self.reporting = Reporting(self)

@@ -73,7 +73,7 @@ WITH_YAML = {
     "pytest_gomem.plugin.builtin",
     "pytest_gomem.plugin.session",
     "pytest_gomem.plugin.run_folder",
-    "pytest_gomem.plugin.collection",
+    "pytest_gomem.plugin.planning",
     "pytest_gomem.plugin.measuring",
     "pytest_gomem.base",
     "pytest_gomem.base.errors",

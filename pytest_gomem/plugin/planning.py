@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_gomem.plugin.session import PluginSession
 
 
-class Collection:
+class Planning:
     """Parametrizes and plans the tests of one run."""
 
     def __init__(self, session: PluginSession) -> None:
