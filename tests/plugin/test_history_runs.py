@@ -98,7 +98,8 @@ def test_a_place_that_cannot_be_written(scenario):
     """)
     outcome = project.run("--gomem-history=gomem.yaml/history.jsonl", "--gomem-report-only")
     assert outcome.status == 4
-    assert "--gomem-history: the history cannot be written to gomem.yaml/history.jsonl" in outcome.text
+    written = project.folder / "gomem.yaml" / "history.jsonl"
+    assert f"--gomem-history: the history cannot be written to {written}: " in outcome.text
     assert "Traceback" not in outcome.text
     assert len(outcome.report["tests"]) == 2
 
