@@ -15,11 +15,11 @@ from pytest_gomem.base.names import did_you_mean, find_tests
 from pytest_gomem.base.units import UNITS, scale_of
 from pytest_gomem.commands.arguments import Parser, checked
 from pytest_gomem.history.changes import Change, MissingStats, Shift, changes_of, shifts_of
-from pytest_gomem.history.conditions import condition, named
-from pytest_gomem.history.entry import Entry, with_definition
+from pytest_gomem.history.entry import UNSAID, Entry, with_definition
 from pytest_gomem.history.file import Damaged, read
 from pytest_gomem.history.plot import trend_lines
 from pytest_gomem.history.trend import Trend, trends
+from pytest_gomem.judge.conditions import said
 from pytest_gomem.report.chart import Axis, Curve, draw
 
 DEFAULT_FILE = "gomem_history.jsonl"
@@ -52,16 +52,13 @@ def _pair(written: str) -> tuple[str, str]:
 
 def _under(entries: Sequence[Entry], asked: Sequence[tuple[str, str]]) -> Sequence[Entry]:
     """The entries under these conditions; raises ConfigError, with the conditions there are, if none is left."""
-    names = {name for entry in entries for name in named(entry)}
+    names = {name for entry in entries for name in entry.conditions}
     for name, value in asked:
-        values = [condition(entry, name) for entry in entries]
+        values = [said(entry.conditions, name, UNSAID) for entry in entries]
         if name not in names:
             raise ConfigError(f"no run has a condition {name}", hint=did_you_mean(name, names))
         if value not in values:
-            there = ", ".join(sorted({known for known in values if known is not None}))
-            raise ConfigError(
-                f"no run has {name}={value}", hint=f"there are: {there}" if there else "no run has that condition"
-            )
+            raise ConfigError(f"no run has {name}={value}", hint=f"there are: {', '.join(sorted(set(values)))}")
         entries = [entry for entry, known in zip(entries, values, strict=True) if known == value]
     return entries
 

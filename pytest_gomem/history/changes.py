@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 
 from pytest_gomem.base.errors import GomemError
-from pytest_gomem.history.conditions import differing_conditions
+from pytest_gomem.history.entry import UNSAID
 from pytest_gomem.history.trend import Step, Trend
 from pytest_gomem.judge.conditions import Difference, changed
 
@@ -33,7 +33,8 @@ def _shifts(trend: Trend) -> Iterator[Shift]:
         point, values = trend.points[at], trend.values
         before = median(values[max(first, at - _NEAR) : at])
         after = median(values[at : min(end, at + _NEAR)])
-        yield Shift(at, point, before, after, differing_conditions(trend.points[at - 1], point))
+        conditions = changed(trend.points[at - 1].conditions, point.conditions, UNSAID)
+        yield Shift(at, point, before, after, conditions)
 
 
 LEAST_POINTS = 6  # three before and three after: with fewer, noise looks like a change

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pytest_gomem.git.repository import Revision
-from pytest_gomem.history.conditions import DEFINITION
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.json_parts import finite_only
 from pytest_gomem.report.text import readings
@@ -19,6 +18,7 @@ from pytest_gomem.results.run_record import RunRecord
 from pytest_gomem.results.window_record import WindowRecord, definitions
 
 VERSION = 1
+UNSAID = "none"  # the value of a condition that a line does not hold, such as a GOEXPERIMENT
 _ENVIRONMENT = ("goos", "goarch", "kernel", "cpus", "page_size", "thp")
 
 
@@ -27,7 +27,7 @@ class Entry:
     """What one window of one run measured.
 
     window: its name, "test#2" for the second of that name in a test. complete: its test ran to its end, so the figures
-    are of the whole work. conditions: what figures compare by, as in baselines; {} in lines from before they were kept.
+    are of the whole work. conditions: what figures compare by, as in baselines.
     facts: what else was recorded, such as the patch release of Go. metrics: medians in base units. rounds: the values
     of each round, if there were several. definitions: versions of metric definitions that are not 1.
     """
@@ -38,11 +38,11 @@ class Entry:
     window: str
     service: str
     complete: bool
+    conditions: Mapping[str, str]
     facts: Mapping[str, str]
     metrics: Mapping[str, float]
     units: Mapping[str, str]
     rounds: tuple[Mapping[str, float], ...] = ()
-    conditions: Mapping[str, str] = field(default_factory=dict)
     definitions: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -58,11 +58,11 @@ def entries_of(run: RunRecord, revision: Revision, time: datetime) -> Iterator[E
                 window=numbered(key),
                 service=window.service,
                 complete=ran_to_its_end(test),
+                conditions=window.conditions,
                 facts=_facts(run, window),
                 metrics={name: reading.value for name, reading in measured.items()},
                 units={metric.name: metric.unit for metric in window.metrics if metric.name in measured},
                 rounds=tuple(map(finite_only, window.rounds)),
-                conditions=window.conditions,
                 definitions={name: at for name, at in definitions(window).items() if name in measured},
             )
 
@@ -123,9 +123,8 @@ def with_definition(entries: Sequence[Entry], metric: str) -> Sequence[Entry]:
     """
     if len({entry.definitions.get(metric, 1) for entry in entries if metric in entry.metrics}) < 2:
         return entries
-    return [_with(entry, {f"{DEFINITION}{metric}": str(entry.definitions.get(metric, 1))}) for entry in entries]
-
-
-def _with(entry: Entry, more: Mapping[str, str]) -> Entry:
-    conditions = {**entry.conditions, **more} if entry.conditions else {}
-    return replace(entry, conditions=conditions, facts={**entry.facts, **more})
+    name = f"definition of {metric}"
+    return [
+        replace(entry, conditions={**entry.conditions, name: str(entry.definitions.get(metric, 1))})
+        for entry in entries
+    ]

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from pytest_gomem.git.repository import Revision
-from pytest_gomem.history.conditions import condition, differing_conditions
-from pytest_gomem.history.entry import Entry
+from pytest_gomem.history.entry import UNSAID, Entry
+from pytest_gomem.judge.conditions import changed, said
 
 Segment = list[Entry]  # runs under the same conditions, oldest first
 
@@ -32,21 +32,18 @@ def series_of(entries: Sequence[Entry]) -> list[list[Segment]]:
 
 
 def _distance(last: Entry, first: Entry) -> tuple[int, timedelta]:
-    return len(differing_conditions(last, first)), first.time - last.time
+    return len(changed(last.conditions, first.conditions, UNSAID)), first.time - last.time
 
 
 def _alike(entries: Sequence[Entry]) -> list[Segment]:
-    """The entries by conditions. One without conditions joins the first segment that its facts do not contradict."""
     segments: list[Segment] = []
-    known: list[Entry] = []  # for each segment the entry with the most conditions
     for entry in entries:
-        at = next((at for at, other in enumerate(known) if not differing_conditions(other, entry)), None)
-        if at is None:
+        alike = (one for one in segments if not changed(one[0].conditions, entry.conditions, UNSAID))
+        segment = next(alike, None)
+        if segment is None:
             segments.append([entry])
-            known.append(entry)
         else:
-            segments[at].append(entry)
-            known[at] = known[at] if known[at].conditions else entry
+            segment.append(entry)
     return segments
 
 
@@ -59,7 +56,7 @@ class Point:
     value: float
     rounds: tuple[float, ...]
     facts: Mapping[str, str]
-    conditions: Mapping[str, str] = field(default_factory=dict)
+    conditions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -123,9 +120,9 @@ def trends(entries: Iterable[Entry], metric: str, nodeids: Iterable[str]) -> tup
 def _of_window(metric: str, entries: Sequence[Entry]) -> list[Trend]:
     whole = [series for series in series_of(entries) if any(entry.complete for segment in series for entry in segment)]
     last = [series[-1][-1] for series in whole]
-    differing = sorted({name for entry in last for name in differing_conditions(last[0], entry)})
+    differing = sorted({name for entry in last for name in changed(last[0].conditions, entry.conditions, UNSAID)})
     return [
-        _trend(metric, series, {name: condition(entry, name) or "none" for name in differing})
+        _trend(metric, series, {name: said(entry.conditions, name, UNSAID) for name in differing})
         for series, entry in zip(whole, last, strict=True)
     ]
 

@@ -32,14 +32,6 @@ from pytest_gomem.results.run_record import RunRecord, TestRecord
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc)
 TEST = "tests/test_mem.py::test_upload"
 CONDITIONS = {"go": "go1.26", "gogc": "100", "gomaxprocs": "2", "build": "plain", "agent": "yes", "thp": "madvise"}
-# As lines were before they held conditions.
-BEFORE = (
-    '{"history_version":1,"time":"2026-11-24T09:30:00Z","commit":"0a1b2c","dirty":false,"branch":"main",'
-    '"nodeid":"tests/test_mem.py::test_upload","window":"test","service":"api","complete":true,'
-    '"facts":{"go_version":"go1.26.0","flags":"-buildmode=exe -ldflags=-X main.at=%s -race=true CGO_ENABLED=1",'
-    '"gc.gogc":"100, the memory limit sets the heap goal","gc.gomaxprocs":"2","kernel":"6.18","thp":"madvise"},'
-    '"metrics":{"live_heap":61200000.0},"units":{"live_heap":"bytes"},"rounds":[]}'
-)
 
 
 def entry(run=0, value=61.2e6, **fields):
@@ -71,10 +63,6 @@ def stepping(step_at=22, count=30, seed=3, facts=("go1.26.0", "go1.26.1"), **the
         )
         for run in range(count)
     ]
-
-
-def without_conditions(entries):
-    return [replace(one, conditions={}) for one in entries]
 
 
 @pytest.fixture
@@ -217,11 +205,9 @@ def test_what_a_setting_does_is_no_change(name, value):
     assert shift.share == pytest.approx(0.04, abs=0.003)
 
 
-@pytest.mark.parametrize("split", [0, 22])
-def test_a_new_definition_is_no_change(split):
+def test_a_new_definition_is_no_change():
     """A step that comes with another definition of the metric is told as its; other metrics know nothing of it."""
     runs = [replace(one, definitions={"live_heap": 2} if at >= 22 else {}) for at, one in enumerate(stepping())]
-    runs = [*without_conditions(runs[:split]), *runs[split:]]
     runs = [from_line(to_line(one)) for one in runs]
     (trend,) = trends(with_definition(runs, "live_heap"), "live_heap", [TEST])
     assert changes_of(trend) == ()
@@ -274,58 +260,6 @@ def test_one_run_under_other_conditions_is_beside_the_course():
     trend, beside = trends([*runs, stray], "live_heap", [TEST])
     assert (len(trend.points), shifts_of(trend), changes_of(trend)) == (12, (), ())
     assert (beside.values, beside.apart) == ((90e6,), {"thp": "always"})
-
-
-# Lines from before conditions were kept
-
-
-def test_old_lines_go_with_one_of_two_conditions():
-    """Which their facts do not tell apart; the new lines of the other have a trend of their own."""
-    runs = [entry(run, conditions={**CONDITIONS, "agent": ("yes", "no")[run % 2]}) for run in range(20)]
-    with_agent, without = trends([*without_conditions(runs[:10]), *runs[10:]], "live_heap", [TEST])
-    assert (len(with_agent.points), with_agent.apart) == (15, {"agent": "yes"})
-    assert (len(without.points), without.apart) == (5, {"agent": "no"})
-
-
-def test_lines_without_conditions_are_held_apart_by_their_facts():
-    """A new minor version of Go is a shift in them too, a patch release is none."""
-    (trend,) = trends(without_conditions(stepping(facts=("go1.26.0", "go1.27.0"))), "live_heap", [TEST])
-    assert (changes_of(trend), [shift.at for shift in shifts_of(trend)]) == ((), [22])
-    (trend,) = trends(without_conditions(stepping()), "live_heap", [TEST])
-    assert ([change.at for change in changes_of(trend)], shifts_of(trend)) == ([22], ())
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "shift"),
-    [
-        ("", "", None),
-        ("main.at=%s", "main.at=2027 -s", None),  # flags of the linker stamp versions
-        ("go1.26.0", "go1.26.7", None),
-        ("6.18", "6.19", None),
-        ("100, the memory limit sets the heap goal", "100", None),
-        ("100, the memory limit sets the heap goal", "about 93 (heap goal 4 MB at 2 MB live)", None),  # an estimate
-        ("go1.26.0", "go1.27.0", {"go": ("go1.26", "go1.27")}),
-        ("100, the memory", "50, the memory", {"gogc": ("100", "50")}),
-        (" -race=true", "", {"build": ("-race=true CGO_ENABLED=1", "CGO_ENABLED=1")}),
-        ("CGO_ENABLED=1", "CGO_ENABLED=1 -pgo=/a/b.pgo", {"build": (
-            "-race=true CGO_ENABLED=1", "-pgo=b.pgo -race=true CGO_ENABLED=1")}),
-        ("madvise", "always", {"thp": ("madvise", "always")}),
-    ],
-)  # fmt: skip
-def test_what_facts_tell_of_conditions(old, new, shift):
-    """Lines of a file from before are read, and only what bears on figures tells them apart."""
-    assert old in BEFORE
-    later = replace(from_line(BEFORE.replace(old, new)), time=NOW + timedelta(hours=1))
-    (trend,) = trends([from_line(BEFORE), later], "live_heap", [TEST])
-    assert [found.conditions for found in shifts_of(trend)] == ([shift] if shift else [])
-
-
-def test_old_lines_and_new_ones_are_one_course():
-    """Where the facts of both are alike: the change that lies between them is found."""
-    runs = stepping(step_at=12, count=24)
-    for split in (6, 12, 18):
-        (trend,) = trends([*without_conditions(runs[:split]), *runs[split:]], "live_heap", [TEST])
-        assert ([change.at for change in changes_of(trend)], shifts_of(trend)) == ([12], ())
 
 
 def test_noise_is_no_change():
