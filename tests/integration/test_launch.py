@@ -110,7 +110,7 @@ class TestBuild:
         write(tmp_path / "go" / "lib", lib="package lib\n")
         for name in ("api", "worker"):
             write(tmp_path / "go" / "cmd" / name, main="package main\n\nfunc main() {}\n")
-        with pytest.raises(BuildError, match="no package main" if package == "./go/lib" else "not found") as told:
+        with pytest.raises(BuildError, match="not a package main" if package == "./go/lib" else "not found") as told:
             build_once("api", BuildSpec(package), tmp_path, tmp_path / "out")
         assert "programs of this module: ./go/cmd/api, ./go/cmd/worker" in str(told.value)
 
