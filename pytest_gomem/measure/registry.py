@@ -17,7 +17,6 @@ from pytest_gomem.measure import (
     gc_cpu,
     heap,
     memory,
-    overhead,
     runtime_metrics,
     starvation,
     work,
@@ -71,7 +70,7 @@ def _origin(metric: Metric) -> str:
 
 def builtin_metrics() -> tuple[Metric, ...]:
     """The metrics that come with the package, grouped as in the documentation."""
-    memory_metrics = (*memory.METRICS, *heap.METRICS, *overhead.METRICS, *bill_metrics.METRICS, *allocation.METRICS)
+    memory_metrics = (*memory.METRICS, *heap.METRICS, *bill_metrics.METRICS, *allocation.METRICS)
     gc_metrics = (*gc.METRICS, *gc_cpu.METRICS, *runtime_metrics.METRICS)
     return (*memory_metrics, *gc_metrics, *work.METRICS, *runtime_metrics.WORK_METRICS, *starvation.METRICS)
 

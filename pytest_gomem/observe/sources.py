@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from pytest_gomem.base.errors import ObserveError
@@ -113,13 +113,11 @@ class AgentInside:
     def read(self) -> Observed:
         """All quantities of runtime.ReadMemStats."""
         stats = self.client.memstats()
-        quantities = quantities_of(replace(stats.common, goroutines=stats.goroutines))
-        return Observed(stats.common.t, {**quantities, "pause_total": stats.pause_total})
+        return Observed(stats.common.t, {**quantities_of(stats.common), "pause_total": stats.pause_total})
 
     def memstats(self) -> MemStats:
         """runtime.ReadMemStats at the price of one stop of the world."""
-        stats = self.client.memstats()
-        return replace(stats.common, goroutines=stats.goroutines)
+        return self.client.memstats().common
 
     def settled(self) -> MemStats:
         """runtime.ReadMemStats after two forced collections."""
@@ -133,7 +131,7 @@ class AgentInside:
 
     def goroutines(self) -> int:
         """runtime.NumGoroutine without the agent's own."""
-        return self.client.memstats().goroutines
+        return self.memstats().goroutines or 0
 
     def collect(self) -> None:
         """Force two collections."""

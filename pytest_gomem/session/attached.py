@@ -14,7 +14,7 @@ from pytest_gomem.launch.ports import HOST, bases, local_port
 from pytest_gomem.launch.serving import holds_port, who_answers
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.observe.records import GcCycle, MemStats
-from pytest_gomem.observe.sources import SOURCES, Inside, Source
+from pytest_gomem.observe.sources import SOURCES, Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.processes import PPROF_PATH, replaced
 from pytest_gomem.session.readers import Readers
@@ -132,10 +132,6 @@ class AttachedProcess:
 
     def agent(self) -> None:
         """None: an agent is built into what we build alone."""
-
-    def inside(self) -> Inside:
-        """Who tells all of its MemStats; raises ObserveError when nobody does."""
-        return self.readers.inside()
 
     def last_cycle(self) -> int:
         """Raises ObserveError: gctrace goes to the stderr of a process that is not ours."""

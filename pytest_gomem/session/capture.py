@@ -110,7 +110,7 @@ class Profiles:
     def on_failure(self) -> list[str]:
         """Take what a failed window is to leave behind, where the service can still be asked; notes of what failed."""
         try:
-            self._subject.inside()
+            self._subject.readers.inside()
         except ObserveError:  # nobody to ask; a verdict that needs a profile says so
             return []
         if self._subject.ending() is not None:
@@ -135,6 +135,6 @@ def heap_profile(subject: Subject) -> bytes | Unavailable:
 
 def _taken(subject: Subject, take: Callable[[Inside], bytes]) -> bytes | Unavailable:
     try:
-        return take(subject.inside())
+        return take(subject.readers.inside())
     except ObserveError as error:
         return unanswered(subject, error)

@@ -20,11 +20,10 @@ from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.observe.records import GcCycle, MemStats
-from pytest_gomem.observe.sources import SOURCES, Inside, Source
+from pytest_gomem.observe.sources import SOURCES, Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.conditions import launched_conditions
 from pytest_gomem.session.readers import Readers
-from pytest_gomem.supervisor.client import KeptChild, Watched
 from pytest_gomem.supervisor.protocol import ChildState, ExitRecord
 
 PPROF_PATH = "/debug/pprof"
@@ -42,6 +41,10 @@ class LaunchedProcess:
         self, launched: Launched, sample_rate: float, environ: Mapping[str, str], sources: Sequence[Source] = SOURCES
     ) -> None:
         self.launched = launched
+        self.kept = self.timeline = launched.child
+        self.since = launched.child.started
+        self.built: Built | None = launched.built
+        self.hidden = launched.hidden
         self.config: ServiceConfig | None = launched.config
         self.name = launched.config.name
         self.tree = launched.config.tree
@@ -68,31 +71,6 @@ class LaunchedProcess:
     def identity(self) -> LaunchedProcess:
         """Itself: nothing else is a handle of it."""
         return self
-
-    @property
-    def since(self) -> float:
-        """When it was started, CLOCK_MONOTONIC seconds."""
-        return self.launched.child.started
-
-    @property
-    def built(self) -> Built:
-        """What it was built from."""
-        return self.launched.built
-
-    @property
-    def hidden(self) -> Mapping[str, str]:
-        """The values of variables of its settings, and what is shown in their place."""
-        return self.launched.hidden
-
-    @property
-    def kept(self) -> KeptChild:
-        """The supervisor's handle."""
-        return self.launched.child
-
-    @property
-    def timeline(self) -> Watched:
-        """Where the samples are."""
-        return self.launched.child
 
     def endpoint(self) -> PprofEndpoint:
         """Its pprof endpoint, looked for once; raises ObserveError when there is none, or the process has ended."""
@@ -125,10 +103,6 @@ class LaunchedProcess:
         self.no_agent = f"the agent that answers is in pid {answering}, and what serves is pid {self.pid}"
         client.close()
         return None
-
-    def inside(self) -> Inside:
-        """Who tells all of its MemStats: agent, pprof or expvar; raises ObserveError when there is none of them."""
-        return self.readers.inside()
 
     def _why_no_gctrace(self) -> str:
         if self.launched.gc.godebug.get("gctrace", "1") == "0":

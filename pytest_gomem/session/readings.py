@@ -75,7 +75,7 @@ class Readings:
         """runtime/metrics, then MemStats: always both in this order, so that each such reading costs the same."""
         runtime = self._runtime()
         try:
-            return runtime, self._subject.inside().memstats()
+            return runtime, self._subject.readers.inside().memstats()
         except ObserveError as error:
             return runtime, unanswered(self._subject, error)
 
@@ -102,7 +102,7 @@ class Readings:
     def memstats(self) -> MemStats | None:
         """MemStats alone."""
         with contextlib.suppress(ObserveError):
-            return self._subject.inside().memstats()
+            return self._subject.readers.inside().memstats()
         return None
 
     def _runtime(self) -> RuntimeValues | Unavailable:
@@ -125,7 +125,7 @@ class Readings:
         connection is looked at, which takes the kernel some 3 ms.
         """
         try:
-            inside = self._subject.inside()
+            inside = self._subject.readers.inside()
 
             def counted(stats: MemStats) -> MemStats:
                 return stats if stats.goroutines is not None else replace(stats, goroutines=inside.goroutines())

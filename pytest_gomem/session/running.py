@@ -130,7 +130,7 @@ class RunningService:
     def _ask(self, question: Callable[[Inside], _T]) -> _T:
         self.process.readers.ask_again()  # whoever asks by hand wants an answer of now
         try:
-            return question(self.process.inside())
+            return question(self.process.readers.inside())
         except ObserveError as error:  # it names a URL, in which the value of a variable may stand
             raise type(error)(unexpanded(str(error), self.hidden)) from None
 

@@ -12,7 +12,6 @@ from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.launch.launched import Built, Launched
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.records import GcCycle, MemStats, Sample
-from pytest_gomem.observe.sources import Inside
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
 from pytest_gomem.supervisor.protocol import ExitRecord
@@ -61,9 +60,6 @@ class Subject(Protocol):
     @property
     def kept(self) -> GcLog | None:
         """Where the GC cycles are, of a process that we launched."""
-
-    def inside(self) -> Inside:
-        """Who tells all of its MemStats: the most trusted source that does; raises ObserveError when there is none."""
 
     def agent(self) -> AgentClient | None:
         """The agent built into it; None where there is none."""

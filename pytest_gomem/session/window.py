@@ -194,7 +194,7 @@ class OpenWindow:
         at_rest = known(self._at_rest)
         if isinstance(end, Unavailable):
             return both, end
-        reader, readings = self.subject.inside().reader, 1 + self.phases.inside_readings
+        reader, readings = self.subject.readers.inside().reader, 1 + self.phases.inside_readings
         return both, MemStatsPair(
             opening.memstats,
             end,

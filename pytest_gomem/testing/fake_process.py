@@ -17,7 +17,7 @@ from pytest_gomem.observe.agent.records import AgentMemStats, GcRecords, Histogr
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.observe.records import RUNTIME_QUANTITIES, TRUST, GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import Resident, SmapsTotals
-from pytest_gomem.observe.sources import AgentInside, Inside, Source
+from pytest_gomem.observe.sources import AgentInside, Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
 from pytest_gomem.session.window import OpenWindow
@@ -193,10 +193,6 @@ class FakeProcess:
         """The agent, where its inside is told by it."""
         return self._agent
 
-    def inside(self) -> Inside:
-        """Who tells its MemStats; raises ObserveError where nobody does."""
-        return self.readers.inside()
-
     def endpoint(self) -> PprofEndpoint:
         """Raises ObserveError: nothing listens."""
         raise ObserveError("a fake process has no pprof endpoint")
@@ -280,8 +276,7 @@ class _FakeAgent(AgentClient):
         self._process = process
 
     def memstats(self) -> AgentMemStats:
-        stats = self._process.read_memstats()
-        return AgentMemStats(stats, 0, 0.0, 0.0, enable_gc=True, goroutines=stats.goroutines or 0)
+        return AgentMemStats(self._process.read_memstats(), 0.0)
 
     def metrics(self, *names: str) -> dict[str, int | float | Histogram]:
         self._process.record("metrics")

@@ -89,14 +89,12 @@ def test_memstats_lie_between_those_that_pprof_prints_before_and_after(server):
 
 
 def test_memstats_are_complete(obedient):
-    """Size classes, the total of all pauses and the time of the last cycle come too, which pprof's text leaves out."""
+    """Size classes and the total of all pauses come too, which pprof's text leaves out."""
     obedient.tell("burn 3")
     stats = obedient.agent.memstats()
     assert stats.common.num_gc == stats.common.num_forced_gc == len(stats.common.pauses) == 3
     assert stats.pause_total == pytest.approx(sum(pause for _, pause, _ in stats.common.pauses))
-    assert stats.last_gc == pytest.approx(stats.common.pauses[-1][2])
-    assert abs(time.time() - stats.last_gc) < PATIENCE
-    assert stats.enable_gc
+    assert abs(time.time() - stats.common.pauses[-1][2]) < PATIENCE
     assert 0 < sum(row.mallocs for row in stats.common.by_size) <= stats.common.mallocs
     assert [row.size for row in stats.common.by_size] == sorted(row.size for row in stats.common.by_size)
 
@@ -168,7 +166,6 @@ def test_settings_are_those_in_force(binaries, folder, env, gogc, limit):
         assert (settings.gogc, settings.gomemlimit) == (gogc, limit)
         assert settings.gomaxprocs == int(env.get("GOMAXPROCS", os.cpu_count()))
         assert settings.godebug == env.get("GODEBUG", "")
-        assert settings.mem_profile_rate == 512 << 10
 
 
 def test_settings_change_in_the_run(obedient):

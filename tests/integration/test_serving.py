@@ -156,7 +156,7 @@ class TestStrangers:
         process = process_of(launch(command=command, ready=READY))
         assert process.pid == process.launched.child.pid
         with pytest.raises(ObserveError, match=f"pid {process.pid} is not who answers on port"):
-            process.inside()
+            process.readers.inside()
 
 
 def test_a_refused_attach_watches_nothing(launch, programs, tmp_path):

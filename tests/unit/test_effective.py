@@ -115,5 +115,5 @@ def test_nothing_read_nothing_said():
 
 def test_the_agent_reads_them():
     """What the agent reads is spelled as what was requested."""
-    read = Settings("go1.26", "linux", "amd64", 8, 2, None, 128 << 20, "", 0)
+    read = Settings("go1.26", "linux", "amd64", 2, None, 128 << 20, "")
     assert settings_in_force(read) == {"gogc": "off", "gomemlimit": "128MiB", "gomaxprocs": "2"}

@@ -27,15 +27,8 @@ from pytest_gomem.observe.records import GcRecord
 
 def memstats_of(fields: Mapping[str, Any], t: float) -> AgentMemStats:
     """The records of one answer, read at CLOCK_MONOTONIC `t`; raises KeyError on a field that is missing."""
-    goroutines = fields["NumGoroutine"] - fields["AgentGoroutines"]
-    return AgentMemStats(
-        common=memstats_record(fields, t, goroutines),
-        lookups=fields["Lookups"],
-        last_gc=fields["LastGC"] / 1e9,
-        pause_total=fields["PauseTotalNs"] / 1e9,
-        enable_gc=fields["EnableGC"],
-        goroutines=goroutines,
-    )
+    common = memstats_record(fields, t, fields["NumGoroutine"] - fields["AgentGoroutines"])
+    return AgentMemStats(common, fields["PauseTotalNs"] / 1e9)
 
 
 def read_peak(path: Path) -> PeakProfile:

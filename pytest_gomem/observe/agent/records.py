@@ -20,17 +20,10 @@ class AgentInfo:
 
 @dataclass(frozen=True)
 class AgentMemStats:
-    """runtime.ReadMemStats in full: `common`, as `/debug/pprof/heap?debug=1` prints it, and the rest.
-
-    goroutines: runtime.NumGoroutine without the agent's own. last_gc: seconds since the epoch, 0 before the first.
-    """
+    """runtime.ReadMemStats, with NumGoroutine but for the agent's own; pause_total: seconds."""
 
     common: MemStats
-    lookups: int
-    last_gc: float
     pause_total: float
-    enable_gc: bool
-    goroutines: int
 
 
 @dataclass(frozen=True)
@@ -43,20 +36,15 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings in force. gogc: percent, None = off; gomemlimit: bytes, None = no limit.
-
-    mem_profile_rate: runtime.MemProfileRate, bytes between samples, 0 when off. godebug: the variable alone.
-    """
+    """The settings in force. gogc: percent, None = off; gomemlimit: bytes, None = no limit; godebug: the variable."""
 
     go_version: str
     goos: str
     goarch: str
-    num_cpu: int
     gomaxprocs: int
     gogc: int | None
     gomemlimit: int | None
     godebug: str
-    mem_profile_rate: int
 
 
 @dataclass(frozen=True)
