@@ -116,11 +116,16 @@ class Reporting:
     def _tests(self) -> StoredTests:
         from pytest_gomem.results.stored import StoredTests
 
-        return StoredTests(self._session.folder.path / "tests.jsonl")
+        return StoredTests()
 
     @property
     def _has_tests(self) -> bool:
-        return "_tests" in self.__dict__  # the run's folder is made for the first
+        return "_tests" in self.__dict__
+
+    def close(self) -> None:
+        """Give back the file of the records."""
+        if self._has_tests:
+            self._tests.close()
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -170,4 +170,5 @@ class PluginSession:
         """End every process of the run and remove its folder."""
         if "run" in self.__dict__:
             self.run.close()
+        self.reporting.close()
         self.folder.close()

@@ -1,11 +1,12 @@
-"""The records of a run's tests on disk: each a line of JSON, read when it is asked for."""
+"""The records of a run's tests on disk: each a piece of JSON, read when it is asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, KeysView, Sequence
-from pathlib import Path
-from typing import overload
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, KeysView, Sequence
+from typing import BinaryIO, NamedTuple, overload
 
 from pytest_gomem.results.codec import EXACT
 from pytest_gomem.results.run_record import TestRecord
@@ -22,26 +23,37 @@ def from_line(line: str | bytes) -> TestRecord:
     return test
 
 
+class _Place(NamedTuple):
+    """Where a line lies in the file, in bytes."""
+
+    start: int
+    length: int
+
+
 class StoredTests(Sequence[TestRecord]):
     """The tests of a run in the order in which they ended first, of which memory holds the ids alone.
 
-    Each access reads its records anew: iterate once rather than by index, and keep no list of them.
+    Each access reads its records anew: iterate once rather than by index, and keep no list of them. Their file has no
+    name: nobody can remove it, and it ends with this process.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._places: dict[str, int | str] = {}
+    def __init__(self) -> None:
+        self._file: BinaryIO | None = None
+        self._end = 0
+        self._places: dict[str, _Place | str] = {}
 
     def keep(self, nodeid: str, line: str) -> None:
         """Add the line of a test; of one that has run before it takes the place."""
         try:
-            with self._path.open("ab") as file:
-                place = file.tell()
-                file.write(line.encode() + b"\n")
+            self._places[nodeid] = self._write(line.encode())
         except OSError:  # a full disk costs memory, and no record
             self._places[nodeid] = line
-        else:
-            self._places[nodeid] = place
+
+    def close(self) -> None:
+        """Give the file back; no record can be read afterwards."""
+        self._places.clear()
+        if self._file is not None:
+            self._file.close()
 
     @property
     def nodeids(self) -> KeysView[str]:
@@ -64,13 +76,20 @@ class StoredTests(Sequence[TestRecord]):
             return tuple(self._read(places[at]))
         return next(self._read([places[at]]))
 
-    def _read(self, places: Sequence[int | str]) -> Iterator[TestRecord]:
-        held = [place for place in places if isinstance(place, str)]
-        if len(held) == len(places):
-            yield from map(from_line, held)
-            return
-        with self._path.open("rb") as file:
-            for place in places:
-                if isinstance(place, int):
-                    file.seek(place)
-                yield from_line(place if isinstance(place, str) else file.readline())
+    def _write(self, line: bytes) -> _Place:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it is open until close()
+        place = _Place(self._end, len(line))
+        written = 0
+        while written < len(line):
+            written += os.pwrite(self._file.fileno(), line[written:], place.start + written)
+        self._end += len(line)  # what a full disk cut short is written over
+        return place
+
+    def _read(self, places: Iterable[_Place | str]) -> Iterator[TestRecord]:
+        for place in places:
+            yield from_line(place if isinstance(place, str) else self._line(place))
+
+    def _line(self, place: _Place) -> bytes:
+        assert self._file is not None
+        return os.pread(self._file.fileno(), place.length, place.start)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from report_samples import sample_run, sample_tests, usual_metrics, verdict, window
@@ -22,11 +23,12 @@ TESTS = sample_tests()
 
 
 @pytest.fixture
-def stored(tmp_path):
-    kept = StoredTests(tmp_path / "tests.jsonl")
+def stored():
+    kept = StoredTests()
     for test in TESTS:
         kept.keep(test.nodeid, to_line(test))
-    return kept
+    yield kept
+    kept.close()
 
 
 def test_it_is_a_sequence_of_the_records(stored):
@@ -38,13 +40,21 @@ def test_it_is_a_sequence_of_the_records(stored):
         stored[len(TESTS)]
 
 
-def test_records_are_read_from_the_file_each_time(stored, tmp_path):
+def test_records_are_read_from_the_file_each_time(stored):
     """None stays in memory, and two may read at once."""
     assert stored[0] is not stored[0]
     assert [one == other for one, other in zip(stored, stored, strict=True)] == [True] * len(TESTS)
-    (tmp_path / "tests.jsonl").unlink()
-    with pytest.raises(FileNotFoundError):
-        stored[0]
+
+
+def test_nobody_can_remove_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    kept = StoredTests()
+    kept.keep("one", to_line(TESTS[0]))
+    assert list(tmp_path.iterdir()) == []
+    tmp_path.rmdir()
+    kept.keep("two", to_line(TESTS[1]))
+    assert tuple(kept) == TESTS[:2]
+    kept.close()
 
 
 def test_a_test_that_runs_again_takes_its_own_place(stored):
@@ -54,12 +64,18 @@ def test_a_test_that_runs_again_takes_its_own_place(stored):
 
 
 def test_a_full_disk_loses_no_record(stored, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise OSError(28, "No space left on device")
+    """Also where half of it is written."""
+    write = os.pwrite
+    room = [100]
+
+    def nearly_full(descriptor, data, at):
+        if not room:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data[: room.pop()], at)
 
     more = replace(TESTS[0], nodeid="more")
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", refuse)
+        patch.setattr(os, "pwrite", nearly_full)
         stored.keep(more.nodeid, to_line(more))
         assert stored[-1] == more
     stored.keep("last", to_line(replace(more, nodeid="last")))
