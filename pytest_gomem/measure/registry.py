@@ -97,6 +97,11 @@ def _checked(metric: Metric, result: Reading | Unavailable) -> Reading | Unavail
         return result
     if not isinstance(result, Reading):
         return Unavailable(f"'{metric.name}' returned {result!r} instead of a Reading or Unavailable")
-    if not math.isfinite(result.value):
-        return Unavailable(f"'{metric.name}' came out as {result.value}, which is no finite number")
-    return replace(result, precision=result.precision or metric.precision)
+    value = result.value if type(result.value) in (int, float) else float(result.value)  # numpy's, say, or a Decimal
+    if not math.isfinite(value):
+        return Unavailable(f"'{metric.name}' came out as {value}, which is no finite number")
+    words = {"source": result.source, "precision": result.precision or metric.precision, "note": result.note}
+    for name, text in words.items():
+        if not isinstance(text, str):
+            return Unavailable(f"'{metric.name}' returned a Reading whose {name} is {text!r} and no text")
+    return Reading(value, **words)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +121,9 @@ def test_decorator_takes_name_and_definition_from_the_function():
         (lambda one: 5.0, "returned 5.0 instead of a Reading"),
         (lambda one: None, "returned None"),
         (lambda one: Reading(math.nan, "x"), "came out as nan"),
-        (lambda one: Reading("5", "x"), "TypeError"),
+        (lambda one: Reading("five", "x"), "ValueError"),
+        (lambda one: Reading(5, None), "returned a Reading whose source is None"),
+        (lambda one: Reading(5, "x", note=3), "returned a Reading whose note is 3"),
     ],
 )
 def test_mistake_in_one_metric_is_its_own_reason(compute, words):
@@ -127,6 +131,13 @@ def test_mistake_in_one_metric_is_its_own_reason(compute, words):
     results = evaluate(window(), [declared("mine", compute), *builtin_metrics()])
     assert words in results["mine"].reason
     assert results["peak_rss"] == evaluate(window(), builtin_metrics())["peak_rss"]
+
+
+@pytest.mark.parametrize("value", [Decimal("1.5"), Fraction(3, 2)])
+def test_a_reading_may_be_any_kind_of_number(value):
+    """Reports and processes are sent numbers of Python's own."""
+    (reading,) = evaluate(window(), [declared("mine", lambda one: Reading(value, "x"))]).values()
+    assert (type(reading.value), reading.value) == (float, 1.5)
 
 
 def test_missing_record_becomes_the_plain_reason():
