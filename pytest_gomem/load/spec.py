@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_gomem.base.errors import ConfigError
-from pytest_gomem.base.units import PER_SECOND, SECONDS, Unit, parse_quantity
+from pytest_gomem.base.units import PER_SECOND, SECONDS
+from pytest_gomem.config.arguments import above_0, at_least_1
 from pytest_gomem.load.connection import address, content
 
 _IN_FLIGHT = 16  # default connections of an open loop: enough that the service limits the rate, not this number
@@ -22,7 +23,7 @@ class LoadSpec:
 
     url: base of the service; path: below it. connections: how many requests are in flight (in an open loop, at most).
     timeout: seconds for each request, from connecting to the last byte of its answer. until_timeout: a connection sends
-    no more after a timeout. Raises ConfigError for a load that cannot be run.
+    no more after a timeout.
     """
 
     url: str
@@ -36,16 +37,6 @@ class LoadSpec:
     duration: float | None = None
     timeout: float = 30.0
     until_timeout: bool = False
-
-    def __post_init__(self) -> None:
-        address(self.url, self.path)
-        _check_amount(self.requests, self.rate, self.duration)
-        if self.requests is not None:
-            _check_count("requests", self.requests)
-        _check_count("connections", self.connections)
-        for name, value in (("rate", self.rate), ("duration", self.duration), ("timeout", self.timeout)):
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"{name}={value!r} must be more than 0")
 
     @classmethod
     def of(
@@ -66,8 +57,13 @@ class LoadSpec:
     ) -> LoadSpec:
         """The spec from the arguments of load(): durations as seconds or "10s", a rate as a number or "6000/min".
 
-        connections: unless given, 1 for fixed work and 16 for an open loop. Raises ConfigError.
+        connections: unless given, 1 for fixed work and 16 for an open loop. Raises ConfigError
+        for a load that cannot be run.
         """
+        address(url, path)
+        _check_amount(requests, rate, duration)
+        at_least_1("requests", requests)
+        at_least_1("connections", connections)
         sent, all_headers = content(body, json, headers)
         return cls(
             url=url,
@@ -77,9 +73,9 @@ class LoadSpec:
             headers=all_headers,
             requests=requests,
             connections=connections if connections is not None else 1 if rate is None else _IN_FLIGHT,
-            rate=None if rate is None else _number("rate", rate, PER_SECOND),
-            duration=None if duration is None else _number("duration", duration, SECONDS),
-            timeout=_number("timeout", timeout, SECONDS),
+            rate=None if rate is None else above_0("rate", rate, PER_SECOND),
+            duration=None if duration is None else above_0("duration", duration, SECONDS),
+            timeout=above_0("timeout", timeout, SECONDS),
             until_timeout=until_timeout,
         )
 
@@ -100,7 +96,7 @@ class LoadSpec:
         return math.ceil(self.planned / self.connections) * self.timeout
 
 
-def _check_amount(requests: int | None, rate: float | None, duration: float | None) -> None:
+def _check_amount(requests: int | None, rate: float | str | None, duration: float | str | None) -> None:
     hint = "fixed work is requests=1000; an open loop is rate=200, duration='10s'"
     if requests is not None and (rate is not None or duration is not None):
         raise ConfigError("requests= cannot go with rate= or duration=", hint=hint)
@@ -108,18 +104,6 @@ def _check_amount(requests: int | None, rate: float | None, duration: float | No
         raise ConfigError("no amount of work is given", hint=hint)
     if requests is None and (rate is None or duration is None):
         raise ConfigError(f"{'duration' if rate is None else 'rate'}= is given alone", hint=hint)
-
-
-def _check_count(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{name}={value!r} must be a whole number of at least 1")
-
-
-def _number(name: str, written: object, unit: Unit) -> float:
-    try:
-        return parse_quantity(written, unit).value
-    except ValueError as error:
-        raise ConfigError(f"{name}=: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.plugin.use import FIXTURES, MARKERS, MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE, fixture_names
 
 if TYPE_CHECKING:
@@ -56,35 +57,32 @@ def place_of(node: Any, marker: str) -> Place:
 
 def plan_item(item: pytest.Item, run: Run) -> Plan:
     """Read the markers of a test; raises ConfigErrors with every mistake."""
-    errors: list[ConfigError] = []
-    markers = list(_markers(item, run, errors))
+    mistakes = Mistakes()
+    markers = list(_markers(item, run, mistakes))
     fixtures = FIXTURES.intersection(fixture_names(item))
     rounds = next((marker.rounds for marker in markers if marker.rounds is not None), None)
-    errors += _misuses(item, fixtures, rounds)
+    mistakes.errors += _misuses(item, fixtures, rounds)
     service = next((marker.service for marker in markers if marker.service), None)
     budgets = tuple(marker.budgets for marker in markers)
-    if not errors:
-        errors += _service_errors(item, run, service, fixtures)
-        errors += _rivals(item, run, service, budgets)
-    if errors:
-        raise ConfigErrors(errors)
+    if not mistakes.errors:
+        mistakes.errors += _service_errors(item, run, service, fixtures)
+        mistakes.errors += _rivals(item, run, service, budgets)
+    mistakes.raise_all()
     ops = next((marker.ops for marker in markers if marker.ops is not None), None)
     return Plan(service, ops, budgets, rounds)
 
 
-def _markers(item: pytest.Item, run: Run, errors: list[ConfigError]) -> Iterator[MarkerConfig]:
+def _markers(item: pytest.Item, run: Run, mistakes: Mistakes) -> Iterator[MarkerConfig]:
     from pytest_gomem.config.marker import parse_marker
 
     units = run.settings.registry.units()
     for node, mark in item.iter_markers_with_node("gomem"):
         level = {pytest.Module: "module", pytest.Class: "class"}
         scope = next((word for kind, word in level.items() if isinstance(node, kind)), "function")
-        try:
+        with mistakes.kept():
             yield parse_marker(
                 mark.kwargs, args=mark.args, units=units, scope=f"marker on {scope}", place=place_of(node, "gomem")
             )
-        except ConfigErrors as several:
-            errors += several.errors
 
 
 def _misuses(item: pytest.Item, fixtures: frozenset[str], rounds: Rounds | None) -> Iterator[ConfigError]:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_gomem.base.errors import BudgetBroken, ConfigError, ConfigErrors, GomemError, MeasureError, Place
+from pytest_gomem.base.errors import BudgetBroken, ConfigError, GomemError, MeasureError, Place
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.config.arguments import checked
 from pytest_gomem.config.budgets import Budget, parse_budget
+from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.verdict import Verdict
@@ -168,17 +169,11 @@ class Measurement:
         self._record = replace(self._record, artifacts={**self._record.artifacts, **paths})
 
     def _parsed(self, written: Mapping[str, object]) -> list[Budget]:
-        budgets: list[Budget] = []
-        errors: list[ConfigError] = []
+        mistakes, budgets = Mistakes(), list[Budget]()
         for metric, value in written.items():
-            try:
+            with mistakes.kept():
                 budgets += self._checked(metric, value, Place(key=f"check().{metric}"))
-            except ConfigErrors as several:
-                errors += several.errors
-            except ConfigError as error:
-                errors.append(error)
-        if errors:
-            raise ConfigErrors(errors)
+        mistakes.raise_all()
         return budgets
 
     def _checked(self, metric: str, value: object, place: Place) -> tuple[Budget, ...]:

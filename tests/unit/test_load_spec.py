@@ -34,14 +34,13 @@ URL = "http://127.0.0.1:8080"
         ({"rate": 1}, "rate= is given alone"),
         ({"duration": 1}, "duration= is given alone"),
         ({"requests": 0}, "requests=0"),
-        ({"requests": 1.5}, "requests=1.5"),
-        ({"requests": True}, "requests=True"),
         ({"requests": 1, "connections": 0}, "connections=0"),
-        ({"rate": 0, "duration": 1}, "rate=0.0 must be more than 0"),
+        ({"rate": 0, "duration": 1}, "rate=0 must be more than 0"),
         ({"rate": 1, "duration": "10 parsecs"}, "duration=: '10 parsecs'"),
         ({"rate": -1, "duration": 1}, "rate=: -1"),
         ({"rate": float("nan"), "duration": 1}, "rate=: nan"),
-        ({"requests": 1, "timeout": 0}, "timeout=0.0"),
+        ({"rate": float("inf"), "duration": 1}, "rate="),
+        ({"requests": 1, "timeout": 0}, "timeout=0 must"),
         ({"requests": 1, "body": b"x", "json": {}}, "body= and json="),
         ({"requests": 1, "json": {1, 2}}, "json=: "),
     ],
@@ -51,12 +50,6 @@ def test_an_impossible_load_is_refused(amount, words):
     with pytest.raises(ConfigError) as caught:
         LoadSpec.of(URL, "/", **amount)
     assert words in str(caught.value)
-
-
-def test_a_spec_made_by_hand_is_checked_too():
-    """The checks belong to the spec, not to the way it is made."""
-    with pytest.raises(ConfigError, match="more than 0"):
-        LoadSpec(URL, "/", rate=float("inf"), duration=1.0)
 
 
 @pytest.mark.parametrize(
