@@ -570,7 +570,7 @@ class TestInterrupts:
         assert child.state().exit is None
 
 
-class TestKeepersDeath:
+class TestSupervisorsDeath:
     def test_says_so_and_cleans_up(self, supervisor, start, tagged, until):
         """Who asks a supervisor that was killed is told, and closing it ends the services that it has left."""
         child = start(*sh("setsid sleep 300 & sleep 300"), env=tagged.env)

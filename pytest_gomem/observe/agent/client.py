@@ -171,18 +171,18 @@ class AgentClient:
 
     def retain(self, size: int) -> None:
         """Hold `size` more resident bytes, instead of those of an earlier call."""
-        self._channel.ask("burden", "retain", str(size))
+        self._channel.ask("inject", "retain", str(size))
 
     def churn(self, share: float) -> Injected:
         """Allocate `share` of the bytes and objects that the service allocates from now on; 0 ends it.
 
         After a call with 0, the share of all allocation until now is exact, to an object.
         """
-        return self._read(lambda fields: Injected(**fields), "burden", "churn", repr(share))
+        return self._read(lambda fields: Injected(**fields), "inject", "churn", repr(share))
 
     def end_injected(self) -> Injected:
         """Stop allocating, and release what was retained."""
-        return self._read(lambda fields: Injected(**fields), "burden", "stop")
+        return self._read(lambda fields: Injected(**fields), "inject", "stop")
 
     def _read(self, convert: Callable[[_Fields], _T], *words: str) -> _T:
         answer = self._channel.ask(*words)
