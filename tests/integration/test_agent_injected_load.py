@@ -68,10 +68,10 @@ def test_churn_is_a_share_of_what_the_service_allocates(served, share, size):
 def test_the_agents_own_goroutine_is_told(served):
     """A churn is a goroutine of the agent's, left out of the service's count, and gone when it ends."""
     agent, _ = served
-    own, others = agent.ping().agent_goroutines, agent.memstats().goroutines
+    own, others = agent.ping().agent_goroutines, agent.memstats().common.goroutines
     agent.churn(0.1)
     assert agent.ping().agent_goroutines == own + 1
-    assert agent.memstats().goroutines == others
+    assert agent.memstats().common.goroutines == others
     agent.end_injected()
     assert agent.ping().agent_goroutines == own
 
