@@ -14,7 +14,7 @@ from pathlib import Path
 
 from common import small_asked, table, verdict, workshop
 
-from pytest_gomem.config.file import load_config
+from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.launch.build import build_once
 from pytest_gomem.launch.sides import Against, BaseSide, HeadSide, Origin

@@ -24,7 +24,7 @@ from statistics import median
 from common import program, service_yaml, small_asked, table, verdict, workshop
 
 from pytest_gomem.base.unavailable import known, required
-from pytest_gomem.config.file import load_config
+from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import Registry, builtin_metrics

@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from pytest_gomem.base.units import Unit as Unit
     from pytest_gomem.base.units import format_value as format_value
     from pytest_gomem.base.units import parse_quantity as parse_quantity
-    from pytest_gomem.config.gc import GcSettings as GcSettings
+    from pytest_gomem.config.gc_settings import GcSettings as GcSettings
     from pytest_gomem.config.marker import Combination as Combination
     from pytest_gomem.judge.verdict import Verdict as Verdict
-    from pytest_gomem.load.client import Response as Response
-    from pytest_gomem.load.client import Stream as Stream
+    from pytest_gomem.load.http_client import Response as Response
+    from pytest_gomem.load.http_client import Stream as Stream
     from pytest_gomem.load.spec import LoadRecord as LoadRecord
     from pytest_gomem.measure.bill import Bill as Bill
     from pytest_gomem.measure.metric import Better as Better
@@ -79,10 +79,10 @@ _NAMES = {
     "pytest_gomem.base.unavailable": "Unavailable",
     "pytest_gomem.base.units": "BYTES BYTES_PER_OP BYTES_PER_SECOND COUNT COUNT_PER_OP PER_SECOND RATIO SECONDS"
     " SECONDS_PER_OP Quantity Unit format_value parse_quantity",
-    "pytest_gomem.config.gc": "GcSettings",
+    "pytest_gomem.config.gc_settings": "GcSettings",
     "pytest_gomem.config.marker": "Combination",
     "pytest_gomem.judge.verdict": "Verdict",
-    "pytest_gomem.load.client": "Response Stream",
+    "pytest_gomem.load.http_client": "Response Stream",
     "pytest_gomem.load.spec": "LoadRecord",
     "pytest_gomem.measure.bill": "Bill",
     "pytest_gomem.measure.metric": "Better Metric Noise Prior Reading metric",

@@ -15,7 +15,7 @@ from pytest_gomem.base import clock
 from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.base.names import SeveralTests, find_tests
 from pytest_gomem.base.units import UNITS, Unit
-from pytest_gomem.commands.arguments import Parser
+from pytest_gomem.commands.cli import Parser
 from pytest_gomem.commands.pytest_run import every_metric
 from pytest_gomem.config.accepted import (
     LIMITS,

@@ -20,7 +20,7 @@ from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, differences, not_comparable
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
-from pytest_gomem.commands.arguments import Parser
+from pytest_gomem.commands.cli import Parser
 from pytest_gomem.commands.pytest_run import metrics_for, run_pytest, status_of
 from pytest_gomem.git.repository import Repository, git
 from pytest_gomem.judge.functions import figure_metric, figure_unit

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 from pytest_gomem.base.errors import GomemError, ObserveError
 from pytest_gomem.base.files import write_whole
-from pytest_gomem.commands.arguments import Parser, checked
+from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.launch.ports import bases
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.observe.kernel import stopped_words
 from pytest_gomem.pprof.model import Profile, validate
-from pytest_gomem.pprof.output import value_text
 from pytest_gomem.pprof.read import parse_profile
+from pytest_gomem.pprof.table import value_text
 
 _PATH = "/debug/pprof"
 _TIMEOUT = "60"

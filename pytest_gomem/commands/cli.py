@@ -1,17 +1,43 @@
-"""The `gomem` command: runs the subcommand, and turns errors into one line and exit status 2."""
+"""The `gomem` command: reads arguments, picks the subcommand, and turns errors into one line and exit status 2."""
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from typing import Protocol, TextIO
+from typing import Any, NoReturn, Protocol, TextIO, TypeVar
 
 from pytest_gomem import __version__
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.base.printable import printable_stream
+
+_W = TypeVar("_W")
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser without abbreviated options, which reports a mistake in one line."""
+
+    def __init__(self, prog: str, description: str, **settings: Any) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """Report the mistake and exit with status 2."""
+        self.exit(2, f"{self.prog}: {message}; {self.prog} --help says more\n")
+
+
+def checked(parse: Callable[[str], _W]) -> Callable[[str], _W]:
+    """`parse` as the `type` of an argument; the text of its ValueError is shown, which argparse would drop."""
+
+    def parse_argument(written: str) -> _W:
+        try:
+            return parse(written)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse_argument
 
 
 class Command(Protocol):

@@ -6,7 +6,7 @@ from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from typing import TextIO
 
-from pytest_gomem.commands.arguments import Parser
+from pytest_gomem.commands.cli import Parser
 from pytest_gomem.commands.pytest_run import run_pytest, status_of
 
 _DESCRIPTION = """\

@@ -11,9 +11,9 @@ from typing import TextIO
 from pytest_gomem import __version__
 from pytest_gomem.base.errors import ConfigErrors, GomemError
 from pytest_gomem.base.units import Unit
-from pytest_gomem.commands.arguments import Parser
+from pytest_gomem.commands.cli import Parser
 from pytest_gomem.commands.pytest_run import every_metric
-from pytest_gomem.config.file import load_config
+from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.observe import kernel, oom

@@ -11,9 +11,9 @@ from typing import NamedTuple, TextIO
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.units import RATIO, parse_quantity
-from pytest_gomem.commands.arguments import Parser, checked
+from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.commands.top import add_selection
-from pytest_gomem.flame.page import page
+from pytest_gomem.flame.html import page
 from pytest_gomem.flame.picture import Asked, Picture, View, picture
 from pytest_gomem.flame.svg import png, svg
 from pytest_gomem.flame.tree import call_tree

@@ -13,7 +13,7 @@ from pytest_gomem.base.errors import ConfigError, GomemError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.names import did_you_mean, find_tests
 from pytest_gomem.base.units import UNITS, scale_of
-from pytest_gomem.commands.arguments import Parser, checked
+from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.history.changes import Change, MissingStats, Shift, changes_of, shifts_of
 from pytest_gomem.history.entry import UNSAID, Entry, with_definition
 from pytest_gomem.history.file import Damaged, read

@@ -11,9 +11,9 @@ from typing import TextIO
 from pytest_gomem.base.errors import ConfigError, LaunchError, Place, ServiceDied
 from pytest_gomem.base.files import run_folder
 from pytest_gomem.base.units import format_value
-from pytest_gomem.commands.arguments import Parser
+from pytest_gomem.commands.cli import Parser
 from pytest_gomem.config.budgets import Budget, parse_budget
-from pytest_gomem.config.gc import GC_KEYS, GcSettings, parse_gc
+from pytest_gomem.config.gc_settings import GC_KEYS, GcSettings, parse_gc
 from pytest_gomem.config.ready import Ready
 from pytest_gomem.config.services import STOP_GRACE, ServiceConfig
 from pytest_gomem.diagnosis.explanation import ByProfiles

@@ -13,7 +13,7 @@ from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.files import run_folder
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import RATIO, format_value, parse_quantity
-from pytest_gomem.commands.arguments import Parser, checked
+from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.commands.pytest_run import LISTENING, read_declared, run_pytest
 from pytest_gomem.instruments.injected_load import VARIABLE, InjectedLoad
 from pytest_gomem.plugin.declared import FILE_VARIABLE

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from pytest_gomem.base.errors import GomemError
-from pytest_gomem.commands.arguments import Parser, checked
+from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.pprof.aggregate import Row, Table, aggregate, sort_rows
 from pytest_gomem.pprof.aggregate import diff as difference
 from pytest_gomem.pprof.group import GRANULARITIES
-from pytest_gomem.pprof.output import table_lines
 from pytest_gomem.pprof.read import read_profile
+from pytest_gomem.pprof.table import table_lines
 
 _DEFAULT_LIMIT = "20"
 

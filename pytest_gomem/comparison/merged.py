@@ -12,7 +12,7 @@ from pytest_gomem.judge.conditions import of_all
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, figures_of, median_of
 from pytest_gomem.judge.regressions import Figures
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.measure.sources import joined
+from pytest_gomem.measure.window_sources import joined
 from pytest_gomem.report.text import readings, value_text
 from pytest_gomem.results.keys import Key, by_window, keys
 from pytest_gomem.results.window_record import MetricValue, PhaseRecord, WindowRecord

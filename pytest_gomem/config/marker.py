@@ -14,7 +14,7 @@ from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.units import Unit
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, located, members, text, whole
-from pytest_gomem.config.gc import GC_KEYS, GcSettings, described, merged, parse_gc, refusal
+from pytest_gomem.config.gc_settings import GC_KEYS, GcSettings, described, merged, parse_gc, refusal
 from pytest_gomem.config.services import BuildSpec
 
 MOST_ROUNDS = 1000

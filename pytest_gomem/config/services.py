@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, members, quantity, text, texts, whole
-from pytest_gomem.config.gc import GcSettings, check, check_env, parse_gc
+from pytest_gomem.config.gc_settings import GcSettings, check, check_env, parse_gc
 from pytest_gomem.config.ready import URL, Ready, check_ports, default_ready, parse_ready
 from pytest_gomem.config.tokens import ports_named
 

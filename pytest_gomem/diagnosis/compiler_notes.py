@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_gomem.base.commands import output_within
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.processes import output_within
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.git.repository import environment_without_hook
 from pytest_gomem.launch.build import locate

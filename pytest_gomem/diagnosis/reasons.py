@@ -13,7 +13,7 @@ from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.attribution.origin import Site
 from pytest_gomem.base.errors import GomemError, ObserveError
 from pytest_gomem.diagnosis.compiler_notes import compiler_notes, package_folder
-from pytest_gomem.git.line_history import line_change
+from pytest_gomem.git.repository import line_change
 from pytest_gomem.launch.build import locate
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.launch.sides import says

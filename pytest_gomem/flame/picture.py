@@ -11,7 +11,7 @@ from pytest_gomem.flame.frame import Change, Kind, Vanished, change, kind_of, va
 from pytest_gomem.flame.tree import DEEPEST, CallTree, Layout, Values, lay_out
 from pytest_gomem.pprof.group import Frame
 from pytest_gomem.pprof.model import Profile, ValueType
-from pytest_gomem.pprof.output import value_text
+from pytest_gomem.pprof.table import value_text
 from pytest_gomem.report.text import percent
 
 # Meanings from runtime/pprof; {since} is the process's start, or the seconds of a delta.

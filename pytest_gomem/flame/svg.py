@@ -7,10 +7,10 @@ from xml.etree import ElementTree as ET
 
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.printable import printable
-from pytest_gomem.flame.colours import CHANGES, KINDS, ROOT, TEXT
+from pytest_gomem.flame.frame import CHANGES, KINDS, ROOT, TEXT
 from pytest_gomem.flame.picture import Picture, View, counted, name_of, short_name
 from pytest_gomem.flame.tree import Box
-from pytest_gomem.pprof.output import value_text
+from pytest_gomem.pprof.table import value_text
 from pytest_gomem.report.text import clip
 from pytest_gomem.report.text import short_name as shortest
 

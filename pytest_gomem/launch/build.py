@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_gomem.base.commands import WhenSlow, output_within
 from pytest_gomem.base.errors import BuildError, ToolchainError
 from pytest_gomem.base.locks import locked_file
+from pytest_gomem.base.processes import WhenSlow, output_within
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.git.repository import environment_without_hook
 from pytest_gomem.launch.go_module import GoModule

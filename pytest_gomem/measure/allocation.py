@@ -8,8 +8,8 @@ from functools import partial
 from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.base.units import BYTES, BYTES_PER_OP, BYTES_PER_SECOND, COUNT, COUNT_PER_OP, format_value
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
-from pytest_gomem.measure.sources import MEMSTATS, PROMETHEUS, Told, duration, operations, told_between
 from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window_sources import MEMSTATS, PROMETHEUS, Told, duration, operations, told_between
 
 _BYTES_SOURCE = f"{MEMSTATS}.TotalAlloc"
 _COUNT_SOURCE = f"{MEMSTATS}.Mallocs"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pytest_gomem.base.unavailable import known, required
 from pytest_gomem.base.units import BYTES, RATIO, format_value
-from pytest_gomem.measure.sources import memstats
 from pytest_gomem.measure.window import Window, once_per_window
+from pytest_gomem.measure.window_sources import memstats
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import SmapsTotals
 

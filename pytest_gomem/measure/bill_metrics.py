@@ -8,8 +8,8 @@ from pytest_gomem.base.unavailable import known
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row, window_bill
 from pytest_gomem.measure.metric import Better, Metric, Noise, Reading
-from pytest_gomem.measure.sources import AT_REST, MEMSTATS, ON_RETURNED_MEMORY, after_gc
 from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window_sources import AT_REST, MEMSTATS, ON_RETURNED_MEMORY, after_gc
 
 _SMAPS = "/proc/PID/smaps"
 _BOTH = f"{_SMAPS} and {MEMSTATS} at the close"

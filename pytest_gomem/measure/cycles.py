@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import known, reason_of
-from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, by, joined, memstats, whole_life
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Window, once_per_window
+from pytest_gomem.measure.window_sources import GCTRACE, MEMSTATS, by, joined, memstats, whole_life
 from pytest_gomem.observe.records import GcCycle
 
 MAX_LOST = 0.05

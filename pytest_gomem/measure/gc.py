@@ -11,8 +11,8 @@ from pytest_gomem.base.units import COUNT, PER_SECOND, SECONDS
 from pytest_gomem.measure.cycles import GCTRACE_PRECISION, cycles_of, pauses_of, traced_cycles
 from pytest_gomem.measure.metric import Better, Noise, Reading, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
-from pytest_gomem.measure.sources import GCTRACE, MEMSTATS, PROMETHEUS, duration, joined, told_between
 from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window_sources import GCTRACE, MEMSTATS, PROMETHEUS, duration, joined, told_between
 
 _NUMGC = (f"{MEMSTATS}.NumGC", GCTRACE, PROMETHEUS)
 _PAUSES = (f"{MEMSTATS}.PauseNs", GCTRACE)

@@ -11,9 +11,9 @@ from pytest_gomem.base.units import RATIO, SECONDS, format_value
 from pytest_gomem.measure.cycles import GCTRACE_PRECISION, traced_cycles
 from pytest_gomem.measure.metric import Better, Noise, Reading, metric
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, GOMAXPROCS
-from pytest_gomem.measure.sources import CPU_CLOCK, GCTRACE, duration, joined
 from pytest_gomem.measure.starvation import starvation
 from pytest_gomem.measure.window import Window, number_of
+from pytest_gomem.measure.window_sources import CPU_CLOCK, GCTRACE, duration, joined
 from pytest_gomem.measure.work import process_cpu
 from pytest_gomem.observe.records import GcCycle
 

@@ -12,7 +12,8 @@ from pytest_gomem.base.units import BYTES, COUNT, RATIO, format_value
 from pytest_gomem.measure.bill import window_bill
 from pytest_gomem.measure.cycles import traced_cycles
 from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading, metric
-from pytest_gomem.measure.sources import (
+from pytest_gomem.measure.window import MemStatsPair, Window
+from pytest_gomem.measure.window_sources import (
     AT_REST,
     GCTRACE,
     MEMSTATS,
@@ -25,7 +26,6 @@ from pytest_gomem.measure.sources import (
     memstats,
     told_at_close,
 )
-from pytest_gomem.measure.window import MemStatsPair, Window
 
 _NO_GOAL = 2**63  # without GC and memory limit the runtime's goal is the largest uint64
 _UNTOUCHED = 1 << 20  # bytes: fewer need no note

@@ -10,7 +10,8 @@ from pytest_gomem.base.unavailable import Unavailable, known, required
 from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
 from pytest_gomem.measure.peak import kept_peak, kernel_peak, rss_drift, sampled_points, widest_gap
-from pytest_gomem.measure.sources import (
+from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window_sources import (
     ON_RETURNED_MEMORY,
     RUSAGE,
     STATM,
@@ -19,7 +20,6 @@ from pytest_gomem.measure.sources import (
     told_at_close,
     whole_life,
 )
-from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.records import KernelReading
 
 _MAXRSS = f"ru_maxrss in the {RUSAGE}"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pytest_gomem.base.unavailable import known
-from pytest_gomem.measure.sources import samples, whole_life
 from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window_sources import samples, whole_life
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import SmapsTotals
 

@@ -22,8 +22,8 @@ from pytest_gomem.measure import (
     work,
 )
 from pytest_gomem.measure.metric import Metric, Reading
-from pytest_gomem.measure.sources import joined
 from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window_sources import joined
 
 
 class Registry:

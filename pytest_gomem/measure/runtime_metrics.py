@@ -10,8 +10,8 @@ from pytest_gomem.base.unavailable import Unavailable, required
 from pytest_gomem.base.units import BYTES, SECONDS
 from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, metric
 from pytest_gomem.measure.quantiles import BUCKETS, Bucket, gained, p99_note, quantile, total
-from pytest_gomem.measure.sources import joined
 from pytest_gomem.measure.window import Window, number_of
+from pytest_gomem.measure.window_sources import joined
 from pytest_gomem.observe.agent.records import Histogram
 
 _SCANS = {part: f"/gc/scan/{part}:bytes" for part in ("heap", "stack", "globals", "total")}  # Go 1.21

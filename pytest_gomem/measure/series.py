@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.measure.cycles import cycles_of
-from pytest_gomem.measure.sources import samples
 from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window_sources import samples
 
 MAX_POINTS = 2000
 Point = tuple[float, float]

@@ -9,8 +9,8 @@ from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, required
 from pytest_gomem.base.units import RATIO, SECONDS, format_value
 from pytest_gomem.measure.metric import Better, Noise, Reading, metric
-from pytest_gomem.measure.sources import duration, joined
 from pytest_gomem.measure.window import Window, once_per_window
+from pytest_gomem.measure.window_sources import duration, joined
 from pytest_gomem.observe.scheduling import Scheduling
 
 _SCHEDSTAT = "run delay of /proc/PID/task/*/schedstat"

@@ -12,7 +12,8 @@ from pytest_gomem.base.unavailable import Unavailable, known, required
 from pytest_gomem.base.units import COUNT, PER_SECOND, RATIO, SECONDS, SECONDS_PER_OP
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
-from pytest_gomem.measure.sources import (
+from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window_sources import (
     AT_REST,
     CPU_CLOCK,
     LOAD,
@@ -29,7 +30,6 @@ from pytest_gomem.measure.sources import (
     told_between,
     whole_life,
 )
-from pytest_gomem.measure.window import Window
 
 if TYPE_CHECKING:
     from pytest_gomem.load.spec import LoadRecord

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_gomem.base.units import BYTES, format_value
-from pytest_gomem.config.gc import GcSettings, go_bytes
+from pytest_gomem.config.gc_settings import GcSettings, go_bytes
 from pytest_gomem.observe.agent.records import Settings
 from pytest_gomem.observe.records import GcCycle, MemStats
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterable
 
-from pytest_gomem.load.client import HttpClient
+from pytest_gomem.load.http_client import HttpClient
 from pytest_gomem.observe.memstats import parse_goroutine_total, parse_memstats
 from pytest_gomem.observe.page import READ_TIMEOUT, Page, first_that_reads
 from pytest_gomem.observe.records import MemStats, Observed, quantities_of

@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar
 
 from pytest_gomem.base.clock import Silence
 from pytest_gomem.base.errors import LoadError, ObserveError, ObserveTimeout
-from pytest_gomem.load.client import HttpClient
 from pytest_gomem.load.connection import MAX_BODY, Request
 from pytest_gomem.load.failures import TIMEOUT, TOO_LARGE
+from pytest_gomem.load.http_client import HttpClient
 
 READ_TIMEOUT = 60.0
 _LOOK_TIMEOUT = 5.0

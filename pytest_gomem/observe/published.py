@@ -10,7 +10,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit, urlunsplit
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.load.client import HttpClient
+from pytest_gomem.load.http_client import HttpClient
 from pytest_gomem.observe.memstats import parse_expvar
 from pytest_gomem.observe.page import READ_TIMEOUT, Page
 from pytest_gomem.observe.records import MemStats, Observed, quantities_of

@@ -16,7 +16,7 @@ from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.comparison.rounds import AllRounds
 from pytest_gomem.comparison.strategy import Strategy
 from pytest_gomem.comparison.visible import with_visible
-from pytest_gomem.config.file import BudgetTable, GomemConfig
+from pytest_gomem.config.gomem_yaml import BudgetTable, GomemConfig
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
@@ -36,7 +36,7 @@ from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement, artifact_stem
 from pytest_gomem.session.plan import RoundPlan
-from pytest_gomem.session.records import with_shown_texts
+from pytest_gomem.session.recording import with_shown_texts
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow
 

@@ -10,7 +10,7 @@ import pytest
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.names import means_test
 from pytest_gomem.config.accepted import Acceptance
-from pytest_gomem.config.file import GomemConfig
+from pytest_gomem.config.gomem_yaml import GomemConfig
 from pytest_gomem.judge.precedence import unmatched
 from pytest_gomem.plugin.use import given_by_controller
 

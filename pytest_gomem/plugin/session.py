@@ -26,7 +26,7 @@ from pytest_gomem.plugin.settings import Settings, read_settings
 from pytest_gomem.plugin.use import default_config, given_by_controller
 
 if TYPE_CHECKING:
-    from pytest_gomem.config.file import GomemConfig
+    from pytest_gomem.config.gomem_yaml import GomemConfig
     from pytest_gomem.launch.sides import Against
     from pytest_gomem.measure.registry import Registry
     from pytest_gomem.session.run import Run
@@ -77,7 +77,7 @@ class PluginSession:
         self._hear_of_silent_go()
         path = self.settings.config or default_config(self.config)
         if path is not None:
-            from pytest_gomem.config.file import load_config
+            from pytest_gomem.config.gomem_yaml import load_config
 
             self.gomem_config = load_config(Path(os.path.relpath(path)), self.registry.units())
         if self.settings.has_base_side:

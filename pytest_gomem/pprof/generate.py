@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 STUB_HEADER = "# ruff: noqa\n# mypy: disable-error-code=type-arg\n# fmt: off\n"
 MODULE = '''"""The message classes of profile.proto, made by `python -m pytest_gomem.pprof.generate`."""
 
-from pytest_gomem.pprof.messages import message_classes
+from pytest_gomem.pprof.protobuf import message_classes
 
 # fmt: off
 FILE = (

@@ -1,6 +1,6 @@
 """The message classes of profile.proto, made by `python -m pytest_gomem.pprof.generate`."""
 
-from pytest_gomem.pprof.messages import message_classes
+from pytest_gomem.pprof.protobuf import message_classes
 
 # fmt: off
 FILE = (

@@ -6,7 +6,7 @@ import mmap
 import re
 from collections.abc import Iterator, Mapping
 
-from pytest_gomem.config.gc import described
+from pytest_gomem.config.gc_settings import described
 from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.launched import Launched
 from pytest_gomem.launch.overlay import agent_mark

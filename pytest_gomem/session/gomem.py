@@ -11,7 +11,7 @@ from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config.arguments import above_0, at_least_1, checked
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.config.gc import GcSettings
+from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.config.ready import URL
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.decide import failed
@@ -26,7 +26,7 @@ from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.phases import COLLECTED
 from pytest_gomem.session.plan import RoundPlan
-from pytest_gomem.session.records import window_record
+from pytest_gomem.session.recording import window_record
 from pytest_gomem.session.run import Run, overrides
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow, whole_life

@@ -10,7 +10,7 @@ from pytest_gomem.base import clock
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.config.file import BudgetTable
+from pytest_gomem.config.gomem_yaml import BudgetTable
 from pytest_gomem.judge.acceptances import with_accepted
 from pytest_gomem.judge.decide import NOT_YET, judge, judge_phase
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function

@@ -25,7 +25,7 @@ from pytest_gomem.session.explanation import Explanation
 from pytest_gomem.session.functions import cost_note, known_values, measured_functions
 from pytest_gomem.session.instrument import Finding
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
-from pytest_gomem.session.records import with_shown_texts
+from pytest_gomem.session.recording import with_shown_texts
 from pytest_gomem.session.service import Service
 
 _OF_THE_OTHER_SIDE = ("heap_profile", "peak_profile")

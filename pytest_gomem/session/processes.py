@@ -8,7 +8,7 @@ from functools import cached_property
 
 from pytest_gomem.base.errors import ObserveError, SupervisorError
 from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.config.gc import DEFAULT_GOMAXPROCS, described
+from pytest_gomem.config.gc_settings import DEFAULT_GOMAXPROCS, described
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand
 from pytest_gomem.launch import ending

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import psutil
 
-from pytest_gomem.base.commands import run_by
 from pytest_gomem.base.errors import ConfigError, LaunchError, Place
 from pytest_gomem.base.names import did_you_mean
+from pytest_gomem.base.processes import run_by
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.config.file import GomemConfig
-from pytest_gomem.config.gc import GC_KEYS, GcSettings, merged, parse_gc
+from pytest_gomem.config.gc_settings import GC_KEYS, GcSettings, merged, parse_gc
+from pytest_gomem.config.gomem_yaml import GomemConfig
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.launch.launched import Launched, discard
@@ -32,8 +32,7 @@ from pytest_gomem.session.instrument import Choice, no_instruments
 from pytest_gomem.session.plan import Side
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
-from pytest_gomem.supervisor.client import SupervisorClient, Watched
-from pytest_gomem.supervisor.commands import supervised
+from pytest_gomem.supervisor.client import SupervisorClient, Watched, supervised
 
 DEFAULT_SAMPLE_RATE = 50.0
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pytest_gomem.base.errors import MeasureError, ObserveError, ServiceDied
 from pytest_gomem.config.arguments import checked
-from pytest_gomem.config.gc import GcSettings
+from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.launch.ending import last_lines
 from pytest_gomem.launch.go_module import GoModule

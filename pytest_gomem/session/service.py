@@ -17,8 +17,8 @@ from pytest_gomem.session.subject import UNTIL_REAPED, Process
 from pytest_gomem.session.window import OpenWindow
 
 if TYPE_CHECKING:
-    from pytest_gomem.load.client import HttpClient, Response, Stream
     from pytest_gomem.load.drivers import LoadDriver
+    from pytest_gomem.load.http_client import HttpClient, Response, Stream
 
 _Answer = TypeVar("_Answer", "Response", "Stream")
 _UNTIL_ENDED = 1.0  # seconds from a lost connection to the end of a service that tidies up before it
@@ -109,7 +109,7 @@ class Service(RunningService):
         return answer
 
     def _client(self, base: str) -> HttpClient:
-        from pytest_gomem.load.client import HttpClient
+        from pytest_gomem.load.http_client import HttpClient
 
         if base not in self._clients:
             self._clients[base] = HttpClient(base)

@@ -1,4 +1,4 @@
-"""pytest's side of the supervisor: starts it, sends it requests, and waits for services."""
+"""pytest's side of the supervisor: starts it, asks it, waits for what it holds, and runs commands in its care."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from pytest_gomem.base.errors import SupervisorError
-from pytest_gomem.base.helper_process import helper_path, is_stopped
+from pytest_gomem.base.processes import Ends, Output, Runner, helper_path, is_stopped
 from pytest_gomem.observe.records import GcCycle, Sample
 from pytest_gomem.supervisor.protocol import Channel, ChildState, HelperRequest, LaunchRequest, Message
 from pytest_gomem.supervisor.timeline import cycles, samples
@@ -239,3 +241,29 @@ class KeptChild(Watched):
                 return state
             time.sleep(look)
             look = min(2 * look, _LONGEST_LOOK)
+
+
+def supervised(supervisor: Callable[[], SupervisorClient], parent: Path) -> Runner:
+    """A runner for `base.commands.run_by`; meanwhile each command's output is in a folder below `parent`."""
+
+    def run(command: Sequence[str], cwd: Path, env: Mapping[str, str], ends: Ends) -> Output | None:
+        client = supervisor()
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent, prefix="helper-") as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            try:
+                helper = client.help(HelperRequest(list(command), dict(env), str(cwd), str(out), str(err)))
+            except SupervisorError as error:
+                if client.is_lost:
+                    raise
+                raise OSError(str(error)) from None
+            try:
+                if not ends(lambda seconds: helper.wait(seconds).exit is not None):
+                    return None
+                ended = helper.state().exit
+            finally:
+                helper.forget()
+            assert ended is not None
+            return -ended.signal if ended.signal else ended.code or 0, out.read_bytes(), err.read_bytes()
+
+    return run

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import psutil
 
-from pytest_gomem.base.helper_process import is_stopped
+from pytest_gomem.base.processes import is_stopped
 from pytest_gomem.supervisor.spawn import LAUNCH_MARK
 
 _KILL_AGAIN = 0.005

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
+from pytest_gomem.supervisor.child import Child, Watch
 from pytest_gomem.supervisor.family import living_descendants, mark_of, send
 from pytest_gomem.supervisor.process import FOREVER, Helper, Kept
 from pytest_gomem.supervisor.protocol import HelperRequest, LaunchRequest, Message, ServingChannel
-from pytest_gomem.supervisor.service import Child, Watch
 from pytest_gomem.supervisor.spawn import become_subreaper
 
 IDLE_WAIT = 500.0  # milliseconds between looks at the parent, if no descriptor can watch it

@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from pytest_gomem.config.file import load_config
+from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.launch.launched import discard
 from pytest_gomem.launch.launcher import Launcher, Overrides
 from pytest_gomem.supervisor.client import LaunchRequest, SupervisorClient

@@ -18,8 +18,8 @@ from pytest_gomem.attribution.culprits import find_culprits
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.launch.build import binary_info, build_once
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.load.client import HttpClient
 from pytest_gomem.load.connection import Request
+from pytest_gomem.load.http_client import HttpClient
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.pprof.read import parse_profile, read_profile
 

@@ -7,11 +7,11 @@ from array import array
 import pytest
 from chromium import Chromium, executable
 
-from pytest_gomem.flame.page import page
+from pytest_gomem.flame.html import page
 from pytest_gomem.flame.picture import Asked, picture
 from pytest_gomem.flame.tree import call_tree
 from pytest_gomem.pprof.model import Function, Line, Location, Profile, ValueType, pack
-from pytest_gomem.pprof.output import value_text
+from pytest_gomem.pprof.table import value_text
 
 TYPES = (ValueType("alloc_space", "bytes"), ValueType("inuse_space", "bytes"))
 HOSTILE = "main.</script><img src=x onerror=alert(1)>\u202e"

@@ -13,8 +13,8 @@ import pytest
 
 from pytest_gomem.base.errors import LoadError, ObserveError
 from pytest_gomem.launch.ports import free_ports
-from pytest_gomem.load.client import HttpClient
 from pytest_gomem.load.connection import Request
+from pytest_gomem.load.http_client import HttpClient
 from pytest_gomem.observe import kernel, sampler
 from pytest_gomem.observe.sampler import Sampler
 

@@ -17,15 +17,15 @@ import pytest
 from looking import Stranger, printed
 
 from pytest_gomem.base.errors import BuildError, ConfigError, LaunchError, ObserveError, ServiceDied, ToolchainError
-from pytest_gomem.config.gc import GcSettings
+from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.launch import toolchain
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, locate
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.ports import accepts, free_ports, listens
-from pytest_gomem.load.client import HttpClient
 from pytest_gomem.load.connection import Request
+from pytest_gomem.load.http_client import HttpClient
 from pytest_gomem.observe.effective import effective_settings
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 

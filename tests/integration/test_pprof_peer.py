@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from looking import pprof_tool
 
-from pytest_gomem.load.client import HttpClient
 from pytest_gomem.load.connection import Request
+from pytest_gomem.load.http_client import HttpClient
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.pprof.aggregate import aggregate, diff
 from pytest_gomem.pprof.merge import merge

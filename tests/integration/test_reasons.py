@@ -13,11 +13,11 @@ from looking import is_running, line_of
 
 from pytest_gomem.attribution.causes import Notes, module_changes
 from pytest_gomem.attribution.culprits import Culprit
-from pytest_gomem.base import commands
-from pytest_gomem.base.commands import output_within
+from pytest_gomem.base import processes as commands
+from pytest_gomem.base.processes import output_within
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.diagnosis.reasons import Reasons
-from pytest_gomem.git.line_history import line_change
+from pytest_gomem.git.repository import line_change
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.launch.sides import Source

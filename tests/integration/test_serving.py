@@ -17,8 +17,8 @@ from pytest_gomem.base.errors import LaunchError, ObserveError, ServiceDied
 from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.launch import serving as serving_module
 from pytest_gomem.launch.launcher import Overrides
-from pytest_gomem.load.client import HttpClient
 from pytest_gomem.load.connection import Request
+from pytest_gomem.load.http_client import HttpClient
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.attached import AttachedProcess

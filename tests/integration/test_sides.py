@@ -20,7 +20,7 @@ from pytest_gomem.attribution.origin import Origins
 from pytest_gomem.base.errors import BuildError, ConfigError, LaunchError, ToolchainError
 from pytest_gomem.base.files import cache_dir
 from pytest_gomem.base.locks import locked_file, locked_if_free
-from pytest_gomem.config.file import load_config
+from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import BuildSpec, ServiceConfig
 from pytest_gomem.diagnosis.reasons import Reasons

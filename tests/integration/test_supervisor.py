@@ -400,7 +400,7 @@ def group_of(pid):
 OWNER = """
 import contextlib, os, sys, threading, time
 from pathlib import Path
-from pytest_gomem.config.file import load_config
+from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.supervisor.client import SupervisorClient, LaunchRequest
 from pytest_gomem.launch.launcher import Launcher, Overrides
 

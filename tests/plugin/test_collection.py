@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from pytest_gomem.config.file import load_config
+from pytest_gomem.config.gomem_yaml import load_config
 
 
 def test_all_marker_mistakes_at_once(dry_scenario):

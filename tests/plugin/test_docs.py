@@ -34,8 +34,10 @@ from pytest_gomem import testing
 from pytest_gomem.base.errors import ConfigErrors
 from pytest_gomem.base.units import UNITS
 from pytest_gomem.commands import cli
-from pytest_gomem.config import accepted, arguments, budgets, file, gc, services
-from pytest_gomem.config.file import load_config
+from pytest_gomem.config import accepted, arguments, budgets, services
+from pytest_gomem.config import gc_settings as gc
+from pytest_gomem.config import gomem_yaml as file
+from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.git.repository import Revision
 from pytest_gomem.history.entry import VERSION, Entry, to_line
 from pytest_gomem.history.file import append

@@ -84,7 +84,7 @@ WITH_YAML = {
     "pytest_gomem.plugin.reporting",
     "pytest_gomem.plugin.baselines",
     "pytest_gomem.launch",
-    "pytest_gomem.base.commands",
+    "pytest_gomem.base.processes",
     "pytest_gomem.launch.toolchain",
     "pytest_gomem.observe",
     "pytest_gomem.observe.agent",

@@ -8,8 +8,8 @@ import traceback
 import pytest
 
 from pytest_gomem.base.errors import BuildError, LaunchError, LoadError
-from pytest_gomem.load.client import HttpClient
 from pytest_gomem.load.connection import Request
+from pytest_gomem.load.http_client import HttpClient
 from pytest_gomem.plugin.body_errors import hide_our_frames, in_one_line, is_timeout, plainly
 
 

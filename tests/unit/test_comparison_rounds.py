@@ -16,7 +16,7 @@ from pytest_gomem.comparison.base import Base
 from pytest_gomem.comparison.rounds import AllRounds
 from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, Results, Strategy, as_needed, fixed
 from pytest_gomem.config.budgets import parse_budget
-from pytest_gomem.config.file import load_config
+from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.sides import Against

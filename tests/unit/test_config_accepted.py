@@ -13,7 +13,7 @@ from pytest_gomem.base.errors import ConfigError, ConfigErrors, GomemError, Plac
 from pytest_gomem.base.units import BYTES
 from pytest_gomem.config.accepted import Acceptance, amount, load_accepted
 from pytest_gomem.config.accepting import add, entry_text
-from pytest_gomem.config.file import load_config
+from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 
 KNOWN = Registry(builtin_metrics()).units()

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_gomem.base.errors import ConfigErrors
 from pytest_gomem.base.units import BYTES, COUNT, RATIO, SECONDS
-from pytest_gomem.config.file import GomemConfig, load_config
+from pytest_gomem.config.gomem_yaml import GomemConfig, load_config
 from pytest_gomem.config.ready import Ready
 from pytest_gomem.config.services import BuildSpec
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
-from pytest_gomem.config.gc import (
+from pytest_gomem.config.gc_settings import (
     PINNED,
     GcSettings,
     check,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ConfigErrors, Place
 from pytest_gomem.base.units import BYTES, SECONDS
-from pytest_gomem.config.gc import GcSettings
+from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.config.marker import BuildAxes, Combination, MarkerConfig, parse_gc_marker, parse_marker
 from pytest_gomem.config.services import BuildSpec
 

@@ -7,7 +7,7 @@ from gomem_windows import MIB, cycle, memstats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.config.gc import GcSettings
+from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.observe.agent.records import Settings
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
 

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pprof_profiles import HEAP, location, profile, profiles
 
-from pytest_gomem.flame.colours import CHANGES, KINDS, ROOT, TEXT, contrast
-from pytest_gomem.flame.frame import Change, Kind, change, kind_of, path, vanished
-from pytest_gomem.flame.page import page
+from pytest_gomem.flame.frame import CHANGES, KINDS, ROOT, TEXT, Change, Kind, change, contrast, kind_of, path, vanished
+from pytest_gomem.flame.html import page
 from pytest_gomem.flame.picture import Asked, picture, short_name
 from pytest_gomem.flame.svg import svg
 from pytest_gomem.flame.tree import call_tree

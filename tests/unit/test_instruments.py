@@ -13,7 +13,7 @@ from pytest_gomem.base.errors import Place
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.config.fields import located
-from pytest_gomem.config.gc import GcSettings
+from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.config.services import parse_service
 from pytest_gomem.instruments.idle_watch import IdleWatch
 from pytest_gomem.instruments.kept_heap import KeptHeap

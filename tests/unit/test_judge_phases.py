@@ -8,7 +8,7 @@ from pytest_gomem.base.errors import ConfigErrors, Place
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, COUNT
 from pytest_gomem.config.budgets import parse_budget
-from pytest_gomem.config.file import BudgetTable
+from pytest_gomem.config.gomem_yaml import BudgetTable
 from pytest_gomem.judge.decide import judge_phase
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.measure.metric import Reading

@@ -11,9 +11,9 @@ import time
 import pytest
 
 from pytest_gomem.base.errors import ConfigError, LoadError, ObserveError, ObserveTimeout
-from pytest_gomem.load.client import HttpClient
 from pytest_gomem.load.connection import Request
 from pytest_gomem.load.driver import Sender, run_load
+from pytest_gomem.load.http_client import HttpClient
 from pytest_gomem.load.spec import LoadSpec
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.observe.published import PrometheusPage

@@ -12,7 +12,7 @@ from pprof_profiles import HEAP, location, profile
 from pytest_gomem.base.errors import BuildError, ConfigErrors, GomemError, LaunchError
 from pytest_gomem.base.printable import printable, printable_lines, printable_stream
 from pytest_gomem.commands import cli
-from pytest_gomem.config.file import load_config
+from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.plugin.messages import GomemWarning
 from pytest_gomem.pprof.write import compressed
 from pytest_gomem.report.text import columns

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_gomem.base.errors import Place
 from pytest_gomem.config.fields import located
-from pytest_gomem.config.gc import GcSettings
+from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.config.services import parse_service
 from pytest_gomem.judge.conditions import changed
 from pytest_gomem.launch.build import BinaryInfo

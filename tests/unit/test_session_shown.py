@@ -6,7 +6,7 @@ from report_samples import metric, window
 
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.results.window_record import MetricValue
-from pytest_gomem.session.records import with_shown_texts
+from pytest_gomem.session.recording import with_shown_texts
 
 
 def test_a_reason_is_shown_and_its_bounds_stay():

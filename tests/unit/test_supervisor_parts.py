@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from pytest_gomem.observe import oom
 from pytest_gomem.observe.records import GcCycle, Sample
 from pytest_gomem.supervisor import spawn
+from pytest_gomem.supervisor.child import LogEnds
 from pytest_gomem.supervisor.process import PIPE_BYTES, READ_BYTES, DrainedPipe, Kept
 from pytest_gomem.supervisor.protocol import Channel, ChildState, ExitRecord, ServingChannel
-from pytest_gomem.supervisor.service import LogEnds
 from pytest_gomem.supervisor.timeline import CycleTable, Timeline, cycles, samples
 
 

@@ -1,4 +1,4 @@
-"""A service launched by the supervisor: its log, GC lines, timeline and end."""
+"""One launched service in the supervisor's care: its log, GC lines, timeline and end."""
 
 from __future__ import annotations
 

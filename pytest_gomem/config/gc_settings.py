@@ -1,4 +1,4 @@
-"""The GC settings of a launch. Settings that Go would misread are refused."""
+"""The GC settings a service is launched under; settings that Go would misread are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interactive flame graph: one HTML file with all sample types, which loads no other files."""
+"""The interactive flame graph: one HTML file with all sample types, which loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any
 from pytest_gomem import __version__
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.printable import printable
-from pytest_gomem.flame.colours import CHANGES, KINDS, ROOT, TEXT
-from pytest_gomem.flame.frame import Change, Kind
+from pytest_gomem.flame.frame import CHANGES, KINDS, ROOT, TEXT, Change, Kind
 from pytest_gomem.flame.picture import Picture, View, name_of, short_name
 from pytest_gomem.pprof.group import Frame
 

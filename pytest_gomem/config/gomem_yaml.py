@@ -1,4 +1,4 @@
-"""gomem.yaml as a whole: its services and its budgets."""
+"""gomem.yaml as a whole: its services, and its budgets by what they apply to."""
 
 from __future__ import annotations
 

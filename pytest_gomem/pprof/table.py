@@ -1,4 +1,4 @@
-"""Prints a profile as a table."""
+"""A profile as a table for people: aligned columns, the total, each row's share, and what is not shown."""
 
 from __future__ import annotations
 
