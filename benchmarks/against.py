@@ -87,8 +87,8 @@ CONFTEST = """
     import time
     from pathlib import Path
 
+    from pytest_gomem.instruments.kept_heap import KeptHeap
     from pytest_gomem.plugin.measured import MeasuredItem
-    from pytest_gomem.session.capture import Profiles
 
     COSTS, TAKEN = [0.0], []
 
@@ -106,7 +106,7 @@ CONFTEST = """
         setattr(owner, name, wrapper)
 
 
-    timed(Profiles, "keep")  # of the last round of either side
+    timed(KeptHeap, "close")  # of the last round of either side
     timed(MeasuredItem, "judge")  # merging, deciding, naming culprits, and the text of a failure
 
 

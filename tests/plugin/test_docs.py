@@ -79,7 +79,7 @@ NOT_FOR_TESTS = {
         "run_config",
         "judging",
         "measurements",
-        "side",
+        "plan",
         "instruments",
         "services",
     },
