@@ -286,6 +286,7 @@ def history_entry() -> Entry:
         window="test",
         service="api",
         complete=True,
+        conditions={},
         facts={},
         metrics={"live_heap": 236e6},
         units={"live_heap": "bytes"},
