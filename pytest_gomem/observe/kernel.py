@@ -48,10 +48,12 @@ def reset_peak(pid: int) -> bool:
 def image(pid: int) -> str:
     """A text that changes only when the process replaces its program by exec; "" if unknown.
 
-    Each exec puts stack and vDSO at new random addresses, which are in the auxiliary vector.
+    Each exec puts stack and vDSO at new random addresses, which are in the auxiliary vector. The path of the program is
+    no such text: it changes when somebody builds it anew.
     """
     try:
-        return f"{Path(f'/proc/{pid}/exe').readlink()} {Path(f'/proc/{pid}/auxv').read_bytes().hex()}"
+        program = Path(f"/proc/{pid}/exe").stat()
+        return f"{program.st_dev}:{program.st_ino} {Path(f'/proc/{pid}/auxv').read_bytes().hex()}"
     except OSError:
         return ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -42,6 +43,19 @@ def running():
 
 def python(script):
     return (sys.executable, "-I", "-S", "-c", script)
+
+
+def test_a_program_that_is_removed_is_the_same_program(tmp_path, running, until):
+    """As one is that gets built anew while it runs; another one in its place is not."""
+    program = tmp_path / "program"
+    shutil.copy(shutil.which("dash") or "/bin/sh", program)
+    process = running(str(program), "-c", "read x; exec sleep 100", stdin=subprocess.PIPE)
+    before = kernel.image(process.pid)
+    program.unlink()
+    assert kernel.image(process.pid) == before
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    until(lambda: kernel.image(process.pid) != before)
 
 
 class TestPeak:
