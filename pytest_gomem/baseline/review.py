@@ -51,7 +51,7 @@ _BY_THE_CLOCK = ("1/second", "seconds")  # moves with the machine, as what is no
 
 @dataclass(frozen=True)
 class Moves:
-    """A line for each figure of a window, by what can be told of it.
+    """A line for each figure of a window, by what can be said of it.
 
     clear: judged, and beyond its tolerance and its scatter. doubtful: judged, worse, and too noisy to tell; of too few
     rounds to be ever told, worse or better, they are `clear`, lest nothing but a removal could renew them. others:

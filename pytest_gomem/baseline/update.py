@@ -27,7 +27,7 @@ _QUIETER = "; more work in the test or a quieter machine help, --gomem-force rec
 class Update:
     """What became of one test, or of a module whose file is damaged.
 
-    kind: "new", "changed", "kept" (what it had, since nothing can be told), "unchanged" or "refused"; details: a line
+    kind: "new", "changed", "kept" (what it had, since nothing can be said), "unchanged" or "refused"; details: a line
     for each metric, or the reason.
     can_be_forced: whether --gomem-force would record what was refused.
     """
@@ -165,7 +165,7 @@ class Recorder:
         details += [f"{name}: the test does not open it any more" for name in gone]
         if len(known) == len(found) and not gone and all(one.keeps for one in known.values()) and not self.force:
             return Update(nodeid, "kept" if details else "unchanged", tuple(details))
-        # What nobody judges moves with what somebody does: it is told where it is all that there is to tell.
+        # What nobody judges moves with what somebody does: it is listed only if nothing else is.
         details = details or [f"{name}: {line}" for name, one in known.items() for line in one.others]
         details += [f"{name}: {line}" for name, one in known.items() for line in one.better_kept]
         return Update(nodeid, "changed", tuple(details or ["nothing moved; recorded anew"]))

@@ -34,7 +34,7 @@ class Reasons:
     ) -> tuple[tuple[Culprit, ...], tuple[str, ...]]:
         """The culprits with their causes, and notes on what could not be asked.
 
-        base: the other side of a comparison, whose sources must still be there: then it is told what is new.
+        base: the other side of a comparison, whose sources must still be there: then the reason names what is new.
         """
         asked = _Asked(self, head, base, time.monotonic() + self._seconds)
         found = tuple(replace(one, causes=(*one.causes, *asked.causes(one))) for one in culprits)

@@ -14,7 +14,7 @@ _OTHERS = ("pytest_gomem", "_pytest", "pluggy", "contextlib", "unittest", "pytes
 
 
 class PlainFailure(pytest.fail.Exception):  # type: ignore[misc, name-defined]
-    """Pytest's own failure, told without a traceback; `headline` is the one line for summaries."""
+    """Pytest's own failure, shown without a traceback; `headline` is the one line for summaries."""
 
     def __init__(self, text: str, headline: str) -> None:
         super().__init__(text, pytrace=False)

@@ -246,7 +246,7 @@ class MeasuredItem:
         """Show, and keep, the logs of what had started before the set-up failed: nothing was measured yet."""
         started = [*self._services(), *(service for gomem in self.rounds.current.gomems for service in gomem.services)]
         for number, service in enumerate(one for one in dict.fromkeys(started) if one.process.has_log):
-            with contextlib.suppress(SupervisorError):  # gone, and the log with it: what has failed the set-up is told
+            with contextlib.suppress(SupervisorError):  # gone, and the log with it: what has failed the set-up is shown
                 end = printable_lines(service.shown_log(tail=LOG_LINES))
                 text = f"service '{service.name}' had started; the end of its log:\n{end}"
                 self._item.add_report_section("setup", "gomem", "\n".join((text, *self._keep_log(service, number))))

@@ -148,8 +148,8 @@ class Reporting:
     def finish(self, session: pytest.Session) -> pytest.ExitCode:
         """Hand the run's record to the reporters, in the controlling process; the status of a run with passing tests.
 
-        What cannot be written is told in the summary: an error raised here would take pytest's own summary with it, and
-        the other reporters' chance.
+        What cannot be written is shown in the summary: an error raised here would take pytest's own summary with it,
+        and the other reporters' chance.
         """
         if is_worker(self._session.config) or not (self._has_tests or self._session.settings.json):
             return pytest.ExitCode.OK

@@ -36,7 +36,7 @@ class Selection:
         told = given_by_controller(self._config).get(_ASKED_FOR_ALL)
         if told is not None:
             return bool(told)
-        # What --ignore and --lf skip is never collected, and so never told as deselected.
+        # What --ignore and --lf skip is never collected, and so never reported as deselected.
         names = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf")
         narrowed = any(self._config.getoption(name, None) for name in names)
         named = self._config.args_source is pytest.Config.ArgsSource.ARGS

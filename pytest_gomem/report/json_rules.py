@@ -208,7 +208,7 @@ RULES: Mapping[type, Rules] = {
     CrossCheck: Rules(
         words={
             "": {
-                "description": "Two sources, the more trusted first, with what each told; precision: what they may "
+                "description": "Two sources, the more trusted first, with what each said; precision: what they may "
                 "differ by, in words."
             }
         }

@@ -133,7 +133,7 @@ class Codec:
         return Coder(lambda value: names.get(id(value)) or whole.encode(value), decode, frozenset({dict, str}))
 
     def _of_union(self, members: Sequence[Any]) -> Coder:
-        """None stands as null. Of the others each is told by its JSON type, or by a tag where two share one."""
+        """None stands as null. The others are told apart by their JSON type, or by a tag where two share one."""
         others = [member for member in members if member is not types.NoneType]
         coders = {member: self.coder(member) for member in others}
         kinds = [kind for coder in coders.values() for kind in coder.kinds]

@@ -153,7 +153,7 @@ class AttachedProcess:
         return replaced(self.pid, self._first_image, self.system.image(), "attach()")
 
     def ending(self, within: float = 0.0) -> ExitRecord | None:
-        """Unknown: only a parent is told."""
+        """Unknown: only a parent learns it."""
         return None
 
     def ending_words(self) -> str:

@@ -136,7 +136,7 @@ class LaunchedProcess:
     def in_force(self, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
         """The GC settings in force, printable: as the agent tells them, else as these of a window do."""
         if self._agent is not None:
-            with contextlib.suppress(ObserveError):  # a dead service: what gctrace told is all there is
+            with contextlib.suppress(ObserveError):  # a dead service: what gctrace printed is all there is
                 return settings_in_force(self._agent.settings())
         return effective_settings(self.launched.gc, stats, cycles)
 
@@ -150,7 +150,7 @@ class LaunchedProcess:
         return self.launched.serving.is_checked or self._agent is not None
 
     def last_cycle(self) -> int:
-        """Number of the last GC cycle that gctrace told; raises ObserveError where there is none."""
+        """Number of the last GC cycle that gctrace printed; raises ObserveError where there is none."""
         if self.no_gctrace:
             raise ObserveError(self.no_gctrace)
         cycles = self.kept.gc_cycles()[0]

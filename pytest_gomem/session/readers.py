@@ -155,7 +155,7 @@ class Beside:
                 system=self._readers.system,
                 at_rest=before,
             )
-        except ObserveError:  # what it told at the close stays
+        except ObserveError:  # what it said at the close stays
             return edges
         return replace(edges, goroutines=_goroutines(settled.last).get("goroutines"), unrest=settled.unrest)
 
