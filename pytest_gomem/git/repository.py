@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,23 +42,23 @@ def environment_without_hook() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
 
 
-def git(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> str:
+def git(folder: Path, *words: str) -> str:
     """What a git command prints; raises GitError with git's message."""
-    status, out, err = _ran(folder, words, env)
+    status, out, err = _ran(folder, words)
     if status:
         said = (err or out).strip() or f"it ended with status {status}"
         raise GitError(f"`git {' '.join(words[:2])}` in {folder} failed: {said}")
     return out
 
 
-def _ran(folder: Path, words: tuple[str, ...], env: Mapping[str, str] | None) -> tuple[int, str, str]:
+def _ran(folder: Path, words: tuple[str, ...]) -> tuple[int, str, str]:
     executable = shutil.which("git")
     if executable is None:
         raise GitError("git is not on PATH: a comparison with another commit needs it")
     # `git status` must not write the user's index, and their hooks must not run.
     command = [executable, "--no-optional-locks", "-c", f"core.hooksPath={os.devnull}", *words]
     # We show its messages and look for words in them: they must be English.
-    environment = {**environment_without_hook(), "LC_ALL": "C", **(env or {})}
+    environment = {**environment_without_hook(), "LC_ALL": "C"}
     try:
         return output_within(_GIT_SECONDS, command, folder, environment, errors="surrogateescape")
     except OSError as error:  # TimeoutError is one
@@ -89,7 +88,7 @@ class Repository:
         """The hash of the commit that a branch, tag or expression names; raises GitError with what to do."""
         if ref.startswith("-") or not ref.strip():
             raise GitError(f"'{ref}' is not the name of a commit")
-        status, out, _ = _ran(self.top, ("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"), None)
+        status, out, _ = _ran(self.top, ("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"))
         if status:
             raise GitError(f"git knows no commit '{ref}' in {self.top}", hint=self._advice(ref))
         return out.strip()
