@@ -6,10 +6,13 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.printable import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @lru_cache(maxsize=1024)

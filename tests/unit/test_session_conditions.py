@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -39,7 +40,7 @@ def launched(*, agent: bool = False, written: dict[str, object] | None = None, *
     node = located({"binary": "/bin/api", **(written or {})}, Place("gomem.yaml"))
     facts: dict[str, Any] = {
         "config": parse_service(node, "api", Path("/")),
-        "child": cast(KeptChild, None),
+        "child": cast(KeptChild, SimpleNamespace(started=0.0)),
         "serving": Serving(os.getpid()),
         "argv": ("/bin/api",),
         "env": {},
