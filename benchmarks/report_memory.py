@@ -15,7 +15,7 @@ from pathlib import Path
 
 from common import Project, small_asked, table, verdict, workshop
 
-FEW, LIMIT = 20, 15.0
+LIMIT = 15.0  # kB a test
 TESTS = """
     import json
     from pathlib import Path
@@ -87,15 +87,15 @@ def peak(folder: Path, records: str, tests: int) -> int:
 def main() -> int:
     """Measure and print."""
     small = small_asked(__doc__)
-    many = 120 if small else 1000
+    few, many = (5, 25) if small else (20, 1000)
     with workshop() as folder:
-        peaks = {kind: (peak(folder, kind, FEW), peak(folder, kind, many)) for kind in KINDS}
-    each = {kind: (last - first) * 1.024 / (many - FEW) for kind, (first, last) in peaks.items()}
+        peaks = {kind: (peak(folder, kind, few), peak(folder, kind, many)) for kind in KINDS}
+    each = {kind: (last - first) * 1.024 / (many - few) for kind, (first, last) in peaks.items()}
     rows = [
         (name, *(f"{size * 1.024 / 1000:.1f} MB" for size in peaks[kind]), f"{each[kind]:.1f} kB")
         for kind, name in KINDS.items()
     ]
-    table(f"peak RSS of pytest over {many} measured tests", ("", f"{FEW} tests", f"{many} tests", "a test"), rows)
+    table(f"peak RSS of pytest over {many} measured tests", ("", f"{few} tests", f"{many} tests", "a test"), rows)
     more = each["on disk"] - each["none"]
     print(f"\n{more:.1f} kB a test more than pytest itself, of {LIMIT:.0f} kB")
     # Over so few tests what a run takes once is a large part of each.
