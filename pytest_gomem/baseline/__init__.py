@@ -1,1 +1,1 @@
-"""Kept baselines: what earlier rounds of each test measured, in files that are committed beside the tests."""
+"""Kept baselines: what earlier rounds of each test measured, in files that you commit with the tests."""

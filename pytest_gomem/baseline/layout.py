@@ -1,4 +1,4 @@
-"""How a module's baselines are written and read: JSON laid by hand, one line for each metric and condition."""
+"""Writes and reads a module's baselines: JSON with one line for each metric and condition."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.baseline.snapshot import Snapshot, Tests
 
 VERSION = 1
-_DIGITS = 7  # significant ones of a fraction: a hundredth of the finest scatter that is ever judged
+_DIGITS = 7  # significant digits of a fraction: a hundredth of the finest scatter that is judged
 _CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
 _BRACES = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]')  # and strings, which may hold some
 _FIELDS = {"recorded", "conditions", "ops", "metrics"}
@@ -23,7 +23,7 @@ _PROFILE = ".pb.gz"
 
 
 def written(tests: Tests) -> str:
-    """The text of a module's file: tests and windows in alphabetical order, whatever order they were run in."""
+    """The text of a module's file: tests and windows in alphabetical order."""
     lines = ["{", f' "gomem_baselines": {VERSION},', ' "tests": {', *_indented(_tests(tests), 2), " }", "}"]
     return "\n".join(lines) + "\n"
 
@@ -71,7 +71,7 @@ def _joined(blocks: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def _separated(blocks: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
-    """The blocks with a comma behind each but the last."""
+    """The blocks with a comma after each but the last."""
     listed = list(blocks)
     for at, block in enumerate(listed, 1):
         yield block if at == len(listed) else [*block[:-1], block[-1] + ","]
@@ -86,14 +86,14 @@ def _text(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    """Whole numbers to the last digit; fractions rounded."""
+    """Whole numbers exactly; fractions rounded."""
     if not float(value).is_integer():
         value = float(f"{value:.{_DIGITS}g}")
     return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(value)
 
 
 def read(path: Path, text: str) -> Tests:
-    """The tests of a module's file; raises ConfigError that names file and line of what is wrong with it."""
+    """The tests of a module's file; raises ConfigError with file and line of a mistake."""
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
@@ -111,7 +111,7 @@ MEND = "restore it from git, or remove it and record again: gomem baseline updat
 
 
 class _Objects:
-    """Makes the objects of a text, in the order of their ends; of a key that stands twice json would drop one."""
+    """Collects the objects of a text, in the order of their ends; json alone would drop a duplicate key."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path, self._text = path, text
@@ -127,7 +127,7 @@ class _Objects:
         return found
 
     def _last(self, name: str) -> int:
-        """Where a key stands last in the object that has just ended."""
+        """The last position of a key in the object that has just ended."""
         begun: list[int] = []
         left = self._made
         for token in _BRACES.finditer(self._text):
@@ -141,7 +141,7 @@ class _Objects:
 
 
 class _Reader:
-    """Takes plain data apart, and knows where in the text a key stands."""
+    """Reads plain data, and knows the position of each key in the text."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path, self._text = path, text
@@ -210,7 +210,7 @@ class _Reader:
 
     def _error(self, message: str, keys: tuple[str, ...]) -> ConfigError:
         at = 0
-        for key in keys:  # each key stands behind the one that it belongs to
+        for key in keys:  # each key comes after its parent
             at = max(self._text.find(f"{_text(key)}:", at), at)
         return ConfigError(message, Place(str(self._path), self._text.count("\n", 0, at) + 1, ".".join(keys)), MEND)
 

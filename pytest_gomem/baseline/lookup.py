@@ -1,4 +1,4 @@
-"""Finds the baseline that a window is held against: of the same test, window and conditions."""
+"""Finds the baseline of a window: of the same test, window and conditions."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _STEADY = "record it anew once more work in the test, or a quieter machine, has 
 
 
 def window_name(key: Key) -> str:
-    """As a baseline file calls a window: "api/test", and "api/test#2" for the second of that name."""
+    """A window's name in a baseline file: "api/test", and "api/test#2" for the second of that name."""
     return f"{key[0]}/{numbered(key)}"
 
 
 class Baselines:
-    """The kept baselines as what a run's windows are compared with."""
+    """The kept baselines, for comparison with a run's windows."""
 
     def __init__(self, store: Store, metrics: Iterable[Metric], *, with_profiles: bool = True) -> None:
         self._store = store
@@ -40,41 +40,41 @@ class Baselines:
         self._with_profiles = with_profiles
 
     def exists(self, nodeid: str) -> bool:
-        """Whether the test has a baseline; a file that cannot be read counts as one, so that it is spoken of."""
+        """Whether the test has a baseline; an unreadable file counts, so that it is reported."""
         try:
             return bool(self._store.windows(nodeid))
         except ConfigError:
             return True
 
     def can_fail(self, nodeid: str) -> bool:
-        """Whether a baseline of the test has rounds enough to fail it."""
+        """Whether a baseline of the test has enough rounds to fail it."""
         kept = self._readable(nodeid)
         return any(len(snapshot.rounds) >= FEWEST for snapshots in kept.values() for snapshot in snapshots)
 
     def has_heap(self, nodeid: str) -> bool:
-        """Whether one of the test's baselines has a heap profile, and profiles are wanted."""
+        """Whether one of the test's baselines has a heap profile and profiles are on."""
         return self._with_profiles and bool(profiles_of({nodeid: self._readable(nodeid)}))
 
     def opened_no_more(self, test: TestRecord) -> tuple[str, ...]:
-        """The windows that have a baseline of these conditions, and that the test has not opened."""
+        """The windows with a baseline under these conditions that the test did not open."""
         opened = {window_name(key): window for key, (window,) in by_window([test.windows]).items()}
         conditions = [window.conditions for window in opened.values()]
         return tuple(opened_no_more(self._readable(test.nodeid), opened, conditions))
 
     def opened_first(self, test: TestRecord) -> tuple[str, ...]:
-        """The windows that have no baseline, under no conditions, of a test that has one."""
+        """The windows without a baseline under any conditions, of a test that has one."""
         kept = self._readable(test.nodeid)
         return tuple(name for name in map(window_name, by_window([test.windows])) if kept and name not in kept)
 
     def _readable(self, nodeid: str) -> Windows:
-        """The baselines of the test; none where their file cannot be read."""
+        """The baselines of the test; none if their file cannot be read."""
         try:
             return self._store.windows(nodeid)
         except ConfigError:
             return {}
 
     def find(self, nodeid: str, key: Key, window: WindowRecord) -> Found:
-        """The snapshot of these conditions, None for a new test or window; raises ConfigError for a damaged file."""
+        """The snapshot under these conditions, None for a new test or window; raises ConfigError for a damaged file."""
         kept = self._store.windows(nodeid).get(window_name(key), ())
         same = [snapshot for snapshot in kept if not differences(snapshot.conditions, window.conditions)]
         if same:
@@ -96,7 +96,7 @@ class Baselines:
         )
 
     def _heap(self, kept: Snapshot, ops: int | None, metric: str) -> Profile:
-        """The kept profile; raises ObserveError also where what was allocated is of other work."""
+        """The kept profile; raises ObserveError also if its allocations are of other work."""
         if counts_made(SAMPLE_OF[metric]) and kept.ops != ops:
             raise ObserveError(f"the window did {ops} operations, and {kept.label} {kept.ops}")
         if not self._with_profiles:
@@ -107,7 +107,7 @@ class Baselines:
 
 
 def _record(kept: Snapshot, window: WindowRecord, left_out: Container[str]) -> WindowRecord:
-    """The kept rounds as the window that they were: their medians, and nothing else that is known."""
+    """The kept rounds as a window: their medians, and nothing else."""
     rounds = tuple({name: value for name, value in one.items() if name not in left_out} for one in kept.rounds)
     every = [(metric, [one[metric.name] for one in rounds if metric.name in one]) for metric in window.metrics]
     return WindowRecord(

@@ -1,4 +1,4 @@
-"""The heap profiles beside baselines: their files, and how they come from the process that runs a test."""
+"""The heap profiles of baselines: their files, and the handover from the process that runs a test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UPDATE = "gomem baseline update records it anew"
 
 
 def read_profile(path: Path) -> Profile:
-    """A kept profile; raises ObserveError that says what is the matter with it."""
+    """A kept profile; raises ObserveError with what is wrong with it."""
     named = f"the baseline's heap profile, {os.path.relpath(path)},"
     try:
         return parse_profile(path.read_bytes())
@@ -37,16 +37,16 @@ def read_profile(path: Path) -> Profile:
 class Handover:
     """Compact profiles of a run's windows, in a folder that its processes share.
 
-    most: bytes of each of them.
+    most: the maximum bytes of each.
     """
 
     folder: Path
     most: int
 
     def put(self, nodeid: str, heaps: Mapping[str, tuple[Profile, GoModule]]) -> None:
-        """Leave the profiles of a test by window, each with the module of its service; those of an earlier attempt go.
+        """Save the profiles of a test by window, with the module of its service; replaces those of an earlier attempt.
 
-        Raises ObserveError for what is no profile, OSError where nothing can be written.
+        Raises ObserveError for an invalid profile, OSError if it cannot be written.
         """
         for old in self.folder.glob(f"{_digest(nodeid)}-*"):
             old.unlink()
@@ -54,7 +54,7 @@ class Handover:
             write_whole(self._path(nodeid, window), compact(profile, module, self.most))
 
     def take(self, nodeid: str, window: str) -> bytes | None:
-        """What was left of a window; None for nothing."""
+        """The saved profile of a window, if any."""
         path = self._path(nodeid, window)
         return path.read_bytes() if path.exists() else None
 
@@ -64,17 +64,17 @@ class Handover:
 
 @dataclass(frozen=True)
 class ProfileFolder:
-    """Where profiles are kept beside the baselines below `baselines`."""
+    """The folder of profiles for the baselines below `baselines`."""
 
     folder: Path
     baselines: Path
     handover: Handover
 
     def keep(self, nodeid: str, window: str, snapshot: Snapshot) -> str:
-        """Keep the profile that was handed over of a window; its file, relative to the baselines, "" for none.
+        """Keep the window's profile; returns its file, relative to the baselines, "" for none.
 
-        The name is of test, window and conditions, so that a new profile takes the place of the old one. Raises
-        ConfigError where it cannot be written.
+        It is named by test, window and conditions, so a new profile replaces the old one. Raises ConfigError if it
+        cannot be written.
         """
         data = self.handover.take(nodeid, window)
         if data is None:
@@ -87,7 +87,7 @@ class ProfileFolder:
         return self._named(path)
 
     def lacks(self, nodeid: str, window: str, kept: Snapshot) -> bool:
-        """Whether one was handed over, and that of a kept baseline is missing, damaged or in another folder."""
+        """Whether there is a new profile, and the kept one is missing, damaged or in another folder."""
         if self.handover.take(nodeid, window) is None:
             return False
         path = self._path(nodeid, window, kept)
@@ -104,7 +104,7 @@ class ProfileFolder:
         return self.folder / module.removesuffix(".py") / f"{words}-{identity[:8]}.pb.gz"
 
     def _named(self, path: Path) -> str:
-        """As a baseline refers to it."""
+        """Its name in a baseline."""
         return Path(os.path.relpath(path, self.baselines)).as_posix()
 
 

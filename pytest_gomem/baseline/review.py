@@ -1,4 +1,4 @@
-"""What a new recording of a window says against the kept one: what moved, and what is too noisy to keep."""
+"""Compares a new recording of a window with the kept one: what changed, and what is too noisy to keep."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pytest_gomem.measure.metric import Metric, Noise
 from pytest_gomem.stats import ranks
 from pytest_gomem.stats.decision import ENOUGH, FEWEST, PRIMARY, Comparison, Status, compare
 
-_TOO_NOISY = 0.25  # of the median: rounds that could not show a change of a quarter are no baseline
-_WIDE = 10  # sigmas of the prior: what scatters less is as quiet as can be, however small the service
+_TOO_NOISY = 0.25  # of the median: rounds that cannot show a change of a quarter are no baseline
+_WIDE = 10  # sigmas of the prior: less scatter is never noisy, however small the service
 
 
 def too_noisy(figures: Mapping[str, Sequence[float]], metrics: Mapping[str, Metric], ops: int | None) -> dict[str, str]:
-    """The metrics judged by default that scatter too far, each with how far. figures: of all rounds, by metric."""
+    """The default metrics that scatter too much, each with how much. figures: of all rounds, by metric."""
     every = ((name, _scattered(metrics[name], figures[name], ops)) for name in PRIMARY if name in figures)
     return {name: reason for name, reason in every if reason}
 
@@ -35,7 +35,7 @@ def _scattered(metric: Metric, values: Sequence[float], ops: int | None) -> str:
 
 
 def never_failing(rounds: int, judged: Mapping[str, Metric]) -> Iterator[str]:
-    """What so few rounds can never fail a test by. judged: the metrics that are compared, by name."""
+    """The metrics that so few rounds can never fail. judged: the compared metrics, by name."""
     counted = f"{rounds} round{'s' * (rounds != 1)}"
     if rounds < FEWEST:
         yield f"{counted}: such a baseline can never fail the test, for which {FEWEST} are the least and {ENOUGH} best"
@@ -45,17 +45,17 @@ def never_failing(rounds: int, judged: Mapping[str, Metric]) -> Iterator[str]:
             yield f"{counted}: {', '.join(noisy)} can never fail the test, for which {ranks.FEWEST} are the least"
 
 
-_MOVED = 0.02  # of a figure that nobody judges: with less the baseline is as good as it was
-_BY_THE_CLOCK = ("1/second", "seconds")  # moves with the machine, as what is noisy does: no news of the code
+_MOVED = 0.02  # of a figure that is not judged: with less the baseline is still good
+_BY_THE_CLOCK = ("1/second", "seconds")  # changes with the machine, as noisy metrics do: says nothing about the code
 
 
 @dataclass(frozen=True)
 class Moves:
-    """A line for each figure of a window, by what can be said of it.
+    """A line for each figure of a window, by how certain its change is.
 
-    clear: judged, and beyond its tolerance and its scatter. doubtful: judged, worse, and too noisy to tell; of too few
-    rounds to be ever told, worse or better, they are `clear`, lest nothing but a removal could renew them. others:
-    moved and judged by nobody. better_kept: what the new rounds have that the kept ones lack.
+    clear: judged, and beyond tolerance and scatter. doubtful: judged, worse, but too noisy to be sure. With too few
+    rounds to be ever sure, both worse and better are `clear`; else only removing the baseline could renew it. others:
+    changed and not judged. better_kept: what the new rounds have and the kept ones lack.
     """
 
     clear: tuple[str, ...]
@@ -65,7 +65,7 @@ class Moves:
 
     @property
     def keeps(self) -> bool:
-        """Whether the kept rounds say as much: a baseline that goes with every update would show no slow creep."""
+        """Whether the kept rounds are still good: if each update replaced them, a slow creep would not show."""
         return not (self.clear or self.others or self.better_kept)
 
 
@@ -77,9 +77,9 @@ def moves(
     *,
     lacks_profile: bool,
 ) -> Moves:
-    """Hold two recordings of a window under the same conditions against each other.
+    """Compare two recordings of a window under the same conditions.
 
-    tolerances: of what is judged, as a ratio. lacks_profile: the kept heap profile is missing, damaged or elsewhere.
+    tolerances: of judged metrics, as a ratio. lacks_profile: the kept heap profile is missing, damaged or elsewhere.
     """
     clear, doubtful = list[str](), list[str]()
     for metric, found in _compared(kept, now, metrics, tolerances):
@@ -116,7 +116,7 @@ def _compared(
 
 
 def _seems_better(metric: Metric, kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float]) -> bool:
-    """Whether the kept rounds would seem worse than these."""
+    """Whether these rounds seem better than the kept ones."""
     tolerance = {metric.name: tolerances[metric.name]}
     return any(found.status is Status.NOISY for _, found in _compared(now, kept, {metric.name: metric}, tolerance))
 

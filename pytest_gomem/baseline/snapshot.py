@@ -1,4 +1,4 @@
-"""A baseline as data: the rounds of one window of a test, under which conditions, and when it was recorded."""
+"""A baseline as data: the rounds of one window of a test, its conditions, and when it was recorded."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pytest_gomem.measure.metric import Metric
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the rounds of one window measured: values by metric, as many as rounds, in base units.
+    """What the rounds of one window measured: by metric one value per round, in base units.
 
-    conditions: as session.conditions gives them. commit: abbreviated, with a "+" where the tree had changes of its own,
-    "" outside of git; date: ISO, in UTC. profile: the file of its heap profile, relative to the folder of the
-    baselines; "" where none is kept. definitions: the versions of the metrics' definitions that are not 1.
-    left_out: the metrics that were too noisy to be recorded, each with how far it scattered.
+    conditions: from session.conditions. commit: abbreviated, with a "+" if the tree had uncommitted changes,
+    "" outside of git. date: ISO, in UTC. profile: the file of its heap profile, relative to the folder of the
+    baselines; "" if none is kept. definitions: the versions of the metrics' definitions that are not 1.
+    left_out: the metrics too noisy to record, each with how much it scattered.
     """
 
     conditions: Mapping[str, str]
@@ -31,30 +31,30 @@ class Snapshot:
 
     @property
     def rounds(self) -> tuple[Figures, ...]:
-        """The values by round; a metric that one round lacks is in none of them."""
+        """The values by round; a metric missing in one round is in none."""
         count = max(map(len, self.metrics.values()), default=0)
         whole = {name: values for name, values in self.metrics.items() if len(values) == count}
         return tuple({name: values[at] for name, values in whole.items()} for at in range(count))
 
     @property
     def label(self) -> str:
-        """As reports call it: "the baseline of 0a1b2c3"."""
+        """Its name in reports: "the baseline of 0a1b2c3"."""
         return f"the baseline of {self.commit or self.date}"
 
 
 # Window (service/name, and #2 for the second of that name) -> its snapshots, one for each set of conditions.
 Windows = Mapping[str, tuple[Snapshot, ...]]
-Tests = Mapping[str, Windows]  # by id within the module, such as "TestUpload::test_large[gogc=25]"
+Tests = Mapping[str, Windows]  # by id in the module, such as "TestUpload::test_large[gogc=25]"
 
 
 def not_comparable(kept: Snapshot, metrics: Iterable[Metric]) -> dict[str, str]:
-    """The kept metrics that were recorded by another definition than today's, each with the reason."""
+    """The kept metrics that were recorded with another definition than now, each with the reason."""
     reasons = {m.name: m.not_comparable(kept.definitions.get(m.name, 1)) for m in metrics if m.name in kept.metrics}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
 def by_metric(rounds: Iterable[Figures]) -> dict[str, tuple[float, ...]]:
-    """Rounds turned over: the values of each metric that every round has."""
+    """Rounds transposed: the values of each metric that all rounds have."""
     listed = list(rounds)
     names = [name for name in (listed[0] if listed else ()) if all(name in one for one in listed)]
     return {name: tuple(one[name] for one in listed) for name in names}
@@ -63,7 +63,7 @@ def by_metric(rounds: Iterable[Figures]) -> dict[str, tuple[float, ...]]:
 def opened_no_more(
     kept: Windows, opened: Collection[str], ran: Sequence[Mapping[str, str]]
 ) -> dict[str, tuple[Snapshot, ...]]:
-    """The kept windows that a test has not opened though it ran to its end, each with what is of other conditions.
+    """The kept windows that a test did not open although it ran to its end, each with its other conditions.
 
     ran: the conditions of the windows that it opened; under others it may open others.
     """
@@ -76,5 +76,5 @@ def opened_no_more(
 
 
 def differences(kept: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
-    """Which conditions are not the same: "go is go1.27, was go1.26"."""
+    """Which conditions differ: "go is go1.27, was go1.26"."""
     return tuple(f"{name} is {is_now}, was {was}" for name, (was, is_now) in changed(kept, now).items())

@@ -1,4 +1,4 @@
-"""The folder of baselines: one file for each test module, read once, and changed whole, locked, or not at all."""
+"""The folder of baselines: one file for each test module, read once, and changed as a whole under a lock."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Store:
         self._read: dict[str, Tests] = {}
 
     def exists(self) -> bool:
-        """Whether anything was ever recorded here."""
+        """Whether anything was recorded here."""
         return self.folder.is_dir()
 
     def path(self, module: str) -> Path:
-        """The file of a test module, which is the part of a test's id before its first "::"."""
+        """The file of a test module, the part of a test's id before the first "::"."""
         return self.folder / f"{module.removesuffix('.py')}{_SUFFIX}"
 
     def modules(self) -> Iterator[str]:
-        """The test modules that have a file, in alphabetical order."""
+        """The test modules with a file, in alphabetical order."""
         for path in sorted(self.folder.rglob(f"*{_SUFFIX}")):
             yield f"{path.relative_to(self.folder).as_posix().removesuffix(_SUFFIX)}.py"
 
     def tests(self, module: str) -> Tests:
-        """The baselines of a module, {} where there are none; raises ConfigError for a file that cannot be read."""
+        """The baselines of a module, {} if there are none; raises ConfigError for an unreadable file."""
         if module not in self._read:
             self._read[module] = self._load(module)
         return self._read[module]
@@ -60,10 +60,10 @@ class Store:
         return read(path, text)
 
     def change(self, module: str, changed: Callable[[Tests], Tests]) -> None:
-        """Replace a module's baselines by what `changed` makes of them; a file without tests is removed.
+        """Replace a module's baselines by the result of `changed`; a file without tests is removed.
 
-        Profiles that no baseline of the module refers to any more go too. Other writers are waited for, and their
-        changes kept. Raises ConfigError, and leaves the file as it is, where it cannot be read or written.
+        Removes profiles that no baseline of the module refers to any more. Waits for other writers and keeps their
+        changes. Raises ConfigError, and leaves the file unchanged, if it cannot be read or written.
         """
         path = self.path(module)
         try:

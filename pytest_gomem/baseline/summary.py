@@ -1,4 +1,4 @@
-"""What is said of baselines at the end of a run: what was recorded, what has none, and what is left over."""
+"""The lines on baselines at the end of a run: what was recorded, what has none, and what is left over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STYLES: dict[str, Style] = {"new": "green", "changed": "yellow", "kept": "yello
 
 
 def recorded_lines(updates: Sequence[Update], folder: Path, *, quiet: bool) -> Iterator[Line]:
-    """What became of each test, and how many of each kind there are. quiet: what was refused alone."""
+    """The result for each test, and the count of each kind. quiet: only refused tests."""
     for update in updates:
         if update.kind == "refused" or (update.kind != "unchanged" and not quiet):
             yield f"{update.kind}: {update.nodeid}", _STYLES[update.kind]
@@ -32,7 +32,7 @@ def recorded_lines(updates: Sequence[Update], folder: Path, *, quiet: bool) -> I
 
 
 def left_over_lines(new: Sequence[str], unopened: Sequence[str], stale: Sequence[str]) -> Iterator[Line]:
-    """Tests without a baseline, windows that their tests no longer open, and tests that are no more."""
+    """Tests without a baseline, windows that tests no longer open, and tests that no longer exist."""
     if new:
         yield f"no baseline yet: {', '.join(new)}", "yellow"
         yield "  gomem baseline update records it", ""

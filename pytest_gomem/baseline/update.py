@@ -1,4 +1,4 @@
-"""Records a run as the new baseline: what is new and what changed, and what is refused, with the reason."""
+"""Records a run as the new baseline, and says what is new, changed or refused, with the reason."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _QUIETER = "; more work in the test or a quieter machine help, --gomem-force rec
 
 @dataclass(frozen=True)
 class Update:
-    """What became of one test, or of a module whose file is damaged.
+    """The result for one test, or for a module with a damaged file.
 
-    kind: "new", "changed", "kept" (what it had, since nothing can be said), "unchanged" or "refused"; details: a line
+    kind: "new", "changed", "kept" (as it was, since nothing is certain), "unchanged" or "refused". details: a line
     for each metric, or the reason.
     can_be_forced: whether --gomem-force would record what was refused.
     """
@@ -40,9 +40,9 @@ class Update:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Records tests into a store. metrics: by name, those that a run knows; force: also failing and noisy runs.
+    """Records tests into a store. metrics: those of the run, by name. force: record failing and noisy runs too.
 
-    profiles: where heap profiles are kept beside them; None = none are.
+    profiles: the folder of heap profiles; None = keep none.
     """
 
     store: Store
@@ -53,9 +53,9 @@ class Recorder:
     profiles: ProfileFolder | None = None
 
     def record(self, tests: Sequence[TestRecord]) -> list[Update]:
-        """Write the baselines of these tests, and leave all others as they are.
+        """Write the baselines of these tests, and leave all others unchanged.
 
-        A module whose file cannot be read or written is refused as a whole, and keeps its file.
+        A module is refused as a whole, and keeps its file, if that cannot be read or written.
         """
         updates: list[Update] = []
         modules: dict[str, list[int]] = {}
@@ -135,7 +135,7 @@ class Recorder:
                 moves(same[0], snapshot, self.metrics, tolerances[name], lacks_profile=lacks_profile) if same else None
             )
         gone = _unopened(before, now) if test.outcome == "passed" else {}
-        update = self._told(test.nodeid, found, tuple(gone))
+        update = self._result(test.nodeid, found, tuple(gone))
         if update.kind not in ("new", "changed"):
             return update
         lacks = [
@@ -146,7 +146,7 @@ class Recorder:
         return replace(update, details=(*update.details, *lacks))
 
     def _lacks(self, snapshot: Snapshot, window: WindowRecord, tolerances: Mapping[str, float]) -> Iterator[str]:
-        """What no run will be compared by, whatever becomes of it."""
+        """The metrics that no run will be compared by."""
         for name, why in only_bounded(window).items():
             if name in tolerances and name not in snapshot.metrics and name not in snapshot.left_out:
                 yield f"{name} is left out: {why}"
@@ -155,7 +155,7 @@ class Recorder:
         judged = {name: self.metrics[name] for name in tolerances if name in snapshot.metrics and name in self.metrics}
         yield from never_failing(len(snapshot.rounds), judged)
 
-    def _told(self, nodeid: str, found: Mapping[str, Moves | None], gone: Sequence[str]) -> Update:
+    def _result(self, nodeid: str, found: Mapping[str, Moves | None], gone: Sequence[str]) -> Update:
         if not any(found.values()):
             lost = tuple(f"{name}: the test does not open it any more" for name in gone)
             return Update(nodeid, "new", lost)
@@ -165,14 +165,14 @@ class Recorder:
         details += [f"{name}: the test does not open it any more" for name in gone]
         if len(known) == len(found) and not gone and all(one.keeps for one in known.values()) and not self.force:
             return Update(nodeid, "kept" if details else "unchanged", tuple(details))
-        # What nobody judges moves with what somebody does: it is listed only if nothing else is.
+        # What is not judged changes along with what is: list it only if nothing else is listed.
         details = details or [f"{name}: {line}" for name, one in known.items() for line in one.others]
         details += [f"{name}: {line}" for name, one in known.items() for line in one.better_kept]
         return Update(nodeid, "changed", tuple(details or ["nothing moved; recorded anew"]))
 
 
 def _tolerances(window: WindowRecord) -> dict[str, float]:
-    """What is compared in a window by default and by its limits on regressions, and how much worse it may be."""
+    """The metrics compared in a window, by default and by its `regression` limits, and how much worse each may be."""
     asked = (v for v in window.verdicts if v.kind == REGRESSION and not v.budget.phase)
     return {**PRIMARY, **{figure_of(verdict.budget): verdict.limit.value for verdict in asked}}
 
@@ -182,9 +182,9 @@ def _unopened(before: Windows, now: Windows) -> dict[str, tuple[Snapshot, ...]]:
 
 
 def _merged(kept: Tests, recorded: Tests, whole: Collection[str]) -> Tests:
-    """The kept baselines with the recorded ones in place of those of the same test, window and conditions.
+    """The kept baselines; recorded ones replace those of the same test, window and conditions.
 
-    whole: the tests that ran to their end; what they opened under these conditions is all that there is to keep.
+    whole: the tests that ran to their end; under these conditions only the windows that they opened are kept.
     """
     tests = dict(kept)
     for test, windows in recorded.items():
@@ -201,7 +201,7 @@ def _merged(kept: Tests, recorded: Tests, whole: Collection[str]) -> Tests:
 
 
 def stale(store: Store, collected: Iterable[str]) -> list[str]:
-    """The tests that have a baseline and are not among the collected ones; raises ConfigError."""
+    """The tests with a baseline that were not collected; raises ConfigError."""
     known = set(collected)
     every = [f"{module}::{test}" for module in store.modules() for test in store.tests(module)]
     return [nodeid for nodeid in every if nodeid not in known]
@@ -217,5 +217,5 @@ def prune(store: Store, nodeids: Iterable[str]) -> None:
 
 
 def _are_others(kept: Snapshot, now: Snapshot) -> bool:
-    """Whether both are kept: of a setting that varies, no single value is."""
+    """Whether both are kept; a setting that varies covers each of its single values."""
     return bool(differences(kept.conditions, now.conditions) and differences(now.conditions, kept.conditions))

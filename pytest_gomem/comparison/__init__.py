@@ -1,1 +1,1 @@
-"""Runs a test's rounds on two sides and holds their windows against each other."""
+"""Runs a test's rounds on two sides and compares their windows."""

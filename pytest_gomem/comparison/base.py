@@ -1,4 +1,4 @@
-"""The base of a comparison: kept rounds, or those of the other side, and who finds them for a window."""
+"""The base of a comparison: kept rounds or those of the other side, and how to find them for a window."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Base:
     """What a window of the head is compared with.
 
     record: the base as a window, with the figures of each of its rounds. label: as reports call it, "the baseline of
-    0a1b2c3". is_kept: it was recorded, so that it gets no more rounds.
+    0a1b2c3". is_kept: it was recorded and gets no more rounds.
     not_comparable: the metrics whose figures do not compare, each with the reason.
-    left_out: those that were too noisy to be kept, each with how noisy.
-    lone: why more rounds of the head would tell no more, "" where they would.
+    left_out: metrics too noisy to be kept, each with how noisy.
+    lone: why more rounds of the head would not help, "" if they would.
     """
 
     record: WindowRecord
@@ -42,14 +42,14 @@ class Base:
 
 @dataclass(frozen=True)
 class NotCompared:
-    """Why a window is not compared. record: a base that is shown all the same."""
+    """Why a window is not compared. record: a base that is still shown."""
 
     reason: str
     record: WindowRecord | None = None
 
 
-Found = Base | NotCompared | None  # None: there is nothing that it could be compared with
-# Finds the base of a window, given the window of all rounds and its last measurement; raises GomemError.
+Found = Base | NotCompared | None  # None: there is nothing to compare it with
+# Finds the base of a window from the window of all rounds and its last measurement; raises GomemError.
 Finder = Callable[[Key, WindowRecord, Measurement], Found]
 
 
@@ -57,7 +57,7 @@ class KeptBaselines(Protocol):
     """The baselines that were recorded before this run."""
 
     def exists(self, nodeid: str) -> bool:
-        """Whether there is anything to compare this test with, so that more rounds of it may tell something."""
+        """Whether this test has anything to compare with, so that more rounds may help."""
 
     def find(self, nodeid: str, key: Key, window: WindowRecord) -> Found:
         """The base of a window; raises ConfigError for a damaged file."""

@@ -1,4 +1,4 @@
-"""Compares the windows of a test with their base: verdicts, notes, culprits, or why there is no comparison."""
+"""Compares the windows of a test with their base: verdicts, notes and culprits, or why there is none."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RESIDENT = ("peak_rss", "end_rss", "start_rss")
 
 @dataclass(frozen=True)
 class Comparing:
-    """The comparisons of one test. explanation: asked about those that failed."""
+    """The comparisons of one test. explanation: explains those that failed."""
 
     find: Finder
     judging: Judging
@@ -41,9 +41,9 @@ class Comparing:
     def compared(
         self, key: Key, window: WindowRecord, last: Measurement, *, names_culprits: bool = True
     ) -> WindowRecord:
-        """The window of all rounds with its base, the verdicts of their comparison, and whose line it was.
+        """The window of all rounds with its base, the verdicts, and the culprits.
 
-        last: the window in its last round. names_culprits: whether anybody asks whose line it was.
+        last: the window in its last round. names_culprits: whether to look for culprits.
         """
         base = self.find(key, window, last)
         if base is None:
@@ -61,18 +61,18 @@ class Comparing:
         return self.explanation.culprits_between(both, verdicts, last, base.profiles) if names_culprits else both
 
     def seconds_to_watch(self, key: Key, last: Measurement) -> float:
-        """How long to watch the service without work after this window: as long as it took, 5 seconds at the most.
+        """How long to watch the idle service after this window: as long as the window took, at most 5 seconds.
 
-        0 where the clock explains nothing: it allocated no more than the base did, or took no longer.
+        0 if time explains nothing: it allocated no more than the base, or took no longer.
         """
-        with contextlib.suppress(GomemError):  # what is kept cannot be read: the end of the test says so
+        with contextlib.suppress(GomemError):  # the baseline cannot be read: the end of the test says so
             base = self.find(key, last.record, last)
             if isinstance(base, Base) and not last.service.is_shared and self._may_be_by_clock(last.record, base):
                 return min(last.record.duration, _LONGEST_WATCH)
         return 0.0
 
     def _may_be_by_clock(self, window: WindowRecord, base: Base) -> bool:
-        """Whether this one round took longer than the base's, and made more."""
+        """Whether this one round took longer than the base's, and allocated more."""
         if not took_longer(base.rounds, rounds_of(window)):
             return False
         worse = (v.budget.metric for v in self._verdicts(window, base) if v.status is Status.NOISY)
@@ -97,25 +97,25 @@ class Comparing:
 
 
 def without_regressions(window: WindowRecord) -> tuple[Verdict, ...]:
-    """The window's verdicts without those on `regression` limits that a comparison answers."""
+    """The window's verdicts without those on `regression` limits that a comparison judges."""
     lost = _lost(window)
     return tuple(v for v in window.verdicts if v.kind != REGRESSION or v.budget in lost)
 
 
 def comparable(budgets: Iterable[Budget], window: WindowRecord) -> list[Budget]:
-    """The budgets without those that no comparison answers: the window's own verdicts say what it could not measure."""
+    """The budgets that a comparison judges; for the others the window's own verdicts say what it could not measure."""
     lost = _lost(window)
     return [budget for budget in budgets if budget not in lost]
 
 
 def _lost(window: WindowRecord) -> list[Budget]:
-    """Of what is none of the window's metrics, such as functions: the budgets that it has no figure for."""
+    """Budgets on what is not a metric of the window, such as functions, for which it has no figure."""
     known = {metric.name for metric in window.metrics}
     return [v.budget for v in window.verdicts if v.actual is None and v.budget.metric not in known]
 
 
 def _notes(window: WindowRecord, base: Base, verdicts: Sequence[Verdict]) -> list[str]:
-    """What a kept base lacks, of which no verdict speaks; and that a test which is worse does not do what it did."""
+    """What a kept base lacks and no verdict mentions; and that a worse test does other work than before."""
     judged = {verdict.budget.metric for verdict in verdicts}
     left_out = [f"{name} is not compared: {why}" for name, why in base.left_out.items() if name not in judged]
     is_worse = any(verdict.status is Status.FAIL for verdict in verdicts)
@@ -127,7 +127,7 @@ def _notes(window: WindowRecord, base: Base, verdicts: Sequence[Verdict]) -> lis
 
 
 def _bill(window: WindowRecord, base: Base, verdicts: Sequence[Verdict]) -> BillRecord | None:
-    """The window's bill with what changed most; next to a baseline's where it is resident memory that got worse."""
+    """The window's bill with what changed most; next to the baseline's bill if resident memory got worse."""
     if window.bill is None:
         return None
     if not base.is_kept:
@@ -139,7 +139,7 @@ def _bill(window: WindowRecord, base: Base, verdicts: Sequence[Verdict]) -> Bill
 def is_decided(
     windows: Sequence[WindowRecord], metrics: Mapping[str, Metric], looks: Looks, *, base_grows: bool = False
 ) -> bool:
-    """Whether all the rounds that are left could change no comparison of the test, or would only confirm what is fine.
+    """Whether the remaining rounds can change no comparison of the test, or would only confirm what is fine.
 
     base_grows: the base side runs as many rounds.
     """
@@ -150,16 +150,16 @@ def is_decided(
 
 
 def _is_suspect(verdict: Verdict, most: int) -> bool:
-    """Whether the metric seems worse, and more rounds of this side are to confirm it before the test fails."""
+    """Whether the metric seems worse, and more rounds of this side must confirm it before the test fails."""
     assert verdict.rounds is not None
     seems_worse = verdict.status is Status.FAIL or (verdict.status is Status.NOISY and verdict.is_suspect)
     return seems_worse and verdict.rounds[1] < most
 
 
 def _is_open(verdict: Verdict, metrics: Mapping[str, Metric], most: int, base_grows: bool) -> bool:
-    """Whether that many rounds may tell what is too noisy to tell as yet, against a base that has enough of its own."""
+    """Whether that many rounds may decide what is still too noisy, against a base with enough rounds."""
     assert verdict.rounds is not None
-    metric = metrics.get(verdict.budget.metric)  # None: of functions, whose figures need no ranks
+    metric = metrics.get(verdict.budget.metric)  # None: functions, whose figures need no ranks
     least = ranks.FEWEST if metric is not None and metric.noise is Noise.NOISY else FEWEST
     needed = verdict.rounds_needed
     has_base = base_grows or verdict.rounds[0] >= least

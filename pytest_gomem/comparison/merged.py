@@ -1,4 +1,4 @@
-"""Makes one window of several rounds: medians, what each round measured, and the verdicts on the medians."""
+"""Merges the windows of several rounds: medians, the figures of each round, and verdicts on the medians."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from pytest_gomem.stats.by_clock import IDLE_WATCH
 def merged(rounds: Sequence[Sequence[WindowRecord]], judging: Judging) -> tuple[WindowRecord, ...]:
     """The windows of a test that ran in several rounds, each once.
 
-    Metrics are medians over the rounds, on which the budgets are judged: a maximum would grow with the number of
-    rounds, so that measuring more would break a budget that measuring less keeps. All else is of the last round.
+    Budgets judge the medians over the rounds. A maximum would grow with the number of rounds, and measuring more would
+    break budgets. All else is of the last round.
     """
     return tuple(_merged(like, len(rounds), judging) for like in by_window(rounds).values())
 
@@ -58,7 +58,7 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
 
 
 def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRecord:
-    """The phase with the medians of its metrics; one that is missing in a round has none."""
+    """The phase with the medians of its metrics; a metric missing in one round has none."""
     missing = PhaseRecord(last.name, 0.0, 0.0, None)
     like = [next((p for p in window.phases if p.name == last.name), missing) for window in rounds]
     metrics = tuple(_median(name, [_metric(phase, name) for phase in like]) for name in _names(like))
@@ -66,26 +66,26 @@ def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRec
 
 
 def values(window: WindowRecord) -> dict[str, float]:
-    """What was measured in a window, by metric; a metric that was not, or not as a finite number, is left out.
+    """The figures of a window by metric; without those that were not measured or are not finite.
 
-    After the metrics come the figures of the functions that budgets name, and what the service allocates by itself.
+    After the metrics come the functions that budgets name, and what the service allocates when idle.
     """
     found = {name: one.value for name, one in readings(window).items() if isinstance(one, Reading)}
     return {**found, **figures_of(window.functions), **window.instruments.get(IDLE_WATCH, {})}
 
 
 def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:
-    """What each round of the window measured; of a test that ran once that is its one round."""
+    """What each round of the window measured; a test that ran once has one round."""
     return window.rounds or (values(window),)
 
 
 def missing(window: WindowRecord) -> dict[str, str]:
-    """Why the window has no figure of a metric; one that is bounded is not among them."""
+    """Why the window has no figure of a metric; bounded metrics are not included."""
     return _unavailable(window, bounded=False)
 
 
 def only_bounded(window: WindowRecord) -> dict[str, str]:
-    """The metrics of which only bounds are known, each with the reason: they compare with nothing."""
+    """The metrics with bounds only, each with the reason: they do not compare."""
     return _unavailable(window, bounded=True)
 
 
@@ -95,7 +95,7 @@ def _unavailable(window: WindowRecord, *, bounded: bool) -> dict[str, str]:
 
 
 def last_measurements(rounds: Sequence[Sequence[Measurement]]) -> dict[Key, Measurement]:
-    """The last measurement of each window, by what is the same in all rounds; in the order of first appearance."""
+    """The last measurement of each window, by its key in all rounds; in the order of first appearance."""
     found: dict[Key, Measurement] = {}
     for one in rounds:
         found.update(zip(keys(measurement.record for measurement in one), one, strict=True))
@@ -112,10 +112,10 @@ def _metric(window: WindowRecord | PhaseRecord, name: str) -> MetricValue:
 
 
 def _median(name: str, rounds: Sequence[MetricValue]) -> MetricValue:
-    """The median with its spread; without a value in one round there is none at all: unmeasured is not passed."""
+    """The median with its spread; none if one round has no value: unmeasured is not passed."""
     for number, metric in enumerate(rounds, 1):
         if isinstance(metric.result, Unavailable):
-            # What no round could measure has one reason, though it names another port each time.
+            # What no round could measure has one reason, although each round names another port.
             never = all(isinstance(other.result, Unavailable) for other in rounds)
             reason = metric.result.reason if never else f"in round {number} of {len(rounds)}: {metric.result.reason}"
             return MetricValue(name, metric.unit, Unavailable(reason, _bounds(rounds)), metric.definition)
@@ -127,7 +127,7 @@ def _median(name: str, rounds: Sequence[MetricValue]) -> MetricValue:
 
 
 def _bounds(rounds: Sequence[MetricValue]) -> tuple[float, float] | None:
-    """Those of the median; None where those of one round are not known."""
+    """The bounds of the median; None if one round has none."""
     found = []
     for result in (metric.result for metric in rounds):
         bounds = (result.value, result.value) if isinstance(result, Reading) else result.bounds
@@ -138,7 +138,7 @@ def _bounds(rounds: Sequence[MetricValue]) -> tuple[float, float] | None:
 
 
 def _function(asked: Asked, rounds: Sequence[WindowRecord]) -> FunctionValue | Unavailable:
-    """What a budget on functions asks for; without a value in one round there is none, as for any metric."""
+    """The figure for a budget on functions; none if one round has no value, as for any metric."""
     found = []
     for number, window in enumerate(rounds, 1):
         value = next((v for v in window.functions if (v.metric, v.function, v.cum) == asked), None)
@@ -150,13 +150,13 @@ def _function(asked: Asked, rounds: Sequence[WindowRecord]) -> FunctionValue | U
 
 
 def spread_text(found: Sequence[float], unit: str) -> str:
-    """How far the rounds lie apart: "median of 3 rounds, 61.2 MB to 61.3 MB"."""
+    """The spread of the rounds: "median of 3 rounds, 61.2 MB to 61.3 MB"."""
     low, high = value_text(min(found), unit), value_text(max(found), unit)
     return f"median of {len(found)} rounds, " + (f"all {low}" if low == high else f"{low} to {high}")
 
 
 def _once(notes: Iterable[str]) -> Iterable[str]:
-    """Each note once: of those that differ in their numbers alone the last, as all else is of the last round."""
+    """Each note once: if notes differ only in numbers, the last one, as all else is of the last round."""
     return {re.sub(r"\d+", "0", note): note for note in notes}.values()
 
 

@@ -1,4 +1,4 @@
-"""The other side's rounds of this run as the base of a comparison, and why some do not compare."""
+"""The base side's rounds of this run as the base of a comparison, and why some do not compare."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SAME_PROCESS = "it is the same process on both sides: launch it by go_service, 
 def from_other_side(rounds: Sequence[Sequence[Measurement]], judging: Judging, lost: str) -> Finder:
     """Finds the base of each window among those of the base side's rounds of this run.
 
-    lost: why that side came to nothing, "" where it did not.
+    lost: why that side failed, "" if it did not.
     """
     silent = replace(judging, only_measures=True)
     measured = last_measurements(rounds)
@@ -54,19 +54,19 @@ def _base(window: WindowRecord, record: WindowRecord, last: Measurement) -> Base
 
 
 def _lean(base: WindowRecord) -> WindowRecord:
-    """The base window without what only the failure of a window shows."""
+    """The base window without what only failed windows show."""
     return replace(
         base, series={}, log_tail="", verdicts=(), culprits=(), culprit_summaries={}, cycles=(), histograms={}
     )
 
 
 def _is_same_process(head: Service, base: Service) -> bool:
-    """Whether both sides measured one and the same: launched for many tests, or attached to."""
+    """Whether both sides measured the same process: launched for many tests, or attached."""
     return head.process.identity == base.process.identity
 
 
 def unlike(head: WindowRecord, base: WindowRecord) -> str:
-    """Why the figures of the two sides do not compare, "" where they do."""
+    """Why the figures of the two sides do not compare, "" if they do."""
     ways = "the sides were measured in different ways: "
     if where := _alone(*(window.conditions.get("agent") == "yes" for window in (head, base))):
         return f"{ways}the agent is built into {where} alone"
@@ -80,7 +80,7 @@ def unlike(head: WindowRecord, base: WindowRecord) -> str:
 
 
 def _alone(head: bool, base: bool) -> str:
-    """The side that alone has it, "" where both have or neither."""
+    """The only side that has it, "" if both or neither have it."""
     return "" if head == base else "this side" if head else "the base side"
 
 
@@ -90,7 +90,7 @@ def _source(window: WindowRecord, name: str) -> str:
 
 
 def side_name(build: BuildRecord, other: BuildRecord) -> str:
-    """What a side is called in a verdict; where the two were built by different Go versions that is said first."""
+    """The name of a side in a verdict; begins with the Go version if the sides differ in it."""
     if not build.go_version or not other.go_version or build.go_version == other.go_version:
         return build.ref
     versions = f"{build.go_version} (now {other.go_version})"

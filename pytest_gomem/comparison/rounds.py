@@ -1,4 +1,4 @@
-"""The rounds of one test: which comes next, when they are over, and the windows of all of them as one."""
+"""The rounds of one test: which comes next, when to stop, and the merged windows."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from pytest_gomem.stats.decision import FEWEST
 
 @dataclass(frozen=True)
 class Round:
-    """One round of a test, and the factories whose windows belong to it, the body's own first."""
+    """One round of a test, and its factories, the body's own first."""
 
     plan: RoundPlan
     gomems: list[Gomem] = field(default_factory=list)
 
     def measurements(self) -> list[Measurement]:
-        """The measurements whose windows are closed."""
+        """The measurements of closed windows."""
         return [m for gomem in self.gomems for m in gomem.measurements if m.closed]
 
 
 def measured(rounds: Iterable[Round], side: Side) -> list[list[Measurement]]:
-    """The measurements of each measured round of a side: what an observed one reads must not enter a metric."""
+    """The measurements of each measured round of a side; observed rounds must not enter a metric."""
     return [one.measurements() for one in rounds if (one.plan.side, one.plan.role) == (side, Role.MEASURED)]
 
 
 class AllRounds:
     """The rounds of one test, as its strategy plans them; the first one has begun.
 
-    shares_process: the test's process is other tests' as well, so that it runs on the head alone.
-    troubles: what went wrong on the head and fails the test; with one of them no further round begins.
+    shares_process: the test shares its process with other tests, so it runs on the head only.
+    troubles: errors on the head that fail the test; after one, no further round begins.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class AllRounds:
         self.begin_round()
 
     def begin_round(self) -> bool:
-        """Begin the next round; False when there is none, when one went wrong, or when what is known decides."""
+        """Begin the next round; False if there is none, if one failed, or if the comparison is decided."""
         plan = None if self.troubles else self._strategy.next(self)
         if plan is None:
             return False
@@ -96,23 +96,23 @@ class AllRounds:
         return measured(self._rounds, Side.HEAD)[-1]
 
     def last_pairs(self) -> list[tuple[Measurement, Measurement | None]]:
-        """The same, each with its like on the base side, if that has one."""
+        """The same, each with its counterpart on the base side, if any."""
         base = last_measurements(measured(self._rounds, Side.BASE))
         return [(one, base.get(key)) for key, one in last_measurements([self.last_of_head]).items()]
 
     @property
     def in_further_round(self) -> bool:
-        """Whether the round that runs is not the first."""
+        """Whether the current round is not the first."""
         return len(self._rounds) > 1
 
     @property
     def position(self) -> str:
-        """Which round of how many runs, "" of a test that has one: "round 2 of 3"."""
+        """Which round runs: "round 2 of 3"; "" for a test with one round."""
         count = self._strategy.expected(len(self._rounds))
         return f"round {len(self._rounds)} of {count}" if count > 1 else ""
 
     def factory(self, base: Overrides | None = None, service: str | None = None) -> Gomem:
-        """A new factory whose windows belong to this round."""
+        """A new factory for windows of this round."""
         plan = self.current.plan
         judging = self._judging if plan.is_judged else replace(self._judging, only_measures=True)
 
@@ -124,9 +124,9 @@ class AllRounds:
         return gomem
 
     def _seconds_to_watch(self, measurement: Measurement) -> float:
-        """How long the service of a window that has closed is watched without work; two sides need no such excuse.
+        """How long to watch the idle service after a closed window; with two sides there is no need to.
 
-        Not while another window of the test is open, of which the wait would be a part.
+        0 while another window of the test is open, since it would include the wait.
         """
         is_beside = any(gomem.has_open_window for gomem in self.current.gomems)
         is_compared_alone = self.current.plan.is_judged and self._run.settings.against is None
@@ -138,18 +138,18 @@ class AllRounds:
         return comparing.seconds_to_watch(key, measurement)
 
     def give_up(self, plan: RoundPlan, why: str) -> None:
-        """Go on without a round that is not judged: without the base, whose first reason is kept, or an observation."""
+        """Go on without a round that is not judged: without the base (its first reason is kept) or an observation."""
         if plan.role is Role.OBSERVED:
             self._notes.append(f"an observed round came to nothing: {why}")
         else:
             self.base_lost = self.base_lost or f"on the base side: {why}"
 
     def windows(self) -> tuple[WindowRecord, ...]:
-        """The windows of all rounds as one, judged with what they are compared with; raises GomemError."""
+        """The merged windows of all rounds, judged and compared; raises GomemError."""
         return tuple(replace(one, notes=(*one.notes, *self._notes)) for one in self._compared(names_culprits=True))
 
     def _compared(self, *, names_culprits: bool) -> tuple[WindowRecord, ...]:
-        """The same; names_culprits: what is worse is searched for its lines, which an early look need not know."""
+        """The same. names_culprits: whether to look for culprits; an early look does not need them."""
         rounds = measured(self._rounds, Side.HEAD)
         windows = tuple(m.record for m in rounds[0])
         if self._measured_rounds > 1:
@@ -164,7 +164,7 @@ class AllRounds:
         )
 
     def _comparing(self) -> Comparing | None:
-        """The comparison with what the rounds so far give as a base; None where nothing is compared."""
+        """The comparison with the base from the rounds so far; None if nothing is compared."""
         if self._run.settings.against is not None:
             lost = ONE_PROCESS if self._shares_process else self.base_lost
             find = from_other_side(measured(self._rounds, Side.BASE), self._judging, lost)
@@ -175,7 +175,7 @@ class AllRounds:
         return Comparing(find, self._judging, self._run.settings.registry, self._run.settings.explanation)
 
     def heaps(self) -> dict[Key, tuple[Profile, GoModule]]:
-        """The heap profile of each window of our own processes, with the module of its service, of the last round."""
+        """The heap profile of each window of launched processes in the last round, with its service's module."""
         found: dict[Key, tuple[Profile, GoModule]] = {}
         for key, measurement in last_measurements(measured(self._rounds, Side.HEAD)).items():
             if measurement.service.process.built is not None:
@@ -184,13 +184,13 @@ class AllRounds:
         return found
 
     def is_decided(self, looks: Looks) -> bool:
-        """Whether more rounds could tell no more: nothing that is compared is open."""
+        """Whether more rounds would not help: no comparison is open."""
         try:
             windows = self._compared(names_culprits=False)
-        except GomemError:  # what is kept cannot be read: the end of the test says so
+        except GomemError:  # the baseline cannot be read: the end of the test says so
             return True
         if not any(window.base or window.no_base for window in windows):
-            # With nothing to compare, the scatter is all that there is to know.
+            # With nothing to compare, only the scatter is of interest.
             return self._measured_rounds >= FEWEST or self._is_new_window() or self._serves_others()
         metrics = {metric.name: metric for metric in self._run.settings.registry}
         return is_decided(windows, metrics, looks, base_grows=self._run.settings.against is not None)
@@ -200,15 +200,15 @@ class AllRounds:
         return sum(map(self.count, Side))
 
     def _is_new_window(self) -> bool:
-        """Whether the test is compared, if not these windows of it: its rounds are as many as comparisons need."""
+        """Whether the test is compared, but not these windows: it runs as many rounds as comparisons need."""
         return self._baselines is not None and self._baselines.exists(self._judging.nodeid)
 
     def _serves_others(self) -> bool:
-        """Whether all windows are of processes of other tests as well, in which a second round is no first one."""
+        """Whether all windows share their process with other tests, so that a second round is unlike a first."""
         windows = self.last_of_head
         return bool(windows) and all(measurement.service.is_shared for measurement in windows)
 
     def hidden(self) -> dict[str, str]:
-        """The values of variables in the settings of the services measured, and what is shown in their place."""
+        """The values of variables in the services' settings, and what is shown in their place."""
         every = (measurement for one in self._rounds for measurement in one.measurements())
         return {value: name for measurement in every for value, name in measurement.service.hidden.items()}

@@ -1,4 +1,4 @@
-"""The smallest worsening of a metric that a comparison would see, said beside each limit of a window."""
+"""The smallest worsening of a metric that a comparison can see, shown with each limit of a window."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOSE = 10  # times the smallest visible change
 
 
 class Fit(Enum):
-    """How a limit lies to what can be seen."""
+    """How a limit relates to what can be seen."""
 
     TIGHT = "tighter than the noise"
     GOOD = "fits"
@@ -27,8 +27,8 @@ def smallest_visible(
 ) -> float | None:
     """The worsening, in the metric's unit, that `enough` rounds like these of each side find 19 times in 20.
 
-    With fewer than three rounds the metric's prior stands in for their scatter. None for a metric that has no prior,
-    because only ranks can tell its changes.
+    With fewer than three rounds the metric's prior replaces their scatter. None for a metric without a prior:
+    only ranks show its changes.
     """
     if metric.noise is Noise.NOISY or not values:
         return None
@@ -37,9 +37,9 @@ def smallest_visible(
 
 
 def fit(room: float, threshold: float, visible: float) -> Fit:
-    """Of a limit with so much room: less than what scatter can come to rings by chance; much more hides what is seen.
+    """How a limit fits: with less room than the scatter it fails by chance; with much more it hides real changes.
 
-    threshold: what a change must exceed lest it be scatter; visible: the smallest change that is seen.
+    threshold: what a change must exceed not to be scatter. visible: the smallest change that can be seen.
     """
     if room < threshold:
         return Fit.TIGHT
@@ -47,9 +47,9 @@ def fit(room: float, threshold: float, visible: float) -> Fit:
 
 
 def with_visible(window: WindowRecord, metrics: Mapping[str, Metric], enough: int = ENOUGH) -> WindowRecord:
-    """The window, its verdicts with the smallest visible change; a comparison's own stays as it is.
+    """The window with the smallest visible change in its verdicts; that of a comparison stays as it is.
 
-    enough: rounds of each side that a run takes before it fails for a comparison.
+    enough: rounds of each side before a comparison can fail.
     """
     return replace(window, verdicts=tuple(_with_visible(v, window, metrics, enough) for v in window.verdicts))
 
@@ -59,7 +59,7 @@ def _with_visible(verdict: Verdict, window: WindowRecord, metrics: Mapping[str, 
     budget = verdict.budget
     if verdict.smallest_visible is not None or verdict.actual is None or metric is None:
         return verdict
-    if budget.function or budget.phase:  # the rounds are of the whole window
+    if budget.function or budget.phase:  # rounds are of the whole window
         return verdict
     rounds = [one[metric.name] for one in window.rounds if metric.name in one]
     visible = smallest_visible(metric, rounds or [verdict.actual], ops=window.ops, enough=enough)

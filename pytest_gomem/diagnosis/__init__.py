@@ -1,1 +1,1 @@
-"""Finds out why a window failed: asks profiles, the compiler, git and the modules."""
+"""Finds out why a window failed: from profiles, the compiler, git and the modules."""

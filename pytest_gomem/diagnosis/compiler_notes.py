@@ -1,4 +1,4 @@
-"""Asks the compiler for its notes on one package: with the flags of the service's build, and -m=2."""
+"""Gets the compiler's notes on one package, with the flags of the service's build and -m=2."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def compiler_notes(source: Source, package: str, seconds: float) -> str:
 
 
 def _listed(source: Source, options: Sequence[str], package: str, seconds: float) -> tuple[int, str, str]:
-    """What `go list` answers in the environment of the build; raises OSError."""
+    """The answer of `go list` in the build's environment; raises OSError."""
     assert source.build is not None
     cwd, main = locate(source.build.package, source.base_dir)
     toolchain = source.toolchain or find_toolchain()
@@ -42,7 +42,7 @@ def _listed(source: Source, options: Sequence[str], package: str, seconds: float
 
 
 def package_folder(source: Source, package: str, seconds: float) -> Path | None:
-    """Where the files of a package lie that the service is built from, as `go list` says; None where it does not."""
+    """The folder of a package of the service, from `go list`; None if it does not say."""
     if source.build is None:
         return None
     try:
@@ -53,7 +53,7 @@ def package_folder(source: Source, package: str, seconds: float) -> Path | None:
 
 
 def _options(build: BuildSpec) -> list[str]:
-    """The build's own options; of several -gcflags Go takes the last, so -m joins what the user's give this package."""
+    """The build's own options. Go takes the last -gcflags, so -m joins those that the user gives for this package."""
     flags, theirs = _split_gcflags(build.flags)
     tags = [f"-tags={','.join(build.tags)}"] if build.tags else []
     return [*tags, *flags, f"-gcflags={' '.join([*theirs, '-m=2'])}"]

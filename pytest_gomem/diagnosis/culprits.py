@@ -1,4 +1,4 @@
-"""Names the culprits of a failed window: which profiles are held against each other, and for which metrics."""
+"""Names the culprits of a failed window: which profiles to compare, and for which metrics."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from pytest_gomem.stats.decision import Status
 
 
 def accusable(record: WindowRecord, *, peaks_apart: bool) -> list[str]:
-    """The broken metrics that a heap profile can explain: those on functions, and one for each sample type else.
+    """The broken metrics that a heap profile can explain: those on functions, and one more for each sample type.
 
-    Not those of phases: the profiles are of the whole window. peaks_apart: those of the peak are asked of a profile of
-    their own, so that one of them is named beside one that is of the close.
+    Not those of phases: profiles are of the whole window. peaks_apart: peak metrics have a profile of their own, so
+    one of them is included besides one of the close.
     """
     broken = [budget.metric for budget in _broken(record) if not budget.phase]
     whole: dict[tuple[str, bool], str] = {}
@@ -40,16 +40,16 @@ def accusable(record: WindowRecord, *, peaks_apart: bool) -> list[str]:
 
 
 def _broken(record: WindowRecord) -> list[Budget]:
-    """The budgets that are broken, of metrics that a heap profile can explain."""
+    """The broken budgets on metrics that a heap profile can explain."""
     return [v.budget for v in record.verdicts if v.status is Status.FAIL and v.budget.metric in SAMPLE_OF]
 
 
 def with_culprits(
     record: WindowRecord, profiles: Profiles, module: GoModule, reasons: Reasons, built: Built | None
 ) -> WindowRecord:
-    """The record with the culprits of its broken metrics and why they do it, or why nobody can be named.
+    """The record with the culprits of its broken metrics and their reasons, or why none can be named.
 
-    built: what the service was built from; None where that is not known.
+    built: what the service was built from; None if unknown.
     """
     found: dict[str, Findings | str] = {
         budget.metric: f"nobody is named for phase '{budget.phase}': the profiles are of the whole window"
@@ -95,7 +95,7 @@ def _cycles(record: WindowRecord) -> int | None:
 
 
 def counts_for(metric: str, record: WindowRecord) -> Callable[[Profile, bytes], bool]:
-    """Which stacks count: every one, or those of the functions whose budgets on this metric are broken."""
+    """Which stacks count: all, or those of functions whose budgets on this metric are broken."""
     broken = [v.budget for v in record.verdicts if v.budget.metric == metric and v.status is Status.FAIL]
     takers = [counting(asked_by(budget)) for budget in broken if budget.function]
     return lambda profile, stack: not takers or any(takes(profile, stack) for takes in takers)

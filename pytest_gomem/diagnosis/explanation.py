@@ -1,4 +1,4 @@
-"""Explains failures to a run: culprits by heap profiles, their reasons, and the text of the report."""
+"""Explains failures: culprits from heap profiles, their reasons, and the text of the report."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pytest_gomem.session.measurement import Measurement
 
 @dataclass(frozen=True)
 class ByProfiles:
-    """One for a run: what the compiler and git have said once is not asked again."""
+    """One for each run: it keeps the answers of the compiler and git."""
 
     reasons: Reasons = field(default_factory=Reasons)
 
     def culprits(self, window: WindowRecord, measurement: Measurement) -> WindowRecord:
-        """As `session.explanation.Explanation` has it."""
+        """See `session.explanation.Explanation`."""
         service, profiles = measurement.service, measurement.profiles
         if profiles is None:
             return window
@@ -30,9 +30,9 @@ class ByProfiles:
     def culprits_between(
         self, window: WindowRecord, verdicts: tuple[Verdict, ...], head: Measurement, base: BaseProfiles
     ) -> WindowRecord:
-        """As `session.explanation.Explanation` has it."""
+        """See `session.explanation.Explanation`."""
         return with_culprits_between(window, verdicts, head, base, self.reasons)
 
     def text(self, window: WindowRecord, nodeid: str) -> tuple[str, str]:
-        """As `session.explanation.Explanation` has it."""
+        """See `session.explanation.Explanation`."""
         return failure_text(window, nodeid)

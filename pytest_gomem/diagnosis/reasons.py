@@ -1,4 +1,4 @@
-"""Why the culprits of a failed window do what they do: compiler notes, modules and commits, in time."""
+"""Why the culprits of a failed window allocate: compiler notes, modules and commits, within a time limit."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pytest_gomem.launch.launched import Built
 from pytest_gomem.launch.sides import says
 from pytest_gomem.pprof.group import package_of
 
-SECONDS = 20.0  # for all culprits of a window; a package compiles in some tenths of one
+SECONDS = 20.0  # for all culprits of a window; a package compiles in some tenths of a second
 
 
 class Reasons:
-    """The reasons of one run: each package of each binary is compiled at most once for its notes, failing or not."""
+    """The reasons of one run: each package of each binary is compiled for notes at most once, even if it fails."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
@@ -32,9 +32,9 @@ class Reasons:
     def explained(
         self, culprits: Iterable[Culprit], head: Built, base: Built | None = None
     ) -> tuple[tuple[Culprit, ...], tuple[str, ...]]:
-        """The culprits with their causes, and notes on what could not be asked.
+        """The culprits with their causes, and notes on what is unknown.
 
-        base: the other side of a comparison, whose sources must still be there: then the reason names what is new.
+        base: the other side of a comparison; if its sources are still there, the reason names what is new.
         """
         asked = _Asked(self, head, base, time.monotonic() + self._seconds)
         found = tuple(replace(one, causes=(*one.causes, *asked.causes(one))) for one in culprits)
@@ -49,7 +49,7 @@ class Reasons:
             found: Notes | str = parse_notes(compiler_notes(built.source, package, seconds))
         except GomemError as error:
             found = str(error)
-            if isinstance(error.__cause__, TimeoutError):  # a later window has its own time
+            if isinstance(error.__cause__, TimeoutError):  # a later window has its own time limit
                 return found
         self._notes[key] = found
         return found
@@ -57,7 +57,7 @@ class Reasons:
 
 @dataclass
 class _Asked:
-    """One window's questions, all of them before the deadline."""
+    """Finds the causes of one window before a deadline."""
 
     reasons: Reasons
     head: Built
@@ -69,7 +69,7 @@ class _Asked:
         self._known: dict[Site, tuple[Cause, ...]] = {}
 
     def causes(self, culprit: Culprit) -> tuple[Cause, ...]:
-        """What is known of the culprit's line; the same for each metric that names it."""
+        """What is known about the culprit's line; the same for each metric that names it."""
         site = Site(culprit.function, culprit.file, culprit.line)
         if site not in self._known:
             self._known[site] = (*self._compiler(site), *self._modules(culprit), *self._git(site))
@@ -86,7 +86,7 @@ class _Asked:
             yield from explain(site, notes, before if isinstance(before, Notes) else None)
 
     def _has_sources(self) -> bool:
-        """Whether the other side's sources are still there: a checkout may have been cleared away."""
+        """Whether the other side's sources are still there: a checkout may have been removed."""
         return self.base is not None and self.base.source.build is not None and self.base.source.base_dir.is_dir()
 
     def _modules(self, culprit: Culprit) -> list[Cause]:
@@ -100,13 +100,13 @@ class _Asked:
             return
         try:
             change = line_change(file, site.line, self._left())
-        except ObserveError:  # git is a courtesy: a machine without it lacks nothing else
+        except ObserveError:  # git is optional: without it only commits are missing
             return
         if change:
             yield Cause("git", change)
 
     def _file(self, site: Site) -> Path | None:
-        """The source of a line: relative to the module, or, of package main, to the folder of that package."""
+        """The source file of a line: relative to the module, or for package main to its folder."""
         build = self.head.source.build
         if build is None or not site.file:
             return None
@@ -114,7 +114,7 @@ class _Asked:
         candidates = (cwd / site.file, cwd / package / site.file)
         found = next((path for path in candidates if path.is_file()), None)
         if found is None and says(build.flags):
-            # -trimpath names a replaced module by its path and version: only Go knows in which folder that lies.
+            # -trimpath names a replaced module by path and version: only Go knows its folder.
             folder = package_folder(self.head.source, package_of(site.function), self._left())
             found = folder / posixpath.basename(site.file) if folder is not None else None
         return found if found is not None and found.is_file() else None

@@ -1,4 +1,4 @@
-"""Names the culprits of a comparison: which heap profiles of head and base are held against each other."""
+"""Names the culprits of a comparison: which heap profiles of head and base to compare."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CLOSES = "the profiles of the close were compared"
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two heap profiles of the same work. which: for a summary, which ones these are; "" where that is plain."""
+    """Two heap profiles of the same work. which: names them in a summary; "" if that is clear."""
 
     head: Profile
     base: Profile
@@ -34,7 +34,7 @@ class _Pair:
 
 
 def _pair(metric: str, head: Measurement, base: BaseProfiles) -> _Pair:
-    """Of a peak metric the profiles of both peaks, if both have one; else those of the closes; raises ObserveError."""
+    """For a peak metric the profiles of both peaks, if both exist; else those of the closes; raises ObserveError."""
     if metric not in AT_PEAK:
         which = ""
     elif base.peak is None:
@@ -44,12 +44,12 @@ def _pair(metric: str, head: Measurement, base: BaseProfiles) -> _Pair:
         if not isinstance(ours, Unavailable) and not isinstance(theirs, Unavailable):
             return _Pair(ours, theirs, _PEAKS)
         which = f"{_CLOSES}, because {no_peaks(ours, theirs)}"
-    before = base.close(metric)  # first: where there is none, nobody took one of the head
+    before = base.close(metric)  # first: without it the head has none either
     return _Pair(closing_heap(head), before, which)
 
 
 def closing_heap(measurement: Measurement) -> Profile:
-    """The heap profile after the window's close; raises ObserveError where there is none."""
+    """The heap profile after the window's close; raises ObserveError if there is none."""
     profiles = measurement.profiles
     profile = profiles.heap.profile if profiles is not None and profiles.has_heap else _NOT_TAKEN
     return required(profile)
@@ -65,7 +65,7 @@ def no_peaks(head: Profile | Unavailable, base: Profile | Unavailable) -> str:
 
 
 def profiles_of(base: Measurement) -> BaseProfiles:
-    """Those that the base side took of the window in its last round."""
+    """The base side's profiles of the window in its last round."""
     return BaseProfiles(
         "on the base side",
         lambda metric: closing_heap(base),
@@ -87,9 +87,9 @@ def _keeps_peak(measurement: Measurement) -> bool:
 def with_culprits_between(
     window: WindowRecord, verdicts: tuple[Verdict, ...], head: Measurement, base: BaseProfiles, reasons: Reasons
 ) -> WindowRecord:
-    """The window with the culprits of those of these verdicts that failed, or why nobody can be named.
+    """The window with the culprits of the failed verdicts, or why none can be named.
 
-    head: the window in its last round, whose profiles are asked about each metric. reasons: asked why they do it.
+    head: the window in its last round, with its profiles. reasons: explains why culprits allocate.
     """
     judged = replace(window, verdicts=verdicts)
     named = accusable(judged, peaks_apart=_keeps_peak(head) and base.keeps_peak)
@@ -99,7 +99,7 @@ def with_culprits_between(
     if built is not None and culprits:
         culprits, notes = reasons.explained(culprits, built, base.built)
     summaries = dict(window.culprit_summaries)
-    for metric, (_, words) in found.items():  # a limit of the same metric may be broken too, and has words of its own
+    for metric, (_, words) in found.items():  # a limit of the same metric may be broken too, and has its own text
         summaries[metric] = f"{summaries[metric]}; {COMPARED}: {words}" if metric in summaries else words
     return replace(
         window,
@@ -112,7 +112,7 @@ def with_culprits_between(
 def _found(
     metric: str, head: Measurement, base: BaseProfiles, counts: Callable[[Profile, bytes], bool]
 ) -> tuple[tuple[Culprit, ...], str]:
-    """The culprits, and the summary that says by which profiles; or nobody, and why."""
+    """The culprits and a summary of the profiles used; or none, and why."""
     try:
         pair, module = _pair(metric, head, base), head.service.module
         found = culprits_between(metric, pair.head, pair.base, module, there=base.there, counts=counts)

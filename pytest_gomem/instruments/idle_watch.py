@@ -1,4 +1,4 @@
-"""What a service allocates while nothing is asked of it: watched after a window that took longer than its baseline."""
+"""What an idle service allocates: watched after a window that took longer than its baseline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_gomem.stats.by_clock import IDLE_BYTES, IDLE_OBJECTS, IDLE_WATCH
 
 
 class IdleWatch(Instrument):
-    """seconds: how long to watch after a window, 0 where that would tell nothing."""
+    """Watches an idle service. seconds: how long, after a window; 0 if that would not help."""
 
     name = IDLE_WATCH
     closes = Closes.AFTERWARDS
@@ -20,7 +20,7 @@ class IdleWatch(Instrument):
         self._seconds = seconds
 
     def close(self, target: Target) -> Finding:
-        """Watch, if that tells what the comparison has to know."""
+        """Watch, if the comparison needs it."""
         seconds = self._seconds(target.measurement) if target.measurement is not None else 0.0
         if not seconds:
             return Finding()
@@ -29,7 +29,7 @@ class IdleWatch(Instrument):
 
 
 def _rates(target: Target, seconds: float) -> dict[str, float]:
-    """What it allocates per second; nothing where it cannot be read."""
+    """What it allocates per second; nothing if it cannot be read."""
     readings, opening = target.readings, known(target.opening)
     began, before = readings.now(), known(readings.inside()[1])
     if opening is None or before is None:

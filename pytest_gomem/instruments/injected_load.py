@@ -1,4 +1,4 @@
-"""Makes a service worse by a known amount while a window is open, so that a gate can be proved to ring."""
+"""Makes a service worse by a known amount in a window, to prove that a limit catches it."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ Window = tuple[str, str, str]  # test id, service, window
 class InjectedLoad:
     """What the agent adds: `churn` is the share of what the service allocates, `retain` the bytes held by window.
 
-    A window that is not in `retain` is left alone, and so is a service without the agent.
+    A window that is not in `retain` is unchanged, and so is a service without the agent.
     """
 
     churn: float = 0.0
     retain: Mapping[Window, int] = field(default_factory=dict)
 
     def instruments(self, plan: WindowPlan) -> tuple[Instrument, ...]:
-        """Those of a window that is to be made worse; none of others."""
+        """The instruments of a window to make worse; none for others."""
         size = self.retain.get((plan.nodeid, plan.service, plan.window))
         return () if size is None else (_HeldMemory(size), _AddedAllocation(self.churn))
 
     @classmethod
     def of_environment(cls) -> InjectedLoad:
-        """The one that `gomem selftest` wrote for its runs; none elsewhere. Raises ConfigError."""
+        """The load that `gomem selftest` wrote for its runs, None elsewhere. Raises ConfigError."""
         path = os.environ.get(VARIABLE)
         if not path:
             return cls()
@@ -47,7 +47,7 @@ class InjectedLoad:
             raise ConfigError(f"{VARIABLE} names no load of gomem selftest: {error}", Place(path)) from None
 
     def write(self, path: Path) -> None:
-        """Write it for of_environment."""
+        """Write it for `of_environment`."""
         rows = [
             {"nodeid": nodeid, "service": service, "window": window, "bytes": size}
             for (nodeid, service, window), size in self.retain.items()
@@ -56,7 +56,7 @@ class InjectedLoad:
 
 
 class _HeldMemory(Instrument):
-    """Holds memory that is to show in the live heap, and not in what the window allocates."""
+    """Holds memory that shows in the live heap, but not in what the window allocates."""
 
     name = _NAME
     opens = Opens.BEFORE
@@ -72,7 +72,7 @@ class _HeldMemory(Instrument):
             agent.retain(self._size)
 
     def close(self, target: Target) -> Finding:
-        """Let go of it, for the next window of a service that tests share."""
+        """Release it, for the next window of a shared service."""
         agent = _agent(target)
         if agent is None:
             return Finding()
@@ -97,7 +97,7 @@ class _AddedAllocation(Instrument):
             agent.churn(self._share)
 
     def close(self, target: Target) -> Finding:
-        """End, once the whole share of what the service has allocated is reached."""
+        """End, once the added share is complete."""
         agent = _agent(target)
         if agent is None:
             return Finding()
@@ -110,5 +110,5 @@ def _agent(target: Target) -> AgentClient | None:
 
 
 def in_selftest() -> bool:
-    """Whether this run is one of `gomem selftest`, whose figures are for it alone."""
+    """Whether this is a run of `gomem selftest`, which alone uses its figures."""
     return bool(os.environ.get(VARIABLE))

@@ -1,4 +1,4 @@
-"""The heap profile when a window opens: what a budget on memory compares the profile after its close with."""
+"""The heap profile when a window opens: a budget on memory compares the closing profile with it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pytest_gomem.session.instrument import Finding, Instrument, Target, WindowP
 
 
 class OpeningProfile(Instrument):
-    """Taken where a budget needs a heap profile, or would, broken, ask who holds or made the memory.
+    """Taken if a budget needs a heap profile, also to find who holds or made the memory once it is broken.
 
-    It raises the peak of a service of 10 MB by 2.7 to 4.2%, so that it is a condition of the window.
+    It raises the peak of a 10 MB service by 2.7 to 4.2%, so it is a condition of the window.
     """
 
     name = "opening_profile"
@@ -29,10 +29,10 @@ class OpeningProfile(Instrument):
         return Overrides(rate_of_budgets=self._rate)
 
     def open(self, target: Target) -> None:
-        """Take it first: what it allocates, and the collections that it forces, are none of the window's."""
+        """Take it first: its allocations and forced collections stay outside the window."""
         self._taken = heap_profile(target.subject) if self._is_asked else NOT_ASKED
 
     def close(self, target: Target) -> Finding:
-        """What was taken, or why that failed."""
+        """Give the profile, or why it failed."""
         conditions = {} if known(self._taken) is None else {OPENING_PROFILE: "taken for a budget"}
         return Finding({OPENING: Captured(self._taken)}, conditions=conditions)

@@ -1,4 +1,4 @@
-"""The heap profile of a window's highest GC cycle: looked for from its opening on, read at its close."""
+"""The heap profile of a window's highest GC cycle: watched from the opening, read at the close."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pytest_gomem.observe.agent.records import Peak
 from pytest_gomem.session.capture import Captured
 from pytest_gomem.session.instrument import Closes, Finding, Instrument, Target, WindowPlan
 
-PEAK = "peak_profile"  # as reports call it, and its instrument
+PEAK = "peak_profile"  # in reports, and of the instrument
 CYCLES_TO_PEAK = "cycles_to_peak"  # GC cycles from the opening to the one of the profile
 _NOT_SAID = Unavailable("gomem.yaml does not say peak_profile: true, which keeps it")
 
 
 class PeakProfile(Instrument):
-    """Keeps the profile; what the agent kept for an earlier window on the same process is forgotten."""
+    """Keeps the profile; forgets what the agent kept for an earlier window on the process."""
 
     name = PEAK
 
@@ -40,19 +40,19 @@ class PeakProfile(Instrument):
             self._begin(self.agent)
 
     def _begin(self, agent: AgentClient) -> None:
-        with contextlib.suppress(ObserveError):  # refused where an earlier window has started it
+        with contextlib.suppress(ObserveError):  # refused if an earlier window has started it
             agent.start_peak(agent.folder / "peak")
         try:
             agent.hold_peak()
             agent.reset_peak()
             agent.gc()
-            agent.look_peak()  # the first cycle is always a peak: its profile is none of the window's cost
+            agent.look_peak()  # the first cycle is always a peak: its profile is not a cost of the window
             self.before = agent.peak()
         except ObserveError as error:  # what is in the file may be an earlier window's
             self._failed = Unavailable(f"the profile of the peak was not begun: {error}")
 
     def close(self, target: Target) -> Finding:
-        """Read the file, before the next window's opening removes it; also of a service that has died."""
+        """Read the file before the next window's opening removes it, even if the service has died."""
         conditions = {"peak_profile": "yes"} if self.agent is not None else {}
         if self._failed is not None or self.agent is None:
             return Finding({PEAK: Captured(self._failed or _NOT_SAID)}, conditions=conditions)
@@ -62,16 +62,16 @@ class PeakProfile(Instrument):
             return Finding({PEAK: Captured(Unavailable(str(error)))}, conditions=conditions)
         opening = known(target.opening)
         cycles = 0 if opening is None else found.peak.cycle - opening.memstats.num_gc
-        # The cycle before the first reading may be looked at late: it is none of the window's.
+        # The agent may handle the cycle before the first reading late: it is not the window's.
         figures = {CYCLES_TO_PEAK: float(cycles)} if cycles > 0 else {}
         return Finding({PEAK: Captured(found.profile)}, figures, conditions=conditions)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Look at no cycle inside the block, and at the last one after it.
+        """Ignore cycles inside the block, and look at the last one after it.
 
-        A collection that a reading forces must not set off a profile: the reading would show what writing it took,
-        some 850 kB of live heap.
+        A collection that a reading forces must not trigger a profile: the reading would include the cost of writing
+        it, some 850 kB of live heap.
         """
         if self.agent is None:
             yield
@@ -86,7 +86,7 @@ class PeakProfile(Instrument):
 
 
 class _PeakCost(Instrument):
-    """Counts what the looking has cost: each new peak forces a GC cycle and may write a profile, in the service."""
+    """Counts the cost of watching: each new peak forces a GC cycle and may write a profile, in the service."""
 
     name = PEAK
     closes = Closes.COUNTED
@@ -95,7 +95,7 @@ class _PeakCost(Instrument):
         self._profile = profile
 
     def close(self, target: Target) -> Finding:
-        """Nothing where the agent cannot say."""
+        """Nothing if the agent cannot say."""
         agent, before = self._profile.agent, self._profile.before
         if agent is None or before is None:
             return Finding()
@@ -114,6 +114,6 @@ class _PeakCost(Instrument):
 
 
 def peak_profile(plan: WindowPlan) -> tuple[Instrument, ...]:
-    """The profile of the peak, where gomem.yaml says `peak_profile: true`; why there is none elsewhere."""
+    """The peak profile if gomem.yaml says `peak_profile: true`, else why there is none."""
     profile = PeakProfile(is_asked=plan.config is not None and plan.config.peak_profile)
     return profile, _PeakCost(profile)

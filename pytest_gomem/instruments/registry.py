@@ -1,4 +1,4 @@
-"""The instruments that every window of a run gets, in the order in which those of one point act."""
+"""The instruments of every window of a run; those of one point act in this order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_gomem.session.instrument import Choice, Instrument, WindowPlan
 
 
 def builtin_instruments() -> Choice:
-    """Chosen anew for each window. Raises ConfigError."""
+    """Choose them for each window. Raises ConfigError."""
     injected = InjectedLoad.of_environment()
 
     def chosen(plan: WindowPlan) -> tuple[Instrument, ...]:

@@ -1,4 +1,4 @@
-"""Baselines in a pytest run: where they are, when they are compared with, and recording them at the end."""
+"""Baselines in a pytest run: where they are, when to compare with them, and recording them at the end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RunBaselines:
 
     @cached_property
     def folder(self) -> Path:
-        """The folder of --gomem-baseline-dir, else gomem_baselines beside gomem.yaml, else in the rootdir."""
+        """The folder of --gomem-baseline-dir, else gomem_baselines next to gomem.yaml, else in the rootdir."""
         session = self._session
         if session.settings.baseline_dir:
             return session.settings.baseline_dir
@@ -51,13 +51,13 @@ class RunBaselines:
 
     @cached_property
     def store(self) -> Store:
-        """The baselines in it."""
+        """The baselines in the folder."""
         from pytest_gomem.baseline.store import Store
 
         return Store(self.folder)
 
     def references(self) -> Baselines | None:
-        """What this run's windows are compared with; None where nothing was ever recorded, or this run records."""
+        """The baselines to compare this run with; None if nothing was recorded yet, or if this run records."""
         settings = self._session.settings
         never = settings.update or settings.no_measure or settings.no_compare or settings.has_base_side
         if never or not self.folder.is_dir():
@@ -67,7 +67,7 @@ class RunBaselines:
         return Baselines(self.store, self._session.registry, with_profiles=self._profiles is not None)
 
     def check_rounds(self) -> None:
-        """Refuse so few rounds of --gomem-rounds that no comparison could fail; raises ConfigError."""
+        """Refuse --gomem-rounds with so few rounds that no comparison can fail; raises ConfigError."""
         rounds, is_against = self._session.settings.rounds, self._session.settings.has_base_side
         if not isinstance(rounds, int):
             return
@@ -85,12 +85,12 @@ class RunBaselines:
 
     @property
     def _profiles(self) -> Path | None:
-        """The folder of --gomem-baseline-profiles, else `profiles` below the baselines; None where they are off."""
+        """The folder of --gomem-baseline-profiles, else `profiles` below the baselines; None if they are off."""
         said = self._session.settings.baseline_profiles
         return None if said == OFF else said or self.folder / "profiles"
 
     def handover(self) -> Handover | None:
-        """Where tests of a run that records leave their heap profiles; None in other runs, or where these are off."""
+        """The place for heap profiles of a run that records; None in other runs, or if profiles are off."""
         if not self._session.settings.update or self._profiles is None:
             return None
         from pytest_gomem.baseline.profiles import Handover
@@ -99,7 +99,7 @@ class RunBaselines:
         return Handover(self._session.folder.path / "heap_profiles", most)
 
     def pytest_gomem_report(self, run: RunRecord) -> None:
-        """Record the run, where --gomem-update asks for it; else see which tests and windows are new."""
+        """Record the run if --gomem-update is given; else find new tests and windows."""
         if self._session.settings.update:
             self._record(run)
         else:
@@ -153,7 +153,7 @@ class RunBaselines:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Which baselines are of tests that are no more; one that could not be recorded or read fails the run."""
+        """Find baselines of tests that no longer exist; fail the run if one could not be recorded or read."""
         self._look_for_stale()
         if is_worker(self._session.config) and self.handover() and self._session.folder.is_remote:
             session.config.workeroutput[_REMOTE] = True  # type: ignore[attr-defined]
@@ -163,12 +163,12 @@ class RunBaselines:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """A worker on another machine leaves its heap profiles there."""
+        """The heap profiles of a worker on another machine stay there."""
         if getattr(node, "workeroutput", {}).get(_REMOTE):
             self._remote.append(node.gateway.id)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """What was recorded, and what is in the way."""
+        """Show what was recorded, and what prevents it."""
         lines = list(self._lines(quiet=self._session.config.get_verbosity() < 0))
         write_section(terminalreporter, "gomem baselines", lines)
 

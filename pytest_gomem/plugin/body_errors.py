@@ -1,4 +1,4 @@
-"""What is made of an error that fails a test: where its traceback ends, and how a line says it."""
+"""Shapes the errors that fail a test: where the traceback ends, and their one-line form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OTHERS = ("pytest_gomem", "_pytest", "pluggy", "contextlib", "unittest", "pytes
 
 
 class PlainFailure(pytest.fail.Exception):  # type: ignore[misc, name-defined]
-    """Pytest's own failure, shown without a traceback; `headline` is the one line for summaries."""
+    """Pytest's failure, shown without a traceback; `headline` is the line for summaries."""
 
     def __init__(self, text: str, headline: str) -> None:
         super().__init__(text, pytrace=False)
@@ -22,14 +22,14 @@ class PlainFailure(pytest.fail.Exception):  # type: ignore[misc, name-defined]
 
 
 def plainly(error: GomemError) -> PlainFailure:
-    """What is the user's to mend, as a failure by its own words."""
+    """An error that the user can fix, as a failure with the error's own text."""
     return PlainFailure(str(error), _first_words(error))
 
 
 def abridge(report: pytest.TestReport, error: BaseException, location: tuple[str, int | None, str]) -> None:
-    """Give the report the one line that short summaries and JUnit's `message` show; the whole text stays its body.
+    """Give the report one line for short summaries and JUnit's `message`; the whole text stays in its body.
 
-    Where CI is set pytest's short summary would repeat all of it.
+    With CI set, pytest's short summary would repeat all of it.
     """
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None or not isinstance(error, (PlainFailure, GomemError)):
@@ -43,22 +43,22 @@ def abridge(report: pytest.TestReport, error: BaseException, location: tuple[str
 def raise_noted(item: pytest.Item, *, forget: bool) -> None:
     """Raise what the body of a unittest.TestCase raised: unittest catches it, and pytest keeps it for the report.
 
-    forget: the report must not come to it.
+    forget: keep it out of the report.
     """
     noted: list[pytest.ExceptionInfo[BaseException]] = getattr(item, "_excinfo", None) or []
     if not noted:
         return
     error = noted[0].value
-    # A single one reaches the report as what we raise. Of several pytest takes the first here, the next at teardown.
+    # A single error reaches the report because we raise it. Of several, pytest takes the first here, the next later.
     if forget or len(noted) == 1:
         noted.clear()
     raise error
 
 
 def hide_our_frames(error: BaseException) -> None:
-    """End the traceback of an error of ours at the user's own line, and leave out what we have made it from.
+    """End the traceback of our error at the user's line, and leave out the error that caused it.
 
-    So of each error that the user's own was made from.
+    Do the same for each cause of the user's own error.
     """
     seen = set[int]()
     cause: BaseException | None = error
@@ -73,7 +73,7 @@ def _hide_our_part(error: GomemError) -> None:
     others = [frame for frame in _frames(error) if not _module(frame).startswith(("pytest_gomem", "contextlib"))]
     if others:
         others[-1].tb_next = None
-    # What the user was handling when ours came up began in a line that is still shown.
+    # The error that the user was handling began in a line that is still shown.
     shown = {frame.tb_frame for frame in _frames(error)} if others else set()
     context = error.__context__
     while context is not None and not (context.__traceback__ and context.__traceback__.tb_frame in shown):
@@ -95,7 +95,7 @@ def in_one_line(error: BaseException) -> str:
 
 
 def _first_words(error: BaseException) -> str:
-    """The first line, and of what a compiler or a service said the words that tell why."""
+    """The first line, and the cause in the output of a compiler or a service."""
     if isinstance(error, (PlainFailure, BudgetBroken)):
         return error.headline
     first = " ".join(str(error).split("\n", 1)[0].split())
@@ -112,7 +112,7 @@ def _first_words(error: BaseException) -> str:
 
 
 def _frames(error: BaseException) -> Iterator[TracebackType]:
-    """Of its traceback, the outermost first."""
+    """The frames of its traceback, the outermost first."""
     frame = error.__traceback__
     while frame is not None:
         yield frame
@@ -124,5 +124,5 @@ def _module(frame: TracebackType) -> str:
 
 
 def is_timeout(error: BaseException) -> bool:
-    """Whether pytest-timeout has ended the body: its one alarm is for all rounds, and none may follow."""
+    """Whether pytest-timeout ended the body: its one alarm is for all rounds, so none may follow."""
     return isinstance(error, pytest.fail.Exception) and str(error).startswith("Timeout (>")

@@ -1,4 +1,4 @@
-"""What the plugin itself brings by its own hooks: built-in metrics and sources, the JSON report, the history."""
+"""What the plugin adds through its own hooks: built-in metrics and sources, the JSON report, the history."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def pytest_gomem_sources() -> Sequence[Source]:
 
 @pytest.hookimpl
 def pytest_gomem_report(run: RunRecord, config: pytest.Config) -> None:
-    """--gomem-json=PATH, --gomem-history=PATH, and what `gomem accept` needs to know."""
+    """Write --gomem-json=PATH and --gomem-history=PATH, and keep what `gomem accept` needs."""
     from pytest_gomem.config.fields import Mistakes
 
     settings, mistakes = session_of(config).settings, Mistakes()
     _remember_broken(run, config)
-    with mistakes.kept():  # one that cannot be written is no reason to lose the other
+    with mistakes.kept():  # if one cannot be written, still write the other
         if settings.json:
             from pytest_gomem.report.json_report import write_json
 
@@ -61,7 +61,7 @@ def _add_to_history(run: RunRecord, path: Path, config: pytest.Config) -> None:
 
 
 def _remember_broken(run: RunRecord, config: pytest.Config) -> None:
-    """In pytest's cache, which -p no:cacheprovider takes away; not what `gomem selftest` runs."""
+    """Keep broken limits in pytest's cache, unless -p no:cacheprovider is set or `gomem selftest` runs."""
     from pytest_gomem.instruments.injected_load import in_selftest
     from pytest_gomem.report.accepted import CACHE_KEY, broken_tests
 

@@ -1,4 +1,4 @@
-"""Tells another process which tests pytest has collected: a plugin for `-p`, used by `gomem baseline prune`."""
+"""Writes which tests pytest collects, for another process: a plugin for `-p`, used by `gomem baseline prune`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ FILE_VARIABLE = "PYTEST_GOMEM_COLLECTED"
 
 
 class Collected:
-    """Writes, as JSON: root, the rootdir; ids of all tests; modules that were looked into; named, what was asked for.
+    """Writes JSON: root, the rootdir; ids of all tests; modules that were collected; named, what was requested.
 
-    named: ids, modules and folders below the rootdir; [] where the command line names none.
+    named: ids, modules and folders below the rootdir; [] if the command line names none.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -23,20 +23,20 @@ class Collected:
         self._modules: list[str] = []
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """What cannot be collected fails pytest; what is skipped as a whole has tests that nobody knows."""
+        """A module that cannot be collected fails pytest; one skipped as a whole has unknown tests."""
         if report.passed:
             self._modules.append(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Before -m or a plugin deselects tests, which are there all the same."""
-        told: dict[str, Any] = {
+        """Write all tests, before -m or a plugin deselects some."""
+        found: dict[str, Any] = {
             "root": str(self._config.rootpath),
             "ids": [item.nodeid for item in items],
             "modules": self._modules,
             "named": self._named(),
         }
-        Path(os.environ[FILE_VARIABLE]).write_text(json.dumps(told))
+        Path(os.environ[FILE_VARIABLE]).write_text(json.dumps(found))
 
     def _named(self) -> list[str]:
         if self._config.args_source is not pytest.Config.ArgsSource.ARGS:
@@ -49,5 +49,5 @@ class Collected:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take part in the collection."""
+    """Register for the collection."""
     config.pluginmanager.register(Collected(config))

@@ -1,4 +1,4 @@
-"""Tells another process which metrics pytest's plugins declare: a plugin for `-p`, used by gomem's commands."""
+"""Writes which metrics pytest's plugins declare, for another process: a plugin for `-p`, used by gomem's commands."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ Answers = list["Sequence[Metric]"]
 
 
 class Declared:
-    """Writes them as JSON when its plugins are asked, one by one, before a mistake in gomem.yaml can end the run."""
+    """Writes them as JSON, plugin by plugin, before a mistake in gomem.yaml can end the run."""
 
     def __init__(self) -> None:
-        self._told: list[dict[str, Any]] = []
+        self._declared: list[dict[str, Any]] = []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_gomem_metrics(self) -> Generator[None, Answers, Answers]:
-        """All so far, the built-in ones first: they are asked for last."""
+        """Write all so far; the built-in ones come last and go first."""
         answers = yield
         from pytest_gomem.measure.metric import declaration_to_dict
 
-        self._told = [declaration_to_dict(metric) for metrics in answers for metric in metrics] + self._told
-        Path(os.environ[FILE_VARIABLE]).write_text(json.dumps(self._told))
+        self._declared = [declaration_to_dict(metric) for metrics in answers for metric in metrics] + self._declared
+        Path(os.environ[FILE_VARIABLE]).write_text(json.dumps(self._declared))
         return answers
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Listen in the controlling process, which knows the same metrics as its workers."""
+    """Register in the controlling process; its workers have the same metrics."""
     if not is_worker(config):
         config.pluginmanager.register(Declared())

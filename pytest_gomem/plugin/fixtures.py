@@ -1,4 +1,4 @@
-"""The fixtures: each hands a test one object of the core and takes it back."""
+"""The fixtures: each gives a test one object of the core and closes it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def go_service_session(gomem_session: Launchpad) -> Iterator[Service]:
 
 @contextmanager
 def _failing_plainly() -> Iterator[None]:
-    """What is the user's to mend fails the test by its own words, without a traceback."""
+    """Fail the test with the text of an error that the user can fix, without a traceback."""
     from pytest_gomem.base.errors import GomemError
     from pytest_gomem.plugin.body_errors import plainly
 

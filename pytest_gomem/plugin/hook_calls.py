@@ -1,4 +1,4 @@
-"""Calls a hook of ours plugin by plugin, so that one that raises or returns rubbish is named, and harms no other."""
+"""Calls our hooks plugin by plugin, so that a failing plugin is named and harms no other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PluginCall:
     _caller: Any
 
     def __call__(self, **arguments: object) -> Any:
-        """Call it. Raises ConfigError, with the plugin and the line, for what it raises; errors of ours as they are."""
+        """Call it. Raises ConfigError with the plugin and the line for what it raises; our own errors unchanged."""
         try:
             return self._caller(**arguments)
         except GomemError:
@@ -34,15 +34,15 @@ class PluginCall:
             raise ConfigError(f"{self.hook} of plugin {self.plugin} raised {said}", _last_line(error)) from error
 
     def rubbish(self, kind: type, given: object) -> ConfigError:
-        """The error for a result that is no sequence of `kind`."""
+        """The error for a result that is not a sequence of `kind`."""
         message = f"{self.hook} of plugin {self.plugin} returned {given!r:.80}"
         return ConfigError(message, self.place, f"return a list of {kind.__name__} objects")
 
 
 def each_call(config: pytest.Config, hook: str) -> Iterator[PluginCall]:
-    """The hook of each plugin that implements it, in the order in which pytest would call them.
+    """The hook of each plugin that implements it, in pytest's order.
 
-    What wraps the hook is around each of the calls; where there is nothing to wrap it is called once all the same.
+    Hook wrappers wrap each of the calls; without any call to wrap they run once.
     """
     manager = config.pluginmanager
     every = getattr(config.hook, hook).get_hookimpls()[::-1]
@@ -56,7 +56,7 @@ def each_call(config: pytest.Config, hook: str) -> Iterator[PluginCall]:
 
 
 def gathered(config: pytest.Config, hook: str, kind: type[_T]) -> Iterator[tuple[_T, ...]]:
-    """What each plugin returns, in the order of calling; raises ConfigError for what is no sequence of `kind`."""
+    """What each plugin returns, in call order; raises ConfigError for what is not a sequence of `kind`."""
     for call in each_call(config, hook):
         for given in call():
             if not isinstance(given, Iterable) or isinstance(given, (str, bytes)):

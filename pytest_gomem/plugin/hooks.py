@@ -1,4 +1,4 @@
-"""The pytest hooks: each reads what pytest says, calls the core, and turns its errors into pytest's."""
+"""The pytest hooks: each calls the core and turns its errors into pytest's."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Judge options and gomem.yaml before any test is collected."""
+    """Check options and gomem.yaml before any test is collected."""
     for line in _MARKERS:
         config.addinivalue_line("markers", line)
     if is_used_by_run(config):
@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave no process and no folder behind."""
+    """End all processes and remove the run's folder."""
     if ours := begun(config):
         ours.close()
 
@@ -78,7 +78,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Judge the markers of all selected tests before any of them runs."""
+    """Check the markers of all selected tests before any of them runs."""
     if begun(session.config) or any(map(is_measured, items)):
         session_of(session.config).planning.plan(session, items)
 
@@ -94,14 +94,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Give the record of a measured test to its report, which carries it to the controlling process."""
+    """Attach the record of a measured test to its report, which takes it to the controlling process."""
     ours = begun(item.config)
     return (yield from ours.measuring.report(item, call)) if ours else (yield)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the reports; what fails the run as a whole shows in its exit status."""
+    """Write the reports; failures of the run as a whole change its exit status."""
     if ours := begun(session.config):
         status = ours.reporting.finish(session)
         session.exitstatus = session.exitstatus or status
@@ -109,5 +109,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Under xdist: one run folder for all workers, so that a service is built once; their records come back to us."""
+    """Under xdist: give all workers one run folder, so that a service is built once."""
     node.workerinput.update(session_of(node.config).for_workers())

@@ -38,9 +38,9 @@ def pytest_gomem_metrics() -> Sequence[Metric]:  # type: ignore[empty-body]
 
 @pytest.hookspec
 def pytest_gomem_sources() -> Sequence[Source]:  # type: ignore[empty-body]
-    """Sources to add, which tell quantities of a process at a window's edges. None adds nothing.
+    """Sources to add, which read quantities of a process at a window's edges. None adds nothing.
 
-    Called once, before the first service is started. Where several tell one quantity, metrics take the most trusted,
+    Called once, before the first service starts. If several report one quantity, metrics take the most trusted one,
     and the others are compared with it.
 
     Example::

@@ -1,4 +1,4 @@
-"""What a test item asks for: its fixtures, its markers, and every mistake in them."""
+"""What a test item uses: its fixtures, its markers, and every mistake in them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLAN: pytest.StashKey[Plan] = pytest.StashKey()
 
 
 class Plan(NamedTuple):
-    """What a test wants: its service (None where it launches by hand), declared operations, rounds, marker budgets.
+    """What a test declares: its service (None if it launches by hand), operations, rounds, marker budgets.
 
     budgets: those of each marker, the closest to the function first.
     """
@@ -34,19 +34,19 @@ class Plan(NamedTuple):
 
 
 def test_id(item: pytest.Item) -> str:
-    """The test's id, without the "@" and groups that xdist's --dist=loadgroup puts behind it on its workers."""
+    """The test's id, without the "@" and groups that xdist's --dist=loadgroup appends on its workers."""
     groups = [str((*mark.args, *mark.kwargs.values(), "default")[0]) for mark in item.iter_markers("xdist_group")]
     return item.nodeid.removesuffix(f"@{'_'.join(sorted(set(groups)))}") if groups else item.nodeid
 
 
 def with_and_without_groups(nodeids: Iterable[str]) -> set[str]:
-    """The ids, each also without what may be such groups: xdist's controller cannot tell, as an id may hold "@"."""
+    """The ids, each also without possible groups: xdist's controller cannot know, as an id may contain "@"."""
     ids = set(nodeids)
     return ids | {nodeid.rpartition("@")[0] for nodeid in ids}
 
 
 def place_of(node: Any, marker: str) -> Place:
-    """Where a node is declared: its file relative to the rootdir, its line, its name, and the marker if it has one."""
+    """The place of a node: its file relative to the rootdir, its line, its name, and the marker if it has one."""
     path, line, _ = (
         node.reportinfo() if isinstance(node, pytest.Item) or hasattr(node, "reportinfo") else ("", None, "")
     )
@@ -115,7 +115,7 @@ def _service_errors(
         try:
             run.service_config(service)
         except ConfigError as error:
-            # No marker is at fault where there is no file: one error for all tests.
+            # Without a gomem.yaml no marker is wrong: one error for all tests.
             yield error if config is None else ConfigError(error.message, place_of(item, "gomem"), error.hint)
     if SESSION_FIXTURE in fixtures and config is not None and len(config.services) != 1:
         named = ", ".join(config.services) or "none"
@@ -150,7 +150,7 @@ def _rivals_among(accepted: tuple[Acceptance, ...], nodeid: str) -> tuple[Config
 
 
 def combinations(metafunc: pytest.Metafunc, run: Run) -> tuple[Combination, ...]:
-    """The combinations of a test's gomem_gc marker, () without one; raises ConfigErrors."""
+    """The combinations of a test's gomem_gc marker, () if it has none; raises ConfigErrors."""
     mark = metafunc.definition.get_closest_marker("gomem_gc")
     if mark is None or MATRIX_FIXTURE not in metafunc.fixturenames:
         return ()
@@ -161,6 +161,6 @@ def combinations(metafunc: pytest.Metafunc, run: Run) -> tuple[Combination, ...]
     try:
         service = run.service_config(name if isinstance(name, str) else None)
     except ConfigError:
-        return ()  # plan_item says it
+        return ()  # plan_item reports it
     place, is_built = place_of(metafunc.definition, "gomem_gc"), service.build is not None
     return parse_gc_marker(mark.kwargs, place, base=service.gc, args=mark.args, is_built=is_built)

@@ -49,15 +49,15 @@ if TYPE_CHECKING:
     from pytest_gomem.session.run import Run
 
 _WINDOW = "test"
-# Reports that are made in the body are those of its subtests; between rounds, of fixtures, they are not the test's.
+# Reports from the body are of its subtests; those between rounds are of fixtures, not of the test.
 Stage = Literal["", "in the body", "between rounds"]
 _NOT_A_FAILURE = (pytest.skip.Exception, pytest.xfail.Exception)
-# Pytest takes a SystemExit for a failure of the test, and so do we.
+# Pytest treats a SystemExit as a failure of the test, and so do we.
 _LEAVING = (KeyboardInterrupt, GeneratorExit, pytest.exit.Exception)
 
 
 class MeasuredItem:
-    """One test that uses our fixtures, in all its rounds; they find it in the item's stash."""
+    """One test that uses our fixtures, in all its rounds; the fixtures find it in the item's stash."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class MeasuredItem:
 
     @contextlib.contextmanager
     def sparing_the_test(self, plan: RoundPlan) -> Iterator[None]:
-        """What goes wrong inside of a round that is not judged fails no test."""
+        """Errors in a round that is not judged fail no test."""
         try:
             yield
         except _LEAVING:
@@ -107,7 +107,7 @@ class MeasuredItem:
 
     @contextlib.contextmanager
     def during(self, stage: Stage) -> Iterator[None]:
-        """While it lasts `stage` says so, to whoever is given a report meanwhile."""
+        """Set `stage` meanwhile, for hooks that get a report."""
         self.stage = stage
         try:
             yield
@@ -115,17 +115,17 @@ class MeasuredItem:
             self.stage = ""
 
     def gomem(self, base: Overrides) -> Gomem:
-        """A new factory whose windows belong to this round."""
+        """A new factory for windows of this round."""
         return self.rounds.factory(base, self.plan.service)
 
     @property
     def combination(self) -> Combination | None:
-        """The GC settings that the matrix chose for this test."""
+        """The GC settings of this test from the matrix."""
         combination: Combination | None = (getattr(self._item, "funcargs", None) or {}).get(MATRIX_FIXTURE)
         return combination
 
     def body(self) -> Generator[None, Any, Any]:
-        """One round: open the windows, run the body, close; a failing body keeps its own error."""
+        """Run one round: open the windows, run the body, close; a failing body keeps its own error."""
         windows = self._open()
         try:
             with self.during("in the body"):
@@ -136,7 +136,7 @@ class MeasuredItem:
             raise
         except BaseException as error:
             if self.rounds.current.plan.is_judged:
-                self._close_beside(windows, error)
+                self._close_failed(windows, error)
             else:
                 self._drop(windows)
             raise
@@ -144,7 +144,7 @@ class MeasuredItem:
         return result
 
     def judge(self) -> None:
-        """Judge all rounds together; raises pytest's own failure with the text of everything that is wrong."""
+        """Judge all rounds together; raises pytest's failure with the text of all that is wrong."""
         self._merge()
         self._warn_of_globs()
         wrong = self._wrong()
@@ -156,7 +156,7 @@ class MeasuredItem:
             raise PlainFailure("\n\n".join(texts), wrong[0][0] + more)
 
     def _wrong(self) -> list[tuple[str, str]]:
-        """All that fails the test: a line on each, and its whole account."""
+        """All that fails the test: a line for each, and its full text."""
         troubles = [(trouble.split("\n", 1)[0], trouble) for trouble in self.rounds.troubles]
         return [*troubles, *self._verdict_texts(), *self._uncompared()]
 
@@ -188,7 +188,7 @@ class MeasuredItem:
             service.window = None
 
     def _close(self, windows: list[tuple[Service, OpenWindow]], *, failing: bool = False) -> None:
-        """Close the windows; no error of ours is lost on the way."""
+        """Close the windows, and lose none of our errors."""
         round_, closed = self.rounds.current, list[tuple[OpenWindow, Measurement]]()
         gomem = round_.gomems[0]
         for service, window in windows:
@@ -205,48 +205,48 @@ class MeasuredItem:
                 gomem.follow_up(window, measurement)
 
     def windows(self) -> tuple[WindowRecord, ...]:
-        """The windows for the report: of all rounds as one; of the last alone where it was the only one, or failed."""
+        """The windows for the report: of all rounds merged, or of the last one if it was the only one or failed."""
         found = self._windows or tuple(m.record for m in self.rounds.last_of_head)
         metrics = {metric.name: metric for metric in self._run.settings.registry}
-        told = tuple(with_advice(with_visible(window, metrics, self._judging.enough)) for window in found)
+        shown = tuple(with_advice(with_visible(window, metrics, self._judging.enough)) for window in found)
         hidden = self.rounds.hidden()
-        return tuple(with_shown_texts(w, lambda text: unexpanded(text, hidden)) for w in told) if hidden else told
+        return tuple(with_shown_texts(w, lambda text: unexpanded(text, hidden)) for w in shown) if hidden else shown
 
     def _warn_of_globs(self) -> None:
-        """Budgets on functions that match none: under --gomem-strict their verdicts say so."""
+        """Warn of budgets on functions that match none; under --gomem-strict their verdicts say so."""
         values = [] if self._judging.strict else [value for window in self.windows() for value in window.functions]
         for value in values:
             if not value.matched:
                 self._item.warn(GomemWarning(no_match(value)))
 
     def _verdict_texts(self) -> list[tuple[str, str]]:
-        """The headline and the account of each window that broke a limit."""
+        """The headline and the full text of each window that broke a limit."""
         if self._judging.report_only:
             return []
         return [failure_text(one, self._nodeid) for one in self.windows() if failed(one.verdicts)]
 
     def _uncompared(self) -> list[tuple[str, str]]:
-        """Under --gomem-strict a comparison that was asked for and could not be made fails the test."""
+        """Under --gomem-strict a requested comparison that was not possible fails the test."""
         reasons = dict.fromkeys(window.no_base for window in self.windows() if self._judging.strict and window.no_base)
-        told = [f"it was not compared: {reason}" for reason in reasons]
-        return [(one, f"{self._nodeid}: {one}") for one in told]
+        texts = [f"it was not compared: {reason}" for reason in reasons]
+        return [(one, f"{self._nodeid}: {one}") for one in texts]
 
-    def _close_beside(self, windows: list[tuple[Service, OpenWindow]], error: BaseException) -> None:
+    def _close_failed(self, windows: list[tuple[Service, OpenWindow]], error: BaseException) -> None:
         self._close(windows, failing=True)
         at = self.rounds.position
         which = [f"{at} failed; the figures are this round's alone"] if at else []
-        told = error.headline if isinstance(error, BudgetBroken) else None  # with the whole account
-        broken = [text for headline, text in self._verdict_texts() if headline != told]
-        headline = str(error).split("\n", 1)[0]  # the death of a service is found again when its window closes
+        raised = error.headline if isinstance(error, BudgetBroken) else None  # with the full text
+        broken = [text for headline, text in self._verdict_texts() if headline != raised]
+        headline = str(error).split("\n", 1)[0]  # the close of the window finds the same dead service
         troubles = [trouble for trouble in self.rounds.troubles if trouble.split("\n", 1)[0] != headline]
         for text in [*which, *troubles, *broken, *self._save_artifacts()]:
             self._item.add_report_section("call", "gomem", text)
 
-    def tell_set_up(self) -> None:
-        """Show, and keep, the logs of what had started before the set-up failed: nothing was measured yet."""
+    def report_set_up(self) -> None:
+        """Show and keep the logs of what started before the set-up failed; nothing was measured yet."""
         started = [*self._services(), *(service for gomem in self.rounds.current.gomems for service in gomem.services)]
         for number, service in enumerate(one for one in dict.fromkeys(started) if one.process.has_log):
-            with contextlib.suppress(SupervisorError):  # gone, and the log with it: what has failed the set-up is shown
+            with contextlib.suppress(SupervisorError):  # gone with its log: pytest shows the error of the set-up
                 end = printable_lines(service.shown_log(tail=LOG_LINES))
                 text = f"service '{service.name}' had started; the end of its log:\n{end}"
                 self._item.add_report_section("setup", "gomem", "\n".join((text, *self._keep_log(service, number))))
@@ -262,29 +262,29 @@ class MeasuredItem:
         return [f"all of it: {path}"]
 
     def _save_artifacts(self) -> list[str]:
-        """Keep the files of each measured service of a failed test, for --gomem-artifacts; why that failed, if so."""
+        """Keep the files of each measured service of a failed test, for --gomem-artifacts; returns what went wrong."""
         if self._artifacts is None:
             return []
         try:
             for number, (measurement, base) in enumerate(self.rounds.last_pairs()):
                 measurement.save_artifacts(self._artifacts, self._nodeid, number, base)
-        except GomemError as error:  # what has failed the test is the one to tell
+        except GomemError as error:  # report what failed the test
             return [str(error)]
         return []
 
     def record(self, report: pytest.TestReport) -> str:
-        """The test's record as a line, for the report and for xdist's controller; also leaves JUnit its properties."""
+        """The test's record as a line, for the report and xdist's controller; also sets JUnit's properties."""
         combination = self.combination
         record = TestRecord(
             nodeid=self._nodeid,
-            # A failed subtest does not raise, and pytest counts it once all reports are made.
+            # A failed subtest does not raise; pytest counts it after all reports.
             outcome=self._outcome(report),
             windows=self.windows(),
             matrix=dict(combination.written) if combination else {},
         )
         if takes_test_properties(self._item.config):
             found = properties(record)
-            replaced = {name for name, _ in found}  # by an earlier attempt of a test that is run again
+            replaced = {name for name, _ in found}  # by an earlier attempt of a rerun test
             kept = [pair for pair in self._item.user_properties if pair[0] not in replaced]
             self._item.user_properties[:] = [*kept, *found]
         try:
@@ -294,7 +294,7 @@ class MeasuredItem:
         return to_line(record)
 
     def _outcome(self, report: pytest.TestReport) -> str:
-        """Pytest's word for it; a failing teardown makes an error of a test that had passed."""
+        """Pytest's word for the outcome; a failing teardown turns a passed test into an error."""
         if report.when == "teardown" and self._ended in ("failed", "error"):
             return self._ended
         has_failed = self.has_failed_subtest and report.outcome == "passed"
@@ -302,7 +302,7 @@ class MeasuredItem:
         return self._ended
 
     def _hand_over(self) -> None:
-        """Leave the heap profiles of a run that records for the process that writes the baselines."""
+        """Save the heap profiles of a recording run for the process that writes the baselines."""
         if self._handover is not None:
             heaps = {window_name(key): heap for key, heap in self.rounds.heaps().items()}
             self._handover.put(self._nodeid, heaps)

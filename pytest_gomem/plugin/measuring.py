@@ -1,4 +1,4 @@
-"""From test items to what measures them, and from there to the reports that pytest makes of the items."""
+"""Measures test items, and attaches the results to pytest's reports."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _MEASURED: pytest.StashKey[MeasuredItem] = pytest.StashKey()
 
 
 class Measuring:
-    """Begins the measuring of each planned item, and ends it with the item's last report."""
+    """Starts measuring each planned item, and ends with the item's last report."""
 
     def __init__(self, session: PluginSession) -> None:
         self._session = session
 
     def of(self, item: pytest.Item) -> MeasuredItem | None:
-        """What measures this item; None for a test that uses nothing of ours."""
+        """The measured item; None for a test that uses nothing of ours."""
         plan = item.stash.get(PLAN, None)
         if plan is None:
             return None
@@ -56,7 +56,7 @@ class Measuring:
     def report(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """The report with the test's record; an error of ours shows none of our frames, and one line in summaries."""
+        """The report with the test's record; our errors show no frames of ours, and one line in summaries."""
         if call.excinfo is None or PLAN not in item.stash:
             report = yield
         else:
@@ -64,15 +64,15 @@ class Measuring:
 
             is_skipped = call.excinfo.errisinstance(pytest.skip.Exception)
             if call.when == "setup" and _MEASURED in item.stash and not is_skipped:
-                item.stash[_MEASURED].tell_set_up()
+                item.stash[_MEASURED].report_set_up()
             hide_our_frames(call.excinfo.value)
             report = yield
-            abridge(report, call.excinfo.value, item.location)  # of several of a TestCase it may be another one now
+            abridge(report, call.excinfo.value, item.location)  # a TestCase with several may have another one now
         self._attach_record(item, report)
         return report
 
     def _attach_record(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        """Give the report the record of a test that is over, or never began."""
+        """Attach the record of a test that is over or never began."""
         stage = item.stash[_MEASURED].stage if _MEASURED in item.stash else ""
         if stage == "in the body":
             item.stash[_MEASURED].has_failed_subtest |= report.failed
@@ -81,7 +81,7 @@ class Measuring:
         if report.when == "teardown" and _MEASURED in item.stash:
             if report.failed:
                 report.gomem = item.stash[_MEASURED].record(report)  # type: ignore[attr-defined]
-            del item.stash[_MEASURED]  # if the test is run again, by rerunfailures say, it is measured anew
+            del item.stash[_MEASURED]  # if the test runs again, by rerunfailures say, it is measured anew
         if report.when == "teardown" or (report.when == "setup" and report.passed):
             return
         measured = self.of(item)

@@ -1,4 +1,4 @@
-"""What the plugin says to users: warnings, a line while something takes long, and sections of the summary."""
+"""Messages to users: warnings, a line while something takes long, and sections of the summary."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GomemWarning(pytest.PytestWarning):
 
 
 def write_section(terminal: pytest.TerminalReporter, title: str, lines: Sequence[Line]) -> None:
-    """Write the lines, each in its colour, below a title; nothing where there are none."""
+    """Write the lines, each in its colour, below a title; nothing if there are none."""
     if lines:
         terminal.section(title, "=")
     for text, style in lines:
@@ -34,19 +34,19 @@ def write_section(terminal: pytest.TerminalReporter, title: str, lines: Sequence
 
 
 def announce(config: pytest.Config, line: str) -> None:
-    """Show a line at once, on a line of its own, whatever is captured; not under -q."""
+    """Show a line at once, on its own line, even while output is captured; not under -q."""
     if config.get_verbosity() < 0:
         return
     capture = config.pluginmanager.get_plugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-        if is_worker(config):  # of xdist, which leaves it no terminal but its controller's stderr
+        if is_worker(config):  # of xdist: its only terminal is the controller's stderr
             print(f"\n{printable(line)}", file=sys.stderr, flush=True)
         elif reporter := config.pluginmanager.get_plugin("terminalreporter"):
             _report(config, reporter, printable(line))
 
 
 def _report(config: pytest.Config, reporter: Any, line: str) -> None:
-    """Begin pytest's line of progress anew behind it."""
+    """Show the line, then begin pytest's line of progress anew."""
     progress = reporter.currentfspath  # the file, or under -v the test; reset by ensure_newline
     reporter.ensure_newline()
     reporter.write_line(line)

@@ -1,4 +1,4 @@
-"""The table of options: each row makes a flag, its ini twin and its help, and names what reads the text."""
+"""The table of options: each row defines a flag, its ini twin, its help, and its parser."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ METRICS_FLAG = "--gomem-metrics"
 OFF: Literal["off"] = "off"
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _PATH_STARTS = ("/", "./", "../", "~")
-_SMALLEST_PROFILE = 4096  # leaves room for some lines
+_SMALLEST_PROFILE = 4096  # leaves room for a few lines
 _FASTEST_SAMPLING = 1000
 
 
-# Each makes a setting of the text; `folder` is where a relative path starts. Raises ValueError, saying what is allowed.
-# None, for "off", takes back what the ini file says.
+# Each turns the text into a setting; relative paths start in `folder`. Raises ValueError with what is allowed.
+# None, for "off", overrides the ini file.
 
 
 def _true_or_false(written: str, _: Path) -> bool:
@@ -64,7 +64,7 @@ def _confirm(written: str, _: Path) -> int:
 
 
 def _against(written: str, folder: Path) -> Against | None:
-    """A program, where there is one or the text can be nothing else; else a commit."""
+    """A program, if it exists or the text can be nothing else; else a commit."""
     if written == OFF:
         return None
     from pytest_gomem.launch.sides import Against
@@ -101,7 +101,7 @@ def _sample_rate(written: str, _: Path) -> float:
 
 
 class Given(NamedTuple):
-    """What was given for an option: its text, who gave it, and the folder where a relative path starts."""
+    """The value of an option: its text, its origin, and the folder where a relative path starts."""
 
     text: str
     giver: str
@@ -109,7 +109,7 @@ class Given(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option `--gomem-NAME` and its ini twin `gomem_NAME`; without a metavar it is a flag that takes no value."""
+    """An option `--gomem-NAME` and its ini twin `gomem_NAME`; without a metavar it takes no value."""
 
     name: str
     metavar: str | None
@@ -118,26 +118,26 @@ class Option(NamedTuple):
 
     @property
     def flag(self) -> str:
-        """As on the command line."""
+        """Its name on the command line."""
         return f"--gomem-{self.name}"
 
     @property
     def field(self) -> str:
-        """As in Settings."""
+        """Its name in Settings."""
         return self.name.replace("-", "_")
 
     @property
     def ini(self) -> str:
-        """As in the ini file."""
+        """Its name in the ini file."""
         return f"gomem_{self.field}"
 
     def given(self, config: pytest.Config) -> Given | None:
-        """What the flag says, else its ini twin; None where neither says anything."""
+        """The value of the flag, else of its ini twin; None if neither is given."""
         said: str | bool | None = config.getoption(self.ini)
         if said is not None:
             return Given("true" if said is True else str(said), self.flag, config.invocation_params.dir)
         written = str(config.getini(self.ini)).strip()
-        # As pytest's own ini paths: relative to the ini file's folder.
+        # Like pytest's own ini paths: relative to the ini file's folder.
         return Given(written, f"ini option {self.ini}", config.rootpath) if written else None
 
 
@@ -196,7 +196,7 @@ OPTIONS = (
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Register every row with pytest. A flag that is not given is None, so that it does not hide its ini twin."""
+    """Register every row with pytest. The default of a flag is None, so that it does not hide its ini twin."""
     group = parser.getgroup("gomem", "memory-regression testing of Go services")
     for option in OPTIONS:
         if option.metavar is None:
@@ -208,5 +208,5 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def is_any_given(config: pytest.Config) -> bool:
-    """Whether a flag or an ini value was given, readable or not."""
+    """Whether a flag or an ini value was given, valid or not."""
     return any(option.given(config) for option in OPTIONS)

@@ -1,4 +1,4 @@
-"""The plans of tests, read from their markers as they are collected; every mistake is reported before any test runs."""
+"""The plans of tests, read from their markers at collection; every mistake is reported before any test runs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Planning:
         self._mistakes = Mistakes()
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
-        """One test per combination of the gomem_gc marker; those that must not run are skipped with the reason."""
+        """Make one test per combination of the gomem_gc marker; skip those that must not run, with the reason."""
         with self._mistakes.kept():
             if chosen := combinations(metafunc, self._session.run):
                 metafunc.parametrize(MATRIX_FIXTURE, list(map(_param, chosen)))
 
     def plan(self, pytest_session: pytest.Session, items: list[pytest.Item]) -> None:
-        """Read every item's markers; all mistakes are raised at once."""
+        """Read every item's markers; raises all mistakes at once."""
         measured = [item for item in items if is_measured(item)]
         for item in measured:
             with self._mistakes.kept():
@@ -54,7 +54,7 @@ class Planning:
     def _refuse(self, pytest_session: pytest.Session, items: list[pytest.Item], text: str) -> None:
         if not is_worker(self._session.config):
             raise pytest.UsageError(text)
-        # A UsageError on an xdist worker is shown as an internal error: fail its collection instead.
+        # Pytest shows a UsageError on an xdist worker as an internal error: fail its collection instead.
         report = pytest.CollectReport(pytest_session.nodeid or ".", "failed", longrepr=text, result=[])
         self._session.config.hook.pytest_collectreport(report=report)
         items.clear()

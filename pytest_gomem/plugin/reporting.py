@@ -1,4 +1,4 @@
-"""The records of a run's tests: collected in the controlling process, handed to the reporters; tests without one."""
+"""The records of a run's tests: collected in the controlling process for the reporters; also tests without one."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
 
 
 def takes_test_properties(config: pytest.Config) -> bool:
-    """Whether a test's own properties go where they are read: junit-10.xsd, of xunit2, has none within a test."""
+    """Whether JUnit takes a test's own properties: junit-10.xsd, of xunit2, has none in a test."""
     return not config.getoption("xmlpath", None) or config.getini("junit_family") in ("xunit1", "legacy")
 
 
 def junit_of(config: pytest.Config) -> LogXML | None:
-    """What writes the file in this process; None where none is written here."""
-    from _pytest.junitxml import xml_key  # as pytest's own fixture record_testsuite_property finds it
+    """The writer of the JUnit file in this process, if any."""
+    from _pytest.junitxml import xml_key  # found as in pytest's fixture record_testsuite_property
 
     return config.stash.get(xml_key, None)
 
 
 _FILE = "planned.json"
-_CRASH = "???"  # the phase that xdist names in the report of a test whose worker died
+_CRASH = "???"  # the phase in xdist's report of a test whose worker died
 
 
 @dataclass(eq=False)  # pytest 8.0 hashes its plugins
 class Outcomes:
-    """What became of each test that was to be measured, registered as a plugin of its own.
+    """The outcome of each test to measure, registered as a plugin of its own.
 
-    Under xdist a worker leaves the list of these tests in the run's folder; one on another machine has no such folder,
-    and its tests are known by their results alone.
+    Under xdist a worker writes the list of these tests to the run's folder. A worker on another machine cannot: its
+    tests are known only from their results.
     """
 
     session: PluginSession
@@ -57,7 +57,7 @@ class Outcomes:
     _crashed: dict[str, str] = field(default_factory=dict)
 
     def plan(self, nodeids: Iterable[str]) -> None:
-        """The tests that are going to be measured."""
+        """Note the tests to measure."""
         self._planned = tuple(nodeids)
         if is_worker(self.session.config):
             from pytest_gomem.base.files import write_whole
@@ -65,11 +65,11 @@ class Outcomes:
             write_whole(self.session.folder.path / _FILE, json.dumps(self._planned))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """A test begins, here or on a worker."""
+        """Note that a test begins, here or on a worker."""
         self._started.add(nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A worker died, and xdist says in which test."""
+        """Note that a worker died, and in which test."""
         if report.when == _CRASH:
             self._crashed[report.nodeid] = str(report.longrepr).strip().partition("\n")[0]
 
@@ -78,7 +78,7 @@ class Outcomes:
         self.interrupted = True
 
     def without_result(self, known: Collection[str], session: pytest.Session) -> tuple[TestRecord, ...]:
-        """A record, without windows, of each planned test that is not among the known ones."""
+        """A record without windows for each planned test that is not known."""
         if self.session.config.option.collectonly:
             return ()
         from pytest_gomem.plugin.items import with_and_without_groups
@@ -123,13 +123,13 @@ class Reporting:
         return "_tests" in self.__dict__
 
     def close(self) -> None:
-        """Give back the file of the records."""
+        """Close the file of the records."""
         if self._has_tests:
             self._tests.close()
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Move the records that reports carry to disk, also from xdist's workers: pytest keeps reports to the end."""
+        """Move records from reports to disk, also from xdist's workers: pytest keeps reports to the end."""
         line: str | None = getattr(report, "gomem", None)
         if line is not None and not is_worker(self._session.config):
             self._tests.keep(report.nodeid, line)
@@ -137,7 +137,7 @@ class Reporting:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Before pytest writes its JUnit file: the key metrics, where its family has no place for them in a test."""
+        """Add the key metrics to the JUnit file, if its family has no place for them in a test."""
         junit = junit_of(self._session.config)
         if junit is not None and self._has_tests and not takes_test_properties(self._session.config):
             from pytest_gomem.report.junit import suite_properties
@@ -146,10 +146,10 @@ class Reporting:
                 junit.add_global_property(name, value)
 
     def finish(self, session: pytest.Session) -> pytest.ExitCode:
-        """Hand the run's record to the reporters, in the controlling process; the status of a run with passing tests.
+        """Give the run's record to the reporters, in the controlling process; returns the status if all tests pass.
 
-        What cannot be written is shown in the summary: an error raised here would take pytest's own summary with it,
-        and the other reporters' chance.
+        The summary shows what cannot be written: an error raised here would stop pytest's own summary and the other
+        reporters.
         """
         if is_worker(self._session.config) or not (self._has_tests or self._session.settings.json):
             return pytest.ExitCode.OK
@@ -182,20 +182,20 @@ class Reporting:
 
     @cached_property
     def _vanished(self) -> tuple[tuple[Acceptance, str], ...]:
-        """What is accepted with nothing left to accept."""
+        """Acceptances with nothing left to accept."""
         from pytest_gomem.plugin.selection import nothing_to_accept
 
         whole = self._session.selection.ran_all()
         return nothing_to_accept(self._session.gomem_config, self._tests, whole=whole)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The tables, in pytest's own style."""
+        """Show the tables, in pytest's own style."""
         write_section(terminalreporter, "gomem", self._summary(terminalreporter._tw.fullwidth))
 
     def _summary(self, width: int) -> list[Line]:
-        """What could not be written, and the lines of the tables; [] when there is nothing.
+        """What could not be written, and the lines of the tables; [] if there is nothing.
 
-        Under -q there is of the tables only the count of what was to be compared and was not, which is no pass, and
+        Under -q the tables shrink to the count of requested comparisons that were not made, which is no pass, and to
         what fails the run as a whole.
         """
         trouble: list[Line] = [(line, "red") for line in self._trouble.splitlines()]
@@ -211,7 +211,7 @@ class Reporting:
         if self._session.config.get_verbosity() < 0:
             return [*uncompared_line(tests), *(vanished if strict else ()), *trouble]
         accepted = (*accepted_lines(tests, width), *vanished)
-        # Every run is held against its baselines; who asks for a comparison asks for its figures.
+        # Every run is compared with its baselines; if you ask for a comparison you want its figures.
         is_verbose = self._session.config.get_verbosity() > 0
         hides_same = not (self._session.settings.has_base_side or is_verbose)
         sides = sides_lines(tests, width, hides_same=hides_same, verbose=is_verbose)

@@ -1,7 +1,7 @@
 """Runs a test several times as one: further rounds inside its call phase, each with fresh function fixtures.
 
-The call phase is the one place through which every owner of pytest's protocol comes, pytest-rerunfailures and xdist
-among them: to each of them all rounds together are one call, with one report.
+Every plugin that runs pytest's protocol, such as pytest-rerunfailures or xdist, runs the call phase. To each of them
+all rounds are one call with one report.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 def strategy_of(
     item: pytest.Item, plan: Plan, settings: Settings, baselines: Baselines | None, *, hands_over: bool
 ) -> HeadAlone | InTurns:
-    """The rounds that the marker asks for, else the option; one for a service that other tests use as well.
+    """The rounds that the marker asks for, else the option; one for a service that other tests share.
 
-    A marker that asks for too few to fail any comparison is given as many as that takes. Where nobody says: of a test
-    that is compared as many as its comparisons need, of a test that is recorded as many as a baseline should have; else
-    one. hands_over: the heap profiles are recorded.
+    If a marker asks for too few to fail any comparison, the test gets as many as that takes. By default a compared
+    test runs as many as its comparisons need, a recorded one as many as a baseline should have, any other test one.
+    hands_over: the heap profiles are recorded.
     """
     fixtures = getattr(item, "fixturenames", ())
     if settings.no_measure or SESSION_FIXTURE in fixtures:
@@ -50,7 +50,7 @@ def strategy_of(
             strategy, note=f"rounds={marked} of its marker could fail no comparison: it was raised to {FEWEST}"
         )
     keeps_heap = hands_over or (baselines is not None and baselines.has_heap(nodeid))
-    # What other tests left in a process depends on which of them have run.
+    # What other tests leave in a process depends on which of them ran.
     return replace(strategy, instruments=kept_heap) if keeps_heap and "gomem_session" not in fixtures else strategy
 
 
@@ -58,7 +58,7 @@ def _strategy(rounds: Rounds | None, settings: Settings, *, is_kept: bool) -> He
     """is_kept: the test has a baseline."""
     enough = settings.enough
     if settings.update and not isinstance(rounds, int):
-        # One where the process is other tests' as well: a look after the first round sees that.
+        # One if other tests share the process: a look after the first round sees that.
         return InTurns(fixed(RECORDED, enough)) if settings.has_base_side else HeadAlone(Looks(RECORDED, {1}))
     if settings.has_base_side:
         return InTurns(fixed(rounds, enough) if isinstance(rounds, int) else as_needed(enough, first=FEWEST))
@@ -70,7 +70,7 @@ def _strategy(rounds: Rounds | None, settings: Settings, *, is_kept: bool) -> He
 def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:
     """The call phase of a measured test: all its rounds, then the verdicts.
 
-    What a further round raises ends the rounds and is the test's own outcome.
+    An error in a further round ends the rounds and is the outcome of the test.
     """
     if measured.rounds.in_further_round:
         return (yield from measured.body())
@@ -84,7 +84,7 @@ def _rounds(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, A
         before = measured.rounds.current.plan
         if not measured.rounds.begin_round():
             break
-        # What the last round's fixtures leave wrong is the fault of its side, not of the one that comes next.
+        # If the last round's fixtures fail at teardown, its side is at fault, not the next one.
         with measured.sparing_the_test(before), measured.during("between rounds"):
             _tear_down(item)
         with measured.sparing_the_test(measured.rounds.current.plan):
@@ -97,7 +97,7 @@ def _rounds(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, A
 
 @contextlib.contextmanager
 def _one_benchmark(item: pytest.Item) -> Iterator[None]:
-    """Leave pytest-benchmark the first round's timing alone, which is the head's: it lists one line for each."""
+    """Leave pytest-benchmark only the first round's timing, the head's: it lists a line for each."""
     listed = getattr(getattr(item.config, "_benchmarksession", None), "benchmarks", [])
     known = len(listed)
     try:
@@ -107,15 +107,15 @@ def _one_benchmark(item: pytest.Item) -> Iterator[None]:
 
 
 def _tear_down(item: pytest.Item) -> None:
-    """Tear down what belongs to this function alone; neighbours see a whole test each time."""
-    _phase(item, "call", lambda: None)  # it has run, and passed
-    # A copy is a neighbour that shares every collector: what only the item itself has is torn down, the rest stays.
+    """Tear down what belongs to this function alone; other plugins see a whole test each time."""
+    _phase(item, "call", lambda: None)  # it ran and passed
+    # A copy as the next item shares every collector: only what the item itself has is torn down.
     neighbour = copy.copy(item)
     kept = dict(item.stash._storage)
     try:
         _phase(item, "teardown", lambda: item.ihook.pytest_runtest_teardown(item=item, nextitem=neighbour))
     except BaseException:
-        # pytest will tear it down once more, for which its logging plugin needs what it has put away just now.
+        # pytest tears it down once more, and its logging plugin then needs what it has just removed.
         item.stash._storage.update({key: kept[key] for key in kept if key not in item.stash})
         raise
 
@@ -126,6 +126,6 @@ def _set_up_anew(item: pytest.Item) -> None:
 
 
 def _phase(item: pytest.Item, when: Literal["setup", "call", "teardown"], run: Callable[[], Any]) -> None:
-    """Run a phase and have its report made, from which fixtures and plugins learn how it went; it is not shown."""
+    """Run a phase and make its report, for fixtures and plugins; it is not shown."""
     call = pytest.CallInfo.from_call(run, when=when, reraise=BaseException)
     item.ihook.pytest_runtest_makereport(item=item, call=call)

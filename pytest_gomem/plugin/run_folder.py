@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class RunFolder:
-    """A private folder for binaries and launches, one for all workers of a run on this machine; made when needed."""
+    """A private folder for binaries and launches, shared by all workers of a run on this machine; made when needed."""
 
-    KEY = "gomem_run_dir"  # by which a worker is given its controller's
+    KEY = "gomem_run_dir"  # key for the controller's folder on a worker
 
     def __init__(self, config: pytest.Config) -> None:
         self._is_worker = is_worker(config)
@@ -25,7 +25,7 @@ class RunFolder:
 
     @cached_property
     def path(self) -> Path:
-        """The controller's, or one of our own."""
+        """The controller's folder, or our own."""
         from pytest_gomem.base.files import held, run_folder
 
         is_shared = self._is_worker and not self.is_remote
@@ -33,11 +33,11 @@ class RunFolder:
 
     @cached_property
     def is_remote(self) -> bool:
-        """Whether this is a worker on another machine than the controller's, with which it shares no file."""
+        """Whether this is a worker on another machine, which shares no files with the controller."""
         from pytest_gomem.base.files import is_here
 
         return self._is_worker and not is_here(self._shared)
 
     def close(self) -> None:
-        """Remove it with the last process that needs it."""
+        """Remove it, if no other process needs it."""
         self._held.close()

@@ -1,4 +1,4 @@
-"""Which tests a run has, and what is declared for tests that it does not have."""
+"""Which tests a run has, and what is declared for tests that do not exist."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ASKED_FOR_ALL, _LEFT_OUT, _LOOKED_INTO = "gomem_asked_for_all", "gomem_left_out
 
 
 class Selection:
-    """The tests of one pytest run, registered as a plugin of its own; under xdist the workers tell the controller."""
+    """The tests of one pytest run, registered as a plugin of its own; xdist workers report to the controller."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -32,11 +32,11 @@ class Selection:
         self.collected: tuple[str, ...] = ()
 
     def asks_for_all(self) -> bool:
-        """Whether nothing on the command line, nor the folder that it is given in, narrows the run."""
-        told = given_by_controller(self._config).get(_ASKED_FOR_ALL)
-        if told is not None:
-            return bool(told)
-        # What --ignore and --lf skip is never collected, and so never reported as deselected.
+        """Whether neither the command line nor the current folder narrows the run."""
+        asked_for_all = given_by_controller(self._config).get(_ASKED_FOR_ALL)
+        if asked_for_all is not None:
+            return bool(asked_for_all)
+        # --ignore and --lf skip tests before collection, so they are never reported as deselected.
         names = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf")
         narrowed = any(self._config.getoption(name, None) for name in names)
         named = self._config.args_source is pytest.Config.ArgsSource.ARGS
@@ -44,65 +44,65 @@ class Selection:
         return everything_is_below and not named and not narrowed
 
     def has_all(self) -> bool:
-        """Whether all tests that there are have been collected, and none of them was left out since."""
+        """Whether all existing tests were collected, and none was left out since."""
         return self.asks_for_all() and not self._left_out
 
     def was_looked_for(self, test: str) -> bool:
-        """Whether a test that is not among the collected ones, or all of a glob, would be if it existed."""
+        """Whether a test, or all tests of a glob, would be collected if it existed."""
         from pytest_gomem.base.names import was_looked_for
 
         return was_looked_for(test, self._config.rootpath, self._looked_into)
 
     def ran_all(self) -> bool:
-        """Whether all tests that there are have run to the end of their teardown."""
+        """Whether all existing tests ran to the end of their teardown."""
         return self.has_all() and bool(self.collected) and self._ran.issuperset(self.collected)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """-k, -m, --deselect, or what a plugin decides."""
+        """Note tests that -k, -m, --deselect or a plugin leaves out."""
         self._left_out |= bool(items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A module that is broken, or skipped as a whole, has tests that nobody knows."""
+        """Note a module that is broken or skipped as a whole: its tests are unknown."""
         self._left_out |= not report.passed
         self._looked_into.add(report.nodeid)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """The tests that are going to run here."""
+        """Note the tests that will run here."""
         self.collected = tuple(item.nodeid for item in session.items)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A test is over with its teardown."""
+        """Note that a test is over, after its teardown."""
         if report.when == "teardown":
             self._ran.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
-        """A worker tells whether it left tests out, and where it looked for them."""
+        """On a worker, report whether it left tests out, and where it collected."""
         if hasattr(self._config, "workeroutput"):
             self._config.workeroutput[_LEFT_OUT] = self._left_out
             self._config.workeroutput[_LOOKED_INTO] = sorted(self._looked_into)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """A worker is given the folders as if they had been named."""
+        """Tell the worker whether the run is narrowed: pytest-xdist passes it folders as if they were named."""
         node.workerinput[_ASKED_FOR_ALL] = self.asks_for_all()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
-        """Every worker collects the same tests."""
+        """Note the tests of a worker; all workers collect the same."""
         self.collected = tuple(ids)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """One that died tells nothing, and the tests that it took with it did not run."""
-        told = getattr(node, "workeroutput", {})
-        self._left_out |= bool(told.get(_LEFT_OUT))
-        self._looked_into.update(told.get(_LOOKED_INTO, ()))
+        """Note what a worker reports; one that died reports nothing, and its tests did not run."""
+        output = getattr(node, "workeroutput", {})
+        self._left_out |= bool(output.get(_LEFT_OUT))
+        self._looked_into.update(output.get(_LOOKED_INTO, ()))
 
 
 def without_a_test(
     config: GomemConfig, nodeids: Sequence[str], was_looked_for: Callable[[str], bool]
 ) -> list[ConfigError]:
-    """What gomem.yaml and gomem_accepted.yaml say of tests that were looked for and are not among all there are."""
+    """Entries of gomem.yaml and gomem_accepted.yaml for tests that would be collected but do not exist."""
     budgets = [
         ConfigError(f"the budget of '{glob}' matches no test", place)
         for glob, place in unmatched(config.budgets, nodeids)
@@ -117,14 +117,14 @@ def without_a_test(
 
 
 def gone(acceptances: Iterable[Acceptance], nodeids: Sequence[str]) -> tuple[Acceptance, ...]:
-    """The acceptances that mean none of the tests that there are."""
+    """The acceptances that match no existing test."""
     return tuple(entry for entry in acceptances if not any(means_test(entry.test, nodeid) for nodeid in nodeids))
 
 
 def nothing_to_accept(
     config: GomemConfig | None, tests: Iterable[TestRecord], *, whole: bool
 ) -> tuple[tuple[Acceptance, str], ...]:
-    """The acceptances to remove, each with the reason; whole: all tests were asked for."""
+    """The acceptances to remove, each with the reason. whole: all tests were requested."""
     if config is None or not config.accepted:
         return ()
     from pytest_gomem.base import clock

@@ -1,4 +1,4 @@
-"""The plugin's session: what one run of pytest works with, from its options to the reports."""
+"""The plugin's session: what one pytest run works with, from its options to the reports."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _SILENT_GO = "gomem_silent_go"
 
 
 class PluginSession:
-    """Settings, gomem.yaml and the core's run, and who plans, measures, compares and reports its tests.
+    """Settings, gomem.yaml, the core's run, and the parts that plan, measure, compare and report its tests.
 
-    What is heavy of it is made when it is first needed. gomem_config: None where there is no gomem.yaml. base: the
-    other side of all comparisons, None without one.
+    Heavy parts are made on first use. gomem_config: None without a gomem.yaml. base: the other side of all
+    comparisons, if any.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
@@ -84,7 +84,7 @@ class PluginSession:
             self.base, self._remarks = self._base_side()
 
     def _base_side(self) -> tuple[Against, tuple[str, ...]]:
-        """The other side, and remarks on it that a reader should see before the tests."""
+        """The other side, and remarks on it to show before the tests."""
         from pytest_gomem.launch.go_versions import named_toolchain
         from pytest_gomem.launch.sides import Against, BaseSide
 
@@ -135,7 +135,7 @@ class PluginSession:
         )
 
     def header(self) -> str | None:
-        """Which Go builds the services, and what they are compared with; None without a gomem.yaml."""
+        """The Go that builds the services, and what they are compared with; None without a gomem.yaml."""
         if self.gomem_config is None:
             return None
         from pytest_gomem.launch.toolchain import find_toolchain
@@ -152,7 +152,7 @@ class PluginSession:
         return "\n".join(printable(f"gomem: {line}") for line in lines)
 
     def for_workers(self) -> dict[str, Any]:
-        """What pytest-xdist's workers are given: our folder, and which go commands do not answer."""
+        """What pytest-xdist's workers get: our folder, and which go commands do not answer."""
         from pytest_gomem.launch import toolchain
 
         with contextlib.suppress(GomemError):

@@ -1,4 +1,4 @@
-"""What the options of a pytest run say, read once before any test is collected."""
+"""The options of a pytest run, read once before any test is collected."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """Each field is the option of that name; the default is what holds where neither flag nor ini file give it.
+    """Each field is the option of that name, with its default if neither flag nor ini file gives it.
 
-    Paths are absolute. against, against_go: what they name, also where no_compare has them unused.
+    Paths are absolute. against, against_go: what they name, even if no_compare makes them unused.
     """
 
     config: Path | None = None

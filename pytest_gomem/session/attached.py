@@ -1,4 +1,4 @@
-"""A process that is not ours, as windows are opened on it: what it listens on says where it can be asked."""
+"""A process that you started yourself, as windows see it. Its open ports show where it answers."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _URL_HINT = "pass port= or url= to attach(), or port= to the request"
 
 
 class AttachedProcess:
-    """A process that is not ours: watched, never signalled; its peak is reset only on request.
+    """A process that you started: watched, never signalled. Its peak is reset only on request.
 
-    pprof: the URL of its endpoint; None = looked for on the ports that it listens on. url: where its requests go.
-    Raises LaunchError where the endpoint is known to be another process's.
+    pprof: the URL of its endpoint; None = look on the ports that it listens on. url: where requests go.
+    Raises LaunchError if the endpoint is known to be another process's.
     """
 
     kept = None
@@ -77,7 +77,7 @@ class AttachedProcess:
         return owns is True
 
     def endpoint(self) -> PprofEndpoint:
-        """Its pprof endpoint, looked for once on its own ports where none was named; raises ObserveError."""
+        """Its pprof endpoint; if none was named, its own ports are searched once. Raises ObserveError."""
         if self._endpoint is None:
             self._endpoint = find_endpoint(
                 (f"{base}{PPROF_PATH}" for base in self._bases_or_raise()), "in attach(pprof=)"
@@ -92,29 +92,29 @@ class AttachedProcess:
 
     @property
     def launched(self) -> Launched:
-        """Raises MeasureError: others have started it."""
+        """Raises MeasureError: it was not launched here."""
         raise MeasureError(f"{self.name} was attached, not launched: its ports, environment and log are not known")
 
     def shown_log(self) -> str:
-        """Nothing: its output does not come to us."""
+        """Nothing: its output does not reach the plugin."""
         return ""
 
     def requested(self) -> dict[str, str]:
-        """None: others started it."""
+        """None: it was not launched here."""
         return {}
 
     def in_force(self, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
-        """None that anybody tells."""
+        """None: nothing reports them."""
         return {}
 
     def conditions(self, in_force: Mapping[str, str]) -> dict[str, str]:
-        """That it is not ours."""
+        """That it was not launched here."""
         return {PROCESS: ATTACHED}
 
     def base_url(self, port: str | int | None = None) -> str:
-        """Where its requests go: `http://HOST:PORT`. Raises MeasureError where that is not one address.
+        """Where requests go: `http://HOST:PORT`. Raises MeasureError if that is not one address.
 
-        port: another one than that of attach().
+        port: instead of that of attach().
         """
         if isinstance(port, str):
             raise MeasureError(f"{self.name} was attached: its ports have no names; say the number of '{port}'")
@@ -131,33 +131,33 @@ class AttachedProcess:
         return found[0]
 
     def agent(self) -> None:
-        """None: an agent is built into what we build alone."""
+        """None: only services that the plugin builds have an agent."""
 
     def last_cycle(self) -> int:
-        """Raises ObserveError: gctrace goes to the stderr of a process that is not ours."""
+        """Raises ObserveError: gctrace goes to the stderr of your process."""
         raise ObserveError(self.no_gctrace)
 
     def url_of(self, source: str) -> str | None:
-        """None: no gomem.yaml speaks of it."""
+        """None: it is not in gomem.yaml."""
         return None
 
     def bases(self) -> tuple[str, ...]:
-        """The address of each TCP port that it listens on, as far as that may be looked at."""
+        """The address of each TCP port that it listens on, as far as permissions show them."""
         try:
             return self._bases_or_raise()
         except ObserveError:
             return ()
 
     def remarks(self) -> list[str]:
-        """What it has become since it was attached to."""
+        """How it has changed since it was attached."""
         return replaced(self.pid, self._first_image, self.system.image(), "attach()")
 
     def ending(self, within: float = 0.0) -> ExitRecord | None:
-        """Unknown: only a parent learns it."""
+        """Unknown: only a parent process sees it."""
         return None
 
     def ending_words(self) -> str:
-        """Whether it is still there."""
+        """Whether it still runs."""
         return "has ended" if self.system.has_ended() else "is running"
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The profiles and files of a window: when they are taken, as they came, and each parsed at most once."""
+"""The profiles and files of a window: when to take them, their raw bytes, and one parse of each at most."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PROFILE = ".pb.gz"
 
 
 class Captured:
-    """A profile, or another file, as it came, or why there is none. suffix: of its name."""
+    """A profile or another file, unparsed, or why there is none. suffix: of its name."""
 
     def __init__(self, raw: bytes | Unavailable, suffix: str = _PROFILE) -> None:
         self.raw = raw
@@ -30,12 +30,12 @@ class Captured:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it came; what came as a profile must be one."""
+        """Whether it is there; a profile must also parse."""
         return known(self.raw if self.suffix != _PROFILE else self.profile) is not None
 
     @cached_property
     def profile(self) -> Profile | Unavailable:
-        """What it holds; Unavailable also for bytes that are no profile."""
+        """The parsed profile; Unavailable also if the bytes are not a profile."""
         if isinstance(self.raw, Unavailable):
             return self.raw
         from pytest_gomem.pprof.read import parse_profile
@@ -50,7 +50,7 @@ _NONE = Captured(NOT_ASKED)
 
 
 class Profiles:
-    """The files of one window on a process: those after its close when they are needed, others by instruments."""
+    """The files of one window: those after its close on demand, others from instruments."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
@@ -59,12 +59,12 @@ class Profiles:
         self._heap_is_late = False
 
     def add(self, artifacts: Mapping[str, Captured]) -> None:
-        """Take what an instrument has captured."""
+        """Add what an instrument captured."""
         self._captured.update(artifacts)
 
     @property
     def heap(self) -> Captured:
-        """After the close; taken when it is first asked for."""
+        """From after the close; taken on first use."""
         if HEAP not in self._captured:
             self._heap_is_late = self._is_past
             self._captured[HEAP] = Captured(heap_profile(self._subject))
@@ -72,46 +72,46 @@ class Profiles:
 
     @property
     def goroutine(self) -> Captured:
-        """After the close; taken when it is first asked for."""
+        """From after the close; taken on first use."""
         if GOROUTINE not in self._captured:
             self._captured[GOROUTINE] = Captured(_taken(self._subject, lambda inside: inside.goroutine_profile()))
         return self._captured[GOROUTINE]
 
     def of(self, name: str) -> Captured:
-        """What an instrument has captured under that name, or why there is nothing."""
+        """What an instrument captured under that name, or why there is nothing."""
         return self._captured.get(name, _NONE)
 
     @property
     def opening(self) -> Captured:
-        """Of the opening, where one was asked for."""
+        """From the opening, if one was requested."""
         return self.of(OPENING)
 
     def leave(self) -> None:
-        """The window is judged: what is taken from now on holds what the test does afterwards, too."""
+        """The window is judged: profiles taken from now on include what the test does afterwards."""
         self._is_past = True
 
     @property
     def has_heap(self) -> bool:
-        """Whether the one after the close was taken then, and not later for a check()."""
+        """Whether the heap profile was taken at the close, and not later for a check()."""
         return HEAP in self._captured and not self._heap_is_late
 
     @property
     def answers(self) -> bool:
-        """Whether the one after the close tells of the window alone: it was taken then, or still can be."""
+        """Whether the heap profile covers the window alone: it was taken at the close, or still can be."""
         return self.has_heap or not self._is_past
 
     @property
     def late_notes(self) -> list[str]:
-        """That what culprits allocate may be of later than the window."""
+        """A note that culprits may have allocated after the window."""
         if not self._heap_is_late or known(self.heap.profile) is None:
             return []
         return ["the heap profile was taken when check() failed: what the service did after the window is in it too"]
 
     def on_failure(self) -> list[str]:
-        """Take what a failed window is to leave behind, where the service can still be asked; notes of what failed."""
+        """Take the profiles of a failed window if the service still answers; returns notes on what failed."""
         try:
             self._subject.readers.inside()
-        except ObserveError:  # nobody to ask; a verdict that needs a profile says so
+        except ObserveError:  # no answer; a verdict that needs a profile says so
             return []
         if self._subject.ending() is not None:
             return []
@@ -124,12 +124,12 @@ class Profiles:
         return [f"no {' and no '.join(kinds)} profile: {reason}" for reason, kinds in reasons.items()]
 
     def artifacts(self) -> Mapping[str, Captured]:
-        """What was taken and is whole, by the names of the report."""
+        """What was taken and is intact, by the names of the report."""
         return {name: captured for name, captured in self._captured.items() if captured.is_whole}
 
 
 def heap_profile(subject: Subject) -> bytes | Unavailable:
-    """A heap profile after two forced collections, which holds all four sample types."""
+    """A heap profile after two forced collections, with all four sample types."""
     return _taken(subject, lambda inside: inside.heap_profile())
 
 

@@ -1,4 +1,4 @@
-"""The conditions of a window: besides the code, what must be the same for its figures to compare with others."""
+"""The conditions of a window: what must be equal, besides the code, for its figures to compare with others."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _USUAL = {("-buildmode", "exe"), ("CGO_ENABLED", "1")}
 
 
 def conditions(process: Process, in_force: Mapping[str, str]) -> dict[str, str]:
-    """By name, without those of instruments; of a process that is not ours only the page settings are known.
+    """By name, without those of instruments. Of an attached process only the page settings are known.
 
-    GC settings are those in force where the agent read them back, else those asked for.
+    GC settings are those in force if the agent read them back, else those requested.
     """
     machine = {"page_size": str(mmap.PAGESIZE), "thp": thp_mode() or "unknown"}
     return {**process.conditions(in_force), **machine}
 
 
 def launched_conditions(launched: Launched, in_force: Mapping[str, str], *, has_agent: bool) -> dict[str, str]:
-    """Those of a process that we launched, by its settings, its binary and what is built into it."""
+    """Those of a launched process: its settings, its binary and what is built into it."""
     rate = launched.rate_of_budgets or launched.config.profile_rate
     read_back = {name: value.partition(",")[0] for name, value in in_force.items()} if has_agent else {}
     return {
@@ -65,5 +65,5 @@ def _flags(binary: BinaryInfo) -> Iterator[str]:
     for name, value in binary.settings:
         said = value and (name, value) not in _USUAL and not name.startswith("vcs")
         if said and name not in _NAMED | _WITHOUT_EFFECT:
-            # A profile for PGO lies in a folder that differs from machine to machine.
+            # The folder of a PGO profile differs from machine to machine.
             yield f"{name}={value.rpartition('/')[2] if name == '-pgo' else value}"

@@ -1,4 +1,4 @@
-"""What a session asks of the rooms above it once a window has failed: who caused it, and how to say so."""
+"""What a session needs to explain a failed window: the code that caused it, and the text."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BaseProfiles:
-    """The heap profiles of what a window is compared with.
+    """The heap profiles of the base of a comparison.
 
-    there: where that is, in words. close: the profile of its close to ask about a metric; raises ObserveError with the
-    reason for none. peak: that of its peak, or why there is none; None where none is ever kept.
-    keeps_peak: whether there is one. built: what it was built from, where its sources are at hand.
+    there: its place, in words. close: the profile of its close for a metric; raises ObserveError with the reason if
+    there is none. peak: that of its peak, or why there is none; None if none is ever kept.
+    keeps_peak: whether there is one. built: what it was built from, if its sources are at hand.
     """
 
     there: str
@@ -33,15 +33,15 @@ class BaseProfiles:
 
 
 class Explanation(Protocol):
-    """Who caused a failure, and its words."""
+    """Finds what caused a failure, and writes its text."""
 
     def culprits(self, window: WindowRecord, measurement: Measurement) -> WindowRecord:
-        """The window with the culprits of its broken limits, or why nobody can be named."""
+        """The window with the culprits of its broken limits, or why none can be named."""
 
     def culprits_between(
         self, window: WindowRecord, verdicts: tuple[Verdict, ...], head: Measurement, base: BaseProfiles
     ) -> WindowRecord:
-        """The window with the culprits of those of these verdicts that failed, by the profiles of both sides.
+        """The window with the culprits of the failed verdicts, from the profiles of both sides.
 
         head: the window in its last round.
         """

@@ -1,4 +1,4 @@
-"""Budgets on functions from a window's profiles to its verdicts, and the profile rate that they ask for."""
+"""Budgets on functions: their figures from a window's profiles, and the profile rate that they need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.session.capture import NOT_ASKED, Profiles
 from pytest_gomem.session.service import Service
 
-# A stack is walked and looked up, and each object gets a record that the collector must find again; measured by
+# Each sample walks a stack, and adds a record that the collector must find again. Measured by
 # benchmarks/function_budgets.py on Go 1.26, 1 KiB objects at rate 512 and 64 B objects at rate 1.
 SECONDS_PER_SAMPLE = (3e-6, 15e-6)
 
@@ -22,7 +22,7 @@ SECONDS_PER_SAMPLE = (3e-6, 15e-6)
 def measured_functions(
     budgets: Iterable[Budget], profiles: Profiles | None, module: GoModule
 ) -> dict[Asked, FunctionValue | Unavailable]:
-    """What the budgets on functions ask for, from the profiles of a window that closes now.
+    """The figures for budgets on functions, from the profiles of a window that closes now.
 
     profiles: None for a program that was measured whole.
     """
@@ -40,12 +40,12 @@ def measured_functions(
 
 
 def known_values(values: Mapping[Asked, FunctionValue | Unavailable]) -> tuple[FunctionValue, ...]:
-    """Those that could be measured."""
+    """The figures that could be measured."""
     return tuple(value for value in values.values() if isinstance(value, FunctionValue))
 
 
 def cost_note(service: Service, profiles: Profiles) -> Iterator[str]:
-    """Which rate the budgets have set, and what the samples of the window cost; nothing where they have set none."""
+    """The profile rate that the budgets set, and what the window's samples cost; nothing if they set none."""
     rate = service.process.rate_of_budgets
     after, base = known(profiles.heap.profile), known(profiles.opening.profile)
     if rate is None or after is None or base is None:

@@ -1,4 +1,4 @@
-"""The factories that tests hold: launching and attaching for a session, measuring too for one test."""
+"""The factories that tests use: for a session they launch and attach, for one test they also measure."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def _base_url(port: int | None, url: str | None) -> str | None:
 
 
 class Launchpad:
-    """Launches and attaches; what it launched and nobody stopped ends with `close`.
+    """Launches and attaches; `close` ends what you launched and did not stop.
 
-    base: laid under the options of every launch (from gomem_service_options and the gomem_gc marker).
-    service: the one to launch where none is named; None = the only one of gomem.yaml.
+    base: default options of every launch (from gomem_service_options and the gomem_gc marker).
+    service: the one to launch if you name none; None = the only one of gomem.yaml.
     """
 
     plan = RoundPlan()
@@ -74,10 +74,10 @@ class Launchpad:
         godebug: str | Mapping[str, object] | None = None,
         unbounded: bool = False,
     ) -> Service:
-        """Start a service of gomem.yaml, the only one unless said; also a context manager that stops it.
+        """Start a service of gomem.yaml, by default the only one; also a context manager that stops it.
 
-        args: instead of those of gomem.yaml. env: laid over its own. gogc to unbounded: GC settings as in gomem.yaml,
-        laid over the service's, and over a mapping of the same names in `gc`.
+        args: replace those of gomem.yaml. env: added to its own. gogc to unbounded: GC settings as in gomem.yaml;
+        they override the service's, and a mapping of the same names in `gc`.
         Raises BuildError, LaunchError, ServiceDied, ConfigError(s).
         """
         config = self._run.service_config(service or self._default)
@@ -90,7 +90,7 @@ class Launchpad:
         return (*self._run.settings.instruments(window), *self.plan.instruments(window))
 
     def _budgets(self, service: str) -> tuple[Budget, ...]:
-        """Those of all tests, since its services serve many."""
+        """The budgets of all tests, since its services serve many."""
         return self._run.shared_budgets(service)
 
     @checked
@@ -103,11 +103,11 @@ class Launchpad:
         port: int | None = None,
         url: str | None = None,
     ) -> Service:
-        """Watch a process that is not ours; it is never signalled, and its VmHWM is reset only on request.
+        """Watch a process that you started; it is never signalled, and its VmHWM is reset only on request.
 
-        pprof: looked for on the TCP ports that the process listens on, unless said. port, url: where `get`, `post` and
-        `load` go, a port of this machine or `http://HOST:PORT`; unless said, the only port that it listens on.
-        Raises LaunchError where there is no such process, or `pprof` is another one's; ConfigError.
+        pprof: by default searched on the TCP ports that the process listens on. port, url: where `get`, `post` and
+        `load` go: a port of this machine or `http://HOST:PORT`; by default the only port that it listens on.
+        Raises LaunchError if there is no such process, or if `pprof` is another one's; ConfigError.
         """
         return self._keep(self._run.attach(pid, pprof, reset_peak=reset_peak, url=_base_url(port, url)))
 
@@ -129,11 +129,11 @@ class Launchpad:
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """Those that were launched or attached here, and not let go."""
+        """The services that were launched or attached here and not stopped."""
         return tuple(self._services)
 
     def close(self) -> None:
-        """Stop everything that was launched here, and let go of what was attached."""
+        """Stop what was launched here, and stop watching what was attached."""
         while self._services:
             service = self._services.pop()
             service.stop()
@@ -141,9 +141,9 @@ class Launchpad:
 
 
 class Gomem(Launchpad):
-    """A launchpad that measures windows, and judges them by the budgets of its test.
+    """A launchpad that also measures windows and judges them by the budgets of its test.
 
-    plan: of the round that its services and windows belong to.
+    plan: the round that its services and windows belong to.
     """
 
     _of_one_test = True
@@ -163,7 +163,7 @@ class Gomem(Launchpad):
         self._measured: list[Service] = []
 
     def _budgets(self, service: str) -> tuple[Budget, ...]:
-        """The test's own."""
+        """The budgets of the test."""
         return self.judging.budgets(service)
 
     @checked
@@ -186,9 +186,9 @@ class Gomem(Launchpad):
     ) -> Measurement:
         """Run a program to its own end and measure it whole; its peak is the ru_maxrss of the supervisor's wait4.
 
-        name: of the window, the service's unless said. ops: how many operations the run is. timeout: seconds, or
-        "10min". allow_exit: the exit statuses that are no failure. The others as of `launch`.
-        Raises ServiceDied for another exit status or a signal, LaunchError after `timeout`, and as `launch` does.
+        name: of the window, by default the service's. ops: how many operations the run does. timeout: seconds, or
+        "10min". allow_exit: exit statuses that are no failure. The others as in `launch`.
+        Raises ServiceDied for another exit status or a signal, LaunchError after `timeout`, and what `launch` raises.
         """
         at_least_1("ops", ops)
         config = self._run.service_config(service or self._default)
@@ -207,7 +207,7 @@ class Gomem(Launchpad):
         allow_exit: Collection[int] = (0,),
         said: Overrides | None = None,
     ) -> Measurement:
-        """`run` for a program that stands in no gomem.yaml."""
+        """`run` for a program that is not in gomem.yaml."""
         program = self._keep(self._run.start(config, said or Overrides(), self.plan.side))
         process = program.process
         ended = process.ending(timeout)
@@ -227,11 +227,11 @@ class Gomem(Launchpad):
     def measure(
         self, service: Service, name: str = "window", ops: int | None = None, *, pss: bool = False
     ) -> AbstractContextManager[Measurement]:
-        """Measure what happens to a service inside the block; judged by the budgets of the test when it closes.
+        """Measure a service inside the block; the budgets of the test judge it when the block ends.
 
-        name: of the window. ops: how many operations the block is, where nothing counts them. pss: read the
-        proportional set size too (1 ms on 300 MB), as a declared budget on peak_pss does by itself.
-        Raises MeasureError where another window is open on the service, ServiceDied, ConfigError.
+        name: of the window. ops: how many operations the block does, if nothing counts them. pss: read the
+        proportional set size too (1 ms on 300 MB); a declared budget on peak_pss turns it on by itself.
+        Raises MeasureError if another window is open on the service, ServiceDied, ConfigError.
         """
         at_least_1("ops", ops)
         return self._measuring(service, name, ops, pss)
@@ -247,7 +247,7 @@ class Gomem(Launchpad):
         try:
             yield measurement
         except Exception:
-            with contextlib.suppress(GomemError):  # the body's own error is the one to tell
+            with contextlib.suppress(GomemError):  # report the body's own error
                 self.close_window(service, window, measurement, failing=True)
             raise
         finally:
@@ -257,7 +257,7 @@ class Gomem(Launchpad):
         self.follow_up(window, measurement)
 
     def open(self, service: Service, name: str, ops: int | None, *, pss: bool = False) -> OpenWindow:
-        """Open a window; raises MeasureError when one is open already."""
+        """Open a window; raises MeasureError if one is already open."""
         if service.window is not None:
             raise MeasureError(f"window '{service.window.name}' is open on {service.name}: windows do not nest")
         budgets = self.judging.budgets(service.name)
@@ -283,7 +283,7 @@ class Gomem(Launchpad):
         *,
         failing: bool = False,
     ) -> Measurement:
-        """Close a window and judge it; failing: its test has failed already, so that profiles are kept in any case."""
+        """Close a window and judge it. failing: its test has already failed, so its profiles are kept."""
         service.window = None
         measurement = measurement or self._measurement(service, window.name)
         results, record = self._evaluated(service, window.close())
@@ -302,7 +302,7 @@ class Gomem(Launchpad):
         return any(service.window is not None for service in self._measured)
 
     def follow_up(self, window: OpenWindow, measurement: Measurement) -> None:
-        """Close what looks at the service after a window: its body went well, and the service lives."""
+        """Close the instruments that watch the service after a window; its body passed and the service lives."""
         window.instruments.close(Closes.AFTERWARDS, window)
         measurement.add(window.instruments.findings())
 

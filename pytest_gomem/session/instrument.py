@@ -1,4 +1,4 @@
-"""What an instrument is: attached to a window, it acts at named points of the reading order and says what it found."""
+"""Instruments: attached to a window, they act at named points of the reading order and report what they found."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Opens(Enum):
     """When an instrument is opened."""
 
-    BEFORE = "before the window"  # once, also where the window opens anew after a warm-up
-    FIRST = "before the opening readings"  # each time that the window opens
+    BEFORE = "before the window"  # once, even if the window opens anew after a warm-up
+    FIRST = "before the opening readings"  # each time the window opens
     LAST = "after the opening readings"  # once
 
 
@@ -34,17 +34,17 @@ class Closes(Enum):
     """When an instrument is closed."""
 
     FIRST = "before the closing readings"
-    COUNTED = "after MemStats were read, before collections are forced"  # never where they can't be read
+    COUNTED = "after MemStats were read, before collections are forced"  # never if they can't be read
     LAST = "after the closing readings"
     JUDGED = "after the verdicts on the test's budgets"
-    AFTERWARDS = "after a body that went well"  # what the service does from now on is not the window's
+    AFTERWARDS = "after a body that went well"  # from now on the service's work is not in the window
 
 
 class Target(Protocol):
     """The window that an instrument is attached to.
 
-    profiles: of the window. opening: what the inside said at the opening, from Opens.LAST on. measurement: the figures
-    and the record, from Closes.JUDGED on.
+    profiles: of the window. opening: the runtime's figures at the opening, set from Opens.LAST on. measurement: figures
+    and record, set from Closes.JUDGED on.
     """
 
     subject: Subject
@@ -59,7 +59,7 @@ class Finding:
     """What an instrument found in one window.
 
     artifacts: by the names of the report; --gomem-artifacts keeps them. figures: by name, reported as they are.
-    conditions: what of it must be the same for two windows to compare.
+    conditions: what must be equal for two windows to compare.
     """
 
     artifacts: Mapping[str, Captured] = field(default_factory=dict)
@@ -69,9 +69,9 @@ class Finding:
 
 
 class Instrument:
-    """Something attached to one window. A subclass overrides what it does; all else is nothing.
+    """Something attached to one window. Subclasses override the steps they need; the others do nothing.
 
-    name: what its figures are reported under. Steps at several points of the order are instruments of one name.
+    name: of its figures in reports. If it acts at several points, each step is an instrument of the same name.
     """
 
     name: ClassVar[str]
@@ -79,7 +79,7 @@ class Instrument:
     closes: ClassVar[Closes] = Closes.LAST
 
     def launch(self) -> Overrides:
-        """What it needs of the launch of the service."""
+        """What it needs when the service is launched."""
         return Overrides()
 
     def open(self, target: Target) -> None:
@@ -90,7 +90,7 @@ class Instrument:
         return Finding()
 
     def paused(self) -> AbstractContextManager[None]:
-        """Inside the block the window's own readings force collections, which are not the service's."""
+        """Inside the block the window's own readings force collections; they are not the service's."""
         return contextlib.nullcontext()
 
 
@@ -98,7 +98,7 @@ class Instrument:
 class WindowPlan:
     """What decides which instruments a window gets.
 
-    config: None of a process that was attached to. nodeid, window: "" at a launch, where they are not known.
+    config: None for an attached process. nodeid, window: "" at a launch, when they are not yet known.
     """
 
     service: str
@@ -112,17 +112,17 @@ Choice = Callable[[WindowPlan], Sequence[Instrument]]
 
 
 def no_instruments(plan: WindowPlan) -> tuple[Instrument, ...]:
-    """A choice of none."""
+    """Choose no instruments."""
     return ()
 
 
 def at_launch(instruments: Iterable[Instrument]) -> Overrides:
-    """What instruments need of a launch, all of them together."""
+    """What all instruments need at a launch."""
     return reduce(lambda said, instrument: instrument.launch().over(said), instruments, Overrides())
 
 
 class Attached:
-    """The instruments of one window, in the order in which those of one point act."""
+    """The instruments of one window; those of one point act in this order."""
 
     def __init__(self, instruments: Sequence[Instrument] = ()) -> None:
         self._instruments = instruments
@@ -135,7 +135,7 @@ class Attached:
                 instrument.open(target)
 
     def close(self, when: Closes, target: Target) -> None:
-        """Close those of this point, and give the window the profiles that they took."""
+        """Close those of this point, and add their profiles to the window."""
         for instrument in self._instruments:
             if instrument.closes is when:
                 finding = instrument.close(target)
@@ -151,6 +151,6 @@ class Attached:
             yield
 
     def findings(self) -> list[tuple[str, Finding]]:
-        """What was found since this was last asked, each with the name of the instrument."""
+        """The findings since the last call, each with the name of its instrument."""
         found, self._found = self._found, []
         return found

@@ -1,4 +1,4 @@
-"""What the windows of one test are judged by: its budgets, and what is accepted of them."""
+"""What the windows of one test are judged by: its budgets and the accepted regressions."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CHECK_SCOPE = "check()"
 
 @dataclass(frozen=True)
 class Judging:
-    """What budgets apply to the windows of one test: its markers' (closest first) and gomem.yaml's.
+    """The budgets for the windows of one test: its markers' (closest first) and gomem.yaml's.
 
     report_only: broken budgets are shown and do not fail the test. strict: a glob over functions must match some.
-    only_measures: the windows are of the base or of an observed round, and are judged by no budget.
+    only_measures: the windows are of the base or of an observed round; no budget judges them.
     accepted: what gomem_accepted.yaml accepts, on the day `today`.
     enough: rounds of each side that confirm a regression.
     """
@@ -54,10 +54,9 @@ class Judging:
         functions: Mapping[Asked, FunctionValue | Unavailable],
         phases: Sequence[PhaseRecord] = (),
     ) -> tuple[Verdict, ...]:
-        """The verdicts of these budgets, in their order, on a window's results, on what its functions hold or made, and
-        on its phases.
+        """The verdicts of these budgets, in order, on a window's results, its functions and its phases.
 
-        What is accepted is a warning.
+        What is accepted becomes a warning.
         """
         if self.only_measures:
             return ()
@@ -76,5 +75,5 @@ class Judging:
         return self.with_accepted(found)
 
     def with_accepted(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
-        """The verdicts with those that are accepted as warnings."""
+        """The verdicts, with the accepted ones turned into warnings."""
         return with_accepted(verdicts, self.nodeid, self.accepted, self.today)

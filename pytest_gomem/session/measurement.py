@@ -33,7 +33,7 @@ _LONGEST_STEM = 150  # a file name may have 255 bytes
 
 
 def artifact_stem(nodeid: str, service: str, window: str, number: int) -> str:
-    """What the files of a window begin with: readable, and no other window's, however long or alike their names."""
+    """How the file names of a window begin: readable and unique, even for long or similar names."""
     whole = "\0".join((nodeid, service, window, str(number)))
     digest = hashlib.sha256(whole.encode(errors="surrogateescape")).hexdigest()[:8]
     return re.sub(r"[^\w.-]+", "_", f"{nodeid}-{window}", flags=re.ASCII)[-_LONGEST_STEM:] + f"-{digest}"
@@ -58,9 +58,9 @@ class Measurement:
     def fill(
         self, results: Mapping[str, Reading | Unavailable], record: WindowRecord, profiles: Profiles | None = None
     ) -> None:
-        """Take the results of the closed window, and judge them by the declared budgets.
+        """Store the results of the closed window, and judge them by the declared budgets.
 
-        profiles: of the window, from which budgets on functions are judged.
+        profiles: of the window; budgets on functions are judged from them.
         """
         self._results = results
         self._record = record
@@ -70,7 +70,7 @@ class Measurement:
             self._record = replace(self.record, notes=(*record.notes, *cost_note(self.service, profiles)))
 
     def add(self, findings: Iterable[tuple[str, Finding]]) -> None:
-        """Add to the record what instruments found, each with its name."""
+        """Add findings of instruments to the record, each with the instrument's name."""
         for name, found in findings:
             record = self.record
             figures = {**record.instruments.get(name, {}), **found.figures}
@@ -94,18 +94,18 @@ class Measurement:
 
     @property
     def record(self) -> WindowRecord:
-        """The window as it goes into the report, with all verdicts so far."""
+        """The window for the report, with all verdicts so far."""
         if self._record is None:
             raise MeasureError(self._why_open)
         return self._record
 
     @property
     def closed(self) -> bool:
-        """Whether the figures are there."""
+        """Whether the figures are available."""
         return self._record is not None
 
     def __getitem__(self, name: str) -> float:
-        """The metric's value in base units; raises MeasureError with the reason when it is unavailable."""
+        """The metric's value in base units; raises MeasureError with the reason if it is unavailable."""
         self._registry.lookup(name)
         result = self.results[name]
         if isinstance(result, Unavailable):
@@ -117,7 +117,7 @@ class Measurement:
 
     @checked
     def get(self, name: str, default: float | None = None) -> float | None:
-        """The metric's value, or `default` when it is unavailable."""
+        """The metric's value, or `default` if it is unavailable."""
         self._registry.lookup(name)
         reading = known(self.results[name])
         return default if reading is None else reading.value
@@ -146,7 +146,7 @@ class Measurement:
     def save_artifacts(self, folder: Path, nodeid: str, number: int, compared: Measurement | None = None) -> None:
         """Write the service's log and the profiles below `folder`; raises GomemError when that fails.
 
-        number: of the window in its test. compared: the same window of the side that it is compared with.
+        number: of the window in its test. compared: the same window of the other side.
         """
         if self._record is None:
             return

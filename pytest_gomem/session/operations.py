@@ -9,9 +9,9 @@ from pytest_gomem.load.spec import LoadRecord
 
 
 class Operations:
-    """Counts what a test does to its service; requests, count(n) and ops= must tell one number.
+    """Counts what a test does to its service; requests, count(n) and ops= must agree.
 
-    Single requests (get, post) are gathered into one load record, from the first's start to the last's end.
+    Single requests (get, post) form one load record, from the start of the first to the end of the last.
     """
 
     def __init__(self) -> None:
@@ -32,11 +32,11 @@ class Operations:
         self._errors += not ok
 
     def count(self, n: int) -> None:
-        """`n` operations that were done in some other way."""
+        """Count `n` operations that were done in some other way."""
         self.counted = (self.counted or 0) + n
 
     def records(self) -> tuple[LoadRecord, ...]:
-        """The loads, and the single requests as one more."""
+        """The loads, and one more for the single requests."""
         if self._first is None:
             return tuple(self.loads)
         single = LoadRecord(
@@ -49,7 +49,7 @@ class Operations:
         return (*self.loads, single)
 
     def total(self, declared: int | None) -> int | None:
-        """The number of operations, None if nobody counted; raises MeasureError when two counts disagree."""
+        """The number of operations, None if nothing counted them; raises MeasureError if two counts disagree."""
         requests = sum(load.requests for load in self.records()) or None
         counts = {"requests made": requests, "count(n)": self.counted, "ops=": declared}
         known = {how: n for how, n in counts.items() if n is not None}

@@ -1,4 +1,4 @@
-"""The phases of an open window: windows within it whose own readings do not change its figures."""
+"""The phases of an open window: windows inside it that do not change its figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNCOLLECTED = Unavailable(
 
 @dataclass(frozen=True)
 class _Edge:
-    """One end of a phase: the process as the kernel and the runtime saw it; `t` is CLOCK_MONOTONIC seconds."""
+    """One edge of a phase: readings of kernel and runtime; `t` is CLOCK_MONOTONIC seconds."""
 
     t: float
     kernel: KernelReading | Unavailable
@@ -48,7 +48,7 @@ class _Closed:
 class Phases:
     """The phases of one window.
 
-    collecting: names of those that a budget makes force collections. at_rest: goroutines when the window opened.
+    collecting: names of phases that force collections because of a budget. at_rest: goroutines at the opening.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Phases:
         self.own_runtime: dict[str, float] = {}
 
     def enter(self, name: str, ops: int | None) -> None:
-        """Open a phase; raises MeasureError where one is open. The window keeps the peak that the reset forgets."""
+        """Open a phase; raises MeasureError if one is open. The window keeps the peak from before the reset."""
         if self._open is not None:
             raise MeasureError(f"phase '{self._open[0]}' is open: phases do not nest")
         if not name or "#" in name:
@@ -84,7 +84,7 @@ class Phases:
 
     def leave(self, *, collect: bool = False) -> None:
         """Close the phase."""
-        if self._open is None or self.operations is None:  # the window was opened anew meanwhile
+        if self._open is None or self.operations is None:  # the window has reopened meanwhile
             return
         name, start, reset, ops = self._open
         kernel = self._readings.kernel()
@@ -99,7 +99,7 @@ class Phases:
         self.abandon()
 
     def abandon(self) -> None:
-        """Forget the open phase, as when its body failed."""
+        """Forget the open phase, because its body failed, say."""
         self._open = self.operations = None
 
     def _note(self, reading: KernelReading | None) -> None:
@@ -113,7 +113,7 @@ class Phases:
     def _collect(
         self, runtime: RuntimeValues | Unavailable, before: MemStats | Unavailable
     ) -> Settled[MemStats] | Unavailable:
-        """MemStats after forced collections; whatever is allocated meanwhile is taken for theirs."""
+        """MemStats after forced collections; all that is allocated meanwhile counts as theirs."""
         settled = self._readings.settled(self._at_rest)
         start, end = known(before), known(settled)
         if start is not None and end is not None:
@@ -126,15 +126,15 @@ class Phases:
         return settled
 
     def peak(self) -> int | None:
-        """The highest RSS that the kernel kept before each reset, bytes; None where no phase reset it."""
+        """The highest RSS that the kernel saw before each reset, bytes; None if no phase reset it."""
         return max((reading.hwm for reading in self.highest if reading.hwm is not None), default=None)
 
     def samples(self) -> list[Sample]:
-        """What was read at the phases' edges, as points of the timeline."""
+        """The readings at the phases' edges, as points of the timeline."""
         return [Sample(r.t, r.rss, r.hwm, r.threads, r.fds) for r in self.highest]
 
     def finished(self, window: Window) -> tuple[Phase, ...]:
-        """Each phase with a window of its own, out of what the whole window recorded in it."""
+        """Each phase as a window of its own, cut out of what the whole window recorded."""
         return tuple(_phase(closed, window) for closed in self._closed)
 
 

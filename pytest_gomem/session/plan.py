@@ -1,4 +1,4 @@
-"""What a round of a test is to be: which side it runs, measured or observed, and what is attached to its windows."""
+"""The plan of one round of a test: its side, measured or observed, and the instruments of its windows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pytest_gomem.session.instrument import Choice, no_instruments
 
 
 class Side(Enum):
-    """The head is what is tested now, the base what it is compared with."""
+    """The head is the code under test, the base what it is compared with."""
 
     HEAD = "head"
     BASE = "base"
 
 
 class Role(Enum):
-    """A measured round is left alone and gives figures; an observed one is disturbed, and explains them."""
+    """A measured round is undisturbed and gives figures; an observed one is disturbed and explains them."""
 
     MEASURED = "measured"
     OBSERVED = "observed"
@@ -25,9 +25,9 @@ class Role(Enum):
 
 @dataclass(frozen=True)
 class RoundPlan:
-    """One round of a test. A side differs in what its services are started from alone; its windows are kept apart.
+    """One round of a test. Sides differ only in what their services are started from; their windows are kept apart.
 
-    overrides: laid over the options of every launch. instruments: those of its windows beside the run's.
+    overrides: replace options of every launch. instruments: of its windows, in addition to the run's.
     """
 
     side: Side = Side.HEAD
@@ -37,5 +37,5 @@ class RoundPlan:
 
     @property
     def is_judged(self) -> bool:
-        """Whether its windows are judged, and what goes wrong in it fails the test."""
+        """Whether its windows are judged, and its errors fail the test."""
         return self.side is Side.HEAD and self.role is Role.MEASURED

@@ -1,4 +1,4 @@
-"""The process that we launched, as windows are opened on it: which one of its family serves, and how it ends."""
+"""A launched process, as windows see it: which process of its tree serves, and how it ends."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from pytest_gomem.supervisor.protocol import ChildState, ExitRecord
 
 PPROF_PATH = "/debug/pprof"
 _AGENT_TIMEOUT = 5.0
-_STARTER_PATIENCE = 0.3  # seconds that a wrapper may take to end after what it has started
+_STARTER_PATIENCE = 0.3  # seconds that a wrapper may outlive what it started
 _NOT_AWAITED = Unavailable("nobody knows when its start has ended: gomem.yaml says by `ready` when a service is ready")
 
 
 class LaunchedProcess:
-    """A service or program that the supervisor holds for us."""
+    """A service or program that runs under the supervisor."""
 
     may_reset_peak = has_log = is_new = True
 
@@ -64,16 +64,16 @@ class LaunchedProcess:
 
     @property
     def pid(self) -> int:
-        """Process id of the one that serves, which need not be the one that was started."""
+        """Process id of the process that serves; it may not be the one that was started."""
         return self.launched.serving.pid
 
     @property
     def identity(self) -> LaunchedProcess:
-        """Itself: nothing else is a handle of it."""
+        """Itself: there is no other handle of it."""
         return self
 
     def endpoint(self) -> PprofEndpoint:
-        """Its pprof endpoint, looked for once; raises ObserveError when there is none, or the process has ended."""
+        """Its pprof endpoint, searched once; raises ObserveError if there is none or the process has ended."""
         if self._endpoint is None:
             try:
                 self._endpoint = find_endpoint(self._pprof_urls())
@@ -85,7 +85,7 @@ class LaunchedProcess:
         return self._endpoint
 
     def agent(self) -> AgentClient | None:
-        """The agent that was built into it; None where there is none."""
+        """The agent built into it, if any."""
         return self._agent
 
     def _connect(self, launched: Launched) -> AgentClient | None:
@@ -112,7 +112,7 @@ class LaunchedProcess:
         return self.launched.serving.no_gctrace
 
     def remarks(self) -> list[str]:
-        """What is to be said of how it was found and started, of its output, its end, and of what it has become."""
+        """Remarks on how it was found and started, its output, its end, and what it runs now."""
         serving = self.launched.serving
         notes = [] if not serving.is_checked and self._agent is not None else list(serving.notes)
         changed = replaced(self.pid, self._first_image, self.system.image(), "it was ready")
@@ -130,34 +130,34 @@ class LaunchedProcess:
             yield f"it lost the race for its port and was started {self.launched.port_tries} times"
 
     def requested(self) -> dict[str, str]:
-        """The GC settings asked for, printable."""
+        """The requested GC settings, printable."""
         return described(self.launched.gc)
 
     def in_force(self, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
-        """The GC settings in force, printable: as the agent tells them, else as these of a window do."""
+        """The GC settings in force, printable: from the agent, else from these cycles of a window."""
         if self._agent is not None:
-            with contextlib.suppress(ObserveError):  # a dead service: what gctrace printed is all there is
+            with contextlib.suppress(ObserveError):  # a dead service: only the gctrace lines are left
                 return settings_in_force(self._agent.settings())
         return effective_settings(self.launched.gc, stats, cycles)
 
     def conditions(self, in_force: Mapping[str, str]) -> dict[str, str]:
-        """What of it must be the same for figures to compare, by name. in_force: its GC settings."""
+        """What must be equal for figures to compare, by name. in_force: its GC settings."""
         return launched_conditions(self.launched, in_force, has_agent=not self.no_agent)
 
     @property
     def is_checked(self) -> bool:
-        """Whether the process that is measured is known to be the one that answers."""
+        """Whether the measured process is known to be the one that answers."""
         return self.launched.serving.is_checked or self._agent is not None
 
     def last_cycle(self) -> int:
-        """Number of the last GC cycle that gctrace printed; raises ObserveError where there is none."""
+        """Number of the last GC cycle that gctrace printed; raises ObserveError if there is none."""
         if self.no_gctrace:
             raise ObserveError(self.no_gctrace)
         cycles = self.kept.gc_cycles()[0]
         return cycles[-1].number if cycles else 0
 
     def base_url(self, port: str | int | None = None) -> str:
-        """`http://HOST:PORT` of the port of that name, else of the main one; raises MeasureError."""
+        """`http://HOST:PORT` of the named port, else of the main one; raises MeasureError."""
         return f"http://{HOST}:{self.launched.port(port)}"
 
     def url_of(self, source: str) -> str | None:
@@ -170,12 +170,12 @@ class LaunchedProcess:
         return expand(named, ports=launched.ports, tmp=str(launched.tmp), environ=self._environ, place=place)
 
     def bases(self) -> list[str]:
-        """The address of each of its ports, but for those that another process answers on."""
+        """The address of each of its ports, except those on which another process answers."""
         return [f"http://{HOST}:{port}" for port in self.launched.ports.values() if port not in self._strange_ports]
 
     @cached_property
     def _strange_ports(self) -> tuple[int, ...]:
-        """Looked for once, as the sources are."""
+        """Searched once, as the sources are."""
         pids = self.kept.members() if self.tree else [self.pid]
         return tuple(port for port in self.launched.ports.values() if holds_port(pids, port) is False)
 
@@ -184,13 +184,13 @@ class LaunchedProcess:
         return [named] if named else [f"{base}{PPROF_PATH}" for base in self.bases()]
 
     def ending(self, within: float = 0.0) -> ExitRecord | None:
-        """How it ended, None while it lives; waits up to `within` seconds for that."""
+        """How it ended, None while it lives; waits up to `within` seconds."""
         if self._final is None:
             self._final = self._end(self.kept.wait(within, self._end))
         return self._final
 
     def _end(self, state: ChildState) -> ExitRecord | None:
-        """The end of the process that serves, or of the one that was started, unless that is to be followed."""
+        """The end of the process that serves, or of the one that was started unless it is to be followed."""
         return state.serving_exit or (None if self.launched.config.follow else state.exit)
 
     def ending_words(self) -> str:
@@ -211,8 +211,8 @@ class LaunchedProcess:
         return self.launched.shown_log()
 
     def stop(self) -> None:
-        """SIGTERM, grace, SIGKILL, the whole family; what was recorded stays readable."""
-        with contextlib.suppress(SupervisorError):  # a supervisor that is gone took its services along
+        """SIGTERM, grace, SIGKILL for the whole tree; what was recorded stays readable."""
+        with contextlib.suppress(SupervisorError):  # a dead supervisor has ended its services too
             self._final = self._end(self.kept.stop(self.launched.config.stop_grace))
         if isinstance(self._endpoint, PprofEndpoint):
             self._endpoint.close()
@@ -228,7 +228,7 @@ class LaunchedProcess:
 
 
 def replaced(pid: int | None, first: str, now: str, since: str) -> list[str]:
-    """The remark that a process runs another image than at first, if it does."""
+    """The remark that a process now runs another image, if it does."""
     if not first or not now or first == now:
         return []
     return [f"pid {pid} has replaced itself by another program (exec) since {since}"]

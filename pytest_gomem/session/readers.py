@@ -1,4 +1,4 @@
-"""The sources of one process: each is looked for once, and read at a window's edges where it is of use."""
+"""The sources of one process: each is searched once, and read at a window's edges if it is of use."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pytest_gomem.observe.sources import Inside, Reader, Source, Target
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.settling import settle
 
-_STOPPED, _LOOK = 2.0, 0.05  # seconds that a stopped process is given to be continued, and between looks at it
-_COSTS = ("total_alloc", "mallocs")  # what a reading itself adds to
+_STOPPED, _LOOK = 2.0, 0.05  # seconds to wait for a stopped process to continue, and between checks
+_COSTS = ("total_alloc", "mallocs")  # what a reading itself increases
 
 
 class Readers:
@@ -30,7 +30,7 @@ class Readers:
         self._found: dict[str, Reader | ObserveError] = {}
 
     def reader(self, source: Source) -> Reader:
-        """The source at this process, looked for once; raises ObserveError where it is not there."""
+        """The source at this process, searched once; raises ObserveError if it is not there."""
         if source.name not in self._found:
             try:
                 self._found[source.name] = source.find(self._target)
@@ -42,7 +42,7 @@ class Readers:
         return found
 
     def inside(self) -> Inside:
-        """The most trusted source that tells all of MemStats; raises ObserveError with every reason."""
+        """The most trusted source of all of MemStats; raises ObserveError with every reason."""
         return self._inside()[1]
 
     def _inside(self) -> tuple[Source, Inside]:
@@ -56,34 +56,34 @@ class Readers:
                 reasons.append(str(error))
         raise NoSource("; ".join(reasons) or "no source tells MemStats")
 
-    def beside(self) -> Iterator[Source]:
-        """The sources to read beside MemStats and the kernel: those that tell what no more trusted one does, and those
-        that are always to be read. Whoever disturbs the service is not read for nothing."""
-        told = set(PROCESS_QUANTITIES) if self._target.pid is not None else set[str]()
+    def others(self) -> Iterator[Source]:
+        """The sources to read besides MemStats and the kernel: those that add what no more trusted one has, and those
+        to read always. A source that disturbs the service is not read in vain."""
+        covered = set(PROCESS_QUANTITIES) if self._target.pid is not None else set[str]()
         inside = None
         try:
             inside = self._inside()[0]
-            told |= inside.quantities | {"pause_total"}  # MemStats holds the pauses one by one
+            covered |= inside.quantities | {"pause_total"}  # MemStats holds the pauses one by one
         except ObserveError:
             pass
         for source in self._sources:
             absent = isinstance(self._found.get(source.name), ObserveError)
-            if source is inside or (source.complete and absent):  # whoever asked for MemStats knows the reason
+            if source is inside or (source.complete and absent):  # the reader of MemStats gets the reason
                 continue
-            if source.quantities <= told and not source.always(self._target):
+            if source.quantities <= covered and not source.always(self._target):
                 continue
             yield source
             if not isinstance(self._found.get(source.name), ObserveError):
-                told |= source.quantities
+                covered |= source.quantities
 
     def ask_again(self) -> None:
-        """Ask also who let a time limit pass in an earlier window: it may have been busy, or stopped, for a while."""
+        """Try sources again that timed out in an earlier window: the process may have been busy or stopped."""
         for silence in self._silences():
             silence.forget()
         self.heed_stop()
 
     def heed_stop(self) -> None:
-        """Ask nobody where the process is stopped, and stays so for 2 s: none of them could answer."""
+        """Ask no source if the process stays stopped for 2 s: none could answer."""
         deadline = self.system.now() + _STOPPED
         while reason := self.system.stopped_words():
             if self.system.now() >= deadline:
@@ -104,15 +104,15 @@ class Readers:
                 found.close()
 
 
-class Beside:
-    """What the sources beside MemStats tell at a window's opening, and at its close."""
+class OtherSources:
+    """What the sources besides MemStats report at a window's opening and close."""
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
-        self._opened = [(source, *self._calibrated(source)) for source in readers.beside()]
+        self._opened = [(source, *self._calibrated(source)) for source in readers.others()]
 
     def _calibrated(self, source: Source) -> tuple[Observed | Unavailable, dict[str, float]]:
-        """The second of two readings in a row, and by how much it exceeds the first: what one reading costs."""
+        """The second of two readings in a row, and how much it exceeds the first: the cost of one reading."""
         first = self._read(source)
         before = known(first)
         if before is None or not any(name in before.quantities for name in _COSTS):
@@ -135,7 +135,7 @@ class Beside:
         )
 
     def at_rest(self, edges: Sequence[SourceEdges], closing: Callable[[], int]) -> tuple[SourceEdges, ...]:
-        """With the goroutines once the process is at rest, by those that tell them. They force no collection."""
+        """With goroutines once the process is at rest, from the sources that count them. They force no collection."""
         return tuple(
             self._counted(source, edge, closing) for (source, _, _), edge in zip(self._opened, edges, strict=True)
         )
@@ -155,10 +155,10 @@ class Beside:
                 system=self._readers.system,
                 at_rest=before,
             )
-        except ObserveError:  # what it said at the close stays
+        except ObserveError:  # its figure from the close stays
             return edges
         return replace(edges, goroutines=_goroutines(settled.last).get("goroutines"), unrest=settled.unrest)
 
 
-def _goroutines(told: Observed) -> dict[str, float]:
-    return {name: value for name, value in told.quantities.items() if name == "goroutines"}
+def _goroutines(seen: Observed) -> dict[str, float]:
+    return {name: value for name, value in seen.quantities.items() if name == "goroutines"}

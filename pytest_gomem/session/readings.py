@@ -1,4 +1,4 @@
-"""Reads one process at the edges of a window or phase; what cannot be read is Unavailable with the reason."""
+"""Reads one process at the edges of a window or phase; what it cannot read is Unavailable with the reason."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from pytest_gomem.session.subject import Subject, unanswered
 def runtime_pair(
     start: RuntimeValues | Unavailable, end: RuntimeValues | Unavailable, own: Mapping[str, float] | None = None
 ) -> RuntimeMetrics | Unavailable:
-    """runtime/metrics at both edges of a window or phase, if they were read at both; own: what phases forced in it."""
+    """runtime/metrics at both edges of a window or phase, if read at both. own: what phases forced in it."""
     return attempt(lambda: RuntimeMetrics(required(start), required(end), own or {}))
 
 
 def grown(before: RuntimeValues | Unavailable, after: RuntimeValues | Unavailable) -> dict[str, float]:
-    """By how much the counters of runtime/metrics that a window tells as differences rose; {} where one is missing."""
+    """How much the runtime/metrics counters rose that a window reports as differences; {} if one is missing."""
     start, end = known(before) or {}, known(after) or {}
     both = [name for name in (*CPU_CLASSES, CYCLES) if name in start and name in end]
     return {name: number_of(end, name) - number_of(start, name) for name in both}
@@ -33,7 +33,7 @@ def grown(before: RuntimeValues | Unavailable, after: RuntimeValues | Unavailabl
 
 @dataclass(frozen=True)
 class Calibrated:
-    """MemStats, and what one reading of the inside itself allocates, in bytes and objects."""
+    """MemStats, and what one reading of the runtime itself allocates, in bytes and objects."""
 
     memstats: MemStats
     read_bytes: int
@@ -41,9 +41,9 @@ class Calibrated:
 
 
 class Readings:
-    """What is read of a subject. pss: read the proportional set size too.
+    """Reads a subject. pss: read the proportional set size too.
 
-    paused: entered while collections are forced, which are not the service's own.
+    paused: entered while readings force collections; they are not the service's own.
     """
 
     def __init__(self, subject: Subject, *, pss: bool, paused: Callable[[], AbstractContextManager[None]]) -> None:
@@ -68,11 +68,11 @@ class Readings:
         return attempt(self._system.smaps)
 
     def reset_peak(self) -> bool:
-        """Set the kernel's peak to the current RSS; whether that could be done."""
+        """Set the kernel's peak to the current RSS; returns whether that worked."""
         return self._subject.may_reset_peak and self._system.reset_peak()
 
     def inside(self) -> tuple[RuntimeValues | Unavailable, MemStats | Unavailable]:
-        """runtime/metrics, then MemStats: always both in this order, so that each such reading costs the same."""
+        """runtime/metrics, then MemStats: always both in this order, so that each reading costs the same."""
         runtime = self._runtime()
         try:
             return runtime, self._subject.readers.inside().memstats()
@@ -80,7 +80,7 @@ class Readings:
             return runtime, unanswered(self._subject, error)
 
     def calibrated(self) -> tuple[RuntimeValues | Unavailable, Calibrated | Unavailable]:
-        """The inside twice in a row: the second reading less the first is what one of them allocates."""
+        """Read the runtime twice in a row: the difference is what one reading allocates."""
         first, (runtime, second) = self.inside()[1], self.inside()
 
         def pair() -> Calibrated:
@@ -92,11 +92,11 @@ class Readings:
     def free(self) -> None:
         """Have the agent return free memory to the system, so that the window's peak is its own.
 
-        A fresh process has some too: what it dropped while it started, and what our own readings left.
+        A fresh process has some too: from its start-up, and from our own readings.
         """
         agent = self._subject.agent()
         if agent is not None:
-            with contextlib.suppress(ObserveError), self._paused():  # the readings that follow say why
+            with contextlib.suppress(ObserveError), self._paused():  # the next readings say why
                 agent.free()
 
     def memstats(self) -> MemStats | None:
@@ -119,10 +119,10 @@ class Readings:
         return self._system.closing_connections()
 
     def settled(self, at_rest: int | None = None) -> Settled[MemStats] | Unavailable:
-        """MemStats and the number of goroutines after forced collections, once they stand still.
+        """MemStats and the number of goroutines after forced collections, once they are stable.
 
-        at_rest: goroutines of the service when it was at rest. With no more of them nothing more is waited for, and no
-        connection is looked at, which takes the kernel some 3 ms.
+        at_rest: goroutines of the service at rest. If there are no more than that, this neither waits nor looks at
+        connections, which takes the kernel some 3 ms.
         """
         try:
             inside = self._subject.readers.inside()

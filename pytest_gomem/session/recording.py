@@ -1,4 +1,4 @@
-"""Turns a closed window and its results into the record that reports are made of."""
+"""Turns a closed window and its results into the record for reports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pytest_gomem.session.service import Service
 
 
 def with_shown_texts(window: WindowRecord, shown: Callable[[str], str]) -> WindowRecord:
-    """The window with its reasons, notes and log as `shown` makes of them; names, places and figures stay."""
+    """The window with `shown` applied to reasons, notes and log; names, places and figures stay."""
     return replace(
         window,
         metrics=_metrics(window.metrics, shown),
@@ -46,11 +46,11 @@ def _metrics(metrics: tuple[MetricValue, ...], shown: Callable[[str], str]) -> t
     )
 
 
-_READING = 4 << 20  # bytes that reading MemStats, and what goes on meanwhile, may add to the heap
+_READING = 4 << 20  # bytes that reading MemStats and concurrent work may add to the heap
 
 
 def window_record(service: Service, window: Window, summary: Summary, registry: Registry) -> WindowRecord:
-    """The window for the report, without verdicts, and without what instruments found."""
+    """The window for the report, without verdicts and findings of instruments."""
     in_force = _in_force(service, window)
     return WindowRecord(
         name=window.name,
@@ -102,7 +102,7 @@ def _in_force(service: Service, window: Window) -> dict[str, str]:
 
 
 def _untouched(service: Service, window: Window) -> Iterator[str]:
-    """Where nobody could be asked who serves: a heap that the measured process has not in memory may be another's."""
+    """If it is unknown who serves: a heap larger than the process's memory may be another process's."""
     memstats, end = known(window.memstats), known(window.end)
     if service.process.is_checked or memstats is None or end is None:
         return

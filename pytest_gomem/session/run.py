@@ -1,4 +1,4 @@
-"""One run of the whole chain: its settings, the supervisor, the builds, the load driver, and every service."""
+"""One run of the whole chain: settings, supervisor, builds, load driver, and all services."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ DEFAULT_SAMPLE_RATE = 50.0
 class RunSettings:
     """The settings of a run.
 
-    config: the loaded gomem.yaml, or None where there is none. run_dir: a private folder shared by all processes of
-    the run. explanation: asked about failed windows. sample_rate: timeline points a second.
-    measure: False launches services without measuring them. sources: who says quantities of processes.
-    instruments: which ones each window gets. against: the base side of each test, None where nothing is compared.
-    announce: called with a line for the user, at once, while something takes long.
+    config: the loaded gomem.yaml, or None. run_dir: a private folder shared by all processes of the run.
+    explanation: explains failed windows. sample_rate: timeline points a second.
+    measure: False launches services without measuring them. sources: where quantities of processes come from.
+    instruments: chooses those of each window. against: the base side of each test, None if nothing is compared.
+    announce: shows the user a line at once, while something takes long.
     """
 
     config: GomemConfig | None
@@ -71,11 +71,11 @@ write it beside pyproject.toml or pytest.ini, or name one by --gomem-config PATH
 
 
 class Run:
-    """Everything that one pytest process holds; close() ends every process of it."""
+    """All that one pytest process holds; close() ends its child processes."""
 
     def __init__(self, settings: RunSettings) -> None:
         self.settings = settings
-        # The tests that may share a process, which has one profile rate for all: their ids, and their markers' budgets.
+        # Tests that may share a process and so its one profile rate: their ids, and their markers' budgets.
         self.sharing: tuple[tuple[str, tuple[tuple[Budget, ...], ...]], ...] = ()
         self._supervisor: SupervisorClient | None = None
         self._supervisor_lock = threading.Lock()
@@ -84,7 +84,7 @@ class Run:
 
     @property
     def supervisor(self) -> SupervisorClient:
-        """The helper process, started when the first service needs it, and anew where it was killed or given up."""
+        """The helper process, started for the first service, and again if it was killed or given up."""
         with self._supervisor_lock:
             if self._supervisor is not None and self._supervisor.is_lost:
                 self._supervisor.close()
@@ -110,7 +110,7 @@ class Run:
         return {Side.HEAD: head, Side.BASE: BaseSide(against, self.settings.run_dir) if against else head}
 
     def service_config(self, name: str | None) -> ServiceConfig:
-        """The service of that name, or the only one; raises ConfigError."""
+        """The named service, or the only one; raises ConfigError."""
         config = self.settings.config
         if config is None:
             raise ConfigError("there is no gomem.yaml, which says how the service starts", hint=_FIRST_LINES)
@@ -137,21 +137,21 @@ class Run:
         return self._service(self._launcher.launch(config, overrides, origin=self._origins[side]))
 
     def start(self, config: ServiceConfig, overrides: Overrides, side: Side = Side.HEAD) -> Service:
-        """Start a program that is to end by itself, without waiting for anything."""
+        """Start a program that ends by itself; waits for nothing."""
         return self._service(self._launcher.launch(config, overrides, until_ready=False, origin=self._origins[side]))
 
     def _service(self, launched: Launched) -> Service:
         try:
             process = LaunchedProcess(launched, self.settings.sample_rate, os.environ, self.settings.sources)
-        except BaseException:  # interrupted, as by pytest-timeout: it would run beside the tests that follow
+        except BaseException:  # interrupted, as by pytest-timeout: it would run during the next tests
             discard(launched)
             raise
         return Service(process, lambda: self.load_driver)
 
     def attach(self, pid: int | None, pprof: str | None, *, reset_peak: bool, url: str | None = None) -> Service:
-        """Watch a process that is not ours; raises ConfigError without a pid or URL, LaunchError for no such pid.
+        """Watch a process that you started; raises ConfigError without a pid or URL, LaunchError for an unknown pid.
 
-        url: where its requests go.
+        url: where requests go.
         """
         if pid is None and pprof is None:
             raise ConfigError("attach() needs pid=, pprof= or both")
@@ -160,7 +160,7 @@ class Run:
         try:
             process = AttachedProcess(pid, pprof, watched, rate, reset_peak=reset_peak, url=url, sources=sources)
         except BaseException:
-            if watched is not None:  # nobody else could let go of it
+            if watched is not None:  # no caller has it yet, so close it here
                 watched.forget()
             raise
         return Service(process, lambda: self.load_driver)
@@ -171,7 +171,7 @@ class Run:
         return self.supervisor.watch(pid, tree=False, sample_rate=self.settings.sample_rate)
 
     def close(self) -> None:
-        """End the load driver and the supervisor, and with it whatever still runs."""
+        """End the load driver, and the supervisor with all that still runs."""
         self._helpers.close()
         if "load_driver" in self.__dict__:
             with contextlib.suppress(OSError):
@@ -184,9 +184,9 @@ class Run:
 
 
 def overrides(options: Mapping[str, object], place: Place) -> Overrides:
-    """What launch(), run() or gomem_service_options say: args, env, and GC settings under `gc` or by their names.
+    """The options of launch(), run() or gomem_service_options: args, env, and GC settings by name or in `gc`.
 
-    Raises ConfigError or ConfigErrors for an unknown key or a value that does not fit.
+    Raises ConfigError or ConfigErrors for an unknown key or an invalid value.
     """
     allowed = ("args", "env", "gc", *GC_KEYS)
     for key in options:

@@ -1,4 +1,4 @@
-"""A running service as a test sees it: who it is, what it says, and what it answers when it is asked by hand."""
+"""A running service as a test sees it: its identity, its log, and what you can read from it by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 class RunningService:
-    """A process that we launched, or that we were attached to."""
+    """A launched or attached process."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -42,7 +42,7 @@ class RunningService:
 
     @property
     def ports(self) -> Mapping[str, int]:
-        """Ports by the names in `{port:NAME}`; the unnamed `{port}` is under ""."""
+        """Ports by their names in `{port:NAME}`; the unnamed `{port}` is under ""."""
         return self.process.launched.ports
 
     @property
@@ -62,25 +62,25 @@ class RunningService:
 
     @checked
     def url(self, path: str = "/", port: str | int | None = None) -> str:
-        """The URL of a path on the main port, or on the port of that name; of an attached process on a port's number.
+        """The URL of a path on the main or the named port; an attached process takes a port number.
 
-        Raises MeasureError where there is no such port, or more than one may be meant.
+        Raises MeasureError if there is no such port, or if it is ambiguous.
         """
         return f"{self.process.base_url(port)}{path}"
 
     @checked
     def log(self, tail: int | None = None) -> str:
-        """What it wrote to stdout and stderr, without gctrace lines; the last `tail` lines, or all that is kept."""
+        """Its stdout and stderr without gctrace lines: the last `tail` lines, or all that is kept."""
         log = self.process.launched.log()
         return log if tail is None else last_lines(log, tail)
 
     @property
     def hidden(self) -> Mapping[str, str]:
-        """The values of variables of its settings, and what is shown in their place."""
+        """The values of variables in its settings, and what is shown in their place."""
         return self.process.hidden
 
     def shown_log(self, tail: int | None = None) -> str:
-        """The log as it may be shown; "" of a process that was attached."""
+        """The log as it may be shown; "" for an attached process."""
         log = self.process.shown_log()
         return log if tail is None else last_lines(log, tail)
 
@@ -102,7 +102,7 @@ class RunningService:
         return self._ask(lambda inside: inside.allocs_profile(seconds))
 
     def goroutines(self) -> int:
-        """Number of goroutines now, the answering one among them; raises ObserveError."""
+        """Number of goroutines now, including the one that answers; raises ObserveError."""
         return self._ask(lambda inside: inside.goroutines())
 
     def memstats(self) -> MemStats:
@@ -119,19 +119,19 @@ class RunningService:
 
     @checked
     def set_gc_percent(self, percent: int | None) -> int | None:
-        """debug.SetGCPercent in the running service, None is off; returns the former one. Needs the agent."""
+        """debug.SetGCPercent in the running service, None is off; returns the former value. Needs the agent."""
         return self._agent().set_gc_percent(percent)
 
     @checked
     def set_memory_limit(self, limit: int | None) -> int | None:
-        """debug.SetMemoryLimit in bytes, None is no limit; returns the former one. Needs the agent."""
+        """debug.SetMemoryLimit in bytes, None is no limit; returns the former value. Needs the agent."""
         return self._agent().set_memory_limit(limit)
 
     def _ask(self, question: Callable[[Inside], _T]) -> _T:
-        self.process.readers.ask_again()  # whoever asks by hand wants an answer of now
+        self.process.readers.ask_again()  # a reading by hand must be of now
         try:
             return question(self.process.readers.inside())
-        except ObserveError as error:  # it names a URL, in which the value of a variable may stand
+        except ObserveError as error:  # it names a URL, which may hold the value of a variable
             raise type(error)(unexpanded(str(error), self.hidden)) from None
 
     def _agent(self) -> AgentClient:
@@ -142,15 +142,15 @@ class RunningService:
         return agent
 
     def check_alive(self, within: float = 0.0) -> None:
-        """Raise ServiceDied, with how and its last log lines, if the process ended without being asked to.
+        """Raise ServiceDied, with the cause and the last log lines, if the process ended on its own.
 
-        within: seconds that are waited for its end, where there is a sign of one.
+        within: seconds to wait for its end, if there is a sign of one.
         """
         if not self._stopped and self.process.ending(within) is not None:
             raise ServiceDied(self.name, self.process.ending_words(), self.shown_log(tail=20))
 
     @property
     def module(self) -> GoModule:
-        """What the binary was built from; nothing is known of an attached process."""
+        """What the binary was built from; unknown for an attached process."""
         built = self.process.built
         return GoModule() if built is None else built.info.module

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from pytest_gomem.load.http_client import HttpClient, Response, Stream
 
 _Answer = TypeVar("_Answer", "Response", "Stream")
-_UNTIL_ENDED = 1.0  # seconds from a lost connection to the end of a service that tidies up before it
+_UNTIL_ENDED = 1.0  # seconds from a lost connection to the end of a service that cleans up first
 
 
 class Service(RunningService):
-    """A running service. Its requests, load() and count() count as operations of the window that is open on it."""
+    """A running service. Its requests, load() and count() are operations of its open window."""
 
     def __init__(self, process: Process, load_driver: Callable[[], LoadDriver]) -> None:
         super().__init__(process)
         self.window: OpenWindow | None = None
         self.windows_opened = 0
-        self.is_shared = False  # with other tests: what is in it depends on which of them have run
+        self.is_shared = False  # with other tests: its state depends on which of them have run
         self._load_driver = load_driver
         self._clients: dict[str, HttpClient] = {}
 
@@ -47,11 +47,11 @@ class Service(RunningService):
         max_body: int | str = MAX_BODY,
         port: int | str | None = None,
     ) -> Response:
-        """One GET, counted as an operation; whatever its status, it is an answer.
+        """One GET, counted as an operation whatever its status.
 
-        timeout: seconds, or "10s", for the whole of it, from connecting to the last byte; 30 unless said. max_body:
-        bytes, or "1GiB", of the answer's body. port: the name of a port of gomem.yaml, of an attached process a number.
-        Raises LoadError when no whole answer came, ServiceDied, ConfigError.
+        timeout: seconds, or "10s", from connecting to the last byte; 30 by default. max_body: bytes, or "1GiB", of the
+        answer's body. port: the name of a port in gomem.yaml, or the port number of an attached process.
+        Raises LoadError if the answer is incomplete, ServiceDied, ConfigError.
         """
         asked = Request("GET", path, body, json, headers, timeout)
         return self._answered(port, lambda client: client.request(asked, max_body))
@@ -68,7 +68,7 @@ class Service(RunningService):
         max_body: int | str = MAX_BODY,
         port: int | str | None = None,
     ) -> Response:
-        """One POST, as `get`."""
+        """One POST, like `get`."""
         asked = Request("POST", path, body, json, headers, timeout)
         return self._answered(port, lambda client: client.request(asked, max_body))
 
@@ -84,9 +84,9 @@ class Service(RunningService):
         timeout: float | str | None = None,
         port: int | str | None = None,
     ) -> Stream:
-        """One request whose answer is there with its headers, and then counted; its body is read as it comes.
+        """One request that returns with the headers and is then counted; you read its body as it comes.
 
-        timeout: seconds, or "10s", for the headers, then anew for each piece of the body; 30 unless said. Otherwise as
+        timeout: seconds, or "10s", for the headers, then for each piece of the body; 30 by default. Otherwise like
         `get`.
         """
         asked = Request(method, path, body, json, headers, timeout)
@@ -135,11 +135,11 @@ class Service(RunningService):
     ) -> LoadRecord:
         """Many requests from a process of their own: `requests=1000` (fixed work), or `rate=, duration=` (open loop).
 
-        rate: requests a second, or "6000/min". duration: seconds, or "10s". connections: how many are in flight, at
-        most so in an open loop; 1 for fixed work and 16 for an open loop unless said. timeout: for each request, from
-        connecting to the last byte. port: as of `get`.
+        rate: requests a second, or "6000/min". duration: seconds, or "10s". connections: requests in flight, the most
+        in an open loop; by default 1 for fixed work and 16 for an open loop. timeout: for each request, from
+        connecting to the last byte. port: as in `get`.
         Raises LoadError for failed requests (status 400 and above, or no answer) unless `allow_errors`, and for a rate
-        missed by more than 2% unless `allow_missed_rate`; ServiceDied when the service ended meanwhile; ConfigError.
+        missed by more than 2% unless `allow_missed_rate`; ServiceDied if the service ends meanwhile; ConfigError.
         """
         from pytest_gomem.load.failures import LOST, judge_load
         from pytest_gomem.load.spec import LoadSpec
@@ -156,7 +156,7 @@ class Service(RunningService):
             rate=rate,
             duration=duration,
             timeout=timeout,
-            # A load that must not fail has done so with its first timeout: the others would be waited for in vain.
+            # A load that must not fail has failed with its first timeout: waiting for the others is in vain.
             until_timeout=not allow_errors,
         )
         record = self._load_driver().run(asked)
@@ -173,11 +173,11 @@ class Service(RunningService):
 
     @checked
     def count(self, n: int = 1) -> None:
-        """Say that `n` operations were done in a way of your own (gRPC, a queue)."""
+        """Count `n` operations that you did in another way (gRPC, a queue)."""
         self._operations(lambda ops: ops.count(n))
 
     def is_unmeasured(self) -> bool:
-        """Whether we launched it and no window was opened on it yet: nothing of an earlier test is in it."""
+        """Whether it was launched and had no window yet: it holds nothing of an earlier test."""
         return self.windows_opened == 0 and self.process.is_new
 
     def _operations(self, change: Callable[[Any], None]) -> None:
@@ -188,17 +188,17 @@ class Service(RunningService):
 
     @contextlib.contextmanager
     def warmup(self) -> Iterator[None]:
-        """Work that is not measured: the window opens anew at the end of the block."""
+        """Do work that is not measured: the window reopens at the end of the block."""
         yield
         if self.window is not None:
             self.window.restart()
 
     @checked
     def phase(self, name: str, ops: int | None = None, *, collect: bool = False) -> AbstractContextManager[None]:
-        """Measure a part of the window, with every metric of its own; entered again, it is another one, `name#2`.
+        """Measure a part of the window with all metrics; the second one of that name is `name#2`.
 
-        ops: how many operations the phase is, whatever was counted. collect: force collections at its end for what
-        needs them, as a budget on such a metric of the phase does by itself. Raises MeasureError within another phase,
+        ops: how many operations the phase does, whatever was counted. collect: force collections at its end for the
+        metrics that need them; a budget on such a metric does so by itself. Raises MeasureError inside another phase,
         ConfigError.
         """
         at_least_1("ops", ops)
@@ -219,7 +219,7 @@ class Service(RunningService):
         window.phases.leave(collect=collect)
 
     def stop(self) -> None:
-        """SIGTERM, grace, SIGKILL, the whole tree; an attached process is only let go."""
+        """SIGTERM, grace, SIGKILL for the whole tree; an attached process keeps running."""
         self._stopped = True
         for client in self._clients.values():
             client.close()

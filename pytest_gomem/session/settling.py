@@ -1,4 +1,4 @@
-"""Reads what a process holds over and over, until two readings agree or time is over."""
+"""Reads what a process holds again and again, until two readings agree or time is over."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pytest_gomem.observe.system import System
 
 LONGEST = 2.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.25  # seconds between readings
-_FEW = 1  # goroutine more than at rest, as of a connection that the test keeps: no comparison counts it
-# By how much two readings of a service at rest may differ, absolute and relative: timers and the readings' own garbage.
+_FEW = 1  # goroutine more than at rest, for a connection that the test keeps: no comparison counts it
+# How much two readings of a service at rest may differ, absolute and relative: timers and the readings' own garbage.
 _STEADY: tuple[tuple[str, str, Unit, float, float], ...] = (
     ("goroutines", "goroutines", COUNT, 0, 0.0),
     ("heap_alloc", "live heap", BYTES, 16 * 1024, 1e-3),
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Settled(Generic[_T]):
-    """The last reading. unrest: how it still moved when time was over, in words; "" at rest."""
+    """The last reading. unrest: in words, how it still changed when time was over; "" at rest."""
 
     last: _T
     unrest: str = ""
@@ -40,10 +40,10 @@ def settle(
 ) -> Settled[_T]:
     """Read, and read `again` until two readings agree with no connection `closing` between them.
 
-    A goroutine that is about to end, and what it holds, is no part of what a test leaves behind. It takes 2 s and one
-    reading at most. held: the quantities of a reading that are to agree, by their canonical names. at_rest: goroutines
-    of the service when it was at rest: more of them are to stand still for 0.25 s, since workers that sleep or wait
-    stand still for a millisecond too. Raises as they do.
+    A goroutine that is about to end is not left over by a test, nor is what it holds. This takes 2 s and one reading
+    at most. held: canonical names of the quantities that must agree. at_rest: goroutines of the service at rest. If
+    there are more, they must be stable for 0.25 s, since workers that sleep or wait are stable for a millisecond too.
+    Raises what the readings raise.
     """
     began, pause, before = system.now(), _FIRST_PAUSE, read()
     while True:

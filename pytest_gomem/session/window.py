@@ -1,4 +1,4 @@
-"""Opens and closes a window on a process, reading things in the order in which reading disturbs least."""
+"""Opens and closes a window on a process, in the reading order that disturbs least."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_gomem.session.capture import Profiles
 from pytest_gomem.session.instrument import Attached, Closes, Instrument, Opens
 from pytest_gomem.session.operations import Operations
 from pytest_gomem.session.phases import Phases
-from pytest_gomem.session.readers import Beside
+from pytest_gomem.session.readers import OtherSources
 from pytest_gomem.session.readings import Calibrated, Readings, runtime_pair
 from pytest_gomem.session.settling import Settled
 from pytest_gomem.session.subject import Subject
@@ -37,7 +37,7 @@ _SILENT = Unavailable(
 
 @dataclass(frozen=True)
 class _Closing:
-    """The closing readings, in the order in which they are taken; `t` is when the window closed, CLOCK_MONOTONIC."""
+    """The closing readings, in the order of reading; `t` is when the window closed, CLOCK_MONOTONIC."""
 
     kernel: KernelReading | Unavailable
     t: float
@@ -49,11 +49,11 @@ class _Closing:
 
 
 class OpenWindow:
-    """A window that is being measured. Reading order: MemStats first and the kernel last when it opens, reversed
-    when it closes, so that neither the garbage nor the peak of our own readings is inside.
+    """A window that is being measured. It opens with MemStats first and the kernel last, and closes in reverse.
+    So neither the garbage nor the peak of our own readings is inside.
 
-    instruments: what is attached to it, each at its points of that order. collecting: the phases that are to force
-    collections when they end. measurement: once it is judged."""
+    instruments: attached to it, each at its points of that order. collecting: the phases that force collections when
+    they end. measurement: set once it is judged."""
 
     def __init__(
         self,
@@ -82,15 +82,15 @@ class OpenWindow:
         self.instruments.open(Opens.LAST, self)
 
     def restart(self) -> None:
-        """Open, or open anew: what was recorded before is no longer inside."""
+        """Open, or reopen: what was recorded before no longer counts."""
         self.subject.readers.ask_again()
         self.operations = Operations()
         self.profiles = Profiles(self.subject)
         self.instruments.open(Opens.FIRST, self)
-        self._at_rest = self.readings.settled()  # whoever cannot, or is dead, says so below
+        self._at_rest = self.readings.settled()  # a process that cannot, or is dead, shows below
         self.phases = Phases(self.readings, self._collecting, at_rest=_goroutines(self._at_rest))
-        self.readings.free()  # what ended only now is free too
-        self._beside = Beside(self.subject.readers)
+        self.readings.free()  # what has just ended is free too
+        self._others = OtherSources(self.subject.readers)
         self._runtime, self.opening = self.readings.calibrated()
         self._opening_smaps = self.readings.smaps()
         opening, collected = known(self.opening), known(self._at_rest) is not None
@@ -102,7 +102,7 @@ class OpenWindow:
         self.opened = self._system.now()
 
     def close(self) -> Window:
-        """Take the closing readings and gather what was recorded; a dead process costs only what it took along."""
+        """Take the closing readings and collect what was recorded; of a dead process, all that can still be read."""
         self.instruments.close(Closes.FIRST, self)
         self.phases.abandon()
         self.subject.readers.heed_stop()
@@ -115,12 +115,12 @@ class OpenWindow:
         self._is_replaced = bool(now and self._image) and now != self._image
         smaps = self.readings.smaps()
         runtime, memstats = self._end_inside()
-        sources = self._beside.close()
+        sources = self._others.close()
         after = self.readings.kernel() if sources else Unavailable("no further source was read")
         memstats = self._settled(memstats, compared=bool(sources))
         pair = known(memstats)
         if pair is None or known(pair.after_gc) is None:
-            sources = self._beside.at_rest(sources, self.readings.closing)
+            sources = self._others.at_rest(sources, self.readings.closing)
         self.instruments.close(Closes.LAST, self)
         return _Closing(end, closed, smaps, runtime, memstats, sources, after)
 
@@ -157,14 +157,14 @@ class OpenWindow:
         return replace(window, phases=self.phases.finished(window))
 
     def _peak_before_exec(self, peak: int | None, timeline: Sequence[Sample]) -> int | None:
-        """Exec begins a new peak in the kernel: of what came before it, what was sampled is known."""
+        """Exec begins a new peak in the kernel; of the time before, only the samples are known."""
         if not self._is_replaced:
             return peak
         return max([peak or 0, *(sample.hwm for sample in timeline if sample.hwm is not None)])
 
     def _settled(self, memstats: MemStatsPair | Unavailable, *, compared: bool) -> MemStatsPair | Unavailable:
-        """The pair with what forced collections leave at rest; where none can be forced and sources were compared with
-        it, with one more reading."""
+        """The pair with what forced collections leave at rest. If none can be forced and sources were compared with it,
+        it has one more reading."""
         if isinstance(memstats, Unavailable):
             return memstats
         settled = self.readings.settled(at_rest=_goroutines(self._at_rest))
@@ -174,7 +174,7 @@ class OpenWindow:
         return replace(memstats, after_gc=settled.last, unrest=settled.unrest)
 
     def _timeline(self, closed: float) -> tuple[Sample, ...]:
-        """The samples, and what was read at the phases' edges: the highest before each reset is among these."""
+        """The samples, and the readings at the phases' edges, which include the highest before each reset."""
         if self.subject.timeline is None:
             return ()
         samples = self.subject.timeline.samples(self.opened, closed)
@@ -182,7 +182,7 @@ class OpenWindow:
         return tuple(sorted((*samples, *own), key=lambda sample: sample.t)) if own else samples
 
     def _end_inside(self) -> tuple[RuntimeMetrics | Unavailable, MemStatsPair | Unavailable]:
-        """The pairs without what the forced collections will leave: who is compared with it is read before them."""
+        """The pairs without what forced collections will leave: sources compared with it are read before them."""
         opening = self.opening
         if isinstance(opening, Unavailable):
             return opening, opening
@@ -236,9 +236,9 @@ class OpenWindow:
 
 
 def whole_life(subject: Subject, name: str, started: float, ops: int | None, *, is_go: bool) -> Window:
-    """The window of a program that has ended by itself, from its start to its end.
+    """The window of a program that ended by itself, from start to end.
 
-    is_go: whether the program is known to be written in Go, so that no line of gctrace means no GC cycle.
+    is_go: whether the program is known to be a Go program, so that no gctrace line means no GC cycle.
     """
     ending = subject.ending()
     assert ending is not None
@@ -270,7 +270,7 @@ def whole_life(subject: Subject, name: str, started: float, ops: int | None, *, 
 
 
 def _raised(end: KernelReading | Unavailable, peak: int | None) -> KernelReading | Unavailable:
-    """The reading at the close with the window's own peak: the last reset within it has forgotten what was before."""
+    """The closing reading with the window's own peak: the last reset in the window forgot what was before it."""
     if peak is None or isinstance(end, Unavailable) or end.hwm is None:
         return end
     return replace(end, hwm=max(end.hwm, peak))
@@ -282,12 +282,12 @@ def _goroutines(settled: Settled[MemStats] | Unavailable) -> int | None:
 
 
 def _lifetime_peak(ending: ExitRecord | None, peak: int | None) -> int | None:
-    """The peak of a process that has ended: what its end tells, and what phases saw before they reset it."""
+    """The peak of an ended process: from its end, and from phases before they reset it."""
     if ending is None:
         return None
     return max(ending.max_rss or 0, peak or 0) or None
 
 
 def _gaps(cycles: Sequence[GcCycle]) -> int | None:
-    """Cycles missing between the first and the last that were seen; None where none was."""
+    """Cycles missing between the first and the last one seen; None if none was."""
     return cycles[-1].number - cycles[0].number + 1 - len(cycles) if cycles else None
