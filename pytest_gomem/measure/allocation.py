@@ -9,7 +9,7 @@ from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.base.units import BYTES, BYTES_PER_OP, BYTES_PER_SECOND, COUNT, COUNT_PER_OP, format_value
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
 from pytest_gomem.measure.window import Window
-from pytest_gomem.measure.window_sources import MEMSTATS, PROMETHEUS, Told, duration, operations, told_between
+from pytest_gomem.measure.window_sources import MEMSTATS, PROMETHEUS, SourcedValue, duration, increase, operations
 
 _BYTES_SOURCE = f"{MEMSTATS}.TotalAlloc"
 _COUNT_SOURCE = f"{MEMSTATS}.Mallocs"
@@ -23,22 +23,22 @@ _allocation_metric = partial(
 )
 
 
-def _own(told: Told, cost: str, source: str) -> Reading:
-    """What the service itself allocated: the window's difference without what reading it costs."""
+def _own(found: SourcedValue, cost: str, source: str) -> Reading:
+    """What the service itself allocated: the increase in the window, without what reading it costs."""
     precision = f"{cost} for our own readings is subtracted; the scatter of that cost stays"
-    if told.value < told.cost:
-        return Reading(0, f"{source} {told.by}", precision, _LITTLE)
-    return Reading(told.value - told.cost, f"{source} {told.by}", precision)
+    if found.value < found.cost:
+        return Reading(0, f"{source} {found.by}", precision, _LITTLE)
+    return Reading(found.value - found.cost, f"{source} {found.by}", precision)
 
 
 def _bytes_allocated(window: Window) -> Reading:
-    told = told_between(window, "total_alloc")
-    return _own(told, format_value(told.cost, BYTES), _BYTES_SOURCE)
+    found = increase(window, "total_alloc")
+    return _own(found, format_value(found.cost, BYTES), _BYTES_SOURCE)
 
 
 def _objects_allocated(window: Window) -> Reading:
-    told = told_between(window, "mallocs")
-    return _own(told, f"{format_value(told.cost, COUNT)} objects", _COUNT_SOURCE)
+    found = increase(window, "mallocs")
+    return _own(found, f"{format_value(found.cost, COUNT)} objects", _COUNT_SOURCE)
 
 
 def _per(reading: Reading, divisor: float, what: str) -> Reading:
@@ -98,8 +98,8 @@ METRICS = (total_alloc, allocs, alloc_rate, alloc_bytes_per_op, allocs_per_op)
 class SizeClassGrowth:
     """Objects up to `size` bytes that were allocated and freed in the window, and the bytes allocated for them.
 
-    size: the class's; None for all that is larger than the largest class of MemStats.BySize, of which the objects are
-    not counted apart from tiny ones (mallocs and frees None).
+    size: the class's size. None stands for everything larger than the largest class of MemStats.BySize. The runtime
+    counts those objects together with tiny ones, so mallocs and frees are None.
     """
 
     size: int | None
@@ -109,10 +109,10 @@ class SizeClassGrowth:
 
 
 def size_classes(window: Window) -> tuple[SizeClassGrowth, ...]:
-    """The classes in which something was allocated, smallest first; () where nobody tells BySize (agent, expvar).
+    """The classes in which something was allocated, smallest first; () without BySize (only agent and expvar have it).
 
-    An object takes the size of its class, so that the bytes of all classes sum to TotalAlloc exactly. Objects of less
-    than 16 bytes without pointers share blocks of 16, which are what is counted.
+    An object takes the size of its class, so the bytes of all classes sum to TotalAlloc exactly. Objects of less than
+    16 bytes without pointers share blocks of 16; the blocks are counted.
     """
     pair = known(window.memstats)
     if pair is None or not pair.start.by_size or len(pair.start.by_size) != len(pair.end.by_size):

@@ -17,13 +17,13 @@ from pytest_gomem.observe.smaps import SmapsTotals
 _UNTOUCHED_TABLES = 1_500_000
 
 _FOLLOWING = ("garbage", "fragmentation", "free", "huge_pages", "runtime")  # rows that grow with the live heap
-_MULTIPLIED = 1.5  # times what it was, from which the live heap is what the rows that follow it grew by
+_MULTIPLIED = 1.5  # from this growth of the live heap on, it explains the rows that follow it
 _CAUSING = 0.25  # of the largest growth: GOGC=100 leaves as much garbage as lives, GOGC=400 four times as much
 
 
 @dataclass(frozen=True)
 class RowKind:
-    """What a row of the bill is: title for people, where to look, what lowers it, and how exact it is, in words."""
+    """What a row of the bill is: its title, where to look, what lowers it, and how exact it is, in words."""
 
     title: str
     look: str
@@ -111,7 +111,7 @@ ROW_KINDS: Mapping[str, RowKind] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the bill; `name` is a key of ROW_KINDS, which says the rest."""
+    """One row of the bill; `name` is a key of ROW_KINDS, which has the rest."""
 
     name: str
     bytes: int
@@ -126,9 +126,8 @@ class Row:
 class Bill:
     """Where the resident memory of a process is: rows of at least 0 bytes that sum to `rss`.
 
-    Which rows there are depends on what was known: all of them are there, also those of 0 bytes.
-    untouched: bytes that the runtime counts in its heap and that are not resident: never written, or swapped out.
-    swap: bytes swapped out; in no row.
+    The rows depend on what was known; a row of 0 bytes is there too. untouched: bytes that the runtime counts in its
+    heap and that are not resident: never written, or swapped out. swap: bytes swapped out; in no row.
     """
 
     rows: tuple[Row, ...]
@@ -146,13 +145,13 @@ class Bill:
         return self.rss - (self.find("unexplained") or Row("unexplained", 0)).bytes
 
     def find(self, name: str) -> Row | None:
-        """The row of that name; None where it could not be told apart."""
+        """The row of that name; None if the bill has none."""
         return next((row for row in self.rows if row.name == name), None)
 
 
 @once_per_window
 def window_bill(window: Window) -> Bill:
-    """The bill at the window's close; raises ObserveError when the mappings were not read."""
+    """The bill at the window's close; raises ObserveError if the mappings were not read."""
     smaps = required(window.smaps)
     if known(window.memstats) is None:
         return bill(smaps)
@@ -161,9 +160,9 @@ def window_bill(window: Window) -> Bill:
 
 
 def opening_bill(window: Window) -> Bill:
-    """The bill at the window's opening; raises ObserveError when the mappings were not read.
+    """The bill at the window's opening; raises ObserveError if the mappings were not read.
 
-    Two collections were forced just before, so that all objects of MemStats then are live ones.
+    Two collections were forced just before, so all objects of MemStats are live.
     """
     smaps = required(window.opening_smaps)
     if known(window.memstats) is None:
@@ -173,10 +172,10 @@ def opening_bill(window: Window) -> Bill:
 
 
 def bill(smaps: SmapsTotals, stats: MemStats | None = None, after_gc: MemStats | None = None) -> Bill:
-    """Divide what is resident among the rows.
+    """Divide the resident memory among the rows.
 
-    stats: MemStats read at the same moment as smaps; without it all of Go's memory is one row. after_gc: MemStats
-    after two forced collections, which tells live heap from garbage.
+    stats: MemStats read at the same moment as smaps; without it all of Go's memory is one row. after_gc: MemStats after
+    two forced collections, which separates live heap from garbage.
     """
     if stats is None:
         sizes, untouched = {"go": smaps.go_heap.rss + smaps.go_runtime.rss, "stacks": 0, "unexplained": 0}, 0
@@ -191,10 +190,10 @@ def bill(smaps: SmapsTotals, stats: MemStats | None = None, after_gc: MemStats |
 
 
 def _go_rows(smaps: SmapsTotals, stats: MemStats, after_gc: MemStats | None) -> tuple[dict[str, int], int, int]:
-    """The rows that MemStats divides, the bytes it counts that are not resident, and what is left of `anonymous`."""
+    """The rows that MemStats divides, the bytes it counts that are not resident, and the rest of `anonymous`."""
     claims = _heap_claims(stats, after_gc)
     heap, anonymous = smaps.go_heap.rss, smaps.anonymous.rss
-    if not heap:  # a platform whose arenas lie elsewhere
+    if not heap:  # a platform with its arenas elsewhere
         heap = min(sum(claims.values()), anonymous)
         anonymous -= heap
     sizes, rest = {}, heap
@@ -213,14 +212,14 @@ def _go_rows(smaps: SmapsTotals, stats: MemStats, after_gc: MemStats | None) -> 
 
 
 def _heap_claims(stats: MemStats, after_gc: MemStats | None) -> dict[str, int]:
-    """What the arenas hold as the runtime counts it, what is surest to be resident first."""
+    """What the arenas hold as the runtime counts it, most certainly resident first."""
     objects = {"heap_objects": stats.heap_alloc}
     if after_gc is not None:
         live = min(after_gc.heap_alloc, stats.heap_alloc)
         objects = {"live_heap": live, "garbage": stats.heap_alloc - live}
     return {
         **objects,
-        # A stack that grew is twice what it had to be, and what was never used of it is not resident.
+        # A stack that grew is twice the size it needed, and its unused part is not resident.
         "stacks": stats.stack_inuse,
         "fragmentation": max(stats.heap_inuse - stats.heap_alloc, 0),
         "free": max(stats.heap_idle - stats.heap_released, 0),
@@ -228,13 +227,13 @@ def _heap_claims(stats: MemStats, after_gc: MemStats | None) -> dict[str, int]:
 
 
 def _take(rest: int, limit: int) -> tuple[int, int]:
-    """As much of the rest as the limit allows, and what then remains."""
+    """As much of the rest as the limit allows, and what remains."""
     taken = min(rest, limit)
     return taken, rest - taken
 
 
 def _tables(smaps: SmapsTotals, stats: MemStats, work_buffers: int, anonymous: int) -> tuple[int, int]:
-    """What is resident of the runtime's tables, and what is left of the anonymous memory outside the arenas."""
+    """The resident part of the runtime's tables, and the rest of the anonymous memory outside the arenas."""
     if smaps.named:
         return smaps.go_runtime.rss, anonymous
     mapped = stats.mspan_sys + stats.mcache_sys + stats.buck_hash_sys + stats.gc_sys + stats.other_sys
@@ -242,7 +241,7 @@ def _tables(smaps: SmapsTotals, stats: MemStats, work_buffers: int, anonymous: i
 
 
 def sentence(bill: Bill, baseline: Bill | None = None) -> str:
-    """One plain sentence: which row weighs most, or changed most against the baseline, and where to look."""
+    """One plain sentence: the row that weighs most, or changed most against the baseline, and where to look."""
     if baseline is None or not bill.rss:
         return _largest(bill)
     if [row.name for row in bill.rows] != [row.name for row in baseline.rows]:
@@ -260,7 +259,7 @@ def _largest(bill: Bill) -> str:
 
 
 def _changed(bill: Bill, baseline: Bill) -> str:
-    """The largest change in the direction of RSS itself, or what caused it: that is what explains it."""
+    """The sentence on what explains the change of RSS: its cause, or the largest change in the same direction."""
     grown = bill.rss - baseline.rss
     sign = -1 if grown < 0 else 1
     if cause := _grown_live_heap(bill, baseline):
@@ -279,10 +278,10 @@ def _changed(bill: Bill, baseline: Bill) -> str:
 
 
 def _grown_live_heap(bill: Bill, baseline: Bill) -> str:
-    """That the live heap has grown so much that what grew more grew with it; "" where it has not.
+    """Words for a live heap that grew so much that the row that grew most followed it; "" if it did not.
 
-    How much of the heap is garbage and how much is free is a matter of where the last collection stood; how large all
-    of it is follows the live heap.
+    How much of the heap is garbage and how much is free depends on when the last collection ran. Their sum follows the
+    live heap.
     """
     before, after = baseline.find("live_heap"), bill.find("live_heap")
     if before is None or after is None:

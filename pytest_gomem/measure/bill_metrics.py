@@ -83,9 +83,9 @@ METRICS = (
 
 
 def bill_of(figures: Mapping[str, float], rows: Iterable[str]) -> Bill | None:
-    """The bill of these rows that kept figures of the metrics make; None where they lack one of them.
+    """The bill made of kept figures of these metrics; None if one is missing.
 
-    What is in no row, untouched and swapped out, is not known of it, and given as 0.
+    Untouched and swapped bytes are in no row and were not kept: they are 0.
     """
     names = {row: f"{_PREFIX}{row}" for row in rows}
     if not figures.keys() >= set(names.values()):

@@ -1,4 +1,4 @@
-"""Holds two sources of one definition against each other, within what both are precise to."""
+"""Checks whether two sources of one quantity agree, within the precision of both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNITS: dict[str, Unit] = {
 }
 _COUNTERS = ("total_alloc", "mallocs", "num_gc")
 _TICK = 0.01  # seconds: /proc/PID/stat counts CPU in them, user and system each cut off
-_RSS_SHARE, _RSS_FLOOR = 0.05, 1 << 20  # what a page that is being written may move RSS by meanwhile
+_RSS_SHARE, _RSS_FLOOR = 0.05, 1 << 20  # how much pages being written may move RSS meanwhile
 _CUT = 1.11  # gctrace cuts off after 2 digits: up to 9% too low ...
 _CUT_SHORT = 2e-6  # ... and below 10 us up to 1 us, in each of both stops
 _FORCED = 1  # a recorded program of Go 1.19 printed "(forced)" once more than NumForcedGC counted
@@ -35,7 +35,7 @@ _STALE = 1.0  # seconds that the answer with MemStats may have taken
 class CrossCheck:
     """Two sources of one quantity, the more trusted first, and whether they agree within their precision.
 
-    values: of both, in base units. precision: what was allowed, in words.
+    values: of both, in base units. precision: the difference allowed, in words.
     """
 
     quantity: str
@@ -46,7 +46,7 @@ class CrossCheck:
 
 
 def cross_checks(window: Window) -> tuple[CrossCheck, ...]:
-    """Every pair of sources that the window can compare; never raises: where a source is missing, there is no pair."""
+    """Every pair of sources that the window can compare; never raises: if a source is missing, there is no pair."""
     return (*_counters(window), *_pause_sums(window), *_process(window), *_gctrace(window))
 
 
@@ -58,7 +58,7 @@ def disagreement(check: CrossCheck) -> str:
 
 
 def _compared(window: Window) -> Iterator[tuple[SourceEdges, Observed]]:
-    """The sources beside MemStats that are less trusted than it, with what they told at the close."""
+    """The sources that are less trusted than MemStats, with their readings at the close."""
     for edges in window.sources:
         end = known(edges.end)
         if end is not None:
@@ -66,7 +66,7 @@ def _compared(window: Window) -> Iterator[tuple[SourceEdges, Observed]]:
 
 
 def _counters(window: Window) -> Iterator[CrossCheck]:
-    """Counters only grow: a reading between two of MemStats lies between both, whatever the service did meanwhile."""
+    """Counters only grow: a reading between two of MemStats has a value between theirs, whatever the service does."""
     pair = known(window.memstats)
     if pair is None:
         return
@@ -84,7 +84,7 @@ def _counters(window: Window) -> Iterator[CrossCheck]:
 
 
 def _pause_sums(window: Window) -> Iterator[CrossCheck]:
-    """The sum of the window's pauses, where both sources saw the same cycles."""
+    """The sum of the window's pauses, if both sources saw the same cycles."""
     pair = known(window.memstats)
     if pair is None:
         return
@@ -99,9 +99,9 @@ def _pause_sums(window: Window) -> Iterator[CrossCheck]:
         seen = (start.quantities.get("num_gc"), end.quantities.get("num_gc"))
         if seen == (pair.start.num_gc, pair.end.num_gc):
             exact = sum(pauses[number] for number in numbers)
-            told = end.quantities["pause_total"] - start.quantities["pause_total"]
-            agrees = abs(exact - told) <= 1e-6
-            yield CrossCheck("pause_total", (pair.reader, edges.source), (exact, told), "to 1 us", agrees)
+            total = end.quantities["pause_total"] - start.quantities["pause_total"]
+            agrees = abs(exact - total) <= 1e-6
+            yield CrossCheck("pause_total", (pair.reader, edges.source), (exact, total), "to 1 us", agrees)
 
 
 def _process(window: Window) -> Iterator[CrossCheck]:
@@ -113,13 +113,13 @@ def _process(window: Window) -> Iterator[CrossCheck]:
         for name, slack in (("rss", _rss_slack(window, before, after)), ("cpu", _TICK * (2 + after.threads))):
             if name not in end.quantities:
                 continue
-            told, unit = end.quantities[name], _UNITS[name]
+            value, unit = end.quantities[name], _UNITS[name]
             low, high = sorted((getattr(before, name), getattr(after, name)))
             if name == "rss":
                 high = max(high, after.hwm or 0)  # it may have been higher for a moment
             words = f"+- {format_value(slack, unit)} around the kernel's readings before and after"
-            agrees = low - slack <= told <= high + slack
-            yield CrossCheck(name, ("kernel", edges.source), (getattr(before, name), told), words, agrees)
+            agrees = low - slack <= value <= high + slack
+            yield CrossCheck(name, ("kernel", edges.source), (getattr(before, name), value), words, agrees)
 
 
 def _rss_slack(window: Window, before: KernelReading, after: KernelReading) -> float:
@@ -127,7 +127,7 @@ def _rss_slack(window: Window, before: KernelReading, after: KernelReading) -> f
 
 
 def _gctrace(window: Window) -> Iterator[CrossCheck]:
-    """What gctrace printed of cycles, stops and who forced them, against MemStats or the agent's records."""
+    """Cycles, stops and forced collections by gctrace, against MemStats or the agent's records."""
     pair = known(window.memstats)
     if pair is None or known(window.gctrace) is None:
         return
@@ -139,7 +139,7 @@ def _gctrace(window: Window) -> Iterator[CrossCheck]:
         return
     yield from _numbers(pair, cycles.traced)
     yield from _pauses(pair, cycles.exact, cycles.traced)
-    if window.own_cycles:  # which of these were forced by us is not known
+    if window.own_cycles:  # it is unknown which of these we forced
         return
     lost = cycles.total - len(cycles.traced)
     forced = (pair.end.num_forced_gc - pair.start.num_forced_gc, sum(cycle.forced for cycle in cycles.traced))
@@ -149,15 +149,15 @@ def _gctrace(window: Window) -> Iterator[CrossCheck]:
 
 
 def _numbers(pair: MemStatsPair, traced: tuple[GcCycle, ...]) -> Iterator[CrossCheck]:
-    """A line that was read before MemStats were cannot have a number that these did not know."""
+    """A line that was read before MemStats has no higher cycle number than MemStats."""
     early = [cycle.number for cycle in traced if cycle.t is not None and cycle.t < pair.start.t - _STALE]
     words = f"a line read {_STALE:g} s before MemStats has no higher number than these"
-    told = max(early, default=pair.start.num_gc)
-    yield CrossCheck("num_gc", (pair.reader, "gctrace"), (pair.start.num_gc, told), words, not early)
+    highest = max(early, default=pair.start.num_gc)
+    yield CrossCheck("num_gc", (pair.reader, "gctrace"), (pair.start.num_gc, highest), words, not early)
 
 
 def _pauses(pair: MemStatsPair, exact: Mapping[int, float], traced: tuple[GcCycle, ...]) -> Iterator[CrossCheck]:
-    """runtime/mgc.go takes gctrace's clock before the world is asked to stop, PauseNs from then on: never more."""
+    """A pause by PauseNs is never longer: gctrace starts its clock before the world is asked to stop, PauseNs after."""
     both = [(exact[cycle.number], cycle.pause) for cycle in traced if cycle.number in exact]
     if both:
         sums = (sum(pause for pause, _ in both), sum(clock for _, clock in both))

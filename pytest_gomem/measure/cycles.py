@@ -12,7 +12,7 @@ from pytest_gomem.measure.window_sources import GCTRACE, MEMSTATS, by, joined, m
 from pytest_gomem.observe.records import GcCycle
 
 MAX_LOST = 0.05
-# runtime/mgc.go takes tSweepTerm and tMarkTerm before the world is stopped, PauseNs counts from then on.
+# runtime/mgc.go takes tSweepTerm and tMarkTerm before it stops the world; PauseNs counts from the stop.
 GCTRACE_PRECISION = "gctrace cuts off after 2 digits, and counts the waiting for the world to stop as well"
 
 
@@ -20,11 +20,10 @@ GCTRACE_PRECISION = "gctrace cuts off after 2 digits, and counts the waiting for
 class Cycles:
     """The GC cycles that ended within a window.
 
-    total: how many there were. traced: those whose gctrace line was accepted. exact: cycle number -> stop-the-world
-    seconds, as far as MemStats still holds them or the agent recorded them; exact_source says which.
-    untraced: why there is no gctrace, "" where there is. reader: who read NumGC.
-    by_number: the bounds are the cycle numbers of MemStats; else the lines' times of arrival, and a cycle lost at
-    either edge goes unseen.
+    total: how many there were. traced: those with an accepted gctrace line. exact: stop-the-world seconds by cycle
+    number, for cycles that MemStats still holds or the agent recorded; exact_source says which. untraced: why there is
+    no gctrace, "" if there is. reader: the source of NumGC. by_number: the bounds are the cycle numbers of MemStats.
+    Otherwise they are the times at which lines arrived, and a cycle lost at either edge goes unseen.
     """
 
     total: int
@@ -48,10 +47,10 @@ class Cycles:
 
 @once_per_window
 def cycles_of(window: Window) -> Cycles:
-    """The window's cycles; raises ObserveError when neither MemStats nor gctrace was to be had.
+    """The window's cycles; raises ObserveError if there is neither MemStats nor gctrace.
 
     With MemStats they are those numbered (start.num_gc, end.num_gc], without those that our own readings forced within
-    the window; the collections that our own later readings force have higher numbers.
+    the window. Collections that our later readings force have higher numbers.
     """
     if known(window.memstats) is not None:
         return _numbered(window, memstats(window))
@@ -66,8 +65,8 @@ def _numbered(window: Window, pair: MemStatsPair) -> Cycles:
     counted = frozenset(range(first, last + 1)) - window.own_cycles
     trace, records = known(window.gctrace), window.gc_records
     traced = () if trace is None else tuple(c for c in trace.cycles if c.number in counted)
-    told = [*((number, pause) for number, pause, _ in pair.end.pauses), *((r.number, r.pause) for r in records)]
-    exact = {number: pause for number, pause in told if number in counted}
+    pauses = [*((number, pause) for number, pause, _ in pair.end.pauses), *((r.number, r.pause) for r in records)]
+    exact = {number: pause for number, pause in pauses if number in counted}
     source = "debug.ReadGCStats by the agent" if records else f"{MEMSTATS}.PauseNs {by(pair.reader)}"
     return Cycles(
         len(counted),
@@ -98,7 +97,7 @@ def _both(*reasons: str) -> str:
 
 
 def traced_cycles(window: Window) -> tuple[tuple[GcCycle, ...], str]:
-    """The window's cycles as gctrace printed them, with a note on those it lost.
+    """The window's cycles as gctrace printed them, with a note on lost ones.
 
     Raises ObserveError without gctrace, unless no cycle ended in the window, and when too many are lost.
     """
@@ -110,7 +109,7 @@ def traced_cycles(window: Window) -> tuple[tuple[GcCycle, ...], str]:
 
 @dataclass(frozen=True)
 class Pauses:
-    """Stop-the-world seconds per cycle, where they come from, how exact they are, and what is missing."""
+    """Stop-the-world seconds per cycle, their source, how exact they are, and what is missing."""
 
     seconds: tuple[float, ...]
     source: str
@@ -119,7 +118,7 @@ class Pauses:
 
 
 def pauses_of(window: Window) -> Pauses:
-    """The stop-the-world time of each cycle: where PauseNs or the agent still holds it, else from gctrace.
+    """The stop-the-world time of each cycle: from PauseNs or the agent if it still has it, else from gctrace.
 
     Raises ObserveError when too many cycles are in neither.
     """
@@ -154,7 +153,7 @@ _TRACED = ("heap_start", "heap_mark_end", "heap_live", "heap_goal", "forced")
 
 @dataclass(frozen=True)
 class JoinedCycle:
-    """One GC cycle; None where the side that tells it is missing.
+    """One GC cycle; None for what its source did not give.
 
     end: seconds after the window opened, by the agent, else when the gctrace line was read. pause: both stops, seconds,
     by the agent or MemStats.PauseNs. From gctrace: heap_start, heap_mark_end, heap_live, heap_goal (bytes, printed in
@@ -173,7 +172,7 @@ class JoinedCycle:
 
 
 def joined_cycles(window: Window, limit: int = MAX_CYCLES) -> tuple[JoinedCycle, ...]:
-    """The window's cycles in order of number; of more than `limit` those with the longest pauses."""
+    """The window's cycles in order of number; if there are more than `limit`, those with the longest pauses."""
     try:
         cycles = cycles_of(window)
     except ObserveError:
@@ -184,13 +183,13 @@ def joined_cycles(window: Window, limit: int = MAX_CYCLES) -> tuple[JoinedCycle,
     for number in sorted({*traced, *cycles.exact}):
         line = traced.get(number)
         end = ends.get(number, line.t if line else None)
-        told = {} if line is None else {name: getattr(line, name) for name in _TRACED}
+        fields = {} if line is None else {name: getattr(line, name) for name in _TRACED}
         joined.append(
             JoinedCycle(
                 number,
                 None if end is None else end - window.opened,
                 cycles.exact.get(number),
-                **told,
+                **fields,
                 assist_cpu=line.cpu_assist if line else None,
             )
         )

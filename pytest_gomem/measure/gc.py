@@ -12,7 +12,7 @@ from pytest_gomem.measure.cycles import GCTRACE_PRECISION, cycles_of, pauses_of,
 from pytest_gomem.measure.metric import Better, Noise, Reading, metric
 from pytest_gomem.measure.quantiles import nearest_rank, p99_note
 from pytest_gomem.measure.window import Window
-from pytest_gomem.measure.window_sources import GCTRACE, MEMSTATS, PROMETHEUS, duration, joined, told_between
+from pytest_gomem.measure.window_sources import GCTRACE, MEMSTATS, PROMETHEUS, duration, increase, joined
 
 _NUMGC = (f"{MEMSTATS}.NumGC", GCTRACE, PROMETHEUS)
 _PAUSES = (f"{MEMSTATS}.PauseNs", GCTRACE)
@@ -43,15 +43,15 @@ class _Counted(NamedTuple):
 
 
 def _counted(window: Window) -> _Counted:
-    """The window's cycles, by number where that is known, else as whoever counts them."""
+    """The window's cycles, by number if that is known, else by any source that counts them."""
     try:
         cycles = cycles_of(window)
     except ObserveError as gap:
         try:
-            told = told_between(window, "num_gc")
+            found = increase(window, "num_gc")
         except ObserveError:
             raise gap from None
-        return _Counted(told.value, f"number of GC cycles {told.by}", "exact")
+        return _Counted(found.value, f"number of GC cycles {found.by}", "exact")
     return _Counted(cycles.total, cycles.source, cycles.precision)
 
 
@@ -118,10 +118,10 @@ def gc_pause_total(window: Window) -> Reading | Unavailable:
         pauses = pauses_of(window)
     except ObserveError as gap:
         try:
-            told = told_between(window, "pause_total")
+            found = increase(window, "pause_total")
         except ObserveError:
             raise gap from None
-        return Reading(told.value, f"sum of all pauses {told.by}", "exact to 1 ns")
+        return Reading(found.value, f"sum of all pauses {found.by}", "exact to 1 ns")
     return Reading(sum(pauses.seconds), pauses.source, pauses.precision, pauses.note)
 
 

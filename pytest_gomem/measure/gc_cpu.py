@@ -1,4 +1,4 @@
-"""The metrics of the collector's CPU, by the runtime's own classes, or by gctrace without them."""
+"""The metrics of the collector's CPU, by the runtime's own classes, else by gctrace."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def gc_assist_cpu(window: Window) -> Reading | Unavailable:
 class _Spent:
     """CPU seconds from the opening to the last cycle that ended in the window, without idle marking.
 
-    The runtime updates its classes when a cycle's mark ends, and at no other time (runtime/mgc.go gcMarkTermination, Go
-    1.20 to 1.27), so that both edges of a window stand for the last cycle before them.
-    busy: all that its processors did but idling and idle marking. total: what they could have done.
+    The runtime updates its classes only when a cycle's mark ends (runtime/mgc.go gcMarkTermination, Go 1.20 to 1.27).
+    So a reading at either edge of a window is the state at the last cycle before it. busy: all that its processors did
+    except idling and idle marking. total: all that they could have done.
     """
 
     cycles: int
@@ -97,7 +97,7 @@ class _Spent:
 
 
 def _spent(window: Window) -> _Spent | None:
-    """By the agent; None where nobody tells the classes. Raises ObserveError where they do not fit the window."""
+    """By the agent; None without the classes. Raises ObserveError if they do not fit the window."""
     runtime = known(window.runtime)
     if runtime is None or _TOTAL not in runtime.end or _TOTAL not in runtime.start:
         return None
@@ -115,7 +115,7 @@ def _spent(window: Window) -> _Spent | None:
 
 
 def _check_covered(window: Window, spent: _Spent) -> None:
-    """Refuse a share that leaves most of the window's CPU time out: the processors were busy for less than that."""
+    """Refuse a share that leaves out most of the window's CPU time."""
     if window.tree:
         return
     used = process_cpu(window)[0]
@@ -128,8 +128,8 @@ def _check_covered(window: Window, spent: _Spent) -> None:
 
 
 def _check_lead(window: Window, covered: float) -> None:
-    """Refuse the share of a phase that began long after the cycle before it, from which the runtime counts."""
-    if not window.is_phase or not window.gc_records:  # before a whole window stand our own collections
+    """Refuse the share of a phase that began long after the cycle before it: the runtime counts from that cycle."""
+    if not window.is_phase or not window.gc_records:  # our own collections come before a whole window
         return
     inside = max(record.t for record in window.gc_records) - window.opened
     lead = covered - inside
@@ -140,11 +140,11 @@ def _check_lead(window: Window, covered: float) -> None:
         )
 
 
-# From gctrace, whose CPU times are wall times of its workers
+# From gctrace: its CPU times are wall times of its workers
 
 
 def _gc_cpu_seconds(cycle: GcCycle) -> float:
-    """CPU of a cycle in seconds, without idle marking, which takes only what nobody else wanted."""
+    """CPU of a cycle in seconds, without idle marking, which takes only time that is free."""
     return cycle.cpu_sweep_term + cycle.cpu_assist + cycle.cpu_background + cycle.cpu_mark_term
 
 
@@ -156,7 +156,7 @@ def _share_of_cpu(window: Window, spent: float, note: str) -> Reading:
 
 
 def _traced_share(window: Window, share: float, source: str, note: str) -> Reading:
-    """Raises ObserveError where the workers waited for a CPU: gctrace counts that as theirs."""
+    """Raises ObserveError if the workers waited for a CPU: gctrace counts waiting as their CPU time."""
     known = "build: the service with the agent, whose figures leave waiting out"
     try:
         starved = starvation(window).share
@@ -173,7 +173,7 @@ def _traced_share(window: Window, share: float, source: str, note: str) -> Readi
 
 
 def _gomaxprocs(window: Window, cycles: tuple[GcCycle, ...]) -> int:
-    # What gctrace prints was in force; what was asked for at the launch the program may have changed.
+    # What gctrace prints was in force; the program may have changed what the launch asked for.
     in_force = sorted({cycle.procs for cycle in cycles})
     if len(in_force) > 1:
         raise ObserveError(f"GOMAXPROCS changed within the window: {', '.join(map(str, in_force))}")

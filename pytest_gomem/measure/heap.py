@@ -24,7 +24,7 @@ from pytest_gomem.measure.window_sources import (
     by,
     joined,
     memstats,
-    told_at_close,
+    value_at_close,
 )
 
 _NO_GOAL = 2**63  # without GC and memory limit the runtime's goal is the largest uint64
@@ -44,13 +44,13 @@ def at_close(
 ) -> Metric:
     """A metric in bytes that fields of MemStats give at the window's close.
 
-    quantities: those that are summed; () = the one of the metric's own name. less: those that are taken off.
+    quantities: summed; () = the one of the metric's own name. less: subtracted.
     """
 
     def read(window: Window) -> Reading:
-        told = told_at_close(window, *(quantities or (name,)))
-        value = told.value - (told_at_close(window, *less).value if less else 0)
-        return Reading(value, f"{MEMSTATS}.{fields} at the close {told.by}")
+        found = value_at_close(window, *(quantities or (name,)))
+        value = found.value - (value_at_close(window, *less).value if less else 0)
+        return Reading(value, f"{MEMSTATS}.{fields} at the close {found.by}")
 
     return Metric(
         name,
@@ -91,7 +91,7 @@ def peak_heap(window: Window) -> Reading | Unavailable:
         return Reading(max(sizes), f"{GCTRACE} and {MEMSTATS}.HeapAlloc", note=note)
     if cycles:
         return Reading(max(sizes), GCTRACE, note=joined(note, "what grew after the last cycle is not in it"))
-    # Without a cycle the heap only grows, so that its peak stands at the close.
+    # Without a cycle the heap only grows, so its peak is at the close.
     return Reading(max(sizes), f"{MEMSTATS}.HeapAlloc", "exact", note)
 
 
@@ -141,7 +141,7 @@ def heap_objects(window: Window) -> Reading | Unavailable:
 )
 def heap_goal(window: Window) -> Reading | Unavailable:
     """Heap size at which the collector, as of the window's close, aims to have finished its next cycle."""
-    goal = told_at_close(window, "next_gc")
+    goal = value_at_close(window, "next_gc")
     if goal.value >= _NO_GOAL:
         return Unavailable("the collector has no goal: GOGC is off and no memory limit is set")
     return Reading(goal.value, f"{MEMSTATS}.NextGC at the close {goal.by}")

@@ -17,7 +17,7 @@ from pytest_gomem.measure.window_sources import (
     STATM,
     VMHWM,
     joined,
-    told_at_close,
+    value_at_close,
     whole_life,
 )
 from pytest_gomem.observe.records import KernelReading
@@ -115,8 +115,8 @@ def startup_peak(window: Window) -> Reading | Unavailable:
 def end_rss(window: Window) -> Reading | Unavailable:
     """Resident memory at the window's close."""
     if known(window.end) is None and window.sources:
-        told = told_at_close(window, "rss")
-        return Reading(told.value, f"resident memory {told.by}", _drift_words(window))
+        found = value_at_close(window, "rss")
+        return Reading(found.value, f"resident memory {found.by}", _drift_words(window))
     return Reading(required(window.end).rss, STATM, _drift_words(window), _tree_note(window))
 
 
@@ -150,8 +150,8 @@ def threads(window: Window) -> Reading | Unavailable:
 def fds(window: Window) -> Reading | Unavailable:
     """Open file descriptors at the window's close."""
     if known(window.end) is None and window.sources:
-        told = told_at_close(window, "fds")
-        return Reading(told.value, f"open descriptors {told.by}")
+        found = value_at_close(window, "fds")
+        return Reading(found.value, f"open descriptors {found.by}")
     count = required(window.end).fds
     if count is None:
         raise ObserveError("the open descriptors could not be counted")

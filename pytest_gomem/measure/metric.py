@@ -33,7 +33,7 @@ class Noise(Enum):
 class Prior:
     """How far rounds of the same work are known to scatter before any of them has run: one sigma.
 
-    absolute: in the metric's unit; of the whole window, to be spread over its operations, where `per_window`.
+    absolute: in the metric's unit; with `per_window` it is of the whole window, and is spread over its operations.
     relative: a ratio of the level. Each was measured with benchmarks/a_a.py; docs/how_it_decides.md has the figures.
     """
 
@@ -61,8 +61,8 @@ _PRIORS = {
 class Reading:
     """A measured value in the metric's unit.
 
-    source: where it came from, in words. precision: how exact it is, in words ("" = as exact as its unit).
-    note: what a reader must know, such as "p99 of 40 cycles is their maximum".
+    source: where it came from, in words. precision: how exact it is, in words ("" = as exact as its unit). note: what a
+    reader must know, such as "p99 of 40 cycles is their maximum".
     """
 
     value: float
@@ -77,13 +77,12 @@ Compute = Callable[[Window], "Reading | Unavailable"]
 
 @dataclass(frozen=True)
 class Metric:
-    """A declared metric; `doc` is its one-line definition and `sources` what it can be read from, best first.
+    """A declared metric; `doc` is its one-line definition, `sources` what it can be read from, best first.
 
-    precision: how exact a reading is in general, in words; a Reading that knows better says so itself.
-    prior: how far its rounds scatter where that is known better than `noise` says.
-    redefined: each change that made older figures incomparable, oldest first, in words that follow "recorded before":
-    "peaks opened on returned memory".
-    of_wall_time: a window in which the machine withheld CPU shows in it: the reading then says so.
+    precision: how exact a reading is in general, in words; a Reading may have a better one. prior: how far its rounds
+    scatter, if that is known better than from `noise`. redefined: each change that made older figures incomparable,
+    oldest first, in words that follow "recorded before": "peaks opened on returned memory". of_wall_time: CPU that the
+    machine withholds changes the reading, so the reading says when that happened.
     """
 
     name: str
@@ -105,7 +104,7 @@ class Metric:
         return 1 + len(self.redefined)
 
     def not_comparable(self, definition: int) -> str:
-        """Why a figure of that version of the definition does not compare with today's, "" where it does."""
+        """Why a figure of that version of the definition does not compare with today's, "" if it does."""
         if definition > self.definition:
             return "recorded by a newer pytest-gomem, which defines it anew"
         changes = self.redefined[definition - 1 :]
@@ -113,7 +112,7 @@ class Metric:
 
     @property
     def scatter(self) -> Prior:
-        """The declared prior, or what its noise class stands for."""
+        """The declared prior, or that of its noise class."""
         known = _PRIORS.get((self.noise, self.unit.name)) or _PRIORS.get((self.noise, "")) or Prior()
         return self.prior or known
 
@@ -169,7 +168,7 @@ def declaration_to_dict(metric: Metric) -> dict[str, Any]:
 
 
 def declaration_from_dict(data: Mapping[str, Any]) -> Metric:
-    """The metric that declaration_to_dict was given; it cannot be computed here."""
+    """The metric from the data of declaration_to_dict; it cannot be computed here."""
     unit = Unit(data["unit"]["name"], MappingProxyType(data["unit"]["suffixes"]), data["unit"]["per"])
     known = UNITS.get(unit.name)
     return Metric(

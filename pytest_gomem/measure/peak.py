@@ -1,4 +1,4 @@
-"""The peak of RSS: which figure is this window's own peak, how exact it is, and when it came."""
+"""The peak of RSS: the window's own peak, how exact it is, and when it came."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Point = tuple[float, int]
 def rss_drift(cpus: int) -> int:
     """Bytes by which the kernel's RSS and VmHWM may be off.
 
-    Since Linux 6.2 (include/linux/mm_types.h, rss_stat) RSS is a percpu_counter, each CPU of which keeps back up to
-    max(32, 2 * CPUs) pages (lib/percpu_counter.c): 256 KiB on 2 CPUs, 32 MiB on 64, with pages of 4 KiB.
+    Since Linux 6.2 (include/linux/mm_types.h, rss_stat) RSS is a percpu_counter. Each CPU keeps back up to max(32, 2 *
+    CPUs) pages (lib/percpu_counter.c): 256 KiB on 2 CPUs, 32 MiB on 64, with pages of 4 KiB.
     """
     return max(32, 2 * cpus) * cpus * mmap.PAGESIZE
 
@@ -27,7 +27,7 @@ def rss_drift(cpus: int) -> int:
 def kernel_peak(window: Window) -> int | None:
     """The highest RSS that the kernel itself recorded for this window, bytes.
 
-    None where it keeps no peak, or where its peak may stem from before the window.
+    None if it keeps no peak, or if its peak may be from before the window.
     """
     if whole_life(window):
         return window.lifetime_peak
@@ -39,7 +39,7 @@ def kernel_peak(window: Window) -> int | None:
 
 
 def kept_peak(window: Window) -> int | None:
-    """The kernel's peak at the close, whenever it came, bytes; None where it keeps none, or nobody could read it."""
+    """The kernel's peak at the close, whenever it came, bytes; None if there is none, or it could not be read."""
     end = known(window.end)
     if end is None or end.hwm is None:
         return None
@@ -50,10 +50,10 @@ def kept_peak(window: Window) -> int | None:
 
 
 def held_from_earlier(stats: MemStats | None, smaps: SmapsTotals | None, *, collected: bool) -> int | None:
-    """Bytes at most of what was resident at the opening though nobody used it: free pages of the heap.
+    """The most bytes that may have been resident but unused at the opening: free pages of the heap.
 
-    collected: collections were forced before; without them, or without MemStats, the whole heap may be garbage. None
-    where nobody knows.
+    collected: collections were forced before; without them, or without MemStats, the whole heap may be garbage. None if
+    it is unknown.
     """
     if stats is not None:
         return stats.heap_idle - stats.heap_released + (0 if collected else stats.heap_inuse)
@@ -66,7 +66,7 @@ def _rose_above_start(window: Window, peak: int) -> bool:
 
 
 def sampled_points(window: Window) -> list[Point]:
-    """(t, RSS) of all that was read of the process in the window, the readings at its edges among them."""
+    """(t, RSS) of all readings of the process in the window, those at its edges included."""
     edges = [edge for edge in (known(window.start), known(window.end)) if edge is not None]
     return sorted([*((edge.t, edge.rss) for edge in edges), *((sample.t, sample.rss) for sample in samples(window))])
 
@@ -80,7 +80,7 @@ def widest_gap(points: list[Point]) -> float:
 class PeakMoment:
     """When the peak came, seconds after the window opened (from, to), and the RSS the window started from, bytes.
 
-    floor: 0 where it is unknown.
+    floor: 0 if it is unknown.
     """
 
     earliest: float
@@ -89,7 +89,7 @@ class PeakMoment:
 
 
 def peak_moment(window: Window) -> PeakMoment | None:
-    """Between which two moments the peak came; None when that is unknown."""
+    """The two moments between which the peak came; None when that is unknown."""
     peak = kernel_peak(window)
     span = _around_highest(sampled_points(window)) if peak is None else _around_step(window, peak)
     if span is None:

@@ -1,4 +1,4 @@
-"""Quantiles of small samples, by nearest rank, and of what a runtime/metrics histogram gained."""
+"""Quantiles of small samples, by nearest rank, and of the increase of a runtime/metrics histogram."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def nearest_rank(values: Collection[float], percent: int) -> float:
 
 
 def p99_note(count: int, things: str) -> str:
-    """What a reader of a p99 must know: under 100 values it is nothing but the maximum."""
+    """What a reader of a p99 must know: of fewer than 100 values it is the maximum."""
     return f"p99 of {count} {things} is their maximum" if 0 < count < 100 else ""
 
 
@@ -38,7 +38,7 @@ class Bucket:
 
 
 def gained(start: Histogram, end: Histogram) -> tuple[Bucket, ...]:
-    """The buckets that grew between two readings, lowest first; raises ObserveError when the two do not fit."""
+    """The buckets that grew between two readings, lowest first; raises ObserveError if the two do not fit."""
     if start.buckets != end.buckets or len(start.counts) != len(end.counts):
         raise ObserveError("the buckets of the histogram changed within the window")
     grown = [after - before for before, after in zip(start.counts, end.counts, strict=True)]
@@ -54,7 +54,7 @@ def total(buckets: Sequence[Bucket]) -> int:
 
 
 def quantile(buckets: Sequence[Bucket], percent: int) -> float:
-    """The upper bound of the bucket that holds the percentile, by nearest rank; of an endless one the lower bound."""
+    """The upper bound of the bucket that holds the percentile, by nearest rank; if it is infinite, the lower bound."""
     rank = max(1, -(-total(buckets) * percent // 100))
     for bucket in buckets:
         rank -= bucket.count

@@ -1,4 +1,4 @@
-"""The list of metrics: which there are, by name and in order, and their evaluation on one window."""
+"""The list of metrics, by name and in order, and their evaluation on one window."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Registry:
         return name in self._metrics
 
     def add(self, metric: Metric) -> None:
-        """Append a metric; raises GomemError when its name is taken, for then one of the two would never be seen."""
+        """Append a metric; raises GomemError if its name is taken, because one of the two would then never be seen."""
         taken = self._metrics.setdefault(metric.name, metric)
         if taken is not metric:
             raise GomemError(
@@ -76,7 +76,7 @@ def builtin_metrics() -> tuple[Metric, ...]:
 
 
 def evaluate(window: Window, registry: Iterable[Metric]) -> dict[str, Reading | Unavailable]:
-    """Every metric of the window, by name; never raises: whatever goes wrong in one becomes that one's reason."""
+    """Every metric of the window, by name; never raises: a metric that fails is unavailable, with the reason."""
     starved = starvation.withheld(window)
     return {metric.name: _evaluated(metric, window, starved if metric.of_wall_time else "") for metric in registry}
 
@@ -87,7 +87,7 @@ def _evaluated(metric: Metric, window: Window, note: str) -> Reading | Unavailab
     except ObserveError as gap:
         return Unavailable(str(gap))
     except Exception as error:
-        # A mistake in one metric, a user's own above all, must not cost the figures of the others.
+        # A mistake in one metric, above all in a user's own, must not cost the figures of the others.
         return Unavailable(f"computing '{metric.name}' failed: {error!r}")
     return replace(result, note=joined(result.note, note)) if note and isinstance(result, Reading) else result
 

@@ -29,7 +29,7 @@ _histogram_metric = partial(
 
 
 def _gained(window: Window, *names: str) -> tuple[str, tuple[Bucket, ...]]:
-    """The first of these histograms that this Go has, and what it gained in the window."""
+    """The first of these histograms that this Go has, and its increase in the window."""
     runtime = required(window.runtime)
     for name in names:
         start, end = runtime.start.get(name), runtime.end.get(name)

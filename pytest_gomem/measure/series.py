@@ -17,17 +17,17 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Series:
-    """A metric's course: seconds after the window opened, and the values."""
+    """A metric over time: seconds after the window opened, and the values."""
 
     t: tuple[float, ...]
     v: tuple[float, ...]
 
 
 def series_of(window: Window) -> dict[str, Series]:
-    """The window's courses, at most MAX_POINTS each; empty ones left out.
+    """The window's series, at most MAX_POINTS points each; empty ones are left out.
 
-    rss, hwm (bytes), threads and fds come from the timeline; heap_live (bytes, in whole MiB) from gctrace, at the
-    time each cycle's line was read.
+    rss, hwm (bytes), threads and fds come from the timeline; heap_live (bytes, in whole MiB) from gctrace, at the time
+    each cycle's line was read.
     """
     timeline = samples(window)
     courses: dict[str, list[Point]] = {
@@ -55,7 +55,7 @@ def _course(points: Sequence[Point], opened: float) -> Series:
 def thinned(points: Sequence[Point], limit: int) -> list[Point]:
     """At most `limit` (at least 4) of the points, in order: first, last, and the extremes of equal stretches between.
 
-    No spike is lost: each stretch keeps its lowest and its highest point, and so the whole keeps both of its own.
+    No spike is lost: each stretch keeps its lowest and its highest point.
     """
     if len(points) <= limit:
         return list(points)

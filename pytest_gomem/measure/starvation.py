@@ -14,17 +14,17 @@ from pytest_gomem.measure.window_sources import duration, joined
 from pytest_gomem.observe.scheduling import Scheduling
 
 _SCHEDSTAT = "run delay of /proc/PID/task/*/schedstat"
-# From these on figures of wall time say it: of the time in which threads could run, and of the window.
+# From these shares on, figures of wall time say so: of the time in which threads could run, and of the window.
 NOTED, NOTED_OF_WINDOW = 0.10, 0.01
 _MOST_UNSEEN = 0.5  # of the CPU time: with more of it used by threads that ended, the others do not speak for all
-_LEAST_TOLD = 0.01  # a smaller share of steal or throttling is not worth its words
+_LEAST_SHOWN = 0.01  # a smaller share of steal or throttling is not worth its words
 
 
 @dataclass(frozen=True)
 class Starvation:
     """How long the threads of the process ran in a window and how long they waited for a CPU, seconds.
 
-    by: who is known to have taken it, in words; "" where nobody is known but other work on the same CPUs.
+    by: who took the CPU, in words; "" if only other work on the same CPUs is known.
     """
 
     ran: float
@@ -33,14 +33,14 @@ class Starvation:
 
     @property
     def share(self) -> float:
-        """Of the time in which threads ran or could have run, the part that they waited."""
+        """The share of the time in which threads ran or could have run that they waited."""
         return self.waited / (self.ran + self.waited) if self.waited else 0.0
 
 
 @once_per_window
 def starvation(window: Window) -> Starvation:
-    """What the window's edges tell; raises ObserveError where they do not."""
-    start, end = _told(required(window.start).scheduling), _told(required(window.end).scheduling)
+    """From the readings at the window's edges; raises ObserveError if they lack it."""
+    start, end = _measured(required(window.start).scheduling), _measured(required(window.end).scheduling)
     gained = [_gained(start.threads.get(tid, (0.0, 0.0)), times) for tid, times in end.threads.items()]
     ran, waited = (sum(times) for times in zip(*gained, strict=True))
     used = required(window.end).cpu - required(window.start).cpu
@@ -52,14 +52,14 @@ def starvation(window: Window) -> Starvation:
     return Starvation(ran, waited, joined(*_by(start, end, duration(window))))
 
 
-def _told(one: Scheduling | None) -> Scheduling:
+def _measured(one: Scheduling | None) -> Scheduling:
     if one is None or not one.threads:
         raise ObserveError("the kernel does not tell how long threads waited for a CPU: /proc/PID/task/*/schedstat")
     return one
 
 
 def _gained(before: tuple[float, float], after: tuple[float, float]) -> tuple[float, float]:
-    """Of one thread. A thread that has run less than before is a new one that was given the id of one that ended."""
+    """For one thread. If it ran less than before, it is a new one with the id of a thread that ended."""
     if after[0] < before[0]:
         return after
     return after[0] - before[0], after[1] - before[1]
@@ -68,17 +68,17 @@ def _gained(before: tuple[float, float], after: tuple[float, float]) -> tuple[fl
 def _by(start: Scheduling, end: Scheduling, wall: float) -> Iterator[str]:
     if start.machine and end.machine:
         whole, stolen = (after - before for before, after in zip(start.machine, end.machine, strict=True))
-        if whole > 0 and stolen / whole > _LEAST_TOLD:
+        if whole > 0 and stolen / whole > _LEAST_SHOWN:
             yield f"the hypervisor gave {stolen / whole:.0%} of the machine's CPU time to others (steal)"
     for group, before in start.throttled.items():
         stopped = end.throttled.get(group, before) - before
-        if stopped > _LEAST_TOLD * wall:
+        if stopped > _LEAST_SHOWN * wall:
             taken = f"{format_value(stopped, SECONDS)}, all CPUs together"
             yield f"the CPU quota of its cgroup stopped it for {taken} ({group})"
 
 
 def withheld(window: Window) -> str:
-    """What a reader of a figure of wall time must know of this window; "" where the machine withheld little."""
+    """What a reader of a figure of wall time must know of this window; "" if the machine withheld little."""
     try:
         found = starvation(window)
     except ObserveError:  # cpu_starvation says why

@@ -1,4 +1,4 @@
-"""All that is computed of one window, by one call."""
+"""Everything computed of one window, by one call."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Metrics = Mapping[str, Reading | Unavailable]
 
 @dataclass(frozen=True)
 class Summary:
-    """What a closed window comes to.
+    """The results of a closed window.
 
-    metrics: of the window, by name. phases: the same of each of its phases, in their order. bill, opening_bill: where
-    the resident memory was at both edges; None where the mappings were not read. notes: what a reader must know of how
-    it was measured.
+    metrics: of the window, by name. phases: the metrics of each phase, in order. bill, opening_bill: where the resident
+    memory was at the close and at the opening; None if the mappings were not read. notes: what a reader must know of
+    how it was measured.
     """
 
     metrics: Metrics

@@ -1,4 +1,4 @@
-"""The window: all that was recorded between its opening and its close; metrics are computed from it."""
+"""The window: everything recorded between its opening and its close. Metrics are computed from it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class GcTrace:
     """The accepted gctrace lines of the window and what is known of the missing ones.
 
-    lost: cycles whose line was torn or cut out, NumGC difference - accepted; None where NumGC is unknown.
-    rejected: lines that looked like gctrace but were torn, stale or another program's.
+    lost: cycles whose line was torn or cut out: the difference of NumGC less the accepted lines; None if NumGC is
+    unknown. rejected: lines that looked like gctrace but were torn, stale or another program's.
     """
 
     cycles: tuple[GcCycle, ...]
@@ -34,10 +34,10 @@ class GcTrace:
 class MemStatsPair:
     """MemStats at the window's edges and once more after two forced GCs; `read_*` is what one reading itself costs.
 
-    The costs are calibrated by two readings back to back before the window opened. reader: who read them. readings: how
-    many of them are in the difference. own_*: what was allocated while phases forced collections in it. later: once
-    more, after the sources beside, where no collection can be forced. unrest, opening_unrest: how what the collections
-    leave still moved when after_gc and start were read, in words; "" where it stood still.
+    Two readings back to back before the window opened calibrate these costs. reader: the source that read them.
+    readings: how many of them are in the difference. own_*: what was allocated while phases forced collections. later:
+    a reading after those of the other sources, if no collection can be forced. unrest, opening_unrest: how figures
+    still moved after the collections, when after_gc and start were read, in words; "" if they were stable.
     """
 
     start: MemStats
@@ -59,9 +59,9 @@ RuntimeValues = Mapping[str, int | float | Histogram]
 
 @dataclass(frozen=True)
 class RuntimeMetrics:
-    """Values of Go's runtime/metrics at the window's edges, by name; what this Go release does not have is missing.
+    """Go's runtime/metrics at the window's edges, by name; values that this Go release lacks are missing.
 
-    own: by how much those rose that only grow while phases forced collections in the window.
+    own: how much the counters rose while phases forced collections in the window.
     """
 
     start: RuntimeValues
@@ -69,12 +69,12 @@ class RuntimeMetrics:
     own: Mapping[str, float] = field(default_factory=dict)
 
     def gained(self, name: str) -> float:
-        """By how much a counter rose in the window, without what phases forced; raises ObserveError."""
+        """How much a counter rose in the window, without what phases forced; raises ObserveError."""
         return number_of(self.end, name) - number_of(self.start, name) - self.own.get(name, 0.0)
 
 
 def number_of(values: RuntimeValues, name: str) -> float:
-    """A value that is one number; raises ObserveError where this Go release does not have it."""
+    """A value that is one number; raises ObserveError if this Go release does not have it."""
     value = values.get(name)
     if value is None or isinstance(value, Histogram):
         raise ObserveError(f"this Go release has no {name}")
@@ -83,11 +83,11 @@ def number_of(values: RuntimeValues, name: str) -> float:
 
 @dataclass(frozen=True)
 class SourceEdges:
-    """What a source beside MemStats and the kernel told at both edges, or why it did not.
+    """What a source other than MemStats and the kernel read at both edges, or why it could not.
 
     trust: the source with the lowest goes first. cost: what one reading itself adds to counters, by quantity.
-    goroutines: as it told them once the process was at rest, where no reading of MemStats does. unrest: how they still
-    moved then, in words.
+    goroutines: its count once the process was at rest, if MemStats has none. unrest: how they still moved then, in
+    words.
     """
 
     source: str
@@ -101,9 +101,9 @@ class SourceEdges:
 
 @dataclass(frozen=True)
 class Phase:
-    """A named part of a window, CLOCK_MONOTONIC seconds, with its operations where they were counted.
+    """A named part of a window, CLOCK_MONOTONIC seconds, with its operations if they were counted.
 
-    window: the same as a window of its own, evaluated by the same metrics.
+    window: the phase as a window, which the same metrics evaluate.
     """
 
     name: str
@@ -118,18 +118,16 @@ class Window:
     """Everything known of one window; `opened` and `closed` are CLOCK_MONOTONIC seconds.
 
     peak_reset: the kernel's peak was set to the current RSS at the opening (else VmHWM is the process's lifetime peak).
-    fresh: the process was started for this window, so that nothing of an earlier test is in it.
-    lifetime_peak, lifetime_cpu: ru_maxrss in bytes and CPU seconds of wait4, for a program that has ended.
-    gomaxprocs: the value it was launched with; None where we did not launch it.
-    gc_records: the window's GC cycles as the agent recorded them; () without an agent.
-    smaps: the process's mappings, read at the close next to MemStats, before the collections that are forced;
-    opening_smaps: the same at the opening, after the collections that are forced before it.
-    sources: the sources read beside MemStats and the kernel. after: the kernel's reading after theirs at the close.
-    runtime: runtime/metrics at both edges, by the agent. own_cycles: numbers of GC cycles that our own readings forced
-    within the window. held: bytes at most of free heap pages that were resident at the opening; None = nobody knows.
-    is_phase: it is a part of another window.
-    startup_peak: the kernel's peak from the start of the process until it was ready, bytes.
-    computed: what once_per_window keeps.
+    fresh: the process was started for this window, so nothing of an earlier test is in it. lifetime_peak, lifetime_cpu:
+    ru_maxrss in bytes and CPU seconds of wait4, for a program that has ended. gomaxprocs: the value it was launched
+    with; None if we did not launch it. gc_records: the window's GC cycles as the agent recorded them; () without an
+    agent. smaps: the process's mappings, read at the close next to MemStats, before the forced collections;
+    opening_smaps: the same at the opening, after the forced collections. sources: the other sources, besides MemStats
+    and the kernel. after: the kernel's reading after theirs at the close. runtime: runtime/metrics at both edges, by
+    the agent. own_cycles: numbers of GC cycles that our own readings forced within the window. held: the most bytes of
+    free heap pages that may have been resident at the opening; None if unknown. is_phase: it is a part of another
+    window. startup_peak: the kernel's peak from the start of the process until it was ready, bytes. computed: the cache
+    of once_per_window.
     """
 
     name: str
@@ -172,7 +170,7 @@ class Window:
 
 
 def once_per_window(compute: Callable[[Window], Value]) -> Callable[[Window], Value]:
-    """Compute it when a window is first asked for it; from then on answer the same, or raise for the same reason."""
+    """Compute it the first time it is asked of a window; after that return the same value, or raise the same error."""
 
     @wraps(compute)
     def kept(window: Window) -> Value:

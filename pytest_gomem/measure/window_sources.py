@@ -25,7 +25,7 @@ RESTLESS = "as exact as it stood still: see the note"
 
 
 def memstats(window: Window) -> MemStatsPair:
-    """MemStats at both edges, of one and the same process: its counters may not have run backwards."""
+    """MemStats at both edges, from one process: its counters may not have run backwards."""
     pair = required(window.memstats)
     if pair.end.num_gc < pair.start.num_gc or pair.end.total_alloc < pair.start.total_alloc:
         raise ObserveError("the counters of MemStats ran backwards: another process answered at the window's close")
@@ -38,13 +38,13 @@ def after_gc(window: Window) -> MemStats:
 
 
 def at_rest(window: Window, value: float, source: str, precision: str = "") -> Reading:
-    """A reading of what the forced collections left; where the service did not come to rest it says so."""
+    """A reading of what is left after the forced collections; it says so if the service did not come to rest."""
     unrest = memstats(window).unrest
     return Reading(value, source, RESTLESS if unrest else precision, unrest)
 
 
 def whole_life(window: Window) -> bool:
-    """Whether the window is a program's whole life, so that what wait4 tells at its end is the window's."""
+    """Whether the window is a program's whole life, so that the figures of wait4 are the window's."""
     return window.lifetime_peak is not None and window.fresh and not window.peak_reset
 
 
@@ -76,8 +76,8 @@ def joined(*notes: str) -> str:
 
 
 @dataclass(frozen=True)
-class Told:
-    """A quantity of the window. by: who told it, as in "by the agent". cost: what our own readings added to it."""
+class SourcedValue:
+    """A quantity of the window. by: its source, as in "by the agent". cost: what our own readings added to it."""
 
     value: float
     by: str
@@ -85,13 +85,13 @@ class Told:
 
 
 def by(source: str) -> str:
-    """Who told it, in words."""
+    """The source, in words."""
     return "by the agent" if source == "agent" else f"by {source}"
 
 
 @once_per_window
 def edges_of(window: Window) -> tuple[SourceEdges, ...]:
-    """Every source of the window with what it told at both edges, the most trusted first."""
+    """Every source of the window with its readings at both edges, the most trusted first."""
     edges = list(window.sources)
     if known(window.memstats) is not None:
         edges.append(_edges_of_memstats(memstats(window)))
@@ -107,17 +107,17 @@ def _edges_of_memstats(pair: MemStatsPair) -> SourceEdges:
     return SourceEdges(pair.reader, TRUST.get(pair.reader, 0), start, end, cost)
 
 
-def told_at_close(window: Window, *names: str) -> Told:
-    """The sum of these quantities at the close, by one source that tells them all; raises ObserveError."""
+def value_at_close(window: Window, *names: str) -> SourcedValue:
+    """The sum of these quantities at the close, by one source that has them all; raises ObserveError."""
     for edges in edges_of(window):
         end = known(edges.end)
         if end is not None and all(name in end.quantities for name in names):
-            return Told(sum(end.quantities[name] for name in names), by(edges.source))
+            return SourcedValue(sum(end.quantities[name] for name in names), by(edges.source))
     raise ObserveError(_nobody(window))
 
 
-def told_between(window: Window, name: str) -> Told:
-    """By how much a counter grew in the window, what its readings cost still in it; raises ObserveError."""
+def increase(window: Window, name: str) -> SourcedValue:
+    """How much a counter grew in the window, the cost of our readings included; raises ObserveError."""
     for edges in edges_of(window):
         start, end = known(edges.start), known(edges.end)
         if start is None or end is None:
@@ -126,7 +126,7 @@ def told_between(window: Window, name: str) -> Told:
             grown = end.quantities[name] - start.quantities[name]
             if grown < 0:
                 raise ObserveError(f"{name} {by(edges.source)} ran backwards: another process answered at the close")
-            return Told(grown, by(edges.source), edges.cost.get(name, 0.0))
+            return SourcedValue(grown, by(edges.source), edges.cost.get(name, 0.0))
     raise ObserveError(_nobody(window))
 
 

@@ -24,10 +24,10 @@ from pytest_gomem.measure.window_sources import (
     by,
     duration,
     edges_of,
+    increase,
     memstats,
     operations,
-    told_at_close,
-    told_between,
+    value_at_close,
     whole_life,
 )
 
@@ -102,8 +102,8 @@ def process_cpu(window: Window) -> tuple[float, str]:
     if whole_life(window) and window.lifetime_cpu is not None:
         return window.lifetime_cpu, RUSAGE
     if known(window.start) is None and window.sources:
-        told = told_between(window, "cpu")
-        return told.value, f"{CPU_CLOCK} {told.by}"
+        found = increase(window, "cpu")
+        return found.value, f"{CPU_CLOCK} {found.by}"
     spent = required(window.end).cpu - required(window.start).cpu
     if spent < 0:
         # Summed over a tree, the clock of a child that has ended drops out.
@@ -141,7 +141,7 @@ def goroutines(window: Window) -> Reading | Unavailable:
     """Goroutines that exist after the window, once two readings agree."""
     found = known(window.memstats)
     if found is None or found.reader == "expvar":
-        return _told_goroutines(window)
+        return _from_sources(window)
     pair = memstats(window)
     by_agent = pair.reader == "agent"
     source = _NUM_GOROUTINE if by_agent else _PROFILE
@@ -156,14 +156,14 @@ def goroutines(window: Window) -> Reading | Unavailable:
     raise ObserveError("the goroutine profile could not be read")
 
 
-def _told_goroutines(window: Window) -> Reading:
+def _from_sources(window: Window) -> Reading:
     """By a source that forces no collection."""
     for edges in edges_of(window):
         if edges.goroutines is not None:
             source = f"number of goroutines, once two readings agree, {by(edges.source)}"
             return Reading(edges.goroutines, source, RESTLESS if edges.unrest else "", edges.unrest)
-    told = told_at_close(window, "goroutines")
-    return Reading(told.value, f"number of goroutines at the close {told.by}")
+    found = value_at_close(window, "goroutines")
+    return Reading(found.value, f"number of goroutines at the close {found.by}")
 
 
 METRICS = (ops, throughput, latency_p50, latency_p99, error_rate, cpu_time, cpu_per_op, goroutines)
@@ -201,7 +201,7 @@ def load_summary(load: LoadRecord) -> LoadSummary:
 
 
 def _rate(load: LoadRecord) -> float:
-    """Requests per second: an open loop's is the share of its schedule that was kept, times the rate asked for."""
+    """Requests per second. Of an open loop: the share of its schedule that it kept, times the rate asked for."""
     if load.rate_achieved is not None:
         return load.rate_achieved
     return load.requests / load.duration if load.duration else 0.0

@@ -1,4 +1,4 @@
-"""What the JSON report shows of a record in place of its fields, and what is made of that when it is read."""
+"""What the JSON report shows instead of a record's fields, and how to read it back."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def all_loads(window: WindowRecord) -> LoadSummary | None:
 
 
 def why_no_latency(load: LoadSummary) -> str:
-    """Why a load has no latency, or no percentiles; "" where it has."""
+    """Why a load has no latency, or no percentiles; "" if it has."""
     if isinstance(load, _AllLoads):
         return f"percentiles of {load.number} loads cannot be joined; each load stands in `loads`"
     return "no request finished, so there is no latency" if known(load.latency_max) is None else ""
@@ -100,25 +100,25 @@ def finite_only(figures: Mapping[str, float]) -> dict[str, float]:
 
 
 def known_moment(window: WindowRecord) -> PeakMoment | None:
-    """When the peak came, None where that is not known."""
+    """When the peak came, None if that is not known."""
     moment = window.peak_moment
     return moment if moment and math.isfinite(moment.earliest) and math.isfinite(moment.latest) else None
 
 
 def part_of_reading(name: str, hint: Any) -> Shown:
-    """A field of the metric's reading; null where it was not measured."""
+    """A field of the metric's reading; null if it was not measured."""
     return Shown(hint | None, lambda metric: getattr(finite(metric.result), name, None))
 
 
 def result_of(data: Mapping[str, Any]) -> Reading | Unavailable:
-    """A reading that was not finite comes back as Unavailable."""
+    """The reading, or Unavailable if its value was not finite."""
     if data["value"] is None:
         return Unavailable(data["reason"], tuple(data["bounds"]) if data["bounds"] else None)
     return Reading(data["value"], data["source"], data["precision"], data["note"])
 
 
 def why(verdict: Verdict) -> str:
-    """The words of the verdict; where it has no figure there are some always."""
+    """The words of the verdict; a verdict without a figure always has some."""
     actual, reason = verdict.actual, verdict.reason
     if actual is None:
         return reason or "no reason was given"
@@ -126,7 +126,7 @@ def why(verdict: Verdict) -> str:
 
 
 def finite_interval(verdict: Verdict) -> tuple[float, float] | None:
-    """The interval of a comparison, None where it has no bounds."""
+    """The interval of a comparison, None if it has no bounds."""
     return verdict.interval if verdict.interval and all(map(math.isfinite, verdict.interval)) else None
 
 
@@ -136,14 +136,14 @@ def limit_of(data: Mapping[str, Any]) -> Quantity:
 
 
 def budget_of(data: Mapping[str, Any]) -> Budget:
-    """Of a verdict's budget only the limit judged is known."""
+    """The budget of a verdict, of which only the limit is known."""
     limits: Mapping[str, Any] = {kind: limit_of(data) if kind == data["kind"] else None for kind in _LIMITS}
     named = {name: data[name] for name in ("metric", "function", "scope", "cum", "phase")}
     return Budget(**limits, **named, place=Place(**data["place"]))
 
 
 def change_of(culprit: Culprit) -> tuple[int, int]:
-    """Between which bounds the change lies."""
+    """The bounds of the change."""
     return culprit.change - culprit.interval, culprit.change + culprit.interval
 
 
@@ -154,5 +154,5 @@ def half_width_of(data: Mapping[str, Any]) -> int:
 
 
 def environment_of(run: RunRecord) -> dict[str, FACT]:
-    """What is known of machine and tools; None for what should be known and is not."""
+    """What is known of machine and tools; None for unknown parts."""
     return {**dict.fromkeys(ENVIRONMENT_KEYS), **run.environment}

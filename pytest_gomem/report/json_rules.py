@@ -1,4 +1,4 @@
-"""The rules of the JSON report: how it shows each record that it does not show as it is, and what its schema says."""
+"""The rules of the JSON report: how it shows records that it does not show as they are, and what its schema says."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ IN_BASELINE = "in the baseline"
 
 
 def bill_record(bill: Bill, baseline: Bill | None = None, standing: str = "") -> BillRecord:
-    """A bill as reports show it. baseline: the bill to compare with. standing: what that is, in words."""
+    """A bill as reports show it. baseline: the bill to compare with. standing: what that bill is, in words."""
     before = {} if baseline is None else {row.name: row.bytes for row in baseline.rows}
     rows = tuple(
         BillRow(row.name, row.bytes, row.bytes / bill.rss if bill.rss else 0.0, before.get(row.name))

@@ -1,4 +1,4 @@
-"""Turns records into plain JSON data and back without loss, led by the type hints of their fields."""
+"""Turns records into plain JSON data and back without loss, by the type hints of their fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_gomem.results.leaves import LEAVES, CodecError, Coder, check, of_enu
 
 
 class Field(NamedTuple):
-    """A field of a record: its name, its type hint, and what makes its default; None where it has none."""
+    """A field of a record: its name, its type hint, and what makes its default; None if it has none."""
 
     name: str
     hint: Any
@@ -51,7 +51,7 @@ def members_of(hint: Any) -> tuple[Any, ...]:
 class Codec:
     """Makes a coder for each type at its first use, and keeps it.
 
-    named: by type, values that many records share, such as units; each stands in the data as its name.
+    named: by type, values that many records share, such as units; the data has their names.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Codec:
         return self.coder(hint).encode(value)
 
     def decode(self, hint: Any, data: object) -> Any:
-        """The value that `encode` was given; raises CodecError for data that it did not write."""
+        """The value that `encode` wrote as this data; raises CodecError for data that it did not write."""
         return self.coder(hint).decode(data)
 
     def coder(self, hint: Any) -> Coder:
@@ -133,16 +133,16 @@ class Codec:
         return Coder(lambda value: names.get(id(value)) or whole.encode(value), decode, frozenset({dict, str}))
 
     def _of_union(self, members: Sequence[Any]) -> Coder:
-        """None stands as null. The others are told apart by their JSON type, or by a tag where two share one."""
+        """None becomes null. The JSON type identifies the others, or a tag if two have the same type."""
         others = [member for member in members if member is not types.NoneType]
         coders = {member: self.coder(member) for member in others}
         kinds = [kind for coder in coders.values() for kind in coder.kinds]
         if len(others) == 1:
             coder = coders[others[0]]
         elif len(set(kinds)) == len(kinds) and all(isinstance(member, type) for member in others):
-            coder = _told_by_kind(coders)
+            coder = _union_by_kind(coders)
         else:
-            coder = _told_by_tag(coders)
+            coder = _union_by_tag(coders)
         return _optional(coder) if len(others) < len(members) else coder
 
     def _of_sequence(self, item: Any) -> Coder:
@@ -191,26 +191,26 @@ class Codec:
 
 
 def _all_plain(coder: Coder) -> Callable[[Collection[Any]], bool]:
-    """Whether many values may stand in the data as they are."""
+    """Whether many values may be in the data as they are."""
     return coder.are_plain or (lambda values: coder.encode is unchanged)
 
 
 def _all_read(coder: Coder) -> Callable[[Collection[Any]], bool]:
-    """Whether much data may be taken for the values as it is."""
+    """Whether much data may be used as the values."""
     return lambda data: coder.as_is.issuperset(map(type, data)) or bool(coder.are_plain and coder.are_plain(data))
 
 
 def _several(getter: Callable[..., Callable[[Any], Any]], names: Collection[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Gets all of these at once, by operator.attrgetter or itemgetter, of which one name gets no tuple."""
+    """Gets all of these at once, by operator.attrgetter or itemgetter; these give no tuple for a single name."""
     get = getter(*names)
     return get if len(names) > 1 else lambda value: (get(value),)
 
 
 def field_reader(record: type, coders: Mapping[str, Coder], *, strict: bool) -> Callable[[Any], Sequence[Any]]:
-    """Reads these fields of a record from an object, in their order; one that has a default may be missing.
+    """Reads these fields of a record from an object, in their order; a field with a default may be missing.
 
-    Most objects have data of the same types in the same fields. For each such shape it is found out once which fields
-    need to be decoded: all others are taken as they are, without a call for each. strict: nothing else may stand there.
+    Most objects have data of the same types in the same fields. The fields to decode are found once for each such
+    shape. All others are taken as they are, without a call for each. strict: other keys are errors.
     """
     get, names, expected = _several(itemgetter, coders), tuple(coders), f"an object ({record.__name__})"
     defaults = {field.name: field.default for field in fields_of(record)}
@@ -250,7 +250,7 @@ def field_reader(record: type, coders: Mapping[str, Coder], *, strict: bool) -> 
 
 
 class _Missing:
-    """What stands for a field that is missing."""
+    """The value of a field that is missing."""
 
 
 def _filled(default: Callable[[], Any] | None) -> Callable[[Any], Any]:
@@ -275,7 +275,7 @@ def decoded_items(items: Iterable[tuple[Any, Any]], decode: Callable[[Any], Any]
 
 
 def _at(key: str | int, error: CodecError) -> CodecError:
-    """The error of what stands under a key."""
+    """The error in the data under a key."""
     error.path = (key, *error.path)
     return error
 
@@ -290,7 +290,7 @@ def _optional(coder: Coder) -> Coder:
     )
 
 
-def _told_by_kind(coders: Mapping[type, Coder]) -> Coder:
+def _union_by_kind(coders: Mapping[type, Coder]) -> Coder:
     by_kind = {kind: coder.decode for coder in coders.values() for kind in coder.kinds}
     expected = " or ".join(member.__name__ for member in coders)
 
@@ -305,7 +305,7 @@ def _told_by_kind(coders: Mapping[type, Coder]) -> Coder:
     return Coder(encode, decode, frozenset(by_kind))
 
 
-def _told_by_tag(coders: Mapping[type, Coder]) -> Coder:
+def _union_by_tag(coders: Mapping[type, Coder]) -> Coder:
     by_tag = {member.__name__: coder.decode for member, coder in coders.items()}
     expected = f"an object with one of the keys {', '.join(by_tag)}"
 

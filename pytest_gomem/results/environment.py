@@ -1,4 +1,4 @@
-"""The facts about machine and tools that a report is read against."""
+"""The facts about machine and tools that readers of a report need."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run_record(tests: Sequence[TestRecord]) -> RunRecord:
 
 
 def environment() -> dict[str, str | int | float | None]:
-    """Go toolchain, operating system, kernel, CPUs, page size and huge-page mode; None where unknown."""
+    """Go toolchain, operating system, kernel, CPUs, page size and huge-page mode; None if unknown."""
     try:
         toolchain = find_toolchain()
     except ToolchainError:

@@ -1,4 +1,4 @@
-"""What a window is called in every round and every run, and whether its test ran to its end."""
+"""The name of a window in every round and every run, and whether its test ran to its end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def numbered(key: Key) -> str:
 
 
 def by_window(rounds: Sequence[Sequence[WindowRecord]]) -> dict[Key, list[WindowRecord]]:
-    """The windows of each round put together with their like in the others, in the order of their first appearance."""
+    """The windows of all rounds, grouped by name, in the order of their first appearance."""
     found: dict[Key, list[WindowRecord]] = {}
     for windows in rounds:
         for key, window in zip(keys(windows), windows, strict=True):
@@ -29,9 +29,9 @@ def by_window(rounds: Sequence[Sequence[WindowRecord]]) -> dict[Key, list[Window
 
 
 def keys(windows: Iterable[WindowRecord]) -> Iterator[Key]:
-    """What each window of a round is called in every round.
+    """The name of each window of a round, the same in every round.
 
-    A process that is not ours bears the id or URL of this time as its name, which is another one the next time.
+    A process that is not ours has its id or URL as its name, which changes every time; all of these share one name.
     """
     seen: Counter[tuple[str, str]] = Counter()
     for window in windows:
@@ -41,6 +41,6 @@ def keys(windows: Iterable[WindowRecord]) -> Iterator[Key]:
 
 
 def ran_to_its_end(test: TestRecord) -> bool:
-    """A test fails for its budgets too, and its figures are whole then; failed otherwise, it broke off somewhere."""
+    """A test that fails for its budgets has complete figures; one that fails otherwise stopped before its end."""
     judged = any(failed(window.verdicts) for window in test.windows)
     return test.outcome == "passed" or judged

@@ -1,4 +1,4 @@
-"""Values that JSON has no parts for: text, numbers, dates, paths, enums; and the coder that each type of value has."""
+"""Values without parts in JSON: text, numbers, dates, paths, enums; and the coder that each type of value has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # JSON has 
 
 
 class CodecError(ValueError):
-    """Data that is not as the codec writes it: what is wrong, and the keys that lead there."""
+    """Data that the codec did not write: what is wrong, and the keys that lead there."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -29,7 +29,7 @@ class CodecError(ValueError):
 
 
 def unexpected(expected: str, found: object) -> CodecError:
-    """The error of data in place of which something else is expected."""
+    """The error of data that is not what is expected."""
     shown = repr(found)
     return CodecError(f"expected {expected}, not {shown if len(shown) <= 60 else f'{shown[:57]}...'}")
 
@@ -37,8 +37,8 @@ def unexpected(expected: str, found: object) -> CodecError:
 class Coder(NamedTuple):
     """How the values of one type become JSON data and come back.
 
-    kinds: the Python types of that data. as_is: those of them that are the value itself already. are_plain: whether
-    many values are their own data, where that can be asked of all at once.
+    kinds: the Python types of that data. as_is: those of them that are already the value itself. are_plain: whether
+    many values are their own data, if all can be checked at once.
     """
 
     encode: Callable[[Any], Any]
@@ -49,7 +49,7 @@ class Coder(NamedTuple):
 
 
 def unchanged(value: Any) -> Any:
-    """How a value is encoded that is its own data."""
+    """Encodes a value that is its own data."""
     return value
 
 
@@ -122,7 +122,7 @@ LEAVES: dict[Any, Coder] = {
     str: _leaf(str, "text"),
     bool: _leaf(bool, "true or false"),
     int: _leaf(int, "a whole number"),
-    # A whole number may stand in a field of floats, as in Python.
+    # A field of floats may hold a whole number, as in Python.
     float: Coder(_encoded_float, _decoded_float, frozenset({float, int, str}), frozenset({float}), _are_finite),
     date: _by_text(date.isoformat, date.fromisoformat, "a date"),
     datetime: _by_text(_utc_text, _utc, "a time with its zone"),

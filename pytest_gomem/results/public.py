@@ -1,4 +1,4 @@
-"""The public form of records: what the codec writes, with rules of what is hidden, added, or shown another way."""
+"""The public form of records: what the codec writes, with rules for what is hidden, added, or shown another way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FACT = str | int | float | None
 
 
 class Shown(NamedTuple):
-    """What stands in the public form beside the fields of a record, or in place of one: its type, and how it is got."""
+    """A value in the public form that is added to a record's fields or replaces one: its type, and how to get it."""
 
     hint: Any
     get: Callable[[Any], Any]
@@ -25,11 +25,10 @@ class Shown(NamedTuple):
 class Rules:
     """How the public form of a record differs from its fields.
 
-    key: several such records stand as an object, each under this field of it. hidden: the fields that it has not.
-    shown: by name what it has instead or besides; an attribute's path ("budget.metric") is shown as it is.
-    null: by name the value that stands as null. read: by field how it is made from the public form, where it does not
-    stand there as it is. words: by name what its JSON Schema says of it besides, a description or any keywords; under
-    "" what it says of the whole.
+    key: several such records become an object, each under this field of it. hidden: the fields left out. shown: by name
+    what is added or replaced; an attribute's path ("budget.metric") is shown as it is. null: by name the value that
+    becomes null. read: by field how to make it from the public form, if it is not there as it is. words: by name what
+    its JSON Schema adds, a description or any keywords; under "" what it adds for the whole.
     """
 
     key: str = ""
@@ -46,9 +45,9 @@ class Rules:
 
 
 class PublicCodec(Codec):
-    """Writes records for everybody: strict JSON without our own conventions, of which unknown keys are passed over.
+    """Writes records for everybody: strict JSON without our own conventions. It ignores unknown keys.
 
-    It loses what its rules hide, and which figure it was that is not finite.
+    It loses what its rules hide, and which non-finite number a figure was.
     """
 
     def __init__(self, rules: Mapping[type, Rules], leaves: Mapping[Any, Coder] | None = None) -> None:
@@ -60,7 +59,7 @@ class PublicCodec(Codec):
         return self._rules.get(record, _NO_RULES)
 
     def shown(self, record: type) -> dict[str, Shown]:
-        """What stands in the public form of a record, by name."""
+        """What the public form of a record shows, by name."""
         rules = self.rules(record)
         hidden = {*rules.hidden, rules.key}
         found = {one.name: Shown(one.hint, attrgetter(one.name)) for one in fields_of(record) if one.name not in hidden}
@@ -148,7 +147,7 @@ def _hint_of(record: type, path: str) -> Any:
 
 
 def _utf8(text: str) -> str:
-    """Text that UTF-8 can hold: what a file name had of other bytes stands there as escapes."""
+    """Text that UTF-8 can hold: other bytes of a file name become escapes."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

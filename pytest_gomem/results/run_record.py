@@ -12,7 +12,7 @@ from pytest_gomem.results.window_record import WindowRecord
 class TestRecord:
     """One test: its id, pytest's outcome, the matrix combination it ran under, and its windows.
 
-    outcome: also "crashed", "interrupted" and "not run" of a test that has no result, with the reason.
+    outcome: also "crashed", "interrupted" and "not run" for a test that has no result, with the reason.
     """
 
     __test__ = False
@@ -26,9 +26,9 @@ class TestRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A whole pytest run: what machine and tools it ran on, and its tests in the order they ended.
+    """A whole pytest run: the machine and tools it ran on, and its tests in the order they ended.
 
-    exit_status: pytest's, before a report could change it; None outside of pytest. interrupted: by Ctrl-C, a signal or
+    exit_status: pytest's, before a report could change it; None outside pytest. interrupted: by Ctrl-C, a signal or
     pytest.exit(). complete: each test that was to be measured has a result.
     """
 

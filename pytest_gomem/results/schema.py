@@ -24,7 +24,7 @@ _LEAVES: Mapping[Any, Schema] = {
 
 
 def json_schema(codec: PublicCodec, record: type) -> Schema:
-    """The schema (draft 2020-12) of what the codec writes of a record, with a definition for each record in it."""
+    """The schema (draft 2020-12) of a record as the codec writes it, with a definition for each record in it."""
     return _Schemas(codec).whole(record)
 
 

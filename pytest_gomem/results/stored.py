@@ -1,4 +1,4 @@
-"""The records of a run's tests on disk: each a piece of JSON, read when it is asked for."""
+"""The records of a run's tests on disk: each a piece of JSON, read when you ask for it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ def to_line(test: TestRecord) -> str:
 
 
 def from_line(line: str | bytes) -> TestRecord:
-    """The very record that `to_line` was given; raises ValueError, which says where, for any other text."""
+    """The record that `to_line` wrote as this text; raises ValueError, which says where, for any other text."""
     test: TestRecord = EXACT.decode(TestRecord, json.loads(line))
     return test
 
 
 class _Place(NamedTuple):
-    """Where a line lies in the file, in bytes."""
+    """The position of a line in the file, in bytes."""
 
     start: int
     length: int
 
 
 class StoredTests(Sequence[TestRecord]):
-    """The tests of a run in the order in which they ended first, of which memory holds the ids alone.
+    """The tests of a run in the order in which they first ended; only their ids are in memory.
 
-    Each access reads its records anew: iterate once rather than by index, and keep no list of them. Their file has no
-    name: nobody can remove it, and it ends with this process.
+    Each access reads records from disk again: iterate once rather than by index, and keep no list of them. Their file
+    has no name: nobody can remove it, and it ends with this process.
     """
 
     def __init__(self) -> None:
@@ -43,14 +43,14 @@ class StoredTests(Sequence[TestRecord]):
         self._places: dict[str, _Place | str] = {}
 
     def keep(self, nodeid: str, line: str) -> None:
-        """Add the line of a test; of one that has run before it takes the place."""
+        """Add the line of a test; it replaces an earlier one of the same test."""
         try:
             self._places[nodeid] = self._write(line.encode())
         except OSError:  # a full disk costs memory, and no record
             self._places[nodeid] = line
 
     def close(self) -> None:
-        """Give the file back; no record can be read afterwards."""
+        """Release the file; no record can be read afterwards."""
         self._places.clear()
         if self._file is not None:
             self._file.close()

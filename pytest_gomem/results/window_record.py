@@ -1,4 +1,4 @@
-"""The record of a measured window: its figures, its verdicts, and what they were measured on, as frozen data."""
+"""The record of a measured window: its figures, its verdicts, and what it was measured on, as frozen data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pytest_gomem.measure.work import LoadSummary
 
 @dataclass(frozen=True)
 class MetricValue:
-    """A metric's name and unit with what was read, or why nothing was; definition: the version of what it means."""
+    """A metric's name and unit with its reading, or why there is none; definition: the version of its meaning."""
 
     name: str
     unit: str
@@ -41,7 +41,7 @@ class BuildRecord:
 
 @dataclass(frozen=True)
 class GcRecord:
-    """GC settings asked for and found in force, as printable values; a setting nobody could read back says why.
+    """GC settings asked for and found in force, as printable values; a setting that could not be read has the reason.
 
     Words may follow the value found, after a comma: "100, the memory limit lowers the heap goal".
     """
@@ -52,7 +52,7 @@ class GcRecord:
 
 @dataclass(frozen=True)
 class PhaseRecord:
-    """A named part of a window, in seconds after it opened, with its operations where they were counted.
+    """A named part of a window, in seconds after it opened, with its operations if they were counted.
 
     name: as the test gave it; the second of that name is "login#2". metrics: every metric, of this part alone.
     """
@@ -68,7 +68,7 @@ class PhaseRecord:
 class BillRow:
     """One row of a bill: its name (a key of measure.bill.ROW_KINDS), bytes, and share of RSS as a ratio.
 
-    before: bytes of the same row in the bill that this one stands against; None where it is not known.
+    before: bytes of the same row in the bill it is compared with; None if unknown.
     """
 
     name: str
@@ -81,7 +81,7 @@ class BillRow:
 class BillRecord:
     """Where the resident memory was at the window's close, bytes: rows that sum to `rss`, and where to look.
 
-    against: what the rows' `before` is, such as "at the opening"; "" where the bill stands alone.
+    against: what the rows' `before` is, such as "at the opening"; "" if the bill is compared with none.
     """
 
     rows: tuple[BillRow, ...]
@@ -95,14 +95,12 @@ class BillRecord:
 class WindowRecord:
     """One measured window of a test with its verdicts.
 
-    culprit_summaries: by metric what its culprits explain together, or why nobody is named.
-    base: the window of the side that it is compared with, None where there is none; no_base: why a comparison that was
-    asked for has none.
-    rounds: what each round measured, by metric, where the test ran in several; the metrics are their medians then.
-    cross_checks: sources of one quantity that were held against each other. cycles: its GC cycles, one by one.
-    conditions: what must be the same for two windows to compare, besides the code.
-    size_classes: what was allocated by size. histograms: of stops of the world and waits for a processor.
-    instruments: by instrument what it found in figures, which no metric is.
+    culprit_summaries: by metric what its culprits explain together, or why nobody is named. base: the window of the
+    side it is compared with, None if there is none; no_base: why a comparison that was asked for has no base. rounds:
+    what each round measured, by metric, if the test ran in several; the metrics are then their medians. cross_checks:
+    pairs of sources of one quantity that were compared. cycles: its GC cycles, one by one. conditions: what must be the
+    same for two windows to compare, besides the code. size_classes: what was allocated by size. histograms: of stops of
+    the world and waits for a processor. instruments: figures of each instrument that are no metrics.
     """
 
     name: str
@@ -136,5 +134,5 @@ class WindowRecord:
 
 
 def definitions(window: WindowRecord) -> dict[str, int]:
-    """The versions of the metrics' definitions that are not 1, by metric: what records of their figures keep."""
+    """The versions of the metrics' definitions that are not 1, by metric; kept with their figures."""
     return {metric.name: metric.definition for metric in window.metrics if metric.definition != 1}

@@ -1,4 +1,4 @@
-"""A process that windows can be opened on without Go, a fork or a pause, and that notes each reading of it."""
+"""A process on which you can open windows without Go, a fork or a pause; it notes each reading."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _KERNEL_FIELDS = {field.name for field in fields(KernelReading)} - {"t"}
 
 
 class FakeProcess:
-    """A process that windows are opened on, with a clock of its own that stands still between readings.
+    """A process to open windows on, with a clock of its own that stands still between readings.
 
-    inside: who tells its MemStats; None: nobody does. sources: read beside that one. folder: where its agent leaves
-    files. bases: `http://HOST:PORT` of its ports. values: what it holds at first, see `change`.
+    inside: the source of its MemStats; None: it has none. sources: read in addition. folder: for the files of its
+    agent. bases: `http://HOST:PORT` of its ports. values: what it holds at first, see `change`.
 
-    events: what was read of it and done to it, in order. slept: the pauses that were made meanwhile, in seconds.
-    failing: by the name of an event, the reason why it fails from now on.
+    events: what was read of it and done to it, in order. slept: the pauses made meanwhile, in seconds. failing: by the
+    name of an event, the reason why it fails from now on.
     """
 
     pid = 4242
@@ -83,13 +83,13 @@ class FakeProcess:
         self.change(**values)
 
     def open_window(self, name: str = "window", ops: int | None = None, **options: Any) -> OpenWindow:
-        """Open a real window; `close()` of what comes back returns the `Window`. options: those of OpenWindow."""
+        """Open a real window; its `close()` returns the `Window`. options: those of OpenWindow."""
         return OpenWindow(self, name, ops, **{"fresh": True, **options})
 
     def work(
         self, seconds: float = 1.0, *, allocate: int = 0, objects: int = 0, keep: int = 0, gc: int = 0, **values: Any
     ) -> None:
-        """Let it work: allocate so many bytes, `keep` of which stay alive, then run `gc` cycles; then `change`."""
+        """Let it work: allocate so many bytes and keep `keep` of them alive, then run `gc` cycles; then `change`."""
         self.allocate(allocate, objects)
         self._live += keep
         self._live_objects += objects * keep // allocate if allocate else 0
@@ -112,16 +112,16 @@ class FakeProcess:
         self._samples.append(Sample(self.time, kernel.rss, kernel.hwm, kernel.threads, kernel.fds))
 
     def later(self, seconds: float, **values: Any) -> None:
-        """`change` once so many seconds have passed on its clock, as when goroutines end by themselves."""
+        """`change` after so many seconds on its clock, as when goroutines end by themselves."""
         self._later.append((self.time + seconds, values))
         self._later.sort(key=lambda change: change[0])
 
     def end(self, code: int | None = 0, signal: int | None = None) -> None:
-        """Let it end: whatever is read of it fails from now on."""
+        """Let it end: every reading fails from now on."""
         self._exit = ExitRecord(self.time, code, signal, self.kernel.hwm, self.kernel.cpu, oom="")
 
     def record(self, event: str) -> None:
-        """Note an event and let a reading's time pass; raises ObserveError where it is to fail. For sources."""
+        """Note an event and let a reading's time pass; raises ObserveError if the event is to fail. For sources."""
         self.events.append(event)
         self.pass_time(READING_TIME)
         if self._exit is not None:
@@ -130,7 +130,7 @@ class FakeProcess:
             raise ObserveError(self.failing[event])
 
     def pass_time(self, seconds: float) -> None:
-        """Move its clock on, with the changes that fall due."""
+        """Move its clock on, and make the changes that fall due."""
         until = self.time + seconds
         while self._later and self._later[0][0] <= until:
             self.time, values = self._later.pop(0)
@@ -138,7 +138,7 @@ class FakeProcess:
         self.time = until
 
     def collect(self, cycles: int, *, forced: bool = False) -> None:
-        """Run GC cycles, which leave what is alive."""
+        """Run GC cycles, which leave the live heap."""
         for _ in range(cycles):
             self.allocate(*GC_COST)
             number = self.memstats.num_gc + 1
@@ -154,7 +154,7 @@ class FakeProcess:
             )
 
     def allocate(self, size: int, objects: int) -> None:
-        """Allocate, for nobody to keep."""
+        """Allocate, and keep nothing."""
         stats = self.memstats
         self.memstats = replace(
             stats,
@@ -165,7 +165,7 @@ class FakeProcess:
         )
 
     def read_memstats(self) -> MemStats:
-        """What a reading of MemStats finds; its own cost is in the next one."""
+        """The result of a reading of MemStats; the next reading includes its cost."""
         self.record("memstats")
         found = replace(self.memstats, t=self.time)
         self.allocate(*MEMSTATS_COST)
@@ -173,12 +173,12 @@ class FakeProcess:
 
     @property
     def timeline(self) -> FakeProcess:
-        """Who has its samples."""
+        """The object that has its samples."""
         return self
 
     @property
     def kept(self) -> FakeProcess:
-        """Who has its gctrace lines."""
+        """The object that has its gctrace lines."""
         return self
 
     def samples(self, since: float, until: float) -> tuple[Sample, ...]:
@@ -186,11 +186,11 @@ class FakeProcess:
         return tuple(sample for sample in self._samples if since <= sample.t <= until)
 
     def gc_cycles(self, since: float = 0.0, until: float = inf) -> tuple[tuple[GcCycle, ...], int]:
-        """All cycles, none of whose lines is lost."""
+        """All cycles; no line is lost."""
         return tuple(cycle for cycle in self._cycles if since <= (cycle.t or 0.0) <= until), 0
 
     def agent(self) -> AgentClient | None:
-        """The agent, where its inside is told by it."""
+        """The agent, if its MemStats come from it."""
         return self._agent
 
     def endpoint(self) -> PprofEndpoint:
@@ -202,11 +202,11 @@ class FakeProcess:
         return self.memstats.num_gc
 
     def url_of(self, source: str) -> str | None:
-        """None: no gomem.yaml speaks of it."""
+        """None: it is in no gomem.yaml."""
         return None
 
     def bases(self) -> Sequence[str]:
-        """The addresses that it was made with."""
+        """The addresses that you gave it."""
         return self._bases
 
     def ending(self, within: float = 0.0) -> ExitRecord | None:
@@ -269,7 +269,7 @@ class _FakeSystem(System):
 
 
 class _FakeAgent(AgentClient):
-    """What windows ask of an agent; without its socket whatever else is asked fails."""
+    """The parts of an agent that windows use; it has no socket, so everything else fails."""
 
     def __init__(self, process: FakeProcess) -> None:
         super().__init__(process.folder / "no socket")

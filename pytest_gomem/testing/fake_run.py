@@ -1,4 +1,4 @@
-"""A finished run for reporters, made of windows whose figures a test says."""
+"""A finished run for reporters, made of windows with the figures that your test gives."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def fake_window_record(
     own: Iterable[Metric] = (),
     **values: Any,
 ) -> WindowRecord:
-    """A window of the service `api` as reporters get it, with the fields of WindowRecord that you say.
+    """A window of the service `api` as reporters get it, with the fields of WindowRecord that you give.
 
     metrics: by name a value in base units, or the reason why there is none. budgets: as in the marker; they are judged.
-    own: metrics of your own that are among them.
+    own: your own metrics, if some of them are in `metrics`.
     """
     registry = Registry([*builtin_metrics(), *own])
     results = {
@@ -60,7 +60,7 @@ def _result(value: float | str) -> Reading | Unavailable:
 
 
 def fake_run(tests: Mapping[str, Sequence[WindowRecord]]) -> RunRecord:
-    """A run of these tests, by their ids; a test has failed where one of its budgets is broken."""
+    """A run of these tests, by their ids; a test has failed if one of its budgets is broken."""
     records = tuple(
         TestRecord(nodeid, "failed" if any(failed(one.verdicts) for one in windows) else "passed", tuple(windows))
         for nodeid, windows in tests.items()

@@ -1,4 +1,4 @@
-"""A window with plausible figures, and the records that it is made of; each takes the values that a test is about."""
+"""A window with plausible figures, and the records it is made of; each takes the values that a test needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OPENED, CLOSED = 1000.0, 1010.0  # CLOCK_MONOTONIC
 
 
 def fake_kernel_reading(**values: Any) -> KernelReading:
-    """A reading of one process with 20 MiB resident, with the values that you say."""
+    """A reading of one process with 20 MiB resident, with the values that you give."""
     usual = {"t": OPENED, "rss": 20 * MIB, "hwm": 20 * MIB, "threads": 9, "fds": 12, "cpu": 1.0}
     return KernelReading(**{**usual, **values})
 
@@ -48,10 +48,10 @@ def fake_memstats(**values: Any) -> MemStats:
 
 
 def fake_window(**values: Any) -> Window:
-    """A window of 10 s with 1000 operations, with the values that you say: `fake_window(ops=None)`.
+    """A window of 10 s with 1000 operations, with the values that you give: `fake_window(ops=None)`.
 
     RSS rose from 20 MiB to a peak of 40 MiB and ended at 30 MiB. 30 MB were allocated in 200 000 objects, and the 40 GC
-    cycles are in gctrace and MemStats. What only some services have is not there: runtime/metrics, mappings, loads.
+    cycles are in gctrace and MemStats. It lacks what only some services have: runtime/metrics, mappings, loads.
     """
     rss = (20, 21, 22, 24, 28, 30, 40, 35, 31, 30)
     usual = {
