@@ -93,7 +93,7 @@ def _recorded_peak(window: Window, peak: int) -> Reading:
 
 def _sampled_peak(window: Window) -> Reading:
     points = sampled_points(window)
-    gap = format_value(widest_gap(points), SECONDS)
+    gap = format_value(widest_gap(t for t, _ in points), SECONDS)
     why = "went with the process" if window.peak_reset else "was not reset"
     if required(window.start).hwm is None:
         why = "is not kept by this system"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -71,9 +72,9 @@ def sampled_points(window: Window) -> list[Point]:
     return sorted([*((edge.t, edge.rss) for edge in edges), *((sample.t, sample.rss) for sample in samples(window))])
 
 
-def widest_gap(points: list[Point]) -> float:
+def widest_gap(times: Iterable[float]) -> float:
     """The longest time without a reading, seconds: a spike shorter than this may have been missed."""
-    return max((later[0] - earlier[0] for earlier, later in pairwise(points)), default=0.0)
+    return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 from pytest_gomem.base.unavailable import Unavailable, attempt, known
 from pytest_gomem.measure.allocation import SizeClassGrowth, size_classes
@@ -12,7 +11,7 @@ from pytest_gomem.measure.bill import Bill, opening_bill, window_bill
 from pytest_gomem.measure.cross_checks import CrossCheck, cross_checks, disagreement
 from pytest_gomem.measure.cycles import JoinedCycle, joined_cycles
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.measure.peak import PeakMoment, peak_moment
+from pytest_gomem.measure.peak import PeakMoment, peak_moment, widest_gap
 from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.registry import Registry, evaluate
 from pytest_gomem.measure.runtime_metrics import histograms
@@ -68,8 +67,7 @@ def summarize(window: Window, registry: Registry) -> Summary:
 
 def _gaps(window: Window) -> Iterator[str]:
     """A timeline that was interrupted: between two samples far apart only the kernel's own peak is known."""
-    points = [window.opened, *(sample.t for sample in window.timeline), window.closed]
-    widest = max(later - earlier for earlier, later in pairwise(points))
+    widest = widest_gap([window.opened, *(sample.t for sample in window.timeline), window.closed])
     if widest > _WIDE_GAP / window.sample_rate:
         missing = f"{len(window.timeline)} of some {window.duration * window.sample_rate:.0f} samples were taken"
         yield f"the timeline has a gap of {widest:.2f} s: {missing}"
