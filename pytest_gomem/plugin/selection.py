@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gomem.base.errors import ConfigError
-from pytest_gomem.base.names import means_test
+from pytest_gomem.base.names import means_test, was_looked_for
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.gomem_yaml import GomemConfig
 from pytest_gomem.judge.precedence import unmatched
@@ -49,8 +49,6 @@ class Selection:
 
     def was_looked_for(self, test: str) -> bool:
         """Whether a test, or all tests of a glob, would be collected if it existed."""
-        from pytest_gomem.base.names import was_looked_for
-
         return was_looked_for(test, self._config.rootpath, self._looked_into)
 
     def ran_all(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pytest_gomem.base.errors import LoadError
 from pytest_gomem.config.arguments import at_least_1, checked
 from pytest_gomem.load.connection import MAX_BODY, Request
-from pytest_gomem.load.spec import LoadRecord
+from pytest_gomem.load.spec import LoadRecord, LoadSpec
 from pytest_gomem.session.running import RunningService
 from pytest_gomem.session.subject import UNTIL_REAPED, Process
 from pytest_gomem.session.window import OpenWindow
@@ -142,7 +142,6 @@ class Service(RunningService):
         missed by more than 2% unless `allow_missed_rate`; ServiceDied if the service ends meanwhile; ConfigError.
         """
         from pytest_gomem.load.failures import LOST, judge_load
-        from pytest_gomem.load.spec import LoadSpec
 
         asked = LoadSpec.of(
             self.url("", port),
