@@ -74,8 +74,7 @@ def of_enum(enum: type[Enum]) -> Coder:
 
 def _leaf(kind: type, expected: str) -> Coder:
     def decode(data: Any) -> Any:
-        if type(data) is not kind:
-            raise unexpected(expected, data)
+        check(kind, expected, data)
         return data
 
     return Coder(unchanged, decode, frozenset({kind}), frozenset({kind}))
