@@ -107,7 +107,7 @@ class InTurns:
     """Rounds of head and base as A B B A A B B A: drift of the machine affects both alike.
 
     The head comes first: a test that fails there fails as without a base.
-    instruments: of all rounds; rounds that may be the last of their side also keep their heap profiles.
+    instruments: of all rounds but those that may be the last of their side: these keep their heap profiles.
     """
 
     looks: Looks

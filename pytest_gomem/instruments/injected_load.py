@@ -35,7 +35,7 @@ class InjectedLoad:
 
     @classmethod
     def of_environment(cls) -> InjectedLoad:
-        """The load that `gomem selftest` wrote for its runs, None elsewhere. Raises ConfigError."""
+        """The load that `gomem selftest` wrote for its runs; elsewhere it makes no window worse. Raises ConfigError."""
         path = os.environ.get(VARIABLE)
         if not path:
             return cls()

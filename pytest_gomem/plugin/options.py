@@ -149,7 +149,7 @@ OPTIONS = (
     Option(
         "rounds", "N", _rounds, 'run each test N times, or "auto": as its comparisons need (default; 1 without any)'
     ),
-    Option("confirm", "N", _confirm, "fail for a regression once N rounds of each side have borne it out (default 8)"),
+    Option("confirm", "N", _confirm, "fail for a regression once N rounds of each side confirm it (default 8)"),
     Option(
         "against",
         "REF",
