@@ -65,7 +65,7 @@ WAYS = {"free": "a spike of 5 ms", "exit": "ends itself at its peak", "kill": "k
 def first_line(profile: bytes) -> int | None:
     """The first line of the program's own in the profile; None where nothing is named."""
     try:
-        found = find_culprits("peak_rss", parse_profile(profile), None, GoModule("bench")).culprits
+        found = find_culprits("peak_rss", (parse_profile(profile),), None, GoModule("bench")).culprits
     except ObserveError:
         return None
     return found[0].line if found else None

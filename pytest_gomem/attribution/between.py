@@ -21,11 +21,11 @@ from pytest_gomem.attribution.culprits import (
     Findings,
     amount_text,
     callee,
+    every,
     leaf_of,
     within_noise,
 )
-from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, lines
-from pytest_gomem.base.units import BYTES, format_value
+from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, lines, sigma_of_all
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
 
@@ -59,8 +59,8 @@ class _Pair:
 
 def culprits_between(
     metric: str,
-    head: Profile,
-    base: Profile,
+    head: Sequence[Profile],
+    base: Sequence[Profile],
     module: GoModule,
     *,
     there: str,
@@ -68,16 +68,16 @@ def culprits_between(
 ) -> Findings:
     """The lines that hold, or made, more on the head than chance explains, and at least 1% of the first one's.
 
-    metric: a key of SAMPLE_OF. head, base: profiles of the same work. module: the user's own, on the head.
-    there: where the base is, in words: "on the base side".
+    metric: a key of SAMPLE_OF. head, base: profiles of the same work, one or more a side; a side's figures are means,
+    and the rates may differ. module: the user's own, on the head. there: where the base is: "on the base side".
     base may be compact: a line that it lacks may have had up to the amount that was left out.
     counts: whether to count a profile's stack, such as those of a budget's functions.
-    Raises ProfileError if one of the two is not a heap profile.
+    Raises ProfileError if one of them is not a heap profile.
     """
     sample_type = SAMPLE_OF[metric]
-    found = [lines(profile, None, sample_type, module, counts) for profile in (head, base)]
-    unknown = left_out(base, sample_type)
-    pairs = list(_pairs(*found))
+    ours, theirs = (lines(side, None, sample_type, module, counts) for side in (head, base))
+    unknown = sum(left_out(profile, sample_type) for profile in base) // len(base)
+    pairs = list(_pairs(ours, theirs))
     enough = _sigmas(len(pairs))
     grown = sorted(
         (pair for pair in pairs if pair.change > (0 if pair.base else unknown)),
@@ -91,8 +91,9 @@ def culprits_between(
     functions = len({pair.head.site.function for pair in grown})
     nothing = ""
     if not culprits:
-        nothing = _nothing(sample_type, head, functions, growth, there) + _beyond(sample_type, unknown, there)
-    return Findings(metric, culprits, functions, growth, nothing)
+        nothing = _nothing(sample_type, [*head, *base], functions, growth, there) + _beyond(sample_type, unknown, there)
+    total = sum(line.after for line in ours) - sum(line.after for line in theirs)
+    return Findings(metric, culprits, functions, growth, nothing, total, sigma_of_all([*ours, *theirs]))
 
 
 def _pairs(head: Iterable[Line], base: Iterable[Line]) -> Iterator[_Pair]:
@@ -179,15 +180,12 @@ def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
     )
 
 
-def _nothing(sample_type: str, head: Profile, functions: int, growth: int, there: str) -> str:
-    every = f"one sample in {format_value(head.period, BYTES)}"
-    rate = next((rate for rate in _FINER if head.period > rate), None)
+def _nothing(sample_type: str, profiles: Sequence[Profile], functions: int, growth: int, there: str) -> str:
+    rate = next((rate for rate in _FINER if max(profile.period for profile in profiles) > rate), None)
     finer = f"; profile_rate: {rate} on the service in gomem.yaml takes more samples" if rate else ""
     if not functions:
-        return (
-            f"no line holds or makes more than {there}, as far as can be seen by two profiles that take {every}{finer}"
-        )
-    return f"{within_noise(growth, functions, sample_type)} of two profiles that take {every}{finer}"
+        return f"no line holds or makes more than {there}, as far as can be seen by {every(profiles)}{finer}"
+    return f"{within_noise(growth, functions, sample_type)} of {every(profiles)}{finer}"
 
 
 def _beyond(sample_type: str, unknown: int, there: str) -> str:

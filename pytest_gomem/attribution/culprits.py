@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from pytest_gomem.attribution.causes import Cause
 from pytest_gomem.attribution.origin import Site
-from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, counts_objects, lines
+from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, counts_objects, lines, sigma_of_all
 from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.launch.go_module import GoModule
@@ -67,7 +67,8 @@ class Culprit:
 class Findings:
     """The culprits, the largest change first; `functions` and `growth` are of all that grew, named or not.
 
-    nothing: why there are no culprits; "" if there are.
+    nothing: why there are no culprits; "" if there are. total_change: of all lines, less what others shrank by;
+    total_sigma: its standard deviation. Both in what the metric counts, without what the measuring itself allocates.
     """
 
     metric: str
@@ -75,6 +76,8 @@ class Findings:
     functions: int
     growth: int
     nothing: str = ""
+    total_change: int = 0
+    total_sigma: float = 0.0
 
     @property
     def shown(self) -> int:
@@ -89,20 +92,21 @@ class Findings:
 
 def find_culprits(
     metric: str,
-    after: Profile,
-    before: Profile | None,
+    after: Sequence[Profile],
+    before: Sequence[Profile] | None,
     module: GoModule,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
     cycles: int | None = None,
 ) -> Findings:
     """The lines that hold, or made, more than before by at least 2 sigma, and by 1% of the first one's change.
 
-    metric: a key of SAMPLE_OF. before: an earlier heap profile of the same process; without one everything is new.
-    module: the user's own. A stack is charged to the line of that module nearest to the allocation, so a library's
+    metric: a key of SAMPLE_OF. after: the heap profile of each round; changes are means of the rounds, whose rates may
+    differ. before: for each of them an earlier one of the same process; without them everything is new. module: the
+    user's own. A stack is charged to the line of that module nearest to the allocation, so a library's
     allocations are charged to its caller; without such a line, to the leaf.
     counts: whether to count a profile's stack, such as those of a budget's functions.
     cycles: the GC cycles between the two profiles, if known.
-    Raises ProfileError when one of the two is no heap profile.
+    Raises ProfileError when one of them is no heap profile, ValueError if there are not as many before as after.
     """
     found = lines(after, before, SAMPLE_OF[metric], module, counts)
     grown = sorted((line for line in found if line.change > 0), key=lambda line: (-line.change, line.site))
@@ -111,7 +115,10 @@ def find_culprits(
     sure = [line for line in grown if line.change >= SIGMAS * line.sigma]
     named = [line for line in sure if line.change >= LEAST * sure[0].change][:MOST_NAMED]
     culprits = tuple(_culprit(metric, line, growth, before is not None, cycles) for line in named)
-    return Findings(metric, culprits, functions, growth, "" if culprits else _nothing(metric, after, functions, growth))
+    nothing = "" if culprits else _nothing(metric, after, functions, growth)
+    return Findings(
+        metric, culprits, functions, growth, nothing, sum(line.change for line in found), sigma_of_all(found)
+    )
 
 
 def _culprit(metric: str, line: Line, growth: int, has_before: bool, cycles: int | None) -> Culprit:
@@ -183,17 +190,22 @@ def within_noise(growth: int, functions: int, sample_type: str) -> str:
     return f"the growth of {amount_text(growth, sample_type)}, in {where}, is within the noise"
 
 
-def _nothing(metric: str, after: Profile, functions: int, growth: int) -> str:
+def every(profiles: Sequence[Profile]) -> str:
+    """Such as "a profile that takes one sample in 524 kB", at the coarsest rate of several."""
+    rate = f"one sample in {format_value(max(profile.period for profile in profiles), BYTES)}"
+    return f"a profile that takes {rate}" if len(profiles) == 1 else f"{len(profiles)} profiles that take {rate}"
+
+
+def _nothing(metric: str, after: Sequence[Profile], functions: int, growth: int) -> str:
     """Why there are no culprits, and for resident memory where else it may be."""
     sample_type = SAMPLE_OF[metric]
-    rate = f"one sample in {format_value(after.period, BYTES)}"
-    if not any(after.values[after.sample_index(sample_type)]):
-        text = f"the profile, which takes {rate}, has none of {sample_type}"
-        if not after.period:
+    if not any(any(profile.values[profile.sample_index(sample_type)]) for profile in after):
+        text = f"there is no {sample_type} in {every(after)}"
+        if not any(profile.period for profile in after):
             text = "the service's memory profiler is off: its MemProfileRate is 0"
     elif not functions:
         text = "no line has allocated more" if counts_made(sample_type) else "no line holds more Go heap than before"
     else:
-        text = f"{within_noise(growth, functions, sample_type)} of a profile that takes {rate}"
+        text = f"{within_noise(growth, functions, sample_type)} of {every(after)}"
     beyond = f"; {metric} also counts what no heap profile shows: stacks, freed pages, C, mapped files"
     return text + (beyond if metric in _RESIDENT else "")

@@ -10,29 +10,25 @@ n + 1 instead, the interval holds for few samples too.
 
 Between two profiles of one process, only what came or went is uncertain: what both hold was sampled once. No profile
 says how much came and went, but what was made since, and what is held, are bounds.
+
+Several rounds do the same work in processes of their own. The mean of R estimates has the sum of their variances,
+divided by R^2. Each round has as many objects as the mean of all of them says: one at a coarse rate may have no sample.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pytest_gomem.attribution.origin import UNKNOWN, Chain, Origins, Site
+from pytest_gomem.attribution.origin import Chain, Origins, Site
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Label, Profile
 
 SIGMAS = 2  # of every interval: the truth lies in it 19 times in 20
 SMALLEST = 8  # bytes, the runtime's smallest size class
-
-
-class _Weight(NamedTuple):
-    """The probability that an object is sampled, and how many bytes or objects a sampled one stands for."""
-
-    probability: float
-    value: float
 
 
 @dataclass
@@ -72,21 +68,20 @@ class Tally:
     @property
     def sigma(self) -> float:
         """The standard deviation of `change`, if anything too large."""
-        variance = samples = 0.0
-        for size, sampled in self._sizes.items():
-            probability, value = self._weight(size)
-            turnover = abs(sampled.made) if counts_made(self.sample_type) else sampled.turnover
-            variance += value**2 * turnover * (1 - probability)
-            samples += turnover
-        return math.sqrt(variance * (1 + 1 / samples)) if samples else 0.0
+        return _spread([self]).sigma
 
     @property
-    def still_held(self) -> float:
-        """The growth of what is held as a share of what was made since; 0 if nothing was."""
-        sizes = [(self._weight(size).value, sampled) for size, sampled in self._sizes.items()]
+    def turnover(self) -> Iterator[tuple[int, float]]:
+        """By size, how many sampled objects make `change` uncertain: those made, or those that came or went."""
+        for size, sampled in self._sizes.items():
+            yield size, abs(sampled.made) if counts_made(self.sample_type) else sampled.turnover
+
+    @property
+    def made_and_kept(self) -> tuple[float, float]:
+        """What was made since, and how much more is held, both in what the sample type counts."""
+        sizes = [(self._value(size) / _probability(size, self.rate), each) for size, each in self._sizes.items()]
         made = sum(value * sampled.made for value, sampled in sizes)
-        held = sum(value * (sampled.after - sampled.before) for value, sampled in sizes)
-        return min(max(held / made, 0.0), 1.0) if made > 0 else 0.0
+        return made, sum(value * (sampled.after - sampled.before) for value, sampled in sizes)
 
     @property
     def unseen(self) -> float:
@@ -108,27 +103,91 @@ class Tally:
             self.after += sample.value
             sampled.after += sample.held
 
-    def _weight(self, size: int) -> _Weight:
+    def _value(self, size: int) -> int:
+        return 1 if counts_objects(self.sample_type) else size
+
+    def variance_of(self, size: int, objects: float) -> float:
+        """How uncertain the sum is if there are so many objects of this size."""
         probability = _probability(size, self.rate)
-        return _Weight(probability, (1 if counts_objects(self.sample_type) else size) / probability)
+        return self._value(size) ** 2 * objects * (1 - probability) / probability
+
+
+class _Spread(NamedTuple):
+    """The variance of a mean of rounds, and how many samples it comes from."""
+
+    variance: float = 0.0
+    samples: float = 0.0
+
+    @property
+    def sigma(self) -> float:
+        return math.sqrt(self.variance * (1 + 1 / self.samples)) if self.samples else 0.0
+
+
+def _spread(rounds: Sequence[Tally]) -> _Spread:
+    objects: defaultdict[int, float] = defaultdict(float)
+    samples = 0.0
+    for one in rounds:
+        for size, sampled in one.turnover:
+            objects[size] += sampled / _probability(size, one.rate)
+            samples += sampled
+    variances = (one.variance_of(size, count / len(rounds)) for one in rounds for size, count in objects.items())
+    return _Spread(sum(variances) / len(rounds) ** 2, samples)
 
 
 @dataclass
-class Line(Tally):
-    """The samples of one line; stacks: the change of each chain of callers."""
+class Line:
+    """The samples of one line in several rounds; its figures are their means. stacks: the change of each chain."""
 
-    site: Site = UNKNOWN
+    site: Site
+    rounds: Sequence[Tally]
     stacks: Counter[Chain] = field(default_factory=Counter)
+
+    @property
+    def sample_type(self) -> str:
+        """What the profiles count."""
+        return self.rounds[0].sample_type
+
+    @property
+    def before(self) -> int:
+        """The estimate in the earlier profiles; 0 if there are none."""
+        return round(sum(one.before for one in self.rounds) / len(self.rounds))
+
+    @property
+    def after(self) -> int:
+        """The estimate in the later profiles."""
+        return round(sum(one.after for one in self.rounds) / len(self.rounds))
+
+    @property
+    def change(self) -> int:
+        """How much more there is than before."""
+        return self.after - self.before
+
+    @property
+    def sigma(self) -> float:
+        """The standard deviation of `change`, if anything too large."""
+        return _spread(self.rounds).sigma
+
+    @property
+    def still_held(self) -> float:
+        """The growth of what is held as a share of what was made since; 0 if nothing was."""
+        made, kept = map(sum, zip(*(one.made_and_kept for one in self.rounds), strict=True))
+        return min(max(kept / made, 0.0), 1.0) if made > 0 else 0.0
 
     @property
     def main_chain(self) -> Chain:
         """The chain of callers that grew most."""
         return max(self.stacks, key=lambda chain: (self.stacks[chain], chain))
 
-    def add_from(self, chain: Chain, sample: Sample, is_before: bool) -> None:
-        """Count a sample of this chain of callers."""
-        self.add(sample, is_before)
+    def add(self, at: int, chain: Chain, sample: Sample, is_before: bool) -> None:
+        """Count a sample of this chain of callers in the round of that index."""
+        self.rounds[at].add(sample, is_before)
         self.stacks[chain] += -sample.value if is_before else sample.value
+
+
+def sigma_of_all(found: Iterable[Line]) -> float:
+    """The standard deviation of the sum of these lines' changes."""
+    spreads = [_spread(line.rounds) for line in found]
+    return _Spread(sum(one.variance for one in spreads), sum(one.samples for one in spreads)).sigma
 
 
 def counts_made(sample_type: str) -> bool:
@@ -142,22 +201,32 @@ def counts_objects(sample_type: str) -> bool:
 
 
 def lines(
-    after: Profile, before: Profile | None, sample_type: str, module: GoModule, counts: Callable[[Profile, bytes], bool]
+    after: Sequence[Profile],
+    before: Sequence[Profile] | None,
+    sample_type: str,
+    module: GoModule,
+    counts: Callable[[Profile, bytes], bool],
 ) -> list[Line]:
     """Each line that samples are charged to, in no order; raises ProfileError for another kind of profile.
 
+    after: one of each round. before: for each of them an earlier one of the same process; ValueError if not as many.
     counts: whether to count a profile's stack.
     """
-    profiles = (after,) if before is None else (after, before)
-    origins = Origins(module, profiles)
+    earlier: Sequence[Profile | None] = [None] * len(after) if before is None else before
+    origins = Origins(module, [*after, *(before or ())])
     found: dict[Site, Line] = {}
-    for profile in profiles:
-        rows = zip(profile.stacks, origins.chains(profile), samples_of(profile, sample_type), strict=True)
-        for stack, chain, sample in rows:
-            if chain is None or not sample.size or not counts(profile, stack):
-                continue  # size 0: the runtime also writes empty records
-            line = found.setdefault(chain.sites[0], Line(sample_type, after.period, site=chain.sites[0]))
-            line.add_from(chain, sample, is_before=profile is before)
+    for at, (new, old) in enumerate(zip(after, earlier, strict=True)):
+        for profile, is_before in ((new, False), (old, True)):
+            if profile is None:
+                continue
+            rows = zip(profile.stacks, origins.chains(profile), samples_of(profile, sample_type), strict=True)
+            for stack, chain, sample in rows:
+                if chain is None or not sample.size or not counts(profile, stack):
+                    continue  # size 0: the runtime also writes empty records
+                site = chain.sites[0]
+                if site not in found:
+                    found[site] = Line(site, [Tally(sample_type, one.period) for one in after])
+                found[site].add(at, chain, sample, is_before)
     return list(found.values())
 
 

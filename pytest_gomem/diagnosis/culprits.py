@@ -79,7 +79,8 @@ def _found(metric: str, record: WindowRecord, profiles: Profiles, module: GoModu
         after = required((peak if at_peak else profiles.heap).profile)
         before = None if whole else known(profiles.opening.profile)
         cycles = _cycles_to_peak(record) if at_peak else _cycles(record)
-        return find_culprits(metric, after, before, module, counts=counts_for(metric, record), cycles=cycles)
+        earlier = None if before is None else (before,)
+        return find_culprits(metric, (after,), earlier, module, counts=counts_for(metric, record), cycles=cycles)
     except ObserveError as error:
         return f"nobody can be named: {error}"
 

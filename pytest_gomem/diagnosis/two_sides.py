@@ -115,7 +115,7 @@ def _found(
     """The culprits and a summary of the profiles used; or none, and why."""
     try:
         pair, module = _pair(metric, head, base), head.service.module
-        found = culprits_between(metric, pair.head, pair.base, module, there=base.there, counts=counts)
+        found = culprits_between(metric, (pair.head,), (pair.base,), module, there=base.there, counts=counts)
     except ObserveError as error:
         return (), f"nobody can be named: {error}"
     return found.culprits, "; ".join(words for words in (summary(found), pair.which) if words)

@@ -128,7 +128,7 @@ def findings(example, launch):
             for _ in range(requests):
                 assert client.request(Request("POST" if body else "GET", path, body=body)).ok
             after = parse_profile(pprof.heap_profile())
-        return find_culprits(metric, after, before, service.binary.module)
+        return find_culprits(metric, (after,), (before,), service.binary.module)
 
     return findings
 
@@ -221,7 +221,7 @@ def test_a_file_of_package_main_is_named_from_its_module(tmp_path, package, flag
     words = [str(binary), "-windows=1", "-size=1048576", "-count=20", "-keep"]
     subprocess.run(words, cwd=tmp_path / "run", check=True)
     after = read_profile(tmp_path / "run" / "1")
-    first = find_culprits("live_heap", after, None, binary_info(binary).module).culprits[0]
+    first = find_culprits("live_heap", (after,), None, binary_info(binary).module).culprits[0]
     assert (first.function, first.file) == ("main.allocate", file)
 
 
@@ -239,7 +239,7 @@ def test_the_truth_lies_in_the_interval(exact, metric, size, count, rate, keep):
     truth = count if metric == "heap_objects" else count * size
     line, missed = line_of(EXACT, "make([]byte"), 0
     for before, after in windows:
-        culprits = find_culprits(metric, after, before, GoModule("example.com/exact")).culprits
+        culprits = find_culprits(metric, (after,), (before,), GoModule("example.com/exact")).culprits
         change, interval = next(((c.change, c.interval) for c in culprits if c.line == line), (0, 0))
         missed += abs(change - truth) > interval
     assert 1 <= missed <= 21

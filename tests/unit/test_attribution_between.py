@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +21,8 @@ def held(*lines: tuple[int, int], function: str = "main.add", rate: int = 1):
     return heap(*(retained(KIB, count, line(number, function), HANDLE) for number, count in lines), rate=rate)
 
 
-between = partial(culprits_between, "live_heap", module=MODULE, there="on the base side")
+def between(new, base, there="on the base side"):
+    return culprits_between("live_heap", (new,), (base,), MODULE, there=there)
 
 
 def found(new, base) -> list[tuple[str, int, int]]:
@@ -93,7 +93,7 @@ def test_the_uncertainty_is_of_both_sides():
     assert math.isclose(culprit.interval, 2 * math.hypot(*sigmas), rel_tol=0.01)
     close = between(held((10, 320), rate=rate), base)
     assert close.culprits == ()
-    assert "within the noise of two profiles that take one sample in 524 kB" in close.nothing
+    assert "within the noise of 2 profiles that take one sample in 524 kB" in close.nothing
 
 
 def test_equal_sides_accuse_nobody():
@@ -142,5 +142,5 @@ def test_only_the_stacks_of_a_budget_are_looked_at():
     new = heap(*(retained(size, 3 * count, where, HANDLE) for size, count, where in rows), rate=1)
     base = heap(*(retained(size, count, where, HANDLE) for size, count, where in rows), rate=1)
     takes = counting(Asked("inuse_space", "main.add", False))
-    found = culprits_between("inuse_space", new, base, MODULE, there="on the base side", counts=takes)
+    found = culprits_between("inuse_space", (new,), (base,), MODULE, there="on the base side", counts=takes)
     assert [(c.function, c.change // KIB, c.share) for c in found.culprits] == [("main.add", 20, 1.0)]

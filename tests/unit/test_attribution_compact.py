@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,9 @@ samples = st.tuples(
     st.integers(0, 10_000),
 )
 
-between = partial(culprits_between, "live_heap", module=MODULE, there="in the baseline")
+
+def between(new, base, module=MODULE):
+    return culprits_between("live_heap", (new,), (base,), module, there="in the baseline")
 
 
 def packed(profile: Profile, most: int = ROOMY) -> Profile:
@@ -51,7 +52,7 @@ def told(profile: Profile) -> dict[str, dict[str, tuple[int, float]]]:
     return {
         kind: {
             line.site.function: (line.after, round(line.sigma, 3))
-            for line in lines(profile, None, kind, MODULE, lambda *_: True)
+            for line in lines([profile], None, kind, MODULE, lambda *_: True)
             if line.after
         }
         for kind in TYPES
@@ -115,7 +116,7 @@ def test_a_baseline_of_bare_names_compares_with_whole_ones():
     bare, named = (parse_profile(compact(whole, module, ROOMY)) for module in (MODULE, IN_CMD))
     assert [sorted(files(small)) for small in (bare, named)] == [["main.go"], ["cmd/api/main.go"]]
     grown = heap(retained(KIB, 50_000, lines[0]), retained(KIB, 60_000, lines[1]))
-    found = [culprits_between("live_heap", grown, base, IN_CMD, there="in the baseline") for base in (bare, named)]
+    found = [between(grown, base, IN_CMD) for base in (bare, named)]
     assert found[0] == found[1]
     assert [(culprit.file, culprit.line) for culprit in found[0].culprits] == [("cmd/api/main.go", 20)]
 

@@ -50,8 +50,13 @@ def dropped(size, count, *stack):
     return (stack or (ADD, HANDLE), size, count, 0)
 
 
+def findings_of(metric, after, before=None, module=MODULE):
+    """What one round finds."""
+    return find_culprits(metric, (after,), before and (before,), module)
+
+
 def first(metric, after, before=None, module=MODULE):
-    return find_culprits(metric, after, before, module).culprits[0]
+    return findings_of(metric, after, before, module).culprits[0]
 
 
 def own_lines(*stack, module=MODULE):
@@ -123,7 +128,7 @@ def test_inlined_frames_count_like_others():
     """Of calls inlined into one location the innermost own one is charged."""
     made = heap(retained(KIB, 100, ("x", "", 1)))
     inlined = place(("strings.Repeat", "", 2), ADD, HANDLE)
-    culprit = find_culprits("live_heap", made._replace(locations={1: inlined}), None, MODULE).culprits[0]
+    culprit = findings_of("live_heap", made._replace(locations={1: inlined})).culprits[0]
     assert (culprit.function, culprit.callers) == (ADD[0], (Site("main.handle", "main.go", 20),))
 
 
@@ -131,7 +136,7 @@ def test_a_stack_without_symbols_has_a_name_too():
     """Neither an empty stack nor an address without a function hides what it holds."""
     made = heap(retained(KIB, 100, ("x", "", 1)), ((), KIB, 50, 50))
     bare = made._replace(locations={1: Location(None, 0x1234, (), False)})
-    (culprit,) = find_culprits("live_heap", bare, None, MODULE).culprits
+    (culprit,) = findings_of("live_heap", bare).culprits
     assert (culprit.function, culprit.file, culprit.line, culprit.share) == ("<unknown>", "", 0, 1)
 
 
@@ -145,7 +150,7 @@ def test_a_stack_without_symbols_has_a_name_too():
 )
 def test_what_measuring_allocates_accuses_nobody(measuring):
     """Writing the profile itself and the agent's own work are left out, of the growth and its shares too."""
-    findings = find_culprits("live_heap", heap(retained(KIB, 900, *measuring), retained(KIB, 100)), None, MODULE)
+    findings = findings_of("live_heap", heap(retained(KIB, 900, *measuring), retained(KIB, 100)))
     assert [culprit.function for culprit in findings.culprits] == [ADD[0]]
     assert (findings.functions, findings.share) == (1, 1.0)
 
@@ -172,7 +177,7 @@ def test_files_are_relative_to_the_module(frame, file):
     """The module's folder is told from any of its packages; -trimpath has taken it away already."""
     other = ("example.com/app/web.g", "/srv/app/web/other.go", 1)
     after = heap(retained(KIB, 100, frame), retained(KIB, 200, other))
-    assert {culprit.file for culprit in find_culprits("live_heap", after, None, MODULE).culprits} == {
+    assert {culprit.file for culprit in findings_of("live_heap", after).culprits} == {
         file,
         "web/other.go",
     }
@@ -215,7 +220,7 @@ NAMED_OF_GO = ("example.com/app.Run.OnceFunc.func1", "/opt/go/src/sync/oncefunc.
 def test_package_main_tells_the_folder_of_its_module(module, files):
     """Where main's import path is known. Closures of inlined calls bear its name too, and may lie elsewhere."""
     after = heap(*(retained(KIB, 100, frame) for frame in files))
-    named = {culprit.function: culprit.file for culprit in find_culprits("live_heap", after, None, module).culprits}
+    named = {culprit.function: culprit.file for culprit in findings_of("live_heap", after, None, module).culprits}
     assert named == {function: file for (function, _, _), file in files.items()}
 
 
@@ -234,7 +239,7 @@ def test_the_greatest_change_comes_first():
     counts = [(1000, 1040), (10, 130), (500, 300)]
     before = heap(*(retained(KIB, was, line) for line, (was, _) in zip(lines, counts, strict=True)))
     after = heap(*(retained(KIB, now, line) for line, (_, now) in zip(lines, counts, strict=True)))
-    findings = find_culprits("live_heap", after, before, MODULE)
+    findings = findings_of("live_heap", after, before)
     assert [(each.function, round(each.share, 2)) for each in findings.culprits] == [("main.b", 0.75), ("main.a", 0.25)]
     assert (findings.shown, findings.functions) == (2, 2)
     assert findings.growth == sum(culprit.change for culprit in findings.culprits)
@@ -243,15 +248,13 @@ def test_the_greatest_change_comes_first():
 def test_no_more_than_five_are_named_but_all_are_counted():
     """The cut is of the list, not the functions and the growth that it is a part of."""
     after = heap(*(retained(KIB, 100, (f"main.f{n}", "", n)) for n in range(1, 11)))
-    findings = find_culprits("live_heap", after, None, MODULE)
+    findings = findings_of("live_heap", after)
     assert (findings.shown, findings.functions, findings.share) == (5, 10, pytest.approx(0.5))
 
 
 def test_two_lines_of_a_function_are_two_culprits_and_one_function():
     """Lines are told apart; how many functions are shown does not count one twice."""
-    findings = find_culprits(
-        "live_heap", heap(retained(KIB, 100), retained(KIB, 90, (ADD[0], ADD[1], 63))), None, MODULE
-    )
+    findings = findings_of("live_heap", heap(retained(KIB, 100), retained(KIB, 90, (ADD[0], ADD[1], 63))), None, MODULE)
     assert [culprit.line for culprit in findings.culprits] == [62, 63]
     assert findings.shown == 1
 
@@ -259,7 +262,7 @@ def test_two_lines_of_a_function_are_two_culprits_and_one_function():
 def test_a_trifle_beside_the_first_is_not_named():
     """What is less than a hundredth of the first explains nothing, however sure it is."""
     after = heap(retained(RATE, 1000), retained(RATE, 9, HANDLE), retained(RATE, 11, ("main.x", "", 1)))
-    assert [culprit.function for culprit in find_culprits("live_heap", after, None, MODULE).culprits] == [
+    assert [culprit.function for culprit in findings_of("live_heap", after).culprits] == [
         ADD[0],
         "main.x",
     ]
@@ -332,7 +335,7 @@ def test_objects_that_may_have_been_exchanged_widen_the_interval():
 @pytest.mark.parametrize(("samples", "named"), [(4, False), (5, True)])
 def test_a_change_within_two_sigma_is_not_named(samples, named):
     """Of small objects four samples may be chance; five are more than 2 sqrt(5 + 1)."""
-    assert bool(find_culprits("live_heap", heap(retained(KIB, samples)), None, MODULE).culprits) == named
+    assert bool(findings_of("live_heap", heap(retained(KIB, samples))).culprits) == named
 
 
 def test_one_large_object_is_enough():
@@ -349,8 +352,8 @@ def test_sizes_come_from_the_values_where_there_are_no_labels():
 @pytest.mark.parametrize("metric", SAMPLE_OF)
 def test_a_base_of_another_process_does_no_harm(metric):
     """A base that made more than there is now, as no earlier profile could, gives no error and accuses no bystander."""
-    assert find_culprits(metric, heap(retained(KIB, 10)), heap(retained(KIB, 99)), MODULE).culprits == ()
-    exchanged = find_culprits(metric, heap(retained(256 * KIB, 10)), heap(retained(48, 12)), MODULE)
+    assert findings_of(metric, heap(retained(KIB, 10)), heap(retained(KIB, 99))).culprits == ()
+    exchanged = findings_of(metric, heap(retained(256 * KIB, 10)), heap(retained(48, 12)))
     assert exchanged.culprits == ()
 
 
@@ -385,8 +388,8 @@ def test_what_is_freed_meanwhile_is_not_held_less_than_none():
     ("metric", "after", "words"),
     [
         ("live_heap", heap(rate=0), "the service's memory profiler is off: its MemProfileRate is 0"),
-        ("live_heap", heap(), "the profile, which takes one sample in 524 kB, has none of inuse_space"),
-        ("live_heap", heap(dropped(KIB, 9)), "the profile, which takes one sample in 524 kB, has none of inuse_space"),
+        ("live_heap", heap(), "there is no inuse_space in a profile that takes one sample in 524 kB"),
+        ("live_heap", heap(dropped(KIB, 9)), "there is no inuse_space in a profile that takes one sample in 524 kB"),
         ("live_heap", heap(retained(KIB, 20)), "no line holds more Go heap than before"),
         ("total_alloc", heap(retained(KIB, 30)), "no line has allocated more"),
         (
@@ -398,14 +401,14 @@ def test_what_is_freed_meanwhile_is_not_held_less_than_none():
 )
 def test_nobody_is_named_without_a_word(metric, after, words):
     """Where no line can be named the findings say why: no profiler, no samples, no growth, or too few samples of it."""
-    findings = find_culprits(metric, after, heap(retained(KIB, 30)), MODULE)
+    findings = findings_of(metric, after, heap(retained(KIB, 30)))
     assert (findings.culprits, findings.nothing) == ((), words)
 
 
 @pytest.mark.parametrize("metric", ["peak_rss", "end_rss"])
 def test_resident_memory_may_not_be_go_heap(metric):
     """For RSS the findings add that a heap profile sees the Go heap alone."""
-    findings = find_culprits(metric, heap(retained(KIB, 30)), heap(retained(KIB, 30)), MODULE)
+    findings = findings_of(metric, heap(retained(KIB, 30)), heap(retained(KIB, 30)))
     assert findings.nothing.endswith(
         f"{metric} also counts what no heap profile shows: stacks, freed pages, C, mapped files"
     )
@@ -415,10 +418,10 @@ def test_records_of_nothing_change_nothing():
     """The runtime also writes records without a single object, whose size it does not know."""
     nothing = ((ADD,), 0, 0, 0)
     with_it, without = (heap(retained(KIB, 30), *more) for more in ([nothing], []))
-    assert find_culprits("live_heap", with_it, None, MODULE) == find_culprits("live_heap", without, None, MODULE)
+    assert findings_of("live_heap", with_it, None) == findings_of("live_heap", without)
 
 
 def test_another_profile_is_refused():
     """A profile without the four sample types of a heap profile is refused by name."""
     with pytest.raises(ProfileError, match="alloc_space"):
-        find_culprits("live_heap", profile([], {}), None, MODULE)
+        findings_of("live_heap", profile([], {}))
