@@ -14,7 +14,6 @@ from statistics import NormalDist
 
 from pytest_gomem.attribution.compact import left_out
 from pytest_gomem.attribution.culprits import (
-    LEAST,
     MOST_NAMED,
     SAMPLE_OF,
     Culprit,
@@ -23,8 +22,10 @@ from pytest_gomem.attribution.culprits import (
     callee,
     every,
     leaf_of,
+    too_small,
     within_noise,
 )
+from pytest_gomem.attribution.groups import LEAST, largest_function
 from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, lines, sigma_of_all
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
@@ -66,7 +67,7 @@ def culprits_between(
     there: str,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
 ) -> Findings:
-    """The lines that hold, or made, more on the head than chance explains, and at least 1% of the first one's.
+    """The lines that hold, or made, more on the head than chance explains, and at least 10% of all that grew.
 
     metric: a key of SAMPLE_OF. head, base: profiles of the same work, one or more a side; a side's figures are means,
     and the rates may differ. module: the user's own, on the head. there: where the base is: "on the base side".
@@ -86,12 +87,15 @@ def culprits_between(
     growth = sum(pair.change for pair in grown)
     certain = (pair for pair in grown if not pair.is_doubtful)
     sure = [pair for pair in certain if pair.change - (0 if pair.base else unknown) >= enough * pair.sigma]
-    named = [pair for pair in sure if pair.change >= LEAST * sure[0].change][:MOST_NAMED]
+    named = [pair for pair in sure if pair.change >= LEAST * growth][:MOST_NAMED]
     culprits = tuple(_culprit(metric, pair, growth, there) for pair in named)
     functions = len({pair.head.site.function for pair in grown})
     nothing = ""
     if not culprits:
-        nothing = _nothing(sample_type, [*head, *base], functions, growth, there) + _beyond(sample_type, unknown, there)
+        why = too_small(growth, functions, sample_type) if sure else ""
+        nothing = why or _nothing(sample_type, [*head, *base], functions, growth, there)
+        beyond = _beyond(sample_type, unknown, there)
+        nothing += beyond or largest_function(ours, theirs, growth, enough)
     total = sum(line.after for line in ours) - sum(line.after for line in theirs)
     return Findings(metric, culprits, functions, growth, nothing, total, sigma_of_all([*ours, *theirs]))
 

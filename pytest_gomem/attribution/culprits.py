@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pytest_gomem.attribution.causes import Cause
+from pytest_gomem.attribution.groups import LEAST, largest_function
 from pytest_gomem.attribution.origin import Site
 from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, counts_objects, lines, sigma_of_all
 from pytest_gomem.base.units import BYTES, COUNT, format_value
@@ -28,7 +29,6 @@ AT_PEAK = ("peak_rss", "peak_heap")  # their memory may be gone when the window 
 _RESIDENT = ("peak_rss", "end_rss")
 _NONE = 0.0005  # share that is still held; below it counts as none
 MOST_NAMED = 5  # lines of one metric
-LEAST = 0.01  # of the first culprit's change; smaller ones explain nothing
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def find_culprits(
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
     cycles: int | None = None,
 ) -> Findings:
-    """The lines that hold, or made, more than before by at least 2 sigma, and by 1% of the first one's change.
+    """The lines that hold, or made, more than before by at least 2 sigma, and by 10% of all that grew.
 
     metric: a key of SAMPLE_OF. after: the heap profile of each round; changes are means of the rounds, whose rates may
     differ. before: for each of them an earlier one of the same process; without them everything is new. module: the
@@ -113,9 +113,14 @@ def find_culprits(
     growth = sum(line.change for line in grown)
     functions = len({line.site.function for line in grown})
     sure = [line for line in grown if line.change >= SIGMAS * line.sigma]
-    named = [line for line in sure if line.change >= LEAST * sure[0].change][:MOST_NAMED]
+    named = [line for line in sure if line.change >= LEAST * growth][:MOST_NAMED]
     culprits = tuple(_culprit(metric, line, growth, before is not None, cycles) for line in named)
-    nothing = "" if culprits else _nothing(metric, after, functions, growth)
+    nothing = ""
+    if not culprits:
+        nothing = (
+            too_small(growth, functions, SAMPLE_OF[metric]) if sure else _nothing(metric, after, functions, growth)
+        )
+        nothing += largest_function(found, (), growth, SIGMAS)
     return Findings(
         metric, culprits, functions, growth, nothing, sum(line.change for line in found), sigma_of_all(found)
     )
@@ -186,8 +191,17 @@ def amount_text(value: float, sample_type: str) -> str:
 
 def within_noise(growth: int, functions: int, sample_type: str) -> str:
     """Why there are no culprits although something grew; the caller appends what makes the noise."""
+    return f"{_spread_over(growth, functions, sample_type)}, is within the noise"
+
+
+def too_small(growth: int, functions: int, sample_type: str) -> str:
+    """Why there are no culprits although lines grew beyond the noise."""
+    return f"no single line has 10% of {_spread_over(growth, functions, sample_type)}"
+
+
+def _spread_over(growth: int, functions: int, sample_type: str) -> str:
     where = "1 function" if functions == 1 else f"{functions} functions"
-    return f"the growth of {amount_text(growth, sample_type)}, in {where}, is within the noise"
+    return f"the growth of {amount_text(growth, sample_type)}, in {where}"
 
 
 def every(profiles: Sequence[Profile]) -> str:

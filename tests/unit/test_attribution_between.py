@@ -74,6 +74,16 @@ def test_among_many_lines_chance_names_none():
     assert found(held((10, 137), rate=512 * KIB), alone) != []
 
 
+def test_a_function_that_grew_in_many_lines_is_told():
+    """None of them has a tenth of the growth. What its other lines lost counts against it."""
+    lines = [(n, 30) for n in range(1, 13)]
+    new, base = held(*lines), held((99, 60))
+    assert between(new, base).nothing == (
+        "no single line has 10% of the growth of 338 kB, in 1 function; "
+        "of the functions main.add has most: 91%, in 12 lines"
+    )
+
+
 def test_a_line_that_went_takes_no_growth_away():
     """Memory that moved into another function is that function's growth; what shrank is nobody's."""
     base = heap(retained(KIB, 800, line(10), HANDLE), rate=1)
