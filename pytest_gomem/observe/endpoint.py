@@ -64,6 +64,10 @@ class PprofEndpoint(Page):
         """The stacks of all goroutines, unchanged: gzipped profile.proto that counts equal ones."""
         return self._get("/goroutine")
 
+    def goroutine_stacks(self) -> bytes:
+        """The stacks of all goroutines as a panic prints them, at most 64 MiB."""
+        return self._get("/goroutine?debug=2")
+
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile, unchanged, since the start or of the next `seconds`, rounded up to whole ones.
 

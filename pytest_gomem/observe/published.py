@@ -153,6 +153,10 @@ class ExpvarPage(_PublishedPage):
         """Raises ObserveError: expvar has no profiles."""
         raise ObserveError("expvar has no profiles of goroutines: that needs the agent or net/http/pprof")
 
+    def goroutine_stacks(self) -> bytes:
+        """Raises ObserveError: expvar has no stacks."""
+        raise ObserveError("expvar has no stacks of goroutines: that needs the agent or net/http/pprof")
+
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """Raises ObserveError: expvar has no profiles."""
         raise ObserveError("expvar has no allocs profile: that needs the agent or net/http/pprof")

@@ -98,6 +98,9 @@ class Inside(Reader, Protocol):
     def goroutine_profile(self) -> bytes:
         """The stacks of all goroutines: gzipped profile.proto that counts equal ones."""
 
+    def goroutine_stacks(self) -> bytes:
+        """The stacks of all goroutines as a panic prints them, at most 64 MiB: see `observe.stacks`."""
+
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile since the start, or of the next `seconds`."""
 
@@ -144,6 +147,10 @@ class AgentInside:
     def goroutine_profile(self) -> bytes:
         """The stacks of all goroutines, including the agent's."""
         return self.client.profile("goroutine")
+
+    def goroutine_stacks(self) -> bytes:
+        """The stacks of all goroutines, including the agent's."""
+        return self.client.goroutines()
 
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile since the start, or of the next `seconds`: the difference of two profiles.

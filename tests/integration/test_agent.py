@@ -25,8 +25,10 @@ from agent_programs import OBEDIENT, PATIENCE, build, module, running
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.agent.client import AgentClient, read_peak
 from pytest_gomem.observe.agent.records import Histogram
+from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.observe.gctrace import GctraceReader
 from pytest_gomem.observe.memstats import parse_memstats
+from pytest_gomem.observe.stacks import read_stacks
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.read import parse_profile, read_profile
 
@@ -56,8 +58,8 @@ def serving(binary, folder, *args, **popen):
     """The server program and a function that fetches from it."""
     command = ("--listen=127.0.0.1:0", "--pprof", "--log-ready", *args)
     with running(binary, folder, *command, stderr=subprocess.PIPE, **popen) as program:
-        base = f"http://{program.process.stderr.readline().split()[-1]}"
-        yield program, lambda path: urllib.request.urlopen(base + path, timeout=PATIENCE).read().decode()
+        program.url = f"http://{program.process.stderr.readline().split()[-1]}"
+        yield program, lambda path: urllib.request.urlopen(program.url + path, timeout=PATIENCE).read().decode()
 
 
 @pytest.fixture
@@ -146,7 +148,18 @@ def test_goroutines_are_counted_without_the_agents_own(server):
     served = sum("created by net/http." in stack for stack in stacks)
     assert 0 <= program.agent.memstats().common.goroutines - (len(stacks) - own - served) <= served
     more.close()
-    assert "main.(*keeper).goroutines" in program.agent.goroutines()
+
+
+def test_stacks_of_goroutines_come_by_the_agent_and_by_pprof(server):
+    """Both tell the same 7, and leave out who answers."""
+    program, get = server
+    get("/goroutines?n=7")
+    with contextlib.closing(PprofEndpoint(f"{program.url}/debug/pprof")) as pprof:
+        for found in (read_stacks(program.agent.goroutines()), read_stacks(pprof.goroutine_stacks())):
+            waiting = {(stack.state, stack.frames[0].function): count for stack, count in found.counts.items()}
+            assert waiting["chan receive", "main.(*keeper).goroutines.func1"] == 7
+            assert not any(stack.frames[0].function.startswith("runtime/pprof.") for stack in found.counts)
+            assert found.unread == found.left_out == 0
 
 
 # Settings

@@ -4,6 +4,10 @@
 //
 // The stream goes to stderr. OUTDIR receives truth.json, heap_debug1.txt and goroutine_debug1.txt, taken after the
 // last collection.
+//
+// Usage: recordings stacks OUTDIR
+//
+// OUTDIR receives goroutine_debug2.txt, the stacks of goroutines that wait in many ways: see stacks.go.
 package main
 
 import (
@@ -46,7 +50,7 @@ func main() {
 		return
 	}
 	if len(os.Args) != 3 {
-		log.Fatal("usage: recordings plain|logging|child OUTDIR")
+		log.Fatal("usage: recordings plain|logging|child|stacks OUTDIR")
 	}
 	childNumGC := 0
 	switch os.Args[1] {
@@ -56,6 +60,12 @@ func main() {
 		logging()
 	case "child":
 		childNumGC = child()
+	case "stacks":
+		stacks()
+		if err := saveProfile("goroutine", filepath.Join(os.Args[2], "goroutine_debug2.txt"), 2); err != nil {
+			log.Fatal(err)
+		}
+		return
 	default:
 		log.Fatalf("unknown mode %q", os.Args[1])
 	}
@@ -223,19 +233,19 @@ func save(dir string, childNumGC int) error {
 		return err
 	}
 	for _, name := range []string{"heap", "goroutine"} {
-		if err := saveProfile(name, filepath.Join(dir, name+"_debug1.txt")); err != nil {
+		if err := saveProfile(name, filepath.Join(dir, name+"_debug1.txt"), 1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func saveProfile(name, path string) error {
+func saveProfile(name, path string, debug int) error {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	if err := pprof.Lookup(name).WriteTo(file, 1); err != nil {
+	if err := pprof.Lookup(name).WriteTo(file, debug); err != nil {
 		return err
 	}
 	return file.Close()

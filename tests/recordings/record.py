@@ -102,7 +102,9 @@ def record(binary: Path, scratch: Path) -> str:
         (folder / f"{mode}.stderr").write_bytes(stream)
         lines.append(f"{json.dumps(mode)}: {json.dumps(truth, separators=(',', ':'))}")
     (folder / "truth.json").write_text("{" + ",\n".join(lines) + "}\n")
-    for profile in ("heap_debug1.txt", "goroutine_debug1.txt"):  # of the last run, which is the plain one
+    subprocess.run([binary, "stacks", scratch], env={}, check=True)
+    # The first two are of the last run, which is the plain one.
+    for profile in ("heap_debug1.txt", "goroutine_debug1.txt", "goroutine_debug2.txt"):
         shutil.copy(scratch / profile, folder / profile)
     return release
 

@@ -121,9 +121,12 @@ class AgentClient:
             return self._channel.ask("profile", name, "gc", timeout=self._collecting)
         return self._channel.ask("profile", name)
 
-    def goroutines(self) -> str:
-        """The stacks of all goroutines, as a panic prints them; stops the world."""
-        return self._channel.ask("goroutines").decode(errors="replace")
+    def goroutines(self) -> bytes:
+        """The stacks of all goroutines, as a panic prints them, at most 64 MiB; stops the world.
+
+        `observe.stacks` reads them.
+        """
+        return self._channel.ask("goroutines")
 
     def gc(self, cycles: int = 2) -> None:
         """Force cycles, one or two: a sync.Pool is empty only after the second."""
