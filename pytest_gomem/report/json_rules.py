@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_gomem.attribution.causes import KINDS, Cause
 from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.attribution.origin import Site
 from pytest_gomem.base.errors import Place
 from pytest_gomem.judge.functions import FunctionValue
@@ -132,6 +133,8 @@ RULES: Mapping[type, Rules] = {
             "for.",
             "conditions": "What must be the same for two windows to compare, besides the code.",
             "instruments": "By instrument that was attached to the window: what it found, in figures.",
+            "goroutine_groups": "Goroutines by state, function and creation site, the largest growth first; empty "
+            "where their stacks were not read.",
         },
     ),
     PhaseRecord: Rules(words={"ops": _COUNT}),
@@ -237,6 +240,22 @@ RULES: Mapping[type, Rules] = {
             "causes": "What is known of why, each in words of its own.",
             "leaf": "The function that allocates on the line's behalf; empty where it is the line's own.",
         },
+    ),
+    GoroutineGroup: Rules(
+        words={
+            "state": "What they wait for, as Go prints it: chan receive, select, sync.Mutex.Lock, IO wait.",
+            "function": "The function of the user's own module nearest to the top of their stacks; without one that "
+            "of a library; without that, the function that they were started with.",
+            "line": _COUNT,
+            "created_by": "The call that started them, such as main.start (main.go:42); empty for the main goroutine.",
+            "before": {
+                "description": "How many there were at the opening, or on the other side of a comparison; null where "
+                "that was not read.",
+                **_COUNT,
+            },
+            "after": _count("How many there were at the close."),
+            "stack": "The calls on most of their stacks, innermost first, at most 6.",
+        }
     ),
     Cause: Rules(words={"kind": {"enum": list(KINDS)}}),
     Accepted: Rules(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Verdict
@@ -101,6 +102,7 @@ class WindowRecord:
     pairs of sources of one quantity that were compared. cycles: its GC cycles, one by one. conditions: what must be the
     same for two windows to compare, besides the code. size_classes: what was allocated by size. histograms: of stops of
     the world and waits for a processor. instruments: figures of each instrument that are no metrics.
+    goroutine_groups: its goroutines, those that grew most first; empty if their stacks were not read.
     """
 
     name: str
@@ -131,6 +133,7 @@ class WindowRecord:
     no_base: str = ""
     conditions: Mapping[str, str] = field(default_factory=dict)
     instruments: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    goroutine_groups: tuple[GoroutineGroup, ...] = ()
 
 
 def definitions(window: WindowRecord) -> dict[str, int]:

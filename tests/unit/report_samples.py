@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pytest_gomem.attribution.causes import KINDS, Cause
 from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.attribution.origin import Site
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.unavailable import Unavailable
@@ -272,6 +273,10 @@ _culprits = st.builds(
     causes=st.lists(st.builds(Cause, st.sampled_from(KINDS), _text), max_size=3).map(tuple),
     leaf=_text,
 )  # fmt: skip
+_goroutines = st.builds(
+    GoroutineGroup,
+    *[_text] * 3, _count, _text, st.none() | _count, _count, st.lists(_text, max_size=2).map(tuple),
+)  # fmt: skip
 _functions = st.builds(
     FunctionValue, _text, _text, st.booleans(), _count, _count, st.integers(1, 1 << 30), _count, _text
 )
@@ -316,6 +321,7 @@ _alone = st.builds(
     conditions=_texts,
     functions=st.lists(_functions, max_size=2).map(tuple),
     culprits=st.lists(_culprits, max_size=2).map(tuple),
+    goroutine_groups=st.lists(_goroutines, max_size=2).map(tuple),
 )
 # One whose base is a window too, as in a comparison.
 windows = st.one_of(
