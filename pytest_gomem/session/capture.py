@@ -133,6 +133,11 @@ def heap_profile(subject: Subject) -> bytes | Unavailable:
     return _taken(subject, lambda inside: inside.heap_profile())
 
 
+def goroutine_stacks(subject: Subject) -> bytes | Unavailable:
+    """The stacks of all goroutines as text, for `observe.stacks`."""
+    return _taken(subject, lambda inside: inside.goroutine_stacks())
+
+
 def _taken(subject: Subject, take: Callable[[Inside], bytes]) -> bytes | Unavailable:
     try:
         return take(subject.readers.inside())

@@ -295,6 +295,10 @@ class _FakeAgent(AgentClient):
         self._process.collect(2 if gc else 0, forced=True)
         return self._process.profiles.get(name, b"")
 
+    def goroutines(self) -> bytes:
+        self._process.record("stacks")
+        return self._process.profiles["stacks"]
+
     def gc(self, cycles: int = 2) -> None:
         self._process.record("gc" if cycles == 1 else "gc twice")
         self._process.collect(cycles, forced=True)
