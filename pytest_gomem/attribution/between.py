@@ -25,7 +25,7 @@ from pytest_gomem.attribution.culprits import (
     too_small,
     within_noise,
 )
-from pytest_gomem.attribution.groups import LEAST, largest_function
+from pytest_gomem.attribution.groups import LEAST, largest_groups
 from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, lines, sigma_of_all
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
@@ -95,7 +95,7 @@ def culprits_between(
         why = too_small(growth, functions, sample_type) if sure else ""
         nothing = why or _nothing(sample_type, [*head, *base], functions, growth, there)
         beyond = _beyond(sample_type, unknown, there)
-        nothing += beyond or largest_function(ours, theirs, growth, enough)
+        nothing += beyond or largest_groups(ours, theirs, growth, enough)
     total = sum(line.after for line in ours) - sum(line.after for line in theirs)
     return Findings(metric, culprits, functions, growth, nothing, total, sigma_of_all([*ours, *theirs]))
 
@@ -181,6 +181,7 @@ def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
         is_between=True,
         causes=tuple(callee(line)),
         leaf=leaf_of(line),
+        through=line.main_chain.through,
     )
 
 

@@ -21,7 +21,6 @@ from pytest_gomem.pprof.write import compressed
 
 WHOLE_STACKS = 0.99  # of each sample type: the largest stacks, up to this share, keep all frames
 _LEFT_OUT = "gomem left out lines that have at most: "
-_MODULES = "/pkg/mod/"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +98,7 @@ def _plain(location: Location, origins: Origins) -> Location:
 def _imported(file: str, function: str, origins: Origins) -> str:
     package = package_of(function)
     short = origins.short(file, package)
-    if not short.startswith("/"):
-        return short
-    return short.partition(_MODULES)[2] or f"{package}/{posixpath.basename(short)}"
+    return f"{package}/{posixpath.basename(short)}" if short.startswith("/") else short
 
 
 def _rows(profile: Profile, module: GoModule) -> list[_Row]:

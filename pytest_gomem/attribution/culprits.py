@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pytest_gomem.attribution.causes import Cause
-from pytest_gomem.attribution.groups import LEAST, largest_function
-from pytest_gomem.attribution.origin import Site
+from pytest_gomem.attribution.groups import LEAST, largest_groups
+from pytest_gomem.attribution.origin import Site, Through
 from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, counts_objects, lines, sigma_of_all
 from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
@@ -41,6 +41,7 @@ class Culprit:
     callers: at most 3 nearest callers in the user's own module, in the stack that grew most.
     is_between: `before` is the other side of a comparison, not an earlier moment.
     reason: what it does, in words. causes: why, if known. leaf: the function that allocates, if it is another one.
+    through: the third-party line nearest to the allocation, if the line itself is the user's own.
     """
 
     function: str
@@ -56,6 +57,7 @@ class Culprit:
     is_between: bool = False
     causes: tuple[Cause, ...] = ()
     leaf: str = ""
+    through: Through | None = None
 
     @property
     def change(self) -> int:
@@ -102,8 +104,8 @@ def find_culprits(
 
     metric: a key of SAMPLE_OF. after: the heap profile of each round; changes are means of the rounds, whose rates may
     differ. before: for each of them an earlier one of the same process; without them everything is new. module: the
-    user's own. A stack is charged to the line of that module nearest to the allocation, so a library's
-    allocations are charged to its caller; without such a line, to the leaf.
+    user's own. A stack is charged to the line of that module nearest to the allocation, so a library's allocations are
+    charged to its caller; without such a line, to the nearest third-party line.
     counts: whether to count a profile's stack, such as those of a budget's functions.
     cycles: the GC cycles between the two profiles, if known.
     Raises ProfileError when one of them is no heap profile, ValueError if there are not as many before as after.
@@ -120,7 +122,7 @@ def find_culprits(
         nothing = (
             too_small(growth, functions, SAMPLE_OF[metric]) if sure else _nothing(metric, after, functions, growth)
         )
-        nothing += largest_function(found, (), growth, SIGMAS)
+        nothing += largest_groups(found, (), growth, SIGMAS)
     return Findings(
         metric, culprits, functions, growth, nothing, sum(line.change for line in found), sigma_of_all(found)
     )
@@ -138,6 +140,7 @@ def _culprit(metric: str, line: Line, growth: int, has_before: bool, cycles: int
         line.main_chain.sites[1:],
         causes=(*_age(line, has_before, cycles), *callee(line)),
         leaf=leaf_of(line),
+        through=line.main_chain.through,
     )
 
 

@@ -1,4 +1,4 @@
-"""Charges a stack to the line of the user's own module nearest to the allocation, with its callers."""
+"""Charges a stack to a line of Go, with its callers and the third-party code between the line and the allocation."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ def _clues(module: GoModule, frame: Frame) -> Iterator[_Clue]:
 
 
 MOST_CALLERS = 3
+_CACHED = "/pkg/mod/"  # where Go keeps the sources of modules
+_ESCAPED = re.compile(r"!([a-z])")  # a capital letter in its folders
+_RUNTIME = re.compile(r"(internal/)?runtime(/|$)|internal/bytealg$")
 _ENDPOINT = "net/http/pprof"
 _PROFILERS = ("runtime/pprof", _ENDPOINT)
 
@@ -63,11 +66,26 @@ class Site(NamedTuple):
     line: int
 
 
+class Through(NamedTuple):
+    """A line of a third-party module; `module` is its path, or the package's if that is unknown."""
+
+    function: str
+    file: str
+    line: int
+    module: str
+
+
 class Chain(NamedTuple):
-    """The line to charge, then its nearest callers in the user's own module, and the leaf of the stack."""
+    """The line to charge, then its nearest callers in the user's own module, and the leaf of the stack.
+
+    through: the third-party line nearest to the leaf, if another line is charged. modules: the third-party modules from
+    the leaf to the line that is charged, each once.
+    """
 
     sites: tuple[Site, ...]
     leaf: Site
+    through: Through | None = None
+    modules: tuple[str, ...] = ()
 
 
 UNKNOWN = Site("<unknown>", "", 0)
@@ -76,6 +94,8 @@ UNKNOWN = Site("<unknown>", "", 0)
 class _Place(NamedTuple):
     site: Site
     is_own: bool
+    module: str  # the third-party one; "" for the user's own and for the standard library
+    is_runtime: bool
     is_profiler: bool
     is_endpoint: bool
     is_agent: bool
@@ -94,7 +114,8 @@ class Origins:
     def chains(self, profile: Profile) -> Iterator[Chain | None]:
         """For each sample the line to charge and its callers; None for allocations of the measuring itself.
 
-        A stack without a line of the user's own is charged to its leaf.
+        That is the user's own line nearest to the allocation. Without one it is the nearest third-party line, else the
+        nearest one outside of the runtime, else the leaf.
         """
         places: dict[int, tuple[_Place, ...]] = {}
         known: dict[bytes, Chain | None] = {}
@@ -111,9 +132,15 @@ class Origins:
 
     def _chain(self, places: Iterable[_Place]) -> Chain | None:
         own: list[Site] = []
-        leaf, is_profiling = None, False
+        others: list[_Place] = []
+        leaf = std = None
+        is_profiling = False
         for place in places:
             leaf = leaf or place.site
+            if place.module and not own:
+                others.append(place)
+            elif not place.is_runtime:
+                std = std or place.site
             is_profiling = is_profiling or place.is_profiler
             # The endpoint answers our own requests, even through middleware of the user's.
             if place.is_agent or (place.is_endpoint and not own):
@@ -124,8 +151,13 @@ class Origins:
                 break
         leaf = leaf or UNKNOWN
         if own:
-            return Chain(tuple(own), leaf)
-        return None if is_profiling else Chain((leaf,), leaf)
+            through = Through(*others[0].site, others[0].module) if others else None
+            return Chain(tuple(own), leaf, through, tuple(dict.fromkeys(place.module for place in others)))
+        if is_profiling:
+            return None
+        if others:
+            return Chain((others[0].site,), leaf, modules=(others[0].module,))
+        return Chain((std or leaf,), leaf)
 
     def _places(self, location: Location) -> Iterator[_Place]:
         for _, frame in frames_of(location, "line"):
@@ -133,15 +165,21 @@ class Origins:
             package = package_of(function)
             site = Site(function, self.short(file, package), frame.line or 0)
             is_agent = posixpath.basename(file) == AGENT_FILE
-            yield _Place(site, self._is_own(package), package in _PROFILERS, package == _ENDPOINT, is_agent)
-
-    def _is_own(self, package: str) -> bool:
-        return package == "main" or self._module.below(package) is not None
+            yield _Place(
+                site,
+                self._module.is_own(package),
+                self._module.third_party(package),
+                _RUNTIME.match(package) is not None,
+                package in _PROFILERS,
+                package == _ENDPOINT,
+                is_agent,
+            )
 
     def short(self, file: str, package: str) -> str:
         """The file relative to the module, or to the standard library's sources; else as it stands.
 
-        Without a known folder, a file of package main keeps its bare name, which is clear: a binary has one main.
+        Without a known folder, a file of package main keeps its bare name, which is clear: a binary has one main. One
+        of a third-party module begins with the module's path and version, or only with its package.
         """
         for root in (self._root, self._module.path):  # -trimpath writes the module's path instead of its folder
             if root and file.startswith(f"{root}/"):
@@ -151,4 +189,16 @@ class Origins:
             return name
         # The runtime writes functions of other packages itself (go:linkname), such as internal/bytealg.MakeNoZero.
         homes = (home for home in (package, "runtime") if folder.endswith(f"/src/{home}"))
-        return next((f"{home}/{name}" for home in homes), file)
+        if home := next(homes, ""):
+            return f"{home}/{name}"
+        module = self._module.third_party(package)
+        return _third_party(file, package, module) if module and file.startswith("/") else file
+
+
+def _third_party(file: str, package: str, module: str) -> str:
+    """The name of a third-party file without the folders of this machine."""
+    plain = _ESCAPED.sub(lambda letter: letter[1].upper(), file)
+    at = plain.find(f"/{module}@") + 1
+    if at:
+        return plain[at:]
+    return plain.partition(_CACHED)[2] or f"{package}/{posixpath.basename(file)}"

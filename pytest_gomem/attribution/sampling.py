@@ -176,7 +176,7 @@ class Line:
     @property
     def main_chain(self) -> Chain:
         """The chain of callers that grew most."""
-        return max(self.stacks, key=lambda chain: (self.stacks[chain], chain))
+        return max(self.stacks, key=lambda chain: (self.stacks[chain], chain[:2], chain.through or ()))
 
     def add(self, at: int, chain: Chain, sample: Sample, is_before: bool) -> None:
         """Count a sample of this chain of callers in the round of that index."""

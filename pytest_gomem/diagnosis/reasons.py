@@ -110,12 +110,13 @@ class _Asked:
         build = self.head.source.build
         if build is None or not site.file:
             return None
-        cwd, package = locate(build.package, self.head.source.base_dir)
-        candidates = (cwd / site.file, cwd / package / site.file)
+        cwd, main = locate(build.package, self.head.source.base_dir)
+        candidates = (cwd / site.file, cwd / main / site.file)
         found = next((path for path in candidates if path.is_file()), None)
-        if found is None and says(build.flags):
-            # -trimpath names a replaced module by path and version: only Go knows its folder.
-            folder = package_folder(self.head.source, package_of(site.function), self._left())
+        package = package_of(site.function)
+        if found is None and (says(build.flags) or self.head.info.module.third_party(package)):
+            # A file of another module is named by path and version: only Go knows its folder.
+            folder = package_folder(self.head.source, package, self._left())
             found = folder / posixpath.basename(site.file) if folder is not None else None
         return found if found is not None and found.is_file() else None
 

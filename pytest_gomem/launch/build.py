@@ -199,12 +199,14 @@ def binary_info(binary: Path) -> BinaryInfo:
     first, *rest = out.splitlines()
     rows = [line.strip().split("\t") for line in rest]
     settings = tuple((k, v) for row in rows if row[0] == "build" for k, _, v in [row[1].partition("=")])
+    path, main = (next((row[1] for row in rows if row[0] == kind), "") for kind in ("mod", "path"))
+    modules = tuple(_modules(rows))
     return BinaryInfo(
         go_version=first.rsplit(": ", 1)[-1],
-        module=GoModule(*(next((row[1] for row in rows if row[0] == kind), "") for kind in ("mod", "path"))),
+        module=GoModule(path, main, tuple(other for other, _ in modules if other != path)),
         revision=dict(settings).get("vcs.revision", ""),
         settings=settings,
-        modules=tuple(_modules(rows)),
+        modules=modules,
     )
 
 

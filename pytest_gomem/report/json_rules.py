@@ -9,7 +9,7 @@ from typing import Any
 from pytest_gomem.attribution.causes import KINDS, Cause
 from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.attribution.goroutines import GoroutineGroup
-from pytest_gomem.attribution.origin import Site
+from pytest_gomem.attribution.origin import Site, Through
 from pytest_gomem.base.errors import Place
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Accepted, Verdict
@@ -239,6 +239,8 @@ RULES: Mapping[type, Rules] = {
             "is_between": "Whether before is of the other side of a comparison, not of an earlier moment.",
             "causes": "What is known of why, each in words of its own.",
             "leaf": "The function that allocates on the line's behalf; empty where it is the line's own.",
+            "through": "The third-party line nearest to the allocation, between it and the user's own line; null where "
+            "there is none.",
         },
     ),
     GoroutineGroup: Rules(
@@ -300,6 +302,6 @@ RULES: Mapping[type, Rules] = {
             "unit; null where that is unknown.",
         },
     ),
-    **dict.fromkeys((Place, Site), Rules(words={"line": _COUNT})),
+    **dict.fromkeys((Place, Site, Through), Rules(words={"line": _COUNT})),
 }
 PUBLIC = PublicCodec(RULES)

@@ -209,7 +209,7 @@ def test_json_has_the_change_as_an_interval():
                 {"function": "main.main", "file": "main.go", "line": 20},
             ],
             "is_between": False,
-            "leaf": "", "causes": [],
+            "leaf": "", "causes": [], "through": None,
         }
     ]  # fmt: skip
     assert data["culprit_summaries"] == {"live_heap": "all"}
