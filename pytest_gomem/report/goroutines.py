@@ -1,0 +1,78 @@
+"""The text of goroutines: a line for each group that grew, and what stands on the stacks of the largest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_gomem.attribution.goroutines import GoroutineGroup
+from pytest_gomem.base.printable import printable
+from pytest_gomem.report.text import clip_end, columns
+
+_LINES = 12
+_CREATED_BY = ", created by "
+
+
+def goroutine_lines(groups: Sequence[GoroutineGroup], width: int) -> Iterator[str]:
+    """A title and at most 11 lines: the groups that grew, or all if none did, each with how many it has more."""
+    shown = [group for group in groups if group.growth > 0] or sorted(groups, key=lambda group: -group.after)
+    if not shown:
+        return
+    yield "goroutines by state, function and creation site"
+    stack = [f"{'':8}{clip_end(printable(call), width - 8)}" for call in shown[0].stack]
+    first, *others = _rows(shown[: _LINES - 2 - len(stack)], width - 2)
+    yield from (f"  {first}", *stack, *(f"  {row}" for row in others))
+    if rest := shown[1 + len(others) :]:
+        count = sum(_count(group) for group in rest)
+        yield f"  {len(rest)} more group{'s' * (len(rest) > 1)}: {_signed(count, rest[0])}"
+
+
+def _rows(groups: Sequence[GoroutineGroup], width: int) -> list[str]:
+    cells = [(_signed(_count(group), group), group.state, _where(group)) for group in groups]
+    return [clip_end(row, width) for row in columns(cells, right=(0,))]
+
+
+def _count(group: GoroutineGroup) -> int:
+    return group.growth if group.growth > 0 else group.after
+
+
+def _signed(count: int, group: GoroutineGroup) -> str:
+    """With a sign if it is a growth."""
+    return f"+{count}" if group.before is not None and group.growth > 0 else str(count)
+
+
+def main_group(groups: Sequence[GoroutineGroup]) -> GoroutineGroup | None:
+    """The one that grew most; the largest if none grew."""
+    return max(groups, key=lambda group: (max(group.growth, 0), group.after), default=None)
+
+
+def goroutine_sentence(group: GoroutineGroup) -> str:
+    """Such as "300 more goroutines in main.(*mu).forceLock (mu.go:12), created by ..., state: sync.Mutex.Lock"."""
+    more = " more" if group.before is not None and group.growth > 0 else ""
+    return f"{_counted(group, more)} in {_where(group)}, state: {printable(group.state)}"
+
+
+def goroutine_culprit(group: GoroutineGroup) -> str:
+    """Such as "main.(*mu).forceLock (mu.go:12), 300 goroutines created by main.(*Server).handle (server.go:40)"."""
+    created = f" created by {_short(group.created_by)}" if group.created_by else ""
+    return f"{_place(group)}, {_counted(group)}{created}"
+
+
+def _counted(group: GoroutineGroup, more: str = "") -> str:
+    count = _count(group)
+    return f"{count}{more} goroutine{'s' * (count != 1)}"
+
+
+def _where(group: GoroutineGroup) -> str:
+    return _place(group) + (f"{_CREATED_BY}{_short(group.created_by)}" if group.created_by else "")
+
+
+def _place(group: GoroutineGroup) -> str:
+    place = f" ({group.file}:{group.line})" if group.file else ""
+    return _short(f"{group.function}{place}")
+
+
+def _short(call: str) -> str:
+    """A call as Go code writes it: "web.(*Page).show (web/page.go:4)" for example.com/app/web.(*Page).show."""
+    function, space, place = printable(call).partition(" (")
+    plain, bracket, arguments = function.partition("[")
+    return plain.rpartition("/")[2] + bracket + arguments + space + place
