@@ -26,6 +26,7 @@ from pytest_gomem.attribution.culprits import (
     within_noise,
 )
 from pytest_gomem.attribution.groups import LEAST, largest_groups
+from pytest_gomem.attribution.modules import ModuleChange, change_on_stack
 from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, lines, sigma_of_all
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
@@ -66,13 +67,15 @@ def culprits_between(
     *,
     there: str,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
+    changes: Sequence[ModuleChange] = (),
 ) -> Findings:
     """The lines that hold, or made, more on the head than chance explains, and at least 10% of all that grew.
 
     metric: a key of SAMPLE_OF. head, base: profiles of the same work, one or more a side; a side's figures are means,
     and the rates may differ. module: the user's own, on the head. there: where the base is: "on the base side".
     base may be compact: a line that it lacks may have had up to the amount that was left out.
-    counts: whether to count a profile's stack, such as those of a budget's functions.
+    counts: whether to count a profile's stack, such as those of a budget's functions. changes: of modules, which
+    culprits may pass through.
     Raises ProfileError if one of them is not a heap profile.
     """
     sample_type = SAMPLE_OF[metric]
@@ -88,7 +91,13 @@ def culprits_between(
     certain = (pair for pair in grown if not pair.is_doubtful)
     sure = [pair for pair in certain if pair.change - (0 if pair.base else unknown) >= enough * pair.sigma]
     named = [pair for pair in sure if pair.change >= LEAST * growth][:MOST_NAMED]
-    culprits = tuple(_culprit(metric, pair, growth, there) for pair in named)
+    culprits = tuple(
+        replace(
+            _culprit(metric, pair, growth, there),
+            module_change=change_on_stack(pair.head.main_chain, changes, module),
+        )
+        for pair in named
+    )
     functions = len({pair.head.site.function for pair in grown})
     nothing = ""
     if not culprits:

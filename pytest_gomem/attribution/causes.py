@@ -1,4 +1,4 @@
-"""The causes of a culprit: the compiler's notes on its line, and modules with another version.
+"""The causes of a culprit: the compiler's notes on its line.
 
 The notes are those of `-gcflags=-m=2` (cmd/compile/internal/escape and inline): a line "X escapes to heap in F:", the
 steps that X takes to the heap below it, indented, and "can inline F ..." or "cannot inline F: why".
@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pytest_gomem.attribution.origin import Site
-from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.pprof.group import package_of
 
-KINDS = ("age", "callee", "escape", "inlining", "module", "git")
+KINDS = ("age", "callee", "escape", "inlining", "git")
 
 
 class Cause(NamedTuple):
     """A cause of what a line holds or makes; `text` is a clause with its own subject.
 
     kind: "age" of the objects in GC cycles, "callee" that allocates for the line, "escape" and "inlining" from the
-    compiler, "module" with another version, "git" commit that changed the line.
+    compiler, "git" commit that changed the line.
     """
 
     kind: str
@@ -192,32 +191,3 @@ def _shown(expression: str) -> str:
     if len(expression) > _LONGEST:
         expression = f"{expression[: _LONGEST // 2]}...{expression[-_LONGEST // 4 :]}"
     return f"`{expression}`"
-
-
-def module_changes(functions: Iterable[str], head: BinaryInfo, base: BinaryInfo) -> list[Cause]:
-    """A cause for each function with a module of different versions in `head` and `base`, or missing in one.
-
-    functions: as profiles name them. The standard library is a module too: its version is that of Go.
-    """
-    modules = (dict(head.modules), dict(base.modules))
-    paths = dict.fromkeys(_module_of(package_of(function), modules) for function in functions)
-    return [cause for path in paths if (cause := _change(path, modules, head, base))]
-
-
-def _module_of(package: str, modules: Iterable[Mapping[str, str]]) -> str:
-    """The package's module, which is the one with the longest path; "" for the standard library."""
-    paths = {path for known in modules for path in known if f"{package}/".startswith(f"{path}/")}
-    return max(paths, key=len, default="" if "." not in package.partition("/")[0] and package != "main" else package)
-
-
-def _change(
-    path: str, modules: tuple[Mapping[str, str], Mapping[str, str]], head: BinaryInfo, base: BinaryInfo
-) -> Cause | None:
-    if not path:
-        now, before, name = head.go_version, base.go_version, "Go"
-    else:
-        now, before, name = modules[0].get(path, ""), modules[1].get(path, ""), path
-    if now == before:
-        return None
-    text = f"{name} changed from {before} to {now}" if now and before else f"{name} {now} is new"
-    return Cause("module", text)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pytest_gomem.attribution.causes import Cause
 from pytest_gomem.attribution.groups import LEAST, largest_groups
+from pytest_gomem.attribution.modules import ModuleChange, change_on_stack
 from pytest_gomem.attribution.origin import Site, Through
 from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, counts_objects, lines, sigma_of_all
 from pytest_gomem.base.units import BYTES, COUNT, format_value
@@ -41,7 +42,8 @@ class Culprit:
     callers: at most 3 nearest callers in the user's own module, in the stack that grew most.
     is_between: `before` is the other side of a comparison, not an earlier moment.
     reason: what it does, in words. causes: why, if known. leaf: the function that allocates, if it is another one.
-    through: the third-party line nearest to the allocation, if the line itself is the user's own.
+    through: the third-party line nearest to the allocation, if the line itself is the user's own. module_change: of a
+    module that the stack passes through between the line and the allocation.
     """
 
     function: str
@@ -58,6 +60,7 @@ class Culprit:
     causes: tuple[Cause, ...] = ()
     leaf: str = ""
     through: Through | None = None
+    module_change: ModuleChange | None = None
 
     @property
     def change(self) -> int:
@@ -99,6 +102,7 @@ def find_culprits(
     module: GoModule,
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
     cycles: int | None = None,
+    changes: Sequence[ModuleChange] = (),
 ) -> Findings:
     """The lines that hold, or made, more than before by at least 2 sigma, and by 10% of all that grew.
 
@@ -107,7 +111,7 @@ def find_culprits(
     user's own. A stack is charged to the line of that module nearest to the allocation, so a library's allocations are
     charged to its caller; without such a line, to the nearest third-party line.
     counts: whether to count a profile's stack, such as those of a budget's functions.
-    cycles: the GC cycles between the two profiles, if known.
+    cycles: the GC cycles between the two profiles, if known. changes: of modules, which culprits may pass through.
     Raises ProfileError when one of them is no heap profile, ValueError if there are not as many before as after.
     """
     found = lines(after, before, SAMPLE_OF[metric], module, counts)
@@ -116,7 +120,13 @@ def find_culprits(
     functions = len({line.site.function for line in grown})
     sure = [line for line in grown if line.change >= SIGMAS * line.sigma]
     named = [line for line in sure if line.change >= LEAST * growth][:MOST_NAMED]
-    culprits = tuple(_culprit(metric, line, growth, before is not None, cycles) for line in named)
+    culprits = tuple(
+        replace(
+            _culprit(metric, line, growth, before is not None, cycles),
+            module_change=change_on_stack(line.main_chain, changes, module),
+        )
+        for line in named
+    )
     nothing = ""
     if not culprits:
         nothing = (

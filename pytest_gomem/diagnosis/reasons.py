@@ -1,4 +1,4 @@
-"""Why the culprits of a failed window allocate: compiler notes, modules and commits, within a time limit."""
+"""Why the culprits of a failed window allocate: compiler notes and commits, within a time limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_gomem.attribution.causes import Cause, Notes, explain, module_changes, parse_notes
+from pytest_gomem.attribution.causes import Cause, Notes, explain, parse_notes
 from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.attribution.origin import Site
 from pytest_gomem.base.errors import GomemError, ObserveError
@@ -72,7 +72,7 @@ class _Asked:
         """What is known about the culprit's line; the same for each metric that names it."""
         site = Site(culprit.function, culprit.file, culprit.line)
         if site not in self._known:
-            self._known[site] = (*self._compiler(site), *self._modules(culprit), *self._git(site))
+            self._known[site] = (*self._compiler(site), *self._git(site))
         return self._known[site]
 
     def _compiler(self, site: Site) -> Iterator[Cause]:
@@ -88,11 +88,6 @@ class _Asked:
     def _has_sources(self) -> bool:
         """Whether the other side's sources are still there: a checkout may have been removed."""
         return self.base is not None and self.base.source.build is not None and self.base.source.base_dir.is_dir()
-
-    def _modules(self, culprit: Culprit) -> list[Cause]:
-        if self.base is None:
-            return []
-        return module_changes([culprit.leaf or culprit.function, culprit.function], self.head.info, self.base.info)
 
     def _git(self, site: Site) -> Iterator[Cause]:
         file = self._file(site)

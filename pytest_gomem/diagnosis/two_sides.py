@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pytest_gomem.attribution.between import culprits_between
 from pytest_gomem.attribution.culprits import AT_PEAK, Culprit
+from pytest_gomem.attribution.modules import ModuleChange, module_changes
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, known, reason_of, required
 from pytest_gomem.diagnosis.culprits import accusable, counts_for
@@ -93,9 +94,10 @@ def with_culprits_between(
     """
     judged = replace(window, verdicts=verdicts)
     named = accusable(judged, peaks_apart=_keeps_peak(head) and base.keeps_peak)
-    found = {metric: _found(metric, head, base, counts_for(metric, judged)) for metric in named}
-    culprits = tuple(culprit for one, _ in found.values() for culprit in one)
     built, notes = head.service.process.built, tuple[str, ...]()
+    changes = module_changes(built.info.versions, base.built.info.versions) if built and base.built else ()
+    found = {metric: _found(metric, head, base, counts_for(metric, judged), changes) for metric in named}
+    culprits = tuple(culprit for one, _ in found.values() for culprit in one)
     if built is not None and culprits:
         culprits, notes = reasons.explained(culprits, built, base.built)
     summaries = dict(window.culprit_summaries)
@@ -106,16 +108,23 @@ def with_culprits_between(
         culprits=(*window.culprits, *culprits),
         notes=(*window.notes, *notes),
         culprit_summaries=summaries,
+        modules=changes,
     )
 
 
 def _found(
-    metric: str, head: Measurement, base: BaseProfiles, counts: Callable[[Profile, bytes], bool]
+    metric: str,
+    head: Measurement,
+    base: BaseProfiles,
+    counts: Callable[[Profile, bytes], bool],
+    changes: tuple[ModuleChange, ...],
 ) -> tuple[tuple[Culprit, ...], str]:
     """The culprits and a summary of the profiles used; or none, and why."""
     try:
         pair, module = _pair(metric, head, base), head.service.module
-        found = culprits_between(metric, (pair.head,), (pair.base,), module, there=base.there, counts=counts)
+        found = culprits_between(
+            metric, (pair.head,), (pair.base,), module, there=base.there, counts=counts, changes=changes
+        )
     except ObserveError as error:
         return (), f"nobody can be named: {error}"
     return found.culprits, "; ".join(words for words in (summary(found), pair.which) if words)

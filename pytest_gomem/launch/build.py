@@ -49,6 +49,9 @@ _BUILD_SECONDS = 1800.0
 _NO_AGENT_ASKED = "gomem.yaml says agent: false"
 
 
+GO = "go"  # Go's own name among versions; no module has a path like it
+
+
 @dataclass(frozen=True)
 class BinaryInfo:
     """What `go version -m` prints about a binary; empty if it is not a Go binary, or there is no Go.
@@ -66,6 +69,12 @@ class BinaryInfo:
     def flags(self) -> tuple[str, ...]:
         """Build settings that affect memory and speed, such as `-tags=prod` or `CGO_ENABLED=1`."""
         return tuple(f"{key}={value}" for key, value in self.settings if not key.startswith("vcs"))
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """What the program's own code is built with: the version of Go (as "go"), and of each other module by path."""
+        others = {path: version for path, version in self.modules if path != self.module.path}
+        return {GO: self.go_version, **others} if self.go_version else others
 
 
 def build_once(

@@ -12,7 +12,7 @@ from pytest_gomem.report.text import clip, columns, display_width, percent, shor
 
 COMPARED = "compared with the base"  # in front of a comparison's culprits, if a limit of the metric is broken too
 _WIDEST_PLACE = 30
-_OF_THE_LINE = ("escape", "inlining", "module", "git")  # causes that differ from one culprit to the next
+_OF_THE_LINE = ("escape", "inlining", "git")  # causes that differ from one culprit to the next
 
 
 def summary(findings: Findings) -> str:
@@ -38,8 +38,10 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
         if named:
             yield from wrapped(printable(_story(named[0])), width, "  ")
         for culprit in named[1:]:
-            if causes := "; ".join(cause.text for cause in culprit.causes if cause.kind in _OF_THE_LINE):
-                yield from wrapped(printable(f"{culprit.function} ({_place(culprit)}): {causes}"), width, "  ")
+            causes = [*_changed(culprit), *(cause.text for cause in culprit.causes if cause.kind in _OF_THE_LINE)]
+            if causes:
+                why = f"{culprit.function} ({_place(culprit)}): {'; '.join(causes)}"
+                yield from wrapped(printable(why), width, "  ")
 
 
 def first_culprit(culprits: Sequence[Culprit], metric: str, *, is_between: bool) -> str:
@@ -90,8 +92,13 @@ def _share(share: float, culprit: Culprit) -> str:
 def _story(culprit: Culprit) -> str:
     """What the first culprit does, why, and what called it."""
     called = ", ".join(f"{caller.function} ({_place(caller)})" for caller in culprit.callers)
-    clauses = [culprit.reason, *(cause.text for cause in culprit.causes), *([f"called by {called}"] if called else [])]
+    causes = (cause.text for cause in culprit.causes)
+    clauses = [culprit.reason, *_changed(culprit), *causes, *([f"called by {called}"] if called else [])]
     return f"{culprit.function} {'; '.join(clauses)}"
+
+
+def _changed(culprit: Culprit) -> list[str]:
+    return [culprit.module_change.text] if culprit.module_change else []
 
 
 def _place(at: Culprit | Site) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from pytest_gomem.attribution.causes import KINDS, Cause
 from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.attribution.goroutines import GoroutineGroup
+from pytest_gomem.attribution.modules import ModuleChange
 from pytest_gomem.attribution.origin import Site, Through
 from pytest_gomem.base.errors import Place
 from pytest_gomem.judge.functions import FunctionValue
@@ -135,6 +136,8 @@ RULES: Mapping[type, Rules] = {
             "instruments": "By instrument that was attached to the window: what it found, in figures.",
             "goroutine_groups": "Goroutines by state, function and creation site, the largest growth first; empty "
             "where their stacks were not read.",
+            "modules": "Of a failed window: the modules whose version differs from that of the side, or the baseline, "
+            "that it is compared with.",
         },
     ),
     PhaseRecord: Rules(words={"ops": _COUNT}),
@@ -241,7 +244,16 @@ RULES: Mapping[type, Rules] = {
             "leaf": "The function that allocates on the line's behalf; empty where it is the line's own.",
             "through": "The third-party line nearest to the allocation, between it and the user's own line; null where "
             "there is none.",
+            "module_change": "The changed module that the stack passes through, from this line to the allocation; null "
+            "where there is none.",
         },
+    ),
+    ModuleChange: Rules(
+        words={
+            "module": 'Its path; "go" is Go itself.',
+            "before": "Its version; empty where the module is new.",
+            "after": "Its version; empty where the module is gone.",
+        }
     ),
     GoroutineGroup: Rules(
         words={

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.attribution.goroutines import GoroutineGroup
+from pytest_gomem.attribution.modules import ModuleChange
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Verdict
@@ -102,7 +103,8 @@ class WindowRecord:
     pairs of sources of one quantity that were compared. cycles: its GC cycles, one by one. conditions: what must be the
     same for two windows to compare, besides the code. size_classes: what was allocated by size. histograms: of stops of
     the world and waits for a processor. instruments: figures of each instrument that are no metrics.
-    goroutine_groups: its goroutines, those that grew most first; empty if their stacks were not read.
+    goroutine_groups: its goroutines, those that grew most first; empty if their stacks were not read. modules: those
+    with another version than on the side, or in the baseline, that a failed window is compared with.
     """
 
     name: str
@@ -134,6 +136,7 @@ class WindowRecord:
     conditions: Mapping[str, str] = field(default_factory=dict)
     instruments: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     goroutine_groups: tuple[GoroutineGroup, ...] = ()
+    modules: tuple[ModuleChange, ...] = ()
 
 
 def definitions(window: WindowRecord) -> dict[str, int]:

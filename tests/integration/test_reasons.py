@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from looking import is_running, line_of
 
-from pytest_gomem.attribution.causes import Notes, module_changes
+from pytest_gomem.attribution.between import culprits_between
+from pytest_gomem.attribution.causes import Notes
 from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.attribution.modules import ModuleChange, module_changes
+from pytest_gomem.attribution.origin import Through
 from pytest_gomem.base import processes as commands
 from pytest_gomem.base.processes import output_within
 from pytest_gomem.config.services import BuildSpec
@@ -22,6 +25,7 @@ from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.launch.sides import Source
 from pytest_gomem.launch.toolchain import Toolchain
+from pytest_gomem.pprof.read import parse_profile
 
 BEFORE = """package main
 
@@ -175,41 +179,90 @@ def test_source_that_does_not_compile(tmp_path):
     assert "undefined: nothing" in troubles[0]
 
 
+DEP = """package dep
+
+import (
+	"bufio"
+	"strings"
+)
+
+func Open() *bufio.Reader { return bufio.NewReaderSize(strings.NewReader(""), SIZE) }
+
+func Keep() { go hold(); <-opened }
+
+var opened = make(chan *bufio.Reader)
+
+func hold() {
+	reader := Open()
+	opened <- reader
+	select {}
+}
+"""
+APP = """package main
+
+import (
+	"bufio"
+	"os"
+	"runtime/pprof"
+
+	"example.com/dep"
+)
+
+var kept []*bufio.Reader
+
+func open() { kept = append(kept, dep.Open()) }
+
+func main() {
+	for i := 0; i < 200; i++ {
+		open()
+		dep.Keep()
+	}
+	pprof.WriteHeapProfile(os.Stdout)
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def two_versions(go, tmp_path_factory):
-    """Build information of a program linked with two versions of a module."""
+    """Build information and a heap profile of a program linked with two versions of a module, which buffers more."""
     folder = tmp_path_factory.mktemp("modules")
-    for version in ("v1.0.0", "v1.1.0"):
-        dep = folder / version
+
+    def made(version, size):
+        dep, app = folder / version, folder / f"app-{version}"
         dep.mkdir()
         (dep / "go.mod").write_text("module example.com/dep\n\ngo 1.21\n")
-        (dep / "dep.go").write_text("package dep\n\nfunc Make() []byte { return make([]byte, 10) }\n")
-        app = folder / f"app-{version}"
+        (dep / "dep.go").write_text(DEP.replace("SIZE", str(size)))
         app.mkdir()
         (app / "go.mod").write_text(
             f"module example.com/app\n\ngo 1.21\n\nrequire example.com/dep {version}\n\n"
             f"replace example.com/dep => ../{version}\n"
         )
-        (app / "main.go").write_text(
-            'package main\n\nimport "example.com/dep"\n\nfunc main() { println(dep.Make()) }\n'
-        )
-    return [
-        binary_info(build_once("app", BuildSpec("."), folder / f"app-{version}", folder / "bin"))
-        for version in ("v1.0.0", "v1.1.0")
-    ]
+        (app / "main.go").write_text(APP)
+        binary = build_once("app", BuildSpec("."), app, folder / "bin")
+        env = {**os.environ, "GODEBUG": "memprofilerate=1"}
+        return binary_info(binary), parse_profile(subprocess.run([binary], env=env, capture_output=True).stdout)
+
+    return made("v1.0.0", 1 << 10), made("v1.1.0", 8 << 10)
 
 
 def test_the_module_whose_version_changed(two_versions):
-    """Named for a frame that lies in it; not for one of the application, nor of a standard library that is the same."""
-    base, new = two_versions
-    (cause,) = module_changes(["example.com/dep.Make", "main.main", "io.ReadAll"], new, base)
-    assert cause.kind == "module"
-    assert cause.text.startswith("example.com/dep changed from v1.0.0")
-    assert "to v1.1.0" in cause.text
-    assert module_changes(["example.com/dep/sub.(*T).Get", "example.com/deputy.F"], new, new) == []
-    older = BinaryInfo("go1.21.0", new.module, modules=new.modules)
-    (cause,) = module_changes(["io.ReadAll"], new, older)
-    assert cause.text == f"Go changed from go1.21.0 to {new.go_version}"
+    """Named for the user's line that calls it, and for the line of its own goroutine; Go allocates in both."""
+    (before, base), (now, head) = two_versions
+    (change,) = changes = module_changes(now.versions, before.versions)
+    assert change == ModuleChange("example.com/dep", "v1.0.0 => ../v1.0.0 (devel)", "v1.1.0 => ../v1.1.0 (devel)")
+    found = culprits_between("live_heap", (head,), (base,), now.module, there="there", changes=changes).culprits
+    line, through = line_of(APP, "dep.Open()"), line_of(DEP, "func Open")
+    assert [(c.function, c.file, c.line, c.leaf, c.module_change) for c in sorted(found, key=lambda c: -c.line)] == [
+        ("main.open", "main.go", line, "bufio.NewReaderSize", change),
+        ("example.com/dep.Open", "example.com/dep/dep.go", through, "bufio.NewReaderSize", change),
+    ]
+    assert [c.through for c in sorted(found, key=lambda c: -c.line)] == [
+        Through("example.com/dep.Open", "example.com/dep/dep.go", through, "example.com/dep"),
+        None,
+    ]
+    assert [change.text for change in module_changes({"go": "go1.26"}, {"go": "go1.25"})] == [
+        "Go changed from go1.25 to go1.26"
+    ]
 
 
 class Repository:

@@ -10,7 +10,9 @@ from test_attribution_culprits import HANDLE, KIB, MODULE, SERVE, heap, retained
 from pytest_gomem.attribution.between import culprits_between
 from pytest_gomem.attribution.compact import compact
 from pytest_gomem.attribution.culprits import find_culprits
+from pytest_gomem.attribution.modules import ModuleChange, module_changes
 from pytest_gomem.attribution.origin import Origins, Through
+from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.go_module import GoModule, module_of
 from pytest_gomem.pprof.read import parse_profile
 
@@ -100,6 +102,64 @@ def test_growth_all_over_a_library_names_the_module():
     found = find_culprits("live_heap", (heap(*many, *rest),), None, WITH_REDIS)
     assert found.culprits == ()
     assert found.nothing.endswith(f", in 15 functions; of the third-party modules {REDIS} has most: 80%")
+
+
+NEWER = ModuleChange(REDIS, "v9.11.0", "v9.12.0")
+NEW_DEP = ModuleChange("example.com/dep", "", "v1.0.0")
+NEW_GO = ModuleChange("go", "go1.25", "go1.26")
+
+
+@pytest.mark.parametrize(
+    ("stack", "changes", "named"),
+    [
+        ([LEAF, CONN, WRAP, HANDLE], [NEW_DEP, NEWER, NEW_GO], NEWER),
+        ([LEAF, CONN, WRAP, HANDLE], [NEW_DEP, NEW_GO], NEW_DEP),
+        ([LEAF, CONN, HANDLE, WRAP], [NEW_DEP], None),
+        ([LEAF, CONN, HANDLE, WRAP], [NEW_DEP, NEW_GO], NEW_GO),
+        ([CONN, HANDLE], [NEW_GO], None),
+        ([LEAF, CONN, GOEXIT], [NEWER], NEWER),
+        ([LEAF, GOEXIT], [NEW_GO], NEW_GO),
+        ([HANDLE], [NEWER, NEW_DEP, NEW_GO], None),
+    ],
+)
+def test_a_changed_module_is_named_where_the_stack_passes_through_it(stack, changes, named):
+    """The one nearest to the allocation, not above the charged line; Go itself only for what its library allocates."""
+    profile = heap(retained(KIB, 100, *stack))
+    (alone,) = find_culprits("live_heap", (profile,), None, WITH_REDIS, changes=changes).culprits
+    (two,) = culprits_between("live_heap", (profile,), (heap(),), WITH_REDIS, there="there", changes=changes).culprits
+    assert alone.module_change == two.module_change == named
+
+
+_versions = st.dictionaries(st.sampled_from(["go", "a.b/c", "a.b/c/v2", "d.e/f"]), st.sampled_from(["v1", "v2"]))
+
+
+@given(_versions, _versions)
+def test_changes_are_all_that_differs(after, before):
+    """New and gone modules too, each once and by path; of a build whose modules are unknown nothing is known."""
+    changes = module_changes(after, before)
+    if not after or not before:
+        assert changes == ()
+        return
+    assert [change.module for change in changes] == sorted(
+        path for path in after.keys() | before.keys() if after.get(path) != before.get(path)
+    )
+    assert all((c.before, c.after) == (before.get(c.module, ""), after.get(c.module, "")) for c in changes)
+    assert all(mirrored.before == c.after for mirrored, c in zip(module_changes(before, after), changes, strict=True))
+
+
+def test_changes_in_words():
+    """With Go by its name."""
+    assert NEWER.text == "github.com/redis/go-redis/v9 changed from v9.11.0 to v9.12.0"
+    assert NEW_DEP.text == "example.com/dep v1.0.0 is new"
+    assert ModuleChange("example.com/dep", "v1.0.0", "").text == "example.com/dep v1.0.0 is gone"
+    assert NEW_GO.text == "Go changed from go1.25 to go1.26"
+
+
+def test_the_program_itself_is_none_of_its_modules():
+    """Go stamps its version with each commit; what others made it of is what counts."""
+    info = BinaryInfo("go1.26.8", WITH_REDIS, modules=(("example.com/app", "v0.0.0-1+dirty"), (REDIS, "v9.12.0")))
+    assert info.versions == {"go": "go1.26.8", REDIS: "v9.12.0"}
+    assert BinaryInfo().versions == {}
 
 
 _frames = st.sampled_from([LEAF, RUNTIME, CONN, CLIENT, WRAP, HANDLE, SERVE, GOEXIT])

@@ -12,7 +12,8 @@ from jsonschema_rs import validator_for
 from report_samples import calmly, failing_window, verdict, window
 
 from pytest_gomem.attribution.culprits import SAMPLE_OF, Culprit, Findings
-from pytest_gomem.attribution.origin import Site
+from pytest_gomem.attribution.modules import ModuleChange
+from pytest_gomem.attribution.origin import Site, Through
 from pytest_gomem.report import json_report
 from pytest_gomem.report.culprits import culprit_lines, summary
 from pytest_gomem.report.failure import failure_text
@@ -123,7 +124,9 @@ _amounts = st.integers(0, 2**50)
 _sites = st.builds(Site, _names, _names, st.integers(0, 10**6))
 _culprits = st.builds(
     Culprit, _names, _names, st.integers(0, 10**6), st.sampled_from(sorted(SAMPLE_OF)), st.none() | _amounts, _amounts,
-    _amounts, st.floats(0, 1), _names, st.lists(_sites, max_size=3).map(tuple),
+    _amounts, st.floats(0, 1), _names, st.lists(_sites, max_size=3).map(tuple), leaf=_names,
+    through=st.none() | st.builds(Through, _names, _names, st.integers(0, 10**6), _names),
+    module_change=st.none() | st.builds(ModuleChange, _names, _names, _names),
 )  # fmt: skip
 _found = st.lists(_culprits, max_size=5).map(tuple)
 _summaries = st.dictionaries(st.sampled_from(sorted(SAMPLE_OF)), _names, min_size=5)
@@ -209,7 +212,7 @@ def test_json_has_the_change_as_an_interval():
                 {"function": "main.main", "file": "main.go", "line": 20},
             ],
             "is_between": False,
-            "leaf": "", "causes": [], "through": None,
+            "leaf": "", "causes": [], "through": None, "module_change": None,
         }
     ]  # fmt: skip
     assert data["culprit_summaries"] == {"live_heap": "all"}
