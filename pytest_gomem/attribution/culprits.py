@@ -74,6 +74,7 @@ class Findings:
 
     nothing: why there are no culprits; "" if there are. total_change: of all lines, less what others shrank by;
     total_sigma: its standard deviation. Both in what the metric counts, without what the measuring itself allocates.
+    is_lost: the profiles do not show what is to be explained.
     """
 
     metric: str
@@ -83,6 +84,7 @@ class Findings:
     nothing: str = ""
     total_change: int = 0
     total_sigma: float = 0.0
+    is_lost: bool = False
 
     @property
     def shown(self) -> int:

@@ -129,6 +129,10 @@ class BudgetBroken(GomemError, AssertionError):
         self.headline = headline
         super().__init__(text)
 
+    def retell(self, text: str, headline: str) -> None:
+        """Replace the text and the headline: the cause has been found since."""
+        self.headline, self.args = headline, (text,)
+
 
 class MeasureError(GomemError):
     """A window was used wrongly: nested, closed twice, or its operations counted in two ways that disagree."""

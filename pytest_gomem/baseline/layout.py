@@ -18,7 +18,8 @@ _DIGITS = 7  # significant digits of a fraction: a hundredth of the finest scatt
 _CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
 _BRACES = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]')  # and strings, which may hold some
 _FIELDS = {"recorded", "conditions", "ops", "metrics"}
-_OPTIONAL = {"profile", "definitions", "left_out"}
+_PROFILES = ("profile", "peak_profile")
+_OPTIONAL = {*_PROFILES, "modules", "definitions", "left_out"}
 _PROFILE = ".pb.gz"
 
 
@@ -52,17 +53,22 @@ def _snapshot(snapshot: Snapshot) -> list[str]:
         "{",
         f' "recorded": {recorded},',
         f' "ops": {json.dumps(snapshot.ops)},',
-        *([f' "profile": {_text(snapshot.profile)},'] if snapshot.profile else ()),
+        *(f' "{kind}": {_text(file)},' for kind in _PROFILES if (file := getattr(snapshot, kind))),
         ' "conditions": {',
-        *_indented(_joined([f"{_text(k)}: {_text(v)}"] for k, v in sorted(snapshot.conditions.items())), 2),
+        *_indented(_joined(_entries(snapshot.conditions)), 2),
         " },",
         *([f' "definitions": {json.dumps(definitions, ensure_ascii=False)},'] if definitions else ()),
+        *([' "modules": {', *_indented(_joined(_entries(snapshot.modules)), 2), " },"] if snapshot.modules else ()),
         *([f' "left_out": {json.dumps(left_out, ensure_ascii=False)},'] if left_out else ()),
         ' "metrics": {',
         *_indented(_joined([f"{_text(k)}: [{', '.join(map(_number, metrics[k]))}]"] for k in metrics), 2),
         " }",
         "}",
     ]
+
+
+def _entries(texts: Mapping[str, str]) -> Iterator[list[str]]:
+    return ([f"{_text(name)}: {_text(value)}"] for name, value in sorted(texts.items()))
 
 
 def _joined(blocks: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -175,15 +181,17 @@ class _Reader:
         metrics = self._mapping(fields["metrics"], (*keys, "metrics"))
         if not (fields["ops"] is None or _is_number(fields["ops"])):
             raise self._error("expected a number of operations or null", (*keys, "ops"))
-        profile = fields.get("profile", "")
-        if not isinstance(profile, str) or (profile and not profile.endswith(_PROFILE)):
-            raise self._error(f"expected a file name that ends in {_PROFILE}", (*keys, "profile"))
+        profiles = {kind: fields.get(kind, "") for kind in _PROFILES}
+        for kind, file in profiles.items():
+            if not isinstance(file, str) or (file and not file.endswith(_PROFILE)):
+                raise self._error(f"expected a file name that ends in {_PROFILE}", (*keys, kind))
         definitions = self._mapping(fields.get("definitions", {}), (*keys, "definitions"))
         for name, version in definitions.items():
             if not isinstance(version, int) or version < 1:
                 raise self._error("expected a whole number of 1 or more", (*keys, "definitions", name))
         left_out = self._mapping(fields.get("left_out", {}), (*keys, "left_out"))
-        for key, texts in (("conditions", conditions), ("left_out", left_out)):
+        modules = self._mapping(fields.get("modules", {}), (*keys, "modules"))
+        for key, texts in (("conditions", conditions), ("left_out", left_out), ("modules", modules)):
             for name, value in texts.items():
                 if not isinstance(value, str):
                     raise self._error("expected text", (*keys, key, name))
@@ -193,7 +201,8 @@ class _Reader:
             ops=fields["ops"],
             commit=str(recorded.get("commit", "")),
             date=str(recorded.get("date", "")),
-            profile=profile,
+            **profiles,
+            modules=modules,
             definitions=definitions,
             left_out=left_out,
         )

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import replace
-from functools import partial
 from statistics import median
 
-from pytest_gomem.attribution.culprits import SAMPLE_OF
-from pytest_gomem.attribution.sampling import counts_made
-from pytest_gomem.base.errors import ConfigError, ObserveError
-from pytest_gomem.baseline.profiles import read_profile
+from pytest_gomem.base.errors import ConfigError
+from pytest_gomem.baseline.evidence import KeptEvidence
 from pytest_gomem.baseline.snapshot import Snapshot, Windows, differences, not_comparable, opened_no_more
-from pytest_gomem.baseline.store import Store, profiles_of
+from pytest_gomem.baseline.store import Store
 from pytest_gomem.comparison.base import Base, Found, NotCompared
 from pytest_gomem.measure.metric import Metric, Reading
-from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.keys import Key, by_window, numbered
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import BuildRecord, GcRecord, WindowRecord
-from pytest_gomem.session.explanation import BaseProfiles
 from pytest_gomem.stats.decision import FEWEST
 
 _REFRESH = "gomem baseline update records it anew"
@@ -50,10 +45,6 @@ class Baselines:
         """Whether a baseline of the test has enough rounds to fail it."""
         kept = self._readable(nodeid)
         return any(len(snapshot.rounds) >= FEWEST for snapshots in kept.values() for snapshot in snapshots)
-
-    def has_heap(self, nodeid: str) -> bool:
-        """Whether one of the test's baselines has a heap profile and profiles are on."""
-        return self._with_profiles and bool(profiles_of({nodeid: self._readable(nodeid)}))
 
     def opened_no_more(self, test: TestRecord) -> tuple[str, ...]:
         """The windows with a baseline under these conditions that the test did not open."""
@@ -89,21 +80,11 @@ class Baselines:
         return Base(
             _record(kept, window, old),
             kept.label,
-            BaseProfiles("in the baseline", partial(self._heap, kept, window.ops)),
             is_kept=True,
+            evidence=KeptEvidence(kept, self._store.folder, window.ops, is_on=self._with_profiles),
             not_comparable={name: f"{reason} ({_REFRESH})" for name, reason in old.items()},
             left_out={name: f"{how} when {kept.label} was recorded; {_STEADY}" for name, how in kept.left_out.items()},
         )
-
-    def _heap(self, kept: Snapshot, ops: int | None, metric: str) -> Profile:
-        """The kept profile; raises ObserveError also if its allocations are of other work."""
-        if counts_made(SAMPLE_OF[metric]) and kept.ops != ops:
-            raise ObserveError(f"the window did {ops} operations, and {kept.label} {kept.ops}")
-        if not self._with_profiles:
-            raise ObserveError("the profiles of baselines are off (--gomem-baseline-profiles)")
-        if not kept.profile:
-            raise ObserveError("the baseline was recorded without a heap profile: gomem baseline update keeps one")
-        return read_profile(self._store.folder / kept.profile)
 
 
 def _record(kept: Snapshot, window: WindowRecord, left_out: Container[str]) -> WindowRecord:
@@ -119,4 +100,5 @@ def _record(kept: Snapshot, window: WindowRecord, left_out: Container[str]) -> W
         duration=0.0,
         metrics=tuple(replace(m, result=Reading(median(values), kept.label)) for m, values in every if values),
         rounds=rounds,
+        observed_rounds=kept.observed_rounds,
     )

@@ -1,22 +1,26 @@
-"""The heap profiles of baselines: their files, and the handover from the process that runs a test."""
+"""What is kept with baselines: the files of heap profiles, and the handover from the process that runs a test."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_gomem.attribution.compact import compact
 from pytest_gomem.base.errors import ConfigError, ObserveError, Place
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.baseline.snapshot import Snapshot
-from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.instruments.peak_profile import PEAK
 from pytest_gomem.pprof.model import Profile, ProfileError
 from pytest_gomem.pprof.read import parse_profile
+from pytest_gomem.session.capture import HEAP
+from pytest_gomem.session.explanation import Evidence
 
+_SUFFIXES = {HEAP: ".pb.gz", PEAK: ".peak.pb.gz"}
 _UPDATE = "gomem baseline update records it anew"
 
 
@@ -34,32 +38,59 @@ def read_profile(path: Path) -> Profile:
 
 
 @dataclass(frozen=True)
-class Handover:
-    """Compact profiles of a run's windows, in a folder that its processes share.
+class Recorded:
+    """What an observed round recorded of a window: compact profiles, "" for none, and the modules of the binary."""
 
-    most: the maximum bytes of each.
+    heap: bytes = b""
+    peak: bytes = b""
+    modules: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What is kept with the baselines of a run's windows, in a folder that its processes share.
+
+    most: the maximum bytes of each profile.
     """
 
     folder: Path
     most: int
 
-    def put(self, nodeid: str, heaps: Mapping[str, tuple[Profile, GoModule]]) -> None:
-        """Save the profiles of a test by window, with the module of its service; replaces those of an earlier attempt.
+    def put(self, nodeid: str, windows: Mapping[str, Evidence]) -> None:
+        """Save what was recorded of a test, by window; replaces that of an earlier attempt.
 
         Raises ObserveError for an invalid profile, OSError if it cannot be written.
         """
         for old in self.folder.glob(f"{_digest(nodeid)}-*"):
             old.unlink()
-        for window, (profile, module) in heaps.items():
-            write_whole(self._path(nodeid, window), compact(profile, module, self.most))
+        for window, evidence in windows.items():
+            path = self._path(nodeid, window)
+            for kind, suffix in _SUFFIXES.items():
+                if (data := self._compact(evidence, kind)) is not None:
+                    write_whole(path.with_suffix(suffix), data)
+            write_whole(path.with_suffix(".json"), json.dumps(dict(evidence.modules)))
 
-    def take(self, nodeid: str, window: str) -> bytes | None:
-        """The saved profile of a window, if any."""
+    def _compact(self, evidence: Evidence, kind: str) -> bytes | None:
+        try:
+            profile, *_ = evidence.profiles(kind, "")
+        except ObserveError:  # without the agent there is none of the peak
+            return None
+        return compact(profile, evidence.module, self.most)
+
+    def take(self, nodeid: str, window: str) -> Recorded | None:
+        """What was saved of a window, if anything."""
         path = self._path(nodeid, window)
-        return path.read_bytes() if path.exists() else None
+        if not path.with_suffix(".json").exists():
+            return None
+        heap, peak = (_bytes(path.with_suffix(suffix)) for suffix in _SUFFIXES.values())
+        return Recorded(heap, peak, json.loads(path.with_suffix(".json").read_bytes()))
 
     def _path(self, nodeid: str, window: str) -> Path:
-        return self.folder / f"{_digest(nodeid)}-{_digest(window)}.pb.gz"
+        return self.folder / f"{_digest(nodeid)}-{_digest(window)}"
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 @dataclass(frozen=True)
@@ -70,16 +101,23 @@ class ProfileFolder:
     baselines: Path
     handover: Handover
 
-    def keep(self, nodeid: str, window: str, snapshot: Snapshot) -> str:
-        """Keep the window's profile; returns its file, relative to the baselines, "" for none.
+    def keep(self, nodeid: str, window: str, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with what was recorded of the window; the profiles are written.
 
-        It is named by test, window and conditions, so a new profile replaces the old one. Raises ConfigError if it
+        A file is named by test, window and conditions, so a new profile replaces the old one. Raises ConfigError if it
         cannot be written.
         """
-        data = self.handover.take(nodeid, window)
-        if data is None:
+        recorded = self.handover.take(nodeid, window)
+        if recorded is None:
+            return snapshot
+        heap = self._written(self._path(nodeid, window, snapshot), recorded.heap)
+        peak = self._written(self._path(nodeid, window, snapshot, "-peak"), recorded.peak)
+        return replace(snapshot, profile=heap, peak_profile=peak, modules=recorded.modules)
+
+    def _written(self, path: Path, data: bytes) -> str:
+        """The name of the written file in a baseline; "" for no data."""
+        if not data:
             return ""
-        path = self._path(nodeid, window, snapshot)
         try:
             write_whole(path, data)
         except OSError as error:
@@ -88,7 +126,8 @@ class ProfileFolder:
 
     def lacks(self, nodeid: str, window: str, kept: Snapshot) -> bool:
         """Whether there is a new profile, and the kept one is missing, damaged or in another folder."""
-        if self.handover.take(nodeid, window) is None:
+        recorded = self.handover.take(nodeid, window)
+        if recorded is None or not recorded.heap:
             return False
         path = self._path(nodeid, window, kept)
         try:
@@ -97,11 +136,11 @@ class ProfileFolder:
             return True
         return kept.profile != self._named(path)
 
-    def _path(self, nodeid: str, window: str, snapshot: Snapshot) -> Path:
+    def _path(self, nodeid: str, window: str, snapshot: Snapshot, kind: str = "") -> Path:
         module, _, test = nodeid.partition("::")
         words = re.sub(r"[^\w.-]+", "_", f"{test}-{window}")[:80]
         identity = _digest(repr((nodeid, window, sorted(snapshot.conditions.items()))))
-        return self.folder / module.removesuffix(".py") / f"{words}-{identity[:8]}.pb.gz"
+        return self.folder / module.removesuffix(".py") / f"{words}-{identity[:8]}{kind}.pb.gz"
 
     def _named(self, path: Path) -> str:
         """Its name in a baseline."""

@@ -107,7 +107,7 @@ def _compared(
 ) -> Iterator[tuple[Metric, Comparison]]:
     old = not_comparable(kept, metrics.values())
     for name, values in now.metrics.items():
-        metric = metrics.get(name) or figure_metric(name, (*kept.rounds, *now.rounds))
+        metric = metrics.get(name) or figure_metric(name, (*kept.observed_rounds, *now.observed_rounds))
         if metric is not None and name in tolerances and name in kept.metrics and name not in old:
             is_asked = name not in PRIMARY
             found = compare(metric, kept.metrics[name], values, tolerances[name], ops=now.ops, is_asked=is_asked)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_gomem.judge.conditions import changed
+from pytest_gomem.judge.functions import is_of_functions
 from pytest_gomem.judge.regressions import Figures
 from pytest_gomem.measure.metric import Metric
 
@@ -16,7 +17,8 @@ class Snapshot:
 
     conditions: from session.conditions. commit: abbreviated, with a "+" if the tree had uncommitted changes,
     "" outside of git. date: ISO, in UTC. profile: the file of its heap profile, relative to the folder of the
-    baselines; "" if none is kept. definitions: the versions of the metrics' definitions that are not 1.
+    baselines; "" if none is kept. peak_profile: the same, of the heap at its peak. modules: the versions of the modules
+    in the binary, by path. definitions: the versions of the metrics' definitions that are not 1.
     left_out: the metrics too noisy to record, each with how much it scattered.
     """
 
@@ -26,20 +28,36 @@ class Snapshot:
     commit: str
     date: str
     profile: str = ""
+    peak_profile: str = ""
+    modules: Mapping[str, str] = field(default_factory=dict)
     definitions: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rounds(self) -> tuple[Figures, ...]:
-        """The values by round; a metric missing in one round is in none."""
-        count = max(map(len, self.metrics.values()), default=0)
-        whole = {name: values for name, values in self.metrics.items() if len(values) == count}
-        return tuple({name: values[at] for name, values in whole.items()} for at in range(count))
+        """The values by measured round; a metric missing in one round is in none."""
+        return _by_round({name: values for name, values in self.metrics.items() if not is_of_functions(name)})
+
+    @property
+    def observed_rounds(self) -> tuple[Figures, ...]:
+        """The figures of functions by observed round."""
+        return _by_round({name: values for name, values in self.metrics.items() if is_of_functions(name)})
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The files of its profiles."""
+        return tuple(filter(None, (self.profile, self.peak_profile)))
 
     @property
     def label(self) -> str:
         """Its name in reports: "the baseline of 0a1b2c3"."""
         return f"the baseline of {self.commit or self.date}"
+
+
+def _by_round(metrics: Mapping[str, tuple[float, ...]]) -> tuple[Figures, ...]:
+    count = max(map(len, metrics.values()), default=0)
+    whole = {name: values for name, values in metrics.items() if len(values) == count}
+    return tuple({name: values[at] for name, values in whole.items()} for at in range(count))
 
 
 # Window (service/name, and #2 for the second of that name) -> its snapshots, one for each set of conditions.

@@ -94,4 +94,4 @@ class Store:
 def profiles_of(tests: Tests) -> set[str]:
     """The profiles that these baselines refer to."""
     snapshots = (one for windows in tests.values() for kept in windows.values() for one in kept)
-    return {snapshot.profile for snapshot in snapshots if snapshot.profile}
+    return {file for snapshot in snapshots for file in snapshot.profiles}

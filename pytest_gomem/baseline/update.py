@@ -95,7 +95,7 @@ class Recorder:
         return {window_name(key): (self._snapshot(like[0]),) for key, like in by_window([test.windows]).items()}
 
     def _snapshot(self, window: WindowRecord) -> Snapshot:
-        every = by_metric(rounds_of(window))
+        every = {**by_metric(rounds_of(window)), **by_metric(window.observed_rounds)}
         noisy = {} if self.force else too_noisy(every, self.metrics, window.ops)
         figures = {name: values for name, values in every.items() if name not in noisy}
         return Snapshot(
@@ -111,10 +111,7 @@ class Recorder:
     def _with_profiles(self, nodeid: str, windows: Windows) -> Windows:
         if self.profiles is None:
             return windows
-        return {
-            name: (replace(snapshot, profile=self.profiles.keep(nodeid, name, snapshot)),)
-            for name, (snapshot,) in windows.items()
-        }
+        return {name: (self.profiles.keep(nodeid, name, snapshot),) for name, (snapshot,) in windows.items()}
 
     def _refusals(self, test: TestRecord, windows: Windows) -> Iterator[str]:
         if test.outcome != "passed":

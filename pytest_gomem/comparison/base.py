@@ -9,7 +9,7 @@ from typing import Protocol
 from pytest_gomem.judge.regressions import Figures
 from pytest_gomem.results.keys import Key
 from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.session.explanation import BaseProfiles
+from pytest_gomem.session.explanation import Evidence
 from pytest_gomem.session.measurement import Measurement
 
 _SHARED = "its process serves other tests too (gomem_session): what is in it depends on which of them have run"
@@ -23,16 +23,17 @@ class Base:
     0a1b2c3". is_kept: it was recorded and gets no more rounds.
     not_comparable: the metrics whose figures do not compare, each with the reason.
     left_out: metrics too noisy to be kept, each with how noisy.
-    lone: why more rounds of the head would not help, "" if they would.
+    lone: why more rounds of the head would not help, "" if they would. evidence: what was recorded with it; None if its
+    own observed rounds will tell.
     """
 
     record: WindowRecord
     label: str
-    profiles: BaseProfiles
     is_kept: bool = False
     not_comparable: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     lone: str = ""
+    evidence: Evidence | None = None
 
     @property
     def rounds(self) -> tuple[Figures, ...]:

@@ -11,14 +11,14 @@ from pytest_gomem.comparison.base import Base, Finder, NotCompared
 from pytest_gomem.comparison.merged import missing, only_bounded, rounds_of
 from pytest_gomem.comparison.strategy import Looks
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.regressions import REGRESSION, regression_verdicts
+from pytest_gomem.judge.functions import figure_of
+from pytest_gomem.judge.regressions import REGRESSION, Figures, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Metric, Noise
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.results.bill import against, next_to_kept
 from pytest_gomem.results.keys import Key
 from pytest_gomem.results.window_record import BillRecord, WindowRecord
-from pytest_gomem.session.explanation import Explanation
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.stats import ranks
@@ -31,34 +31,27 @@ _RESIDENT = ("peak_rss", "end_rss", "start_rss")
 
 @dataclass(frozen=True)
 class Comparing:
-    """The comparisons of one test. explanation: explains those that failed."""
+    """The comparisons of one test."""
 
     find: Finder
     judging: Judging
     registry: Registry
-    explanation: Explanation
 
-    def compared(
-        self, key: Key, window: WindowRecord, last: Measurement, *, names_culprits: bool = True
-    ) -> WindowRecord:
-        """The window of all rounds with its base, the verdicts, and the culprits.
-
-        last: the window in its last round. names_culprits: whether to look for culprits.
-        """
+    def compared(self, key: Key, window: WindowRecord, last: Measurement) -> WindowRecord:
+        """The window of all rounds with its base and the verdicts. last: the window in its last round."""
         base = self.find(key, window, last)
         if base is None:
             return window
         if isinstance(base, NotCompared):
             return replace(window, base=base.record, no_base=base.reason)
-        verdicts = self.judging.with_accepted(self._verdicts(window, base))
-        both = replace(
+        verdicts = self.judging.with_accepted(self._verdicts(window, base, last))
+        return replace(
             window,
             base=base.record,
             verdicts=(*without_regressions(window), *verdicts),
             notes=(*window.notes, *_notes(window, base, verdicts)),
             bill=_bill(window, base, verdicts),
         )
-        return self.explanation.culprits_between(both, verdicts, last, base.profiles) if names_culprits else both
 
     def seconds_to_watch(self, key: Key, last: Measurement) -> float:
         """How long to watch the idle service after this window: as long as the window took, at most 5 seconds.
@@ -67,23 +60,47 @@ class Comparing:
         """
         with contextlib.suppress(GomemError):  # the baseline cannot be read: the end of the test says so
             base = self.find(key, last.record, last)
-            if isinstance(base, Base) and not last.service.is_shared and self._may_be_by_clock(last.record, base):
+            if isinstance(base, Base) and not last.service.is_shared and self._may_be_by_clock(last, base):
                 return min(last.record.duration, _LONGEST_WATCH)
         return 0.0
 
-    def _may_be_by_clock(self, window: WindowRecord, base: Base) -> bool:
+    def _may_be_by_clock(self, last: Measurement, base: Base) -> bool:
         """Whether this one round took longer than the base's, and allocated more."""
-        if not took_longer(base.rounds, rounds_of(window)):
+        if not took_longer(base.rounds, rounds_of(last.record)):
             return False
-        worse = (v.budget.metric for v in self._verdicts(window, base) if v.status is Status.NOISY)
+        worse = (v.budget.metric for v in self._verdicts(last.record, base, last) if v.status is Status.NOISY)
         return not set(worse).isdisjoint(ACCRUING)
 
-    def _verdicts(self, window: WindowRecord, base: Base) -> tuple[Verdict, ...]:
+    def _verdicts(self, window: WindowRecord, base: Base, last: Measurement) -> tuple[Verdict, ...]:
+        """Of measured rounds, and of observed ones if there were some: they alone have figures of functions."""
+        budgets = comparable(self.judging.budgets(window.service), window)
+        if last.takes_profiles:
+            return self._of_rounds(budgets, window, base, rounds_of(window))
+        of_functions = [budget for budget in budgets if budget.function]
+        whole = [budget for budget in budgets if not budget.function]
+        found = self._of_rounds(
+            whole, window, base, rounds_of(window), [figure_of(b) for b in of_functions if b.regression]
+        )
+        if not of_functions or not window.observed_rounds:
+            return found
+        observed = replace(base.record, rounds=base.record.observed_rounds)
+        then = replace(base, record=observed, not_comparable={}, left_out={})
+        beside = [verdict.budget.metric for verdict in found]
+        return *found, *self._of_rounds(of_functions, window, then, window.observed_rounds, beside)
+
+    def _of_rounds(
+        self,
+        budgets: Sequence[Budget],
+        window: WindowRecord,
+        base: Base,
+        head: Sequence[Figures],
+        beside: Sequence[str] = (),
+    ) -> tuple[Verdict, ...]:
         return regression_verdicts(
-            comparable(self.judging.budgets(window.service), window),
+            budgets,
             {metric.name: metric for metric in self.registry},
             base.rounds,
-            rounds_of(window),
+            head,
             against=base.label,
             ops=window.ops,
             base_grows=not base.is_kept,
@@ -92,6 +109,7 @@ class Comparing:
             left_out=base.left_out,
             strict=self.judging.strict,
             enough=self.judging.enough,
+            beside=beside,
             lone=base.lone,
         )
 

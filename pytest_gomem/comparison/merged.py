@@ -35,8 +35,9 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
     last = rounds[-1]
     metrics = tuple(_median(name, [_metric(window, name) for window in rounds]) for name in _names(rounds))
     results = {metric.name: metric.result for metric in metrics}
-    budgets = judging.budgets(last.service)
-    functions = {asked: _function(asked, rounds) for asked in (asked_by(b) for b in budgets if b.function)}
+    # Most budgets on functions are judged after these rounds, by observed ones.
+    budgets = [b for b in judging.budgets(last.service) if not b.function or _judges_functions(rounds)]
+    functions = {asked: of_rounds(asked, rounds) for asked in (asked_by(b) for b in budgets if b.function)}
     phases = tuple(_merged_phase(phase, rounds) for phase in last.phases)
     verdicts = (
         *judging.verdicts(budgets, results, functions, phases),
@@ -55,6 +56,11 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
         culprits=accused.culprits,
         culprit_summaries=accused.culprit_summaries,
     )
+
+
+def _judges_functions(rounds: Iterable[WindowRecord]) -> bool:
+    """Whether these rounds have figures of functions, or verdicts that say why they have none."""
+    return any(one.functions or any(v.budget.function for v in one.verdicts) for one in rounds)
 
 
 def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRecord:
@@ -137,7 +143,7 @@ def _bounds(rounds: Sequence[MetricValue]) -> tuple[float, float] | None:
     return median(low for low, _ in found), median(high for _, high in found)
 
 
-def _function(asked: Asked, rounds: Sequence[WindowRecord]) -> FunctionValue | Unavailable:
+def of_rounds(asked: Asked, rounds: Sequence[WindowRecord]) -> FunctionValue | Unavailable:
     """The figure for a budget on functions; none if one round has no value, as for any metric."""
     found = []
     for number, window in enumerate(rounds, 1):

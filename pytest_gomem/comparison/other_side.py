@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pytest_gomem.comparison.base import Base, Finder, Found, NotCompared
 from pytest_gomem.comparison.merged import last_measurements, merged, only_bounded
-from pytest_gomem.diagnosis.two_sides import profiles_of
 from pytest_gomem.judge.conditions import OPENING_PROFILE
+from pytest_gomem.judge.functions import figures_of
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.text import readings
 from pytest_gomem.results.keys import Key
@@ -21,10 +21,16 @@ ONE_PROCESS = "its process is shared by many tests (go_service_session), and run
 _SAME_PROCESS = "it is the same process on both sides: launch it by go_service, or by the test's own gomem"
 
 
-def from_other_side(rounds: Sequence[Sequence[Measurement]], judging: Judging, lost: str) -> Finder:
+def from_other_side(
+    rounds: Sequence[Sequence[Measurement]],
+    judging: Judging,
+    lost: str,
+    *,
+    observed: Sequence[Mapping[Key, Measurement]] = (),
+) -> Finder:
     """Finds the base of each window among those of the base side's rounds of this run.
 
-    lost: why that side failed, "" if it did not.
+    lost: why that side failed, "" if it did not. observed: the windows of its observed rounds.
     """
     silent = replace(judging, only_measures=True)
     measured = last_measurements(rounds)
@@ -37,18 +43,18 @@ def from_other_side(rounds: Sequence[Sequence[Measurement]], judging: Judging, l
             return NotCompared(f"window '{window.name}' of {window.service} was not opened on the base side")
         if _is_same_process(last.service, measured[key].service):
             return NotCompared(_SAME_PROCESS)
-        return _base(window, records[key], measured[key])
+        seen = tuple(figures_of(one[key].record.functions) for one in observed if key in one)
+        return _base(window, replace(records[key], observed_rounds=seen))
 
     return find
 
 
-def _base(window: WindowRecord, record: WindowRecord, last: Measurement) -> Base | NotCompared:
+def _base(window: WindowRecord, record: WindowRecord) -> Base | NotCompared:
     if why_not := unlike(window, record):
         return NotCompared(why_not, _lean(record))
     return Base(
         _lean(record),
         side_name(record.build, window.build),
-        profiles_of(last),
         not_comparable={name: f"on the base side {why}" for name, why in only_bounded(record).items()},
     )
 

@@ -1,22 +1,24 @@
-"""The rounds of one test: which comes next, when to stop, and the merged windows."""
+"""The rounds of one test: which comes next, when to stop, and the merged and explained windows."""
 
 from __future__ import annotations
 
-import contextlib
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from pytest_gomem.base.errors import GomemError, ObserveError
+from pytest_gomem.base.errors import GomemError
 from pytest_gomem.comparison.base import KeptBaselines, from_baselines
 from pytest_gomem.comparison.compare import Comparing, is_decided
+from pytest_gomem.comparison.explained import explained
+from pytest_gomem.comparison.functions import with_functions
 from pytest_gomem.comparison.merged import last_measurements, merged
+from pytest_gomem.comparison.observation import Observation, Purpose, observation
 from pytest_gomem.comparison.other_side import ONE_PROCESS, from_other_side
+from pytest_gomem.comparison.ran import Ran, Round
 from pytest_gomem.comparison.strategy import Looks, Strategy
-from pytest_gomem.diagnosis.two_sides import closing_heap
+from pytest_gomem.diagnosis.evidence import Observed
 from pytest_gomem.instruments.idle_watch import IdleWatch
-from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launcher import Overrides
-from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.keys import Key, keys
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.gomem import Gomem
@@ -28,28 +30,12 @@ from pytest_gomem.session.run import Run
 from pytest_gomem.stats.decision import FEWEST
 
 
-@dataclass(frozen=True)
-class Round:
-    """One round of a test, and its factories, the body's own first."""
-
-    plan: RoundPlan
-    gomems: list[Gomem] = field(default_factory=list)
-
-    def measurements(self) -> list[Measurement]:
-        """The measurements of closed windows."""
-        return [m for gomem in self.gomems for m in gomem.measurements if m.closed]
-
-
-def measured(rounds: Iterable[Round], side: Side) -> list[list[Measurement]]:
-    """The measurements of each measured round of a side; observed rounds must not enter a metric."""
-    return [one.measurements() for one in rounds if (one.plan.side, one.plan.role) == (side, Role.MEASURED)]
-
-
 class AllRounds:
-    """The rounds of one test, as its strategy plans them; the first one has begun.
+    """The rounds of one test: measured ones as its strategy plans them, then observed ones; the first one has begun.
 
-    shares_process: the test shares its process with other tests, so it runs on the head only.
-    troubles: errors on the head that fail the test; after one, no further round begins.
+    shares_process: the test shares its process with other tests, so it runs on the head only. purpose: what observed
+    rounds are for; None for a test that has none. troubles: errors on the head that fail the test; after one, no
+    further round begins.
     """
 
     def __init__(
@@ -60,61 +46,113 @@ class AllRounds:
         baselines: KeptBaselines | None,
         *,
         shares_process: bool = False,
+        purpose: Purpose | None = None,
     ) -> None:
         self._run = run
         self._judging = judging
         self._strategy = strategy
         self._shares_process = shares_process
         self._baselines = baselines
-        self._rounds: list[Round] = []
+        self._purpose = purpose
+        self._observation: Observation | None = None
+        self._ran = Ran()
         self._notes = [strategy.note] if strategy.note else []
+        self._seconds = 0.0
         self.base_lost = ""
         self.troubles: list[str] = []
         self.begin_round()
 
     def begin_round(self) -> bool:
-        """Begin the next round; False if there is none, if one failed, or if the comparison is decided."""
-        plan = None if self.troubles else self._strategy.next(self)
+        """Begin the next round; False if there is none, or if one failed."""
+        plan = None if self.troubles else self._next()
         if plan is None:
             return False
-        self._rounds.append(Round(plan))
+        self._ran.add(Round(plan))
         self.factory()
         return True
 
+    def _next(self) -> RoundPlan | None:
+        """The strategy plans measured rounds until the comparison is decided; its verdicts plan the observed ones."""
+        if len(self._ran):
+            self._seconds = max(self._seconds, time.monotonic() - self.current.began)
+        if self._observation is None:
+            if plan := self._strategy.next(self):
+                return plan
+            self._observation = self._planned()
+        return self._observation.next(ObservedSoFar(self, self._ran))
+
+    def end_measuring(self) -> None:
+        """Plan no more measured rounds: a check() has failed the test."""
+        if self._observation is None:
+            self._observation = self._planned()
+
+    def end_observing(self) -> None:
+        """Plan no more rounds at all."""
+        self._observation = Observation()
+
+    def _planned(self) -> Observation:
+        """The observed rounds of this test."""
+        if self._purpose is None:
+            return Observation()
+        try:
+            last = self._ran.last(Side.HEAD).values()
+            able = [pair for pair in zip(self.compared(), last, strict=True) if not pair[1].takes_profiles]
+        except GomemError:  # the baseline cannot be read: the end of the test says so
+            return Observation()
+        has_base_side = self._run.settings.against is not None and not self.base_lost
+        return observation(able, self._purpose, self._seconds, has_base_side=has_base_side)
+
     def count(self, side: Side) -> int:
         """How many measured rounds of a side there were."""
-        return len(measured(self._rounds, side))
+        return self._ran.count(side)
 
     @property
     def current(self) -> Round:
         """The round that runs, or the last one."""
-        return self._rounds[-1]
+        return self._ran.current
 
     @property
     def last_of_head(self) -> list[Measurement]:
         """The windows of the head's last measured round."""
-        return measured(self._rounds, Side.HEAD)[-1]
+        return self._ran.measured(Side.HEAD)[-1]
 
-    def last_pairs(self) -> list[tuple[Measurement, Measurement | None]]:
-        """The same, each with its counterpart on the base side, if any."""
-        base = last_measurements(measured(self._rounds, Side.BASE))
-        return [(one, base.get(key)) for key, one in last_measurements([self.last_of_head]).items()]
+    def with_files(self) -> list[tuple[Measurement, Measurement, Measurement | None]]:
+        """The last measurement of each window, with those that have its profiles: on the head, and on the base."""
+        head, base = self._ran.last(Side.HEAD), self._ran.last(Side.BASE)
+        profiled, compared = dict(head), dict(base)
+        for one in self._ran.observed(Side.HEAD):
+            profiled.update(one)
+        for one in self._ran.observed(Side.BASE):
+            compared.update(one)
+        return [(one, profiled[key], compared.get(key)) for key, one in head.items()]
 
     @property
     def in_further_round(self) -> bool:
         """Whether the current round is not the first."""
-        return len(self._rounds) > 1
+        return len(self._ran) > 1
 
     @property
     def position(self) -> str:
         """Which round runs: "round 2 of 3"; "" for a test with one round."""
-        count = self._strategy.expected(len(self._rounds))
-        return f"round {len(self._rounds)} of {count}" if count > 1 else ""
+        ran = self.count(Side.HEAD) + self.count(Side.BASE)
+        count = self._strategy.expected(ran)
+        return f"round {ran} of {count}" if count > 1 else ""
+
+    def search(self) -> str:
+        """What the current round is for, if it looks for a cause: "round 1 of 2, some 12 s"; "" otherwise."""
+        plan = self._observation
+        if plan is None or not plan.is_diagnosis or self.current.plan.role is not Role.OBSERVED:
+            return ""
+        at = sum(self._ran.count(side, Role.OBSERVED) for side in Side)
+        return f"round {at} of {max(plan.expected, at)}, about {max(plan.seconds, 1):.0f} s"
 
     def factory(self, base: Overrides | None = None, service: str | None = None) -> Gomem:
         """A new factory for windows of this round."""
         plan = self.current.plan
-        judging = self._judging if plan.is_judged else replace(self._judging, only_measures=True)
+        is_observed = plan.role is Role.OBSERVED
+        judging = self._judging
+        if not plan.is_judged:
+            judging = replace(judging, only_measures=True, takes_profiles=judging.takes_profiles or is_observed)
 
         def instruments(window: WindowPlan) -> tuple[Instrument, ...]:
             return *plan.instruments(window), IdleWatch(self._seconds_to_watch)
@@ -140,60 +178,71 @@ class AllRounds:
     def give_up(self, plan: RoundPlan, why: str) -> None:
         """Go on without a round that is not judged: without the base (its first reason is kept) or an observation."""
         if plan.role is Role.OBSERVED:
-            self._notes.append(f"an observed round came to nothing: {why}")
+            where = "" if plan.side is Side.HEAD else "on the base side: "
+            self.current.troubles.append(f"an observed round came to nothing: {where}{why}")
         else:
             self.base_lost = self.base_lost or f"on the base side: {why}"
 
     def windows(self) -> tuple[WindowRecord, ...]:
-        """The merged windows of all rounds, judged and compared; raises GomemError."""
-        return tuple(replace(one, notes=(*one.notes, *self._notes)) for one in self._compared(names_culprits=True))
+        """The merged windows of all rounds, judged, compared and explained; raises GomemError."""
+        comparing, found = self._comparing(), list[WindowRecord]()
+        for window, (key, last) in zip(self.compared(), self._ran.last(Side.HEAD).items(), strict=True):
+            base = comparing.find(key, window, last) if comparing is not None else None
+            explanation = self._run.settings.explanation
+            found.append(explained(window, key, last, self._ran, base, self._observation, explanation))
+        return tuple(replace(one, notes=(*one.notes, *self._notes)) for one in found)
 
-    def _compared(self, *, names_culprits: bool) -> tuple[WindowRecord, ...]:
-        """The same. names_culprits: whether to look for culprits; an early look does not need them."""
-        rounds = measured(self._rounds, Side.HEAD)
+    def compared(self) -> tuple[WindowRecord, ...]:
+        """The same, not explained."""
+        rounds = self._ran.measured(Side.HEAD)
         windows = tuple(m.record for m in rounds[0])
         if self._measured_rounds > 1:
             windows = merged([[m.record for m in one] for one in rounds], self._judging)
-        comparing = self._comparing()
-        if comparing is None:
-            return windows
-        last = last_measurements(rounds).items()
-        return tuple(
-            comparing.compared(key, window, measurement, names_culprits=names_culprits)
-            for window, (key, measurement) in zip(windows, last, strict=True)
-        )
+        comparing, found = self._comparing(), list[WindowRecord]()
+        for merged_window, (key, last) in zip(windows, last_measurements(rounds).items(), strict=True):
+            window = merged_window if self._observation is None else self._with_functions(merged_window, key, last)
+            found.append(window if comparing is None else comparing.compared(key, window, last))
+        return tuple(found)
+
+    def _with_functions(self, window: WindowRecord, key: Key, last: Measurement) -> WindowRecord:
+        if not last.of_functions:
+            return window
+        seen = [one[key].record for one in self._ran.observed(Side.HEAD) if key in one]
+        lost = "; ".join(self._ran.troubles()) or "the window was not opened again"
+        return with_functions(window, last.of_functions, seen, self._judging, lost)
 
     def _comparing(self) -> Comparing | None:
         """The comparison with the base from the rounds so far; None if nothing is compared."""
         if self._run.settings.against is not None:
             lost = ONE_PROCESS if self._shares_process else self.base_lost
-            find = from_other_side(measured(self._rounds, Side.BASE), self._judging, lost)
+            seen = self._ran.observed(Side.BASE)
+            find = from_other_side(self._ran.measured(Side.BASE), self._judging, lost, observed=seen)
         elif self._baselines is not None:
             find = from_baselines(self._baselines, self._judging.nodeid)
         else:
             return None
-        return Comparing(find, self._judging, self._run.settings.registry, self._run.settings.explanation)
+        return Comparing(find, self._judging, self._run.settings.registry)
 
-    def heaps(self) -> dict[Key, tuple[Profile, GoModule]]:
-        """The heap profile of each window of launched processes in the last round, with its service's module."""
-        found: dict[Key, tuple[Profile, GoModule]] = {}
-        for key, measurement in last_measurements(measured(self._rounds, Side.HEAD)).items():
-            if measurement.service.process.built is not None:
-                with contextlib.suppress(ObserveError):
-                    found[key] = closing_heap(measurement), measurement.service.module
-        return found
+    def kept_evidence(self) -> dict[Key, Observed]:
+        """What is kept with the baselines of the windows of launched processes."""
+        found = {key: self._ran.evidence(key, Side.HEAD) for key in self._ran.last(Side.HEAD)}
+        return {key: one for key, one in found.items() if one is not None and one.built is not None}
 
     def is_decided(self, looks: Looks) -> bool:
         """Whether more rounds would not help: no comparison is open."""
         try:
-            windows = self._compared(names_culprits=False)
+            windows = self.compared()
         except GomemError:  # the baseline cannot be read: the end of the test says so
             return True
         if not any(window.base or window.no_base for window in windows):
             # With nothing to compare, only the scatter is of interest.
             return self._measured_rounds >= FEWEST or self._is_new_window() or self._serves_others()
+        return self.are_decided(windows, looks)
+
+    def are_decided(self, windows: Iterable[WindowRecord], looks: Looks) -> bool:
+        """Whether the comparisons of these windows are decided."""
         metrics = {metric.name: metric for metric in self._run.settings.registry}
-        return is_decided(windows, metrics, looks, base_grows=self._run.settings.against is not None)
+        return is_decided(tuple(windows), metrics, looks, base_grows=self._run.settings.against is not None)
 
     @property
     def _measured_rounds(self) -> int:
@@ -210,5 +259,29 @@ class AllRounds:
 
     def hidden(self) -> dict[str, str]:
         """The values of variables in the services' settings, and what is shown in their place."""
-        every = (measurement for one in self._rounds for measurement in one.measurements())
-        return {value: name for measurement in every for value, name in measurement.service.hidden.items()}
+        return self._ran.hidden()
+
+
+@dataclass(frozen=True)
+class ObservedSoFar:
+    """What the observed rounds so far have shown, for the strategy that plans those for budgets on functions."""
+
+    rounds: AllRounds
+    ran: Ran
+
+    @property
+    def base_lost(self) -> str:
+        """Why the base side failed, "" if it did not."""
+        return self.rounds.base_lost
+
+    def count(self, side: Side) -> int:
+        """How many observed rounds of a side there were."""
+        return self.ran.count(side, Role.OBSERVED)
+
+    def is_decided(self, looks: Looks) -> bool:
+        """Whether more rounds would change no comparison of functions."""
+        windows = self.rounds.compared()
+        of_functions = [tuple(v for v in window.verdicts if v.budget.function) for window in windows]
+        return self.rounds.are_decided(
+            (replace(window, verdicts=found) for window, found in zip(windows, of_functions, strict=True)), looks
+        )

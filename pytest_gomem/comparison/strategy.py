@@ -6,7 +6,6 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Protocol
 
-from pytest_gomem.instruments.kept_heap import kept_heap
 from pytest_gomem.session.instrument import Choice, no_instruments
 from pytest_gomem.session.plan import RoundPlan, Side
 from pytest_gomem.stats.decision import ENOUGH, FEWEST
@@ -24,7 +23,7 @@ class Results(Protocol):
         """Why the base side failed, "" if it did not."""
 
     def count(self, side: Side) -> int:
-        """How many measured rounds of a side there were."""
+        """How many rounds of a side there were, of those that are planned."""
 
     def is_decided(self, looks: Looks) -> bool:
         """Whether the remaining rounds can change no comparison, or would only confirm what is fine."""
@@ -106,8 +105,7 @@ class HeadAlone:
 class InTurns:
     """Rounds of head and base as A B B A A B B A: drift of the machine affects both alike.
 
-    The head comes first: a test that fails there fails as without a base.
-    instruments: of all rounds but those that may be the last of their side: these keep their heap profiles.
+    The head comes first: a test that fails there fails as without a base. instruments: the same in all rounds.
     """
 
     looks: Looks
@@ -121,9 +119,7 @@ class InTurns:
         if is_turn_over and self.looks.end(head, results):
             return None
         side = Side.HEAD if results.base_lost or (head + base) % 4 in (0, 3) else Side.BASE
-        ran = results.count(side) + 1
-        may_be_last = ran == self.looks.next(ran)  # its processes end before the comparison
-        return RoundPlan(side, instruments=kept_heap if may_be_last else self.instruments)
+        return RoundPlan(side, instruments=self.instruments)
 
     def expected(self, at: int) -> int:
         """The number of rounds of both sides at the next look."""

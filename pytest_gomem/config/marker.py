@@ -13,7 +13,7 @@ from typing import Literal
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.units import Unit
 from pytest_gomem.config.budgets import Budget, parse_budget
-from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, located, members, text, whole
+from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, located, members, text, whole
 from pytest_gomem.config.gc_settings import GC_KEYS, GcSettings, described, merged, parse_gc, refusal
 from pytest_gomem.config.services import BuildSpec
 
@@ -81,13 +81,15 @@ def parse_axis(key: str, node: Located) -> BuildAxes:
 class MarkerConfig:
     """One gomem marker. service: None = the only one of gomem.yaml. ops: operations of the window, None = not set.
 
-    rounds: how often the test is run and measured; None = not set.
+    rounds: how often the test is run and measured; None = not set. diagnose: whether it may run again, observed, to
+    explain a failure; None = not set.
     """
 
     service: str | None
     ops: int | None
     budgets: tuple[Budget, ...]
     rounds: Rounds | None = None
+    diagnose: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -113,13 +115,13 @@ def parse_marker(
     place: Place,
     args: Sequence[object] = (),
 ) -> MarkerConfig:
-    """Read a gomem marker: service, ops, rounds, and a budget for each metric named.
+    """Read a gomem marker: service, ops, rounds, diagnose, and a budget for each metric named.
 
     place: the test's file, line and name; each mistake adds its key. Raises ConfigErrors with all mistakes.
     """
     mistakes = Mistakes()
     _refuse_positional(args, place, mistakes)
-    service, ops, rounds, budgets = None, None, None, list[Budget]()
+    service, ops, rounds, diagnose, budgets = None, None, None, None, list[Budget]()
     for key, node in members(located(kwargs, place)).items():
         with mistakes.kept():
             if key == "service":
@@ -128,10 +130,12 @@ def parse_marker(
                 ops = whole(1)(node)
             elif key == "rounds":
                 rounds = parse_rounds(node)
+            elif key == "diagnose":
+                diagnose = flag(node)
             else:
                 budgets += parse_budget(key, node, units=units, scope=scope, place=node.place)
     mistakes.raise_all()
-    return MarkerConfig(service, ops, tuple(budgets), rounds)
+    return MarkerConfig(service, ops, tuple(budgets), rounds, diagnose)
 
 
 def parse_gc_marker(

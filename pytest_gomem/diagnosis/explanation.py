@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_gomem.diagnosis.culprits import with_culprits
+from pytest_gomem.diagnosis.evidence import Observed
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.diagnosis.two_sides import with_culprits_between
-from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.report.failure import failure_text
-from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.session.explanation import BaseProfiles
+from pytest_gomem.results.window_record import DiagnosisRecord, WindowRecord
+from pytest_gomem.session.explanation import Evidence
 from pytest_gomem.session.measurement import Measurement
 
 
@@ -20,18 +20,18 @@ class ByProfiles:
 
     reasons: Reasons = field(default_factory=Reasons)
 
-    def culprits(self, window: WindowRecord, measurement: Measurement) -> WindowRecord:
+    def at_close(self, window: WindowRecord, measurement: Measurement) -> WindowRecord:
         """See `session.explanation.Explanation`."""
-        service, profiles = measurement.service, measurement.profiles
-        if profiles is None:
-            return window
-        return with_culprits(window, profiles, service.module, self.reasons, service.process.built)
+        return replace(self.explained(window, Observed((measurement,)), None), diagnosis=window.diagnosis)
 
-    def culprits_between(
-        self, window: WindowRecord, verdicts: tuple[Verdict, ...], head: Measurement, base: BaseProfiles
-    ) -> WindowRecord:
+    def explained(self, window: WindowRecord, head: Evidence, base: Evidence | None) -> WindowRecord:
         """See `session.explanation.Explanation`."""
-        return with_culprits_between(window, verdicts, head, base, self.reasons)
+        named, seen = with_culprits(window, head, self.reasons)
+        if base is not None:
+            named, again = with_culprits_between(named, head, base, self.reasons)
+            seen = (*seen, *again)
+        reproduced = any(seen) if seen else None
+        return replace(named, diagnosis=DiagnosisRecord(head.rounds, head.profile_rate, reproduced))
 
     def text(self, window: WindowRecord, nodeid: str) -> tuple[str, str]:
         """See `session.explanation.Explanation`."""

@@ -1,4 +1,4 @@
-"""The profiles after a window's close, kept even if it passed: its process may end before they are needed."""
+"""The profiles after a window's close, for a process that ends before they are needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pytest_gomem.session.instrument import Closes, Finding, Instrument, Target,
 
 
 class KeptHeap(Instrument):
-    """Takes the heap profile and the goroutines, unless a verdict has already done so."""
+    """Takes the heap profile and the goroutines, unless a budget on functions has already done so."""
 
     name = "kept_heap"
     closes = Closes.JUDGED

@@ -1,36 +1,34 @@
-"""The heap profile when a window opens: a budget on memory compares the closing profile with it."""
+"""The heap profile when a window opens: what is live and made at the close counts from there."""
 
 from __future__ import annotations
 
-from pytest_gomem.attribution.culprits import SAMPLE_OF
 from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.judge.conditions import OPENING_PROFILE
-from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.launch.launcher import Overrides
-from pytest_gomem.session.capture import NOT_ASKED, OPENING, Captured, heap_profile
-from pytest_gomem.session.instrument import Finding, Instrument, Target, WindowPlan
+from pytest_gomem.session.capture import NOT_TAKEN, OPENING, Captured, heap_profile
+from pytest_gomem.session.instrument import Finding, Instrument, Target
 
 
 class OpeningProfile(Instrument):
-    """Taken if a budget needs a heap profile, also to find who holds or made the memory once it is broken.
+    """Sets the profile rate at the launch, and takes the profile.
 
-    It raises the peak of a 10 MB service by 2.7 to 4.2%, so it is a condition of the window.
+    It raises the peak of a 10 MB service by 2.7 to 4.2%, so a window that is measured with it has it as a condition.
+    rate: bytes per sample; None leaves the service's own.
     """
 
     name = "opening_profile"
 
-    def __init__(self, plan: WindowPlan) -> None:
-        self._rate = rate_for(plan.budgets)
-        self._is_asked = any(budget.metric in SAMPLE_OF for budget in plan.budgets)
-        self._taken: bytes | Unavailable = NOT_ASKED
+    def __init__(self, rate: int | None) -> None:
+        self._rate = rate
+        self._taken: bytes | Unavailable = NOT_TAKEN
 
     def launch(self) -> Overrides:
-        """The profile rate that budgets on functions need."""
-        return Overrides(rate_of_budgets=self._rate)
+        """The profile rate."""
+        return Overrides(profile_rate=self._rate)
 
     def open(self, target: Target) -> None:
         """Take it first: its allocations and forced collections stay outside the window."""
-        self._taken = heap_profile(target.subject) if self._is_asked else NOT_ASKED
+        self._taken = heap_profile(target.subject)
 
     def close(self, target: Target) -> Finding:
         """Give the profile, or why it failed."""

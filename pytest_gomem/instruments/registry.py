@@ -1,18 +1,26 @@
-"""The instruments of every window of a run; those of one point act in this order."""
+"""The instruments of a run: those of every window, and those of observed rounds."""
 
 from __future__ import annotations
 
 from pytest_gomem.instruments.injected_load import InjectedLoad
+from pytest_gomem.instruments.kept_heap import KeptHeap
 from pytest_gomem.instruments.opening_profile import OpeningProfile
-from pytest_gomem.instruments.peak_profile import peak_profile
+from pytest_gomem.instruments.peak_profile import PeakProfile
+from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.session.instrument import Choice, Instrument, WindowPlan
 
 
 def builtin_instruments() -> Choice:
-    """Choose them for each window. Raises ConfigError."""
+    """Choose those of every window; of one point they act in this order. Raises ConfigError."""
     injected = InjectedLoad.of_environment()
 
     def chosen(plan: WindowPlan) -> tuple[Instrument, ...]:
-        return *injected.instruments(plan), *peak_profile(plan), OpeningProfile(plan)
+        asks = plan.is_profiled and any(budget.function for budget in plan.budgets)
+        return *injected.instruments(plan), *((OpeningProfile(rate_for(plan.budgets)),) if asks else ())
 
     return chosen
+
+
+def observing(rate: int | None, *, watches_peak: bool) -> tuple[Instrument, ...]:
+    """Those of a window in an observed round. rate: bytes per heap profile sample; None leaves the service's own."""
+    return *((PeakProfile(),) if watches_peak else ()), OpeningProfile(rate), KeptHeap()

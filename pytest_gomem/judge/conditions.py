@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-OPENING_PROFILE = "opening_heap_profile"
+# Where a test can't run again to be observed, budgets on functions profile the measured windows themselves.
+OPENING_PROFILE, PROFILE_RATE = "opening_heap_profile", "profile_rate"
 PROCESS, ATTACHED = "process", "attached"  # of a process that we did not start
 # Conditions that a window names only if they hold, and their values otherwise.
-_ELSE: Mapping[str, str] = MappingProxyType({OPENING_PROFILE: "not taken", "peak_profile": "no", "tree": "no"})
+_ELSE: Mapping[str, str] = MappingProxyType(
+    {OPENING_PROFILE: "not taken", PROFILE_RATE: "default", "peak_profile": "no", "tree": "no"}
+)
 
 # The value of a setting that differs between the rounds of one window, as in a service that tunes its own collector.
 # Such a setting does not make two windows different.

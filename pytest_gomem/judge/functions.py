@@ -207,6 +207,11 @@ def figure_unit(name: str) -> Unit | None:
     return unit_of(match[1], {}) if match and match[1] in PER_FUNCTION else None
 
 
+def is_of_functions(name: str) -> bool:
+    """Whether it names a figure of functions, or the interval of one."""
+    return figure_unit(name) is not None
+
+
 def figure_metric(name: str, rounds: Iterable[Mapping[str, float]]) -> Metric | None:
     """The figure as a metric to compare; None for another name, and for an interval.
 

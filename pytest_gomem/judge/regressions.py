@@ -40,6 +40,7 @@ def regression_verdicts(
     strict: bool = False,
     lone: str = "",
     enough: int = ENOUGH,
+    beside: Iterable[str] = (),
 ) -> tuple[Verdict, ...]:
     """The verdict of each compared figure: those with a `regression` limit, and by default PRIMARY.
 
@@ -51,6 +52,7 @@ def regression_verdicts(
     and then fail under `strict`.
     A metric that no budget asks for gets no verdict if neither side measured it, and NO_BASELINE if one did not. If a
     budget asks for it, or under `strict`, it is UNAVAILABLE without a figure of the head, which fails.
+    beside: figures that are judged by other rounds, and share the test's rate of false alarms.
     """
     asked = {figure_of(budget): budget for budget in budgets if budget.regression is not None}
     metrics = {**metrics, **_of_functions(asked, [*base, *head])}
@@ -58,6 +60,7 @@ def regression_verdicts(
     sides = _Sides(base, head, against, compared, missing, not_comparable, left_out, strict, lone)
     judged = sides.judged(asked, metrics)
     family = [metrics[name] for name in judged if name not in {*not_comparable, *left_out}]
+    family += [metric for name in beside if (metric := metrics.get(name) or figure_metric(name, ())) is not None]
     return tuple(
         sides.verdict(name, metrics[name], budget, decisions_of(metrics[name], family), is_asked=name in asked)
         for name, budget in judged.items()

@@ -70,9 +70,9 @@ class Launched:
     """A running program and how it was started.
 
     socket: where the agent in it listens; None without one, for the reason `no_agent`.
-    serving: the process to measure, not always the child. rate_of_budgets: the profile rate, if budgets on functions
-    set it. startup_peak: the kernel's peak when it was ready, bytes; None if nothing was waited for, or there is no
-    peak. hidden: values that must not be shown, from `values_of_variables`.
+    serving: the process to measure, not always the child. profile_rate: bytes per heap profile sample, if
+    not Go's own. startup_peak: the kernel's peak when it was ready, bytes; None if nothing was waited for, or there is
+    no peak. hidden: values that must not be shown, from `values_of_variables`.
     """
 
     config: ServiceConfig
@@ -88,7 +88,7 @@ class Launched:
     socket: Path | None
     no_agent: str
     source: Source
-    rate_of_budgets: int | None = None
+    profile_rate: int | None = None
     startup_peak: int | None = None
     hidden: Mapping[str, str] = field(default_factory=dict)
 

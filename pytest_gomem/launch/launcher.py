@@ -37,24 +37,24 @@ AGENT_VARIABLE = "PYTEST_GOMEM_AGENT"
 class Overrides:
     """What a test or fixture changes in a service's settings: args are replaced; env, gc and build are merged.
 
-    rate_of_budgets: the profile rate that budgets on functions need, if the user has set none.
+    profile_rate: bytes per heap profile sample, unless `godebug` of the settings sets a rate.
     """
 
     args: tuple[str, ...] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     gc: GcSettings = field(default_factory=GcSettings)
     build: BuildAxes = field(default_factory=BuildAxes)
-    rate_of_budgets: int | None = None
+    profile_rate: int | None = None
 
     def over(self, under: Overrides) -> Overrides:
         """These on top of others; of two profile rates the finer one."""
-        rates = [rate for rate in (self.rate_of_budgets, under.rate_of_budgets) if rate is not None]
+        rates = [rate for rate in (self.profile_rate, under.profile_rate) if rate is not None]
         return Overrides(
             args=under.args if self.args is None else self.args,
             env={**under.env, **self.env},
             gc=gc_config.merged(under.gc, self.gc),
             build=self.build.over(under.build),
-            rate_of_budgets=min(rates, default=None),
+            profile_rate=min(rates, default=None),
         )
 
 
@@ -184,8 +184,7 @@ class Launcher:
         env = {**config.env, **overrides.env}
         ports = free_ports(_port_names(config, (*command.words, *args, *env.values())))
         info = self._binary_info(Path(command.words[0]))
-        user_says_rate = config.profile_rate is not None or "memprofilerate" in gc.godebug
-        rate_of_budgets = None if user_says_rate else overrides.rate_of_budgets
+        profile_rate = None if "memprofilerate" in gc.godebug else overrides.profile_rate
         tmp = self._private_folder(config.name)
         socket = self._socket_folders.new() / SOCKET if for_agent else None
 
@@ -194,7 +193,7 @@ class Launcher:
 
         try:
             said = {name: expanded(value) for name, value in env.items()}
-            full_env = _environment(said, gc, rate_of_budgets or config.profile_rate, socket)
+            full_env = _environment(said, gc, profile_rate, socket)
             argv = [command.words[0], *(expanded(part) for part in (*command.words[1:], *args))]
             cwd = expanded(str(config.cwd))
             if config.ready.kind == "http":
@@ -205,7 +204,7 @@ class Launcher:
         except BaseException:
             remove_folders(tmp, socket)
             raise
-        known = (info, port_try, socket, command.no_agent, command.source, rate_of_budgets)
+        known = (info, port_try, socket, command.no_agent, command.source, profile_rate)
         return Launched(config, child, Serving(child.pid), tuple(argv), full_env, ports, tmp, gc, *known, hidden=hidden)
 
     def close(self) -> None:

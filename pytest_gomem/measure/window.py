@@ -8,7 +8,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import Unavailable, Value, attempt, required
+from pytest_gomem.base.unavailable import Unavailable, Value, attempt, known, required
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Observed, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
@@ -167,6 +167,12 @@ class Window:
     def duration(self) -> float:
         """Wall time of the window, seconds."""
         return self.closed - self.opened
+
+    @property
+    def allocated(self) -> int:
+        """Bytes that the process allocated on the heap from its start to the window's close; 0 if unknown."""
+        memstats = known(self.memstats)
+        return 0 if memstats is None else memstats.end.total_alloc
 
 
 def once_per_window(compute: Callable[[Window], Value]) -> Callable[[Window], Value]:

@@ -20,8 +20,8 @@ from pytest_gomem.plugin.options import add_options
 from pytest_gomem.plugin.use import begun, is_measured, is_used_by_run, session_of
 
 _MARKERS = (
-    "gomem(service=None, ops=None, rounds=None, **budgets): measure this test's service and judge the budgets, "
-    'such as peak_rss="1.8GB"',
+    "gomem(service=None, ops=None, rounds=None, diagnose=True, **budgets): measure this test's service and judge the "
+    'budgets, such as peak_rss="1.8GB"',
     'gomem_gc(gogc=[25, 100], gomemlimit=["off", "1GiB"], ...): run the test under each combination of GC settings',
 )
 
@@ -81,6 +81,15 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     """Check the markers of all selected tests before any of them runs."""
     if begun(session.config) or any(map(is_measured, items)):
         session_of(session.config).planning.plan(session, items)
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> None:
+    """When pytest-timeout will end the test: a diagnosis must fit before that."""
+    if begun(item.config):
+        from pytest_gomem.plugin.diagnosing import note_deadline
+
+        note_deadline(item, settings.timeout)
 
 
 @pytest.hookimpl(wrapper=True)

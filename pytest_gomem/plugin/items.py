@@ -24,13 +24,14 @@ PLAN: pytest.StashKey[Plan] = pytest.StashKey()
 class Plan(NamedTuple):
     """What a test declares: its service (None if it launches by hand), operations, rounds, marker budgets.
 
-    budgets: those of each marker, the closest to the function first.
+    budgets: those of each marker, the closest to the function first. diagnose: whether it may run again, observed.
     """
 
     service: str | None
     ops: int | None
     budgets: tuple[tuple[Budget, ...], ...]
     rounds: Rounds | None
+    diagnose: bool = True
 
 
 def test_id(item: pytest.Item) -> str:
@@ -69,7 +70,8 @@ def plan_item(item: pytest.Item, run: Run) -> Plan:
         mistakes.errors += _rivals(item, run, service, budgets)
     mistakes.raise_all()
     ops = next((marker.ops for marker in markers if marker.ops is not None), None)
-    return Plan(service, ops, budgets, rounds)
+    diagnose = next((marker.diagnose for marker in markers if marker.diagnose is not None), True)
+    return Plan(service, ops, budgets, rounds, diagnose)
 
 
 def _markers(item: pytest.Item, run: Run, mistakes: Mistakes) -> Iterator[MarkerConfig]:

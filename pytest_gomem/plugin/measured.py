@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,7 +36,7 @@ from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement, artifact_stem
-from pytest_gomem.session.plan import RoundPlan
+from pytest_gomem.session.plan import Role, RoundPlan
 from pytest_gomem.session.recording import with_shown_texts
 from pytest_gomem.session.service import Service
 from pytest_gomem.session.window import OpenWindow
@@ -43,6 +44,7 @@ from pytest_gomem.session.window import OpenWindow
 if TYPE_CHECKING:
     from pytest_gomem.baseline.lookup import Baselines
     from pytest_gomem.baseline.profiles import Handover
+    from pytest_gomem.comparison.observation import Purpose
     from pytest_gomem.config.marker import Combination
     from pytest_gomem.plugin.items import Plan
     from pytest_gomem.plugin.settings import Settings
@@ -67,6 +69,7 @@ class MeasuredItem:
         settings: Settings,
         *,
         strategy: Strategy,
+        purpose: Purpose | None = None,
         baselines: Baselines | None = None,
         handover: Handover | None = None,
     ) -> None:
@@ -82,12 +85,13 @@ class MeasuredItem:
             config.budgets,
             settings.report_only,
             settings.strict,
+            takes_profiles=not plan.diagnose,
             accepted=config.accepted,
             enough=settings.enough,
         )
         self._handover = handover
         shares_process = SESSION_FIXTURE in getattr(item, "fixturenames", ())
-        self.rounds = AllRounds(run, self._judging, strategy, baselines, shares_process=shares_process)
+        self.rounds = AllRounds(run, self._judging, strategy, baselines, shares_process=shares_process, purpose=purpose)
         self._windows: tuple[WindowRecord, ...] | None = None
         self.stage: Stage = ""
         self.has_failed_subtest = False
@@ -101,9 +105,12 @@ class MeasuredItem:
         except _LEAVING:
             raise
         except BaseException as error:
-            if plan.is_judged or is_timeout(error):
+            is_over = is_timeout(error)
+            if plan.is_judged or (is_over and not (plan.role is Role.OBSERVED and self.has_failed())):
                 raise
             self.rounds.give_up(plan, in_one_line(error))
+            if is_over:  # its one alarm is for all rounds
+                self.rounds.end_observing()
 
     @contextlib.contextmanager
     def during(self, stage: Stage) -> Iterator[None]:
@@ -124,6 +131,19 @@ class MeasuredItem:
         combination: Combination | None = (getattr(self._item, "funcargs", None) or {}).get(MATRIX_FIXTURE)
         return combination
 
+    def has_failed(self) -> bool:
+        """Whether what was measured fails the test, whatever further rounds show."""
+        try:
+            return any(failed(window.verdicts) for window in self.rounds.compared())
+        except GomemError:
+            return True
+
+    def announce(self) -> None:
+        """Show that the test runs again to find a cause."""
+        if search := self.rounds.search():
+            name = self._nodeid.rpartition("::")[2]
+            self._run.settings.announce(f"gomem: looking for the cause of {name}, {search}")
+
     def body(self) -> Generator[None, Any, Any]:
         """Run one round: open the windows, run the body, close; a failing body keeps its own error."""
         windows = self._open()
@@ -134,6 +154,9 @@ class MeasuredItem:
         except (*_LEAVING, *_NOT_A_FAILURE):
             self._drop(windows)
             raise
+        except BudgetBroken:
+            self._close(windows, failing=True)
+            raise
         except BaseException as error:
             if self.rounds.current.plan.is_judged:
                 self._close_failed(windows, error)
@@ -143,17 +166,25 @@ class MeasuredItem:
         self._close(windows)
         return result
 
-    def judge(self) -> None:
-        """Judge all rounds together; raises pytest's failure with the text of all that is wrong."""
+    def judge(self, broken: BudgetBroken | None = None) -> None:
+        """Judge all rounds together; raises pytest's failure with the text of all that is wrong.
+
+        broken: the error of a check(), which is raised with that text instead.
+        """
         self._merge()
         self._warn_of_globs()
         wrong = self._wrong()
         if wrong:
-            texts = [text for _, text in wrong] + self._save_artifacts()
-            self._merge()
+            troubles = self._save_artifacts()
+            texts = [text for _, text in self._wrong()] + troubles
             others = len(wrong) - 1
             more = f"; {others} more failure{'s' * (others > 1)}" if others else ""
-            raise PlainFailure("\n\n".join(texts), wrong[0][0] + more)
+            text, headline = "\n\n".join(texts), wrong[0][0] + more
+            if broken is None:
+                raise PlainFailure(text, headline)
+            broken.retell(text, headline)
+        if broken is not None:
+            raise broken
 
     def _wrong(self) -> list[tuple[str, str]]:
         """All that fails the test: a line for each, and its full text."""
@@ -265,11 +296,16 @@ class MeasuredItem:
         """Keep the files of each measured service of a failed test, for --gomem-artifacts; returns what went wrong."""
         if self._artifacts is None:
             return []
+        found = self.rounds.with_files()
         try:
-            for number, (measurement, base) in enumerate(self.rounds.last_pairs()):
-                measurement.save_artifacts(self._artifacts, self._nodeid, number, base)
+            for number, (measurement, profiled, compared) in enumerate(found):
+                measurement.save_artifacts(self._artifacts, self._nodeid, number, profiled, compared)
         except GomemError as error:  # report what failed the test
             return [str(error)]
+        finally:
+            if self._windows is not None:
+                saved = [measurement.record.artifacts for measurement, *_ in found]
+                self._windows = tuple(replace(w, artifacts=own) for w, own in zip(self._windows, saved, strict=True))
         return []
 
     def record(self, report: pytest.TestReport) -> str:
@@ -302,10 +338,10 @@ class MeasuredItem:
         return self._ended
 
     def _hand_over(self) -> None:
-        """Save the heap profiles of a recording run for the process that writes the baselines."""
+        """Save what a recording run has observed for the process that writes the baselines."""
         if self._handover is not None:
-            heaps = {window_name(key): heap for key, heap in self.rounds.heaps().items()}
-            self._handover.put(self._nodeid, heaps)
+            kept = {window_name(key): evidence for key, evidence in self.rounds.kept_evidence().items()}
+            self._handover.put(self._nodeid, kept)
 
 
 def _outcome(report: pytest.TestReport) -> str:

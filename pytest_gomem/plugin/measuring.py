@@ -28,17 +28,21 @@ class Measuring:
         if plan is None:
             return None
         if _MEASURED not in item.stash:
+            from pytest_gomem.plugin.diagnosing import refusals
             from pytest_gomem.plugin.measured import MeasuredItem
-            from pytest_gomem.plugin.rounds import strategy_of
+            from pytest_gomem.plugin.rounds import purpose_of, strategy_of
 
             session = self._session
             baselines, handover = session.baselines.references(), session.baselines.handover()
+            strategy = strategy_of(item, plan, session.settings, baselines)
+            refusal = refusals(item, session.settings.diagnose, lambda: session.folder.path)
             item.stash[_MEASURED] = MeasuredItem(
                 item,
                 plan,
                 session.run,
                 session.settings,
-                strategy=strategy_of(item, plan, session.settings, baselines, hands_over=handover is not None),
+                strategy=strategy,
+                purpose=purpose_of(item, plan, session.settings, strategy, refusal),
                 baselines=baselines,
                 handover=handover,
             )

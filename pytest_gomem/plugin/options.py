@@ -19,6 +19,7 @@ _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _PATH_STARTS = ("/", "./", "../", "~")
 _SMALLEST_PROFILE = 4096  # leaves room for a few lines
 _FASTEST_SAMPLING = 1000
+_MOST_DIAGNOSES = 100_000
 
 
 # Each turns the text into a setting; relative paths start in `folder`. Raises ValueError with what is allowed.
@@ -61,6 +62,10 @@ def _confirm(written: str, _: Path) -> int:
     from pytest_gomem.stats.decision import FEWEST
 
     return _whole(written, FEWEST, MOST_ROUNDS)
+
+
+def _diagnoses(written: str, _: Path) -> int:
+    return 0 if written == OFF else _whole(written, 1, _MOST_DIAGNOSES, ' or "off"')
 
 
 def _against(written: str, folder: Path) -> Against | None:
@@ -150,6 +155,12 @@ OPTIONS = (
         "rounds", "N", _rounds, 'run each test N times, or "auto": as its comparisons need (default; 1 without any)'
     ),
     Option("confirm", "N", _confirm, "fail for a regression once N rounds of each side confirm it (default 8)"),
+    Option(
+        "diagnose",
+        "N|off",
+        _diagnoses,
+        "run a failed test again, observed, to find the line that caused it: at most N tests of a run (default 20)",
+    ),
     Option(
         "against",
         "REF",

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_gomem.base.errors import BudgetBroken
+from pytest_gomem.comparison.observation import Purpose
 from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, as_needed, fixed
 from pytest_gomem.instruments.kept_heap import kept_heap
 from pytest_gomem.plugin.items import test_id
+from pytest_gomem.plugin.options import OFF
 from pytest_gomem.plugin.use import SESSION_FIXTURE
 from pytest_gomem.stats.decision import FEWEST
 
@@ -26,32 +29,47 @@ if TYPE_CHECKING:
     from pytest_gomem.plugin.items import Plan
     from pytest_gomem.plugin.measured import MeasuredItem
     from pytest_gomem.plugin.settings import Settings
+    from pytest_gomem.session.plan import RoundPlan
 
 
-def strategy_of(
-    item: pytest.Item, plan: Plan, settings: Settings, baselines: Baselines | None, *, hands_over: bool
-) -> HeadAlone | InTurns:
+def strategy_of(item: pytest.Item, plan: Plan, settings: Settings, baselines: Baselines | None) -> HeadAlone | InTurns:
     """The rounds that the marker asks for, else the option; one for a service that other tests share.
 
     If a marker asks for too few to fail any comparison, the test gets as many as that takes. By default a compared
     test runs as many as its comparisons need, a recorded one as many as a baseline should have, any other test one.
-    hands_over: the heap profiles are recorded.
     """
-    fixtures = getattr(item, "fixturenames", ())
-    if settings.no_measure or SESSION_FIXTURE in fixtures:
+    if settings.no_measure or SESSION_FIXTURE in getattr(item, "fixturenames", ()):
         return HeadAlone(Looks(1))
     marked, nodeid = plan.rounds, test_id(item)
     can_fail = settings.has_base_side or (baselines is not None and baselines.can_fail(nodeid))
     is_raised = isinstance(marked, int) and marked < FEWEST and can_fail
     rounds = FEWEST if is_raised else marked or settings.rounds
-    strategy = _strategy(rounds, settings, is_kept=baselines is not None and baselines.exists(nodeid))
+    is_kept = baselines is not None and baselines.exists(nodeid)
+    strategy = _strategy(rounds, settings, is_kept=is_kept)
     if is_raised:
         strategy = replace(
             strategy, note=f"rounds={marked} of its marker could fail no comparison: it was raised to {FEWEST}"
         )
-    keeps_heap = hands_over or (baselines is not None and baselines.has_heap(nodeid))
+    # A test that must not run again is profiled at its close.
+    compares = not plan.diagnose and (is_kept or settings.has_base_side)
+    return replace(strategy, instruments=kept_heap) if compares else strategy
+
+
+def purpose_of(
+    item: pytest.Item,
+    plan: Plan,
+    settings: Settings,
+    strategy: HeadAlone | InTurns,
+    refusal: Callable[[float], str],
+) -> Purpose | None:
+    """What the test may be observed for; None if it must not run again, or measures nothing."""
+    fixtures = getattr(item, "fixturenames", ())
+    if settings.no_measure or not plan.diagnose or SESSION_FIXTURE in fixtures:
+        return None
+    functions = HeadAlone(Looks(strategy.looks.most)) if settings.update and not settings.has_base_side else strategy
     # What other tests leave in a process depends on which of them ran.
-    return replace(strategy, instruments=kept_heap) if keeps_heap and "gomem_session" not in fixtures else strategy
+    keeps = settings.update and settings.baseline_profiles != OFF and "gomem_session" not in fixtures
+    return Purpose(functions, refusal, keeps_profile=keeps)
 
 
 def _strategy(rounds: Rounds | None, settings: Settings, *, is_kept: bool) -> HeadAlone | InTurns:
@@ -70,7 +88,7 @@ def _strategy(rounds: Rounds | None, settings: Settings, *, is_kept: bool) -> He
 def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:
     """The call phase of a measured test: all its rounds, then the verdicts.
 
-    An error in a further round ends the rounds and is the outcome of the test.
+    An error in a further measured round ends the rounds and is the outcome of the test.
     """
     if measured.rounds.in_further_round:
         return (yield from measured.body())
@@ -79,20 +97,40 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
 
 
 def _rounds(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:
-    result = yield from measured.body()
+    result, broken = None, None
+    try:
+        result = yield from measured.body()
+    except BudgetBroken as error:
+        broken = error
     while not measured.has_failed_subtest:
         before = measured.rounds.current.plan
+        if broken is not None:
+            measured.rounds.end_measuring()
         if not measured.rounds.begin_round():
             break
-        # If the last round's fixtures fail at teardown, its side is at fault, not the next one.
-        with measured.sparing_the_test(before), measured.during("between rounds"):
-            _tear_down(item)
-        with measured.sparing_the_test(measured.rounds.current.plan):
-            with measured.during("between rounds"):
-                _set_up_anew(item)
-            item.ihook.pytest_runtest_call(item=item)
-    measured.judge()
+        measured.announce()
+        try:
+            _further_round(item, measured, before)
+        except BudgetBroken as error:
+            broken = error
+        except KeyboardInterrupt:
+            if not measured.has_failed():
+                raise
+            # What the test has shown so far is reported before the run ends.
+            item.session.shouldstop = "interrupted while gomem looked for the cause of a failure"
+            break
+    measured.judge(broken)
     return result
+
+
+def _further_round(item: pytest.Item, measured: MeasuredItem, before: RoundPlan) -> None:
+    # If the last round's fixtures fail at teardown, its side is at fault, not the next one.
+    with measured.sparing_the_test(before), measured.during("between rounds"):
+        _tear_down(item)
+    with measured.sparing_the_test(measured.rounds.current.plan):
+        with measured.during("between rounds"):
+            _set_up_anew(item)
+        item.ihook.pytest_runtest_call(item=item)
 
 
 @contextlib.contextmanager

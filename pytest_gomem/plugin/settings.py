@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Settings:
     """Each field is the option of that name, with its default if neither flag nor ini file gives it.
 
-    Paths are absolute. against, against_go: what they name, even if no_compare makes them unused.
+    Paths are absolute. diagnose: failed tests that are diagnosed at most, 0 for "off". against, against_go: what they
+    name, even if no_compare makes them unused.
     """
 
     config: Path | None = None
@@ -31,6 +32,7 @@ class Settings:
     artifacts: Path | None = None
     rounds: Rounds | None = None
     confirm: int | None = None
+    diagnose: int = 20
     against: Against | None = None
     against_go: str | None = None
     no_compare: bool = False

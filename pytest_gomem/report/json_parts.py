@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -89,9 +89,9 @@ def _measured(series: Series) -> Series:
     return Series(tuple(t for t, _ in points), tuple(v for _, v in points))
 
 
-def finite_rounds(window: WindowRecord) -> tuple[Mapping[str, float], ...]:
+def all_finite(rounds: Sequence[Mapping[str, float]]) -> tuple[Mapping[str, float], ...]:
     """The rounds without figures that are not finite."""
-    return tuple(map(finite_only, window.rounds))
+    return tuple(map(finite_only, rounds))
 
 
 def finite_only(figures: Mapping[str, float]) -> dict[str, float]:

@@ -24,12 +24,12 @@ from pytest_gomem.report.json_parts import (
     ENVIRONMENT_KEYS,
     Ending,
     Tool,
+    all_finite,
     all_loads,
     budget_of,
     change_of,
     environment_of,
     finite_interval,
-    finite_rounds,
     half_width_of,
     known_moment,
     limit_of,
@@ -41,7 +41,14 @@ from pytest_gomem.report.json_parts import (
 )
 from pytest_gomem.results.public import FACT, PublicCodec, Rules, Shown
 from pytest_gomem.results.run_record import RunRecord, TestRecord
-from pytest_gomem.results.window_record import BillRecord, BillRow, MetricValue, PhaseRecord, WindowRecord
+from pytest_gomem.results.window_record import (
+    BillRecord,
+    BillRow,
+    DiagnosisRecord,
+    MetricValue,
+    PhaseRecord,
+    WindowRecord,
+)
 
 SCHEMA_VERSION = 1
 _COUNT = {"minimum": 0}
@@ -109,7 +116,10 @@ RULES: Mapping[type, Rules] = {
         shown={
             "load": Shown(LoadSummary | None, all_loads),
             "series": Shown(Mapping[str, Series], measured_points),
-            "rounds": Shown(tuple[Mapping[str, float], ...], finite_rounds),
+            "rounds": Shown(tuple[Mapping[str, float], ...], lambda window: all_finite(window.rounds)),
+            "observed_rounds": Shown(
+                tuple[Mapping[str, float], ...], lambda window: all_finite(window.observed_rounds)
+            ),
             "peak_moment": Shown(PeakMoment | None, known_moment),
         },
         words={
@@ -133,6 +143,8 @@ RULES: Mapping[type, Rules] = {
             "no_base": "Why a comparison that was asked for has no other side; empty where it has, or none was asked "
             "for.",
             "conditions": "What must be the same for two windows to compare, besides the code.",
+            "observed_rounds": "The figures of functions that budgets name, of each observed round.",
+            "diagnosis": "How the cause of the failure was looked for; null where it was not.",
             "instruments": "By instrument that was attached to the window: what it found, in figures.",
             "goroutine_groups": "Goroutines by state, function and creation site, the largest growth first; empty "
             "where their stacks were not read.",
@@ -253,6 +265,17 @@ RULES: Mapping[type, Rules] = {
             "module": 'Its path; "go" is Go itself.',
             "before": "Its version; empty where the module is new.",
             "after": "Its version; empty where the module is gone.",
+        }
+    ),
+    DiagnosisRecord: Rules(
+        words={
+            "rounds": _count("Observed rounds of the side under test; 0 where none could run."),
+            "profile_rate": {
+                "description": "Bytes per sample of their heap profiles; null where there is none.",
+                "minimum": 0,
+            },
+            "reproduced": "Whether what failed the window was there again; null where that is not known.",
+            "notes": "What was left out or went wrong.",
         }
     ),
     GoroutineGroup: Rules(

@@ -94,6 +94,21 @@ class BillRecord:
 
 
 @dataclass(frozen=True)
+class DiagnosisRecord:
+    """How the cause of a failed window was looked for, after its test was judged.
+
+    rounds: observed rounds of the side under test. profile_rate: bytes per sample of their heap profiles, None without
+    one. reproduced: whether what failed the window was there again, None if that is not known. notes: what was left
+    out or went wrong.
+    """
+
+    rounds: int
+    profile_rate: int | None = None
+    reproduced: bool | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class WindowRecord:
     """One measured window of a test with its verdicts.
 
@@ -102,9 +117,11 @@ class WindowRecord:
     what each round measured, by metric, if the test ran in several; the metrics are then their medians. cross_checks:
     pairs of sources of one quantity that were compared. cycles: its GC cycles, one by one. conditions: what must be the
     same for two windows to compare, besides the code. size_classes: what was allocated by size. histograms: of stops of
-    the world and waits for a processor. instruments: figures of each instrument that are no metrics.
-    goroutine_groups: its goroutines, those that grew most first; empty if their stacks were not read. modules: those
-    with another version than on the side, or in the baseline, that a failed window is compared with.
+    the world and waits for a processor. instruments: figures of each instrument that are no metrics. goroutine_groups:
+    its goroutines, those that grew most first; empty if their stacks were not read. modules: those with another version
+    than on the side, or in the baseline, that a failed window is compared with. observed_rounds: the figures of
+    functions that budgets name, of each observed round. diagnosis: how the cause of its failure was looked for, None if
+    it was not.
     """
 
     name: str
@@ -137,6 +154,8 @@ class WindowRecord:
     instruments: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     goroutine_groups: tuple[GoroutineGroup, ...] = ()
     modules: tuple[ModuleChange, ...] = ()
+    observed_rounds: tuple[Mapping[str, float], ...] = ()
+    diagnosis: DiagnosisRecord | None = None
 
 
 def definitions(window: WindowRecord) -> dict[str, int]:

@@ -131,7 +131,7 @@ def _of_window(
 def _of_functions(window: WindowRecord) -> list[Metric]:
     """Figures of functions whose worsening is judged: they share the error rate too."""
     names = [figure_of(v.budget) for v in window.verdicts if v.kind == REGRESSION and v.budget.function]
-    return [metric for name in names if (metric := figure_metric(name, window.rounds)) is not None]
+    return [metric for name in names if (metric := figure_metric(name, ())) is not None]
 
 
 def _why_silent(level: float, visible: float | None, tolerance: float, share: float) -> str:

@@ -34,7 +34,7 @@ class AttachedProcess:
     kept = None
     built: Built | None = None
     has_log = is_new = False
-    rate_of_budgets: int | None = None
+    profile_rate: int | None = None
     hidden: Mapping[str, str] = MappingProxyType({})
     config: ServiceConfig | None = None
     no_gctrace = "gctrace is read from the stderr of a process that we launched; this one is not ours"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_gomem.pprof.model import Profile
     from pytest_gomem.session.subject import Subject
 
-NOT_ASKED = Unavailable("no heap profile was taken: declare the budget on the test or in gomem.yaml")
+NOT_TAKEN = Unavailable("no heap profile was taken in this window")
 # As reports call them.
 OPENING, HEAP, GOROUTINE = "base_profile", "heap_profile", "goroutine_profile"
 _PROFILE = ".pb.gz"
@@ -46,7 +46,7 @@ class Captured:
             return Unavailable(f"what the service sent is no profile: {error}")
 
 
-_NONE = Captured(NOT_ASKED)
+_NONE = Captured(NOT_TAKEN)
 
 
 class Profiles:
@@ -119,7 +119,7 @@ class Profiles:
         reasons: dict[str, list[str]] = {}
         for kind, captured in taken.items():
             reason = reason_of(captured.profile)
-            if reason and captured.raw is not NOT_ASKED:
+            if reason and captured.raw is not NOT_TAKEN:
                 reasons.setdefault(reason, []).append(kind)
         return [f"no {' and no '.join(kinds)} profile: {reason}" for reason, kinds in reasons.items()]
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from pytest_gomem.config.gc_settings import described
+from pytest_gomem.judge.conditions import PROFILE_RATE
 from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.launched import Launched
 from pytest_gomem.launch.overlay import agent_mark
@@ -33,7 +34,6 @@ def conditions(process: Process, in_force: Mapping[str, str]) -> dict[str, str]:
 
 def launched_conditions(launched: Launched, in_force: Mapping[str, str], *, has_agent: bool) -> dict[str, str]:
     """Those of a launched process: its settings, its binary and what is built into it."""
-    rate = launched.rate_of_budgets or launched.config.profile_rate
     read_back = {name: value.partition(",")[0] for name, value in in_force.items()} if has_agent else {}
     return {
         "gogc": "default",
@@ -43,7 +43,7 @@ def launched_conditions(launched: Launched, in_force: Mapping[str, str], *, has_
         **dict(_binary(launched.binary)),
         "agent": "yes" if has_agent else "no",
         **({"agent_source": agent_mark()} if has_agent else {}),
-        "profile_rate": "default" if rate is None else str(rate),
+        **({} if launched.profile_rate is None else {PROFILE_RATE: str(launched.profile_rate)}),
         **({"tree": "yes"} if launched.config.tree else {}),
     }
 

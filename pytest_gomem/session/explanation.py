@@ -1,13 +1,11 @@
-"""What a session needs to explain a failed window: the code that caused it, and the text."""
+"""What a session needs to explain a failed window: what observed rounds recorded of it, the causes, and the text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.window_record import WindowRecord
@@ -16,34 +14,50 @@ if TYPE_CHECKING:
     from pytest_gomem.session.measurement import Measurement
 
 
-@dataclass(frozen=True)
-class BaseProfiles:
-    """The heap profiles of the base of a comparison.
+class Evidence(Protocol):
+    """What one side's observed rounds, or a baseline, recorded of a window."""
 
-    there: its place, in words. close: the profile of its close for a metric; raises ObserveError with the reason if
-    there is none. peak: that of its peak, or why there is none; None if none is ever kept.
-    keeps_peak: whether there is one. built: what it was built from, if its sources are at hand.
-    """
+    @property
+    def there(self) -> str:
+        """The side, in words: "on the base side"."""
 
-    there: str
-    close: Callable[[str], Profile]
-    peak: Callable[[], Profile | Unavailable] | None = None
-    keeps_peak: bool = False
-    built: Built | None = None
+    @property
+    def rounds(self) -> int:
+        """How many rounds recorded it."""
+
+    @property
+    def profile_rate(self) -> int | None:
+        """Bytes per sample of its heap profiles; None without one."""
+
+    @property
+    def built(self) -> Built | None:
+        """What the side was built from, if its sources may be at hand."""
+
+    @property
+    def module(self) -> GoModule:
+        """The user's own module; unknown for a binary that is not at hand."""
+
+    @property
+    def modules(self) -> Mapping[str, str]:
+        """The versions of Go (as "go") and of the modules in the binary, by path; {} if unknown."""
+
+    def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
+        """The profiles of a kind of artifact, one for each round, to explain a metric.
+
+        Raises ObserveError with the reason if there is none.
+        """
 
 
 class Explanation(Protocol):
     """Finds what caused a failure, and writes its text."""
 
-    def culprits(self, window: WindowRecord, measurement: Measurement) -> WindowRecord:
-        """The window with the culprits of its broken limits, or why none can be named."""
+    def at_close(self, window: WindowRecord, measurement: Measurement) -> WindowRecord:
+        """The window with the culprits of its broken limits, from its own profiles."""
 
-    def culprits_between(
-        self, window: WindowRecord, verdicts: tuple[Verdict, ...], head: Measurement, base: BaseProfiles
-    ) -> WindowRecord:
-        """The window with the culprits of the failed verdicts, from the profiles of both sides.
+    def explained(self, window: WindowRecord, head: Evidence, base: Evidence | None) -> WindowRecord:
+        """The window with the culprits of its failed verdicts, or why none can be named, and its diagnosis.
 
-        head: the window in its last round.
+        base: what it is compared with, if it is.
         """
 
     def text(self, window: WindowRecord, nodeid: str) -> tuple[str, str]:

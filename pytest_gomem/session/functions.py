@@ -11,7 +11,7 @@ from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, function_values
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.session.capture import NOT_ASKED, Profiles
+from pytest_gomem.session.capture import NOT_TAKEN, Profiles
 from pytest_gomem.session.service import Service
 
 # Each sample walks a stack, and adds a record that the collector must find again. Measured by
@@ -32,7 +32,7 @@ def measured_functions(
     if profiles is None:
         return dict.fromkeys(asked, Unavailable("a program that ended by itself can no longer be asked for a profile"))
     if not profiles.answers:
-        return dict.fromkeys(asked, NOT_ASKED)
+        return dict.fromkeys(asked, NOT_TAKEN)
     try:
         return function_values(asked, required(profiles.heap.profile), known(profiles.opening.profile), module)
     except ObserveError as error:
@@ -46,7 +46,7 @@ def known_values(values: Mapping[Asked, FunctionValue | Unavailable]) -> tuple[F
 
 def cost_note(service: Service, profiles: Profiles) -> Iterator[str]:
     """The profile rate that the budgets set, and what the window's samples cost; nothing if they set none."""
-    rate = service.process.rate_of_budgets
+    rate = service.process.profile_rate
     after, base = known(profiles.heap.profile), known(profiles.opening.profile)
     if rate is None or after is None or base is None:
         return

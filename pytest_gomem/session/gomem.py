@@ -25,7 +25,7 @@ from pytest_gomem.session.instrument import Closes, Instrument, WindowPlan, at_l
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.phases import COLLECTED
-from pytest_gomem.session.plan import RoundPlan
+from pytest_gomem.session.plan import Role, RoundPlan
 from pytest_gomem.session.recording import window_record
 from pytest_gomem.session.run import Run, overrides
 from pytest_gomem.session.service import Service
@@ -83,7 +83,8 @@ class Launchpad:
         config = self._run.service_config(service or self._default)
         named = {"gogc": gogc, "gomemlimit": gomemlimit, "gomaxprocs": gomaxprocs, "godebug": godebug}
         said = self._overrides(args, env, gc, {**named, "unbounded": unbounded})
-        instruments = self._instruments(WindowPlan(config.name, config, self._budgets(config.name)))
+        plan = WindowPlan(config.name, config, self._budgets(config.name), is_profiled=self._profiles_windows())
+        instruments = self._instruments(plan)
         return self._keep(self._run.launch(config.name, said.over(at_launch(instruments)), self.plan.side))
 
     def _instruments(self, window: WindowPlan) -> tuple[Instrument, ...]:
@@ -92,6 +93,10 @@ class Launchpad:
     def _budgets(self, service: str) -> tuple[Budget, ...]:
         """The budgets of all tests, since its services serve many."""
         return self._run.shared_budgets(service)
+
+    def _profiles_windows(self) -> bool:
+        """Whether budgets on functions profile the measured windows: a process that tests share can't be observed."""
+        return True
 
     @checked
     def attach(
@@ -165,6 +170,10 @@ class Gomem(Launchpad):
     def _budgets(self, service: str) -> tuple[Budget, ...]:
         """The budgets of the test."""
         return self.judging.budgets(service)
+
+    def _profiles_windows(self) -> bool:
+        """Whether budgets on functions profile the windows of this round, although it is measured."""
+        return self.plan.role is Role.MEASURED and self.judging.takes_profiles
 
     @checked
     def run(
@@ -261,7 +270,8 @@ class Gomem(Launchpad):
         if service.window is not None:
             raise MeasureError(f"window '{service.window.name}' is open on {service.name}: windows do not nest")
         budgets = self.judging.budgets(service.name)
-        plan = WindowPlan(service.name, service.process.config, budgets, self.judging.nodeid, name)
+        is_profiled = self._profiles_windows() or (service.is_shared and self.plan.role is Role.MEASURED)
+        plan = WindowPlan(service.name, service.process.config, budgets, self.judging.nodeid, name, is_profiled)
         service.window = OpenWindow(
             service.process,
             name,
@@ -286,12 +296,13 @@ class Gomem(Launchpad):
         """Close a window and judge it. failing: its test has already failed, so its profiles are kept."""
         service.window = None
         measurement = measurement or self._measurement(service, window.name)
-        results, record = self._evaluated(service, window.close())
-        measurement.fill(results, record, window.profiles)
+        closed = window.close()
+        results, record = self._evaluated(service, closed)
+        measurement.fill(results, record, window.profiles, closed.allocated)
         window.measurement = measurement
         window.instruments.close(Closes.JUDGED, window)
         measurement.add(window.instruments.findings())
-        if failing or failed(measurement.record.verdicts):
+        if failing or (measurement.takes_profiles and failed(measurement.record.verdicts)):
             measurement.accuse()
         window.profiles.leave()
         return measurement

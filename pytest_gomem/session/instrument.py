@@ -99,6 +99,8 @@ class WindowPlan:
     """What decides which instruments a window gets.
 
     config: None for an attached process. nodeid, window: "" at a launch, when they are not yet known.
+    is_profiled: budgets on functions are judged from profiles of this very window, since its test can't run again to be
+    observed.
     """
 
     service: str
@@ -106,6 +108,7 @@ class WindowPlan:
     budgets: tuple[Budget, ...]
     nodeid: str = ""
     window: str = ""
+    is_profiled: bool = False
 
 
 Choice = Callable[[WindowPlan], Sequence[Instrument]]

@@ -29,6 +29,7 @@ class Judging:
 
     report_only: broken budgets are shown and do not fail the test. strict: a glob over functions must match some.
     only_measures: the windows are of the base or of an observed round; no budget judges them.
+    takes_profiles: the windows are profiled: in an observed round, or because the test must not run again.
     accepted: what gomem_accepted.yaml accepts, on the day `today`.
     enough: rounds of each side that confirm a regression.
     """
@@ -39,6 +40,7 @@ class Judging:
     report_only: bool = False
     strict: bool = False
     only_measures: bool = False
+    takes_profiles: bool = False
     accepted: tuple[Acceptance, ...] = ()
     today: date = field(default_factory=clock.today)
     enough: int = ENOUGH

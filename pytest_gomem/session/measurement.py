@@ -40,7 +40,10 @@ def artifact_stem(nodeid: str, service: str, window: str, number: int) -> str:
 
 
 class Measurement:
-    """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes."""
+    """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes.
+
+    of_functions: its budgets on functions that wait for an observed round.
+    """
 
     def __init__(
         self, name: str, service: Service, registry: Registry, judging: Judging, explanation: Explanation
@@ -54,20 +57,33 @@ class Measurement:
         self._record: WindowRecord | None = None
         self._why_open = f"window '{name}' is still open: its figures are there after the with block"
         self.profiles: Profiles | None = None
+        self.allocated = 0
+        self.of_functions: tuple[Budget, ...] = ()
 
     def fill(
-        self, results: Mapping[str, Reading | Unavailable], record: WindowRecord, profiles: Profiles | None = None
+        self,
+        results: Mapping[str, Reading | Unavailable],
+        record: WindowRecord,
+        profiles: Profiles | None = None,
+        allocated: int = 0,
     ) -> None:
         """Store the results of the closed window, and judge them by the declared budgets.
 
-        profiles: of the window; budgets on functions are judged from them.
+        profiles: of the window. allocated: bytes that the process has allocated since its start, 0 if unknown.
         """
         self._results = results
         self._record = record
         self.profiles = profiles
+        self.allocated = allocated
         self._add_verdicts(self._judging.budgets(self.service.name))
         if profiles is not None and self.record.functions:
             self._record = replace(self.record, notes=(*record.notes, *cost_note(self.service, profiles)))
+
+    @property
+    def takes_profiles(self) -> bool:
+        """Whether the window is profiled itself, since no observed round can answer for it, or it is in one."""
+        is_attached = self.service.process.config is None
+        return self._judging.takes_profiles or self.service.is_shared or is_attached
 
     def add(self, findings: Iterable[tuple[str, Finding]]) -> None:
         """Add findings of instruments to the record, each with the instrument's name."""
@@ -128,7 +144,8 @@ class Measurement:
         verdicts = self._add_verdicts(self._parsed(budgets))
         if not failed(verdicts):
             return
-        self.accuse()
+        if self.takes_profiles:
+            self.accuse()
         if not self._judging.report_only:
             record = with_shown_texts(replace(self.record, verdicts=verdicts), self._shown)
             headline, text = self._explanation.text(record, self._judging.nodeid)
@@ -141,12 +158,20 @@ class Measurement:
             return
         notes = [*profiles.on_failure(), *profiles.late_notes]
         record = replace(self.record, notes=tuple(dict.fromkeys((*self.record.notes, *notes))))
-        self._record = self._explanation.culprits(record, self)
+        self._record = self._explanation.at_close(record, self)
 
-    def save_artifacts(self, folder: Path, nodeid: str, number: int, compared: Measurement | None = None) -> None:
+    def save_artifacts(
+        self,
+        folder: Path,
+        nodeid: str,
+        number: int,
+        profiled: Measurement | None = None,
+        compared: Measurement | None = None,
+    ) -> None:
         """Write the service's log and the profiles below `folder`; raises GomemError when that fails.
 
-        number: of the window in its test. compared: the same window of the other side.
+        number: of the window in its test. profiled: the window in the round that has its profiles, if it is another
+        one. compared: the same of the other side.
         """
         if self._record is None:
             return
@@ -156,7 +181,8 @@ class Measurement:
             contents["log"] = (f"{stem}.log", self.service.shown_log().encode())
         theirs = compared.profiles.artifacts() if compared and compared.profiles else {}
         profiles = {f"compared_{kind}": theirs[kind] for kind in _OF_THE_OTHER_SIDE if kind in theirs}
-        profiles.update(self.profiles.artifacts() if self.profiles else {})
+        ours = (profiled or self).profiles
+        profiles.update(ours.artifacts() if ours else {})
         for kind, captured in profiles.items():
             if isinstance(captured.raw, bytes):
                 contents[kind] = (f"{stem}-{kind}{captured.suffix}", captured.raw)
@@ -184,6 +210,9 @@ class Measurement:
         return found
 
     def _add_verdicts(self, budgets: Sequence[Budget]) -> tuple[Verdict, ...]:
+        if not self.takes_profiles:
+            self.of_functions += tuple(budget for budget in budgets if budget.function)
+            budgets = [budget for budget in budgets if not budget.function]
         values = measured_functions(budgets, self.profiles, self.service.module)
         verdicts = self._judging.verdicts(budgets, self.results, values, self.record.phases)
         functions = dict.fromkeys((*self.record.functions, *known_values(values)))

@@ -52,7 +52,7 @@ class LaunchedProcess:
         self.sample_rate = sample_rate
         self.gomaxprocs: int | None = launched.gc.gomaxprocs or DEFAULT_GOMAXPROCS
         self.no_gctrace = self._why_no_gctrace()
-        self.rate_of_budgets = launched.rate_of_budgets
+        self.profile_rate = launched.profile_rate
         self._environ = environ
         self._endpoint: PprofEndpoint | ObserveError | None = None
         self._final: ExitRecord | None = None

@@ -34,6 +34,7 @@ def with_shown_texts(window: WindowRecord, shown: Callable[[str], str]) -> Windo
         notes=tuple(map(shown, window.notes)),
         log_tail=shown(window.log_tail),
         no_base=shown(window.no_base),
+        diagnosis=window.diagnosis and replace(window.diagnosis, notes=tuple(map(shown, window.diagnosis.notes))),
     )
 
 

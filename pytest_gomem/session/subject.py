@@ -75,7 +75,7 @@ class Process(Subject, Protocol):
     """The process of a service, and how it was started; of an attached process little is known.
 
     has_log: whether the plugin gets its output. is_new: it did no work before the test got it.
-    rate_of_budgets: the profile rate that budgets on functions set, if any. config: its entry in gomem.yaml; None if
+    profile_rate: bytes per heap profile sample that the launch set, if any. config: its entry in gomem.yaml; None if
     it has none.
     """
 
@@ -83,7 +83,7 @@ class Process(Subject, Protocol):
     config: ServiceConfig | None
     has_log: bool
     is_new: bool
-    rate_of_budgets: int | None
+    profile_rate: int | None
 
     @property
     def is_checked(self) -> bool:

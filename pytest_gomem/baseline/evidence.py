@@ -1,0 +1,55 @@
+"""What is kept with a baseline to explain a regression: profiles of an observed round, and versions of modules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_gomem.attribution.culprits import SAMPLE_OF
+from pytest_gomem.attribution.sampling import counts_made
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.baseline.profiles import read_profile
+from pytest_gomem.baseline.snapshot import Snapshot
+from pytest_gomem.instruments.peak_profile import PEAK
+from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.launch.launched import Built
+from pytest_gomem.pprof.model import Profile
+
+_UPDATE = "gomem baseline update keeps one"
+
+
+@dataclass(frozen=True)
+class KeptEvidence:
+    """See `session.explanation.Evidence`. ops: of the window that is compared. is_on: profiles are used."""
+
+    kept: Snapshot
+    folder: Path
+    ops: int | None
+    is_on: bool = True
+
+    there = "in the baseline"
+    rounds = 1
+    profile_rate: int | None = None
+    built: Built | None = None
+    module = GoModule()
+
+    @property
+    def modules(self) -> Mapping[str, str]:
+        """As they were when it was recorded."""
+        return self.kept.modules
+
+    def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
+        """The kept profile; raises ObserveError also if its allocations are of other work."""
+        if counts_made(SAMPLE_OF[metric]) and self.kept.ops != self.ops:
+            raise ObserveError(f"the window did {self.ops} operations, and {self.kept.label} {self.kept.ops}")
+        if not self.is_on:
+            raise ObserveError("the profiles of baselines are off (--gomem-baseline-profiles)")
+        file, what = (
+            (self.kept.peak_profile, "heap profile of the peak")
+            if kind == PEAK
+            else (self.kept.profile, "heap profile")
+        )
+        if not file:
+            raise ObserveError(f"the baseline was recorded without a {what}: {_UPDATE}")
+        return (read_profile(self.folder / file),)

@@ -1,0 +1,120 @@
+"""The observed rounds of a test: planned from the verdicts of its measured rounds, and bounded in number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_gomem.attribution.culprits import AT_PEAK
+from pytest_gomem.comparison.strategy import Results, Strategy
+from pytest_gomem.diagnosis.excess import ProfileRate, excess_of, explainable, rate_for_excess, rate_to_keep
+from pytest_gomem.instruments.registry import observing
+from pytest_gomem.judge.functions import rate_for
+from pytest_gomem.judge.regressions import REGRESSION
+from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.session.functions import SECONDS_PER_SAMPLE
+from pytest_gomem.session.instrument import Instrument, WindowPlan
+from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.session.plan import Role, RoundPlan, Side
+
+_MOST_ROUNDS = 2  # of each side, for a diagnosis
+
+Measured = Sequence[tuple[WindowRecord, Measurement]]  # the windows of all rounds, each with its last measurement
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a test may be observed for.
+
+    functions: plans the rounds for its budgets on functions; None if it has none, or if it must not run again.
+    refusal: why a failed test is not diagnosed, "" if it is; asked once, with the seconds that a round takes.
+    keeps_profile: a profile is kept with its baseline.
+    """
+
+    functions: Strategy | None = None
+    refusal: Callable[[float], str] = lambda seconds: "it must not run again"
+    keeps_profile: bool = False
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The plan of the observed rounds. sides, rounds: for a diagnosis, or a kept profile, so many rounds of each side.
+
+    rates: bytes per sample by service. seconds: that a round takes, about. left_out: why there is no diagnosis of what
+    failed.
+    """
+
+    functions: Strategy | None = None
+    sides: tuple[Side, ...] = ()
+    rounds: int = 0
+    rates: Mapping[str, ProfileRate] = field(default_factory=dict)
+    watches_peak: bool = False
+    is_diagnosis: bool = False
+    seconds: float = 0.0
+    left_out: str = ""
+
+    def next(self, results: Results) -> RoundPlan | None:
+        """First the rounds for budgets on functions, then those that are missing."""
+        planned = self.functions.next(results) if self.functions is not None else None
+        sides = (planned.side,) if planned is not None else self._missing(results)
+        side = next(iter(sides), None)
+        return None if side is None else RoundPlan(side, Role.OBSERVED, instruments=self._instruments)
+
+    def _missing(self, results: Results) -> Iterator[Side]:
+        sides = [side for side in self.sides if side is Side.HEAD or not results.base_lost]
+        return (side for count in range(self.rounds) for side in sides if results.count(side) <= count)
+
+    @property
+    def expected(self) -> int:
+        """The rounds of a diagnosis, all sides together."""
+        return self.rounds * len(self.sides)
+
+    def _instruments(self, window: WindowPlan) -> tuple[Instrument, ...]:
+        own = window.config
+        rate = self.rates.get(window.service, ProfileRate(None)).bytes
+        watches_peak = self.watches_peak or (own is not None and own.peak_profile)
+        said = None if own is None else own.profile_rate
+        return observing(rate if said is None else said, watches_peak=watches_peak)
+
+
+def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_base_side: bool) -> Observation:
+    """Plan it. measured: the windows that can be observed. seconds: that a measured round takes."""
+    failed = {id(one): found for window, one in measured if (found := explainable(window))}
+    rates: dict[str, ProfileRate] = {}
+    for window, one in measured:
+        for rate in _rates(window, one, failed.get(id(one), ()), keeps_profile=purpose.keeps_profile):
+            rates[window.service] = min(rates.get(window.service, rate), rate, key=lambda rate: rate.finest)
+    longest = seconds + max((_sampling(one.allocated, rates.get(w.service)) for w, one in measured), default=0.0)
+    left_out = purpose.refusal(longest) if failed else ""
+    is_diagnosis = bool(failed) and not left_out
+    verdicts = [verdict for broken in failed.values() for verdict in broken]
+    compares = any(verdict.kind == REGRESSION for verdict in verdicts)
+    rounds = _MOST_ROUNDS if any(rate.is_coarse for rate in rates.values()) else 1
+    return Observation(
+        functions=purpose.functions,
+        sides=(Side.HEAD, Side.BASE) if is_diagnosis and compares and has_base_side else (Side.HEAD,),
+        rounds=rounds if is_diagnosis else int(purpose.keeps_profile and bool(measured)),
+        rates=rates,
+        watches_peak=purpose.keeps_profile or any(verdict.budget.metric in AT_PEAK for verdict in verdicts),
+        is_diagnosis=is_diagnosis,
+        seconds=longest,
+        left_out=left_out,
+    )
+
+
+def _rates(
+    window: WindowRecord, one: Measurement, failed: Sequence[Verdict], *, keeps_profile: bool
+) -> Iterator[ProfileRate]:
+    """The rates that a window's failed verdicts need, and its budgets on functions, and a profile that is kept."""
+    for verdict in failed:
+        if excess := excess_of(verdict, window):
+            yield rate_for_excess(excess, verdict.budget.metric, one.allocated)
+    yield ProfileRate(rate_for(one.of_functions))
+    if keeps_profile:
+        yield ProfileRate(rate_to_keep(one.allocated))
+
+
+def _sampling(allocated: int, rate: ProfileRate | None) -> float:
+    """The seconds of CPU that the samples of a round take, if anything too many."""
+    return 0.0 if rate is None or rate.bytes is None else allocated / max(rate.bytes, 1) * SECONDS_PER_SAMPLE[1]

@@ -1,0 +1,89 @@
+"""The rounds of a test that have run, and what they leave: measurements, or evidence of a cause."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from pytest_gomem.comparison.merged import last_measurements
+from pytest_gomem.diagnosis.evidence import Observed
+from pytest_gomem.results.keys import Key
+from pytest_gomem.session.gomem import Gomem
+from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.session.plan import Role, RoundPlan, Side
+
+_NAMES = {Side.HEAD: "", Side.BASE: "on the base side"}
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of a test, and its factories, the body's own first.
+
+    troubles: why it came to nothing. began: monotonic seconds.
+    """
+
+    plan: RoundPlan
+    gomems: list[Gomem] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def measurements(self) -> list[Measurement]:
+        """The measurements of closed windows."""
+        return [m for gomem in self.gomems for m in gomem.measurements if m.closed]
+
+
+class Ran:
+    """The rounds so far, in order."""
+
+    def __init__(self) -> None:
+        self._rounds: list[Round] = []
+
+    def __len__(self) -> int:
+        return len(self._rounds)
+
+    def add(self, one: Round) -> None:
+        """Add one that begins."""
+        self._rounds.append(one)
+
+    @property
+    def current(self) -> Round:
+        """The round that runs, or the last one."""
+        return self._rounds[-1]
+
+    def _of(self, side: Side, role: Role) -> list[Round]:
+        return [one for one in self._rounds if (one.plan.side, one.plan.role) == (side, role)]
+
+    def count(self, side: Side, role: Role = Role.MEASURED) -> int:
+        """How many there were, with those that came to nothing."""
+        return len(self._of(side, role))
+
+    def measured(self, side: Side) -> list[list[Measurement]]:
+        """The measurements of each measured round of a side; observed rounds must not enter a metric."""
+        return [one.measurements() for one in self._of(side, Role.MEASURED)]
+
+    def last(self, side: Side) -> dict[Key, Measurement]:
+        """The last measurement of each window in measured rounds of a side."""
+        return last_measurements(self.measured(side))
+
+    def observed(self, side: Side) -> list[dict[Key, Measurement]]:
+        """The windows of each observed round of a side that went well."""
+        return [last_measurements([one.measurements()]) for one in self._of(side, Role.OBSERVED) if not one.troubles]
+
+    def evidence(self, key: Key, side: Side) -> Observed | None:
+        """What the observed rounds of a side recorded of a window; None if none did."""
+        found = tuple(one[key] for one in self.observed(side) if key in one)
+        return Observed(found, _NAMES[side]) if found else None
+
+    def profiled(self, key: Key, side: Side) -> Observed | None:
+        """The same of a window that is profiled in measured rounds, because its test must not run again."""
+        last = self.last(side).get(key)
+        return None if last is None else Observed((last,), _NAMES[side])
+
+    def troubles(self) -> list[str]:
+        """Why observed rounds came to nothing."""
+        return [why for one in self._rounds for why in one.troubles]
+
+    def hidden(self) -> dict[str, str]:
+        """The values of variables in the services' settings, and what is shown in their place."""
+        every = (measurement for one in self._rounds for measurement in one.measurements())
+        return {value: name for measurement in every for value, name in measurement.service.hidden.items()}

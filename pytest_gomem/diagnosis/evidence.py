@@ -1,0 +1,75 @@
+"""What observed rounds recorded of a window, and what of it explains a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_gomem.attribution.culprits import AT_PEAK
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import known, reason_of
+from pytest_gomem.instruments.peak_profile import PEAK
+from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.launch.launched import Built
+from pytest_gomem.pprof.model import Profile
+from pytest_gomem.session.capture import HEAP, NOT_TAKEN
+from pytest_gomem.session.explanation import Evidence
+from pytest_gomem.session.measurement import Measurement
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The measurements of one window in the observed rounds of a side, see `Evidence`.
+
+    A window that was profiled when it was measured is the evidence of itself.
+    """
+
+    measurements: tuple[Measurement, ...]
+    there: str = ""
+
+    @property
+    def rounds(self) -> int:
+        """One for each measurement."""
+        return len(self.measurements)
+
+    @property
+    def built(self) -> Built | None:
+        """What the last of them ran."""
+        return self.measurements[-1].service.process.built
+
+    @property
+    def module(self) -> GoModule:
+        """Its main module."""
+        return self.measurements[-1].service.module
+
+    @property
+    def modules(self) -> Mapping[str, str]:
+        """The versions in that binary."""
+        return {} if self.built is None else self.built.info.versions
+
+    @property
+    def profile_rate(self) -> int | None:
+        """Bytes per sample of its heap profiles; None without one."""
+        found = [one.profiles.of(HEAP).profile for one in self.measurements if one.profiles is not None]
+        return next((profile.period for one in found if (profile := known(one)) is not None), None)
+
+    def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
+        """Those of the rounds that have one; the metric does not matter."""
+        captured = [one.profiles.of(kind).profile for one in self.measurements if one.profiles is not None]
+        found = tuple(profile for one in captured if (profile := known(one)) is not None)
+        if not found:
+            raise ObserveError(next(filter(None, map(reason_of, captured)), NOT_TAKEN.reason))
+        return found
+
+
+def kind_for(metric: str, *sides: Evidence) -> tuple[str, str]:
+    """Which profiles of all these sides explain a metric, and for a peak metric why not those of the peak."""
+    if metric not in AT_PEAK:
+        return HEAP, ""
+    for side in sides:
+        try:
+            side.profiles(PEAK, metric)
+        except ObserveError as error:
+            where = f" {side.there}" if side.there else ""
+            return HEAP, f"the profiles are of the close, because there is none of the peak{where}: {error}"
+    return PEAK, ""

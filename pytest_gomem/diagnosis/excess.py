@@ -1,0 +1,102 @@
+"""The excess of a failed verdict: how much a heap profile should show, and at which rate it shows it.
+
+A profile that takes one sample in R bytes estimates B bytes with a sigma of sqrt(R B) at most (attribution/sampling.py
+says why). So a rate of 0.0009 B leaves a sigma of 3%.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pytest_gomem.attribution.culprits import SAMPLE_OF, Findings, amount_text
+from pytest_gomem.attribution.sampling import counts_objects
+from pytest_gomem.config.budgets import Budget
+from pytest_gomem.judge.functions import DEFAULT_RATE
+from pytest_gomem.judge.regressions import REGRESSION
+from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.stats.decision import Status
+
+_SIGMA = 0.03
+MOST_SAMPLES = 500_000  # of one round; each costs 3 to 15 us (session/functions.py)
+_OBJECT = 16  # bytes, of a small object: most regressions in objects are of such
+_RESIDENT = frozenset({"peak_rss", "end_rss"})
+_HEAP_OF_RSS = 0.5  # with GOGC=100 half of what a larger live heap adds to the RSS is garbage
+_SEEN = 0.25  # of the excess: with less, it is not there
+
+
+def explainable(window: WindowRecord) -> tuple[Verdict, ...]:
+    """The failed verdicts that observed rounds can explain. Not those of phases: profiles are of the whole window."""
+    return tuple(v for v in window.verdicts if v.status is Status.FAIL and _is_seen(v.budget))
+
+
+def _is_seen(budget: Budget) -> bool:
+    # Budgets on functions are judged by observed rounds, which then explain them too.
+    return not budget.phase and not budget.function and budget.metric in SAMPLE_OF
+
+
+def excess_of(verdict: Verdict, window: WindowRecord) -> float:
+    """The worsening, or what a limit is exceeded by: bytes, or objects, that a heap profile of the window should show.
+
+    0.0 for a metric that no heap profile explains. Of resident memory it is the heap's part.
+    """
+    metric = verdict.budget.metric
+    if metric not in SAMPLE_OF or verdict.actual is None:
+        return 0.0
+    amount = verdict.change if verdict.kind == REGRESSION else verdict.actual - verdict.limit.value
+    amount = abs(amount or 0.0)
+    if metric in _RESIDENT:
+        amount *= _HEAP_OF_RSS
+    if metric.endswith("_per_op"):
+        amount *= window.ops or 1
+    if metric == "alloc_rate":
+        amount *= window.duration
+    return amount
+
+
+def was_seen(found: Findings, excess: float) -> bool:
+    """Whether the profiles show the excess."""
+    return found.total_change >= _SEEN * excess
+
+
+def lost(found: Findings, excess: float) -> Findings:
+    """The findings without culprits: the profiles do not show the excess."""
+    sample_type = SAMPLE_OF[found.metric]
+    grew = amount_text(max(found.total_change, 0), sample_type)
+    nothing = f"nobody is named: the heap profiles show {grew} of the {amount_text(excess, sample_type)}"
+    return replace(found, culprits=(), nothing=nothing, is_lost=True)
+
+
+@dataclass(frozen=True)
+class ProfileRate:
+    """A profile rate for a service's observed rounds.
+
+    bytes: per sample; None leaves the service's own. sigma: what it leaves of the excess uncertain, as a share; 0.0 if
+    the excess is not known.
+    """
+
+    bytes: int | None
+    sigma: float = 0.0
+
+    @property
+    def finest(self) -> int:
+        """For comparison with others: bytes per sample, Go's own included."""
+        return DEFAULT_RATE if self.bytes is None else self.bytes
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether one round at this rate leaves more uncertain than it should."""
+        return self.sigma > _SIGMA
+
+
+def rate_for_excess(excess: float, metric: str, allocated: int) -> ProfileRate:
+    """The rate for a metric's excess, no finer than the samples of a process that allocates so much may cost."""
+    size = excess * _OBJECT if counts_objects(SAMPLE_OF[metric]) else excess
+    rate = max(_SIGMA**2 * size, allocated / MOST_SAMPLES, 1.0)
+    return ProfileRate(round(rate) if rate < DEFAULT_RATE else None, (min(rate, DEFAULT_RATE) / size) ** 0.5)
+
+
+def rate_to_keep(allocated: int) -> int | None:
+    """The rate of a profile that is kept for an excess not yet known: as fine as the samples' cost allows."""
+    rate = max(allocated // MOST_SAMPLES, 1)
+    return rate if rate < DEFAULT_RATE else None
