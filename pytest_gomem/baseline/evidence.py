@@ -15,6 +15,7 @@ from pytest_gomem.instruments.peak_profile import PEAK
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
+from pytest_gomem.session.capture import Captured
 
 _UPDATE = "gomem baseline update keeps one"
 
@@ -33,11 +34,17 @@ class KeptEvidence:
     profile_rate: int | None = None
     built: Built | None = None
     module = GoModule()
+    goroutines_before: tuple[Captured, ...] = ()
 
     @property
     def modules(self) -> Mapping[str, str]:
         """As they were when it was recorded."""
         return self.kept.modules
+
+    @property
+    def goroutines(self) -> Mapping[str, float]:
+        """As many as there were when it was recorded."""
+        return self.kept.goroutines
 
     def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
         """The kept profile; raises ObserveError also if its allocations are of other work."""

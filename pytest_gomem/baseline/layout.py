@@ -19,7 +19,7 @@ _CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
 _BRACES = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]')  # and strings, which may hold some
 _FIELDS = {"recorded", "conditions", "ops", "metrics"}
 _PROFILES = ("profile", "peak_profile")
-_OPTIONAL = {*_PROFILES, "modules", "definitions", "left_out"}
+_OPTIONAL = {*_PROFILES, "modules", "goroutines", "definitions", "left_out"}
 _PROFILE = ".pb.gz"
 
 
@@ -59,6 +59,11 @@ def _snapshot(snapshot: Snapshot) -> list[str]:
         " },",
         *([f' "definitions": {json.dumps(definitions, ensure_ascii=False)},'] if definitions else ()),
         *([' "modules": {', *_indented(_joined(_entries(snapshot.modules)), 2), " },"] if snapshot.modules else ()),
+        *(
+            [' "goroutines": {', *_indented(_joined(_counts(snapshot.goroutines)), 2), " },"]
+            if snapshot.goroutines
+            else ()
+        ),
         *([f' "left_out": {json.dumps(left_out, ensure_ascii=False)},'] if left_out else ()),
         ' "metrics": {',
         *_indented(_joined([f"{_text(k)}: [{', '.join(map(_number, metrics[k]))}]"] for k in metrics), 2),
@@ -69,6 +74,10 @@ def _snapshot(snapshot: Snapshot) -> list[str]:
 
 def _entries(texts: Mapping[str, str]) -> Iterator[list[str]]:
     return ([f"{_text(name)}: {_text(value)}"] for name, value in sorted(texts.items()))
+
+
+def _counts(numbers: Mapping[str, float]) -> Iterator[list[str]]:
+    return ([f"{_text(name)}: {_number(value)}"] for name, value in sorted(numbers.items()))
 
 
 def _joined(blocks: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -195,6 +204,9 @@ class _Reader:
             for name, value in texts.items():
                 if not isinstance(value, str):
                     raise self._error("expected text", (*keys, key, name))
+        goroutines = self._mapping(fields.get("goroutines", {}), (*keys, "goroutines"))
+        if not all(map(_is_number, goroutines.values())):
+            raise self._error("expected numbers of goroutines", (*keys, "goroutines"))
         return Snapshot(
             conditions=conditions,
             metrics={name: self._values(values, (*keys, "metrics", name)) for name, values in metrics.items()},
@@ -203,6 +215,7 @@ class _Reader:
             date=str(recorded.get("date", "")),
             **profiles,
             modules=modules,
+            goroutines=goroutines,
             definitions=definitions,
             left_out=left_out,
         )

@@ -14,11 +14,12 @@ from pytest_gomem.attribution.compact import compact
 from pytest_gomem.base.errors import ConfigError, ObserveError, Place
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.baseline.snapshot import Snapshot
+from pytest_gomem.diagnosis.evidence import Observed
+from pytest_gomem.diagnosis.goroutines import kept_goroutines
 from pytest_gomem.instruments.peak_profile import PEAK
 from pytest_gomem.pprof.model import Profile, ProfileError
 from pytest_gomem.pprof.read import parse_profile
 from pytest_gomem.session.capture import HEAP
-from pytest_gomem.session.explanation import Evidence
 
 _SUFFIXES = {HEAP: ".pb.gz", PEAK: ".peak.pb.gz"}
 _UPDATE = "gomem baseline update records it anew"
@@ -39,11 +40,12 @@ def read_profile(path: Path) -> Profile:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What an observed round recorded of a window: compact profiles, "" for none, and the modules of the binary."""
+    """What an observed round recorded of a window: compact profiles, empty for none, and as in `Snapshot` the rest."""
 
     heap: bytes = b""
     peak: bytes = b""
     modules: Mapping[str, str] = field(default_factory=dict)
+    goroutines: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Handover:
     folder: Path
     most: int
 
-    def put(self, nodeid: str, windows: Mapping[str, Evidence]) -> None:
+    def put(self, nodeid: str, windows: Mapping[str, Observed]) -> None:
         """Save what was recorded of a test, by window; replaces that of an earlier attempt.
 
         Raises ObserveError for an invalid profile, OSError if it cannot be written.
@@ -68,9 +70,10 @@ class Handover:
             for kind, suffix in _SUFFIXES.items():
                 if (data := self._compact(evidence, kind)) is not None:
                     write_whole(path.with_suffix(suffix), data)
-            write_whole(path.with_suffix(".json"), json.dumps(dict(evidence.modules)))
+            said = {"modules": dict(evidence.modules), "goroutines": kept_goroutines(evidence)}
+            write_whole(path.with_suffix(".json"), json.dumps(said))
 
-    def _compact(self, evidence: Evidence, kind: str) -> bytes | None:
+    def _compact(self, evidence: Observed, kind: str) -> bytes | None:
         try:
             profile, *_ = evidence.profiles(kind, "")
         except ObserveError:  # without the agent there is none of the peak
@@ -83,7 +86,7 @@ class Handover:
         if not path.with_suffix(".json").exists():
             return None
         heap, peak = (_bytes(path.with_suffix(suffix)) for suffix in _SUFFIXES.values())
-        return Recorded(heap, peak, json.loads(path.with_suffix(".json").read_bytes()))
+        return Recorded(heap, peak, **json.loads(path.with_suffix(".json").read_bytes()))
 
     def _path(self, nodeid: str, window: str) -> Path:
         return self.folder / f"{_digest(nodeid)}-{_digest(window)}"
@@ -112,7 +115,13 @@ class ProfileFolder:
             return snapshot
         heap = self._written(self._path(nodeid, window, snapshot), recorded.heap)
         peak = self._written(self._path(nodeid, window, snapshot, "-peak"), recorded.peak)
-        return replace(snapshot, profile=heap, peak_profile=peak, modules=recorded.modules)
+        return replace(
+            snapshot,
+            profile=heap,
+            peak_profile=peak,
+            modules=recorded.modules,
+            goroutines=recorded.goroutines,
+        )
 
     def _written(self, path: Path, data: bytes) -> str:
         """The name of the written file in a baseline; "" for no data."""

@@ -16,10 +16,11 @@ class Snapshot:
     """What the rounds of one window measured: by metric one value per round, in base units.
 
     conditions: from session.conditions. commit: abbreviated, with a "+" if the tree had uncommitted changes,
-    "" outside of git. date: ISO, in UTC. profile: the file of its heap profile, relative to the folder of the
-    baselines; "" if none is kept. peak_profile: the same, of the heap at its peak. modules: the versions of the modules
-    in the binary, by path. definitions: the versions of the metrics' definitions that are not 1.
+    "" outside of git. date: ISO, in UTC. definitions: the versions of the metrics' definitions that are not 1.
     left_out: the metrics too noisy to record, each with how much it scattered.
+    Of an observed round: profile, peak_profile: the files of its heap profiles, at the close and at the peak, relative
+    to the folder of the baselines; "" if none is kept. modules: the versions of Go and of the modules in the binary, by
+    path. goroutines: how many there were of each state, function and creation site.
     """
 
     conditions: Mapping[str, str]
@@ -30,6 +31,7 @@ class Snapshot:
     profile: str = ""
     peak_profile: str = ""
     modules: Mapping[str, str] = field(default_factory=dict)
+    goroutines: Mapping[str, float] = field(default_factory=dict)
     definitions: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 

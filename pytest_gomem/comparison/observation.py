@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_gomem.attribution.culprits import AT_PEAK
-from pytest_gomem.comparison.strategy import Results, Strategy
+from pytest_gomem.comparison.strategy import HeadAlone, Looks, Results, Strategy
+from pytest_gomem.config.budgets import Budget
 from pytest_gomem.diagnosis.excess import ProfileRate, excess_of, explainable, rate_for_excess, rate_to_keep
 from pytest_gomem.instruments.registry import observing
 from pytest_gomem.judge.functions import rate_for
@@ -27,13 +28,13 @@ Measured = Sequence[tuple[WindowRecord, Measurement]]  # the windows of all roun
 class Purpose:
     """What a test may be observed for.
 
-    functions: plans the rounds for its budgets on functions; None if it has none, or if it must not run again.
+    functions: plans the rounds for its budgets on functions, if there are any with `regression`.
     refusal: why a failed test is not diagnosed, "" if it is; asked once, with the seconds that a round takes.
     keeps_profile: a profile is kept with its baseline.
     """
 
-    functions: Strategy | None = None
-    refusal: Callable[[float], str] = lambda seconds: "it must not run again"
+    functions: Strategy
+    refusal: Callable[[float], str]
     keeps_profile: bool = False
 
 
@@ -50,6 +51,7 @@ class Observation:
     rounds: int = 0
     rates: Mapping[str, ProfileRate] = field(default_factory=dict)
     watches_peak: bool = False
+    takes_stacks: bool = False
     is_diagnosis: bool = False
     seconds: float = 0.0
     left_out: str = ""
@@ -75,7 +77,7 @@ class Observation:
         rate = self.rates.get(window.service, ProfileRate(None)).bytes
         watches_peak = self.watches_peak or (own is not None and own.peak_profile)
         said = None if own is None else own.profile_rate
-        return observing(rate if said is None else said, watches_peak=watches_peak)
+        return observing(rate if said is None else said, watches_peak=watches_peak, takes_stacks=self.takes_stacks)
 
 
 def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_base_side: bool) -> Observation:
@@ -92,15 +94,23 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
     compares = any(verdict.kind == REGRESSION for verdict in verdicts)
     rounds = _MOST_ROUNDS if any(rate.is_coarse for rate in rates.values()) else 1
     return Observation(
-        functions=purpose.functions,
+        functions=_of_functions([budget for _, one in measured for budget in one.of_functions], purpose),
         sides=(Side.HEAD, Side.BASE) if is_diagnosis and compares and has_base_side else (Side.HEAD,),
         rounds=rounds if is_diagnosis else int(purpose.keeps_profile and bool(measured)),
         rates=rates,
         watches_peak=purpose.keeps_profile or any(verdict.budget.metric in AT_PEAK for verdict in verdicts),
+        takes_stacks=is_diagnosis or purpose.keeps_profile,
         is_diagnosis=is_diagnosis,
         seconds=longest,
         left_out=left_out,
     )
+
+
+def _of_functions(budgets: Sequence[Budget], purpose: Purpose) -> Strategy | None:
+    """The rounds for budgets on functions: one, if nothing is compared."""
+    if not budgets:
+        return None
+    return purpose.functions if any(budget.regression for budget in budgets) else HeadAlone(Looks(1))
 
 
 def _rates(

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pytest_gomem.attribution.culprits import AT_PEAK
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import known, reason_of
+from pytest_gomem.instruments.goroutines import AT_CLOSE, AT_OPENING
 from pytest_gomem.instruments.peak_profile import PEAK
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
-from pytest_gomem.session.capture import HEAP, NOT_TAKEN
+from pytest_gomem.session.capture import HEAP, NOT_TAKEN, Captured
 from pytest_gomem.session.explanation import Evidence
 from pytest_gomem.session.measurement import Measurement
 
@@ -52,6 +53,20 @@ class Observed:
         """Bytes per sample of its heap profiles; None without one."""
         found = [one.profiles.of(HEAP).profile for one in self.measurements if one.profiles is not None]
         return next((profile.period for one in found if (profile := known(one)) is not None), None)
+
+    @property
+    def goroutines(self) -> tuple[Captured, ...]:
+        """The stacks at the close, one text for each round."""
+        return self._stacks(AT_CLOSE)
+
+    @property
+    def goroutines_before(self) -> tuple[Captured, ...]:
+        """The same at the opening."""
+        return self._stacks(AT_OPENING)
+
+    def _stacks(self, name: str) -> tuple[Captured, ...]:
+        found = (one.profiles.of(name) for one in self.measurements if one.profiles is not None)
+        return tuple(captured for captured in found if captured.raw is not NOT_TAKEN)
 
     def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
         """Those of the rounds that have one; the metric does not matter."""

@@ -14,12 +14,22 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import DEFAULT_RATE
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.metric import Reading
+from pytest_gomem.report.first_verdict import GOROUTINE_METRICS
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
 _SIGMA = 0.03
 MOST_SAMPLES = 500_000  # of one round; each costs 3 to 15 us (session/functions.py)
 _OBJECT = 16  # bytes, of a small object: most regressions in objects are of such
+OF_THE_COLLECTOR = frozenset(
+    f"gc_{name}"
+    for name in (
+        *("cycles", "rate", "interval", "cpu", "cpu_capacity", "assist_cpu"),
+        *(f"pause_{which}" for which in ("max", "p99", "p50", "mean", "total")),
+        *(f"stop_{which}" for which in ("max", "p99", "p50")),
+    )
+)  # the more is allocated, the more of them
 _RESIDENT = frozenset({"peak_rss", "end_rss"})
 _HEAP_OF_RSS = 0.5  # with GOGC=100 half of what a larger live heap adds to the RSS is garbage
 _SEEN = 0.25  # of the excess: with less, it is not there
@@ -32,7 +42,8 @@ def explainable(window: WindowRecord) -> tuple[Verdict, ...]:
 
 def _is_seen(budget: Budget) -> bool:
     # Budgets on functions are judged by observed rounds, which then explain them too.
-    return not budget.phase and not budget.function and budget.metric in SAMPLE_OF
+    is_whole = not budget.phase and not budget.function
+    return is_whole and (budget.metric in {*SAMPLE_OF, *GOROUTINE_METRICS} or budget.metric in OF_THE_COLLECTOR)
 
 
 def excess_of(verdict: Verdict, window: WindowRecord) -> float:
@@ -41,6 +52,8 @@ def excess_of(verdict: Verdict, window: WindowRecord) -> float:
     0.0 for a metric that no heap profile explains. Of resident memory it is the heap's part.
     """
     metric = verdict.budget.metric
+    if metric in OF_THE_COLLECTOR:
+        return _allocated_more(window)
     if metric not in SAMPLE_OF or verdict.actual is None:
         return 0.0
     amount = verdict.change if verdict.kind == REGRESSION else verdict.actual - verdict.limit.value
@@ -52,6 +65,17 @@ def excess_of(verdict: Verdict, window: WindowRecord) -> float:
     if metric == "alloc_rate":
         amount *= window.duration
     return amount
+
+
+def _allocated_more(window: WindowRecord) -> float:
+    """Bytes that the window allocated more than its base; all of them if it is compared with none."""
+    now, before = _total_alloc(window), _total_alloc(window.base) if window.base is not None else 0.0
+    return max(now - before, 0.0)
+
+
+def _total_alloc(window: WindowRecord) -> float:
+    found = next((one.result for one in window.metrics if one.name == "total_alloc"), None)
+    return found.value if isinstance(found, Reading) else 0.0
 
 
 def was_seen(found: Findings, excess: float) -> bool:
@@ -91,7 +115,8 @@ class ProfileRate:
 
 def rate_for_excess(excess: float, metric: str, allocated: int) -> ProfileRate:
     """The rate for a metric's excess, no finer than the samples of a process that allocates so much may cost."""
-    size = excess * _OBJECT if counts_objects(SAMPLE_OF[metric]) else excess
+    counts = counts_objects(SAMPLE_OF.get(metric, ""))
+    size = excess * _OBJECT if counts else excess
     rate = max(_SIGMA**2 * size, allocated / MOST_SAMPLES, 1.0)
     return ProfileRate(round(rate) if rate < DEFAULT_RATE else None, (min(rate, DEFAULT_RATE) / size) ** 0.5)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_gomem.diagnosis.culprits import with_culprits
 from pytest_gomem.diagnosis.evidence import Observed
+from pytest_gomem.diagnosis.goroutines import with_goroutines
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.diagnosis.two_sides import with_culprits_between
 from pytest_gomem.report.failure import failure_text
@@ -26,6 +27,7 @@ class ByProfiles:
 
     def explained(self, window: WindowRecord, head: Evidence, base: Evidence | None) -> WindowRecord:
         """See `session.explanation.Explanation`."""
+        window = with_goroutines(window, head, base)
         named, seen = with_culprits(window, head, self.reasons)
         if base is not None:
             named, again = with_culprits_between(named, head, base, self.reasons)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pytest_gomem.attribution.goroutines import GoroutineGroup, goroutine_groups
 from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.diagnosis.evidence import Observed
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.observe.stacks import Stacks, read_stacks
+from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.capture import Captured
+from pytest_gomem.session.explanation import Evidence
 
 
 def grown_goroutines(
@@ -22,6 +27,39 @@ def grown_goroutines(
     notes: dict[str, None] = {}
     earlier, later = ([*_read(side, notes)] for side in (before, after))
     return goroutine_groups(earlier, later, module) if later else (), tuple(notes)
+
+
+def with_goroutines(window: WindowRecord, head: Evidence, base: Evidence | None) -> WindowRecord:
+    """The window with the goroutines that it has more than its base, or than at its opening if it has none."""
+    now = head.goroutines
+    if not now or not isinstance(now, tuple):
+        return window
+    before = head.goroutines_before if base is None else base.goroutines
+    found, notes = grown_goroutines(before if isinstance(before, tuple) else (), now, head.module)
+    if not isinstance(before, tuple):
+        found = beside_kept(found, before)
+    return replace(window, goroutine_groups=found, notes=(*window.notes, *notes))
+
+
+def kept_goroutines(head: Observed) -> dict[str, int]:
+    """The groups of goroutines as a baseline keeps them, with their counts."""
+    found, _ = grown_goroutines((), head.goroutines, head.module)
+    counts: Counter[str] = Counter()
+    for group in found:
+        counts[_kept_name(group)] += group.after
+    return dict(counts)
+
+
+def beside_kept(groups: Iterable[GoroutineGroup], kept: Mapping[str, float]) -> tuple[GoroutineGroup, ...]:
+    """The groups with the counts of a baseline, the largest growth first."""
+    found = (replace(group, before=round(kept.get(_kept_name(group), 0))) for group in groups)
+    return tuple(sorted(found, key=lambda group: -group.growth))
+
+
+def _kept_name(group: GoroutineGroup) -> str:
+    """Without lines, which differ between versions."""
+    creator = group.created_by.partition(" (")[0]
+    return f"{group.state} in {group.function}" + (f", created by {creator}" if creator else "")
 
 
 def _read(side: Sequence[Captured], notes: dict[str, None]) -> Iterator[Stacks]:

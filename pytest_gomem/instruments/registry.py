@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_gomem.instruments.goroutines import Goroutines
 from pytest_gomem.instruments.injected_load import InjectedLoad
 from pytest_gomem.instruments.kept_heap import KeptHeap
 from pytest_gomem.instruments.opening_profile import OpeningProfile
@@ -21,6 +22,11 @@ def builtin_instruments() -> Choice:
     return chosen
 
 
-def observing(rate: int | None, *, watches_peak: bool) -> tuple[Instrument, ...]:
+def observing(rate: int | None, *, watches_peak: bool, takes_stacks: bool) -> tuple[Instrument, ...]:
     """Those of a window in an observed round. rate: bytes per heap profile sample; None leaves the service's own."""
-    return *((PeakProfile(),) if watches_peak else ()), OpeningProfile(rate), KeptHeap()
+    return (
+        *((PeakProfile(),) if watches_peak else ()),
+        OpeningProfile(rate),
+        KeptHeap(),
+        *((Goroutines(),) if takes_stacks else ()),
+    )

@@ -11,6 +11,7 @@ from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.window_record import WindowRecord
 
 if TYPE_CHECKING:
+    from pytest_gomem.session.capture import Captured
     from pytest_gomem.session.measurement import Measurement
 
 
@@ -40,6 +41,14 @@ class Evidence(Protocol):
     @property
     def modules(self) -> Mapping[str, str]:
         """The versions of Go (as "go") and of the modules in the binary, by path; {} if unknown."""
+
+    @property
+    def goroutines(self) -> Mapping[str, float] | tuple[Captured, ...]:
+        """The stacks at the window's close, one text for each round, or of a baseline their groups with counts."""
+
+    @property
+    def goroutines_before(self) -> tuple[Captured, ...]:
+        """The stacks at the window's opening."""
 
     def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
         """The profiles of a kind of artifact, one for each round, to explain a metric.
