@@ -43,6 +43,8 @@ GIT = {
     "gc.auto": "0",
     "maintenance.auto": "false",
 }
+# A failed test would run again to find its cause, which most tests are not about.
+UNDIAGNOSED = "--gomem-diagnose=off"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,7 +62,8 @@ def _as_anywhere() -> Iterator[None]:
         for number, (key, value) in enumerate(GIT.items()):
             patch.setenv(f"GIT_CONFIG_KEY_{number}", key)
             patch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
-        patch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:benchmark")  # slow to load
+        # The two plugins are slow to load. Tests of the diagnosis say --gomem-diagnose again: the last one counts.
+        patch.setenv("PYTEST_ADDOPTS", f"-p no:hypothesispytest -p no:benchmark {UNDIAGNOSED}")
         if is_deaf:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         yield

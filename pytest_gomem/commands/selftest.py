@@ -26,6 +26,7 @@ from pytest_gomem.stats.decision import FEWEST
 # A run with an injected load says nothing about the service: keep its figures nowhere, and compare them only here.
 _ALONE = (
     *("--gomem-history=off", "--gomem-against=off", "--gomem-against-go=off", "--gomem-artifacts=off"),
+    "--gomem-diagnose=off",
     *("-o", "gomem_update=false", "-o", "gomem_strict=false"),
 )
 _UPDATE = "--gomem-update"

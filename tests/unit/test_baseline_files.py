@@ -10,15 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from evidence_samples import Seen
 from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import usual_metrics, verdict
 from report_samples import window as record
-from test_attribution_culprits import MODULE, heap, retained
+from test_attribution_culprits import heap, retained
 
 from pytest_gomem.base.errors import ConfigError, ObserveError, Place
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, RATIO, Quantity
+from pytest_gomem.baseline.evidence import KeptEvidence
 from pytest_gomem.baseline.layout import read, written
 from pytest_gomem.baseline.lookup import Baselines
 from pytest_gomem.baseline.profiles import Handover, ProfileFolder
@@ -28,18 +30,23 @@ from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import Recorder, prune, stale
 from pytest_gomem.comparison.base import Base, NotCompared
 from pytest_gomem.config.budgets import Budget
+from pytest_gomem.instruments.peak_profile import PEAK
 from pytest_gomem.judge.conditions import VARIES
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue
+from pytest_gomem.session.capture import HEAP
 from pytest_gomem.stats.decision import Status
 
 PLACE = Path("gomem_baselines/test_it.json")
 # By their first definitions, as snapshot() and usual_metrics() record them.
 BUILTIN = tuple(replace(metric, redefined=()) for metric in builtin_metrics())
-EMPTY = heap(), MODULE
 GO26 = {"go": "go1.26", "gogc": "100"}
+
+
+def seen(count: int, **modules: str) -> Seen:
+    return Seen({HEAP: heap(retained(1024, count))}, modules)
 
 
 def snapshot(*live_heap: float, **conditions: str) -> Snapshot:
@@ -48,6 +55,7 @@ def snapshot(*live_heap: float, **conditions: str) -> Snapshot:
 
 texts = st.text(max_size=8)
 values = st.lists(st.floats(-1e15, 1e15) | st.integers(0, 2**53).map(float), min_size=1, max_size=4).map(tuple)
+files = st.just("") | texts.map(lambda text: f"profiles/{text}.pb.gz")
 snapshots = st.builds(
     Snapshot,
     st.dictionaries(texts, texts, max_size=3),
@@ -55,7 +63,9 @@ snapshots = st.builds(
     st.none() | st.integers(0, 10**9),
     texts,
     texts,
-    st.just("") | texts.map(lambda text: f"profiles/{text}.pb.gz"),
+    files,
+    files,
+    st.dictionaries(texts, texts, max_size=2),
     st.dictionaries(texts, st.integers(2, 9), max_size=2),
 )
 tests = st.dictionaries(
@@ -208,44 +218,55 @@ def test_profiles_come_and_go_with_their_baselines(tmp_path):
     store = Store(tmp_path / "kept")
     handover = Handover(tmp_path / "run", 65536)
     folder = ProfileFolder(store.folder / "profiles", store.folder, handover)
-    handover.put("t/a.py::test_x[1/2]", {"api/test": (heap(retained(1024, 5000)), MODULE), "api/other": EMPTY})
-    handover.put("t/a.py::test_x[1/2]", {"api/test": (heap(retained(1024, 6000)), MODULE)})
-    assert folder.keep("t/a.py::test_x[1/2]", "api/other", snapshot(1e6)) == "", "of an earlier attempt"
-    kept = replace(snapshot(1e6), profile=folder.keep("t/a.py::test_x[1/2]", "api/test", snapshot(1e6)))
+    nodeid = "t/a.py::test_x[1/2]"
+    handover.put(nodeid, {"api/test": seen(5000), "api/other": seen(0)})
+    peak = heap(retained(1024, 9000))
+    handover.put(
+        nodeid, {"api/test": Seen({HEAP: heap(retained(1024, 6000)), PEAK: peak}, {"example.com/lib": "v1.2.0"})}
+    )
+    assert folder.keep(nodeid, "api/other", snapshot(1e6)) == snapshot(1e6), "of an earlier attempt"
+    kept = folder.keep(nodeid, "api/test", snapshot(1e6))
     assert re.fullmatch(r"profiles/t/a/test_x_1_2_-api_test-[0-9a-f]{8}\.pb\.gz", kept.profile)
-    assert folder.keep("t/a.py::test_x[1/2]", "api/test", snapshot(2e6)) == kept.profile
-    assert folder.keep("t/a.py::test_x[1/2]", "api/test", snapshot(1e6, gogc="50")) not in ("", kept.profile)
+    assert kept.peak_profile == kept.profile.replace(".pb.gz", "-peak.pb.gz")
+    assert kept == replace(
+        snapshot(1e6), profile=kept.profile, peak_profile=kept.peak_profile, modules={"example.com/lib": "v1.2.0"}
+    )
+    assert folder.keep(nodeid, "api/test", snapshot(2e6)).profiles == kept.profiles
+    assert folder.keep(nodeid, "api/test", snapshot(1e6, gogc="50")).profile not in ("", kept.profile)
     store.change("t/a.py", lambda _: {"test_x[1/2]": {"api/test": (kept,)}, "test_y": {"api/test": (snapshot(1e6),)}})
 
-    def heap_of(nodeid, **options):
-        return (
-            Baselines(store, BUILTIN, **options)
-            .find(nodeid, ("api", "test", 0), record(conditions=GO26))
-            .profiles.close("live_heap")
-        )
+    def found(nodeid, **options) -> KeptEvidence:
+        base = Baselines(store, BUILTIN, **options).find(nodeid, ("api", "test", 0), record(conditions=GO26, ops=9))
+        assert isinstance(base, Base)
+        assert isinstance(base.evidence, KeptEvidence)
+        return base.evidence
 
-    assert sum(heap_of("t/a.py::test_x[1/2]").values[3]) > 1024 * 6000
-    has_heap = [Baselines(store, BUILTIN).has_heap(f"t/a.py::test_{name}") for name in ("x[1/2]", "y", "z")]
-    assert has_heap == [True, False, False]
-    assert not Baselines(store, BUILTIN, with_profiles=False).has_heap("t/a.py::test_x[1/2]")
-    for nodeid, options, says in (
-        ("t/a.py::test_y", {}, "recorded without a heap profile"),
-        ("t/a.py::test_x[1/2]", {"with_profiles": False}, "are off"),
+    def heap_of(nodeid, kind=HEAP, metric="live_heap", **options):
+        (profile,) = found(nodeid, **options).profiles(kind, metric)
+        return sum(profile.values[3])
+
+    assert found(nodeid).modules == {"example.com/lib": "v1.2.0"}
+    assert heap_of(nodeid, PEAK, "peak_heap") / heap_of(nodeid) == pytest.approx(1.5, rel=0.01)
+    for asked, options, says in (
+        (("t/a.py::test_y",), {}, "recorded without a heap profile: gomem baseline update"),
+        (("t/a.py::test_y", PEAK, "peak_rss"), {}, "recorded without a heap profile of the peak: gomem baseline up"),
+        ((nodeid,), {"with_profiles": False}, "are off"),
+        ((nodeid, HEAP, "total_alloc"), {}, "the window did 9 operations, and the baseline of 0a1 10"),
     ):
         with pytest.raises(ObserveError, match=says):
-            heap_of(nodeid, **options)
+            heap_of(*asked, **options)
     file = store.folder / kept.profile
     file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(ObserveError, match=r"api_test-\w+.pb.gz, is damaged .* gomem baseline update records it anew"):
-        heap_of("t/a.py::test_x[1/2]")
+        heap_of(nodeid)
     for other in file.parent.iterdir():
         if other != file:
             other.unlink()
-    prune(store, ["t/a.py::test_x[1/2]"])
+    prune(store, [nodeid])
     assert not (store.folder / "profiles").exists()
     store.change("t/a.py", lambda _: {"test_x[1/2]": {"api/test": (kept,)}})
     with pytest.raises(ObserveError, match=r"api_test-\w+.pb.gz, is missing"):
-        heap_of("t/a.py::test_x[1/2]")
+        heap_of(nodeid)
 
 
 def test_figures_of_another_definition_are_named_and_renewed(tmp_path):
@@ -296,6 +317,15 @@ def test_rounds_and_metrics_turn_over():
     assert snapshot(1.0, 2.0).rounds == ({"live_heap": 1.0, "gc_cycles": 3}, {"live_heap": 2.0, "gc_cycles": 3})
     assert differences({"a": "1"}, {"b": "2"}) == ("a is not said, was 1", "b is 2, was not said")
     assert differences({"tree": "no"}, {"peak_profile": "yes"}) == ("peak_profile is yes, was no",)
+    # Of an older version, which profiled the measured rounds at that rate: its figures are other ones.
+    assert differences({"profile_rate": "4096"}, {}) == ("profile_rate is default, was 4096",)
+
+
+def test_figures_of_functions_are_of_observed_rounds_and_have_their_own_number():
+    """So a baseline has as many measured rounds with and without such budgets."""
+    one = replace(snapshot(1e6, 2e6, 3e6), metrics={"live_heap": (1e6, 2e6, 3e6), "inuse_space[main.*]": (5e5,)})
+    assert one.rounds == tuple({"live_heap": value} for value in (1e6, 2e6, 3e6))
+    assert one.observed_rounds == ({"inuse_space[main.*]": 5e5},)
 
 
 def test_one_damaged_module_does_not_keep_the_others_from_being_recorded(tmp_path):
@@ -359,8 +389,9 @@ def test_an_update_says_what_functions_make_more(tmp_path):
     recorder = Recorder(Store(tmp_path), {m.name: m for m in BUILTIN}, "0a1b2c3", "2026-01-31")
 
     def update(made, *verdicts):
-        rounds = ({name: made, f"{name} interval": 100e3},) * 3
-        (found,) = recorder.record([TestRecord("t.py::test_a", "passed", (record(rounds=rounds, verdicts=verdicts),))])
+        observed = ({name: made, f"{name} interval": 100e3},) * 3
+        window = record(rounds=({"live_heap": 1e6},) * 3, observed_rounds=observed, verdicts=verdicts)
+        (found,) = recorder.record([TestRecord("t.py::test_a", "passed", (window,))])
         return found.kind, found.details
 
     assert update(10e6) == ("new", ())
@@ -521,7 +552,7 @@ def test_an_update_mends_a_profile(tmp_path):
         return kept.metrics["live_heap"][0], kept.profile
 
     assert [update(live_heap) for live_heap in (60e6, 60.1e6)] == [(60e6, "")] * 2
-    handover.put(nodeid, {"api/test": (heap(retained(1024, 5000)), MODULE)})
+    handover.put(nodeid, {"api/test": seen(5000)})
     moved, profile = update(60.1e6)
     assert (moved, update(60.2e6)) == (60.1e6, (60.1e6, profile))
     file = store.folder / profile

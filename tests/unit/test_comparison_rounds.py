@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gomem.base.errors import GomemError, ObserveError, Place
+from pytest_gomem.base.errors import GomemError, Place
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.comparison.base import Base
 from pytest_gomem.comparison.rounds import AllRounds
@@ -22,11 +22,9 @@ from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.sides import Against
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.attached import AttachedProcess
-from pytest_gomem.session.explanation import BaseProfiles
-from pytest_gomem.session.instrument import Instrument, WindowPlan
+from pytest_gomem.session.instrument import Instrument
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, RoundPlan, Side
@@ -58,10 +56,6 @@ def run_against(tmp_path) -> Iterator[Run]:
     one.close()
 
 
-def no_heap(metric: str) -> Profile:
-    raise ObserveError("no heap profile is kept")
-
-
 @dataclass(frozen=True)
 class Kept:
     """A baseline of these rounds; of none there is nothing."""
@@ -78,7 +72,7 @@ class Kept:
         if not self.rounds:
             return None
         record = replace(window, rounds=tuple({"live_heap": value} for value in self.rounds), verdicts=())
-        return Base(record, "the baseline", BaseProfiles("in the baseline", no_heap), is_kept=True)
+        return Base(record, "the baseline", is_kept=True)
 
 
 def budgets(**written: str):
@@ -210,65 +204,19 @@ def test_two_sides_take_turns(run_against, strategy: Strategy, head, ran, outcom
     assert status(rounds) is outcome
 
 
-def test_the_base_side_is_judged_by_nothing_and_may_keep_its_heap(run_against):
-    """A round that may be the last of its side keeps its profiles, since its service ends before the comparison."""
+def test_the_base_side_is_judged_by_nothing(run_against):
     judging = replace(JUDGING, markers=(budgets(live_heap="1kB"),))
     rounds = AllRounds(run_against, judging, InTurns(as_needed(first=3)), None)
-    kept = []
     while True:
         (gomem,) = rounds.current.gomems
         assert gomem.plan.side is rounds.current.plan.side
         assert gomem.judging.only_measures == (gomem.plan.side is Side.BASE)
-        kept.append("kept_heap" in [one.name for one in gomem.plan.instruments(WindowPlan("api", None, ()))])
         measure(run_against, rounds, 60 * MB)
         judged = gomem.measurements[0].record.verdicts
         assert [verdict.status for verdict in judged] == ([] if gomem.plan.side is Side.BASE else [Status.FAIL])
         if not rounds.begin_round():
             break
-    assert kept == [False] * 4 + [True] * 2
-    assert [base is not None for _, base in rounds.last_pairs()] == [True]
-
-
-@dataclass(frozen=True)
-class Observing:
-    """Measured rounds of the sides, each but the first followed by an observed one."""
-
-    sides: tuple[Side, ...]
-    note: str = ""
-
-    def next(self, results: Results) -> RoundPlan | None:
-        done = sum(map(results.count, Side))
-        assert isinstance(results, AllRounds)
-        if results.in_further_round and results.current.plan.role is Role.MEASURED:
-            return replace(results.current.plan, role=Role.OBSERVED)
-        return RoundPlan(self.sides[done]) if done < len(self.sides) else None
-
-    def expected(self, at: int) -> int:
-        return len(self.sides)
-
-
-def test_what_an_observed_round_reads_enters_no_metric(run_against):
-    """Neither medians, verdicts nor the base, and it counts for no round; budgets do not judge it."""
-    judging = replace(JUDGING, markers=(budgets(live_heap="70MB"),))
-    sides = (Side.HEAD, Side.BASE, Side.BASE, Side.HEAD, Side.HEAD, Side.BASE)
-    rounds = AllRounds(run_against, judging, Observing(sides), None)
-    roles = []
-    while True:
-        roles.append(rounds.current.plan.role)
-        measure(run_against, rounds, 60 * MB if roles[-1] is Role.MEASURED else 900 * MB)
-        judged = rounds.current.measurements()[0].record.verdicts
-        assert len(judged) == rounds.current.plan.is_judged == (rounds.current.plan == RoundPlan(Side.HEAD))
-        if not rounds.begin_round():
-            break
-    rounds.give_up(RoundPlan(role=Role.OBSERVED), "it ended")
-    assert roles.count(Role.OBSERVED) == 5
-    assert [rounds.count(side) for side in Side] == [3, 3]
-    (window,) = rounds.windows()
-    assert window.base is not None
-    assert window.rounds == window.base.rounds == ({"live_heap": 60 * MB},) * 3
-    assert {verdict.status for verdict in window.verdicts} == {Status.PASS}
-    assert window.notes[-1] == "an observed round came to nothing: it ended"
-    assert [m.record.metrics[0].result.value for pair in rounds.last_pairs() for m in pair] == [60 * MB] * 2
+    assert [compared is not None for _, _, compared in rounds.with_files()] == [True]
 
 
 class Heavy(Instrument):

@@ -18,11 +18,13 @@ from pytest_gomem.config.services import parse_service
 from pytest_gomem.instruments.idle_watch import IdleWatch
 from pytest_gomem.instruments.kept_heap import KeptHeap
 from pytest_gomem.instruments.opening_profile import OpeningProfile
-from pytest_gomem.instruments.peak_profile import PEAK, peak_profile
+from pytest_gomem.instruments.peak_profile import PEAK, PeakProfile
+from pytest_gomem.instruments.registry import builtin_instruments, observing
+from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.pprof.write import compressed
-from pytest_gomem.session.capture import GOROUTINE, HEAP, NOT_ASKED, Captured
+from pytest_gomem.session.capture import GOROUTINE, HEAP, Captured
 from pytest_gomem.session.capture import OPENING as AT_OPENING
 from pytest_gomem.session.instrument import Closes, Finding, Instrument, Opens, WindowPlan, at_launch
 from pytest_gomem.session.window import OpenWindow
@@ -90,23 +92,23 @@ def test_a_launch_is_told_what_all_instruments_need():
 
     class Needs(Instrument):
         def __init__(self, rate: int, **env: str) -> None:
-            self.said = Overrides(env=env, rate_of_budgets=rate)
+            self.said = Overrides(env=env, profile_rate=rate)
 
         def launch(self):
             return self.said
 
     said = at_launch([Needs(8192, A="1", B="1"), Needs(4096, B="2"), Needs(65536)])
-    assert said == Overrides(env={"A": "1", "B": "2"}, rate_of_budgets=4096)
+    assert said == Overrides(env={"A": "1", "B": "2"}, profile_rate=4096)
     assert at_launch([]) == Overrides()
     own = Overrides(args=("-v",), env={"A": "3"}, gc=GcSettings(gogc=50))
-    assert own.over(said) == replace(own, env={"A": "3", "B": "2"}, rate_of_budgets=4096)
+    assert own.over(said) == replace(own, env={"A": "3", "B": "2"}, profile_rate=4096)
 
 
 def test_a_heap_profile_is_taken_before_anything_is_read():
     """What it allocates, and the collections that it forces, are none of the window's; it is a condition of it."""
     process = FakeProcess()
     process.profiles["heap"] = compressed(heap(retained(KIB, 10)))
-    window = process.open_window(instruments=[OpeningProfile(plan(live_heap="8MB"))])
+    window = process.open_window(instruments=[OpeningProfile(None)])
     assert read_in(process) == ["heap profile", *OPENING]
     window.close()
     (found,) = findings(window)
@@ -115,61 +117,63 @@ def test_a_heap_profile_is_taken_before_anything_is_read():
     assert list(window.profiles.artifacts()) == [AT_OPENING]
 
 
-def test_a_heap_profile_that_nobody_asks_for_is_not_taken():
-    """Nor is one that fails a condition; budgets on functions need a finer profile rate."""
+def test_a_heap_profile_that_fails_is_no_condition():
     process = FakeProcess()
-    window = process.open_window(instruments=[OpeningProfile(plan(gc_cycles=10))])
-    window.close()
-    assert "heap profile" not in process.events
-    assert window.profiles.opening.raw is NOT_ASKED
     process.failing["heap profile"] = "no answer"
-    window = process.open_window(instruments=[OpeningProfile(plan(peak_rss="8MB"))])
+    window = process.open_window(instruments=[OpeningProfile(None)])
     window.close()
     assert [found.conditions for found in findings(window)] == [{}]
     assert window.profiles.opening.raw == Unavailable("no answer")
-    asked = plan(alloc_space={"main.*": "10MB"})
-    assert (OpeningProfile(asked).launch().rate_of_budgets or 0) > 0
-    assert OpeningProfile(plan(peak_rss="8MB")).launch() == Overrides()
+
+
+def test_a_measured_window_is_profiled_only_where_no_observed_round_can_answer_for_it():
+    """For budgets on functions of a process that tests share, or of a test that must not run again."""
+    chosen = builtin_instruments()
+    asked = plan(alloc_space={"main.*": "10MB"}, peak_rss="8MB")
+    (opening,) = chosen(replace(asked, is_profiled=True))
+    assert (opening.name, at_launch([opening])) == ("opening_profile", Overrides(profile_rate=rate_for(asked.budgets)))
+    assert not chosen(asked)
+    assert not chosen(replace(plan(peak_rss="8MB", live_heap="1MB"), is_profiled=True))
+    assert not chosen(plan(written=ASKED))
+
+
+@pytest.mark.parametrize("watches_peak", [False, True])
+def test_an_observed_window_is_profiled_at_its_edges_and_at_its_peak(watches_peak):
+    """At the rate that is asked for, which the launch sets."""
+    found = observing(4096, watches_peak=watches_peak)
+    assert [one.name for one in found] == [*(["peak_profile"] if watches_peak else []), "opening_profile", "kept_heap"]
+    assert at_launch(found) == Overrides(profile_rate=4096)
+    assert at_launch(observing(None, watches_peak=watches_peak)) == Overrides()
 
 
 def test_the_profile_of_the_peak_is_held_off_our_own_collections(tmp_path):
     """It is looked for from the opening to the close, and at no cycle that a reading forces."""
     process = FakeProcess(folder=tmp_path)
-    both = plan(written=ASKED, peak_rss="8MB")
-    window = process.open_window(instruments=[*peak_profile(both), OpeningProfile(both)])
+    window = process.open_window(instruments=[PeakProfile(), OpeningProfile(None)])
     assert read_in(process) == [
-        "peak start", "peak hold", "peak reset", "gc twice", "peak look", "peak get", "heap profile",
+        "peak start", "peak hold", "peak reset", "gc twice", "peak look", "heap profile",
         "peak hold", *SETTLE, "peak look", "peak hold", "free", "peak look",
         *CALIBRATE, "smaps", "reset peak", "kernel", "image",
     ]  # fmt: skip
     (tmp_path / "peak").write_bytes(PEAK_FILE % (process.memstats.num_gc + 3))
     window.close()
     assert read_in(process) == [
-        "kernel", "image", "smaps", "metrics", "memstats", "peak get", "peak hold", *SETTLE_AT_REST, "peak look",
-        "gc records",
+        "kernel", "image", "smaps", "metrics", "memstats", "peak hold", *SETTLE_AT_REST, "peak look", "gc records",
     ]  # fmt: skip
-    cost, profile, _ = findings(window)
-    assert (cost.figures, cost.notes) == ({"forced_cycles": 0.0, "profiles_written": 0.0}, ())
-    assert (profile.figures, profile.conditions) == ({"cycles_to_peak": 3.0}, {"peak_profile": "yes"})
+    profile, _ = findings(window)
+    assert (profile.figures, profile.conditions) == ({"cycles_to_peak": 3.0}, {})
     assert window.profiles.of(PEAK).raw == b"profile"
 
 
-@pytest.mark.parametrize(
-    ("process", "written", "reason"),
-    [
-        (FakeProcess(inside="pprof"), ASKED, "peak_profile: true needs the agent: it was not built here"),
-        (FakeProcess(inside="pprof"), None, "peak_profile: true needs the agent: it was not built here"),
-        (FakeProcess(), {"binary": "/bin/api"}, "gomem.yaml does not say peak_profile: true, which keeps it"),
-    ],
-    ids=["without an agent", "attached", "not said"],
-)
-def test_why_there_is_no_profile_of_the_peak(process, written, reason):
-    """The reason is the agent's, not that of a setting which would not help; nothing is asked of the service."""
-    window = process.open_window(instruments=peak_profile(plan(written=written)))
+def test_why_there_is_no_profile_of_the_peak():
+    """Nothing is asked of a service that has no agent."""
+    process = FakeProcess(inside="pprof")
+    window = process.open_window(instruments=[PeakProfile()])
     window.close()
     assert not {event for event in process.events if event.startswith("peak")}
+    reason = "the profile of the peak needs the agent: it was not built here"
     assert window.profiles.of(PEAK).raw == Unavailable(reason)
-    assert [(found.conditions, found.figures) for found in findings(window)] == [({}, {}), ({}, {})]
+    assert [(found.conditions, found.figures) for found in findings(window)] == [({}, {})]
 
 
 def test_a_profile_of_an_earlier_windows_peak_is_not_this_ones(tmp_path):
@@ -177,7 +181,7 @@ def test_a_profile_of_an_earlier_windows_peak_is_not_this_ones(tmp_path):
     (tmp_path / "peak").write_bytes(PEAK_FILE % 99)
     process = FakeProcess(folder=tmp_path)
     process.failing["peak reset"] = "no answer"
-    window = process.open_window(instruments=peak_profile(plan(written=ASKED)))
+    window = process.open_window(instruments=[PeakProfile()])
     window.close()
     assert window.profiles.of(PEAK).raw == Unavailable("the profile of the peak was not begun: no answer")
 

@@ -20,6 +20,7 @@ TEXTS = {
     "artifacts": ("kept", lambda folder: folder / "kept"),
     "rounds": ("12", lambda folder: 12),
     "confirm": ("3", lambda folder: 3),
+    "diagnose": ("2", lambda folder: 2),
     "against": ("main~1", lambda folder: Against("main~1")),
     "against-go": ("1.26", lambda folder: "1.26"),
     "baseline-dir": ("kept/baselines", lambda folder: folder / "kept" / "baselines"),
@@ -30,6 +31,7 @@ TEXTS = {
 WRONG = {
     "rounds": ("0", "expected a whole number from 1 to 1000 or \"auto\", not '0'"),
     "confirm": ("2", "expected a whole number from 3 to 1000, not '2'"),
+    "diagnose": ("0", "expected a whole number from 1 to 100000 or \"off\", not '0'"),
     "baseline-profile-size": ("4095", "expected at least 4KiB, not '4095'"),
     "sample-rate": ("nan", "expected samples a second in (0, 1000], not 'nan'"),
 }
@@ -74,9 +76,10 @@ def test_a_flag_wins(read):
     """Over its ini twin, also by the word that takes back what the ini file says."""
     ini = ["gomem_against = main", "gomem_against_go = 1.26", "gomem_rounds = 2", "gomem_strict = no"]
     ini += ["gomem_json = a.json", "gomem_history = a.jsonl", "gomem_artifacts = kept"]
-    taken_back = [f"--gomem-{name}=off" for name in ("against", "json", "history", "artifacts", "baseline-profiles")]
-    said = read([*taken_back, "--gomem-rounds=auto"], ini)
-    assert said == Settings(rounds="auto", baseline_profiles="off", against_go="1.26")
+    ini += ["gomem_diagnose = 5"]
+    off = ("against", "json", "history", "artifacts", "baseline-profiles", "diagnose")
+    said = read([*(f"--gomem-{name}=off" for name in off), "--gomem-rounds=auto"], ini)
+    assert said == Settings(rounds="auto", diagnose=0, baseline_profiles="off", against_go="1.26")
     assert said.has_base_side
     assert not read(["--gomem-no-compare"], ini).has_base_side
 

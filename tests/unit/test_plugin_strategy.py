@@ -8,15 +8,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from pytest_gomem.comparison.observation import Purpose
 from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, as_needed, fixed
 from pytest_gomem.instruments.kept_heap import kept_heap
 from pytest_gomem.launch.sides import Against
 from pytest_gomem.plugin.items import Plan
-from pytest_gomem.plugin.rounds import strategy_of
+from pytest_gomem.plugin.rounds import purpose_of, strategy_of
 from pytest_gomem.plugin.settings import Settings
+from pytest_gomem.session.instrument import no_instruments
 
 PLAIN = Settings()
 AGAINST = Settings(against=Against(binary=Path("old")))
+ONCE = HeadAlone(Looks(1))
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,6 @@ class Kept:
     """A baseline of so many rounds."""
 
     rounds: int
-    heap: bool = False
 
     def exists(self, nodeid: str) -> bool:
         return self.rounds > 0
@@ -32,13 +34,23 @@ class Kept:
     def can_fail(self, nodeid: str) -> bool:
         return self.rounds >= 3
 
-    def has_heap(self, nodeid: str) -> bool:
-        return self.heap
 
-
-def strategy(settings=PLAIN, kept=None, marked=None, fixtures=("go_service",), hands_over=False):
+def asked(fixtures=("go_service",), marked=None, diagnose=True):
+    """A test that asks for these fixtures, and what its marker says."""
     item = SimpleNamespace(nodeid="test_it.py::test_a", fixturenames=fixtures, iter_markers=lambda name: ())
-    return strategy_of(item, Plan(None, None, (), marked), settings, kept, hands_over=hands_over)
+    return item, Plan(None, None, (), marked, diagnose)
+
+
+def strategy(settings=PLAIN, kept=None, **test):
+    return strategy_of(*asked(**test), settings, kept)
+
+
+def purpose(settings=PLAIN, found=ONCE, **test):
+    return purpose_of(*asked(**test), settings, found, refusal)
+
+
+def refusal(seconds):
+    return ""
 
 
 @pytest.mark.parametrize(
@@ -81,10 +93,33 @@ def test_too_few_rounds_of_a_marker_are_raised(found, wanted):
     assert found.note.endswith("of its marker could fail no comparison: it was raised to 3")
 
 
-def test_heap_profiles_are_kept_where_somebody_asks_for_them():
-    """Not of a process whose heap depends on which tests have run."""
-    shared = ("gomem", "gomem_session")
-    for asked in ({"kept": Kept(8, heap=True)}, {"settings": Settings(update=True), "hands_over": True}):
-        assert strategy(**asked).instruments is kept_heap
-        assert strategy(**asked, fixtures=shared).instruments is not kept_heap
-    assert strategy(kept=Kept(8)).instruments is not kept_heap
+@pytest.mark.parametrize(("settings", "kept"), [(PLAIN, Kept(8)), (AGAINST, None)])
+def test_a_test_that_must_not_run_again_is_profiled_where_it_is_compared(settings, kept):
+    """At the close of its windows: no observed round can answer for them."""
+    assert strategy(settings, kept, diagnose=False).instruments is kept_heap
+    assert strategy(settings, kept).instruments is no_instruments
+    assert strategy(diagnose=False).instruments is no_instruments
+
+
+def test_what_a_test_is_observed_for():
+    """Its budgets on functions by the rounds that measure it; when baselines are recorded, by as many as those had."""
+    assert purpose() == Purpose(ONCE, refusal)
+    assert purpose(AGAINST, InTurns(fixed(5))) == Purpose(InTurns(fixed(5)), refusal)
+    update = Settings(update=True)
+    recorded = Purpose(HeadAlone(Looks(RECORDED)), refusal, keeps_profile=True)
+    assert purpose(update, HeadAlone(Looks(RECORDED, {1}))) == recorded
+    without = replace(recorded, keeps_profile=False)
+    assert purpose(replace(update, baseline_profiles="off"), strategy(update)) == without
+    assert purpose(update, strategy(update), fixtures=("gomem", "gomem_session")) == without
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        purpose(Settings(no_measure=True)),
+        purpose(diagnose=False),
+        purpose(fixtures=("go_service_session", "gomem_session")),
+    ],
+)
+def test_what_must_not_run_again_is_observed_for_nothing(found):
+    assert found is None

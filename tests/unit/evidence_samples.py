@@ -1,0 +1,32 @@
+"""Owns the evidence that tests of explanations are given: profiles by kind, without a service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from test_attribution_culprits import MODULE
+
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.launch.launched import Built
+from pytest_gomem.pprof.model import Profile
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one observed round has recorded, see `session.explanation.Evidence`; it raises for a kind that it lacks."""
+
+    kinds: Mapping[str, Profile]
+    modules: Mapping[str, str] = field(default_factory=dict)
+    there: str = ""
+    rounds: int = 1
+    profile_rate: int | None = None
+    built: Built | None = None
+    module: GoModule = MODULE
+
+    def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
+        """One for each round."""
+        if kind not in self.kinds:
+            raise ObserveError(f"there is no {kind}")
+        return (self.kinds[kind],) * self.rounds
