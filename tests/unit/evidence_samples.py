@@ -11,6 +11,7 @@ from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
+from pytest_gomem.session.capture import Captured
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Seen:
     profile_rate: int | None = None
     built: Built | None = None
     module: GoModule = MODULE
+    goroutines: tuple[Captured, ...] = ()
+    goroutines_before: tuple[Captured, ...] = ()
 
     def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
         """One for each round."""

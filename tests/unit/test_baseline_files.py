@@ -66,6 +66,7 @@ snapshots = st.builds(
     files,
     files,
     st.dictionaries(texts, texts, max_size=2),
+    st.dictionaries(texts, st.integers(1, 999), max_size=2),
     st.dictionaries(texts, st.integers(2, 9), max_size=2),
 )
 tests = st.dictionaries(

@@ -137,13 +137,14 @@ def test_a_measured_window_is_profiled_only_where_no_observed_round_can_answer_f
     assert not chosen(plan(written=ASKED))
 
 
-@pytest.mark.parametrize("watches_peak", [False, True])
-def test_an_observed_window_is_profiled_at_its_edges_and_at_its_peak(watches_peak):
-    """At the rate that is asked for, which the launch sets."""
-    found = observing(4096, watches_peak=watches_peak)
-    assert [one.name for one in found] == [*(["peak_profile"] if watches_peak else []), "opening_profile", "kept_heap"]
+def test_an_observed_window_is_profiled_at_its_edges_and_at_its_peak():
+    """At the rate that is asked for, which the launch sets; with the stacks of its goroutines for a diagnosis."""
+    found = observing(4096, watches_peak=True, takes_stacks=True)
+    assert [one.name for one in found] == ["peak_profile", "opening_profile", "kept_heap", "goroutines"]
     assert at_launch(found) == Overrides(profile_rate=4096)
-    assert at_launch(observing(None, watches_peak=watches_peak)) == Overrides()
+    found = observing(None, watches_peak=False, takes_stacks=False)
+    assert [one.name for one in found] == ["opening_profile", "kept_heap"]
+    assert at_launch(found) == Overrides()
 
 
 def test_the_profile_of_the_peak_is_held_off_our_own_collections(tmp_path):
