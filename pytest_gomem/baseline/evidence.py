@@ -30,6 +30,7 @@ class KeptEvidence:
     is_on: bool = True
 
     there = "in the baseline"
+    is_kept = True
     rounds = 1
     profile_rate: int | None = None
     built: Built | None = None

@@ -82,23 +82,24 @@ class Observation:
 
 def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_base_side: bool) -> Observation:
     """Plan it. measured: the windows that can be observed. seconds: that a measured round takes."""
-    failed = {id(one): found for window, one in measured if (found := explainable(window))}
+    broken = [(one, verdicts) for window, one in measured if (verdicts := explainable(window))]
+    failed = {id(one): verdicts for one, verdicts in broken if not one.unseen}
     rates: dict[str, ProfileRate] = {}
     for window, one in measured:
         for rate in _rates(window, one, failed.get(id(one), ()), keeps_profile=purpose.keeps_profile):
             rates[window.service] = min(rates.get(window.service, rate), rate, key=lambda rate: rate.finest)
     longest = seconds + max((_sampling(one.allocated, rates.get(w.service)) for w, one in measured), default=0.0)
-    left_out = purpose.refusal(longest) if failed else ""
+    left_out = purpose.refusal(longest) if failed else next((one.unseen for one, _ in broken), "")
     is_diagnosis = bool(failed) and not left_out
-    verdicts = [verdict for broken in failed.values() for verdict in broken]
-    compares = any(verdict.kind == REGRESSION for verdict in verdicts)
+    every = [verdict for found in failed.values() for verdict in found]
+    compares = any(verdict.kind == REGRESSION for verdict in every)
     rounds = _MOST_ROUNDS if any(rate.is_coarse for rate in rates.values()) else 1
     return Observation(
         functions=_of_functions([budget for _, one in measured for budget in one.of_functions], purpose),
         sides=(Side.HEAD, Side.BASE) if is_diagnosis and compares and has_base_side else (Side.HEAD,),
         rounds=rounds if is_diagnosis else int(purpose.keeps_profile and bool(measured)),
         rates=rates,
-        watches_peak=purpose.keeps_profile or any(verdict.budget.metric in AT_PEAK for verdict in verdicts),
+        watches_peak=purpose.keeps_profile or any(verdict.budget.metric in AT_PEAK for verdict in every),
         takes_stacks=is_diagnosis or purpose.keeps_profile,
         is_diagnosis=is_diagnosis,
         seconds=longest,

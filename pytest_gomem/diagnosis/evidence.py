@@ -28,6 +28,8 @@ class Observed:
     measurements: tuple[Measurement, ...]
     there: str = ""
 
+    is_kept = False
+
     @property
     def rounds(self) -> int:
         """One for each measurement."""

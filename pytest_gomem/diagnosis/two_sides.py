@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_gomem.attribution.between import culprits_between
 from pytest_gomem.attribution.culprits import Findings
 from pytest_gomem.attribution.modules import ModuleChange, module_changes
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.diagnosis.culprits import accusable, counts_for
 from pytest_gomem.diagnosis.evidence import kind_for
@@ -15,10 +17,13 @@ from pytest_gomem.diagnosis.excess import excess_of, lost, was_seen
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import COMPARED, summary
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.explanation import Evidence
 from pytest_gomem.stats.decision import Status
+
+_COARSE = 0.1  # of the change: what its sampling may leave uncertain
 
 
 def worsened(window: WindowRecord) -> tuple[Verdict, ...]:
@@ -69,4 +74,13 @@ def _found(
     excess = excess_of(verdict, window)
     if metric not in PER_FUNCTION and not was_seen(found, excess):
         return lost(found, excess), which
-    return found, which
+    return found, "; ".join(filter(None, (which, _coarse(excess, theirs, base))))
+
+
+def _coarse(excess: float, theirs: Sequence[Profile], base: Evidence) -> str:
+    """A remark if the base's profile is too coarse for the change; it was taken before the change was known."""
+    period = max(profile.period for profile in theirs)
+    if excess <= 0 or not base.is_kept or (period / excess) ** 0.5 <= _COARSE:
+        return ""
+    every = format_value(period, BYTES)
+    return f"the profile {base.there} takes one sample in {every}, which is coarse for this change"

@@ -23,6 +23,10 @@ class Evidence(Protocol):
         """The side, in words: "on the base side"."""
 
     @property
+    def is_kept(self) -> bool:
+        """Whether it was recorded before this run."""
+
+    @property
     def rounds(self) -> int:
         """How many rounds recorded it."""
 

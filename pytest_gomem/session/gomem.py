@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from pytest_gomem.base.errors import ConfigError, GomemError, LaunchError, MeasureError, Place, ServiceDied
-from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.unavailable import Unavailable, attempt, reason_of
 from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config.arguments import above_0, at_least_1, checked
 from pytest_gomem.config.budgets import Budget
@@ -299,6 +299,7 @@ class Gomem(Launchpad):
         closed = window.close()
         results, record = self._evaluated(service, closed)
         measurement.fill(results, record, window.profiles, closed.allocated)
+        measurement.unseen = reason_of(attempt(service.process.readers.inside))
         window.measurement = measurement
         window.instruments.close(Closes.JUDGED, window)
         measurement.add(window.instruments.findings())

@@ -42,7 +42,8 @@ def artifact_stem(nodeid: str, service: str, window: str, number: int) -> str:
 class Measurement:
     """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes.
 
-    of_functions: its budgets on functions that wait for an observed round.
+    of_functions: its budgets on functions that wait for an observed round. unseen: why no profile of its process can be
+    taken, "" if one can.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Measurement:
         self._why_open = f"window '{name}' is still open: its figures are there after the with block"
         self.profiles: Profiles | None = None
         self.allocated = 0
+        self.unseen = ""
         self.of_functions: tuple[Budget, ...] = ()
 
     def fill(
