@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pytest_gomem.attribution.culprits import SAMPLE_OF, Findings, amount_text
 from pytest_gomem.attribution.sampling import counts_objects
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.functions import DEFAULT_RATE
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.report.first_verdict import GOROUTINE_METRICS
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
@@ -105,7 +105,7 @@ class ProfileRate:
     @property
     def finest(self) -> int:
         """For comparison with others: bytes per sample, Go's own included."""
-        return DEFAULT_RATE if self.bytes is None else self.bytes
+        return GO_PROFILE_RATE if self.bytes is None else self.bytes
 
     @property
     def is_coarse(self) -> bool:
@@ -118,10 +118,11 @@ def rate_for_excess(excess: float, metric: str, allocated: int) -> ProfileRate:
     counts = counts_objects(SAMPLE_OF.get(metric, ""))
     size = excess * _OBJECT if counts else excess
     rate = max(_SIGMA**2 * size, allocated / MOST_SAMPLES, 1.0)
-    return ProfileRate(round(rate) if rate < DEFAULT_RATE else None, (min(rate, DEFAULT_RATE) / size) ** 0.5)
+    sigma = (min(rate, GO_PROFILE_RATE) / size) ** 0.5
+    return ProfileRate(round(rate) if rate < GO_PROFILE_RATE else None, sigma)
 
 
 def rate_to_keep(allocated: int) -> int | None:
     """The rate of a profile that is kept for an excess not yet known: as fine as the samples' cost allows."""
     rate = max(allocated // MOST_SAMPLES, 1)
-    return rate if rate < DEFAULT_RATE else None
+    return rate if rate < GO_PROFILE_RATE else None

@@ -33,6 +33,7 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading
 from pytest_gomem.measure.window import Window
+from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.pprof.group import frames_of
 from pytest_gomem.pprof.model import Profile, location_ids
 from pytest_gomem.stats.decision import PRIOR_SIGMAS, Status
@@ -246,7 +247,6 @@ def _of_profiles(_: Window) -> Unavailable:
     return Unavailable("it is read from heap profiles, by a budget")
 
 
-DEFAULT_RATE = 512 << 10  # runtime.MemProfileRate
 SIGMA_AT_LIMIT = 0.03
 FINEST_SIGMA = 0.005  # 40 000 samples of the functions alone, from 0.1 to 0.6 s of CPU time
 RATE_WITHOUT_LIMIT = 4 << 10  # for an unknown amount: 2% of 10 MB, 0.6% of 100 MB
@@ -258,8 +258,9 @@ def rate_for(budgets: Iterable[Budget]) -> int | None:
     A `regression` needs a sixth of itself, down to 0.5%, because a comparison needs six sigmas. The rate is a power of
     two. At 1 every allocation is sampled, and nothing is uncertain.
     """
-    finest = min((rate for budget in budgets if budget.function for rate in _rates(budget)), default=DEFAULT_RATE)
-    return 1 << int(math.log2(finest)) if finest < DEFAULT_RATE else None
+    rates = (rate for budget in budgets if budget.function for rate in _rates(budget))
+    finest = min(rates, default=GO_PROFILE_RATE)
+    return 1 << int(math.log2(finest)) if finest < GO_PROFILE_RATE else None
 
 
 def _rates(budget: Budget) -> Iterable[float]:

@@ -13,6 +13,7 @@ from pytest_gomem.observe.records import GcCycle, MemStats
 _MIB = 1 << 20
 _MIN_HEAP = 4 * _MIB  # runtime/mgcpacer.go defaultHeapMinimum, at GOGC=100
 _NO_GOAL = 1 << 60  # GOGC=off without a memory limit leaves a heap goal near 2^63 or 2^64
+GO_PROFILE_RATE = 512 << 10  # runtime.MemProfileRate
 _DEFAULT_GOGC = 100
 _USUAL_GLOBALS = 200 << 10  # bytes, of a program that serves HTTP
 _LIVE_ERROR = 0.02  # allocation between collection and reading counts as live
@@ -38,12 +39,16 @@ def effective_settings(requested: GcSettings, stats: MemStats | None, cycles: Se
 
 
 def settings_in_force(settings: Settings) -> dict[str, str]:
-    """The settings in force as the agent reads them, in the words of the requested settings."""
-    limit = settings.gomemlimit
+    """The settings in force as the agent reads them, in the words of the requested settings.
+
+    The profile rate is one of them if it is not Go's own: samples cost time and memory.
+    """
+    limit, rate = settings.gomemlimit, settings.profile_rate
     return {
         "gogc": "off" if settings.gogc is None else str(settings.gogc),
         "gomemlimit": "off" if limit is None else go_bytes(limit),
         "gomaxprocs": str(settings.gomaxprocs),
+        **({} if rate == GO_PROFILE_RATE else {"profile_rate": str(rate)}),
     }
 
 

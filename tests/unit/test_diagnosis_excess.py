@@ -19,7 +19,7 @@ from pytest_gomem.diagnosis.excess import (
     rate_to_keep,
     was_seen,
 )
-from pytest_gomem.judge.functions import DEFAULT_RATE
+from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.stats.decision import Status
 
 MB = 1_000_000
@@ -79,7 +79,7 @@ def test_the_rate_leaves_a_sigma_of_3_percent_or_as_much_as_the_samples_cost(exc
 
 def test_the_finest_of_rates():
     """Go's own stands for one that nobody sets."""
-    assert ProfileRate(None).finest == DEFAULT_RATE
+    assert ProfileRate(None).finest == GO_PROFILE_RATE
     assert ProfileRate(4096).finest == 4096
     assert not ProfileRate(None).is_coarse
 
@@ -88,7 +88,7 @@ def test_a_profile_is_kept_as_fine_as_its_samples_may_cost():
     """What it will have to explain is not known yet."""
     assert rate_to_keep(100 * MB) == 100 * MB // MOST_SAMPLES
     assert rate_to_keep(1000) == 1
-    assert rate_to_keep(DEFAULT_RATE * MOST_SAMPLES) is None
+    assert rate_to_keep(GO_PROFILE_RATE * MOST_SAMPLES) is None
 
 
 def test_an_excess_that_is_not_there_again_has_no_culprits():

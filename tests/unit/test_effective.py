@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from gomem_windows import MIB, cycle, memstats
 from hypothesis import given
@@ -115,5 +117,7 @@ def test_nothing_read_nothing_said():
 
 def test_the_agent_reads_them():
     """What the agent reads is spelled as what was requested."""
-    read = Settings("go1.26", "linux", "amd64", 2, None, 128 << 20, "")
-    assert settings_in_force(read) == {"gogc": "off", "gomemlimit": "128MiB", "gomaxprocs": "2"}
+    read = Settings("go1.26", "linux", "amd64", 2, None, 128 << 20, "", 512 << 10)
+    found = {"gogc": "off", "gomemlimit": "128MiB", "gomaxprocs": "2"}
+    assert settings_in_force(read) == found
+    assert settings_in_force(replace(read, profile_rate=4096)) == {**found, "profile_rate": "4096"}

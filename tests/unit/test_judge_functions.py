@@ -14,7 +14,6 @@ from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, COUNT
 from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.judge.functions import (
-    DEFAULT_RATE,
     SIGMA_AT_LIMIT,
     Asked,
     FunctionValue,
@@ -30,6 +29,7 @@ from pytest_gomem.judge.functions import (
 )
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.pprof.aggregate import aggregate
 from pytest_gomem.pprof.model import Function, Label, Line, Location, location_ids
 from pytest_gomem.stats.decision import Status
@@ -175,7 +175,7 @@ def test_nothing_seen_is_not_nothing_there():
 @given(st.sampled_from(["alloc_space", "inuse_space"]), st.floats(1, 1e12), st.integers(8, 1 << 30))
 def test_the_rate_keeps_sigma_within_3_percent_of_bytes(metric, limit, size):
     """Whatever size the objects have: sigma of B bytes is sqrt(s B (1 - p) / p)."""
-    rate = rate_for([budget(metric, limit)]) or DEFAULT_RATE
+    rate = rate_for([budget(metric, limit)]) or GO_PROFILE_RATE
     p = -math.expm1(-size / rate) if rate > 1 else 1.0
     assert math.sqrt(size * limit * (1 - p) / p) <= SIGMA_AT_LIMIT * limit * 1.001
     assert rate & (rate - 1) == 0
@@ -184,7 +184,7 @@ def test_the_rate_keeps_sigma_within_3_percent_of_bytes(metric, limit, size):
 @given(st.floats(1, 1e9), st.integers(8, 1 << 20))
 def test_the_rate_keeps_sigma_within_3_percent_of_objects(limit, size):
     """Of N objects sigma is sqrt(N (1 - p) / p), worst for the smallest."""
-    rate = rate_for([budget("alloc_objects", limit)]) or DEFAULT_RATE
+    rate = rate_for([budget("alloc_objects", limit)]) or GO_PROFILE_RATE
     p = -math.expm1(-size / rate) if rate > 1 else 1.0
     assert math.sqrt(limit * (1 - p) / p) <= SIGMA_AT_LIMIT * limit * 1.001
 

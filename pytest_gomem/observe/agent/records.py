@@ -36,7 +36,10 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings in force. gogc: percent, None = off; gomemlimit: bytes, None = no limit; godebug: the variable."""
+    """The settings in force. gogc: percent, None = off; gomemlimit: bytes, None = no limit; godebug: the variable.
+
+    profile_rate: runtime.MemProfileRate, bytes per heap profile sample.
+    """
 
     go_version: str
     goos: str
@@ -45,6 +48,7 @@ class Settings:
     gogc: int | None
     gomemlimit: int | None
     godebug: str
+    profile_rate: int
 
 
 @dataclass(frozen=True)
