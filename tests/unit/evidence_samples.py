@@ -21,6 +21,7 @@ class Seen:
     kinds: Mapping[str, Profile]
     modules: Mapping[str, str] = field(default_factory=dict)
     there: str = ""
+    is_kept: bool = False
     rounds: int = 1
     profile_rate: int | None = None
     built: Built | None = None
