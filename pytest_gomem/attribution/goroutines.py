@@ -76,7 +76,7 @@ def goroutine_groups(before: Sequence[Stacks], after: Sequence[Stacks], module: 
         for (stack, count), chain in zip(stacks.counts.items(), origins.chains(profile), strict=True):
             if chain is None:
                 continue
-            site = _site(chain, stack, origins)
+            site = _site(chain, stack, origins, module)
             creator = stack.created_by.function if stack.created_by else ""
             group = found[_Key(stack.state, site.function, creator)]
             if number < len(before):
@@ -102,18 +102,14 @@ def _row(key: _Key, group: _Group, rounds_before: int, rounds_after: int, origin
     )
 
 
-def _site(chain: Chain, stack: Stack, origins: Origins) -> Site:
+def _site(chain: Chain, stack: Stack, origins: Origins, module: GoModule) -> Site:
     """What the stack is charged to. The innermost call of the standard library tells nothing: all end in a few."""
     nearest = chain.sites[0]
-    if not _is_standard(nearest.function):
+    package = package_of(nearest.function)
+    if module.is_own(package) or module.third_party(package):
         return nearest
     started = [frame for frame in stack.frames if package_of(frame.function) != "runtime"]
     return Site(*_placed(started[-1], origins)) if started else nearest
-
-
-def _is_standard(function: str) -> bool:
-    package = package_of(function)
-    return package != "main" and "." not in package.partition("/")[0]
 
 
 def _telling(frames: Sequence[Frame]) -> Iterator[Frame]:

@@ -63,6 +63,19 @@ def test_without_a_function_of_the_users_it_is_the_one_that_was_started():
     assert found.stack[0] == "bufio.(*Reader).Peek (bufio/bufio.go:148)"
 
 
+def test_a_library_comes_before_the_standard_library():
+    """The call of a third-party module nearest to the top says whose goroutine it is."""
+    loop = Frame("github.com/redis/go-redis/v9.(*pool).reap", "/go/pkg/mod/github.com/redis/go-redis/v9@v9.1.0/p.go", 8)
+    found = group_of(Stack("select", (POLL, READ, loop), START))
+    assert (found.function, found.file) == (loop.function, "github.com/redis/go-redis/v9@v9.1.0/p.go")
+
+
+def test_a_module_may_have_no_domain():
+    """It is the user's own all the same."""
+    own = Stack("select", (POLL, Frame("app/web.wait", "/srv/app/web/web.go", 3), READ_LOOP), START)
+    assert group_of(own, GoModule("app", "app")).function == "app/web.wait"
+
+
 def test_the_runtimes_last_call_is_not_what_was_started():
     """GOTRACEBACK=system prints runtime.goexit below it."""
     goexit = Frame("runtime.goexit", f"{GO}/runtime/asm_amd64.s", 1693)
