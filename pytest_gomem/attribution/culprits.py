@@ -17,11 +17,19 @@ from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
 
+# The figures of the collector: the more is allocated, the more often it runs.
+GC_METRICS = frozenset(
+    {
+        *("gc_cycles", "gc_rate", "gc_interval", "gc_cpu", "gc_cpu_capacity", "gc_assist_cpu"),
+        *(f"gc_pause_{which}" for which in ("max", "p99", "p50", "mean", "total")),
+        *(f"gc_stop_{which}" for which in ("max", "p99", "p50")),
+    }
+)
 SAMPLE_OF: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(("live_heap", "peak_heap", "peak_rss", "end_rss"), "inuse_space"),
         "heap_objects": "inuse_objects",
-        **dict.fromkeys(("total_alloc", "alloc_bytes_per_op", "alloc_rate"), "alloc_space"),
+        **dict.fromkeys(("total_alloc", "alloc_bytes_per_op", "alloc_rate", *sorted(GC_METRICS)), "alloc_space"),
         **dict.fromkeys(("allocs", "allocs_per_op"), "alloc_objects"),
         **{name: name for name in sorted(PER_FUNCTION)},
     }

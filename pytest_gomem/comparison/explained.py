@@ -8,6 +8,7 @@ from pytest_gomem.comparison.base import Base, Found
 from pytest_gomem.comparison.observation import Observation
 from pytest_gomem.comparison.ran import Ran
 from pytest_gomem.diagnosis.excess import explainable
+from pytest_gomem.diagnosis.gc_explained import with_gc_explained
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.results.keys import Key
 from pytest_gomem.results.window_record import DiagnosisRecord, WindowRecord
@@ -33,7 +34,8 @@ def explained(
         return window
     head = ran.profiled(key, Side.HEAD) if last.takes_profiles else ran.evidence(key, Side.HEAD)
     if head is None:
-        return _unexplained(window, "; ".join(ran.troubles()) or (plan.left_out if plan is not None else ""))
+        why = "; ".join(ran.troubles()) or (plan.left_out if plan is not None else "")
+        return with_gc_explained(_unexplained(window, why))
     found = explanation.explained(window, head, _evidence_of(base, key, last, ran))
     if found.diagnosis is None or last.takes_profiles:
         return replace(found, diagnosis=None)

@@ -11,7 +11,7 @@ from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget
 from pytest_gomem.diagnosis.evidence import kind_for
-from pytest_gomem.diagnosis.excess import excess_of, lost, was_seen
+from pytest_gomem.diagnosis.excess import excess_of, is_of, lost, was_seen
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.instruments.peak_profile import CYCLES_TO_PEAK, PEAK
 from pytest_gomem.judge.functions import asked_by, counting
@@ -27,8 +27,9 @@ from pytest_gomem.stats.decision import Status
 
 
 def broken_limits(window: WindowRecord) -> tuple[Verdict, ...]:
-    """The verdicts on broken limits, without those of a comparison."""
-    return tuple(v for v in window.verdicts if v.kind != REGRESSION and v.status is Status.FAIL)
+    """The verdicts on broken limits that profiles may explain, without those of a comparison."""
+    failed = (v for v in window.verdicts if v.kind != REGRESSION and v.status is Status.FAIL)
+    return tuple(verdict for verdict in failed if is_of(verdict, window))
 
 
 def accusable(verdicts: tuple[Verdict, ...]) -> list[Verdict]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pytest_gomem.attribution.culprits import SAMPLE_OF, Findings, amount_text
+from pytest_gomem.attribution.culprits import GC_METRICS, SAMPLE_OF, Findings, amount_text
 from pytest_gomem.attribution.sampling import counts_objects
 from pytest_gomem.config.budgets import Budget
+from pytest_gomem.diagnosis.gc_explained import allocation_excess
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.metric import Reading
 from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.report.first_verdict import GOROUTINE_METRICS
 from pytest_gomem.results.window_record import WindowRecord
@@ -22,14 +22,6 @@ from pytest_gomem.stats.decision import Status
 _SIGMA = 0.03
 MOST_SAMPLES = 500_000  # of one round; each costs 3 to 15 us (session/functions.py)
 _OBJECT = 16  # bytes, of a small object: most regressions in objects are of such
-OF_THE_COLLECTOR = frozenset(
-    f"gc_{name}"
-    for name in (
-        *("cycles", "rate", "interval", "cpu", "cpu_capacity", "assist_cpu"),
-        *(f"pause_{which}" for which in ("max", "p99", "p50", "mean", "total")),
-        *(f"stop_{which}" for which in ("max", "p99", "p50")),
-    )
-)  # the more is allocated, the more of them
 _RESIDENT = frozenset({"peak_rss", "end_rss"})
 _HEAP_OF_RSS = 0.5  # with GOGC=100 half of what a larger live heap adds to the RSS is garbage
 _SEEN = 0.25  # of the excess: with less, it is not there
@@ -37,13 +29,17 @@ _SEEN = 0.25  # of the excess: with less, it is not there
 
 def explainable(window: WindowRecord) -> tuple[Verdict, ...]:
     """The failed verdicts that observed rounds can explain. Not those of phases: profiles are of the whole window."""
-    return tuple(v for v in window.verdicts if v.status is Status.FAIL and _is_seen(v.budget))
+    return tuple(v for v in window.verdicts if v.status is Status.FAIL and _is_seen(v.budget) and is_of(v, window))
 
 
 def _is_seen(budget: Budget) -> bool:
     # Budgets on functions are judged by observed rounds, which then explain them too.
-    is_whole = not budget.phase and not budget.function
-    return is_whole and (budget.metric in {*SAMPLE_OF, *GOROUTINE_METRICS} or budget.metric in OF_THE_COLLECTOR)
+    return not budget.phase and not budget.function and budget.metric in {*SAMPLE_OF, *GOROUTINE_METRICS}
+
+
+def is_of(verdict: Verdict, window: WindowRecord) -> bool:
+    """Whether what profiles show is what broke a limit: collections may have another cause than allocation."""
+    return verdict.budget.metric not in GC_METRICS or allocation_excess(verdict, window) > 0
 
 
 def excess_of(verdict: Verdict, window: WindowRecord) -> float:
@@ -52,8 +48,8 @@ def excess_of(verdict: Verdict, window: WindowRecord) -> float:
     0.0 for a metric that no heap profile explains. Of resident memory it is the heap's part.
     """
     metric = verdict.budget.metric
-    if metric in OF_THE_COLLECTOR:
-        return _allocated_more(window)
+    if metric in GC_METRICS:
+        return allocation_excess(verdict, window)
     if metric not in SAMPLE_OF or verdict.actual is None:
         return 0.0
     amount = verdict.change if verdict.kind == REGRESSION else verdict.actual - verdict.limit.value
@@ -65,17 +61,6 @@ def excess_of(verdict: Verdict, window: WindowRecord) -> float:
     if metric == "alloc_rate":
         amount *= window.duration
     return amount
-
-
-def _allocated_more(window: WindowRecord) -> float:
-    """Bytes that the window allocated more than its base; all of them if it is compared with none."""
-    now, before = _total_alloc(window), _total_alloc(window.base) if window.base is not None else 0.0
-    return max(now - before, 0.0)
-
-
-def _total_alloc(window: WindowRecord) -> float:
-    found = next((one.result for one in window.metrics if one.name == "total_alloc"), None)
-    return found.value if isinstance(found, Reading) else 0.0
 
 
 def was_seen(found: Findings, excess: float) -> bool:
@@ -115,8 +100,7 @@ class ProfileRate:
 
 def rate_for_excess(excess: float, metric: str, allocated: int) -> ProfileRate:
     """The rate for a metric's excess, no finer than the samples of a process that allocates so much may cost."""
-    counts = counts_objects(SAMPLE_OF.get(metric, ""))
-    size = excess * _OBJECT if counts else excess
+    size = excess * _OBJECT if counts_objects(SAMPLE_OF[metric]) else excess
     rate = max(_SIGMA**2 * size, allocated / MOST_SAMPLES, 1.0)
     sigma = (min(rate, GO_PROFILE_RATE) / size) ** 0.5
     return ProfileRate(round(rate) if rate < GO_PROFILE_RATE else None, sigma)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_gomem.diagnosis.culprits import with_culprits
 from pytest_gomem.diagnosis.evidence import Observed
+from pytest_gomem.diagnosis.gc_explained import with_gc_explained
 from pytest_gomem.diagnosis.goroutines import with_goroutines
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.diagnosis.two_sides import with_culprits_between
@@ -33,7 +34,8 @@ class ByProfiles:
             named, again = with_culprits_between(named, head, base, self.reasons)
             seen = (*seen, *again)
         reproduced = any(seen) if seen else None
-        return replace(named, diagnosis=DiagnosisRecord(head.rounds, head.profile_rate, reproduced))
+        diagnosis = DiagnosisRecord(head.rounds, head.profile_rate, reproduced)
+        return replace(with_gc_explained(named), diagnosis=diagnosis)
 
     def text(self, window: WindowRecord, nodeid: str) -> tuple[str, str]:
         """See `session.explanation.Explanation`."""

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from pytest_gomem.attribution.culprits import GC_METRICS
 from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
@@ -19,13 +20,6 @@ from pytest_gomem.report.text import readings
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
-GC_METRICS = frozenset(
-    {
-        *("gc_cycles", "gc_rate", "gc_interval", "gc_cpu", "gc_cpu_capacity", "gc_assist_cpu"),
-        *(f"gc_pause_{which}" for which in ("max", "p99", "p50", "mean", "total")),
-        *(f"gc_stop_{which}" for which in ("max", "p99", "p50")),
-    }
-)
 _OF_MARKING = frozenset({"gc_cpu", "gc_cpu_capacity", "gc_assist_cpu"})  # grow with what each collection marks
 _MORE = 1.1  # times as much, at least, to be told
 _FAIR = 1 / 3  # of the growth of the collections, on a logarithmic scale

@@ -13,7 +13,7 @@ from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.diagnosis.culprits import accusable, counts_for
 from pytest_gomem.diagnosis.evidence import kind_for
-from pytest_gomem.diagnosis.excess import excess_of, lost, was_seen
+from pytest_gomem.diagnosis.excess import excess_of, is_of, lost, was_seen
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
@@ -27,8 +27,9 @@ _COARSE = 0.1  # of the change: what its sampling may leave uncertain
 
 
 def worsened(window: WindowRecord) -> tuple[Verdict, ...]:
-    """The verdicts of a comparison that failed."""
-    return tuple(v for v in window.verdicts if v.kind == REGRESSION and v.status is Status.FAIL)
+    """The verdicts of a comparison that failed and that profiles may explain."""
+    failed = (v for v in window.verdicts if v.kind == REGRESSION and v.status is Status.FAIL)
+    return tuple(verdict for verdict in failed if is_of(verdict, window))
 
 
 def with_culprits_between(

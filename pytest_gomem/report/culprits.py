@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pytest_gomem.attribution.culprits import SAMPLE_OF, Culprit, Findings, amount_text
+from pytest_gomem.attribution.culprits import GC_METRICS, SAMPLE_OF, Culprit, Findings, amount_text
 from pytest_gomem.attribution.origin import Site
 from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.printable import printable
@@ -27,7 +27,10 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
     """For each metric of `summaries` a title, its culprits in lines of at most `width` cells, and their summary."""
     for metric, words in summaries.items():
         named = [culprit for culprit in culprits if culprit.metric == metric]
-        yield f"who {'allocated' if _is_made(metric) else 'holds'} it ({printable(metric)}), estimated from samples"
+        if metric in GC_METRICS and not named:
+            yield f"cause of {metric}"
+        else:
+            yield f"who {'allocated' if _is_made(metric) else 'holds'} it ({printable(metric)}), estimated from samples"
         between = [culprit for culprit in named if culprit.is_between]
         of_limit = [culprit for culprit in named if not culprit.is_between]
         yield from (f"  {line}" for line in _table(of_limit, width - 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pytest_gomem.attribution.culprits import SAMPLE_OF, Culprit
+from pytest_gomem.attribution.culprits import GC_METRICS, SAMPLE_OF, Culprit
 from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.units import BYTES
@@ -53,7 +53,7 @@ def _is_on_goroutines(verdict: Verdict) -> bool:
 def _is_on_memory(verdict: Verdict, window: WindowRecord) -> bool:
     metric = verdict.budget.metric
     is_memory = metric in SAMPLE_OF or metric_unit(window, metric) == BYTES.name
-    return is_memory and metric not in PER_FUNCTION and verdict.actual is not None
+    return is_memory and metric not in {*PER_FUNCTION, *GC_METRICS} and verdict.actual is not None
 
 
 def _explains(groups: Sequence[GoroutineGroup], verdict: Verdict, window: WindowRecord) -> bool:

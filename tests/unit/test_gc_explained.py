@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from report_samples import metric, verdict, window
 
-from pytest_gomem.diagnosis.gc_explained import GC_METRICS, allocation_excess, gc_sentence, with_gc_explained
+from pytest_gomem.attribution.culprits import GC_METRICS
+from pytest_gomem.diagnosis.gc_explained import allocation_excess, gc_sentence, with_gc_explained
 from pytest_gomem.measure.cycles import JoinedCycle
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.window_record import BuildRecord, GcRecord
