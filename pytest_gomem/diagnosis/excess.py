@@ -24,7 +24,7 @@ MOST_SAMPLES = 500_000  # of one round; each costs 3 to 15 us (session/functions
 _OBJECT = 16  # bytes, of a small object: most regressions in objects are of such
 _RESIDENT = frozenset({"peak_rss", "end_rss"})
 _HEAP_OF_RSS = 0.5  # with GOGC=100 half of what a larger live heap adds to the RSS is garbage
-_SEEN = 0.25  # of the excess: with less, it is not there
+SEEN = 0.25  # of the excess: with less, it is not there
 
 
 def explainable(window: WindowRecord) -> tuple[Verdict, ...]:
@@ -65,7 +65,7 @@ def excess_of(verdict: Verdict, window: WindowRecord) -> float:
 
 def was_seen(found: Findings, excess: float) -> bool:
     """Whether the profiles show the excess."""
-    return found.total_change >= _SEEN * excess
+    return found.total_change >= SEEN * excess
 
 
 def lost(found: Findings, excess: float) -> Findings:

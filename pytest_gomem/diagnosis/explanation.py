@@ -28,11 +28,12 @@ class ByProfiles:
 
     def explained(self, window: WindowRecord, head: Evidence, base: Evidence | None) -> WindowRecord:
         """See `session.explanation.Explanation`."""
-        window = with_goroutines(window, head, base)
         named, seen = with_culprits(window, head, self.reasons)
         if base is not None:
             named, again = with_culprits_between(named, head, base, self.reasons)
             seen = (*seen, *again)
+        named, again = with_goroutines(named, head, base)
+        seen = (*seen, *again)
         reproduced = any(seen) if seen else None
         diagnosis = DiagnosisRecord(head.rounds, head.profile_rate, reproduced)
         return replace(with_gc_explained(named), diagnosis=diagnosis)

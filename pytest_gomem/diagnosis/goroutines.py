@@ -9,11 +9,16 @@ from dataclasses import replace
 from pytest_gomem.attribution.goroutines import GoroutineGroup, goroutine_groups
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.diagnosis.evidence import Observed
+from pytest_gomem.diagnosis.excess import SEEN
+from pytest_gomem.judge.regressions import REGRESSION
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.observe.stacks import Stacks, read_stacks
+from pytest_gomem.report.first_verdict import GOROUTINE_METRICS
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.capture import Captured
 from pytest_gomem.session.explanation import Evidence
+from pytest_gomem.stats.decision import Status
 
 
 def grown_goroutines(
@@ -29,16 +34,36 @@ def grown_goroutines(
     return goroutine_groups(earlier, later, module) if later else (), tuple(notes)
 
 
-def with_goroutines(window: WindowRecord, head: Evidence, base: Evidence | None) -> WindowRecord:
-    """The window with the goroutines that it has more than its base, or than at its opening if it has none."""
+def with_goroutines(
+    window: WindowRecord, head: Evidence, base: Evidence | None
+) -> tuple[WindowRecord, tuple[bool, ...]]:
+    """The window with the goroutines that it has more than its base, or than at its opening if those are not known.
+
+    Also, for each broken limit on goroutines, whether the stacks show what broke it. If they show it for none, there
+    are no groups, and the summary says so.
+    """
     now = head.goroutines
     if not now or not isinstance(now, tuple):
-        return window
-    before = head.goroutines_before if base is None else base.goroutines
+        return window, ()
+    before = (base.goroutines if base is not None else ()) or head.goroutines_before
     found, notes = grown_goroutines(before if isinstance(before, tuple) else (), now, head.module)
     if not isinstance(before, tuple):
         found = beside_kept(found, before)
-    return replace(window, goroutine_groups=found, notes=(*window.notes, *notes))
+    window = replace(window, notes=(*window.notes, *notes))
+    broken = [v for v in window.verdicts if v.status is Status.FAIL and v.budget.metric in GOROUTINE_METRICS]
+    seen = tuple(_is_seen(verdict, found) for verdict in broken if found and not verdict.budget.phase)
+    if not seen or any(seen):
+        return replace(window, goroutine_groups=found), seen
+    total = sum(group.after for group in found)
+    nothing = {verdict.budget.metric: f"nobody is named: the stacks show {total} goroutines" for verdict in broken}
+    return replace(window, culprit_summaries={**window.culprit_summaries, **nothing}), seen
+
+
+def _is_seen(verdict: Verdict, groups: Sequence[GoroutineGroup]) -> bool:
+    if verdict.kind == REGRESSION:
+        return sum(max(group.growth, 0) for group in groups) >= SEEN * abs(verdict.change or 0.0)
+    above = sum(group.after for group in groups) - verdict.limit.value
+    return above >= SEEN * ((verdict.actual or 0.0) - verdict.limit.value)
 
 
 def kept_goroutines(head: Observed) -> dict[str, int]:

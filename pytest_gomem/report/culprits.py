@@ -27,8 +27,8 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
     """For each metric of `summaries` a title, its culprits in lines of at most `width` cells, and their summary."""
     for metric, words in summaries.items():
         named = [culprit for culprit in culprits if culprit.metric == metric]
-        if metric in GC_METRICS and not named:
-            yield f"cause of {metric}"
+        if metric not in SAMPLE_OF or (metric in GC_METRICS and not named):
+            yield f"cause of {printable(metric)}"
         else:
             yield f"who {'allocated' if _is_made(metric) else 'holds'} it ({printable(metric)}), estimated from samples"
         between = [culprit for culprit in named if culprit.is_between]
