@@ -59,7 +59,7 @@ def _parser() -> Parser:
 def _measured(core: Run, registry: Registry, given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     budgets = _budgets(given.budget, registry)
     config = _config(given)
-    gomem = Gomem(core, Judging("gomem run", markers=(budgets,)))
+    gomem = Gomem(core, Judging("gomem run", markers=(budgets,), takes_profiles=True))
     try:
         measurement = gomem.run_config(config, timeout=given.timeout)
     except (ServiceDied, LaunchError) as error:

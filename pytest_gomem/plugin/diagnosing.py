@@ -39,8 +39,8 @@ def _refusal(item: pytest.Item, most: int, folder: Callable[[], Path], seconds: 
     if left < _ROOM * seconds:
         return f"a round takes about {seconds:.0f} s, and pytest-timeout leaves {max(left, 0):.0f} s of the test's time"
     if not _take(folder() / "diagnosed", most):
-        tests = "1 failed test" if most == 1 else f"{most} failed tests"
-        return f"{tests} of this run were diagnosed before it (--gomem-diagnose={most})"
+        others = "1 failed test of this run was" if most == 1 else f"{most} failed tests of this run were"
+        return f"{others} diagnosed before it (--gomem-diagnose={most})"
     return ""
 
 

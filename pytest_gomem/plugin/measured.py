@@ -85,7 +85,7 @@ class MeasuredItem:
             config.budgets,
             settings.report_only,
             settings.strict,
-            takes_profiles=not plan.diagnose,
+            takes_profiles=purpose is None,  # it must not run again
             accepted=config.accepted,
             enough=settings.enough,
         )

@@ -26,7 +26,7 @@ from pytest_gomem.supervisor.client import KeptChild
 
 PLAIN = {
     "gogc": "default", "gomemlimit": "default", "gomaxprocs": "2", "go": "go1.26", "goos": "linux", "goarch": "amd64",
-    "goamd64": "v1", "build": "plain", "agent": "no", "profile_rate": "default",
+    "goamd64": "v1", "build": "plain", "agent": "no",
 }  # fmt: skip
 OF_THE_MACHINE = {"page_size", "thp"}
 USUAL = (

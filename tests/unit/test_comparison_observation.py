@@ -1,0 +1,323 @@
+"""The observed rounds of a test: when there are some, of which sides, how fine, and what they come to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from test_attribution_culprits import HANDLE, KIB, heap, retained
+from test_comparison_rounds import GROWN, JUDGING, MB, REGISTRY, STEADY, Kept, budgets
+
+from pytest_gomem.base.errors import Place
+from pytest_gomem.comparison.observation import Purpose
+from pytest_gomem.comparison.rounds import AllRounds
+from pytest_gomem.comparison.strategy import HeadAlone, InTurns, Looks, as_needed
+from pytest_gomem.config.fields import located
+from pytest_gomem.config.services import ServiceConfig, parse_service
+from pytest_gomem.diagnosis.excess import MOST_SAMPLES
+from pytest_gomem.diagnosis.explanation import ByProfiles
+from pytest_gomem.judge.functions import DEFAULT_RATE, rate_for
+from pytest_gomem.launch.sides import Against
+from pytest_gomem.pprof.write import compressed
+from pytest_gomem.results.window_record import DiagnosisRecord, WindowRecord
+from pytest_gomem.session.attached import AttachedProcess
+from pytest_gomem.session.capture import HEAP, OPENING, Captured, Profiles
+from pytest_gomem.session.instrument import WindowPlan, at_launch
+from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.session.plan import Role, Side
+from pytest_gomem.session.run import Run, RunSettings
+from pytest_gomem.session.service import Service
+from pytest_gomem.stats.decision import Status
+from pytest_gomem.testing import FakeProcess, fake_window_record
+
+ONCE = HeadAlone(Looks(1))
+TURNS = InTurns(as_needed(first=3))
+PARSE = ("main.parse", "/srv/app/parse.go", 31)
+BROKEN = budgets(live_heap="59MB")  # of STEADY, by 1 MB
+
+
+@pytest.fixture
+def run(tmp_path) -> Iterator[Run]:
+    one = Run(RunSettings(None, REGISTRY, tmp_path, ByProfiles()))
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def run_against(tmp_path) -> Iterator[Run]:
+    """One that compares with a binary."""
+    one = Run(RunSettings(None, REGISTRY, tmp_path, ByProfiles(), against=Against(binary=Path("old"))))
+    yield one
+    one.close()
+
+
+@dataclass
+class Gate:
+    """Answers whether a test is diagnosed, and notes that it was asked."""
+
+    answer: str = ""
+    asked: list[float] = field(default_factory=list)
+
+    def __call__(self, seconds: float) -> str:
+        self.asked.append(seconds)
+        return self.answer
+
+
+@dataclass
+class Script:
+    """Runs a test to its end. Its windows hold `head` or `base` by measured round; observed ones have a profile.
+
+    seen: KiB that a line holds in the profiles of each side. fails: the observed rounds that come to nothing.
+    """
+
+    run: Run
+    rounds: AllRounds
+    head: tuple[float, ...] = STEADY
+    base: tuple[float, ...] = STEADY
+    seen: dict[Side, int] = field(default_factory=lambda: {Side.HEAD: 2000, Side.BASE: 10})
+    allocated: int = 10_000_000
+    written: dict[str, object] = field(default_factory=dict)
+    fails: tuple[int, ...] = ()
+    ran: str = ""
+    instruments: list[tuple[list[str], int | None]] = field(default_factory=list)
+    searches: list[str] = field(default_factory=list)
+
+    def to_its_end(self) -> Script:
+        figures = {Side.HEAD: iter(self.head), Side.BASE: iter(self.base)}
+        while True:
+            plan = self.rounds.current.plan
+            if plan.role is Role.MEASURED:
+                self.ran += plan.side.value[0]
+                self.measure(next(figures[plan.side]))
+            else:
+                self.ran += plan.side.value[0].upper()
+                self.observe()
+            if not self.rounds.begin_round():
+                return self
+
+    @property
+    def config(self) -> ServiceConfig:
+        return parse_service(located({"binary": "/bin/api", **self.written}, Place("gomem.yaml")), "api", Path("/"))
+
+    def observe(self) -> None:
+        window = WindowPlan("api", self.config, ())
+        found = self.rounds.current.plan.instruments(window)
+        self.instruments.append(([one.name for one in found], at_launch(found).profile_rate))
+        self.searches.append(self.rounds.search())
+        if len(self.instruments) in self.fails:
+            self.rounds.give_up(self.rounds.current.plan, "the service did not start")
+            return
+        profiles = Profiles(FakeProcess())
+        held = self.seen[self.rounds.current.plan.side]
+        rate = at_launch(found).profile_rate or DEFAULT_RATE
+        for kind, count in ((OPENING, 1), (HEAP, held)):
+            sampled = round(count * -math.expm1(-KIB / rate))
+            profiles.add({kind: Captured(compressed(heap(retained(KIB, sampled, PARSE, HANDLE), rate=rate)))})
+        self.measure(900 * MB, profiles)
+
+    def measure(self, live_heap: float, profiles: Profiles | None = None) -> None:
+        process = AttachedProcess(None, None, None, 50.0, reset_peak=False, url=f"http://{len(self.ran)}")
+        process.config = self.config
+        service = Service(process, lambda: self.run.load_driver)
+        service.name = "api"
+        (gomem,) = self.rounds.current.gomems
+        measurement = Measurement("test", service, REGISTRY, gomem.judging, self.run.settings.explanation)
+        record = fake_window_record({"live_heap": live_heap, "peak_heap": live_heap})
+        measurement.fill({m.name: m.result for m in record.metrics}, record, profiles, self.allocated)
+        gomem.measurements.append(measurement)
+
+    def window(self) -> WindowRecord:
+        (window,) = self.rounds.windows()
+        return window
+
+
+def observed(run, strategy=ONCE, marker=BROKEN, kept=None, gate=None, *, keeps=False, **script) -> Script:
+    judging = replace(JUDGING, markers=(marker,))
+    purpose = Purpose(strategy, gate or Gate(), keeps_profile=keeps)
+    return Script(run, AllRounds(run, judging, strategy, kept, purpose=purpose), **script).to_its_end()
+
+
+def named(window: WindowRecord) -> list[str]:
+    return [culprit.function for culprit in window.culprits]
+
+
+def test_a_passing_test_does_not_run_again(run):
+    gate = Gate()
+    assert observed(run, marker=budgets(live_heap="70MB"), gate=gate).ran == "h"
+    assert gate.asked == []
+
+
+def test_a_failed_budget_is_explained_by_one_more_round(run):
+    """At the rate that its excess needs; what it measures enters no metric, and no budget judges it."""
+    script = observed(run)
+    assert script.ran == "hH"
+    ((names, rate),) = script.instruments
+    assert names == ["opening_profile", "kept_heap", "goroutines"]
+    assert rate == 900  # 1 MB x 0.0009
+    assert script.searches == ["round 1 of 1, about 1 s"]
+    assert script.rounds.count(Side.HEAD) == 1
+    assert script.rounds.current.measurements()[0].record.verdicts == ()
+    window = script.window()
+    assert [metric.result.value for metric in window.metrics] == [60 * MB] * 2
+    assert ([verdict.status for verdict in window.verdicts], named(window)) == ([Status.FAIL], ["main.parse"])
+    assert window.diagnosis == DiagnosisRecord(1, rate, reproduced=True)
+
+
+def test_a_comparison_with_a_base_side_is_explained_by_a_round_of_each(run_against):
+    """After the measured ones, and as many as they are."""
+    script = observed(run_against, TURNS, (), head=GROWN)
+    assert script.ran == "hbbhhbbh" * 2 + "HB"
+    assert script.searches == ["round 1 of 2, about 1 s", "round 2 of 2, about 1 s"]
+    window = script.window()
+    assert window.base is not None
+    assert len(window.rounds) == len(window.base.rounds) == 8
+    assert all(one["live_heap"] < 100 * MB for one in (*window.rounds, *window.base.rounds))
+    assert window.diagnosis is not None
+    assert (window.diagnosis.rounds, window.diagnosis.reproduced) == (1, False)  # 30 MB are worse, and 2 are seen
+
+
+def test_a_broken_budget_of_a_compared_test_needs_the_head_alone(run_against):
+    assert observed(run_against, TURNS).ran == "hbbhhb" + "H"
+
+
+def test_a_baseline_is_no_side_to_run(run):
+    script = observed(run, HeadAlone(as_needed()), (), Kept(STEADY), head=GROWN)
+    assert script.ran == "h" * 8 + "H"
+
+
+def test_what_one_round_leaves_uncertain_is_looked_at_in_two(run_against):
+    """The samples of a service that allocates much would cost too much at the rate that is needed."""
+    script = observed(run_against, TURNS, (), head=GROWN, allocated=50_000 * MOST_SAMPLES)
+    assert script.ran == "hbbhhbbh" * 2 + "HBHB"
+    script = observed(run_against, TURNS, budgets(live_heap="59.9MB"), allocated=10_000 * MOST_SAMPLES)
+    assert script.ran == "hbbhhb" + "HH"
+    assert {rate for _, rate in script.instruments} == {10_000}
+    assert script.window().diagnosis == DiagnosisRecord(2, 10_000, reproduced=True)
+
+
+@pytest.mark.parametrize(
+    ("broken", "written", "is_watched"),
+    [("live_heap", {}, False), ("peak_heap", {}, True), ("live_heap", {"peak_profile": True}, True)],
+)
+def test_the_peak_is_watched_where_it_explains_something_or_is_asked_for(run, broken, written, is_watched):
+    script = observed(run, marker=budgets(**{broken: "59MB"}), written=written)
+    assert ("peak_profile" in script.instruments[0][0]) == is_watched
+
+
+def test_the_rate_of_gomem_yaml_is_used_instead(run):
+    assert observed(run, written={"profile_rate": 65536}).instruments[0][1] == 65536
+
+
+def test_a_test_that_is_not_diagnosed_says_why(run):
+    """It is asked once, with the seconds of a round; nobody is named."""
+    gate = Gate("the diagnosis is off")
+    script = observed(run, gate=gate)
+    assert script.ran == "h"
+    assert len(gate.asked) == 1
+    window = script.window()
+    assert window.culprit_summaries == {"live_heap": "nobody can be named: the diagnosis is off"}
+    assert window.diagnosis == DiagnosisRecord(0, notes=("the diagnosis is off",))
+
+
+def test_what_no_profile_explains_needs_no_round(run):
+    gate = Gate()
+    script = observed(run, marker=budgets(throughput={"min": 5}), gate=gate)
+    assert (script.ran, gate.asked) == ("h", [])
+    assert script.window().diagnosis is None
+
+
+def test_a_round_that_comes_to_nothing_is_a_note(run):
+    """It is not run again, and changes no verdict."""
+    script = observed(run, fails=(1,))
+    assert script.ran == "hH"
+    window = script.window()
+    why = "an observed round came to nothing: the service did not start"
+    assert window.culprit_summaries == {"live_heap": f"nobody can be named: {why}"}
+    assert window.diagnosis == DiagnosisRecord(0, notes=(why,))
+    assert [verdict.status for verdict in window.verdicts] == [Status.FAIL]
+
+
+def test_one_of_two_rounds_may_come_to_nothing(run):
+    script = observed(run, marker=budgets(live_heap="59.9MB"), allocated=10_000 * MOST_SAMPLES, fails=(1,))
+    assert script.ran == "hHH"
+    window = script.window()
+    assert named(window) == ["main.parse"]
+    why = "an observed round came to nothing: the service did not start"
+    assert window.diagnosis == DiagnosisRecord(1, 10_000, reproduced=True, notes=(why,))
+
+
+def test_a_base_side_that_is_lost_is_not_observed(run_against):
+    judging = replace(JUDGING, markers=(BROKEN,))
+    rounds = AllRounds(run_against, judging, TURNS, None, purpose=Purpose(TURNS, Gate()))
+    rounds.give_up(replace(rounds.current.plan, side=Side.BASE), "the old binary does not start")
+    assert Script(run_against, rounds).to_its_end().ran == "h" * 3 + "H"
+
+
+def test_after_a_failed_check_no_measured_round_begins(run):
+    """The search for the cause does."""
+    judging = replace(JUDGING, markers=(BROKEN,))
+    rounds = AllRounds(run, judging, HeadAlone(Looks(5)), None, purpose=Purpose(HeadAlone(Looks(5)), Gate()))
+    Script(run, rounds).measure(60 * MB)
+    rounds.end_measuring()
+    assert rounds.begin_round()
+    assert rounds.current.plan.role is Role.OBSERVED
+    rounds.end_observing()
+    assert not rounds.begin_round()
+
+
+def test_a_baseline_gets_its_profile_from_one_round(run):
+    """As fine as its samples may cost, also of the peak; it looks for no cause."""
+    script = observed(run, HeadAlone(Looks(3)), (), keeps=True)
+    assert script.ran == "hhhH"
+    assert script.instruments == [
+        (["peak_profile", "opening_profile", "kept_heap", "goroutines"], 10_000_000 // MOST_SAMPLES)
+    ]
+    assert script.searches == [""]
+    assert script.window().diagnosis is None
+
+
+def test_a_budget_on_functions_has_a_round_of_its_own(run):
+    """A green test pays for it; one is enough for a limit."""
+    limit = budgets(inuse_space={"main.parse": "9MB"})
+    script = observed(run, HeadAlone(Looks(3)), limit)
+    assert script.ran == "hhhH"
+    assert script.instruments[0][1] == rate_for(limit)
+    assert script.searches == [""]
+    window = script.window()
+    assert [verdict.status for verdict in window.verdicts] == [Status.PASS]
+    assert [value.function for value in window.functions] == ["main.parse"]
+    assert [sorted(one) for one in window.rounds] == [["live_heap", "peak_heap"]] * 3
+    assert [sorted(one) for one in window.observed_rounds] == [
+        ["inuse_space[main.parse]", "inuse_space[main.parse] interval"]
+    ]
+    assert window.diagnosis is None
+
+
+def test_a_broken_budget_on_functions_is_explained_by_that_round(run):
+    script = observed(run, marker=budgets(inuse_space={"main.parse": "1MB"}))
+    assert script.ran == "hH"
+    window = script.window()
+    assert ([verdict.status for verdict in window.verdicts], named(window)) == ([Status.FAIL], ["main.parse"])
+
+
+def test_functions_are_compared_by_observed_rounds_of_both_sides(run_against):
+    """As many as their interval needs; their figures are in no measured round."""
+    limit = budgets(inuse_space={"main.parse": {"regression": "5%"}})
+    script = observed(run_against, TURNS, limit)
+    assert script.ran.startswith("hbbhhb" + "HBBH")
+    window = script.window()
+    assert window.base is not None
+    assert len(window.observed_rounds) == len(window.base.observed_rounds) == script.ran.count("H")
+    (verdict,) = [one for one in window.verdicts if one.budget.function]
+    assert verdict.status is Status.FAIL
+    assert named(window) == ["main.parse"]
+
+
+def test_without_an_observed_round_a_budget_on_functions_has_no_figure(run):
+    script = observed(run, marker=budgets(inuse_space={"main.parse": "9MB"}), fails=(1,))
+    (verdict,) = script.window().verdicts
+    assert verdict.status is Status.UNAVAILABLE
+    assert "an observed round came to nothing: the service did not start" in verdict.reason
