@@ -95,7 +95,7 @@ class ProfileRate:
     @property
     def is_coarse(self) -> bool:
         """Whether one round at this rate leaves more uncertain than it should."""
-        return self.sigma > _SIGMA
+        return self.sigma > 1.01 * _SIGMA  # which rounding exceeds
 
 
 def rate_for_excess(excess: float, metric: str, allocated: int) -> ProfileRate:

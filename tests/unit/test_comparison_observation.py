@@ -19,8 +19,9 @@ from pytest_gomem.config.fields import located
 from pytest_gomem.config.services import ServiceConfig, parse_service
 from pytest_gomem.diagnosis.excess import MOST_SAMPLES
 from pytest_gomem.diagnosis.explanation import ByProfiles
-from pytest_gomem.judge.functions import DEFAULT_RATE, rate_for
+from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.launch.sides import Against
+from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.pprof.write import compressed
 from pytest_gomem.results.window_record import DiagnosisRecord, WindowRecord
 from pytest_gomem.session.attached import AttachedProcess
@@ -112,7 +113,7 @@ class Script:
             return
         profiles = Profiles(FakeProcess())
         held = self.seen[self.rounds.current.plan.side]
-        rate = at_launch(found).profile_rate or DEFAULT_RATE
+        rate = at_launch(found).profile_rate or GO_PROFILE_RATE
         for kind, count in ((OPENING, 1), (HEAP, held)):
             sampled = round(count * -math.expm1(-KIB / rate))
             profiles.add({kind: Captured(compressed(heap(retained(KIB, sampled, PARSE, HANDLE), rate=rate)))})

@@ -63,6 +63,7 @@ def test_what_can_be_explained():
     [
         (MB, "live_heap", 10 * MB, 900, 0.03),  # sqrt(900 / 1e6)
         (0.3 * MB, "peak_rss", 10 * MB, 270, 0.03),
+        (2295, "live_heap", 10_000, 2, 0.03),  # sqrt(0.03**2 * 2295 / 2295) > 0.03
         (100, "live_heap", 10_000, 1, 0.1),  # no finer than every byte
         (MB, "live_heap", 2_000 * MB, 4000, 0.0632),  # 500 000 samples are the most
         (1000 * MB, "total_alloc", 2_000 * MB, None, 0.0229),  # the default is fine enough
