@@ -144,7 +144,8 @@ class AllRounds:
         if plan is None or not plan.is_diagnosis or self.current.plan.role is not Role.OBSERVED:
             return ""
         at = sum(self._ran.count(side, Role.OBSERVED) for side in Side)
-        return f"round {at} of {max(plan.expected, at)}, about {max(plan.seconds, 1):.0f} s"
+        # More rounds than that are those of budgets on functions.
+        return f"round {at} of {plan.expected}, about {max(plan.seconds, 1):.0f} s" if at <= plan.expected else ""
 
     def factory(self, base: Overrides | None = None, service: str | None = None) -> Gomem:
         """A new factory for windows of this round."""
