@@ -208,7 +208,7 @@ class AllRounds:
     def _with_functions(self, window: WindowRecord, key: Key, last: Measurement) -> WindowRecord:
         if not last.of_functions:
             return window
-        seen = [one[key].record for one in self._ran.observed(Side.HEAD) if key in one]
+        seen = [one[key] for one in self._ran.observed(Side.HEAD) if key in one]
         lost = "; ".join(self._ran.troubles()) or "the window was not opened again"
         return with_functions(window, last.of_functions, seen, self._judging, lost)
 

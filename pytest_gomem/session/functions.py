@@ -17,6 +17,7 @@ from pytest_gomem.session.service import Service
 # Each sample walks a stack, and adds a record that the collector must find again. Measured by
 # benchmarks/function_budgets.py on Go 1.26, 1 KiB objects at rate 512 and 64 B objects at rate 1.
 SECONDS_PER_SAMPLE = (3e-6, 15e-6)
+ENDED = Unavailable("a program that ended by itself can no longer be asked for a profile")
 
 
 def measured_functions(
@@ -30,7 +31,7 @@ def measured_functions(
     if not asked:
         return {}
     if profiles is None:
-        return dict.fromkeys(asked, Unavailable("a program that ended by itself can no longer be asked for a profile"))
+        return dict.fromkeys(asked, ENDED)
     if not profiles.answers:
         return dict.fromkeys(asked, NOT_TAKEN)
     try:

@@ -63,20 +63,6 @@ def test_budgets_on_functions(scenario, profiled):
             with gomem.launch("built") as svc, gomem.measure(svc) as m:
                 svc.get(MADE)
             m.check(alloc_space={"main.lean": "10MB"})
-
-        @pytest.mark.gomem(total_alloc="1GB")
-        def test_after(gomem):
-            with gomem.launch("built") as svc:
-                with gomem.measure(svc) as m:
-                    svc.get("/allocate?size=1024")
-                svc.get(MADE)
-                with pytest.raises(AssertionError, match="no heap profile was taken: declare the budget"):
-                    m.check(alloc_space={"main.lean": "10MB"})
-                with pytest.raises(AssertionError, match=r"who allocated it[^|]*main.lean[^|]*taken when check"):
-                    m.check(total_alloc="1B")
-                with pytest.raises(AssertionError, match="no heap profile was taken: declare the budget"):
-                    m.check(alloc_space={"main.lean": "10MB"})
-                m.check(total_alloc="1GB")
         """,
         more_services=profiled(),
         budgets="""\
@@ -85,8 +71,8 @@ def test_budgets_on_functions(scenario, profiled):
             "*test_late": {threads: 50}
             "*test_kept": {alloc_objects: {"main.lean": ">= 100"}}
         """,
-    ).run("--gomem-artifacts=artifacts")
-    assert "5 failed, 2 passed" in outcome.text
+    ).run()
+    assert "4 failed, 2 passed" in outcome.text
     over = outcome.window("test_over")
     verdict, fat = over["verdicts"][1], over["verdicts"][0]
     assert (verdict["status"], verdict["function"], verdict["cum"]) == ("fail", "main.lean", False)
@@ -99,7 +85,6 @@ def test_budgets_on_functions(scenario, profiled):
     assert over["culprits"][0]["function"] == "main.lean"
     assert over["culprits"][0]["metric"] == "alloc_space"
     assert "alloc_space[main.lean]: alloc_space is 12.0 MB, 2.00 MB" in outcome.text
-    assert any("the budgets on functions set the profile rate" in note for note in over["notes"])
     for gogc in (50, 100):
         cum = outcome.window(f"[gogc={gogc}]")
         assert {v["function"]: v["status"] for v in cum["verdicts"]} == {"main.fat": "fail", "main.lean": "pass"}
@@ -112,7 +97,47 @@ def test_budgets_on_functions(scenario, profiled):
     assert {f["metric"] for f in kept["functions"]} == {"alloc_space", "alloc_objects", "inuse_objects"}
     assert "GomemWarning: the budget on alloc_space of 'main.laen' matches no function" in outcome.text
     assert "did you mean main.lean?" in outcome.text
-    assert "no heap profile was taken: declare the budget" in outcome.text
+    (verdict,) = [v for v in outcome.window("test_late")["verdicts"] if v["function"]]
+    assert (verdict["status"], verdict["scope"]) == ("fail", "check()")
+    for test in ("test_over", "test_kept", "test_late"):
+        window = outcome.window(test)
+        assert (len(window["observed_rounds"]), window["rounds"]) == (1, [])
+        assert not {"opening_heap_profile", "profile_rate"} & set(window["conditions"])
+
+
+def test_a_test_that_must_not_run_again_is_profiled_where_it_is_measured(scenario, profiled):
+    """By its marker. A check() on functions then needs its budget beforehand, and one on memory profiles late."""
+    outcome = scenario(
+        """
+        from pathlib import Path
+        MADE = "/allocate?size=1024&count=11718"  # 12.0 MB
+
+        @pytest.mark.gomem(service="built", alloc_space={"main.lean": "10MB"}, diagnose=False)
+        def test_declared(go_service):
+            go_service.get(MADE)
+
+        @pytest.mark.gomem(total_alloc="1GB", diagnose=False)
+        def test_after(gomem):
+            with gomem.launch("built") as svc:
+                with gomem.measure(svc) as m:
+                    svc.get("/allocate?size=1024")
+                svc.get(MADE)
+                with pytest.raises(AssertionError, match="no heap profile was taken in this window"):
+                    m.check(alloc_space={"main.lean": "10MB"})
+                with pytest.raises(AssertionError, match=r"who allocated it[^|]*main.lean[^|]*taken when check"):
+                    m.check(total_alloc="1B")
+                with pytest.raises(AssertionError, match="no heap profile was taken in this window"):
+                    m.check(alloc_space={"main.lean": "10MB"})
+                m.check(total_alloc="1GB")
+        """,
+        more_services=profiled(),
+    ).run("--gomem-artifacts=artifacts", "--gomem-diagnose=20")
+    assert "2 failed" in outcome.text
+    declared = outcome.window("test_declared")
+    assert (declared["observed_rounds"], declared["diagnosis"]) == ([], None)
+    assert declared["conditions"]["opening_heap_profile"] == "taken for a budget"
+    assert any("the budgets on functions set the profile rate" in note for note in declared["notes"])
+    assert declared["culprits"][0]["function"] == "main.lean"
     after = outcome.window("test_after")
     assert [v["status"] for v in after["verdicts"]] == ["pass", "unavailable", "fail", "unavailable", "pass"]
     assert after["culprits"][0]["function"] == "main.lean"
@@ -196,7 +221,7 @@ def test_functions_that_make_more_than_their_baseline(scenario, profiled, monkey
     same = project.run()
     assert same.status == 0, same.text
     assert _compared(same) == {"main.fat": "pass", "main.l*n": "pass", "main.fatter": "pass"}
-    base = same.window("test_made")["base"]["rounds"]
+    base = same.window("test_made")["base"]["observed_rounds"]
     assert [one["alloc_space[main.l*n]"] for one in base] == pytest.approx([1_024_000] * 3, rel=0.02)
     assert [one["inuse_objects[main.fat] cum"] for one in base] == pytest.approx([100] * 3, abs=2)
 
@@ -282,9 +307,9 @@ def test_a_failed_test_leaves_profiles_that_pprof_opens(scenario, profiled):
             go_service.get("/allocate?size=1024&count=20000&keep=true")
             assert 1 == 2
 
-        @pytest.mark.gomem(service="html", peak_rss="200MB", threads=1)
-        def test_verdict(go_service):
-            pass
+        @pytest.mark.gomem(service="html", peak_rss="200MB")
+        def test_html(go_service):
+            assert 1 == 2
 
         @pytest.mark.gomem(service="dies", threads=500)
         def test_never_asked(go_service):
@@ -300,8 +325,8 @@ def test_a_failed_test_leaves_profiles_that_pprof_opens(scenario, profiled):
     for sample in HEAP_TYPES:
         assert "main.lean" in _pprof(heap, f"-sample_index={sample}")
     assert "main.main" in _pprof(project.folder / "artifacts" / artifacts["goroutine_profile"])
-    notes = outcome.window("test_verdict")["notes"]
-    assert any("no first heap and no heap and no goroutine profile" in note and "HTML page" in note for note in notes)
+    notes = outcome.window("test_html")["notes"]
+    assert any("no heap and no goroutine profile" in note and "HTML page" in note for note in notes)
 
 
 def _pprof(profile, *flags):
