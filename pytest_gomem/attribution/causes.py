@@ -36,11 +36,31 @@ _STEP = re.compile(r"\s+from (.*) \(([^()]+)\) at .*")
 _CAN_INLINE = re.compile(r"can inline (.+?)(?: with cost .*)?")
 _CANNOT_INLINE = re.compile(r"cannot inline (.+?): (.*)")
 # Steps on the way; the steps around them say what happens.
-_ON_THE_WAY = ("spill", "slice", "address-of", "dot", "dot of pointer", "interface-converted")
+_ON_THE_WAY = (
+    *("spill", "slice", "address-of", "dot", "dot of pointer", "interface-converted", "reference", "indirection"),
+    *("fixed-array-index-of", "range", "range-deref", "switch case", "slice-to-array"),
+)
+_OF_THE_VALUE = ("return", "call parameter")  # steps that may be taken as an interface
+_WHY = {
+    "return": "it is returned",
+    "send": "it is sent over a channel",
+    "key of map put": "it is a key of a map",
+    "copied slice": "it is copied into a slice",
+    "interface-converted": "it is converted to an interface",
+    "captured by a closure": "a closure captures it",
+    "non-constant size": "its size is not constant",
+    "too large for stack": "it is too large for the stack",
+    "spill": "it outlives the call",
+}
+_ASSIGNS = re.compile(r" (?:[-+*/%&|^]|&\^|<<|>>)?=(?!=) ")
+_NAME = re.compile(r"[\w.*]+")
+# Constants as interfaces lie in the binary, and what is passed to panic is made only there.
+_CONSTANT = re.compile(r"""-?[\d.]+|true|false|nil|"(?:[^"\\]|\\.)*"|'.*'""")
 _NUMBER = re.compile(r"\b\d+\b")
 _MOST_ESCAPES = 2
 _LONGEST = 60
-_ARGUMENTS = "... argument"  # the compiler's name for the slice of a variadic parameter
+_ARGUMENTS = "... argument"
+_NO_CODE = {_ARGUMENTS: "the slice of variadic arguments", "func literal": "the function literal"}
 
 
 class Step(NamedTuple):
@@ -108,7 +128,7 @@ def explain(site: Site, head: Notes, base: Notes | None = None) -> Iterator[Caus
     Line numbers change between builds: an escape is the same if function and value are, or if only its size differs.
     """
     function = short_function(site.function)
-    escapes = head.at(site.file, site.line)[:_MOST_ESCAPES]
+    escapes = [escape for escape in head.at(site.file, site.line) if _may_allocate(escape)][:_MOST_ESCAPES]
     for escape in escapes:
         now = "now " if base and not _was_there(escape, head, base) else ""
         does = "makes its larger arrays on the heap" if escape.value == "append" else "escapes to the heap"
@@ -118,6 +138,12 @@ def explain(site: Site, head: Notes, base: Notes | None = None) -> Iterator[Caus
         yield Cause("inlining", f"{function} is no longer inlined: {why}")
     elif why and any(_final(escape).does == "return" for escape in escapes):
         yield Cause("inlining", f"{function} cannot be inlined into its caller: {why}")
+
+
+def _may_allocate(escape: Escape) -> bool:
+    final = _final(escape)
+    panics = final.does == "call parameter" and _callee(final.expression) == "panic"
+    return not panics and not _CONSTANT.fullmatch(escape.value)
 
 
 def _was_there(escape: Escape, head: Notes, base: Notes) -> bool:
@@ -137,31 +163,37 @@ def short_function(function: str) -> str:
 
 
 def _allocates(value: str) -> bool:
-    return value.startswith(("make(", "new(", "append", "&", "[]", "string(", "map[", "func literal")) or "{" in value
+    starts = ("make(", "new(", "append", "&", "[]", "([]", "string(", "map[", "func literal", _ARGUMENTS)
+    return value.startswith(starts) or "{" in value or " + " in value
 
 
 def _since(escape: Escape) -> str:
-    final = _final(escape)
-    boxed = any(s.does == "interface-converted" or s.expression == _ARGUMENTS for s in escape.steps)
-    box = " as an interface" if boxed else ""
-    expression = _shown(final.expression)
-    if final.does == "return":
-        return f", since it is returned{box}"
-    if final.does == "call parameter":
-        return f", since it is passed to {_callee(final.expression)}{box}"
-    if final.does.startswith("assign"):
-        return f", since {expression} keeps it"
-    if final.does.endswith("element") or "literal" in final.does:
-        return f", since it is part of {expression}"
-    words = {
-        "interface-converted": "it is converted to an interface",
-        "captured by a closure": "a closure captures it",
-        "non-constant size": "its size is not constant",
-        "too large for stack": "it is too large for the stack",
-        "spill": "it outlives the call",
-    }
-    said = words.get(final.does, final.does)
-    return f", since {said}" if said else ""
+    why = _why(_final(escape))
+    passes_on = _ARGUMENTS in {step.expression for step in escape.steps} - {escape.value}
+    boxed = any(step.does == "interface-converted" for step in escape.steps)
+    box = " as an interface" if boxed or (passes_on and not _allocates(escape.value)) else ""
+    return f", since {why}{box if _final(escape).does in _OF_THE_VALUE else ''}" if why else ""
+
+
+def _why(step: Step) -> str:
+    """What a step does to the value, as a clause about "it"; "" for what is not known."""
+    if step.does == "call parameter":
+        called = _callee(step.expression)
+        return _appended(step.expression) if called == "append" else f"it is passed to {called}"
+    if step.does in ("appended slice...", "appendee slice"):
+        return _appended(step.expression)
+    if step.does.startswith("assign"):
+        return f"{_shown(_ASSIGNS.split(step.expression)[0])} keeps it"
+    if step.does.endswith("element") or "literal" in step.does:
+        is_argument = step.expression == _ARGUMENTS
+        return "it is a variadic argument" if is_argument else f"it is part of {_shown(step.expression)}"
+    return _WHY.get(step.does, "")
+
+
+def _appended(call: str) -> str:
+    """Where append puts the value: the slice is its first argument."""
+    target = call.removeprefix("append(").partition(",")[0]
+    return f"it is appended to {_shown(target)}" if _NAME.fullmatch(target) else "it is appended to a slice"
 
 
 def _final(escape: Escape) -> Step:
@@ -188,6 +220,8 @@ def _callee(call: str) -> str:
 
 def _shown(expression: str) -> str:
     """Go code in a sentence, the middle of a long one left out."""
+    if expression in _NO_CODE:
+        return _NO_CODE[expression]
     if len(expression) > _LONGEST:
         expression = f"{expression[: _LONGEST // 2]}...{expression[-_LONGEST // 4 :]}"
     return f"`{expression}`"

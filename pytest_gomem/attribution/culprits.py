@@ -166,14 +166,9 @@ def _culprit(metric: str, line: Line, growth: int, has_before: bool, cycles: int
 
 def _age(line: Line, has_before: bool, cycles: int | None) -> Iterator[Cause]:
     """How old the objects are: those that came between the profiles are at most that many GC cycles old."""
-    if not has_before or not cycles:
-        return
-    span = f"{cycles} GC cycle{'s' * (cycles > 1)}"
-    if not counts_made(line.sample_type):
+    if has_before and cycles and not counts_made(line.sample_type):
         still = f"{_portion(line.still_held)} of what the line allocated meanwhile is still held"
-        yield Cause("age", f"what came is at most {span} old, and {still}")
-    elif line.still_held < _NONE:
-        yield Cause("age", f"all of it was garbage within {span}")
+        yield Cause("age", f"what came is at most {cycles} GC cycle{'s' * (cycles > 1)} old, and {still}")
 
 
 def leaf_of(line: Line) -> str:

@@ -66,14 +66,14 @@ class _Asked:
 
     def __post_init__(self) -> None:
         self.troubles: list[str] = []
-        self._known: dict[Site, tuple[Cause, ...]] = {}
+        self._known: dict[tuple[Site, bool], tuple[Cause, ...]] = {}
 
     def causes(self, culprit: Culprit) -> tuple[Cause, ...]:
-        """What is known about the culprit's line; the same for each metric that names it."""
-        site = Site(culprit.function, culprit.file, culprit.line)
-        if site not in self._known:
-            self._known[site] = (*self._compiler(site), *self._git(site))
-        return self._known[site]
+        """What is known about the culprit's line; the compiler's notes only if the line itself allocates."""
+        site, is_leaf = Site(culprit.function, culprit.file, culprit.line), not culprit.leaf
+        if (site, is_leaf) not in self._known:
+            self._known[site, is_leaf] = (*(self._compiler(site) if is_leaf else ()), *self._git(site))
+        return self._known[site, is_leaf]
 
     def _compiler(self, site: Site) -> Iterator[Cause]:
         if self.head.source.build is None:

@@ -117,6 +117,66 @@ def test_a_value_whose_size_alone_changed_escapes_as_before(tmp_path):
         assert texts("escape", found)[0].split("` ")[1].startswith(f"{words} to the heap"), source
 
 
+# What stands behind "//" is why the line allocates.
+SHAPES = """package main
+
+import "os"
+
+type node struct {
+	next *node
+	name string
+}
+
+var (
+	nodes []*node
+	table = map[string]*node{}
+	sent  = make(chan *node, 1)
+	sink  any
+)
+
+//go:noinline
+func keep(values ...any) { sink = values } // `values` escapes to the heap, since `sink` keeps it
+
+func shapes(n int, a, b string) func() int {
+	nodes = append(nodes, &node{}) // `&node{}` escapes to the heap, since it is appended to `nodes`
+	table[a] = &node{name: b}      // `&node{...}` escapes to the heap, since `table[a]` keeps it
+	table[a+b] = nil               // `a + b` escapes to the heap, since it is a key of a map
+	sent <- new(node)              // `new(node)` escapes to the heap, since it is sent over a channel
+	keep(a + b)                    // the slice of variadic arguments escapes to the heap, since it is passed to keep
+	if n > 3 {
+		panic("too many") //
+	}
+	count := n                 // `count` escapes to the heap, since a closure captures it
+	return func() int { count++; return count } // the function literal escapes to the heap, since it is returned
+}
+
+func main() { os.Exit(shapes(len(os.Args), "a", "b")() & 1) }
+"""
+
+
+@pytest.mark.usefixtures("go")
+def test_each_way_to_the_heap_is_told_once_and_in_words(tmp_path):
+    """No clause says the same twice; what allocates nothing, or only in a panic, is no reason."""
+    new = built(tmp_path, SHAPES)
+    reasons = Reasons(seconds=120)
+    for number, line in enumerate(SHAPES.splitlines(), 1):
+        code, mark, why = line.partition(" // ")
+        if mark or line.endswith("//"):
+            (found,), troubles = reasons.explained([culprit(number, "main.shapes")], new)
+            assert troubles == ()
+            assert (texts("escape", found) or [""])[0] == why, code
+
+
+@pytest.mark.usefixtures("go")
+def test_the_lines_notes_are_not_of_what_a_callee_allocates(tmp_path):
+    """A buffer of bufio has no reason in a string concatenation of the line that called it; the commit stays one."""
+    new = built(tmp_path, SHAPES)
+    line = line_of(SHAPES, "table[a+b]")
+    for leaf, count in (("", 1), ("bufio.NewReaderSize", 0)):
+        (found,), _ = Reasons(seconds=120).explained([culprit(line, "main.shapes", leaf)], new)
+        assert len(texts("escape", found)) == count
+
+
 @pytest.mark.usefixtures("go")
 def test_the_builds_own_flags_decide(tmp_path):
     """With the user's -gcflags=-l nothing is inlined, and the notes say so; a tag chooses the file."""
@@ -126,7 +186,7 @@ def test_the_builds_own_flags_decide(tmp_path):
         [culprit(line)], built(tmp_path, plain, flags=("-gcflags=all=-l", "-trimpath"), tags=("none",))
     )
     assert troubles == ()
-    assert texts("escape", found) == ["`p` escapes to the heap, since `kept = &p` keeps it"]
+    assert texts("escape", found) == ["`p` escapes to the heap, since `kept` keeps it"]
 
 
 @pytest.mark.usefixtures("go")
