@@ -23,6 +23,7 @@ from pytest_gomem.attribution.culprits import (
     every,
     leaf_of,
     too_small,
+    within,
     within_noise,
 )
 from pytest_gomem.attribution.groups import LEAST, largest_groups
@@ -69,7 +70,7 @@ def culprits_between(
     counts: Callable[[Profile, bytes], bool] = lambda profile, stack: True,
     changes: Sequence[ModuleChange] = (),
 ) -> Findings:
-    """The lines that hold, or made, more on the head than chance explains, and at least 10% of all that grew.
+    """The lines that allocated more on the head than chance explains, and at least 10% of all that grew.
 
     metric: a key of SAMPLE_OF. head, base: profiles of the same work, one or more a side; a side's figures are means,
     and the rates may differ. module: the user's own, on the head. there: where the base is: "on the base side".
@@ -177,7 +178,9 @@ def _steps(
 def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
     line = pair.head
     amount = amount_text(pair.change, line.sample_type)
-    verb = "allocates" if counts_made(line.sample_type) else "holds"
+    is_made, is_new = counts_made(line.sample_type), pair.base is None
+    more = "" if is_new else " more"
+    what = f"allocates {amount}{more}" if is_made else f"allocated {amount}{more} of the live heap"
     return Culprit(
         *line.site,
         metric,
@@ -185,7 +188,7 @@ def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
         line.after,
         math.ceil(SIGMAS * pair.sigma),
         pair.change / growth,
-        f"{verb} {amount}, and nothing {there}" if pair.base is None else f"{verb} {amount} more than {there}",
+        f"{what}{within(line)}{', and nothing' if is_new else ' than'} {there}",
         line.main_chain.sites[1:],
         is_between=True,
         causes=tuple(callee(line)),
@@ -198,7 +201,8 @@ def _nothing(sample_type: str, profiles: Sequence[Profile], functions: int, grow
     rate = next((rate for rate in _FINER if max(profile.period for profile in profiles) > rate), None)
     finer = f"; profile_rate: {rate} on the service in gomem.yaml takes more samples" if rate else ""
     if not functions:
-        return f"no line holds or makes more than {there}, as far as can be seen by {every(profiles)}{finer}"
+        more = "allocates more" if counts_made(sample_type) else "has more of the live heap"
+        return f"no line {more} than {there}, as far as can be seen by {every(profiles)}{finer}"
     return f"{within_noise(growth, functions, sample_type)} of {every(profiles)}{finer}"
 
 

@@ -19,7 +19,7 @@ KINDS = ("age", "callee", "escape", "inlining", "git")
 
 
 class Cause(NamedTuple):
-    """A cause of what a line holds or makes; `text` is a clause with its own subject.
+    """A cause of what a line allocates; `text` is a clause with its own subject.
 
     kind: "age" of the objects in GC cycles, "callee" that allocates for the line, "escape" and "inlining" from the
     compiler, "git" commit that changed the line.
@@ -90,11 +90,11 @@ class Notes:
     not_inlined: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, file: str, line: int) -> list[Escape]:
-        """The values that escape from a line, each once; those that allocate come before those that are only boxed."""
+        """The values that escape from a line, each once; not those that are only boxed, if others are allocated."""
         here = [e for e in self.escapes if e.line == line and posixpath.basename(e.file) == posixpath.basename(file)]
         once = {escape.value: escape for escape in reversed(here)}
-        in_order = [escape for escape in here if once[escape.value] is escape]
-        return sorted(in_order, key=lambda escape: not _allocates(escape.value))
+        found = [escape for escape in here if once[escape.value] is escape and _may_allocate(escape)]
+        return [escape for escape in found if _allocates(escape.value)] or found
 
 
 def parse_notes(text: str) -> Notes:
@@ -128,7 +128,7 @@ def explain(site: Site, head: Notes, base: Notes | None = None) -> Iterator[Caus
     Line numbers change between builds: an escape is the same if function and value are, or if only its size differs.
     """
     function = short_function(site.function)
-    escapes = [escape for escape in head.at(site.file, site.line) if _may_allocate(escape)][:_MOST_ESCAPES]
+    escapes = head.at(site.file, site.line)[:_MOST_ESCAPES]
     for escape in escapes:
         now = "now " if base and not _was_there(escape, head, base) else ""
         does = "makes its larger arrays on the heap" if escape.value == "append" else "escapes to the heap"

@@ -1,4 +1,4 @@
-"""Finds the lines of Go that hold or made the memory that a metric counts."""
+"""Finds the lines of Go that allocated the memory that a metric counts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, counts_
 from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.pprof.group import as_called
 from pytest_gomem.pprof.model import Profile
 
 # The figures of the collector: the more is allocated, the more often it runs.
@@ -36,13 +37,13 @@ SAMPLE_OF: Mapping[str, str] = MappingProxyType(
 )
 AT_PEAK = ("peak_rss", "peak_heap")  # their memory may be gone when the window closes
 _RESIDENT = ("peak_rss", "end_rss")
-_NONE = 0.0005  # share that is still held; below it counts as none
+_NONE = 0.0005  # share that is still live; below it counts as none
 MOST_NAMED = 5  # lines of one metric
 
 
 @dataclass(frozen=True)
 class Culprit:
-    """A line of Go and how much it holds, or made, of what `metric` counts: bytes or objects.
+    """A line of Go and how much it allocated of what `metric` counts: bytes or objects.
 
     before, after: estimates, the sums that `go tool pprof` shows; before is None without an earlier profile.
     interval: half the width of the 2 sigma interval of the change, rounded up; the truth lies in it 19 times in 20.
@@ -114,7 +115,7 @@ def find_culprits(
     cycles: int | None = None,
     changes: Sequence[ModuleChange] = (),
 ) -> Findings:
-    """The lines that hold, or made, more than before by at least 2 sigma, and by 10% of all that grew.
+    """The lines that allocated more than before by at least 2 sigma, and by 10% of all that grew.
 
     metric: a key of SAMPLE_OF. after: the heap profile of each round; changes are means of the rounds, whose rates may
     differ. before: for each of them an earlier one of the same process; without them everything is new. module: the
@@ -167,7 +168,7 @@ def _culprit(metric: str, line: Line, growth: int, has_before: bool, cycles: int
 def _age(line: Line, has_before: bool, cycles: int | None) -> Iterator[Cause]:
     """How old the objects are: those that came between the profiles are at most that many GC cycles old."""
     if has_before and cycles and not counts_made(line.sample_type):
-        still = f"{_portion(line.still_held)} of what the line allocated meanwhile is still held"
+        still = f"{_portion(line.still_held)} of what the line allocated meanwhile is still live"
         yield Cause("age", f"what came is at most {cycles} GC cycle{'s' * (cycles > 1)} old, and {still}")
 
 
@@ -175,6 +176,12 @@ def leaf_of(line: Line) -> str:
     """The function that allocates, "" if the line itself does."""
     function = line.main_chain.leaf.function
     return function if function != line.site.function else ""
+
+
+def within(line: Line) -> str:
+    """Such as " in bufio.NewReaderSize"; "" if the line itself allocates, or the third-party line that it calls."""
+    leaf, through = leaf_of(line), line.main_chain.through
+    return "" if not leaf or (through and through.function == leaf) else f" in {as_called(leaf)}"
 
 
 def callee(line: Line) -> Iterator[Cause]:
@@ -186,14 +193,15 @@ def callee(line: Line) -> Iterator[Cause]:
 
 
 def _reason(line: Line, has_before: bool) -> str:
-    """What the line holds, or has allocated, in words."""
+    """How much the line has allocated, and where, in words."""
     amount = amount_text(line.change, line.sample_type)
     if not counts_made(line.sample_type):
-        return f"holds {amount}" + (" that were not there when the window opened" if has_before else "")
+        since = ", not there when the window opened" if has_before else ""
+        return f"allocated {amount} of the live heap{within(line)}{since}"
     since = "in the window" if has_before else "since the process started"
     share = _portion(line.still_held)
     verb = "are" if counts_objects(line.sample_type) else "is"
-    return f"allocated {amount} {since}, of which {share} {verb} still held"
+    return f"allocated {amount}{within(line)} {since}, of which {share} {verb} still live"
 
 
 def _portion(share: float) -> str:
@@ -236,7 +244,9 @@ def _nothing(metric: str, after: Sequence[Profile], functions: int, growth: int)
         if not any(profile.period for profile in after):
             text = "the service's memory profiler is off: its MemProfileRate is 0"
     elif not functions:
-        text = "no line has allocated more" if counts_made(sample_type) else "no line holds more Go heap than before"
+        text = "no line has allocated more"
+        if not counts_made(sample_type):
+            text = "no line has more of the live heap than before"
     else:
         text = f"{within_noise(growth, functions, sample_type)} of {every(after)}"
     beyond = f"; {metric} also counts what no heap profile shows: stacks, freed pages, C, mapped files"

@@ -21,12 +21,12 @@ _DEFAULT_LIMIT = "20"
 
 
 def top(argv: Sequence[str], out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """`gomem top PROFILE`: what holds or allocates most. Returns 0, or 2 with one line in `err` for bad input."""
+    """`gomem top PROFILE`: what allocated most. Returns 0, or 2 with one line in `err` for bad input."""
     return _run("top", ("PROFILE",), argv, out, err)
 
 
 def diff(argv: Sequence[str], out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """`gomem diff BASE NEW`: what holds or allocates more or less. Returns 0, or 2 with one line for bad input."""
+    """`gomem diff BASE NEW`: what allocated more or less. Returns 0, or 2 with one line for bad input."""
     return _run("diff", ("BASE", "NEW"), argv, out, err)
 
 

@@ -16,8 +16,8 @@ from pytest_gomem.report.text import percent
 
 # Meanings from runtime/pprof; {since} is the process's start, or the seconds of a delta.
 _MEANINGS = {
-    "inuse_space": "bytes held when the profile was taken",
-    "inuse_objects": "objects held when the profile was taken",
+    "inuse_space": "bytes live when the profile was taken",
+    "inuse_objects": "objects live when the profile was taken",
     "alloc_space": "bytes allocated {since}",
     "alloc_objects": "objects allocated {since}",
     "goroutine": "goroutines when the profile was taken",

@@ -58,6 +58,12 @@ def _unnamed(binary: str) -> str:
     return f"[{posixpath.basename(binary)}]" if binary else "<unknown>"
 
 
+def as_called(function: str) -> str:
+    """A function as Go code calls it: pool.NewConn for github.com/redis/go-redis/v9/internal/pool.NewConn."""
+    plain, bracket, arguments = function.partition("[")
+    return plain.rpartition("/")[2].replace("%2e", ".") + bracket + arguments
+
+
 def package_of(function: str) -> str:
     """The import path in a Go symbol: "go/types" for "go/types.(*Checker).expr"; the whole name if there is none.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_gomem.attribution.culprits import GC_METRICS, SAMPLE_OF, Culprit, Findings, amount_text
 from pytest_gomem.attribution.origin import Site
 from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.printable import printable
+from pytest_gomem.pprof.group import as_called
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, wrapped
 
 COMPARED = "compared with the base"  # in front of a comparison's culprits, if a limit of the metric is broken too
 _WIDEST_PLACE = 30
+_MAJOR = re.compile(r"v\d+")  # the last part of a module's path from its second major version on
 _OF_THE_LINE = ("escape", "inlining", "git")  # causes that differ from one culprit to the next
 
 
@@ -30,7 +33,7 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
         if metric not in SAMPLE_OF or (metric in GC_METRICS and not named):
             yield f"cause of {printable(metric)}"
         else:
-            yield f"who {'allocated' if _is_made(metric) else 'holds'} it ({printable(metric)}), estimated from samples"
+            yield f"allocated by ({printable(metric)}), estimated from samples"
         between = [culprit for culprit in named if culprit.is_between]
         of_limit = [culprit for culprit in named if not culprit.is_between]
         yield from (f"  {line}" for line in _table(of_limit, width - 2))
@@ -41,20 +44,21 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
         if named:
             yield from wrapped(printable(_story(named[0])), width, "  ")
         for culprit in named[1:]:
-            causes = [*_changed(culprit), *(cause.text for cause in culprit.causes if cause.kind in _OF_THE_LINE)]
-            if causes:
-                why = f"{culprit.function} ({_place(culprit)}): {'; '.join(causes)}"
-                yield from wrapped(printable(why), width, "  ")
+            causes = (cause.text for cause in culprit.causes if cause.kind in _OF_THE_LINE)
+            why = "; ".join(filter(None, [_through(culprit), *_changed(culprit), *causes]))
+            if why:
+                yield from wrapped(printable(f"{culprit.function} ({_place(culprit)}): {why}"), width, "  ")
 
 
 def first_culprit(culprits: Sequence[Culprit], metric: str, *, is_between: bool) -> str:
     """The function and line of the largest part, such as "main.fill (cache.go:48)"; "" if there is none.
 
-    is_between: from a comparison, not from a limit.
+    With the third-party function that it calls: "main.open (cache.go:40), through go-redis pool.NewConn". is_between:
+    from a comparison, not from a limit.
     """
     alike = (culprit for culprit in culprits if (culprit.metric, culprit.is_between) == (metric, is_between))
     named = next(alike, None)
-    return f"{printable(named.function)} ({_place(named)})" if named else ""
+    return printable(_who(named)) if named else ""
 
 
 def _table(culprits: Sequence[Culprit], width: int) -> list[str]:
@@ -72,18 +76,18 @@ def _widest(cells: Sequence[str]) -> int:
 
 def _spellings(function: str) -> tuple[str, str]:
     """A function's whole name, and as Go code calls it: web.(*Page).show of example.com/app/web.(*Page).show."""
-    plain, bracket, arguments = printable(function).partition("[")
-    return plain + bracket + arguments, plain.rpartition("/")[2] + bracket + arguments
+    return printable(function), printable(as_called(function))
 
 
 def _figures(culprit: Culprit) -> str:
-    """Such as "holds 235 MB more (+- 2.00 MB), 98% of the growth"."""
+    """Such as "235 MB more live (+- 2.00 MB), 98% of the growth"."""
     sample_type = SAMPLE_OF[culprit.metric]
     is_total = culprit.before is None or (_is_made(culprit.metric) and not culprit.is_between)
     more = "" if is_total else " more"
-    verb = "allocated" if _is_made(culprit.metric) else "holds"
+    live = "" if _is_made(culprit.metric) else " live"
     interval = amount_text(culprit.interval, sample_type).removesuffix(" objects")
-    return f"{verb} {amount_text(culprit.change, sample_type)}{more} (+- {interval}), {_share(culprit.share, culprit)}"
+    amount = f"{amount_text(culprit.change, sample_type)}{more}{live}"
+    return f"{amount} (+- {interval}), {_share(culprit.share, culprit)}"
 
 
 def _share(share: float, culprit: Culprit) -> str:
@@ -93,11 +97,25 @@ def _share(share: float, culprit: Culprit) -> str:
 
 
 def _story(culprit: Culprit) -> str:
-    """What the first culprit does, why, and what called it."""
+    """What the first culprit does, which module changed, why, and what called it."""
     called = ", ".join(f"{caller.function} ({_place(caller)})" for caller in culprit.callers)
-    causes = (cause.text for cause in culprit.causes)
+    causes = (cause.text for cause in culprit.causes if cause.kind != "callee")  # which the reason names
     clauses = [culprit.reason, *_changed(culprit), *causes, *([f"called by {called}"] if called else [])]
-    return f"{culprit.function} {'; '.join(clauses)}"
+    return f"{_who(culprit)}{',' if culprit.through else ''} {'; '.join(clauses)}"
+
+
+def _who(culprit: Culprit) -> str:
+    return ", ".join(filter(None, [f"{culprit.function} ({_place(culprit)})", _through(culprit)]))
+
+
+def _through(culprit: Culprit) -> str:
+    """Such as "through go-redis pool.NewConn"; "" if the line calls no third-party code."""
+    if culprit.through is None:
+        return ""
+    *rest, last = culprit.through.module.split("/")
+    module = rest[-1] if rest and _MAJOR.fullmatch(last) else last
+    function = as_called(culprit.through.function)
+    return f"through {function}" if function.startswith(f"{module}.") else f"through {module} {function}"
 
 
 def _changed(culprit: Culprit) -> list[str]:

@@ -125,8 +125,7 @@ RULES: Mapping[type, Rules] = {
         words={
             "gc": "GC settings as printed; an effective one that nobody could read back says why.",
             "ops": _count("Operations done in the window; null where none were counted."),
-            "culprits": "The lines of Go that hold or made most of what a failed metric counts, estimated from "
-            "samples.",
+            "culprits": "The lines of Go that allocated most of what a failed metric counts, estimated from samples.",
             "culprit_summaries": "By metric: what its culprits explain together, or why nobody is named.",
             "functions": "What budgets on functions were judged by, estimated from samples.",
             "load": "All loads of the window as one; null where there was none.",

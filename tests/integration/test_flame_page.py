@@ -85,7 +85,7 @@ def focused(browser):
 def test_search_tells_the_share_of_what_matches(show):
     """Matches within matches count once; a broken expression is searched as text; Escape ends it."""
     browser = show(STACKS)
-    assert "inuse_space - bytes held when the profile was taken; total 8.00 kB" in text(browser, "#what")
+    assert "inuse_space - bytes live when the profile was taken; total 8.00 kB" in text(browser, "#what")
     browser.press("/")
     browser.write("LEAK|conn")
     assert text(browser, "#found") == "3 frames match: 7.00 kB, 88% of the total"

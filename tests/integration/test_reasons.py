@@ -78,7 +78,7 @@ def built(folder, source, info=None, **more):
 
 
 def culprit(line, function="main.render", leaf=""):
-    return Culprit(function, "main.go", line, "live_heap", 0, 10, 1, 1.0, "holds 10 B", leaf=leaf)
+    return Culprit(function, "main.go", line, "live_heap", 0, 10, 1, 1.0, "allocated 10 B", leaf=leaf)
 
 
 def texts(kind, found):
@@ -99,7 +99,7 @@ def test_what_escapes_now_and_is_no_longer_inlined(tmp_path):
     assert texts("escape", found) == ["`p` now escapes to the heap, since it is passed to with.fill"]
     (inlining,) = texts("inlining", found)
     assert inlining.startswith("render is no longer inlined: ")
-    assert found.reason == "holds 10 B"
+    assert found.reason == "allocated 10 B"
     (other_way,), _ = reasons.explained([culprit(line_of(BEFORE, "var p page"))], base, new)
     assert other_way.causes == ()
 

@@ -210,7 +210,7 @@ def test_a_broken_limit_names_its_line(scenario):
     )
     outcome = project.run("--gomem-artifacts=artifacts")
     assert outcome.status == 1
-    assert "who holds it (live_heap)" in outcome.text
+    assert "allocated by (live_heap)" in outcome.text
     first = outcome.window("test_leak")["culprits"][0]
     assert first["file"].endswith(".go")
     assert f"{first['function']}  " in outcome.text

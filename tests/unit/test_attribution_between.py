@@ -90,7 +90,7 @@ def test_a_line_that_went_takes_no_growth_away():
     new = heap(retained(KIB, 900, line(10, "main.cache"), HANDLE), rate=1)
     culprit = between(new, base).culprits[0]
     assert (culprit.function, culprit.before, culprit.is_between) == ("main.cache", 0, True)
-    assert culprit.reason == "holds 922 kB, and nothing on the base side"
+    assert culprit.reason == "allocated 922 kB of the live heap, and nothing on the base side"
     assert culprit.callers[0].function == "main.handle"
 
 
@@ -109,7 +109,7 @@ def test_the_uncertainty_is_of_both_sides():
 def test_equal_sides_accuse_nobody():
     """Without growth the reason says so."""
     same = held((10, 300))
-    assert "no line holds or makes more" in between(same, same).nothing
+    assert "no line has more of the live heap" in between(same, same).nothing
 
 
 def test_sparse_samples_that_show_no_growth_say_how_to_tell_finer():
@@ -129,9 +129,11 @@ def test_the_other_side_is_called_what_it_is():
     """A line that is new, one that grew, and that there is none: all speak of the baseline where it is one."""
     base, new = held((10, 300)), held((10, 400), (20, 40))
     grown, fresh = between(new, base, there="in the baseline").culprits
-    assert grown.reason == "holds 102 kB more than in the baseline"
-    assert fresh.reason == "holds 41.0 kB, and nothing in the baseline"
-    assert "no line holds or makes more than in the baseline" in between(base, new, there="in the baseline").nothing
+    assert grown.reason == "allocated 102 kB more of the live heap than in the baseline"
+    assert fresh.reason == "allocated 41.0 kB of the live heap, and nothing in the baseline"
+    assert (
+        "no line has more of the live heap than in the baseline" in between(base, new, there="in the baseline").nothing
+    )
 
 
 _counts = st.lists(st.integers(1, 500), min_size=0, max_size=5)

@@ -41,7 +41,7 @@ def place(*frames):
 
 
 def retained(size, count, *stack):
-    """A sample of objects that are all still held."""
+    """A sample of objects that are all still live."""
     return (stack or (ADD, HANDLE), size, count, count)
 
 
@@ -387,10 +387,10 @@ def test_a_base_of_another_process_does_no_harm(metric):
 @pytest.mark.parametrize(
     ("metric", "reason"),
     [
-        ("live_heap", "holds 210 MB that were not there when the window opened"),
-        ("heap_objects", "holds 205k objects that were not there when the window opened"),
-        ("total_alloc", "allocated 210 MB in the window, of which all is still held"),
-        ("allocs", "allocated 205k objects in the window, of which all are still held"),
+        ("live_heap", "allocated 210 MB of the live heap, not there when the window opened"),
+        ("heap_objects", "allocated 205k objects of the live heap, not there when the window opened"),
+        ("total_alloc", "allocated 210 MB in the window, of which all is still live"),
+        ("allocs", "allocated 205k objects in the window, of which all are still live"),
     ],
 )
 def test_retention_and_churn_in_words(metric, reason):
@@ -400,15 +400,15 @@ def test_retention_and_churn_in_words(metric, reason):
 
 @pytest.mark.parametrize(("held", "share"), [(0, "none"), (1, "less than 0.1%"), (25, "0.6%"), (4000, "all")])
 def test_churn_says_how_much_is_left(held, share):
-    """The share of what was made that is still held, down to none."""
+    """The share of what was made that is still live, down to none."""
     culprit = first("total_alloc", heap(((ADD,), KIB, 4000, held)))
-    assert culprit.reason == f"allocated 2.10 GB since the process started, of which {share} is still held"
+    assert culprit.reason == f"allocated 2.10 GB since the process started, of which {share} is still live"
 
 
 def test_what_is_freed_meanwhile_is_not_held_less_than_none():
     """A line that holds less than before, though it allocated, has kept none of it."""
     culprit = first("total_alloc", heap(((ADD,), KIB, 900, 10)), heap(((ADD,), KIB, 100, 90)))
-    assert culprit.reason.endswith("of which none is still held")
+    assert culprit.reason.endswith("of which none is still live")
 
 
 @pytest.mark.parametrize(
@@ -417,7 +417,7 @@ def test_what_is_freed_meanwhile_is_not_held_less_than_none():
         ("live_heap", heap(rate=0), "the service's memory profiler is off: its MemProfileRate is 0"),
         ("live_heap", heap(), "there is no inuse_space in a profile that takes one sample in 524 kB"),
         ("live_heap", heap(dropped(KIB, 9)), "there is no inuse_space in a profile that takes one sample in 524 kB"),
-        ("live_heap", heap(retained(KIB, 20)), "no line holds more Go heap than before"),
+        ("live_heap", heap(retained(KIB, 20)), "no line has more of the live heap than before"),
         ("total_alloc", heap(retained(KIB, 30)), "no line has allocated more"),
         (
             "live_heap",

@@ -114,7 +114,7 @@ def test_callers_are_those_of_most_growth_in_all_rounds_and_what_is_left_is_of_a
     ]
     culprit = find_culprits("total_alloc", rounds, None, MODULE).culprits[0]
     assert culprit.callers[0].function == OTHER[0]
-    assert culprit.reason.endswith("of which 77.8% is still held")
+    assert culprit.reason.endswith("of which 77.8% is still live")
 
 
 def test_each_round_needs_its_own_earlier_profile():

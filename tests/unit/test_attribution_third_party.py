@@ -203,3 +203,30 @@ def test_code_without_a_name_is_nobodys():
     for package in ("[libc.so.6]", "<unknown>", "vendor/golang.org/x/net/http/httpguts", "net/http"):
         assert WITH_REDIS.third_party(package) == ""
     assert MODULE.third_party("gopkg.in/yaml.v3") == "gopkg.in/yaml.v3"
+
+
+@pytest.mark.parametrize(
+    ("stack", "within"),
+    [
+        ([LEAF, CONN, CLIENT, HANDLE], " in bufio.NewReaderSize"),
+        ([LEAF, CONN, GOEXIT], " in bufio.NewReaderSize"),
+        ([CONN, CLIENT, HANDLE], ""),
+        ([CONN, GOEXIT], ""),
+        ([HANDLE], ""),
+    ],
+)
+def test_the_reason_says_what_allocates(stack, within):
+    """Unless it is the line itself, or the third-party line that is told before it."""
+    profile = heap(retained(KIB, 1000, *stack), rate=1)
+    for metric, words in (
+        ("live_heap", f"allocated 1.02 MB of the live heap{within}"),
+        ("total_alloc", f"allocated 1.02 MB{within} since the process started, of which all is still live"),
+    ):
+        assert find_culprits(metric, (profile,), None, WITH_REDIS).culprits[0].reason == words
+    base = heap(retained(KIB, 500, *stack), rate=1)
+    for metric, words in (
+        ("live_heap", f"allocated 512 kB more of the live heap{within} than there"),
+        ("total_alloc", f"allocates 512 kB more{within} than there"),
+    ):
+        (culprit,) = culprits_between(metric, (profile,), (base,), WITH_REDIS, there="there").culprits
+        assert culprit.reason == words

@@ -178,7 +178,7 @@ def test_what_is_measured_and_hidden_is_said():
         default_sample_type="inuse_space",
     )
     view = made.views[made.default]
-    assert view.meaning == "bytes held when the profile was taken"
+    assert view.meaning == "bytes live when the profile was taken"
     assert view.summary == "total 10.0 kB"
     assert view.notes == (
         "Not drawn: 1 frame below 0.1% (10.0 B), together 4.00 B, <0.1%.",

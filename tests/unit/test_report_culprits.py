@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jsonschema_rs import validator_for
 from report_samples import calmly, failing_window, verdict, window
 
+from pytest_gomem.attribution.causes import Cause
 from pytest_gomem.attribution.culprits import SAMPLE_OF, Culprit, Findings
 from pytest_gomem.attribution.modules import ModuleChange
 from pytest_gomem.attribution.origin import Site, Through
@@ -23,13 +24,13 @@ from pytest_gomem.results.run_record import TestRecord
 
 LEAK = Culprit(
     "main.(*leakyLog).add", "logs.go", 62, "live_heap", 1_000_000, 236_000_000, 2_000_000, 0.98,
-    "holds 235 MB that were not there when the window opened",
+    "allocated 235 MB of the live heap, not there when the window opened",
     (Site("main.logTo.func1", "logs.go", 30), Site("main.main", "main.go", 20)),
 )  # fmt: skip
 SMALL = replace(LEAK, function="main.newEntry", line=9, before=0, after=3_000_000, share=0.0125, callers=())
 CHURN = Culprit(
     "main.encodeFresh", "encode.go", 44, "total_alloc", 0, 595_000_000, 12_300_000, 0.997,
-    "allocated 595 MB in the window, of which 0.1% is still held",
+    "allocated 595 MB in the window, of which 0.1% is still live",
 )  # fmt: skip
 
 
@@ -40,47 +41,87 @@ def lines(*culprits, width=108, **summaries):
 def test_a_line_for_each_culprit_then_the_summary_then_the_story_of_the_first():
     """Aligned columns: function, place, figures; below them what they explain, and why the first is guilty."""
     assert lines(LEAK, SMALL, live_heap="2 of 212 functions, 99% of the growth") == [
-        "who holds it (live_heap), estimated from samples",
-        "  main.(*leakyLog).add  logs.go:62  holds 235 MB more (+- 2.00 MB), 98% of the growth",
-        "  main.newEntry         logs.go:9   holds 3.00 MB more (+- 2.00 MB), 1.2% of the growth",
+        "allocated by (live_heap), estimated from samples",
+        "  main.(*leakyLog).add  logs.go:62  235 MB more live (+- 2.00 MB), 98% of the growth",
+        "  main.newEntry         logs.go:9   3.00 MB more live (+- 2.00 MB), 1.2% of the growth",
         "  2 of 212 functions, 99% of the growth",
-        "  main.(*leakyLog).add holds 235 MB that were not there when the window opened; called by main.logTo.func1",
-        "  (logs.go:30), main.main (main.go:20)",
+        "  main.(*leakyLog).add (logs.go:62) allocated 235 MB of the live heap, not there when the window opened;",
+        "  called by main.logTo.func1 (logs.go:30), main.main (main.go:20)",
     ]
 
 
 def test_churn_is_told_as_churn():
     """What was allocated is not what is held, and a share of it is of the total."""
     assert lines(CHURN, total_alloc="1 of 3 functions, 100% of the total") == [
-        "who allocated it (total_alloc), estimated from samples",
-        "  main.encodeFresh  encode.go:44  allocated 595 MB (+- 12.3 MB), 100% of the total",
+        "allocated by (total_alloc), estimated from samples",
+        "  main.encodeFresh  encode.go:44  595 MB (+- 12.3 MB), 100% of the total",
         "  1 of 3 functions, 100% of the total",
-        "  main.encodeFresh allocated 595 MB in the window, of which 0.1% is still held",
+        "  main.encodeFresh (encode.go:44) allocated 595 MB in the window, of which 0.1% is still live",
     ]
+
+
+REDIS = "github.com/redis/go-redis/v9"
+BUFFERS = replace(
+    LEAK, function="main.open", file="cache.go", line=40, metric="total_alloc", is_between=True, callers=(),
+    reason="allocates 38.5 MB more in bufio.NewReaderSize than in the baseline", leaf="bufio.NewReaderSize",
+    through=Through(f"{REDIS}/internal/pool.NewConnWithBufferSize", "conn.go", 85, REDIS),
+    module_change=ModuleChange(REDIS, "v9.11.0", "v9.12.0"),
+    causes=(Cause("callee", "bufio.NewReaderSize (bufio/bufio.go:57) allocates it on its behalf"),),
+)  # fmt: skip
+
+
+def test_the_first_sentence_names_the_third_party_function_and_the_module_that_changed():
+    """Where the line is the user's own; what the reason has said is not told again as a cause."""
+    told = " ".join(" ".join(lines(BUFFERS, total_alloc="-")[3:]).split())
+    assert told == (
+        "main.open (cache.go:40), through go-redis pool.NewConnWithBufferSize, allocates 38.5 MB more in "
+        "bufio.NewReaderSize than in the baseline; github.com/redis/go-redis/v9 changed from v9.11.0 to v9.12.0"
+    )
+    second = " ".join(" ".join(lines(LEAK, replace(BUFFERS, metric="live_heap"), live_heap="-")[4:]).split())
+    assert second.endswith(
+        "main.open (cache.go:40): through go-redis pool.NewConnWithBufferSize; "
+        "github.com/redis/go-redis/v9 changed from v9.11.0 to v9.12.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "module", "words"),
+    [
+        ("example.com/dep.Open", "example.com/dep", "through dep.Open"),
+        ("gopkg.in/yaml%2ev3.Load", "gopkg.in/yaml.v3", "through yaml.v3.Load"),
+        ("v2.F", "v2", "through v2.F"),
+        ("a.b/c/v2/d.(*T[e.f/g.H]).F", "a.b/c/v2", "through c d.(*T[e.f/g.H]).F"),
+    ],
+)
+def test_a_third_party_function_is_called_as_in_go(function, module, words):
+    """After its module, unless its package says it already."""
+    through = Through(function, "", 0, module)
+    assert f"(cache.go:40), {words}, allocates" in lines(replace(BUFFERS, through=through), total_alloc="-")[3]
 
 
 def test_between_two_sides_churn_is_growth_too():
     """What one version allocates more than another is "more", and its share is of the growth."""
     between = replace(CHURN, is_between=True)
-    assert "allocated 595 MB more (+- 12.3 MB), 100% of the growth" in lines(between, total_alloc="-")[1]
+    assert "595 MB more (+- 12.3 MB), 100% of the growth" in lines(between, total_alloc="-")[1]
 
 
 def test_without_an_earlier_profile_nothing_is_called_growth():
     """A share is then of the heap as it stands."""
-    assert "holds 236 MB (+- 2.00 MB), 98% of the heap" in lines(replace(LEAK, before=None), live_heap="-")[1]
+    assert "236 MB live (+- 2.00 MB), 98% of the heap" in lines(replace(LEAK, before=None), live_heap="-")[1]
 
 
 def test_objects_are_called_objects():
     """Metrics of objects are not in bytes."""
     culprit = replace(LEAK, metric="heap_objects", before=0, after=1_200_000, interval=40_000)
-    assert "holds 1.20M objects more (+- 40.0k), 98% of the growth" in lines(culprit, heap_objects="-")[1]
+    assert "1.20M objects more live (+- 40.0k), 98% of the growth" in lines(culprit, heap_objects="-")[1]
 
 
 def test_each_metric_has_its_own_block():
     """Culprits stand under the metric they are culprits of."""
     text = lines(LEAK, CHURN, live_heap="A", total_alloc="B")
-    assert [line.split()[0] for line in text if "(logs.go" not in line] == [
-        "who", "main.(*leakyLog).add", "A", "main.(*leakyLog).add", "who", "main.encodeFresh", "B", "main.encodeFresh",
+    assert [line.split()[0] for line in text if not line.startswith("  called by")] == [
+        "allocated", "main.(*leakyLog).add", "A", "main.(*leakyLog).add",
+        "allocated", "main.encodeFresh", "B", "main.encodeFresh",
     ]  # fmt: skip
 
 
@@ -88,19 +129,19 @@ def test_a_limit_and_a_comparison_of_one_metric_tell_their_lines_apart():
     """The growth in the window and that since the other side are two questions."""
     text = lines(replace(LEAK, is_between=True, after=3_000_000), LEAK, live_heap="A; compared with the base: B")
     assert [line.strip()[:36].rstrip() for line in text[1:5]] == [
-        "main.(*leakyLog).add  logs.go:62  ho", "compared with the base:",
-        "main.(*leakyLog).add  logs.go:62  ho", "A; compared with the base: B",
+        "main.(*leakyLog).add  logs.go:62  23", "compared with the base:",
+        "main.(*leakyLog).add  logs.go:62  2.", "A; compared with the base: B",
     ]  # fmt: skip
-    assert "holds 235 MB more" in text[1]
-    assert "holds 2.00 MB more" in text[3]
+    assert "235 MB more" in text[1]
+    assert "2.00 MB more" in text[3]
     assert "compared with the base:" not in lines(replace(LEAK, is_between=True), live_heap="B")[1]
 
 
 def test_nobody_named_is_told_with_the_reason():
     """A metric without culprits says why."""
-    assert lines(peak_rss="no line holds more Go heap than before") == [
-        "who holds it (peak_rss), estimated from samples",
-        "  no line holds more Go heap than before",
+    assert lines(peak_rss="no line has more of the live heap than before") == [
+        "allocated by (peak_rss), estimated from samples",
+        "  no line has more of the live heap than before",
     ]
 
 
@@ -145,7 +186,7 @@ def test_the_failure_tells_culprits_after_the_broken_limits():
     """Who did it follows what broke, before the settings."""
     told = replace(failing_window(), culprits=(LEAK,), culprit_summaries={"live_heap": "1 of 1 function, all"})
     text = failure_text(told, "test_a.py::test_b")[1]
-    order = [text.index(words) for words in ("FAIL  gc_pause_p99", "  who holds it (live_heap)", "GC settings")]
+    order = [text.index(words) for words in ("FAIL  gc_pause_p99", "  allocated by (live_heap)", "GC settings")]
     assert order == sorted(order)
 
 
@@ -206,7 +247,7 @@ def test_json_has_the_change_as_an_interval():
         {
             "function": "main.(*leakyLog).add", "file": "logs.go", "line": 62, "metric": "live_heap",
             "before": 1_000_000, "after": 236_000_000, "interval": [233_000_000, 237_000_000], "share": 0.98,
-            "reason": "holds 235 MB that were not there when the window opened",
+            "reason": "allocated 235 MB of the live heap, not there when the window opened",
             "callers": [
                 {"function": "main.logTo.func1", "file": "logs.go", "line": 30},
                 {"function": "main.main", "file": "main.go", "line": 20},
