@@ -84,13 +84,15 @@ def build_once(
     out_dir: Path,
     *,
     agent: bool = False,
+    ends: bool = False,
     toolchain: Toolchain | None = None,
     when_slow: WhenSlow | None = None,
 ) -> Path:
     """The path of the binary, built once for all processes of this run: the first one builds, the others wait.
 
-    agent: build the agent in, if possible; `why_no_agent` says whether it was. toolchain: None = the usual. when_slow:
-    called if it takes more than 3 s.
+    agent: build the agent in, if possible; `why_no_agent` says whether it was. ends: the program ends by itself, and
+    the agent is to see that; `why_no_end` says whether it does. toolchain: None = the usual. when_slow: called if it
+    takes more than 3 s.
     Raises BuildError with the compiler's output (to every process that asks), or ToolchainError without a Go.
     """
     cwd, package = locate(spec.package, base_dir)
@@ -98,13 +100,13 @@ def build_once(
     options = [*tags, *spec.flags]
     toolchain = toolchain or find_toolchain()
     go, env = toolchain.go, {**(spec.env or {}), **toolchain.env}
-    key = json.dumps([package, str(cwd), options, sorted(env.items()), agent, go])
+    key = json.dumps([package, str(cwd), options, sorted(env.items()), agent, ends, go])
     binary = out_dir / f"{service}-{hashlib.sha256(key.encode()).hexdigest()[:12]}" / Path(service).name
     failure = binary.parent / ".failed"  # no service's name begins with a dot
     binary.parent.mkdir(parents=True, exist_ok=True)
     with locked_file(binary.parent / ".lock"):
         if not binary.exists() and not failure.exists():
-            making = _Making(go, options, package, cwd, env, binary, when_slow)
+            making = _Making(go, options, package, cwd, env, binary, when_slow, ends)
             if (words := _make(making, agent=agent)) is not None:
                 elsewhere = instead(words, go, deciding(options), cwd, {**environment_without_hook(), **env}, base_dir)
                 failure.write_text(words.rstrip() + elsewhere, encoding="utf-8")
@@ -116,17 +118,28 @@ def build_once(
 
 def why_no_agent(binary: Path) -> str:
     """Why a binary of `build_once` holds no agent; "" when it does."""
-    file = _reason_file(binary)
+    return _reason(binary, _NO_AGENT)
+
+
+def why_no_end(binary: Path) -> str:
+    """Why the agent in a binary of `build_once` does not see the program's end; "" when it does, or was not to."""
+    return _reason(binary, _NO_END)
+
+
+_NO_AGENT, _NO_END = ".no-agent", ".no-end"  # files beside the binary, with the reason
+
+
+def _reason(binary: Path, name: str) -> str:
+    file = binary.with_name(name)
     return file.read_text(encoding="utf-8") if file.exists() else ""
-
-
-def _reason_file(binary: Path) -> Path:
-    return binary.parent / ".no-agent"
 
 
 @dataclass(frozen=True)
 class _Making:
-    """The arguments of a build: the Go command, its options, the package as named in `cwd`, and the output."""
+    """The arguments of a build: the Go command, its options, the package as named in `cwd`, and the output.
+
+    ends: the agent is to see the program's end.
+    """
 
     go: str
     options: list[str]
@@ -135,6 +148,7 @@ class _Making:
     env: Mapping[str, str]
     binary: Path
     when_slow: WhenSlow | None
+    ends: bool
 
 
 def _make(making: _Making, *, agent: bool) -> str | None:
@@ -143,7 +157,7 @@ def _make(making: _Making, *, agent: bool) -> str | None:
         no_agent = _build_agent(making) if agent else _NO_AGENT_ASKED
         if no_agent is None:
             return None
-        _reason_file(making.binary).write_text(no_agent, encoding="utf-8")
+        making.binary.with_name(_NO_AGENT).write_text(no_agent, encoding="utf-8")
         return _build(making)
     except (ToolchainError, TimeoutError) as error:
         return str(error)
@@ -152,10 +166,13 @@ def _make(making: _Making, *, agent: bool) -> str | None:
 def _build_agent(making: _Making) -> str | None:
     """Build with the agent; None when it is built, else why it is not."""
     env = {**environment_without_hook(), **making.env}
-    overlay = overlay_for(making.package, making.cwd, making.binary.parent, making.go, env, making.options)
+    where = making.package, making.cwd, making.binary.parent
+    overlay = overlay_for(*where, making.go, env, making.options, ends=making.ends)
     if isinstance(overlay, NotInjected):
         return overlay.reason
     words = _build(making, overlay.flags)
+    if overlay.no_end:
+        making.binary.with_name(_NO_END).write_text(overlay.no_end, encoding="utf-8")
     return None if words is None else f"the build with it failed: {words.strip()}"
 
 

@@ -1,4 +1,4 @@
-"""Adds the agent to a build by `go build -overlay`: a file in package main, without touching your sources."""
+"""Adds the agent to a build by `go build -overlay`: files in package main, without touching your sources."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import hashlib
 import importlib.resources
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+import shlex
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,16 +18,24 @@ from pytest_gomem.launch.toolchain import ask_go
 
 # The first of all names: the agent starts before main's other variables are initialized.
 AGENT_FILE = "0_pytest_gomem_agent.go"
-_SOURCE = "agent.go.txt"
+_END_FILE = "0_pytest_gomem_end.go"
+_SOURCE, _SEES_END, _SEES_NO_END = "agent.go.txt", "end.go.txt", "no_end.go.txt"
 _FIELDS = "Dir,Name,Error"
 _SYSTEMS = ("linux", "darwin")
+# The runtime's exit hooks, as end.go calls them. Before Go 1.23 they are elsewhere, and two exits at once end badly.
+_HOOKS = "src/internal/runtime/exithook/hooks.go"
+_HOOK = re.compile(
+    r"^type Hook struct \{\n\tF +func\(\)[^\n]*\n\tRunOnFailure bool[^\n]*\n\}.*^func Add\(h Hook\) \{",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """`flags` to add to `go build`, before the package."""
+    """`flags` to add to `go build`, before the package. no_end: why the agent does not see the program's end, or ""."""
 
     flags: tuple[str, ...]
+    no_end: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,25 +50,33 @@ OverlayResult = Overlay | NotInjected
 
 def agent_mark() -> str:
     """Eight digits of a hash of the agent's source: another agent changes the figures of small services."""
-    return hashlib.sha256(_agent_source().encode()).hexdigest()[:8]
+    return hashlib.sha256("".join(map(_text, (_SOURCE, _SEES_END))).encode()).hexdigest()[:8]
 
 
 @cache
-def _agent_source() -> str:
-    return importlib.resources.files("pytest_gomem.observe.agent").joinpath(_SOURCE).read_text("utf-8")
+def _text(source: str) -> str:
+    return importlib.resources.files("pytest_gomem.observe.agent").joinpath(source).read_text("utf-8")
 
 
 def overlay_for(
-    package: str, cwd: Path, out_dir: Path, go: str, env: Mapping[str, str], options: Sequence[str] = ()
+    package: str,
+    cwd: Path,
+    out_dir: Path,
+    go: str,
+    env: Mapping[str, str],
+    options: Sequence[str] = (),
+    *,
+    ends: bool = False,
 ) -> OverlayResult:
     """The overlay for `go build OPTIONS PACKAGE` in `cwd`; its files are written to `out_dir`.
 
-    env: the whole environment of the build. options: the build's, such as -tags.
+    env: the whole environment of the build. options: the build's, such as -tags. ends: the program ends by itself, and
+    the agent is to see that, if possible.
     Raises ToolchainError where the Go command does not answer.
     """
     if package.endswith(".go"):
         return NotInjected(f"{package} is a file: name the package's folder")
-    asked = _run([go, "env", "-json", "GOFLAGS", "GOMODCACHE", "GOOS"], cwd, env)
+    asked = _run([go, "env", "-json", "GOFLAGS", "GOMODCACHE", "GOOS", "GOROOT"], cwd, env)
     if isinstance(asked, NotInjected):
         return asked
     setup: dict[str, str] = json.loads(asked)
@@ -71,7 +89,10 @@ def overlay_for(
     if isinstance(listed, NotInjected):
         return listed
     folder = _folder_of_main(package, _objects(listed), setup["GOMODCACHE"])
-    return folder if isinstance(folder, NotInjected) else _write(folder, out_dir)
+    if isinstance(folder, NotInjected):
+        return folder
+    no_end, flags = _end_hook(setup, options) if ends else ("", ())
+    return _write(folder, out_dir, flags, no_end)
 
 
 def _run(command: list[str], cwd: Path, env: Mapping[str, str]) -> str | NotInjected:
@@ -90,13 +111,15 @@ def _is_overlay(option: str) -> bool:
 
 def deciding(options: Sequence[str]) -> list[str]:
     """The build's options that select packages and files, as `go list` takes them."""
-    names = ("tags", "mod", "modfile")
-    chosen = []
-    for option, value in zip(options, (*options[1:], ""), strict=False):
-        name, equals, _ = option.lstrip("-").partition("=")
+    return [f"-{name}={value}" for name, value in _named(("tags", "mod", "modfile"), options)]
+
+
+def _named(names: Container[str], options: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The options of these names, with their values."""
+    for option, following in zip(options, (*options[1:], ""), strict=False):
+        name, equals, value = option.lstrip("-").partition("=")
         if option.startswith("-") and name in names:
-            chosen += [option] if equals else [option, value]
-    return chosen
+            yield name, value if equals else following
 
 
 def _objects(text: str) -> list[dict[str, Any]]:
@@ -120,15 +143,37 @@ def _folder_of_main(package: str, found: list[dict[str, Any]], module_cache: str
     folder = Path(only["Dir"])
     if module_cache and folder.is_relative_to(module_cache):
         return NotInjected(f"{package} lies in Go's module cache, where Go allows no overlay")
-    if (folder / AGENT_FILE).exists():
-        return NotInjected(f"{folder / AGENT_FILE} exists already: the agent needs that name")
+    for name in (AGENT_FILE, _END_FILE):
+        if (folder / name).exists():
+            return NotInjected(f"{folder / name} exists already: the agent needs that name")
     return folder
 
 
-def _write(folder: Path, out_dir: Path) -> Overlay:
-    # No .go at its end: Go files in `out_dir` may be built.
-    source = out_dir / _SOURCE
-    source.write_text(_agent_source(), "utf-8")
+def _end_hook(setup: Mapping[str, str], options: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Why the runtime's exit hooks cannot be used, "" if they can, and the flags that this takes."""
+    try:
+        if not _HOOK.search(Path(setup["GOROOT"], _HOOKS).read_text("utf-8")):
+            return "the exit hooks of this Go are unknown", ()
+    except OSError:
+        return "the agent sees the end of a program from Go 1.23 on", ()
+    try:
+        of_user = [value for _, value in _named(("ldflags",), [*shlex.split(setup["GOFLAGS"]), *options])]
+    except ValueError as error:
+        return f"GOFLAGS cannot be read: {error}", ()
+    # The last -ldflags counts alone, for the packages that it names.
+    if any(not value.lstrip().startswith("-") and "=" in value for value in of_user):
+        return "-ldflags name packages, and those of the agent would replace them", ()
+    return "", (f"-ldflags={' '.join((*of_user[-1:], '-checklinkname=0'))}",)
+
+
+def _write(folder: Path, out_dir: Path, flags: tuple[str, ...], no_end: str) -> Overlay:
+    files = {AGENT_FILE: _SOURCE, _END_FILE: _SEES_END if flags else _SEES_NO_END}
+    replaced = {}
+    for name, source in files.items():
+        # No .go at its end: Go files in `out_dir` may be built.
+        written = out_dir / source
+        written.write_text(_text(source), "utf-8")
+        replaced[os.fspath(folder / name)] = os.fspath(written.absolute())
     overlay = out_dir / "overlay.json"
-    overlay.write_text(json.dumps({"Replace": {os.fspath(folder / AGENT_FILE): os.fspath(source.absolute())}}))
-    return Overlay((f"-overlay={overlay.absolute()}",))
+    overlay.write_text(json.dumps({"Replace": replaced}))
+    return Overlay((f"-overlay={overlay.absolute()}", *flags), no_end)
