@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, known
+from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.observe.agent.client import AgentClient, read_peak
+from pytest_gomem.observe.agent.unasked import Kept
 from pytest_gomem.session.capture import NOT_TAKEN, Captured
 from pytest_gomem.session.instrument import Finding, Instrument, Target
+from pytest_gomem.session.life import EndedProgram
 
 PEAK = "peak_profile"  # in reports, and of the instrument
 CYCLES_TO_PEAK = "cycles_to_peak"  # GC cycles from the opening to the one of the profile
@@ -23,6 +26,10 @@ class PeakProfile(Instrument):
     def __init__(self) -> None:
         self._failed: Unavailable | None = None
         self._agent: AgentClient | None = None
+
+    def launch(self) -> Overrides:
+        """The profile of a program that ends by itself: it is watched from its start."""
+        return Overrides(kept=frozenset({Kept.PEAK}))
 
     def open(self, target: Target) -> None:
         """Forget earlier windows, and look at each GC cycle from now on."""
@@ -56,6 +63,14 @@ class PeakProfile(Instrument):
         # The agent may handle the cycle before the first reading late: it is not the window's.
         figures = {CYCLES_TO_PEAK: float(cycles)} if cycles > 0 else {}
         return Finding({PEAK: Captured(found.profile)}, figures)
+
+    def ended(self, program: EndedProgram) -> Finding:
+        """The profile, which outlives the program."""
+        try:
+            found = program.peak_profile()
+        except ObserveError as error:
+            return Finding({PEAK: Captured(Unavailable(str(error)))})
+        return Finding({PEAK: Captured(found.profile)}, {CYCLES_TO_PEAK: float(found.peak.cycle)})
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

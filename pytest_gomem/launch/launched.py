@@ -69,10 +69,11 @@ class Built:
 class Launched:
     """A running program and how it was started.
 
-    socket: where the agent in it listens; None without one, for the reason `no_agent`.
-    serving: the process to measure, not always the child. profile_rate: bytes per heap profile sample, if
-    not Go's own. startup_peak: the kernel's peak when it was ready, bytes; None if nothing was waited for, or there is
-    no peak. hidden: values that must not be shown, from `values_of_variables`.
+    socket: where the agent in it listens; None without one, for the reason `no_agent`. record: the folder that the
+    agent of a program that ends writes to; None for services. no_end: why it does not see the end, "" if it does.
+    serving: the process to measure, not always the child. profile_rate: bytes per heap profile sample, if not Go's own.
+    startup_peak: the kernel's peak when it was ready, bytes; None if nothing was waited for, or there is no peak.
+    hidden: values that must not be shown, from `values_of_variables`.
     """
 
     config: ServiceConfig
@@ -91,6 +92,8 @@ class Launched:
     profile_rate: int | None = None
     startup_peak: int | None = None
     hidden: Mapping[str, str] = field(default_factory=dict)
+    record: Path | None = None
+    no_end: str = ""
 
     @property
     def built(self) -> Built:
@@ -127,12 +130,12 @@ class Launched:
 
     def remove_folders(self) -> None:
         """Remove the folders made for this launch."""
-        remove_folders(self.tmp, self.socket)
+        remove_folders(self.tmp, self.socket.parent if self.socket else self.record)
 
 
-def remove_folders(tmp: Path, socket: Path | None) -> None:
-    """Remove the private folder of a launch, and the folder of its agent's socket."""
-    for folder in (tmp, *([socket.parent] if socket else ())):
+def remove_folders(tmp: Path, of_agent: Path | None) -> None:
+    """Remove the private folders of a launch: its own, and its agent's."""
+    for folder in (tmp, *([of_agent] if of_agent else ())):
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -18,26 +18,29 @@ from pytest_gomem.config.marker import BuildAxes
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
 from pytest_gomem.launch import ending, readiness
-from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent
+from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent, why_no_end
 from pytest_gomem.launch.ending import both_ends
 from pytest_gomem.launch.launched import SOCKET, Launched, SocketFolders, discard, remove_folders
 from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_gctrace, program_of
 from pytest_gomem.launch.sides import HeadSide, Origin, Source
+from pytest_gomem.measure.runtime_metrics import NAMES
 from pytest_gomem.observe import kernel
+from pytest_gomem.observe.agent.unasked import Kept, requests
 from pytest_gomem.supervisor.client import KeptChild, SupervisorClient
 from pytest_gomem.supervisor.protocol import ExitRecord, LaunchRequest
 
 MAX_PORT_TRIES = 5
 LOG_BYTES = 4 << 20
-AGENT_VARIABLE = "PYTEST_GOMEM_AGENT"
+AGENT_VARIABLE, RECORD_VARIABLE = "PYTEST_GOMEM_AGENT", "PYTEST_GOMEM_RECORD"
 
 
 @dataclass(frozen=True)
 class Overrides:
     """What a test or fixture changes in a service's settings: args are replaced; env, gc and build are merged.
 
-    profile_rate: bytes per heap profile sample, unless `godebug` of the settings sets a rate.
+    profile_rate: bytes per heap profile sample, unless `godebug` of the settings sets a rate. kept: what the agent of a
+    program that ends keeps beyond its end.
     """
 
     args: tuple[str, ...] | None = None
@@ -45,6 +48,7 @@ class Overrides:
     gc: GcSettings = field(default_factory=GcSettings)
     build: BuildAxes = field(default_factory=BuildAxes)
     profile_rate: int | None = None
+    kept: frozenset[Kept] = frozenset()
 
     def over(self, under: Overrides) -> Overrides:
         """These on top of others; of two profile rates the finer one."""
@@ -55,6 +59,7 @@ class Overrides:
             gc=gc_config.merged(under.gc, self.gc),
             build=self.build.over(under.build),
             profile_rate=min(rates, default=None),
+            kept=self.kept | under.kept,
         )
 
 
@@ -118,10 +123,9 @@ class Launcher:
         until_ready: bool,
         origin: Origin,
     ) -> Launched:
-        command = self._command(config, overrides.build, origin)
-        for_agent = until_ready and not command.no_agent
+        command = self._command(config, overrides.build, origin, ends=not until_ready)
         for port_try in range(1, MAX_PORT_TRIES + 1):
-            launched = self._start(config, overrides, command, port_try, hidden, for_agent=for_agent)
+            launched = self._start(config, overrides, command, port_try, hidden, ends=not until_ready)
             if not until_ready:
                 return launched
             try:
@@ -138,7 +142,7 @@ class Launcher:
                 raise
         raise AssertionError("the last try returns or raises")
 
-    def _command(self, config: ServiceConfig, axes: BuildAxes, origin: Origin) -> _Command:
+    def _command(self, config: ServiceConfig, axes: BuildAxes, origin: Origin, *, ends: bool) -> _Command:
         with origin.source(config) as source:
             if source.build is None:
                 return _Command((self._program(config, source.command[0]), *source.command[1:]), source)
@@ -149,6 +153,7 @@ class Launcher:
                 source.base_dir,
                 self._run_dir / "bin",
                 agent=source.agent and config.agent is not False,
+                ends=ends,
                 toolchain=source.toolchain,
                 when_slow=lambda: self._announce(
                     f"gomem: building {package} ({SLOW:g} s so far; Go compiles it once)..."
@@ -175,7 +180,7 @@ class Launcher:
         port_try: int,
         hidden: Mapping[str, str],
         *,
-        for_agent: bool,
+        ends: bool,
     ) -> Launched:
         gc = gc_config.merged(config.gc, overrides.gc)
         gc_config.check(gc, config.place)
@@ -186,26 +191,32 @@ class Launcher:
         info = self._binary_info(Path(command.words[0]))
         profile_rate = None if "memprofilerate" in gc.godebug else overrides.profile_rate
         tmp = self._private_folder(config.name)
-        socket = self._socket_folders.new() / SOCKET if for_agent else None
+        folder = None if command.no_agent else self._socket_folders.new()
+        socket, record = (None, folder) if folder is None or ends else (folder / SOCKET, None)
 
         def expanded(text: str) -> str:
             return expand(text, ports=ports, tmp=str(tmp), environ=os.environ, place=config.place)
 
         try:
             said = {name: expanded(value) for name, value in env.items()}
-            full_env = _environment(said, gc, profile_rate, socket)
+            full_env = _environment(said, gc, profile_rate)
+            if socket is not None:
+                full_env[AGENT_VARIABLE] = str(socket)
+            if record is not None:
+                full_env[RECORD_VARIABLE] = requests(record, NAMES, overrides.kept)
             argv = [command.words[0], *(expanded(part) for part in (*command.words[1:], *args))]
             cwd = expanded(str(config.cwd))
             if config.ready.kind == "http":
                 config = replace(config, ready=replace(config.ready, target=expanded(config.ready.target)))
-            split = for_agent and config.stderr_split
+            split = folder is not None and config.stderr_split
             request = LaunchRequest(argv, full_env, cwd, config.tree, self._sample_rate, LOG_BYTES, split_stderr=split)
             child = self._launch(config, request, hidden)
         except BaseException:
-            remove_folders(tmp, socket)
+            remove_folders(tmp, folder)
             raise
         known = (info, port_try, socket, command.no_agent, command.source, profile_rate)
-        return Launched(config, child, Serving(child.pid), tuple(argv), full_env, ports, tmp, gc, *known, hidden=hidden)
+        started = Launched(config, child, Serving(child.pid), tuple(argv), full_env, ports, tmp, gc, *known)
+        return replace(started, hidden=hidden, record=record, no_end=why_no_end(Path(argv[0])))
 
     def close(self) -> None:
         """Remove folders that are not in the run's folder."""
@@ -269,15 +280,12 @@ class Launcher:
         return self._binary_info(Path(program_of(pid, started)))
 
 
-def _environment(
-    said: Mapping[str, str], gc: GcSettings, profile_rate: int | None, socket: Path | None
-) -> dict[str, str]:
+def _environment(said: Mapping[str, str], gc: GcSettings, profile_rate: int | None) -> dict[str, str]:
     """This process's environment with the settings on top; GC variables come only from `gc`."""
     return {
         **{name: value for name, value in os.environ.items() if name not in gc_config.PINNED},
         **said,
         **gc_config.environment(gc, profile_rate, gctrace=True),
-        **({AGENT_VARIABLE: str(socket)} if socket else {}),
     }
 
 

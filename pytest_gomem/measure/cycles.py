@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import known, reason_of
+from pytest_gomem.base.unavailable import known, reason_of, required
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Window, once_per_window
 from pytest_gomem.measure.window_sources import GCTRACE, MEMSTATS, by, joined, memstats, whole_life
 from pytest_gomem.observe.records import GcCycle
@@ -147,6 +147,31 @@ def _note(cycles: Cycles, known: int) -> str:
     )
 
 
+@dataclass(frozen=True)
+class LastLive:
+    """What the last GC cycle of a window left alive, bytes. t: when it ended, CLOCK_MONOTONIC seconds, if known."""
+
+    bytes: int
+    number: int
+    t: float | None
+    source: str
+    precision: str
+
+
+def last_live(window: Window) -> LastLive:
+    """By the agent, else by gctrace; raises ObserveError if no cycle ended, or if neither knows of the last one."""
+    cycles = cycles_of(window)
+    if not cycles.total:
+        raise ObserveError("no GC cycle ended in the window, and only a cycle tells what is alive")
+    for record in window.gc_records[-1:]:
+        if record.live is not None:
+            return LastLive(record.live, record.number, record.t, "/gc/heap/live:bytes by the agent", "exact")
+    for line in cycles.traced[-1:]:
+        if not cycles.by_number or line.number == required(window.memstats).end.num_gc:
+            return LastLive(line.heap_live, line.number, line.t, GCTRACE, "up to 1 MiB too low: printed in whole MiB")
+    raise ObserveError(cycles.untraced or "the gctrace line of the last GC cycle is lost")
+
+
 MAX_CYCLES = 2000
 _TRACED = ("heap_start", "heap_mark_end", "heap_live", "heap_goal", "forced")
 
@@ -156,8 +181,8 @@ class JoinedCycle:
     """One GC cycle; None for what its source did not give.
 
     end: seconds after the window opened, by the agent, else when the gctrace line was read. pause: both stops, seconds,
-    by the agent or MemStats.PauseNs. From gctrace: heap_start, heap_mark_end, heap_live, heap_goal (bytes, printed in
-    whole MiB), assist_cpu (seconds) and forced.
+    by the agent or MemStats.PauseNs. heap_live: bytes, exact by the agent, else from gctrace. From gctrace: heap_start,
+    heap_mark_end, heap_goal (bytes, printed in whole MiB), assist_cpu (seconds) and forced.
     """
 
     number: int
@@ -178,12 +203,14 @@ def joined_cycles(window: Window, limit: int = MAX_CYCLES) -> tuple[JoinedCycle,
     except ObserveError:
         return ()
     traced = {cycle.number: cycle for cycle in cycles.traced}
-    ends = {record.number: record.t for record in window.gc_records}
+    records = {record.number: record for record in window.gc_records}
     joined = []
     for number in sorted({*traced, *cycles.exact}):
-        line = traced.get(number)
-        end = ends.get(number, line.t if line else None)
+        line, record = traced.get(number), records.get(number)
+        end = record.t if record else line.t if line else None
         fields = {} if line is None else {name: getattr(line, name) for name in _TRACED}
+        if record is not None and record.live is not None:
+            fields["heap_live"] = record.live
         joined.append(
             JoinedCycle(
                 number,

@@ -8,9 +8,9 @@ from functools import partial
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, known
-from pytest_gomem.base.units import BYTES, COUNT, RATIO, format_value
+from pytest_gomem.base.units import BYTES, COUNT, RATIO, SECONDS, format_value
 from pytest_gomem.measure.bill import window_bill
-from pytest_gomem.measure.cycles import traced_cycles
+from pytest_gomem.measure.cycles import last_live, traced_cycles
 from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading, metric
 from pytest_gomem.measure.window import MemStatsPair, Window
 from pytest_gomem.measure.window_sources import (
@@ -25,6 +25,7 @@ from pytest_gomem.measure.window_sources import (
     joined,
     memstats,
     value_at_close,
+    whole_life,
 )
 
 _NO_GOAL = 2**63  # without GC and memory limit the runtime's goal is the largest uint64
@@ -109,6 +110,8 @@ def _heap_at_edges(pair: MemStatsPair) -> tuple[int, int]:
 )
 def live_heap(window: Window) -> Reading | Unavailable:
     """Heap that is still reachable after the window: HeapAlloc after forced collections, once two readings agree."""
+    if whole_life(window):
+        return _live_at_last_cycle(window)
     live = after_gc(window).heap_alloc
     found = at_rest(window, live, f"{_calm(window)}: HeapAlloc")
     resident = None if known(window.smaps) is None else window_bill(window).find("live_heap")
@@ -119,6 +122,17 @@ def live_heap(window: Window) -> Reading | Unavailable:
         return found
     size = format_value(untouched, BYTES)
     return replace(found, note=joined(found.note, f"{size} of it were never touched or are swapped out: see the bill"))
+
+
+def _live_at_last_cycle(window: Window) -> Reading:
+    """Of a program that ended by itself, for which no collection is forced."""
+    found = last_live(window)
+    early = "" if found.t is None else f", {format_value(max(window.closed - found.t, 0.0), SECONDS)} before the end"
+    pair = known(window.memstats)
+    held = "" if pair is None else f"at the end the heap had {format_value(pair.end.heap_alloc, BYTES)}, live or not"
+    return Reading(
+        found.bytes, found.source, found.precision, joined(f"as of GC cycle {found.number}, the last{early}", held)
+    )
 
 
 @_heap_metric(

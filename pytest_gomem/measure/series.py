@@ -26,8 +26,8 @@ class Series:
 def series_of(window: Window) -> dict[str, Series]:
     """The window's series, at most MAX_POINTS points each; empty ones are left out.
 
-    rss, hwm (bytes), threads and fds come from the timeline; heap_live (bytes, in whole MiB) from gctrace, at the time
-    each cycle's line was read.
+    rss, hwm (bytes), threads and fds come from the timeline; heap_live (bytes) from the agent, exact and at the end of
+    each cycle that it saw alone, else from gctrace, in whole MiB and at the time each cycle's line was read.
     """
     timeline = samples(window)
     courses: dict[str, list[Point]] = {
@@ -41,6 +41,10 @@ def series_of(window: Window) -> dict[str, Series]:
 
 
 def _live_heap(window: Window) -> list[Point]:
+    records = [record for record in window.gc_records if record.number not in window.own_cycles]
+    exact: list[Point] = [(record.t, record.live) for record in records if record.live is not None]
+    if exact:
+        return exact
     try:
         traced = cycles_of(window).traced
     except ObserveError:

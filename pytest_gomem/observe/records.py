@@ -79,11 +79,15 @@ class GcCycle:
 
 @dataclass(frozen=True)
 class GcRecord:
-    """One GC cycle by debug.ReadGCStats. pause: both stops, seconds; t: when it ended."""
+    """One GC cycle by debug.ReadGCStats. pause: both stops, seconds; t: when it ended.
+
+    live: bytes that it left alive; None if unknown: of cycles that end in quick succession it is known of the last one.
+    """
 
     number: int
     pause: float
     t: float
+    live: int | None = None
 
 
 @dataclass(frozen=True)

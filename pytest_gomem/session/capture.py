@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -44,6 +45,16 @@ class Captured:
             return parse_profile(self.raw)
         except ObserveError as error:
             return Unavailable(f"what the service sent is no profile: {error}")
+
+    def emptied(self) -> Captured:
+        """The same profile without any sample, such as a program has when it starts; raises no error."""
+        profile = self.profile
+        if isinstance(profile, Unavailable):
+            return Captured(profile)
+        from pytest_gomem.pprof.write import compressed
+
+        nothing = tuple(array(column.typecode) for column in profile.values)
+        return Captured(compressed(profile._replace(stacks=[], values=nothing, labels=None, locations={}, binaries=())))
 
 
 _NONE = Captured(NOT_TAKEN)

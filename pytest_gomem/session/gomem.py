@@ -23,13 +23,14 @@ from pytest_gomem.measure.window import Window
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.instrument import Closes, Instrument, WindowPlan, at_launch
 from pytest_gomem.session.judging import Judging
+from pytest_gomem.session.life import EndedProgram
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.phases import COLLECTED
 from pytest_gomem.session.plan import Role, RoundPlan
 from pytest_gomem.session.recording import window_record
 from pytest_gomem.session.run import Run, overrides
 from pytest_gomem.session.service import Service
-from pytest_gomem.session.window import OpenWindow, whole_life
+from pytest_gomem.session.window import OpenWindow
 
 RUN_TIMEOUT = 600.0
 
@@ -217,18 +218,22 @@ class Gomem(Launchpad):
         said: Overrides | None = None,
     ) -> Measurement:
         """`run` for a program that is not in gomem.yaml."""
-        program = self._keep(self._run.start(config, said or Overrides(), self.plan.side))
-        process = program.process
-        ended = process.ending(timeout)
-        if ended is None:
+        window = name or config.name
+        plan = WindowPlan(config.name, config, self.judging.budgets(config.name), self.judging.nodeid, window)
+        instruments = self._instruments(plan)
+        started = (said or Overrides()).over(at_launch(instruments))
+        process = self._run.start(config, started, self.plan.side)
+        program = self._keep(self._run.service(process))
+        exit = process.ending(timeout)
+        if exit is None:
             program.stop()
             raise LaunchError(program.name, f"did not end within {timeout:g} s", program.shown_log(tail=20))
-        is_go = process.built is not None and bool(process.built.info.go_version)
-        window = whole_life(process, name or program.name, process.since, ops, is_go=is_go)
-        measurement = self._measurement(program, window.name)
-        results, record = self._evaluated(program, window)
-        measurement.fill(results, record)
-        if ended.code not in allow_exit:
+        ended = EndedProgram(process, instruments)
+        measurement = self._measurement(program, window)
+        results, record = self._evaluated(program, ended.window(window, ops))
+        measurement.fill(results, record, ended.profiles)
+        measurement.add(ended.instruments.findings())
+        if exit.code not in allow_exit:
             raise ServiceDied(program.name, process.ending_words(), program.shown_log(tail=20))
         return measurement
 

@@ -17,6 +17,7 @@ from pytest_gomem.launch.launcher import Overrides
 if TYPE_CHECKING:
     from pytest_gomem.base.unavailable import Unavailable
     from pytest_gomem.session.capture import Captured, Profiles
+    from pytest_gomem.session.life import EndedProgram
     from pytest_gomem.session.measurement import Measurement
     from pytest_gomem.session.readings import Calibrated, Readings
     from pytest_gomem.session.subject import Subject
@@ -89,6 +90,10 @@ class Instrument:
         """End, at the point `closes`."""
         return Finding()
 
+    def ended(self, program: EndedProgram) -> Finding:
+        """What it found of a program that has ended by itself, in place of `open` and `close`."""
+        return Finding()
+
     def paused(self) -> AbstractContextManager[None]:
         """Inside the block the window's own readings force collections; they are not the service's."""
         return contextlib.nullcontext()
@@ -141,9 +146,16 @@ class Attached:
         """Close those of this point, and add their profiles to the window."""
         for instrument in self._instruments:
             if instrument.closes is when:
-                finding = instrument.close(target)
-                target.profiles.add(finding.artifacts)
-                self._found.append((instrument.name, finding))
+                self._add(instrument, instrument.close(target), target.profiles)
+
+    def ended(self, program: EndedProgram) -> None:
+        """Have each tell what it found of a program that has ended by itself."""
+        for instrument in self._instruments:
+            self._add(instrument, instrument.ended(program), program.profiles)
+
+    def _add(self, instrument: Instrument, finding: Finding, profiles: Profiles) -> None:
+        profiles.add(finding.artifacts)
+        self._found.append((instrument.name, finding))
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

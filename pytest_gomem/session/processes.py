@@ -16,7 +16,9 @@ from pytest_gomem.launch.launched import Built, Launched
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.launch.serving import holds_port, left_behind
 from pytest_gomem.observe import kernel
+from pytest_gomem.observe.agent.answers import Answers
 from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.agent.unasked import Unasked
 from pytest_gomem.observe.effective import effective_settings, settings_in_force
 from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
 from pytest_gomem.observe.records import GcCycle, MemStats
@@ -29,6 +31,7 @@ from pytest_gomem.supervisor.protocol import ChildState, ExitRecord
 PPROF_PATH = "/debug/pprof"
 _AGENT_TIMEOUT = 5.0
 _STARTER_PATIENCE = 0.3  # seconds that a wrapper may outlive what it started
+GCTRACE_IS_OFF = "gc.godebug switches gctrace off for this service"
 _NOT_AWAITED = Unavailable("nobody knows when its start has ended: gomem.yaml says by `ready` when a service is ready")
 
 
@@ -88,6 +91,17 @@ class LaunchedProcess:
         """The agent built into it, if any."""
         return self._agent
 
+    @cached_property
+    def unasked(self) -> Unasked | None:
+        """What the agent of a program that ended by itself has answered; None without an agent. To be read then."""
+        if self.launched.record is None:
+            return None
+        answers = Unasked(self.launched.record)
+        if not answers.has_started:
+            self.no_agent = "the program ended before the agent in it started"
+            return None
+        return answers
+
     def _connect(self, launched: Launched) -> AgentClient | None:
         if launched.socket is None:
             return None
@@ -105,8 +119,8 @@ class LaunchedProcess:
         return None
 
     def _why_no_gctrace(self) -> str:
-        if self.launched.gc.godebug.get("gctrace", "1") == "0":
-            return "gc.godebug switches gctrace off for this service"
+        if gctrace_is_off(self.launched):
+            return GCTRACE_IS_OFF
         if not kernel.may_print_gctrace(self.pid):
             return "it runs without our GODEBUG: what started it has cleared its environment, as `env -i` or sudo do"
         return self.launched.serving.no_gctrace
@@ -135,9 +149,10 @@ class LaunchedProcess:
 
     def in_force(self, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
         """The GC settings in force, printable: from the agent, else from these cycles of a window."""
-        if self._agent is not None:
+        asked = self._agent or (None if self.unasked is None else Answers(self.unasked))
+        if asked is not None:
             with contextlib.suppress(ObserveError):  # a dead service: only the gctrace lines are left
-                return settings_in_force(self._agent.settings())
+                return settings_in_force(asked.settings())
         return effective_settings(self.launched.gc, stats, cycles)
 
     def conditions(self, in_force: Mapping[str, str]) -> dict[str, str]:
@@ -225,6 +240,11 @@ class LaunchedProcess:
         self.stop()
         self.kept.forget()
         self.launched.remove_folders()
+
+
+def gctrace_is_off(launched: Launched) -> bool:
+    """Whether its settings say that it prints no gctrace."""
+    return launched.gc.godebug.get("gctrace", "1") == "0"
 
 
 def replaced(pid: int | None, first: str, now: str, since: str) -> list[str]:

@@ -32,6 +32,7 @@ from pytest_gomem.session.instrument import Choice, no_instruments
 from pytest_gomem.session.plan import Side
 from pytest_gomem.session.processes import LaunchedProcess
 from pytest_gomem.session.service import Service
+from pytest_gomem.session.subject import Process
 from pytest_gomem.supervisor.client import SupervisorClient, Watched, supervised
 
 DEFAULT_SAMPLE_RATE = 50.0
@@ -134,18 +135,21 @@ class Run:
         """Start a service and wait until it is ready; raises as Launcher.launch and service_config do."""
         config = self.service_config(name)
         self.load_driver.prepare()
-        return self._service(self._launcher.launch(config, overrides, origin=self._origins[side]))
+        return self.service(self._process(self._launcher.launch(config, overrides, origin=self._origins[side])))
 
-    def start(self, config: ServiceConfig, overrides: Overrides, side: Side = Side.HEAD) -> Service:
+    def start(self, config: ServiceConfig, overrides: Overrides, side: Side = Side.HEAD) -> LaunchedProcess:
         """Start a program that ends by itself; waits for nothing."""
-        return self._service(self._launcher.launch(config, overrides, until_ready=False, origin=self._origins[side]))
+        return self._process(self._launcher.launch(config, overrides, until_ready=False, origin=self._origins[side]))
 
-    def _service(self, launched: Launched) -> Service:
+    def _process(self, launched: Launched) -> LaunchedProcess:
         try:
-            process = LaunchedProcess(launched, self.settings.sample_rate, os.environ, self.settings.sources)
+            return LaunchedProcess(launched, self.settings.sample_rate, os.environ, self.settings.sources)
         except BaseException:  # interrupted, as by pytest-timeout: it would run during the next tests
             discard(launched)
             raise
+
+    def service(self, process: Process) -> Service:
+        """The process as a test holds it."""
         return Service(process, lambda: self.load_driver)
 
     def attach(self, pid: int | None, pprof: str | None, *, reset_peak: bool, url: str | None = None) -> Service:
@@ -163,7 +167,7 @@ class Run:
             if watched is not None:  # no caller has it yet, so close it here
                 watched.forget()
             raise
-        return Service(process, lambda: self.load_driver)
+        return self.service(process)
 
     def _watch(self, pid: int) -> Watched:
         if not psutil.pid_exists(pid):

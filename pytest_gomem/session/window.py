@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 _NOT_OPEN = Unavailable("the window is not open yet")
 _REPLACED = Unavailable("the service replaced itself by another program (exec) in the window: both began to count anew")
 
-_SILENT = Unavailable(
-    "no line of gctrace was read, and the program is not known as a Go program: what a wrapper started may have run "
-    "without GODEBUG; run the Go program itself"
-)
-
 
 @dataclass(frozen=True)
 class _Closing:
@@ -233,40 +228,6 @@ class OpenWindow:
         own = self.phases.own_cycles
         inside = tuple(cycle for cycle in cycles if first < cycle.number <= last and cycle.number not in own)
         return GcTrace(inside, last - first - len(own) - len(inside), rejected)
-
-
-def whole_life(subject: Subject, name: str, started: float, ops: int | None, *, is_go: bool) -> Window:
-    """The window of a program that ended by itself, from start to end.
-
-    is_go: whether the program is known to be a Go program, so that no gctrace line means no GC cycle.
-    """
-    ending = subject.ending()
-    assert ending is not None
-    assert subject.kept is not None
-    assert subject.timeline is not None
-    cycles, rejected = subject.kept.gc_cycles()
-    lost = cycles[-1].number - len(cycles) if cycles else 0
-    ended = Unavailable("the program has ended: only what the kernel keeps beyond its end is known")
-    return Window(
-        name=name,
-        opened=started,
-        closed=ending.t,
-        start=Unavailable("the program is measured whole, from its start"),
-        end=ended,
-        peak_reset=False,
-        fresh=True,
-        timeline=subject.timeline.samples(started, ending.t),
-        sample_rate=subject.sample_rate,
-        gctrace=GcTrace(cycles, lost, rejected) if cycles or is_go else _SILENT,
-        memstats=Unavailable("MemStats are read from a living process; this one ended by itself"),
-        gomaxprocs=subject.gomaxprocs,
-        ops=ops,
-        lifetime_peak=ending.max_rss,
-        lifetime_cpu=ending.cpu,
-        tree=subject.tree,
-        cpus=os.cpu_count() or 1,
-        startup_peak=Unavailable("a program that is measured whole is never ready: its start is in peak_rss"),
-    )
 
 
 def _raised(end: KernelReading | Unavailable, peak: int | None) -> KernelReading | Unavailable:

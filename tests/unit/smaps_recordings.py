@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_gomem.observe.agent.client import memstats_of
+from pytest_gomem.observe.agent.answers import memstats_of
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import SmapsTotals, parse_smaps
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ObserveError, ObserveTimeout
-from pytest_gomem.observe.agent.client import AgentClient, memstats_of, read_peak
+from pytest_gomem.observe.agent.answers import memstats_of
+from pytest_gomem.observe.agent.client import AgentClient, read_peak
 from pytest_gomem.observe.agent.records import GcRecord, Histogram, Peak
 
 INFO = {"protocol": 1, "pid": 7, "go_version": "go1.26.8", "agent_goroutines": 3, "stderr_split": False}

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pytest_gomem.base.clock import Silence
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.observe.agent.answers import NO_LIMIT, Answers, gogc_of, memory_limit_of
 from pytest_gomem.observe.agent.channel import Channel
-from pytest_gomem.observe.agent.records import (
-    AgentInfo,
-    AgentMemStats,
-    GcRecords,
-    Histogram,
-    Injected,
-    Peak,
-    PeakProfile,
-    Settings,
-)
-from pytest_gomem.observe.memstats import memstats_record
-from pytest_gomem.observe.records import GcRecord
-
-
-def memstats_of(fields: Mapping[str, Any], t: float) -> AgentMemStats:
-    """The records of one answer, read at CLOCK_MONOTONIC `t`; raises KeyError on a field that is missing."""
-    common = memstats_record(fields, t, fields["NumGoroutine"] - fields["AgentGoroutines"])
-    return AgentMemStats(common, fields["PauseTotalNs"] / 1e9)
+from pytest_gomem.observe.agent.records import AgentInfo, Injected, Peak, PeakProfile
 
 
 def read_peak(path: Path) -> PeakProfile:
@@ -57,13 +40,10 @@ def peak_of(fields: Mapping[str, Any]) -> Peak:
 
 
 PROTOCOL = 1
-_NO_LIMIT = (1 << 63) - 1  # math.MaxInt64, what runtime/debug.SetMemoryLimit calls no limit
 _COLLECTING = 60.0  # seconds: two cycles of a large heap on a busy machine take some
-_T = TypeVar("_T")
-_Fields = Mapping[str, Any]
 
 
-class AgentClient:
+class AgentClient(Answers):
     """The agent on `socket_path`; each method raises ObserveError without an answer in `timeout` s.
 
     Methods that force collections have at least 60 s.
@@ -76,6 +56,7 @@ class AgentClient:
     def __init__(self, socket_path: Path, timeout: float = 10.0) -> None:
         self.folder = socket_path.parent
         self._channel = Channel(socket_path, timeout)
+        super().__init__(self._channel)
         self._collecting = max(timeout, _COLLECTING)
 
     def wait(self, timeout: float) -> AgentInfo:
@@ -98,22 +79,6 @@ class AgentClient:
     def ping(self) -> AgentInfo:
         """Who answers."""
         return self._read(lambda fields: AgentInfo(**fields), "ping")
-
-    def memstats(self) -> AgentMemStats:
-        """runtime.ReadMemStats: exact, at the price of one stop of the world."""
-        return self._read(lambda fields: memstats_of(fields, time.monotonic()), "memstats")
-
-    def metrics(self, *names: str) -> dict[str, int | float | Histogram]:
-        """runtime/metrics by name, all of them without names; those that this Go release lacks are left out."""
-        return self._read(lambda fields: {name: _metric(value) for name, value in fields.items()}, "metrics", *names)
-
-    def settings(self) -> Settings:
-        """The settings in force now."""
-        return self._read(_settings, "settings")
-
-    def gc_records(self, since: int = 0) -> GcRecords:
-        """The GC cycles after number `since`, up to now; the agent keeps the last 16384."""
-        return self._read(lambda fields: _gc_records(fields, since), "cycles", str(since))
 
     def profile(self, name: str, *, gc: bool = False) -> bytes:
         """A runtime/pprof profile, gzip-compressed pprof; gc=True forces two cycles first, which empties sync.Pools."""
@@ -138,11 +103,11 @@ class AgentClient:
 
     def set_gc_percent(self, percent: int | None) -> int | None:
         """debug.SetGCPercent, None is off; returns what was set before."""
-        return self._read(_gogc, "setgcpercent", str(-1 if percent is None else percent))
+        return self._read(gogc_of, "setgcpercent", str(-1 if percent is None else percent))
 
     def set_memory_limit(self, limit: int | None) -> int | None:
         """debug.SetMemoryLimit in bytes, None is no limit; returns what was set before."""
-        return self._read(_memory_limit, "setmemorylimit", str(_NO_LIMIT if limit is None else limit))
+        return self._read(memory_limit_of, "setmemorylimit", str(NO_LIMIT if limit is None else limit))
 
     def start_cpu_profile(self, path: Path) -> None:
         """Write a CPU profile to a new file until stop_cpu_profile()."""
@@ -186,39 +151,3 @@ class AgentClient:
     def end_injected(self) -> Injected:
         """Stop allocating, and release what was retained."""
         return self._read(lambda fields: Injected(**fields), "inject", "stop")
-
-    def _read(self, convert: Callable[[_Fields], _T], *words: str) -> _T:
-        answer = self._channel.ask(*words)
-        try:
-            return convert(json.loads(answer))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            what = f"{type(error).__name__}: {error}"
-            raise ObserveError(f"the agent's answer to '{words[0]}' has unknown fields ({what})") from None
-
-
-def _metric(value: Any) -> int | float | Histogram:
-    if isinstance(value, dict):
-        return Histogram(tuple(value["counts"]), tuple(value["buckets"]))
-    number: int | float = value
-    return number
-
-
-def _settings(fields: _Fields) -> Settings:
-    return Settings(**{**fields, "gogc": _gogc(fields), "gomemlimit": _memory_limit(fields)})
-
-
-def _gogc(fields: _Fields) -> int | None:
-    percent: int = fields["gogc"]
-    return percent if percent >= 0 else None
-
-
-def _memory_limit(fields: _Fields) -> int | None:
-    limit: int = fields["gomemlimit"]
-    return limit if limit < _NO_LIMIT else None
-
-
-def _gc_records(fields: _Fields, since: int) -> GcRecords:
-    # Ends are by the wall clock, which the service and this process share.
-    offset = time.monotonic() - time.time()
-    cycles = tuple(GcRecord(number, pause / 1e9, end / 1e9 + offset) for number, pause, end in fields["cycles"])
-    return GcRecords(since, fields["num_gc"], cycles)
