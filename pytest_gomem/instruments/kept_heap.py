@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.observe.agent.unasked import Kept
 from pytest_gomem.session.capture import GOROUTINE, HEAP
 from pytest_gomem.session.instrument import Closes, Finding, Instrument, Target, WindowPlan
 
@@ -11,6 +13,10 @@ class KeptHeap(Instrument):
 
     name = "kept_heap"
     closes = Closes.JUDGED
+
+    def launch(self) -> Overrides:
+        """Of a program that ends by itself, the heap profile of its end."""
+        return Overrides(kept=frozenset({Kept.HEAP}))
 
     def close(self, target: Target) -> Finding:
         """Take them now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.judge.conditions import OPENING_PROFILE
 from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.observe.agent.unasked import Kept
 from pytest_gomem.session.capture import NOT_TAKEN, OPENING, Captured, heap_profile
 from pytest_gomem.session.instrument import Finding, Instrument, Target
 
@@ -23,8 +24,8 @@ class OpeningProfile(Instrument):
         self._taken: bytes | Unavailable = NOT_TAKEN
 
     def launch(self) -> Overrides:
-        """The profile rate."""
-        return Overrides(profile_rate=self._rate)
+        """The profile rate; of a program that ends by itself, the heap profile of its end."""
+        return Overrides(profile_rate=self._rate, kept=frozenset({Kept.HEAP}))
 
     def open(self, target: Target) -> None:
         """Take it first: its allocations and forced collections stay outside the window."""

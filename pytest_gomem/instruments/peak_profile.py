@@ -28,7 +28,7 @@ class PeakProfile(Instrument):
         self._agent: AgentClient | None = None
 
     def launch(self) -> Overrides:
-        """The profile of a program that ends by itself: it is watched from its start."""
+        """A program that ends by itself is watched from its start."""
         return Overrides(kept=frozenset({Kept.PEAK}))
 
     def open(self, target: Target) -> None:

@@ -219,7 +219,8 @@ class Gomem(Launchpad):
     ) -> Measurement:
         """`run` for a program that is not in gomem.yaml."""
         window = name or config.name
-        plan = WindowPlan(config.name, config, self.judging.budgets(config.name), self.judging.nodeid, window)
+        budgets, is_profiled = self.judging.budgets(config.name), self._profiles_windows()
+        plan = WindowPlan(config.name, config, budgets, self.judging.nodeid, window, is_profiled)
         instruments = self._instruments(plan)
         started = (said or Overrides()).over(at_launch(instruments))
         process = self._run.start(config, started, self.plan.side)
@@ -228,11 +229,14 @@ class Gomem(Launchpad):
         if exit is None:
             program.stop()
             raise LaunchError(program.name, f"did not end within {timeout:g} s", program.shown_log(tail=20))
-        ended = EndedProgram(process, instruments)
+        ended = EndedProgram(process, instruments, started.kept)
+        whole = ended.window(window, ops)
         measurement = self._measurement(program, window)
-        results, record = self._evaluated(program, ended.window(window, ops))
-        measurement.fill(results, record, ended.profiles)
+        results, record = self._evaluated(program, whole)
+        measurement.fill(results, record, ended.profiles, whole.allocated)
         measurement.add(ended.instruments.findings())
+        if measurement.takes_profiles and failed(measurement.record.verdicts):
+            measurement.accuse()
         if exit.code not in allow_exit:
             raise ServiceDied(program.name, process.ending_words(), program.shown_log(tail=20))
         return measurement

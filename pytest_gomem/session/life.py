@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from pytest_gomem.base.errors import ObserveError
@@ -15,7 +15,7 @@ from pytest_gomem.observe.agent.client import read_peak
 from pytest_gomem.observe.agent.records import Histogram, PeakProfile
 from pytest_gomem.observe.agent.unasked import PEAK, Kept, Unasked
 from pytest_gomem.observe.records import GcRecord, MemStats, SizeClass
-from pytest_gomem.session.capture import HEAP, Captured, Profiles
+from pytest_gomem.session.capture import HEAP, OPENING, Captured, Profiles
 from pytest_gomem.session.instrument import Attached, Instrument
 from pytest_gomem.session.processes import GCTRACE_IS_OFF, LaunchedProcess, gctrace_is_off
 
@@ -31,12 +31,13 @@ _NO_PROFILE = Unavailable("a program that ended by itself can no longer be asked
 
 
 class EndedProgram:
-    """A program that has ended by itself. instruments: what they had the agent in it keep is read now."""
+    """A program that has ended by itself. asked: what the agent in it was asked to keep; it is read now."""
 
-    def __init__(self, process: LaunchedProcess, instruments: Sequence[Instrument]) -> None:
+    def __init__(self, process: LaunchedProcess, instruments: Sequence[Instrument], asked: Collection[Kept]) -> None:
         self._process = process
         self.profiles = Profiles(process)
-        self.profiles.add({HEAP: Captured(_NO_PROFILE)})
+        heap = Captured(self.kept(Kept.HEAP) if Kept.HEAP in asked else _NO_PROFILE)
+        self.profiles.add({HEAP: heap, OPENING: heap.emptied()})
         self.instruments = Attached(instruments)
         self.instruments.ended(self)
 
@@ -44,12 +45,12 @@ class EndedProgram:
         """Its window, from its start to its end."""
         return _whole_life(self._process, name, ops)
 
-    def heap_profile(self) -> bytes:
-        """Taken at its end, for whoever asked for `Kept.HEAP`; raises ObserveError."""
-        return _asked(self._process).ask(*Kept.HEAP.value)
+    def kept(self, asked: Kept) -> bytes | Unavailable:
+        """What the agent answered to this request at its end."""
+        return attempt(lambda: _asked(self._process).ask(*asked.value))
 
     def peak_profile(self) -> PeakProfile:
-        """Of its highest GC cycle, for whoever asked for `Kept.PEAK`, even if it was killed; raises ObserveError."""
+        """Of its highest GC cycle, if `Kept.PEAK` was asked for, even if it was killed; raises ObserveError."""
         if self._process.unasked is None:
             raise ObserveError(f"the profile of the peak needs the agent: {self._process.no_agent}")
         return read_peak(self._process.unasked.folder / PEAK)

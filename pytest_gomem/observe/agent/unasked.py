@@ -20,23 +20,23 @@ _HEADER = re.compile(rb"([^\n]*)\n(ok|no) ([0-9]{12})\n")
 class Kept(Enum):
     """What it keeps for an explanation, beside the figures."""
 
-    HEAP = ("profile", "heap", "gc")
     PEAK = ("peak", "look")
+    HEAP = ("profile", "heap", "gc")
+    GOROUTINES = ("goroutines",)
 
 
 def requests(folder: Path, metrics: Sequence[str], kept: Collection[Kept]) -> str:
     """The value of its environment variable. metrics: names of runtime/metrics.
 
-    What is kept disturbs, so it comes after the figures. The profile of the peak comes first of it: one more cycle
-    shows whether the heap was never larger than at the end.
+    What is kept disturbs, so it comes after the figures. For the peak one more cycle shows whether the heap was never
+    larger than at the end.
     """
     start: list[tuple[str, ...]] = [("settings",)]
     end: list[tuple[str, ...]] = [("memstats",), ("metrics", *metrics), ("settings",), ("cycles", "0")]
     if Kept.PEAK in kept:
         start.append(("peak", "start", str(folder / PEAK)))
-        end += [("gc", "once"), Kept.PEAK.value]
-    if Kept.HEAP in kept:
-        end.append(Kept.HEAP.value)
+        end.append(("gc", "once"))
+    end += [one.value for one in Kept if one in kept]
     return "\n".join((str(folder / RECORD), *map("\t".join, start), "", *map("\t".join, end)))
 
 
