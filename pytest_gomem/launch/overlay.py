@@ -23,7 +23,7 @@ _SOURCE, _SEES_END, _SEES_NO_END = "agent.go.txt", "end.go.txt", "no_end.go.txt"
 _FIELDS = "Dir,Name,Error"
 _SYSTEMS = ("linux", "darwin")
 # The runtime's exit hooks, as end.go calls them. Before Go 1.23 they are elsewhere, and two exits at once end badly.
-_HOOKS = "src/internal/runtime/exithook/hooks.go"
+HOOKS = "src/internal/runtime/exithook/hooks.go"
 _HOOK = re.compile(
     r"^type Hook struct \{\n\tF +func\(\)[^\n]*\n\tRunOnFailure bool[^\n]*\n\}.*^func Add\(h Hook\) \{",
     re.DOTALL | re.MULTILINE,
@@ -91,7 +91,7 @@ def overlay_for(
     folder = _folder_of_main(package, _objects(listed), setup["GOMODCACHE"])
     if isinstance(folder, NotInjected):
         return folder
-    no_end, flags = _end_hook(setup, options) if ends else ("", ())
+    no_end, flags = end_hook(setup, options) if ends else ("", ())
     return _write(folder, out_dir, flags, no_end)
 
 
@@ -149,10 +149,10 @@ def _folder_of_main(package: str, found: list[dict[str, Any]], module_cache: str
     return folder
 
 
-def _end_hook(setup: Mapping[str, str], options: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+def end_hook(setup: Mapping[str, str], options: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """Why the runtime's exit hooks cannot be used, "" if they can, and the flags that this takes."""
     try:
-        if not _HOOK.search(Path(setup["GOROOT"], _HOOKS).read_text("utf-8")):
+        if not _HOOK.search(Path(setup["GOROOT"], HOOKS).read_text("utf-8")):
             return "the exit hooks of this Go are unknown", ()
     except OSError:
         return "the agent sees the end of a program from Go 1.23 on", ()

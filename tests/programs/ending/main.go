@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 )
 
 var (
@@ -21,6 +22,7 @@ var (
 func main() {
 	mb := flag.Int("mb", 0, "MiB to allocate")
 	how := flag.String("how", "return", "return, exit (status 3), panic, kill, deadlock, collecting, child or variables")
+	wait := flag.Duration("wait", 0, "time between the allocating and the end")
 	gogc := flag.Int("gogc", 0, "percent to set while it runs")
 	flag.Parse()
 	if *gogc != 0 {
@@ -29,6 +31,7 @@ func main() {
 	for i := 0; i < *mb; i++ {
 		hold(i)
 	}
+	time.Sleep(*wait)
 	switch *how {
 	case "exit":
 		os.Exit(3)
