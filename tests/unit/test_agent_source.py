@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = importlib.resources.files("pytest_gomem.observe.agent").joinpath("agent.go.txt").read_text("utf-8")
+FOLDER = importlib.resources.files("pytest_gomem.observe.agent")
+SOURCES = {name: FOLDER.joinpath(name).read_text("utf-8") for name in ("agent.go.txt", "end.go.txt", "no_end.go.txt")}
+SOURCE = SOURCES["agent.go.txt"]
 IMPORTS = dict(re.findall(r'^\t(\w+) +"([^"]+)"$', SOURCE, re.MULTILINE))
 
 
 def test_every_name_of_the_package_has_a_prefix():
     """Nothing that the agent declares or imports can clash with the user's package main."""
-    declared = re.findall(r"^(?:func|type|var|const) (\w+)", SOURCE, re.MULTILINE)
+    declared = re.findall(r"^(?:func|type|var|const) (\w+)", "".join(SOURCES.values()), re.MULTILINE)
     grouped = [
         name
         for block in re.findall(r"^(?:const|var) \(\n(.*?)^\)", SOURCE, re.MULTILINE | re.DOTALL)
@@ -33,10 +35,11 @@ def test_it_imports_the_standard_library_without_net():
     assert not {path for path in IMPORTS.values() if "." in path or path.split("/")[0] == "net"}
 
 
-def test_it_is_formatted_by_gofmt(go):
+@pytest.mark.parametrize("name", SOURCES)
+def test_it_is_formatted_by_gofmt(go, name):
     """The source is as gofmt writes it."""
     gofmt = Path(go).with_name("gofmt")
     if not gofmt.exists():
         pytest.skip("this Go comes without gofmt")
-    done = subprocess.run([gofmt], input=SOURCE, capture_output=True, text=True)
-    assert done.stdout == SOURCE
+    done = subprocess.run([gofmt], input=SOURCES[name], capture_output=True, text=True)
+    assert done.stdout == SOURCES[name]

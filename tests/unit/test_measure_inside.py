@@ -109,6 +109,13 @@ def test_cycles_are_joined_by_number():
     assert CLOSED - OPENED == 10
 
 
+def test_the_live_heap_of_a_cycle_is_exact_where_the_agent_saw_it():
+    """Of cycles in quick succession it knows that of the last one; gctrace has the others in whole MiB."""
+    records = (GcRecord(11, 1e-5, OPENED + 1), GcRecord(12, 1e-5, OPENED + 2, live=1_234_567))
+    made = window(memstats=pair(10, 12), gc_records=records, gctrace=trace(11, 12))
+    assert [cycle.heap_live for cycle in joined_cycles(made)] == [2 * MIB, 1_234_567]
+
+
 def test_of_many_cycles_the_longest_pauses_are_kept():
     """In order of number."""
     kept = joined_cycles(window(), limit=5)

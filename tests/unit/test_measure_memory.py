@@ -6,14 +6,14 @@ import mmap
 from dataclasses import replace
 
 import pytest
-from gomem_windows import CLOSED, MIB, OPENED, kernel, memstats, pair, read, reason, smaps, timeline, window
+from gomem_windows import CLOSED, MIB, OPENED, kernel, memstats, pair, read, reason, smaps, timeline, trace, window
 
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.peak import PeakMoment, held_from_earlier, peak_moment, rss_drift
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import Window
-from pytest_gomem.observe.records import Sample
+from pytest_gomem.observe.records import GcRecord, Sample
 
 
 def result(name: str, one: Window) -> Reading | Unavailable:
@@ -241,3 +241,30 @@ def test_startup_peak_is_that_of_the_start():
         reason("startup_peak", window(startup_peak=Unavailable("gomem.yaml says no ready")))
         == "gomem.yaml says no ready"
     )
+
+
+def whole(**other):
+    """A program's whole life, 10 s, with GC cycles 11 to 50 in it."""
+    return window(peak_reset=False, lifetime_peak=50 * MIB, **other)
+
+
+def test_live_heap_of_a_whole_program_is_that_of_its_last_cycle():
+    """Exact by the agent; how long before the end, and what the heap held at the end."""
+    records = (GcRecord(49, 1e-5, CLOSED - 3, live=MIB), GcRecord(50, 1e-5, CLOSED - 2, live=1_234_567))
+    found = read("live_heap", whole(gc_records=records))
+    assert (found.value, found.source) == (1_234_567, "/gc/heap/live:bytes by the agent")
+    assert (
+        found.note == "as of GC cycle 50, the last, 2.00 s before the end; at the end the heap had 3.15 MB, live or not"
+    )
+    traced = read("live_heap", whole(gc_records=(replace(records[1], live=None),)))
+    assert (traced.value, traced.source) == (2 * MIB, "gctrace")
+    assert "in whole MiB" in traced.precision
+    killed = read("live_heap", whole(memstats=Unavailable("it was killed")))
+    assert (killed.value, killed.note) == (2 * MIB, "as of GC cycle 50, the last, 9.50 s before the end")
+
+
+def test_without_a_last_cycle_a_whole_program_has_no_live_heap():
+    """No cycle tells nothing, and neither does one whose line is lost."""
+    assert "no GC cycle ended" in reason("live_heap", whole(memstats=pair(10, 10)))
+    assert "of the last GC cycle is lost" in reason("live_heap", whole(gctrace=trace(*range(11, 50))))
+    assert reason("live_heap", whole(gctrace=Unavailable("it is off"))) == "it is off"

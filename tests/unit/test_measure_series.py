@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.measure.series import MAX_POINTS, Series, series_of, thinned
 from pytest_gomem.measure.window import GcTrace
-from pytest_gomem.observe.records import Sample
+from pytest_gomem.observe.records import GcRecord, Sample
 
 
 def test_courses_start_at_the_opening():
@@ -26,6 +26,13 @@ def test_live_heap_follows_the_windows_cycles():
     course = series_of(window(gctrace=trace(*range(11, 53))))["heap_live"]
     assert len(course.t) == 40
     assert set(course.v) == {2.0 * MIB}
+
+
+def test_the_agents_live_heaps_make_the_course_alone():
+    """Its exact points are not mixed with whole MiB, and cycles that our own readings forced are left out."""
+    records = tuple(GcRecord(n, 1e-5, OPENED + n, live=1000 * n) for n in (11, 12, 13))
+    one = window(gctrace=trace(*range(11, 53)), gc_records=records, own_cycles=frozenset({12}))
+    assert series_of(one)["heap_live"] == Series((11.0, 13.0), (11_000.0, 13_000.0))
 
 
 def test_points_outside_the_window_and_recorded_cycles_are_left_out():
