@@ -46,6 +46,7 @@ NAMED = {
     "supervisor_cost": ("of a core", "peer", "200 Hz"),
     "no_process_left": ("SIGKILL", "SIGTERM", "SIGINT", "none left"),
     "peak_of_small_program": ("go_service", "gomem.run", "own VmHWM", "of the limit"),
+    "program_end": ("peak, agent", "beyond what the program is known to allocate", "every limit is kept"),
     "profiles": ("inuse_space", "alloc_space", "of its time", "of its memory"),
     "report_memory": ("records on disk", "peer: records in memory", "kB a test more than pytest itself"),
     "sampler_rate": ("pure Python", "GIL held", "of 50 Hz"),

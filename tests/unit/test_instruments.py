@@ -23,6 +23,7 @@ from pytest_gomem.instruments.registry import builtin_instruments, observing
 from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.registry import Registry, builtin_metrics
+from pytest_gomem.observe.agent.unasked import Kept
 from pytest_gomem.pprof.write import compressed
 from pytest_gomem.session.capture import GOROUTINE, HEAP, Captured
 from pytest_gomem.session.capture import OPENING as AT_OPENING
@@ -131,7 +132,8 @@ def test_a_measured_window_is_profiled_only_where_no_observed_round_can_answer_f
     chosen = builtin_instruments()
     asked = plan(alloc_space={"main.*": "10MB"}, peak_rss="8MB")
     (opening,) = chosen(replace(asked, is_profiled=True))
-    assert (opening.name, at_launch([opening])) == ("opening_profile", Overrides(profile_rate=rate_for(asked.budgets)))
+    assert opening.name == "opening_profile"
+    assert at_launch([opening]) == Overrides(profile_rate=rate_for(asked.budgets), kept=frozenset({Kept.HEAP}))
     assert not chosen(asked)
     assert not chosen(replace(plan(peak_rss="8MB", live_heap="1MB"), is_profiled=True))
     assert not chosen(plan(written=ASKED))
@@ -141,10 +143,10 @@ def test_an_observed_window_is_profiled_at_its_edges_and_at_its_peak():
     """At the rate that is asked for, which the launch sets; with the stacks of its goroutines for a diagnosis."""
     found = observing(4096, watches_peak=True, takes_stacks=True)
     assert [one.name for one in found] == ["peak_profile", "opening_profile", "kept_heap", "goroutines"]
-    assert at_launch(found) == Overrides(profile_rate=4096)
+    assert at_launch(found) == Overrides(profile_rate=4096, kept=frozenset(Kept))
     found = observing(None, watches_peak=False, takes_stacks=False)
     assert [one.name for one in found] == ["opening_profile", "kept_heap"]
-    assert at_launch(found) == Overrides()
+    assert at_launch(found) == Overrides(kept=frozenset({Kept.HEAP}))
 
 
 def test_the_profile_of_the_peak_is_held_off_our_own_collections(tmp_path):
