@@ -44,7 +44,7 @@ GIT = {
     "maintenance.auto": "false",
 }
 # A failed test would run again to find its cause, which most tests are not about.
-UNDIAGNOSED = "--gomem-diagnose=off"
+UNDIAGNOSED = "-o gomem_diagnose=off"  # as an ini option, which a pytest without the plugin overlooks
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,7 +62,7 @@ def _as_anywhere() -> Iterator[None]:
         for number, (key, value) in enumerate(GIT.items()):
             patch.setenv(f"GIT_CONFIG_KEY_{number}", key)
             patch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
-        # The two plugins are slow to load. Tests of the diagnosis say --gomem-diagnose again: the last one counts.
+        # The two plugins are slow to load. Tests of the diagnosis say --gomem-diagnose, which counts more.
         patch.setenv("PYTEST_ADDOPTS", f"-p no:hypothesispytest -p no:benchmark {UNDIAGNOSED}")
         if is_deaf:
             signal.signal(signal.SIGINT, signal.default_int_handler)

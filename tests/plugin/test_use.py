@@ -106,12 +106,12 @@ OF_HEADER = {"email.feedparser", "email.parser"}
 
 
 def run(folder, *args):
-    """A real pytest with its own plugins alone: what others load would hide what we do."""
+    """A real pytest with its own plugins alone, and no option of ours: what others load would hide what we do."""
     (folder / "pytest.ini").write_text("[pytest]\n")
     return subprocess.run(
         [sys.executable, "-c", CODE, "-p", "no:cacheprovider", *args],
         cwd=folder,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
