@@ -52,7 +52,8 @@ class Culprit:
     is_between: `before` is the other side of a comparison, not an earlier moment.
     reason: what it does, in words. causes: why, if known. leaf: the function that allocates, if it is another one.
     through: the third-party line nearest to the allocation, if the line itself is the user's own. module_change: of a
-    module that the stack passes through between the line and the allocation.
+    module that the stack passes through between the line and the allocation. sample_type: what it counts, if that is
+    not what the metric counts.
     """
 
     function: str
@@ -70,6 +71,12 @@ class Culprit:
     leaf: str = ""
     through: Through | None = None
     module_change: ModuleChange | None = None
+    sample_type: str = ""
+
+    @property
+    def counted(self) -> str:
+        """What it counts, as a sample type of heap profiles."""
+        return self.sample_type or SAMPLE_OF[self.metric]
 
     @property
     def change(self) -> int:
@@ -83,7 +90,7 @@ class Findings:
 
     nothing: why there are no culprits; "" if there are. total_change: of all lines, less what others shrank by;
     total_sigma: its standard deviation. Both in what the metric counts, without what the measuring itself allocates.
-    is_lost: the profiles do not show what is to be explained.
+    is_lost: the profiles do not show what is to be explained. note: what the culprits are, if that is not clear.
     """
 
     metric: str
@@ -94,6 +101,7 @@ class Findings:
     total_change: int = 0
     total_sigma: float = 0.0
     is_lost: bool = False
+    note: str = ""
 
     @property
     def shown(self) -> int:

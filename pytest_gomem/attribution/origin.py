@@ -58,6 +58,9 @@ _ENDPOINT = "net/http/pprof"
 _PROFILERS = ("runtime/pprof", _ENDPOINT)
 
 
+_ALLOCATOR = re.compile(r"runtime\.(mallocgc|newobject|newarray|makeslice|growslice)")
+
+
 class Site(NamedTuple):
     """A line of Go; `file` is relative to the user's module if that is known; `line` is 0 if unknown."""
 
@@ -115,7 +118,7 @@ class Origins:
         """For each sample the line to charge and its callers; None for allocations of the measuring itself.
 
         That is the user's own line nearest to the allocation. Without one it is the nearest third-party line, else the
-        nearest one outside of the runtime, else the leaf.
+        nearest one outside of the runtime, else what called the runtime's allocator, as runtime.malg for a goroutine.
         """
         places: dict[int, tuple[_Place, ...]] = {}
         known: dict[bytes, Chain | None] = {}
@@ -133,7 +136,7 @@ class Origins:
     def _chain(self, places: Iterable[_Place]) -> Chain | None:
         own: list[Site] = []
         others: list[_Place] = []
-        leaf = std = None
+        leaf = std = caller = None
         is_profiling = False
         for place in places:
             leaf = leaf or place.site
@@ -141,6 +144,8 @@ class Origins:
                 others.append(place)
             elif not place.is_runtime:
                 std = std or place.site
+            if not _ALLOCATOR.match(place.site.function):
+                caller = caller or place.site
             is_profiling = is_profiling or place.is_profiler
             # The endpoint answers our own requests, even through middleware of the user's.
             if place.is_agent or (place.is_endpoint and not own):
@@ -157,7 +162,7 @@ class Origins:
             return None
         if others:
             return Chain((others[0].site,), leaf, modules=(others[0].module,))
-        return Chain((std or leaf,), leaf)
+        return Chain((std or caller or leaf,), leaf)
 
     def _places(self, location: Location) -> Iterator[_Place]:
         for _, frame in frames_of(location, "line"):

@@ -47,6 +47,10 @@ class KeptEvidence:
         """As many as there were when it was recorded."""
         return self.kept.goroutines
 
+    def cycles(self, kind: str) -> int | None:
+        """Not kept."""
+        return None
+
     def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
         """The kept profile; raises ObserveError also if its allocations are of other work."""
         if counts_made(SAMPLE_OF[metric]) and self.kept.ops != self.ops:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,17 +12,17 @@ from pytest_gomem.config.budgets import PER_FUNCTION, Budget
 from pytest_gomem.diagnosis.evidence import kind_for
 from pytest_gomem.diagnosis.excess import excess_of, is_of, lost, was_seen
 from pytest_gomem.diagnosis.reasons import Reasons
-from pytest_gomem.instruments.peak_profile import CYCLES_TO_PEAK, PEAK
 from pytest_gomem.judge.functions import asked_by, counting
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.metric import Reading
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import summary
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.capture import OPENING
 from pytest_gomem.session.explanation import Evidence
 from pytest_gomem.stats.decision import Status
+
+Counts = Callable[[Profile, bytes], bool]  # whether a stack of a profile counts
 
 
 def broken_limits(window: WindowRecord) -> tuple[Verdict, ...]:
@@ -78,20 +77,35 @@ def with_culprits(window: WindowRecord, head: Evidence, reasons: Reasons) -> tup
 
 def _found(verdict: Verdict, window: WindowRecord, head: Evidence) -> Findings | str:
     metric = verdict.budget.metric
+    counts = counts_for(metric, (verdict,) if verdict.budget.function else ())
+    excess = excess_of(verdict, window)
     try:
-        kind, _ = kind_for(metric, head)
-        after = head.profiles(kind, metric)
-        cycles = _cycles_to_peak(window) if kind == PEAK else _cycles(window)
-        counts = counts_for(metric, (verdict,) if verdict.budget.function else ())
-        earlier = _earlier(metric, head, len(after))
-        found = find_culprits(metric, after, earlier, head.module, counts=counts, cycles=cycles)
-        excess = excess_of(verdict, window)
-        if earlier is not None and not counts_made(SAMPLE_OF[metric]) and not was_seen(found, excess):
-            # What breaks the limit was live before the window opened.
-            found = find_culprits(metric, after, None, head.module, counts=counts, cycles=cycles)
+        found = _grown(metric, head, counts)
+        if metric in PER_FUNCTION or was_seen(found, excess):
+            return found
+        if not counts_made(SAMPLE_OF[metric]):
+            # What breaks the limit may have been live before the window opened, or be garbage at the peak.
+            found = _grown(metric, head, counts, since_opening=False)
+            garbage = garbage_of(_grown("total_alloc", head, counts), metric) if metric in AT_PEAK else found
+            found = next((one for one in (found, garbage) if was_seen(one, excess)), found)
     except ObserveError as error:
         return f"nobody can be named: {error}"
-    return found if metric in PER_FUNCTION or was_seen(found, excess) else lost(found, excess)
+    return found if was_seen(found, excess) else lost(found, excess)
+
+
+def _grown(metric: str, head: Evidence, counts: Counts, *, since_opening: bool = True) -> Findings:
+    """The culprits of a metric, since the opening or of all that is live; raises ObserveError."""
+    kind, _ = kind_for(metric, head)
+    after = head.profiles(kind, metric)
+    earlier = _earlier(metric, head, len(after)) if since_opening else None
+    return find_culprits(metric, after, earlier, head.module, counts=counts, cycles=head.cycles(kind))
+
+
+def garbage_of(allocated: Findings, metric: str) -> Findings:
+    """What was allocated as the explanation of a peak whose live heap does not explain it."""
+    culprits = tuple(replace(one, metric=metric, sample_type=SAMPLE_OF[one.metric]) for one in allocated.culprits)
+    note = "the live heap does not explain this peak, which is garbage; allocated in the window"
+    return replace(allocated, metric=metric, culprits=culprits, note=note)
 
 
 def _earlier(metric: str, head: Evidence, count: int) -> tuple[Profile, ...] | None:
@@ -108,17 +122,7 @@ def _earlier(metric: str, head: Evidence, count: int) -> tuple[Profile, ...] | N
     return found if len(found) == count else None
 
 
-def _cycles_to_peak(window: WindowRecord) -> int | None:
-    found = window.instruments.get(PEAK, {}).get(CYCLES_TO_PEAK)
-    return None if found is None else round(found)
-
-
-def _cycles(window: WindowRecord) -> int | None:
-    found = next((metric.result for metric in window.metrics if metric.name == "gc_cycles"), None)
-    return round(found.value) if isinstance(found, Reading) and math.isfinite(found.value) else None
-
-
-def counts_for(metric: str, verdicts: tuple[Verdict, ...]) -> Callable[[Profile, bytes], bool]:
+def counts_for(metric: str, verdicts: tuple[Verdict, ...]) -> Counts:
     """Which stacks count: all, or those of functions whose budgets on this metric are broken."""
     budgets: list[Budget] = [v.budget for v in verdicts if v.budget.metric == metric and v.budget.function]
     takers = [counting(asked_by(budget)) for budget in budgets]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,9 +10,10 @@ from pytest_gomem.attribution.culprits import AT_PEAK
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import known, reason_of
 from pytest_gomem.instruments.goroutines import AT_CLOSE, AT_OPENING
-from pytest_gomem.instruments.peak_profile import PEAK
+from pytest_gomem.instruments.peak_profile import CYCLES_TO_PEAK, PEAK
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launched import Built
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.session.capture import HEAP, NOT_TAKEN, Captured
 from pytest_gomem.session.explanation import Evidence
@@ -69,6 +71,16 @@ class Observed:
     def _stacks(self, name: str) -> tuple[Captured, ...]:
         found = (one.profiles.of(name) for one in self.measurements if one.profiles is not None)
         return tuple(captured for captured in found if captured.raw is not NOT_TAKEN)
+
+    def cycles(self, kind: str) -> int | None:
+        """Of the last round."""
+        record = self.measurements[-1].record
+        if kind == PEAK:
+            found = record.instruments.get(PEAK, {}).get(CYCLES_TO_PEAK)
+        else:
+            result = next((metric.result for metric in record.metrics if metric.name == "gc_cycles"), None)
+            found = result.value if isinstance(result, Reading) else None
+        return round(found) if found is not None and math.isfinite(found) else None
 
     def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
         """Those of the rounds that have one; the metric does not matter."""

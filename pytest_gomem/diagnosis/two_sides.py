@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_gomem.attribution.between import culprits_between
-from pytest_gomem.attribution.culprits import Findings
+from pytest_gomem.attribution.culprits import AT_PEAK, Findings
 from pytest_gomem.attribution.modules import ModuleChange, module_changes
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
-from pytest_gomem.diagnosis.culprits import accusable, counts_for
+from pytest_gomem.diagnosis.culprits import Counts, accusable, counts_for, garbage_of
 from pytest_gomem.diagnosis.evidence import kind_for
 from pytest_gomem.diagnosis.excess import excess_of, is_of, lost, was_seen
 from pytest_gomem.diagnosis.reasons import Reasons
@@ -64,18 +64,27 @@ def _found(
     verdict: Verdict, window: WindowRecord, head: Evidence, base: Evidence, changes: tuple[ModuleChange, ...]
 ) -> tuple[Findings | str, str]:
     """The culprits, or why there are none; and which profiles were used, if that is not clear."""
-    metric = verdict.budget.metric
+    metric, excess = verdict.budget.metric, excess_of(verdict, window)
+    counts = counts_for(metric, (verdict,))
     try:
         kind, which = kind_for(metric, base, head)
-        theirs, ours = base.profiles(kind, metric), head.profiles(kind, metric)
-        counts = counts_for(metric, (verdict,))
-        found = culprits_between(metric, ours, theirs, head.module, there=base.there, counts=counts, changes=changes)
+        found = _grown(metric, head, base, counts, changes)
+        if metric in AT_PEAK and not was_seen(found, excess):
+            garbage = garbage_of(_grown("total_alloc", head, base, counts, changes), metric)
+            found = garbage if was_seen(garbage, excess) else found
+        coarse = _coarse(excess, base.profiles(kind, metric), base)
     except ObserveError as error:
         return f"nobody can be named: {error}", ""
-    excess = excess_of(verdict, window)
     if metric not in PER_FUNCTION and not was_seen(found, excess):
         return lost(found, excess), which
-    return found, "; ".join(filter(None, (which, _coarse(excess, theirs, base))))
+    return found, "; ".join(filter(None, (which, coarse)))
+
+
+def _grown(metric: str, head: Evidence, base: Evidence, counts: Counts, changes: tuple[ModuleChange, ...]) -> Findings:
+    """The culprits of a metric; raises ObserveError."""
+    kind, _ = kind_for(metric, base, head)
+    theirs, ours = base.profiles(kind, metric), head.profiles(kind, metric)
+    return culprits_between(metric, ours, theirs, head.module, there=base.there, counts=counts, changes=changes)
 
 
 def _coarse(excess: float, theirs: Sequence[Profile], base: Evidence) -> str:

@@ -23,7 +23,8 @@ def summary(findings: Findings) -> str:
     if findings.nothing:
         return findings.nothing
     functions = "function" if findings.functions == 1 else "functions"
-    return f"{findings.shown} of {findings.functions} {functions}, {_share(findings.share, findings.culprits[0])}"
+    words = f"{findings.shown} of {findings.functions} {functions}, {_share(findings.share, findings.culprits[0])}"
+    return f"{findings.note}: {words}" if findings.note else words
 
 
 def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], width: int) -> Iterator[str]:
@@ -81,17 +82,18 @@ def _spellings(function: str) -> tuple[str, str]:
 
 def _figures(culprit: Culprit) -> str:
     """Such as "235 MB more live (+- 2.00 MB), 98% of the growth"."""
-    sample_type = SAMPLE_OF[culprit.metric]
-    is_total = culprit.before is None or (_is_made(culprit.metric) and not culprit.is_between)
+    sample_type = culprit.counted
+    is_made = counts_made(sample_type)
+    is_total = culprit.before is None or (is_made and not culprit.is_between)
     more = "" if is_total else " more"
-    live = "" if _is_made(culprit.metric) else " live"
+    live = "" if is_made else " live"
     interval = amount_text(culprit.interval, sample_type).removesuffix(" objects")
     amount = f"{amount_text(culprit.change, sample_type)}{more}{live}"
     return f"{amount} (+- {interval}), {_share(culprit.share, culprit)}"
 
 
 def _share(share: float, culprit: Culprit) -> str:
-    if _is_made(culprit.metric) and not culprit.is_between:
+    if counts_made(culprit.counted) and not culprit.is_between:
         return f"{percent(share)} of the total"
     return f"{percent(share)} of " + ("the heap" if culprit.before is None else "the growth")
 
@@ -124,7 +126,3 @@ def _changed(culprit: Culprit) -> list[str]:
 
 def _place(at: Culprit | Site) -> str:
     return printable(f"{at.file}:{at.line}") if at.file else "-"
-
-
-def _is_made(metric: str) -> bool:
-    return counts_made(SAMPLE_OF[metric])

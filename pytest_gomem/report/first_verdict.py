@@ -74,7 +74,7 @@ def _culprits_of(verdict: Verdict, culprits: Sequence[Culprit]) -> Iterator[Culp
     sample_type = SAMPLE_OF.get(verdict.budget.metric)
     for culprit in culprits:
         is_alike = culprit.is_between == (verdict.kind == REGRESSION) and culprit.metric not in PER_FUNCTION
-        if is_alike and SAMPLE_OF[culprit.metric] == sample_type:
+        if is_alike and culprit.counted == sample_type:
             yield culprit
 
 

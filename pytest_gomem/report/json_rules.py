@@ -255,6 +255,8 @@ RULES: Mapping[type, Rules] = {
             "leaf": "The function that allocates on the line's behalf; empty where it is the line's own.",
             "through": "The third-party line nearest to the allocation, between it and the user's own line; null where "
             "there is none.",
+            "sample_type": "What it counts, if that is not what the metric counts: alloc_space of a peak that is "
+            "garbage; else empty.",
             "module_change": "The changed module that the stack passes through, from this line to the allocation; null "
             "where there is none.",
         },

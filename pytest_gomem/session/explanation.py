@@ -54,6 +54,9 @@ class Evidence(Protocol):
     def goroutines_before(self) -> tuple[Captured, ...]:
         """The stacks at the window's opening."""
 
+    def cycles(self, kind: str) -> int | None:
+        """GC cycles from the window's opening to its close, or to its peak for a profile of that kind, if known."""
+
     def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
         """The profiles of a kind of artifact, one for each round, to explain a metric.
 

@@ -29,6 +29,10 @@ class Seen:
     goroutines: tuple[Captured, ...] = ()
     goroutines_before: tuple[Captured, ...] = ()
 
+    def cycles(self, kind: str) -> int | None:
+        """Not known."""
+        return None
+
     def profiles(self, kind: str, metric: str) -> tuple[Profile, ...]:
         """One for each round."""
         if kind not in self.kinds:

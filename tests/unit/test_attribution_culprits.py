@@ -96,6 +96,8 @@ def test_without_own_frames_the_leaf_is_charged():
         culprit = first("live_heap", heap(retained(KIB, 100, *stack)))
         assert (culprit.function, culprit.file, culprit.callers) == ("bufio.NewReaderSize", "bufio/bufio.go", ())
     assert own_lines(*runtime) == "runtime.mallocgc"
+    started = [(f"runtime.{name}", "/usr/local/go/src/runtime/proc.go", 9) for name in ("malg", "newproc1")]
+    assert own_lines(*runtime, *started) == "runtime.malg"
 
 
 def test_the_modules_own_name_is_no_part_of_another():

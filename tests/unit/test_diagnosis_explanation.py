@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from evidence_samples import Seen
 from report_samples import verdict, window
-from test_attribution_culprits import HANDLE, KIB, heap, retained
+from test_attribution_culprits import HANDLE, KIB, dropped, heap, retained
 
 from pytest_gomem.base.units import RATIO, Quantity
 from pytest_gomem.diagnosis.culprits import accusable
@@ -113,6 +113,23 @@ def test_a_limit_whose_excess_is_not_there_again_is_blamed_on_nobody(opening):
     assert found.culprits == ()
     assert found.culprit_summaries["live_heap"].startswith("nobody is named: the heap profiles show ")
     assert found.diagnosis == DiagnosisRecord(1, RATE, reproduced=False)
+
+
+@pytest.mark.parametrize("metric", ["peak_heap", "peak_rss"])
+def test_a_peak_of_garbage_is_blamed_on_who_allocated_it(metric):
+    """Its live heap does not come to the excess; with two sides, on who allocated more."""
+    churn = {HEAP: heap(dropped(KIB, 90_000, PARSE, HANDLE), rate=RATE), PEAK: heap(retained(KIB, 20), rate=RATE)}
+    found = explained(verdict(metric, "1MB", 40e6), head=Seen(churn))
+    (culprit,) = found.culprits
+    assert (culprit.function, culprit.metric, culprit.counted) == ("main.parse", metric, "alloc_space")
+    assert found.culprit_summaries[metric].startswith("the live heap does not explain this peak, which is garbage")
+    calm = {HEAP: heap(dropped(KIB, 9_000, PARSE, HANDLE), rate=RATE), PEAK: churn[PEAK]}
+    found = explained(worse(metric, 39e6), head=Seen(churn), base=Seen(calm, there="on the base side"))
+    assert [(one.function, one.is_between, one.counted) for one in found.culprits] == [
+        ("main.parse", True, "alloc_space")
+    ]
+    found = explained(worse(metric, 3900e6), head=Seen(churn), base=Seen(calm, there="on the base side"))
+    assert found.culprits == ()
 
 
 def test_a_limit_and_a_comparison_of_one_metric_have_their_own_culprits():

@@ -253,7 +253,7 @@ def test_json_has_the_change_as_an_interval():
                 {"function": "main.main", "file": "main.go", "line": 20},
             ],
             "is_between": False,
-            "leaf": "", "causes": [], "through": None, "module_change": None,
+            "leaf": "", "causes": [], "through": None, "module_change": None, "sample_type": "",
         }
     ]  # fmt: skip
     assert data["culprit_summaries"] == {"live_heap": "all"}
