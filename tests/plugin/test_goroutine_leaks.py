@@ -1,0 +1,23 @@
+"""A test that leaves goroutines behind: who they are, and that they explain what they hold."""
+
+from __future__ import annotations
+
+TESTS = """
+@pytest.mark.gomem(goroutines=50, live_heap="100kB")
+def test_leak(go_service):
+    go_service.get("/goroutines?n=5")
+    go_service.get("/goroutines?n=300")
+"""
+
+
+def test_goroutines_are_named_by_state_function_and_creation(scenario):
+    """By pprof alone, whose own goroutines are in no group."""
+    outcome = scenario(TESTS).run("--gomem-diagnose=1")
+    window = outcome.window("test_leak")
+    leaked = window["goroutine_groups"][0]
+    assert (leaked["state"], leaked["function"]) == ("chan receive", "main.(*keeper).goroutines.func1")
+    assert (leaked["before"], leaked["after"]) == (0, 305)
+    assert leaked["created_by"].startswith("main.(*keeper).goroutines (server/handlers.go:")
+    assert leaked["stack"] == [f"{leaked['function']} ({leaked['file']}:{leaked['line']})"]
+    assert not any("pprof" in group["function"] for group in window["goroutine_groups"])
+    assert window["diagnosis"]["reproduced"]
