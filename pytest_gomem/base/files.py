@@ -11,6 +11,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
+def from_here(file: str | Path) -> str:
+    """A file relative to the current folder, if it is below that: as a person would name it here."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except (ValueError, OSError):  # it is not below, or the folder has been removed
+        return str(file)
+
+
 def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Replace a file at once: readers never see half of it, and it stays as it was where the disk is full.
 

@@ -31,7 +31,8 @@ from pytest_gomem.config.accepting import add
 from pytest_gomem.config.budgets import unit_of
 from pytest_gomem.git.repository import GitError, git
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.report.accepted import CACHE_FILE, Broken, broken_limits, read_broken, read_report
+from pytest_gomem.report.accepted import CACHE_FILE, Broken, broken_limits, read_broken
+from pytest_gomem.report.json_report import read_report
 from pytest_gomem.results.run_record import TestRecord
 
 # The next run's figure differs a little. With room for a third of what is visible, 33 of 1000 next runs (drawn from the
@@ -107,7 +108,7 @@ def _parser() -> Parser:
 def _report(given: argparse.Namespace) -> tuple[TestRecord, ...]:
     """The tests of the report; () if the last run kept none and none is needed."""
     if given.report:
-        return read_report(Path(given.report))
+        return tuple(read_report(Path(given.report)).tests)
     return read_broken() if CACHE_FILE.exists() or not (given.amount or given.mute) else ()
 
 

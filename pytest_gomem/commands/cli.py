@@ -67,6 +67,11 @@ COMMANDS = {
         "history",
         "show the trend of a metric over commits, and where it changed",
     ),
+    "explain": (
+        "pytest_gomem.commands.explain",
+        "explain",
+        "print the failures of a JSON report: gomem explain report.json [TEST]",
+    ),
     "baseline": ("pytest_gomem.commands.baseline", "baseline", "update, list, show, diff and prune kept baselines"),
     "top": ("pytest_gomem.commands.top", "top", "show what a profile holds, by function, line, file or package"),
     "diff": ("pytest_gomem.commands.top", "diff", "show what changed between two profiles"),

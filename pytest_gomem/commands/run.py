@@ -20,7 +20,7 @@ from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.report.failure import failure_text
+from pytest_gomem.report.failure import TextOptions, failure_text
 from pytest_gomem.report.json_report import write_json
 from pytest_gomem.results.environment import run_record
 from pytest_gomem.results.run_record import TestRecord
@@ -71,7 +71,7 @@ def _measured(core: Run, registry: Registry, given: argparse.Namespace, out: Tex
         record = TestRecord("gomem run", "failed" if broken else "passed", (measurement.record,))
         write_json(run_record((record,)), Path(given.json))
     if broken:
-        err.write(failure_text(measurement.record, "gomem run")[1] + "\n")
+        err.write(failure_text(measurement.record, "gomem run", TextOptions(report=given.json or ""))[1] + "\n")
         return 1
     return 0
 

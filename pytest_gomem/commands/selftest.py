@@ -17,7 +17,7 @@ from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.commands.pytest_run import LISTENING, read_declared, run_pytest
 from pytest_gomem.instruments.injected_load import VARIABLE, InjectedLoad
 from pytest_gomem.plugin.declared import FILE_VARIABLE
-from pytest_gomem.report.accepted import read_report
+from pytest_gomem.report.json_report import read_report
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, short_names, wrapped
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.selftest.gate import GateResult, NotTested, gate_results, injected_load_for
@@ -93,7 +93,7 @@ def _measured(folder: Path, args: Sequence[str], load: InjectedLoad) -> tuple[Te
     done = run_pytest(command, env=env, captured=True)
     if done.returncode not in (0, 1) or not report.exists():
         raise ConfigError(f"pytest ended with status {done.returncode}", hint=_last_lines(done.stdout))
-    tests = read_report(report)
+    tests = tuple(read_report(report).tests)
     failed = [test.nodeid for test in tests if test.outcome not in ("passed", "skipped", "xfailed")]
     if failed or done.returncode:
         named = ", ".join(failed) or "a test that uses no gomem fixture"

@@ -8,10 +8,10 @@ import reprlib
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, wraps
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, get_args, get_origin
 
 from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.base.files import from_here
 from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.base.units import Unit, parse_quantity
 
@@ -53,18 +53,10 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
             caller = sys._getframe(1)
             if str(caller.f_globals.get("__name__", "")).startswith(_OURS):
                 raise
-            place = Place(_from_here(caller.f_code.co_filename), caller.f_lineno, f"{function.__name__}()")
+            place = Place(from_here(caller.f_code.co_filename), caller.f_lineno, f"{function.__name__}()")
             raise _located(error, place) from None
 
     return call
-
-
-def _from_here(file: str) -> str:
-    """A file relative to the current folder, if it is below that, as pytest shows it."""
-    try:
-        return str(Path(file).relative_to(Path.cwd()))
-    except (ValueError, OSError):  # it is not below, or the folder has been removed
-        return file
 
 
 def _located(error: ConfigError | ConfigErrors, place: Place) -> ConfigError | ConfigErrors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_gomem.diagnosis.culprits import with_culprits
@@ -10,7 +11,7 @@ from pytest_gomem.diagnosis.gc_explained import with_gc_explained
 from pytest_gomem.diagnosis.goroutines import with_goroutines
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.diagnosis.two_sides import with_culprits_between
-from pytest_gomem.report.failure import failure_text
+from pytest_gomem.report.failure import DEFAULTS, TextOptions, failure_texts
 from pytest_gomem.results.window_record import DiagnosisRecord, WindowRecord
 from pytest_gomem.session.explanation import Evidence
 from pytest_gomem.session.measurement import Measurement
@@ -18,8 +19,9 @@ from pytest_gomem.session.measurement import Measurement
 
 @dataclass(frozen=True)
 class ByProfiles:
-    """One for each run: it keeps the answers of the compiler and git."""
+    """One for each run: it keeps the answers of the compiler and git. options: of the texts."""
 
+    options: TextOptions = DEFAULTS
     reasons: Reasons = field(default_factory=Reasons)
 
     def at_close(self, window: WindowRecord, measurement: Measurement) -> WindowRecord:
@@ -38,6 +40,6 @@ class ByProfiles:
         diagnosis = DiagnosisRecord(head.rounds, head.profile_rate, reproduced)
         return replace(with_gc_explained(named), diagnosis=diagnosis)
 
-    def text(self, window: WindowRecord, nodeid: str) -> tuple[str, str]:
+    def texts(self, windows: Sequence[WindowRecord], nodeid: str) -> list[tuple[str, str]]:
         """See `session.explanation.Explanation`."""
-        return failure_text(window, nodeid)
+        return failure_texts(windows, nodeid, self.options)

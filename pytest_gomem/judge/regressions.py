@@ -196,7 +196,7 @@ def _words(found: Comparison, metric: Metric, against: str, status: Status) -> s
     if status is Status.NOISY:
         return f"{_change(found, metric, against)}, which is too noisy to tell: {found.reason}{_needed(found)}"
     of_it = f"; {found.reason}" if found.reason else ""
-    return f"{_change(found, metric, against)}, {_rounds(found)}{of_it}"
+    return f"{_change(found, metric, against)}{of_it}"
 
 
 def _needed(found: Comparison) -> str:
@@ -212,16 +212,10 @@ def _change(found: Comparison, metric: Metric, against: str) -> str:
     assert found.head is not None
     assert found.change is not None
     base, head = format_value(found.base, metric.unit), format_value(found.head, metric.unit)
-    share = f" ({found.ratio:+.2%})" if found.ratio is not None else ""
+    share = f" ({signed(found.ratio)})" if found.ratio is not None else ""
     worse = (found.change > 0) == (metric.better is Better.LOWER)
     size = format_value(abs(found.change), metric.unit)
-    return f"{found.metric} is {size}{share} {'worse' if worse else 'better'} than at {against}: {base} -> {head}"
-
-
-def _rounds(found: Comparison) -> str:
-    base, head = found.rounds
-    rounds = f"{head} rounds of each side" if base == head else f"{head} rounds against {base}"
-    return rounds + (f", 95% sure of {interval}" if (interval := interval_text(found.base, found.interval)) else "")
+    return f"{found.metric} is {size}{share} {'worse' if worse else 'better'} than at {against}: {head}, was {base}"
 
 
 def change_text(found: Comparison) -> str:

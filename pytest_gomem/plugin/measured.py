@@ -28,7 +28,6 @@ from pytest_gomem.plugin.messages import GomemWarning
 from pytest_gomem.plugin.reporting import takes_test_properties
 from pytest_gomem.plugin.use import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
 from pytest_gomem.report.bill import with_advice
-from pytest_gomem.report.failure import LOG_LINES, failure_text
 from pytest_gomem.report.junit import properties
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.stored import to_line
@@ -173,10 +172,10 @@ class MeasuredItem:
         """
         self._merge()
         self._warn_of_globs()
-        wrong = self._wrong()
-        if wrong:
+        if self._wrong():
             troubles = self._save_artifacts()
-            texts = [text for _, text in self._wrong()] + troubles
+            wrong = self._wrong()  # with the commands for what was kept
+            texts = [text for _, text in wrong] + troubles
             others = len(wrong) - 1
             more = f"; {others} more failure{'s' * (others > 1)}" if others else ""
             text, headline = "\n\n".join(texts), wrong[0][0] + more
@@ -254,7 +253,7 @@ class MeasuredItem:
         """The headline and the full text of each window that broke a limit."""
         if self._judging.report_only:
             return []
-        return [failure_text(one, self._nodeid) for one in self.windows() if failed(one.verdicts)]
+        return self._run.settings.explanation.texts(self.windows(), self._nodeid)
 
     def _uncompared(self) -> list[tuple[str, str]]:
         """Under --gomem-strict a requested comparison that was not possible fails the test."""
@@ -266,11 +265,12 @@ class MeasuredItem:
         self._close(windows, failing=True)
         at = self.rounds.position
         which = [f"{at} failed; the figures are this round's alone"] if at else []
+        unsaved = self._save_artifacts()
         raised = error.headline if isinstance(error, BudgetBroken) else None  # with the full text
         broken = [text for headline, text in self._verdict_texts() if headline != raised]
         headline = str(error).split("\n", 1)[0]  # the close of the window finds the same dead service
         troubles = [trouble for trouble in self.rounds.troubles if trouble.split("\n", 1)[0] != headline]
-        for text in [*which, *troubles, *broken, *self._save_artifacts()]:
+        for text in [*which, *troubles, *broken, *unsaved]:
             self._item.add_report_section("call", "gomem", text)
 
     def report_set_up(self) -> None:
@@ -278,7 +278,7 @@ class MeasuredItem:
         started = [*self._services(), *(service for gomem in self.rounds.current.gomems for service in gomem.services)]
         for number, service in enumerate(one for one in dict.fromkeys(started) if one.process.has_log):
             with contextlib.suppress(SupervisorError):  # gone with its log: pytest shows the error of the set-up
-                end = printable_lines(service.shown_log(tail=LOG_LINES))
+                end = printable_lines(service.shown_log(tail=20))
                 text = f"service '{service.name}' had started; the end of its log:\n{end}"
                 self._item.add_report_section("setup", "gomem", "\n".join((text, *self._keep_log(service, number))))
 

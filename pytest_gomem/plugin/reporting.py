@@ -178,6 +178,7 @@ class Reporting:
             exit_status=int(session.exitstatus),
             interrupted=self._session.outcomes.interrupted,
             complete=not missing,
+            artifacts=str(self._session.settings.artifacts or ""),
         )
 
     @cached_property

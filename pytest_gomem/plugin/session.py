@@ -22,7 +22,7 @@ from pytest_gomem.plugin.planning import Planning
 from pytest_gomem.plugin.reporting import Outcomes, Reporting
 from pytest_gomem.plugin.run_folder import RunFolder
 from pytest_gomem.plugin.selection import Selection
-from pytest_gomem.plugin.settings import Settings, read_settings
+from pytest_gomem.plugin.settings import Settings, read_settings, text_options
 from pytest_gomem.plugin.use import default_config, given_by_controller
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class PluginSession:
                 config=self.gomem_config,
                 registry=self.registry,
                 run_dir=self.folder.path,
-                explanation=ByProfiles(),
+                explanation=ByProfiles(text_options(self.settings, self.config.get_verbosity())),
                 sample_rate=self.settings.sample_rate or DEFAULT_SAMPLE_RATE,
                 measure=not self.settings.no_measure,
                 against=self.base,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_gomem.config.marker import Rounds
     from pytest_gomem.launch.sides import Against
     from pytest_gomem.plugin.options import Given, Option
+    from pytest_gomem.report.failure import TextOptions
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,18 @@ class Settings:
         from pytest_gomem.stats.decision import ENOUGH
 
         return self.confirm or ENOUGH
+
+
+def text_options(settings: Settings, verbosity: int) -> TextOptions:
+    """How failures are printed: whole from one -v on."""
+    from pytest_gomem.base.files import from_here
+    from pytest_gomem.report.failure import LINES, TextOptions
+
+    return TextOptions(
+        lines=None if verbosity > 0 else LINES,
+        report=from_here(settings.json) if settings.json else "",
+        artifacts=from_here(settings.artifacts) if settings.artifacts else "",
+    )
 
 
 def read_settings(config: pytest.Config) -> Settings:

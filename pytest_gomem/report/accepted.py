@@ -13,9 +13,7 @@ from pytest_gomem.base.units import UNITS, Unit
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.judge.acceptances import excess, metric_of
 from pytest_gomem.judge.verdict import Accepted, Verdict
-from pytest_gomem.report.json_report import from_dict
 from pytest_gomem.report.text import Line, budget_name, limit_text, metric_unit, wrapped
-from pytest_gomem.results.leaves import CodecError
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.stored import from_line, to_line
 from pytest_gomem.results.window_record import WindowRecord
@@ -70,18 +68,6 @@ def read_broken(path: Path = CACHE_FILE) -> tuple[TestRecord, ...]:
         raise ConfigError(f"cannot be read: {error.strerror}", Place(str(path)), hint) from None
     except (RecursionError, TypeError, ValueError):
         raise ConfigError("is not what pytest keeps there: run pytest again", Place(str(path))) from None
-
-
-def read_report(path: Path) -> tuple[TestRecord, ...]:
-    """The tests of a JSON report; raises ConfigError for another file."""
-    try:
-        return tuple(from_dict(json.loads(path.read_bytes())).tests)
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", Place(str(path))) from None
-    except CodecError as error:
-        raise ConfigError(f"is no report of pytest --gomem-json: {error}", Place(str(path))) from None
-    except (RecursionError, ValueError):
-        raise ConfigError("is no report of pytest --gomem-json", Place(str(path))) from None
 
 
 def broken_limits(tests: tuple[TestRecord, ...]) -> Iterator[Broken]:

@@ -13,8 +13,10 @@ from pytest_gomem.pprof.group import as_called
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, wrapped
 
 COMPARED = "compared with the base"  # in front of a comparison's culprits, if a limit of the metric is broken too
-_WIDEST_PLACE = 30
+_WIDEST_PLACE = 30  # in a table
+_LONGEST_PLACE = 60
 _MAJOR = re.compile(r"v\d+")  # the last part of a module's path from its second major version on
+_INTERNAL = re.compile(r"runtime\.|(.*/)?internal[/.]")  # functions that nobody can call
 _OF_THE_LINE = ("escape", "inlining", "git")  # causes that differ from one culprit to the next
 
 
@@ -28,7 +30,11 @@ def summary(findings: Findings) -> str:
 
 
 def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], width: int) -> Iterator[str]:
-    """For each metric of `summaries` a title, its culprits in lines of at most `width` cells, and their summary."""
+    """For each metric of `summaries` a title, its culprits in lines of at most `width` cells, and their summary.
+
+    What is known of a line is told once, where it is named first.
+    """
+    told: set[tuple[str, str, int]] = set()
     for metric, words in summaries.items():
         named = [culprit for culprit in culprits if culprit.metric == metric]
         if metric not in SAMPLE_OF or (metric in GC_METRICS and not named):
@@ -42,13 +48,11 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
             yield f"  {COMPARED}:"
         yield from (f"  {line}" for line in _table(between, width - 2))
         yield from wrapped(printable(words), width, "  ")
-        if named:
-            yield from wrapped(printable(_story(named[0])), width, "  ")
-        for culprit in named[1:]:
-            causes = (cause.text for cause in culprit.causes if cause.kind in _OF_THE_LINE)
-            why = "; ".join(filter(None, [_through(culprit), *_changed(culprit), *causes]))
-            if why:
-                yield from wrapped(printable(f"{culprit.function} ({_place(culprit)}): {why}"), width, "  ")
+        for number, culprit in enumerate(named):
+            site = culprit.function, culprit.file, culprit.line
+            if site not in told and (words := _other_story(culprit) if number else _story(culprit)):
+                yield from wrapped(printable(words), width, "  ")
+            told.add(site)
 
 
 def first_culprit(culprits: Sequence[Culprit], metric: str, *, is_between: bool) -> str:
@@ -60,6 +64,15 @@ def first_culprit(culprits: Sequence[Culprit], metric: str, *, is_between: bool)
     alike = (culprit for culprit in culprits if (culprit.metric, culprit.is_between) == (metric, is_between))
     named = next(alike, None)
     return printable(_who(named)) if named else ""
+
+
+def culprit_sentence(culprit: Culprit) -> str:
+    """Such as "allocated by shop.open (cache.go:40), through go-redis pool.NewConn, in bufio.NewReaderSize: 38.5 MB
+    more live, 98% of the growth"."""
+    place = clip(_place(culprit), _LONGEST_PLACE)
+    leaf = f"in {as_called(culprit.leaf)}" if culprit.leaf and not _INTERNAL.match(culprit.leaf) else ""
+    who = filter(None, [f"{as_called(culprit.function)} ({place})", _through(culprit), leaf])
+    return printable(f"allocated by {', '.join(who)}: {_amount(culprit)}, {_share(culprit.share, culprit)}")
 
 
 def _table(culprits: Sequence[Culprit], width: int) -> list[str]:
@@ -82,14 +95,16 @@ def _spellings(function: str) -> tuple[str, str]:
 
 def _figures(culprit: Culprit) -> str:
     """Such as "235 MB more live (+- 2.00 MB), 98% of the growth"."""
-    sample_type = culprit.counted
-    is_made = counts_made(sample_type)
+    interval = amount_text(culprit.interval, culprit.counted).removesuffix(" objects")
+    return f"{_amount(culprit)} (+- {interval}), {_share(culprit.share, culprit)}"
+
+
+def _amount(culprit: Culprit) -> str:
+    """Such as "235 MB more live"; without "more" if all of it counts."""
+    is_made = counts_made(culprit.counted)
     is_total = culprit.before is None or (is_made and not culprit.is_between)
-    more = "" if is_total else " more"
-    live = "" if is_made else " live"
-    interval = amount_text(culprit.interval, sample_type).removesuffix(" objects")
-    amount = f"{amount_text(culprit.change, sample_type)}{more}{live}"
-    return f"{amount} (+- {interval}), {_share(culprit.share, culprit)}"
+    more, live = "" if is_total else " more", "" if is_made else " live"
+    return f"{amount_text(culprit.change, culprit.counted)}{more}{live}"
 
 
 def _share(share: float, culprit: Culprit) -> str:
@@ -104,6 +119,13 @@ def _story(culprit: Culprit) -> str:
     causes = (cause.text for cause in culprit.causes if cause.kind != "callee")  # which the reason names
     clauses = [culprit.reason, *_changed(culprit), *causes, *([f"called by {called}"] if called else [])]
     return f"{_who(culprit)}{',' if culprit.through else ''} {'; '.join(clauses)}"
+
+
+def _other_story(culprit: Culprit) -> str:
+    """What is known of the line of a further culprit; "" if nothing is."""
+    causes = (cause.text for cause in culprit.causes if cause.kind in _OF_THE_LINE)
+    why = "; ".join(filter(None, [_through(culprit), *_changed(culprit), *causes]))
+    return f"{culprit.function} ({_place(culprit)}): {why}" if why else ""
 
 
 def _who(culprit: Culprit) -> str:

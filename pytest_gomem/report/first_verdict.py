@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pytest_gomem.attribution.culprits import GC_METRICS, SAMPLE_OF, Culprit
+from pytest_gomem.attribution.culprits import AT_PEAK, GC_METRICS, SAMPLE_OF, Culprit
 from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.units import BYTES
@@ -67,6 +67,23 @@ def _explains(groups: Sequence[GoroutineGroup], verdict: Verdict, window: Window
     reference = verdict.baseline if verdict.kind == REGRESSION else verdict.limit.value
     growth = (verdict.actual or 0.0) - (reference or 0.0)
     return sum(group.growth for group in groups) * _EACH >= _ENOUGH * growth
+
+
+def first_of(window: WindowRecord, verdict: Verdict) -> Culprit | None:
+    """The culprit with the largest part in what a verdict counts; of another metric if the same profile was asked.
+
+    Profiles are of the whole window, not of a phase.
+    """
+    metric = verdict.budget.metric
+    if verdict.budget.phase or metric not in SAMPLE_OF:
+        return None
+    alike = [
+        one for one in window.culprits if one.is_between == (verdict.kind == REGRESSION) and one.metric in SAMPLE_OF
+    ]
+    own = next((one for one in alike if one.metric == metric), None)
+    if own or metric in PER_FUNCTION or metric in window.culprit_summaries:
+        return own
+    return next((one for one in _culprits_of(verdict, alike) if (one.metric in AT_PEAK) == (metric in AT_PEAK)), None)
 
 
 def _culprits_of(verdict: Verdict, culprits: Sequence[Culprit]) -> Iterator[Culprit]:

@@ -35,11 +35,12 @@ class Tool(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How the run of pytest ended."""
+    """How the run of pytest ended, and where it kept files."""
 
     exit_status: int | None
     interrupted: bool
     complete: bool
+    artifacts: str | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,11 @@ def half_width_of(data: Mapping[str, Any]) -> int:
     """Half the width of a culprit's interval."""
     low, high = data["interval"]
     return int(high - low) // 2
+
+
+def ending_of(run: RunRecord) -> Ending:
+    """How the run ended."""
+    return Ending(run.exit_status, run.interrupted, run.complete, run.artifacts or None)
 
 
 def environment_of(run: RunRecord) -> dict[str, FACT]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -13,6 +14,7 @@ from typing import Any
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.report.json_rules import PUBLIC
+from pytest_gomem.results.leaves import CodecError
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 
 
@@ -48,14 +50,32 @@ def report_schema() -> dict[str, Any]:
 def write_json(run: RunRecord, path: Path) -> None:
     """Write the report to `path`, whole or not at all: readers never see half of it. Parent folders are made.
 
-    A device or pipe (/dev/stdout) is written to directly. Raises ConfigError when the place cannot be written.
+    A device or pipe (/dev/stdout) is written to directly. The folder of artifacts becomes relative to that of the
+    report, so that both may move together. Raises ConfigError when the place cannot be written.
     """
+    if run.artifacts:
+        run = replace(run, artifacts=os.path.relpath(run.artifacts, path.parent))
     try:
         write_whole(path, _text(run))
     except OSError as error:
         hint = "name a file in a folder you may write to"
         message = f"the JSON report cannot be written to {path}: {error.strerror or error}"
         raise ConfigError(message, Place(key="--gomem-json"), hint) from error
+
+
+def read_report(path: Path) -> RunRecord:
+    """The run of a report that `write_json` wrote; raises ConfigError for another file."""
+    place, hint = Place(str(path)), "pytest --gomem-json=PATH writes one"
+    try:
+        run = from_dict(json.loads(path.read_bytes()))
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", place, hint) from None
+    except CodecError as error:
+        raise ConfigError(f"is no report of pytest --gomem-json: {error}", place) from None
+    except (RecursionError, ValueError):
+        raise ConfigError("is no report of pytest --gomem-json", place, hint) from None
+    folder = os.path.normpath(path.absolute().parent / run.artifacts)
+    return replace(run, artifacts=folder) if run.artifacts else run
 
 
 def _text(run: RunRecord) -> Iterator[str]:

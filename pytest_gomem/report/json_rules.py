@@ -28,6 +28,7 @@ from pytest_gomem.report.json_parts import (
     all_loads,
     budget_of,
     change_of,
+    ending_of,
     environment_of,
     finite_interval,
     half_width_of,
@@ -63,12 +64,12 @@ def _count(description: str) -> dict[str, Any]:
 
 RULES: Mapping[type, Rules] = {
     RunRecord: Rules(
-        hidden=("tool_version", "exit_status", "interrupted", "complete"),
+        hidden=("tool_version", "exit_status", "interrupted", "complete", "artifacts"),
         shown={
             "schema_version": Shown(int, lambda run: SCHEMA_VERSION),
             "tool": Shown(Tool, lambda run: Tool("pytest-gomem", run.tool_version)),
             "environment": Shown(Mapping[str, FACT], environment_of),
-            "run": Shown(Ending, lambda run: Ending(run.exit_status, run.interrupted, run.complete)),
+            "run": Shown(Ending, ending_of),
             "tests": "tests",  # the last: they are written one by one
         },
         read={
@@ -76,6 +77,7 @@ RULES: Mapping[type, Rules] = {
             "exit_status": lambda data: data["run"]["exit_status"],
             "interrupted": lambda data: data["run"]["interrupted"],
             "complete": lambda data: data["run"]["complete"],
+            "artifacts": lambda data: data["run"].get("artifacts") or "",
         },
         words={
             "": {
@@ -101,6 +103,7 @@ RULES: Mapping[type, Rules] = {
             "exit_status": "That of pytest, without what a failed report made of it; null outside of pytest.",
             "interrupted": "By Ctrl-C, or by pytest.exit().",
             "complete": "Each test that was to be measured has a result.",
+            "artifacts": "The folder of --gomem-artifacts, relative to that of this report; null without one.",
         }
     ),
     TestRecord: Rules(

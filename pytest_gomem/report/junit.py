@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.report.failure import KEY_METRICS
+from pytest_gomem.report.failure_details import KEY_METRICS
 from pytest_gomem.report.text import readings, window_labels
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord

@@ -206,7 +206,7 @@ def _cells(window: WindowRecord, names: Sequence[str], notes: _Footnotes, budget
         return ("", *figures, "", "")
     budget = _limit_cell(verdict, budget_width)
     if verdict.status is not Status.UNAVAILABLE:
-        return ("", *figures, budget, _standing(verdict))
+        return ("", *figures, budget, standing(verdict))
     result = judged_reading(window, verdict)
     reason = reason_of(result) or verdict.reason or "no reason was given"
     return ("", *figures, budget, "unmeasured" + notes.mark(reason))
@@ -244,7 +244,7 @@ def _tightness(verdict: Verdict) -> tuple[int, float, float]:
     )
 
 
-def _standing(verdict: Verdict) -> str:
+def standing(verdict: Verdict) -> str:
     """Where a measured window stands: 12% left, over by 8%, short by 8%, worse by 8%, accepted, no baseline."""
     if verdict.accepted:
         return "accepted" if verdict.accepted.amount else "muted"

@@ -29,7 +29,8 @@ class RunRecord:
     """A whole pytest run: the machine and tools it ran on, and its tests in the order they ended.
 
     exit_status: pytest's, before a report could change it; None outside pytest. interrupted: by Ctrl-C, a signal or
-    pytest.exit(). complete: each test that was to be measured has a result.
+    pytest.exit(). complete: each test that was to be measured has a result. artifacts: the folder of the files that
+    were kept, "" if none were to be.
     """
 
     tool_version: str
@@ -38,3 +39,4 @@ class RunRecord:
     exit_status: int | None = None
     interrupted: bool = False
     complete: bool = True
+    artifacts: str = ""

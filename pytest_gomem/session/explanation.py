@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_gomem.launch.go_module import GoModule
@@ -76,5 +76,5 @@ class Explanation(Protocol):
         base: what it is compared with, if it is.
         """
 
-    def text(self, window: WindowRecord, nodeid: str) -> tuple[str, str]:
-        """The failure in one line, and in full."""
+    def texts(self, windows: Sequence[WindowRecord], nodeid: str) -> list[tuple[str, str]]:
+        """Of each failed window of a test the failure in one line, and its text."""

@@ -150,7 +150,7 @@ class Measurement:
             self.accuse()
         if not self._judging.report_only:
             record = with_shown_texts(replace(self.record, verdicts=verdicts), self._shown)
-            headline, text = self._explanation.text(record, self._judging.nodeid)
+            [(headline, text)] = self._explanation.texts([record], self._judging.nodeid)
             raise BudgetBroken(text, headline)
 
     def accuse(self) -> None:

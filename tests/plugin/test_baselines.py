@@ -100,7 +100,8 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     assert verdict["interval"][0] < verdict["change"] < verdict["interval"][1]
     assert verdict["baseline"] + verdict["change"] == verdict["actual"]
     assert re.search(r"live_heap is \S+ [kM]B \(\S+\) worse than at the baseline of ", worse.text)
-    assert "50.2 MB -> 51.2 MB, 8 rounds against 3, 95% sure of +" in worse.text
+    assert ": 51.2 MB, was 50.2 MB\n" in worse.text
+    assert "8 rounds against 3, 95% sure of +" in " ".join(worse.text.split())
     assert len(worse.window("test_keeps")["base"]["rounds"]) == 3
     (culprit,) = [c for c in worse.window("test_keeps")["culprits"] if c["metric"] == "live_heap"]
     # The folder of the module is known where a package of it beside main was sampled too.

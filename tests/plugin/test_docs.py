@@ -364,7 +364,7 @@ def test_tutorial(tmp_path, go):
 
 
 def assert_fails_as_shown(folder: Path, block: Block) -> None:
-    done = shell(folder, PYTEST)
+    done = shell(folder, f"{PYTEST} --gomem-diagnose=20")
     assert done.returncode == 1, done.stdout
     shown = [line for line in block.text.splitlines() if line.strip()]
     assert len(shown) > 5

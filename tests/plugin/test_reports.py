@@ -66,7 +66,7 @@ def test_artifacts_that_cannot_be_written_hide_no_verdict(scenario):
     assert "save_artifacts" not in outcome.text
 
 
-def test_summaries_say_it_in_one_line(scenario):
+def test_summaries_say_it_in_one_line(scenario, gomem):
     """Where CI is set pytest's short summary is not cut, and JUnit's message never is: the account stands once."""
     project = scenario(
         """
@@ -97,7 +97,7 @@ def test_summaries_say_it_in_one_line(scenario):
     source.mkdir()
     (source / "go.mod").write_text("module example.com/broken\n\ngo 1.21\n")
     (source / "main.go").write_text("package main\n\nfunc main() {\n\ta := 1\n}\n")
-    outcome = project.run("--junit-xml=junit.xml", env={"CI": "true"})
+    outcome = project.run("--junit-xml=junit.xml", "--gomem-diagnose=20", env={"CI": "true"})
     grown = r"live_heap is 10\.\d MB, 9\.\d+ MB \(9\d\d%\) over its limit of 1MB"
     culprit = r"culprit main\.\(\*keeper\)\.alloc \(\S*handlers\.go:\d+\)"
     unbuilt = "building service 'broken' failed: ./main.go:4:2: declared and not used: a"
@@ -117,9 +117,14 @@ def test_summaries_say_it_in_one_line(scenario):
     for case, form, words in zip(cases, around, told.values(), strict=True):
         assert re.fullmatch(form.format(words), case.get("message")), case.get("message")
     assert "declared at test_it.py:3 test_limits" in cases[0].text
+    status, told = gomem(project.folder, "explain", "report.json", "test_limits")
+    assert status == 0
+    assert re.search(r"^  who +allocated by main\.\(\*keeper\)\.alloc \(\S*handlers\.go:\d+\): ", told, re.MULTILINE)
+    assert "  next  pytest test_it.py::test_limits --gomem-artifacts=gomem-artifacts\n" in told
+    assert told in outcome.text, "the report tells what the run told"
 
 
-def test_junit_and_artifacts(scenario):
+def test_junit_and_artifacts(scenario, gomem):
     """JUnit carries the key metrics as properties, of the suite: junit-10.xsd, of xunit2, allows none in a test.
 
     A failed test leaves its service's log as an artifact.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def test_budgets_pass_and_fail_with_the_words_to_act_on(scenario):
-    """A kept budget passes, a broken one fails its test with metric, limit, place, floor and settings."""
+    """A kept budget passes, a broken one fails its test with metric, limit, place and floor, under -v settings too."""
     outcome = scenario(
         """
         @pytest.mark.gomem(peak_rss="100MB", live_heap="20MB")
@@ -15,7 +15,7 @@ def test_budgets_pass_and_fail_with_the_words_to_act_on(scenario):
         def test_fat(go_service):
             go_service.get("/alloc?bytes=50000000&keep=true")
         """
-    ).run()
+    ).run("-v")
     assert outcome.status == 1
     assert "1 failed, 1 passed" in outcome.text
     assert "peak_rss is" in outcome.text

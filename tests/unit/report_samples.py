@@ -23,6 +23,7 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Accepted, Verdict
 from pytest_gomem.measure.allocation import SizeClassGrowth
+from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
 from pytest_gomem.measure.metric import Reading
@@ -31,6 +32,7 @@ from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.measure.series import Series
 from pytest_gomem.measure.work import LoadSummary
+from pytest_gomem.results.bill import bill_record
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import BuildRecord, GcRecord, MetricValue, PhaseRecord, WindowRecord
 from pytest_gomem.stats.decision import Status
@@ -147,6 +149,38 @@ def failing_window() -> WindowRecord:
         notes=("2 of 391 gctrace lines were torn by the service's own log and are not counted",),
         log_tail="\n".join(f"level=warn msg=\"slow\tupload\" n={n}" for n in range(1, 26)) + "\n",
     )  # fmt: skip
+
+
+def fat_window() -> WindowRecord:
+    """A window that breaks ten limits, with long names, notes and log lines, and everything else that is told."""
+    long = "example.com/company/service/internal/" + "deeply/nested/" * 5
+    culprits = [
+        Culprit(
+            f"{long}cache.(*Sharded).insert{number}", f"{long}cache/sharded.go", number, metric, 0, 10**9, 10**6, 0.2,
+            "holds 1.00 GB that was not there when the window opened", (Site(f"{long}web.handle", "web.go", 7),) * 3,
+            causes=(Cause("escape", "`make([]byte, 1024)` escapes to the heap, since it is returned " * 2),),
+        )
+        for metric in ("live_heap", "peak_rss", "total_alloc")
+        for number in range(5)
+    ]  # fmt: skip
+    measured = failing_window()
+    verdicts = [
+        verdict(name, "1MB" if name not in ("gc_cycles", "goroutines") else "1", 1e9, reason=f"{name} is too much " * 9)
+        for name in ("live_heap", "peak_rss", "total_alloc", "gc_cycles", "goroutines", "end_rss", "start_rss")
+    ]
+    bill = bill_record(Bill(tuple(Row(name, 10**8) for name in ROW_KINDS), 10**9, 0))
+    return replace(
+        measured,
+        gc=GcRecord({"gogc": "50", "gomemlimit": "1GiB"}, {"gogc": "50"}),
+        verdicts=(*measured.verdicts, *verdicts),
+        culprits=tuple(culprits),
+        culprit_summaries=dict.fromkeys(("live_heap", "peak_rss", "total_alloc"), "5 of 99 functions, 100%"),
+        bill=bill,
+        notes=tuple(f"{number} is a note on what happened meanwhile, which is long " * 5 for number in range(9)),
+        artifacts={f"profile_{number}": "a" * 150 for number in range(5)},
+        log_tail="".join(f"line {number} {'x' * 300}\n" for number in range(20)),
+        loads=measured.loads * 4,
+    )
 
 
 def dead_window() -> WindowRecord:

@@ -19,7 +19,7 @@ from pytest_gomem.measure.runtime_metrics import histograms
 from pytest_gomem.measure.window import RuntimeMetrics
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcRecord, SizeClass
-from pytest_gomem.report.failure import size_class_text
+from pytest_gomem.report.failure_details import size_class_text
 
 
 def test_stops_and_waits():

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from report_samples import assert_golden, calmly, dead_window, failing_window, metric, verdict, window, windows
+from report_samples import (
+    assert_golden,
+    calmly,
+    dead_window,
+    failing_window,
+    fat_window,
+    metric,
+    verdict,
+    window,
+    windows,
+)
 
 from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.measure.peak import PeakMoment
-from pytest_gomem.report.failure import failure_text
+from pytest_gomem.report.failure import TextOptions, failure_text, failure_texts
 from pytest_gomem.results.window_record import GcRecord
 from pytest_gomem.stats.decision import Status
 
 NODEID = "tests/test_mem.py::test_upload"
 
 
-def text_of(measured) -> str:
-    return failure_text(measured, NODEID)[1]
+def text_of(measured, **options) -> str:
+    return failure_text(measured, NODEID, TextOptions(**options))[1]
+
+
+def flat(text: str) -> str:
+    """The text in one line, however it was wrapped."""
+    return " ".join(text.split())
 
 
 def test_everything_wrong_at_once():
@@ -51,7 +67,7 @@ def test_unmeasured_fails_and_says_why():
     broken = verdict("peak_heap", "1GiB", None, reason="peak_heap is unavailable: no pprof")
     text = text_of(window(verdicts=(broken,)))
     assert "FAIL  peak_heap is unavailable: no pprof" in text
-    assert "its limit of 1GiB fails, because unmeasured is not passed" in text
+    assert "its limit of 1GiB fails, because unmeasured is not passed" in flat(text)
 
 
 def test_function_budget_names_its_glob():
@@ -71,13 +87,14 @@ def test_a_verdict_without_words_is_still_told():
 def test_peaks_tell_when_they_came(name):
     """A broken peak tells when RSS peaked and what stood there at the start."""
     measured = window(verdicts=(verdict(name, "1MB", 5e6),), peak_moment=PeakMoment(3.18, 3.2, 182_000_000))
-    assert "RSS peaked between 3.18 s and 3.20 s of 10.20 s; it stood at 182 MB at the start" in text_of(measured)
+    assert "RSS peaked between 3.18 s and 3.20 s of 10.20 s; it stood at 182 MB at the start" in flat(text_of(measured))
 
 
 def test_an_unknown_floor_is_not_told():
     """A floor of 0 is unknown: no process lives in no memory."""
     measured = window(verdicts=(verdict("peak_rss", "1MB", 5e6),), peak_moment=PeakMoment(3.18, 3.2, 0))
-    assert "RSS peaked between 3.18 s and 3.20 s of 10.20 s\n" in text_of(measured)
+    assert "RSS peaked between 3.18 s and 3.20 s of 10.20 s" in (text := flat(text_of(measured)))
+    assert "it stood at" not in text
 
 
 def test_other_metrics_have_no_moment():
@@ -112,19 +129,61 @@ def test_only_settings_that_differ_are_marked(asked, found, marked):
     assert ("<- differs" in text) == marked
 
 
-def test_settings_that_say_nothing_are_left_out():
-    """A setting neither asked for nor found has no line; without any there is no table."""
-    assert "godebug" not in text_of(window(gc=GcRecord({"godebug": "", "gogc": "100"}, {"godebug": ""})))
-    assert "GC settings" not in text_of(window(gc=GcRecord({"godebug": ""}, {})))
+def test_usual_settings_are_left_out():
+    """Defaults in force say nothing; one that was asked for, or that the program set itself, does. -v shows all."""
+    usual = {"gogc": "100", "gomemlimit": "off", "gomaxprocs": "2", "godebug": ""}
+    assert "GC settings" not in text_of(window(gc=GcRecord({"gogc": "100"}, usual)))
+    assert "GC settings" not in text_of(window(gc=GcRecord({}, {"gogc": "100, the heap goal fits any from 90 to 110"})))
+    for gc in (GcRecord({"gogc": "50"}, {"gogc": "50"}), GcRecord({}, {"gogc": "50"})):
+        assert re.search(r"^  GC settings .*\n    gogc .* 50$", text_of(window(gc=gc)), re.MULTILINE)
+    assert text_of(window(gc=GcRecord({}, usual)), lines=None).count("\n    go") == 3
 
 
-@pytest.mark.parametrize(("lines", "first", "title"), [(20, 1, "end of the log"), (21, 2, "last 20 of the 21")])
-def test_log_is_limited_to_its_last_lines(lines, first, title):
-    """Twenty log lines are shown whole; of more, the last twenty, and the title says so."""
-    text = text_of(window(log_tail="".join(f"line-{n}.\n" for n in range(1, lines + 1))))
-    shown = [line.strip() for line in text.splitlines() if "line-" in line]
-    assert shown == [f"line-{n}." for n in range(first, lines + 1)]
-    assert title in text
+def test_a_long_line_of_the_log_is_cut():
+    """It would take half of the screen; -v shows all of it."""
+    measured = window(log_tail="short\n" + "x" * 500)
+    assert text_of(measured).endswith("  end of the log\n    short\n    " + "x" * 103 + "...")
+    assert text_of(measured, lines=None).endswith("x" * 500)
+
+
+def test_a_failure_keeps_to_sixty_lines_and_counts_the_rest():
+    """What broke, who and the next command stand first, each section keeps its title, and -v has every line."""
+    short = text_of(fat_window(), report="out/report.json").split("\n")
+    whole = text_of(fat_window(), lines=None).split("\n")
+    assert len(short) == 60
+    more, hint = short[-1].split(" more lines: ")
+    assert hint == f"run with -v, or gomem explain out/report.json {NODEID} -v"
+    assert int(more) == len(list(filter(None, whole))) - len(list(filter(None, short[:-1])))
+    titles = ["  limits", "  GC settings", "  resident memory", "  notes", "  artifacts", "  end of the log"]
+    for title in ["  who ", *titles]:
+        assert [line for line in short if line.startswith(title)], title
+    assert short[-3].startswith("    line 19 x"), "of the log the end matters most"
+    first = short[: short.index("", 2)]
+    assert [line[:6] for line in first if line[2:6].strip()][1:] == ["  FAIL"] * 4 + ["  who ", "  next"]
+    assert len(first) < 25
+
+
+@pytest.mark.parametrize("lines", range(4, 80, 5))
+def test_whatever_room_there_is_is_used_and_not_more(lines):
+    """Down to a few lines, of which the title is the first and the count the last."""
+    text = text_of(fat_window(), lines=lines).split("\n")
+    assert lines - 3 <= len(text) <= lines
+    assert text[0].startswith(f"{NODEID}: ")
+    assert text[-1].endswith(" more lines: run with -v")
+
+
+def test_a_short_failure_is_whole():
+    """No count where nothing is missing."""
+    assert "more line" not in text_of(failing_window())
+
+
+def test_the_windows_of_a_test_share_its_lines():
+    """Three failures of one test are no three screens; what kept its limits has no text."""
+    calm = window(verdicts=(verdict("peak_rss", "1.8GB", 1e9),))
+    texts = [text for _, text in failure_texts([fat_window(), calm, fat_window(), fat_window()], NODEID)]
+    assert len(texts) == 3
+    assert len("\n\n".join(texts).split("\n")) <= 60
+    assert failure_texts([calm], NODEID) == []
 
 
 def test_unavailable_key_metrics_are_not_in_the_block():

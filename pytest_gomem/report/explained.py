@@ -1,0 +1,48 @@
+"""The text of a test of a report: its failures as the run printed them, or how its limits stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_gomem.base.printable import printable
+from pytest_gomem.judge.decide import FAILING
+from pytest_gomem.report.failure import DEFAULTS, TextOptions, failure_texts
+from pytest_gomem.report.failure_details import WIDTH, log_lines, note_lines
+from pytest_gomem.report.terminal import standing
+from pytest_gomem.report.text import budget_name, columns, limit_text, metric_unit, value_text, wrapped
+from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import WindowRecord
+
+_FINE = ("passed", "skipped", "xfailed")
+
+
+def has_failed(test: TestRecord) -> bool:
+    """Whether a test failed, has no result, or broke a limit that was only reported."""
+    broken = (verdict.status in FAILING for window in test.windows for verdict in window.verdicts)
+    return test.outcome not in _FINE or any(broken)
+
+
+def text_of(test: TestRecord, options: TextOptions = DEFAULTS) -> str:
+    """The failures of a test; without any its outcome, and each verdict with the room that is left."""
+    texts = [text for _, text in failure_texts(test.windows, test.nodeid, options)]
+    return "\n\n".join(texts or ["\n".join(_calm_lines(test))])
+
+
+def _calm_lines(test: TestRecord) -> Iterator[str]:
+    why = test.reason or ("no limit is broken: pytest shows its error" if test.outcome not in _FINE else "")
+    yield printable(f"{test.nodeid}: {test.outcome}" + (f", {why}" if why else ""))
+    for window in test.windows:
+        yield printable(f"  window '{window.name}' of {window.service}, {window.duration:.1f} s")
+        yield from (f"    {line}" for line in columns(list(_verdicts(window)), right=[1]))
+        if window.no_base:
+            yield from wrapped(f"not compared: {window.no_base}", WIDTH, "    ")
+        if test.outcome not in _FINE:
+            yield from note_lines(window.notes)
+            yield from log_lines(window.log_tail, whole=False)
+
+
+def _verdicts(window: WindowRecord) -> Iterator[tuple[str, ...]]:
+    for verdict in window.verdicts:
+        unit = metric_unit(window, verdict.budget.metric, verdict.limit.unit.name)
+        value = "-" if verdict.actual is None else value_text(verdict.actual, unit)
+        yield budget_name(verdict), value, limit_text(verdict), standing(verdict)

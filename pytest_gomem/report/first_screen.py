@@ -1,0 +1,140 @@
+"""The first screen of a failure: what broke and by how much, who did it, since what, and the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.base.printable import printable
+from pytest_gomem.judge.decide import FAILING
+from pytest_gomem.judge.regressions import BY_DEFAULT, REGRESSION
+from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.launch.build import GO
+from pytest_gomem.report.culprits import culprit_sentence
+from pytest_gomem.report.failure_details import FEW_CHANGES, WIDTH
+from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, first_of
+from pytest_gomem.report.goroutines import goroutine_sentence, main_group
+from pytest_gomem.report.next_command import next_commands
+from pytest_gomem.report.text import budget_name, limit_text, wrapped
+from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.stats.decision import Status
+
+_LIMITS = 4  # told on the first screen; all of them have their details below
+_NAMED = 2
+
+
+def first_screen(
+    window: WindowRecord, nodeid: str, broken: Sequence[Verdict], warned: Sequence[Verdict], artifacts: str
+) -> list[str]:
+    """The title, then a line or two for each answer.
+
+    broken: the worst first. warned: other verdicts to tell. artifacts: the folder of the kept files.
+    """
+    answers = [
+        *_limits(broken, warned),
+        *_labelled("who", _who(window, broken)),
+        *_labelled("since", _since(window, broken)),
+        *_commands(next_commands(window, broken, nodeid, artifacts)),
+    ]
+    return [_title(window, nodeid), *([""] if answers else []), *answers]
+
+
+def _title(window: WindowRecord, nodeid: str) -> str:
+    judged = _judged(window.verdicts) or "no limit judged"
+    ops = "" if window.ops is None else f", {window.ops} ops"
+    name = f"window '{window.name}' of " if window.name else ""
+    return printable(f"{nodeid}: {judged}  ({name}{window.service}, {window.duration:.1f} s{ops})")
+
+
+def _judged(verdicts: Sequence[Verdict]) -> str:
+    """How many of the user's limits broke, and how many of the metrics compared by default."""
+    declared = [verdict.status in FAILING for verdict in verdicts if verdict.budget.scope != BY_DEFAULT]
+    unasked = [verdict.status in FAILING for verdict in verdicts if verdict.budget.scope == BY_DEFAULT]
+    parts = [f"{sum(declared)} of {len(declared)} limits broken"] if declared else []
+    if unasked and (any(unasked) or not declared):
+        parts.append(f"{sum(unasked)} of {len(unasked)} compared metrics worse")
+    return ", ".join(parts)
+
+
+def _limits(broken: Sequence[Verdict], warned: Sequence[Verdict]) -> Iterator[str]:
+    told = [*broken, *warned]
+    for verdict in told[:_LIMITS]:
+        yield from _labelled("warn" if verdict.status is Status.WARN else "FAIL", [statement(verdict)])
+    if rest := told[_LIMITS:]:
+        yield from _labelled("", [f"and below: {', '.join(map(budget_name, rest))}"])
+
+
+def statement(verdict: Verdict) -> str:
+    """The verdict in one sentence: metric, limit as written, and by how much it is missed."""
+    if not verdict.reason:
+        return f"{budget_name(verdict)} misses its limit of {limit_text(verdict)}"
+    name, reason = budget_name(verdict), printable(verdict.reason)
+    return f"{name}: {reason}" if verdict.budget.function and not reason.startswith(name) else reason
+
+
+def _who(window: WindowRecord, broken: Sequence[Verdict]) -> list[str]:
+    """Who caused each broken limit, or why nobody is named; each once, with its metrics if there are several."""
+    metrics_of: dict[str, dict[str, None]] = {}
+    told: dict[object, str] = {}
+    for verdict in broken:
+        if answer := _answer(window, verdict):
+            text = told.setdefault(answer[0], answer[1])
+            metrics_of.setdefault(text, {})[verdict.budget.metric] = None
+    if len(metrics_of) == 1:
+        return list(metrics_of)
+    return [f"{', '.join(map(printable, metrics))}: {text}" for text, metrics in list(metrics_of.items())[:_NAMED]]
+
+
+def _answer(window: WindowRecord, verdict: Verdict) -> tuple[object, str] | None:
+    """What tells this answer from others, and its text: bytes and objects of one line are one answer."""
+    metric = verdict.budget.metric
+    group = main_group(window.goroutine_groups)
+    if metric in GOROUTINE_METRICS and not verdict.budget.phase and group:
+        return group, goroutine_sentence(group)
+    if first := first_of(window, verdict):
+        return (first.function, first.file, first.line), culprit_sentence(first)
+    words = window.culprit_summaries.get(metric, "")
+    return (words, printable(words)) if words else None
+
+
+def _since(window: WindowRecord, broken: Sequence[Verdict]) -> list[str]:
+    """What else is known to differ: modules, Go, and the commit of the first culprit's line."""
+    named = [culprit for verdict in broken if (culprit := first_of(window, verdict))]
+    differences = [*_changes(window, named), *_commit(named)]
+    base = window.base.build.ref if window.base and any(verdict.kind == REGRESSION for verdict in broken) else ""
+    return [printable("; ".join(filter(None, [base, *differences])))] if differences else []
+
+
+def _changes(window: WindowRecord, named: Sequence[Culprit]) -> Iterator[str]:
+    """The modules with another version, those of the culprits first."""
+    of_culprits = [culprit.module_change for culprit in named if culprit.module_change in window.modules]
+    changes = list(dict.fromkeys([*filter(None, of_culprits), *window.modules]))
+    if all(change.module != GO for change in changes):
+        yield from _go_versions(window)
+    yield from (change.text for change in changes[:FEW_CHANGES])
+    if rest := len(changes) - FEW_CHANGES if len(changes) > FEW_CHANGES else 0:
+        yield f"{rest} more module{'s' * (rest > 1)}"
+
+
+def _go_versions(window: WindowRecord) -> Iterator[str]:
+    """The Go releases if the sides were built by different ones: then more than the code differs."""
+    base, now = window.base.build.go_version if window.base else "", window.build.go_version
+    if base and now and base != now:
+        yield f"built by different Go versions: {base}, and now {now}"
+
+
+def _commit(named: Sequence[Culprit]) -> Iterator[str]:
+    found = ((culprit, cause) for culprit in named for cause in culprit.causes if cause.kind == "git")
+    for culprit, cause in islice(found, 1):
+        yield f"{culprit.file}:{culprit.line}: {cause.text}"
+
+
+def _commands(commands: Iterator[str]) -> Iterator[str]:
+    """The commands, not wrapped: they are pasted."""
+    yield from (f"  {label:<5} {command}" for label, command in zip(("next", "or"), commands, strict=False))
+
+
+def _labelled(label: str, texts: Sequence[str]) -> Iterator[str]:
+    for number, text in enumerate(texts):
+        yield from wrapped(text, WIDTH, f"  {'' if number else label:<5} ")
