@@ -67,8 +67,10 @@ def first_culprit(culprits: Sequence[Culprit], metric: str, *, is_between: bool)
 
 
 def culprit_sentence(culprit: Culprit) -> str:
-    """Such as "allocated by shop.open (cache.go:40), through go-redis pool.NewConn, in bufio.NewReaderSize: 38.5 MB
-    more live, 98% of the growth"."""
+    """Such as "allocated by main.fill (cache.go:48), in bufio.NewReaderSize: 38.5 MB more live, 98% of the growth".
+
+    The third-party function that the line calls stands in between: "through go-redis pool.NewConn".
+    """
     place = clip(_place(culprit), _LONGEST_PLACE)
     leaf = f"in {as_called(culprit.leaf)}" if culprit.leaf and not _INTERNAL.match(culprit.leaf) else ""
     who = filter(None, [f"{as_called(culprit.function)} ({place})", _through(culprit), leaf])

@@ -125,6 +125,15 @@ def test_each_metric_has_its_own_block():
     ]  # fmt: skip
 
 
+def test_what_is_known_of_a_line_is_told_once():
+    """Live heap and peak often have one culprit: callers and causes would stand there twice."""
+    text = lines(LEAK, replace(LEAK, metric="peak_rss"), live_heap="A", peak_rss="B")
+    assert [line.split()[0] for line in text] == [
+        "allocated", "main.(*leakyLog).add", "A", "main.(*leakyLog).add", "called",
+        "allocated", "main.(*leakyLog).add", "B",
+    ]  # fmt: skip
+
+
 def test_a_limit_and_a_comparison_of_one_metric_tell_their_lines_apart():
     """The growth in the window and that since the other side are two questions."""
     text = lines(replace(LEAK, is_between=True, after=3_000_000), LEAK, live_heap="A; compared with the base: B")

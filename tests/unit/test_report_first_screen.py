@@ -11,6 +11,7 @@ from pytest_gomem.attribution.causes import Cause
 from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.attribution.modules import ModuleChange
+from pytest_gomem.attribution.origin import Through
 from pytest_gomem.report.failure import TextOptions, failure_text
 from pytest_gomem.results.window_record import BuildRecord, DiagnosisRecord
 from pytest_gomem.stats.decision import Status
@@ -20,7 +21,9 @@ LEAK = Culprit(
     "example.com/shop/cache.(*Shard).put", "cache/shard.go", 62, "live_heap", 0, 235_000_000, 2_000_000, 0.98, "holds",
     leaf="bufio.NewReaderSize",
 )  # fmt: skip
-HELD = "allocated by cache.(*Shard).put (cache/shard.go:62), in bufio.NewReaderSize: 235 MB more, 98% of the growth"
+HELD = (
+    "allocated by cache.(*Shard).put (cache/shard.go:62), in bufio.NewReaderSize: 235 MB more live, 98% of the growth"
+)
 HEAP, PEAK, OBJECTS = verdict("live_heap", "1MB", 5e6), verdict("peak_rss", "1MB", 5e6), verdict("heap_objects", "1", 5)
 WORSE = replace(HEAP, kind="regression", reason="live_heap is worse")
 
@@ -51,7 +54,7 @@ def test_different_culprits_are_told_with_what_they_broke():
     spike = replace(LEAK, function="main.spike", file="main.go", line=8, metric="peak_rss", leaf="", share=0.5)
     third = replace(LEAK, function="main.other", file="main.go", line=9, metric="heap_objects", after=300)
     assert who(HEAP, PEAK, OBJECTS, culprits=(LEAK, spike, third)) == (
-        f"live_heap: {HELD} peak_rss: allocated by main.spike (main.go:8): 235 MB more, 50% of the growth"
+        f"live_heap: {HELD} peak_rss: allocated by main.spike (main.go:8): 235 MB more live, 50% of the growth"
     )
 
 
@@ -206,6 +209,16 @@ def test_a_cause_that_nobody_looked_for_is_looked_for():
     assert first_screen(verdicts=(HEAP,), diagnosis=looked)["next"] == AGAIN
     assert first_screen(verdicts=(HEAP,), diagnosis=left_out)["next"] == (
         AGAIN.replace(" --", " --gomem-diagnose=1 --")
+    )
+
+
+def test_the_librarys_function_stands_between_the_line_and_the_allocation():
+    """By its module's name without the major version."""
+    through = Through(
+        "github.com/redis/go-redis/v9/internal/pool.NewConn", "pool.go", 3, "github.com/redis/go-redis/v9"
+    )
+    assert who(HEAP, culprits=(replace(LEAK, through=through),)) == HELD.replace(
+        ", in bufio", ", through go-redis pool.NewConn, in bufio"
     )
 
 
