@@ -67,6 +67,8 @@ class AllRounds:
         plan = None if self.troubles else self._next()
         if plan is None:
             return False
+        for one in self.current.measurements() if len(self._ran) else ():
+            one.keep_log()
         self._ran.add(Round(plan))
         self.factory()
         return True

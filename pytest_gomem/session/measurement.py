@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_gomem.base.errors import BudgetBroken, ConfigError, GomemError, MeasureError, Place
+from pytest_gomem.base.errors import BudgetBroken, ConfigError, GomemError, MeasureError, Place, SupervisorError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.config.arguments import checked
@@ -58,6 +59,7 @@ class Measurement:
         self._record: WindowRecord | None = None
         self._why_open = f"window '{name}' is still open: its figures are there after the with block"
         self.profiles: Profiles | None = None
+        self._log: str | None = None
         self.allocated = 0
         self.unseen = ""
         self.of_functions: tuple[Budget, ...] = ()
@@ -162,6 +164,11 @@ class Measurement:
         record = replace(self.record, notes=tuple(dict.fromkeys((*self.record.notes, *notes))))
         self._record = self._explanation.at_close(record, self)
 
+    def keep_log(self) -> None:
+        """Keep the service's log for `save_artifacts`, since its process is about to be forgotten."""
+        with contextlib.suppress(SupervisorError):  # gone with its log
+            self._log = self.service.shown_log()
+
     def save_artifacts(
         self,
         folder: Path,
@@ -180,7 +187,8 @@ class Measurement:
         stem = artifact_stem(nodeid, self.service.name, self.name, number)
         contents: dict[str, tuple[str, bytes]] = {}
         if self.service.process.has_log:
-            contents["log"] = (f"{stem}.log", self.service.shown_log().encode())
+            log = self.service.shown_log() if self._log is None else self._log
+            contents["log"] = (f"{stem}.log", log.encode())
         theirs = compared.profiles.artifacts() if compared and compared.profiles else {}
         profiles = {f"compared_{kind}": theirs[kind] for kind in _OF_THE_OTHER_SIDE if kind in theirs}
         ours = (profiled or self).profiles

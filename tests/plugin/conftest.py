@@ -17,6 +17,8 @@ import pytest
 from pytest_gomem.commands.cli import main
 from pytest_gomem.report.json_report import report_schema
 
+PROGRAMS = Path(__file__).parents[1] / "programs"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -115,6 +117,25 @@ services:
         return Scenario(tmp_path)
 
     return write
+
+
+@pytest.fixture
+def profiled(binaries):
+    """Services of tests/programs/profiled: `plain` by its endpoint, `built` by the agent, others by their flags."""
+
+    def profiled(**flags):
+        start = f"binary: {binaries('profiled')}"
+        services = {"plain": "", **flags}
+        written = [_service(name, start, more) for name, more in services.items()]
+        return "".join([*written, _service("built", f"build: {PROGRAMS}/profiled", "", admin=False)])
+
+    return profiled
+
+
+def _service(name, start, more, admin=True):
+    ports = ["--listen", "127.0.0.1:{port}", *(["--admin", "127.0.0.1:{port:admin}"] if admin else [])]
+    args = ", ".join(f'"{arg}"' for arg in [*ports, *more.split()])
+    return f"{name}:\n  {start}\n  args: [{args}]\n  ready: {{http: /healthz}}\n"
 
 
 @pytest.fixture

@@ -6,33 +6,12 @@ import io
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from pytest_gomem.commands.cli import main
 
-PROGRAMS = Path(__file__).parents[1] / "programs"
 HEAP_TYPES = ("alloc_objects", "alloc_space", "inuse_objects", "inuse_space")
-
-
-@pytest.fixture
-def profiled(binaries):
-    """Services of tests/programs/profiled: `plain` by its endpoint, `built` by the agent, others by their flags."""
-
-    def profiled(**flags):
-        start = f"binary: {binaries('profiled')}"
-        services = {"plain": "", **flags}
-        written = [_service(name, start, more) for name, more in services.items()]
-        return "".join([*written, _service("built", f"build: {PROGRAMS}/profiled", "", admin=False)])
-
-    return profiled
-
-
-def _service(name, start, more, admin=True):
-    ports = ["--listen", "127.0.0.1:{port}", *(["--admin", "127.0.0.1:{port:admin}"] if admin else [])]
-    args = ", ".join(f'"{arg}"' for arg in [*ports, *more.split()])
-    return f"{name}:\n  {start}\n  args: [{args}]\n  ready: {{http: /healthz}}\n"
 
 
 def test_budgets_on_functions(scenario, profiled):
@@ -109,8 +88,7 @@ def test_a_test_that_must_not_run_again_is_profiled_where_it_is_measured(scenari
     """By its marker. A check() on functions then needs its budget beforehand, and one on memory profiles late."""
     outcome = scenario(
         """
-        from pathlib import Path
-        MADE = "/allocate?size=1024&count=11718"  # 12.0 MB
+                MADE = "/allocate?size=1024&count=11718"  # 12.0 MB
 
         @pytest.mark.gomem(service="built", alloc_space={"main.lean": "10MB"}, diagnose=False)
         def test_declared(go_service):
@@ -196,7 +174,6 @@ def test_functions_that_make_more_than_their_baseline(scenario, profiled, monkey
     """Unchanged passes; 20% more fails, names them, and can be accepted by that name; an update takes it."""
     project = scenario(
         """
-        from pathlib import Path
 
         free, five = {"regression": "50%"}, {"regression": "5%"}
 
