@@ -166,7 +166,8 @@ def test_a_good_version_names_nobody(findings, path, requests, body):
 def test_each_bad_version_fails_with_its_line_and_reason(tmp_path):
     """The failure and the JSON of the example's own tests name the line, and why it allocates."""
     report = tmp_path / "report.json"
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--gomem-json={report}", "tests/test_bad.py"]
+    options = ["-p", "no:cacheprovider", f"--gomem-json={report}", "--gomem-diagnose=20"]
+    command = [sys.executable, "-m", "pytest", *options, "tests/test_bad.py"]
     done = subprocess.run(command, cwd=GO_SERVICE, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 1, done.stdout
     text = " ".join(done.stdout.split())
