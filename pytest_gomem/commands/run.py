@@ -1,4 +1,4 @@
-"""`gomem run`: measures one program from its start to its end."""
+"""`gomem run`: measures one program from its start to its end, and once more if its failure is to be explained."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from typing import TextIO
 
 from pytest_gomem.base.errors import ConfigError, LaunchError, Place, ServiceDied
 from pytest_gomem.base.files import run_folder
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import format_value
 from pytest_gomem.commands.cli import Parser
+from pytest_gomem.comparison.observation import Purpose
+from pytest_gomem.comparison.rounds import AllRounds
+from pytest_gomem.comparison.strategy import HeadAlone, Looks
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.gc_settings import GC_KEYS, GcSettings, parse_gc
 from pytest_gomem.config.ready import Ready
-from pytest_gomem.config.services import STOP_GRACE, ServiceConfig
+from pytest_gomem.config.services import STOP_GRACE, BuildSpec, ServiceConfig
 from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.measure.metric import Reading
@@ -24,7 +28,7 @@ from pytest_gomem.report.failure import TextOptions, failure_text
 from pytest_gomem.report.json_report import write_json
 from pytest_gomem.results.environment import run_record
 from pytest_gomem.results.run_record import TestRecord
-from pytest_gomem.session.gomem import RUN_TIMEOUT, Gomem
+from pytest_gomem.session.gomem import RUN_TIMEOUT
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.run import Run, RunSettings
@@ -50,28 +54,43 @@ def _parser() -> Parser:
     parser.add_argument(
         "--budget", action="append", default=[], metavar="METRIC=LIMIT", help='such as "peak_rss=64MB"; repeatable'
     )
+    parser.add_argument(
+        "--build", metavar="PACKAGE", help="build the program with the agent, from its Go package: ./cmd/job"
+    )
+    parser.add_argument(
+        "--diagnose", action="store_true", help="with --build: if a limit breaks, run it again and look for the cause"
+    )
     parser.add_argument("--json", metavar="PATH", help="write the window as JSON")
     parser.add_argument("--timeout", type=float, default=RUN_TIMEOUT, metavar="SECONDS")
-    parser.add_argument("command", nargs="+", help="the program and its arguments, after --")
+    parser.add_argument("command", nargs="*", help="the program and its arguments, after --; with --build, arguments")
     return parser
 
 
 def _measured(core: Run, registry: Registry, given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
-    budgets = _budgets(given.budget, registry)
-    config = _config(given)
-    gomem = Gomem(core, Judging("gomem run", markers=(budgets,), takes_profiles=True))
+    budgets, config = _budgets(given.budget, registry), _config(given)
+    once = HeadAlone(Looks(1))
+    purpose = Purpose(once, refusal=lambda seconds: "") if given.diagnose else None
+    rounds = AllRounds(core, Judging("gomem run", markers=(budgets,)), once, None, purpose=purpose)
     try:
-        measurement = gomem.run_config(config, timeout=given.timeout)
+        measurement = rounds.current.gomems[0].run_config(config, timeout=given.timeout)
     except (ServiceDied, LaunchError) as error:
         err.write(f"gomem run: {error}\n")
         return 1
     _print(measurement, registry, out)
-    broken = failed(measurement.record.verdicts)
+    while rounds.begin_round():
+        err.write(f"gomem run: looking for the cause, {rounds.search()}\n")
+        try:
+            rounds.current.gomems[0].run_config(config, timeout=given.timeout)
+        except (ServiceDied, LaunchError) as error:
+            rounds.give_up(rounds.current.plan, str(error))
+    (window,) = rounds.windows()
+    broken = failed(window.verdicts)
     if given.json:
-        record = TestRecord("gomem run", "failed" if broken else "passed", (measurement.record,))
+        record = TestRecord("gomem run", "failed" if broken else "passed", (window,))
         write_json(run_record((record,)), Path(given.json))
     if broken:
-        err.write(failure_text(measurement.record, "gomem run", TextOptions(report=given.json or ""))[1] + "\n")
+        err.write(failure_text(window, "gomem run", TextOptions(report=given.json or ""))[1] + "
+")
         return 1
     return 0
 
@@ -81,16 +100,21 @@ def _config(given: argparse.Namespace) -> ServiceConfig:
     gc = parse_gc(
         {key: int(value) if value.isdigit() else value for key, value in said.items()}, Place(key="gomem run")
     )
-    return _service(given.command, gc)
+    if given.build is None and not given.command:
+        raise ConfigError("say which program to run", hint="gomem run -- ./job --flag, or --build ./cmd/job -- --flag")
+    if given.build is None and given.diagnose:
+        raise ConfigError("--diagnose needs the agent", hint="say --build PACKAGE in place of the program")
+    return _service(given.build, given.command, gc)
 
 
-def _service(command: Sequence[str], gc: GcSettings) -> ServiceConfig:
+def _service(package: str | None, words: Sequence[str], gc: GcSettings) -> ServiceConfig:
+    """package: what to build; words are then its arguments, else the command."""
     here = Path.cwd()
     return ServiceConfig(
-        name=Path(command[0]).name,
-        build=None,
-        command=tuple(command),
-        args=(),
+        name=(here / (package or words[0])).resolve().name,
+        build=None if package is None else BuildSpec(package),
+        command=() if package is not None else tuple(words),
+        args=() if package is None else tuple(words),
         env={},
         cwd=here,
         ready=Ready("started"),
@@ -129,3 +153,5 @@ def _print(measurement: Measurement, registry: Registry, out: TextIO) -> None:
             out.write(f"{metric.name:<20} {format_value(result.value, metric.unit):>12}  {result.source}{mark}\n")
     for note, number in notes.items():
         out.write(f"[{number}] {note}\n")
+    if isinstance(counted := measurement.results["total_alloc"], Unavailable):
+        out.write(f"what the runtime counts is unavailable: {counted.reason}\n")

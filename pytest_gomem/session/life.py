@@ -98,9 +98,9 @@ def _memstats(process: LaunchedProcess) -> MemStatsPair | Unavailable:
 def _asked(process: LaunchedProcess) -> _AtEnd:
     """What the agent answered when the program ended; raises ObserveError if there is none that could."""
     if process.unasked is None:
-        raise ObserveError(f"the agent in a program reads them when it ends, and there is none: {process.no_agent}")
+        raise ObserveError(f"the agent in a program reads this when it ends, and there is none: {process.no_agent}")
     if process.launched.no_end:
-        raise ObserveError(f"the agent cannot read them when the program ends: {process.launched.no_end}")
+        raise ObserveError(f"the agent cannot read this when the program ends: {process.launched.no_end}")
     return _AtEnd(process, process.unasked)
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 
+import pytest
+from agent_programs import PROGRAMS
+
+from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.commands.run import run
 
 
@@ -24,3 +28,30 @@ def test_a_silent_wrapper_has_no_figures_of_gctrace():
     assert run(["--budget=gc_cycles=0", "--", "env", "-i", "true"], out, err) == 1
     assert "no line of gctrace was read" in " ".join(err.getvalue().split())
     assert "gctrace" not in out.getvalue()
+
+
+@pytest.mark.usefixtures("go")
+def test_a_program_that_is_built_has_its_figures_and_its_culprits():
+    """--build takes the agent in; --diagnose runs the program once more, and its line is named."""
+    out, err = io.StringIO(), io.StringIO()
+    asked = ["--build", f"{PROGRAMS}/ending", "--diagnose", "--budget=total_alloc=1MB", "--", "--mb=20"]
+    assert run(asked, out, err) == 1
+    assert "runtime.MemStats.TotalAlloc by the agent" in out.getvalue()
+    assert "unavailable" not in out.getvalue()
+    assert "looking for the cause, round 1 of 1" in err.getvalue()
+    assert "1 of 1 limits broken  (window 'ending'" in err.getvalue()
+    assert "main.hold  ending/main.go:" in err.getvalue()
+
+
+def test_a_program_that_was_built_elsewhere_says_what_is_missing():
+    """What the runtime counts needs the agent."""
+    out, err = io.StringIO(), io.StringIO()
+    assert run(["--", "true"], out, err) == 0
+    assert "what the runtime counts is unavailable: " in out.getvalue()
+    assert "the binary is prebuilt" in out.getvalue()
+
+
+@pytest.mark.parametrize(("argv", "words"), [([], "which program"), (["--diagnose", "--", "true"], "needs the agent")])
+def test_wrong_arguments_run_nothing(argv, words):
+    with pytest.raises(ConfigError, match=words):
+        run(argv, io.StringIO(), io.StringIO())
