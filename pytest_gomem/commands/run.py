@@ -89,8 +89,7 @@ def _measured(core: Run, registry: Registry, given: argparse.Namespace, out: Tex
         record = TestRecord("gomem run", "failed" if broken else "passed", (window,))
         write_json(run_record((record,)), Path(given.json))
     if broken:
-        err.write(failure_text(window, "gomem run", TextOptions(report=given.json or ""))[1] + "
-")
+        err.write(failure_text(window, "gomem run", TextOptions(report=given.json or ""))[1] + "\n")
         return 1
     return 0
 
