@@ -15,7 +15,7 @@ from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, counts_
 from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.pprof.group import as_called
+from pytest_gomem.pprof.group import as_called, package_of
 from pytest_gomem.pprof.model import Profile
 
 # The figures of the collector: the more is allocated, the more often it runs.
@@ -138,6 +138,8 @@ def find_culprits(
     growth = sum(line.change for line in grown)
     functions = len({line.site.function for line in grown})
     sure = [line for line in grown if line.change >= SIGMAS * line.sigma]
+    # What the standard library allocates of its own, as for each request, is nobody's fault.
+    sure.sort(key=lambda line: module.is_standard(package_of(line.site.function)))
     named = [line for line in sure if line.change >= LEAST * growth][:MOST_NAMED]
     culprits = tuple(
         replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import mean
 
 from pytest_gomem.attribution.culprits import AT_PEAK
 from pytest_gomem.comparison.strategy import HeadAlone, Looks, Results, Strategy
@@ -127,5 +128,5 @@ def _rates(
 
 
 def _sampling(allocated: int, rate: ProfileRate | None) -> float:
-    """The seconds of CPU that the samples of a round take, if anything too many."""
-    return 0.0 if rate is None or rate.bytes is None else allocated / max(rate.bytes, 1) * SECONDS_PER_SAMPLE[1]
+    """The seconds of CPU that the samples of a round take, about."""
+    return 0.0 if rate is None or rate.bytes is None else allocated / max(rate.bytes, 1) * mean(SECONDS_PER_SAMPLE)

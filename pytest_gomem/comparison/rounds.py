@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from statistics import median
 
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.comparison.base import KeptBaselines, from_baselines
@@ -57,7 +58,7 @@ class AllRounds:
         self._observation: Observation | None = None
         self._ran = Ran()
         self._notes = [strategy.note] if strategy.note else []
-        self._seconds = 0.0
+        self._seconds: list[float] = []
         self.base_lost = ""
         self.troubles: list[str] = []
         self.begin_round()
@@ -75,9 +76,9 @@ class AllRounds:
 
     def _next(self) -> RoundPlan | None:
         """The strategy plans measured rounds until the comparison is decided; its verdicts plan the observed ones."""
-        if len(self._ran):
-            self._seconds = max(self._seconds, time.monotonic() - self.current.began)
         if self._observation is None:
+            if len(self._ran):
+                self._seconds.append(time.monotonic() - self.current.began)
             if plan := self._strategy.next(self):
                 return plan
             self._observation = self._planned()
@@ -86,6 +87,7 @@ class AllRounds:
     def end_measuring(self) -> None:
         """Plan no more measured rounds: a check() has failed the test."""
         if self._observation is None:
+            self._seconds.append(time.monotonic() - self.current.began)
             self._observation = self._planned()
 
     def end_observing(self) -> None:
@@ -102,7 +104,7 @@ class AllRounds:
         except GomemError:  # the baseline cannot be read: the end of the test says so
             return Observation()
         has_base_side = self._run.settings.against is not None and not self.base_lost
-        return observation(able, self._purpose, self._seconds, has_base_side=has_base_side)
+        return observation(able, self._purpose, median(self._seconds), has_base_side=has_base_side)
 
     def count(self, side: Side) -> int:
         """How many measured rounds of a side there were."""

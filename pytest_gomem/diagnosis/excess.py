@@ -98,9 +98,14 @@ class ProfileRate:
         return self.sigma > 1.01 * _SIGMA  # which rounding exceeds
 
 
+def in_bytes(excess: float, metric: str) -> float:
+    """An excess in bytes; of objects, what they take if they are small."""
+    return excess * _OBJECT if counts_objects(SAMPLE_OF[metric]) else excess
+
+
 def rate_for_excess(excess: float, metric: str, allocated: int) -> ProfileRate:
     """The rate for a metric's excess, no finer than the samples of a process that allocates so much may cost."""
-    size = excess * _OBJECT if counts_objects(SAMPLE_OF[metric]) else excess
+    size = in_bytes(excess, metric)
     rate = max(_SIGMA**2 * size, allocated / MOST_SAMPLES, 1.0)
     sigma = (min(rate, GO_PROFILE_RATE) / size) ** 0.5
     return ProfileRate(round(rate) if rate < GO_PROFILE_RATE else None, sigma)

@@ -13,7 +13,7 @@ from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.diagnosis.culprits import Counts, accusable, counts_for, garbage_of
 from pytest_gomem.diagnosis.evidence import kind_for
-from pytest_gomem.diagnosis.excess import excess_of, is_of, lost, was_seen
+from pytest_gomem.diagnosis.excess import excess_of, in_bytes, is_of, lost, was_seen
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
@@ -72,7 +72,7 @@ def _found(
         if metric in AT_PEAK and not was_seen(found, excess):
             garbage = garbage_of(_grown("total_alloc", head, base, counts, changes), metric)
             found = garbage if was_seen(garbage, excess) else found
-        coarse = _coarse(excess, base.profiles(kind, metric), base)
+        coarse = "" if found.culprits else _coarse(in_bytes(excess, metric), base.profiles(kind, metric), base)
     except ObserveError as error:
         return f"nobody can be named: {error}", ""
     if metric not in PER_FUNCTION and not was_seen(found, excess):
@@ -88,7 +88,10 @@ def _grown(metric: str, head: Evidence, base: Evidence, counts: Counts, changes:
 
 
 def _coarse(excess: float, theirs: Sequence[Profile], base: Evidence) -> str:
-    """A remark if the base's profile is too coarse for the change; it was taken before the change was known."""
+    """A remark if the base's profile is too coarse for the change; it was taken before the change was known.
+
+    excess: bytes.
+    """
     period = max(profile.period for profile in theirs)
     if excess <= 0 or not base.is_kept or (period / excess) ** 0.5 <= _COARSE:
         return ""

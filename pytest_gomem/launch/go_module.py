@@ -36,6 +36,10 @@ class GoModule:
         """The path of the other module that a package is of; "" for the module's own and for the standard library."""
         return "" if self.is_own(package) else module_of(package, self.others)
 
+    def is_standard(self, package: str) -> bool:
+        """Whether a package is of the standard library."""
+        return not self.is_own(package) and not self.third_party(package)
+
 
 def module_of(package: str, paths: Iterable[str]) -> str:
     """The module of a package, which is that of the longest path; "" for the standard library.

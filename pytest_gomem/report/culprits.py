@@ -79,11 +79,20 @@ def culprit_sentence(culprit: Culprit) -> str:
 
 def _table(culprits: Sequence[Culprit], width: int) -> list[str]:
     gap = 2
-    places = [clip(_place(culprit), _WIDEST_PLACE) for culprit in culprits]
+    places = [_short_place(culprit) for culprit in culprits]
     figures = [_figures(culprit) for culprit in culprits]
     room = width - _widest(places) - _widest(figures) - 2 * gap
     names = [short_name(_spellings(culprit.function), room) for culprit in culprits]
     return columns(list(zip(names, places, figures, strict=True)), gap=gap)
+
+
+def _short_place(culprit: Culprit) -> str:
+    """The place without its first folders if it is long; the sentence below has all of it."""
+    whole = _place(culprit)
+    shorter = (f".../{whole.split('/', cut)[-1]}" for cut in range(1, whole.count("/") + 1))
+    return next(
+        (text for text in (whole, *shorter) if display_width(text) <= _WIDEST_PLACE), clip(whole, _WIDEST_PLACE)
+    )
 
 
 def _widest(cells: Sequence[str]) -> int:

@@ -64,6 +64,13 @@ def own_lines(*stack, module=MODULE):
     return first("live_heap", heap(retained(KIB, 100, *stack)), module=module).function
 
 
+def test_the_standard_librarys_own_lines_come_last():
+    """A server's own allocations for each request may be most of it: a user's or a library's line comes before them."""
+    parse = ("net/textproto.readMIMEHeader", "/usr/local/go/src/net/textproto/reader.go", 592)
+    found = findings_of("live_heap", heap(retained(KIB, 700, parse, SERVE), retained(KIB, 300)))
+    assert [one.function for one in found.culprits] == [ADD[0], "net/textproto.readMIMEHeader"]
+
+
 def test_a_library_allocates_for_the_users_line_that_called_it():
     """The frame of the user's module nearest to the allocation is charged, not the leaf, not the outermost."""
     read_all = ("io.ReadAll", "/usr/local/go/src/io/io.go", 712)
