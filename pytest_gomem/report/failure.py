@@ -25,7 +25,7 @@ from pytest_gomem.report.failure_details import (
     settings_lines,
 )
 from pytest_gomem.report.first_screen import first_screen, statement
-from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, explaining_first, first_of
+from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, explaining_first, first_of, goroutines_matter
 from pytest_gomem.report.goroutines import goroutine_culprit, goroutine_lines, main_group
 from pytest_gomem.report.next_command import is_test
 from pytest_gomem.report.text import clip_end
@@ -102,9 +102,8 @@ def _sections(
     whole = options.lines is None
     base_bill = window.base.bill if window.base else None
     bill = bill_lines(window.bill, WIDTH, base_bill) if window.bill else ()
-    # Where nothing asks for goroutines, their stacks explain nothing.
-    asked = any(verdict.budget.metric in GOROUTINE_METRICS for verdict in broken)
-    goroutines = goroutine_lines(window.goroutine_groups, WIDTH - 2) if asked else ()
+    matter = goroutines_matter(broken, window)
+    goroutines = goroutine_lines(window.goroutine_groups, WIDTH - 2) if matter else ()
     metrics = metric_lines(window, [v.budget.metric for v in broken if v.status is Status.FAIL])
     return [
         _Section([f"  {line}" for line in culprit_lines(window.culprits, window.culprit_summaries, WIDTH - 2)]),

@@ -13,7 +13,7 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.launch.build import GO
 from pytest_gomem.report.culprits import culprit_sentence
 from pytest_gomem.report.failure_details import FEW_CHANGES, WIDTH
-from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, first_of
+from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, first_of, goroutines_matter
 from pytest_gomem.report.goroutines import goroutine_sentence, main_group
 from pytest_gomem.report.next_command import next_commands
 from pytest_gomem.report.text import budget_name, limit_text, wrapped
@@ -74,9 +74,15 @@ def statement(verdict: Verdict) -> str:
 
 
 def _who(window: WindowRecord, broken: Sequence[Verdict]) -> list[str]:
-    """Who caused each broken limit, or why nobody is named; each once, with its metrics if there are several."""
+    """Who caused each broken limit, or why nobody is named; each once, with its metrics if there are several.
+
+    Goroutines that explain the memory come first where no limit is on them.
+    """
     metrics_of: dict[str, dict[str, None]] = {}
     told: dict[object, str] = {}
+    asked = any(verdict.budget.metric in GOROUTINE_METRICS for verdict in broken)
+    if not asked and goroutines_matter(broken, window) and (group := main_group(window.goroutine_groups)):
+        metrics_of[goroutine_sentence(group)] = {"goroutines": None}
     for verdict in broken:
         if answer := _answer(window, verdict):
             text = told.setdefault(answer[0], answer[1])

@@ -32,16 +32,24 @@ def explaining_first(broken: Sequence[Verdict], window: WindowRecord) -> list[Ve
     explained, else the order stays.
     """
     lead = next((verdict for verdict in broken if _is_on_goroutines(verdict)), None)
-    grown = [group for group in window.goroutine_groups if group.growth >= _FEW]
-    if lead is None or not grown:
+    if lead is None:
         return list(broken)
-    explained = {
-        at: _explains(grown, verdict, window) for at, verdict in enumerate(broken) if _is_on_memory(verdict, window)
-    }
-    before = broken.index(lead)
+    explained, before = _explained(broken, window), broken.index(lead)
     if not any(explained.values()) or not all(is_so for at, is_so in explained.items() if at < before):
         return list(broken)
     return [lead, *(verdict for verdict in broken if verdict is not lead)]
+
+
+def goroutines_matter(broken: Sequence[Verdict], window: WindowRecord) -> bool:
+    """Whether a limit on goroutines is broken, or their growth explains that of the memory."""
+    return any(map(_is_on_goroutines, broken)) or any(_explained(broken, window).values())
+
+
+def _explained(broken: Sequence[Verdict], window: WindowRecord) -> dict[int, bool]:
+    """For each limit on memory, by its place among the broken ones, whether the growth of goroutines explains it."""
+    grown = [group for group in window.goroutine_groups if group.growth >= _FEW]
+    found = ((at, verdict) for at, verdict in enumerate(broken) if _is_on_memory(verdict, window))
+    return {at: bool(grown) and _explains(grown, verdict, window) for at, verdict in found}
 
 
 def _is_on_goroutines(verdict: Verdict) -> bool:

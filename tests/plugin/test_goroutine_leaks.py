@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+STACKS = ("goroutines_opening", "goroutines")
 TESTS = """
 @pytest.mark.gomem(goroutines=50, live_heap="100kB")
 def test_leak(go_service):
@@ -11,8 +12,9 @@ def test_leak(go_service):
 
 
 def test_goroutines_are_named_by_state_function_and_creation(scenario):
-    """By pprof alone, whose own goroutines are in no group."""
-    outcome = scenario(TESTS).run("--gomem-diagnose=1")
+    """By pprof alone, whose own goroutines are in no group; the stacks are kept as Go printed them."""
+    project = scenario(TESTS)
+    outcome = project.run("--gomem-diagnose=1", "--gomem-artifacts=kept")
     window = outcome.window("test_leak")
     leaked = window["goroutine_groups"][0]
     assert (leaked["state"], leaked["function"]) == ("chan receive", "main.(*keeper).goroutines.func1")
@@ -21,3 +23,6 @@ def test_goroutines_are_named_by_state_function_and_creation(scenario):
     assert leaked["stack"] == [f"{leaked['function']} ({leaked['file']}:{leaked['line']})"]
     assert not any("pprof" in group["function"] for group in window["goroutine_groups"])
     assert window["diagnosis"]["reproduced"]
+    kept = {kind: (project.folder / "kept" / window["artifacts"][kind]).read_bytes() for kind in STACKS}
+    assert [text.count(b"created by main.(*keeper).goroutines") for text in kept.values()] == [0, 305]
+    assert "  goroutines: 305 more goroutines in main.(*keeper).goroutines.func1 (" in outcome.text

@@ -104,7 +104,18 @@ def test_goroutines_are_told_by_the_group_that_grew_most():
     headline, text = failure_text(window(**fields), NODEID)
     assert headline.startswith("goroutines is 305, culprit main.(*mu).lock (mu.go:12), 300 goroutines created by main")
     assert "\n\n  goroutines by state, function and creation site\n    +300  sync.Mutex.Lock  " in text
-    assert "goroutines by state" not in failure_text(window(**{**fields, "verdicts": (HEAP,)}), NODEID)[1]
+
+
+def test_goroutines_are_told_where_they_explain_the_memory():
+    """Though no limit is on them; where others hold the memory, they are not."""
+    fields = {"verdicts": (HEAP,), "goroutine_groups": (LOCKED,)}
+    memory = replace(LEAK, function="main.(*mu).lock")
+    held, other = ({**fields, "culprits": (culprit,)} for culprit in (memory, LEAK))
+    assert first_screen(**held)["who"].startswith("goroutines: 300 more goroutines in main.(*mu).lock (mu.go:12), ")
+    assert "live_heap: allocated by main.(*mu).lock " in first_screen(**held)["who"]
+    assert "goroutines by state" in failure_text(window(**held), NODEID)[1]
+    assert first_screen(**other)["who"].startswith("allocated by ")
+    assert "goroutines by state" not in failure_text(window(**other), NODEID)[1]
 
 
 def test_since_tells_the_modules_with_another_version():
