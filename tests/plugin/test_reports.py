@@ -6,6 +6,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+from shell import shell
 
 MATRIX = """
 @pytest.mark.gomem_gc(gogc=[25, 100, "off"], gomemlimit=["off", "64MiB"])
@@ -127,7 +128,7 @@ def test_summaries_say_it_in_one_line(scenario, gomem):
 def test_junit_and_artifacts(scenario, gomem):
     """JUnit carries the key metrics as properties, of the suite: junit-10.xsd, of xunit2, allows none in a test.
 
-    A failed test leaves its service's log as an artifact.
+    A failed test leaves its service's log and profiles as artifacts, and the failure's next command draws them.
     """
     project = scenario(
         """
@@ -136,7 +137,7 @@ def test_junit_and_artifacts(scenario, gomem):
             go_service.get("/stderr?lines=3&len=40")
         """
     )
-    outcome = project.run("--junit-xml=junit.xml", "--gomem-artifacts=artifacts")
+    outcome = project.run("--junit-xml=junit.xml", "--gomem-artifacts=artifacts", "--gomem-diagnose=20")
     assert outcome.status == 1
     junit = ElementTree.parse(project.folder / "junit.xml")
     names = [p.get("name") for p in junit.iterfind("./testsuite/properties/property")]
@@ -145,6 +146,11 @@ def test_junit_and_artifacts(scenario, gomem):
     assert {child.tag for case in junit.iter("testcase") for child in case} == {"failure"}
     log = outcome.window("test_it")["artifacts"]["log"]
     assert len((project.folder / "artifacts" / log).read_text().splitlines()) >= 3
+    told = gomem(project.folder, "explain", "report.json")[1]
+    assert told in outcome.text
+    (command,) = re.findall(r"^  next  (gomem flame --sample inuse_space artifacts/.*)$", told, re.MULTILINE)
+    assert shell(project.folder, command).returncode == 0
+    assert (project.folder / "flame.html").exists()
 
 
 def test_header_and_metrics_list(scenario):
