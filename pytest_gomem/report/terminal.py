@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.unavailable import Unavailable, reason_of
@@ -13,6 +14,8 @@ from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.report import matrix
+from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, first_of
+from pytest_gomem.report.goroutines import main_group
 from pytest_gomem.report.text import (
     Line,
     Style,
@@ -115,6 +118,7 @@ def for_tables(test: TestRecord) -> TestRecord:
 def _for_tables(window: WindowRecord) -> WindowRecord:
     shown = {*_METRICS, *matrix.METRICS, *(verdict.budget.metric for verdict in window.verdicts)}
     bare = WindowRecord(window.name, window.service, window.build, window.gc, window.ops, window.duration, ())
+    group = main_group(window.goroutine_groups)
     return replace(
         bare,
         metrics=_among(shown, window.metrics),
@@ -122,6 +126,9 @@ def _for_tables(window: WindowRecord) -> WindowRecord:
         verdicts=window.verdicts,
         base=replace(bare, build=window.base.build) if window.base else None,
         no_base=window.no_base,
+        culprits=tuple(replace(culprit, reason="", callers=(), causes=()) for culprit in window.culprits),
+        culprit_summaries=dict.fromkeys(window.culprit_summaries, ""),
+        goroutine_groups=() if group is None else (replace(group, stack=()),),
     )
 
 
@@ -176,16 +183,19 @@ def _fitting(
 ) -> tuple[Sequence[str], _Footnotes, list[Line]]:
     """As many of the wanted columns as leave the names a quarter of the width; only shown reasons get a footnote.
 
-    Columns of broken limits are dropped last, and the names get less room for them.
+    Columns of broken limits are dropped last, but for that of the culprits, and the names get less room for them.
     """
     longest = max(display_width(entry.names[-1]) for entry in entries)
     first_kept = sorted(wanted, key=lambda name: name not in broken)
-    for count in range(len(wanted), -1, -1):
+    places = [_place(entry.window) for entry in entries]
+    counts = range(len(wanted), -1, -1)
+    for last, count in [*product([places] if any(places) else [], counts), *product([[]], counts)]:
         shown = [name for name in wanted if name in first_kept[:count]]
         needed = min(longest, width // 4 if count > len(broken) else _FEWEST_CELLS)
         notes = _Footnotes()
         rows = [("", *(_METRICS.get(name, name) for name in shown), "tightest limit", "")]
         rows += [_cells(entry.window, shown, notes, width // 3) for entry in entries]
+        rows = [(*row, place) for row, place in zip(rows, ["culprit", *last], strict=True)] if last else rows
         figures = columns(rows, right=range(1, count + 1))
         room = max(width - max(map(display_width, figures)), 0)
         if room >= needed:
@@ -210,6 +220,16 @@ def _cells(window: WindowRecord, names: Sequence[str], notes: _Footnotes, budget
     result = judged_reading(window, verdict)
     reason = reason_of(result) or verdict.reason or "no reason was given"
     return ("", *figures, budget, "unmeasured" + notes.mark(reason))
+
+
+def _place(window: WindowRecord) -> str:
+    """The file and line of the first culprit of the limit to act on first, if that is broken; "" without one."""
+    verdict = _tightest(window.verdicts)
+    if verdict is None or verdict.status is not Status.FAIL:
+        return ""
+    is_of_goroutines = verdict.budget.metric in GOROUTINE_METRICS and not verdict.budget.phase
+    named = main_group(window.goroutine_groups) if is_of_goroutines else first_of(window, verdict)
+    return f"{named.file.rpartition('/')[2]}:{named.line}" if named and named.file else ""
 
 
 def _limit_cell(verdict: Verdict, width: int) -> str:
@@ -278,4 +298,4 @@ def _totals(entries: Sequence[_Entry]) -> str:
     judged = ", ".join(f"{count[words]} {words}" for words in (*_TOTALS.values(), "accepted") if count[words])
     number = sum(not entry.is_phase for entry in entries)
     windows = f"{number} window{'s' * (number != 1)} in {tests} test{'s' * (tests != 1)}"
-    return f"{windows}; limits: {judged or 'none'}"
+    return f"{windows}; limits: {judged or 'none declared'}"

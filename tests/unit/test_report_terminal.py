@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import assert_golden, calmly, metric, sample_tests, tests, usual_metrics, verdict, window
 
+from pytest_gomem.attribution.culprits import Culprit
+from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.judge.regressions import BY_DEFAULT
-from pytest_gomem.report.terminal import summary_lines
+from pytest_gomem.report.terminal import for_tables, summary_lines
 from pytest_gomem.report.text import display_width
 from pytest_gomem.results.run_record import TestRecord
 
@@ -130,11 +132,27 @@ def test_names_of_a_table_are_spelled_alike():
     assert first_words[2] == [record.nodeid for record in records]
 
 
+def test_a_broken_limit_names_the_line_of_its_culprit():
+    """Also on a narrow terminal, before any figure; of goroutines it is where they wait. A kept limit has none."""
+    leak = Culprit("main.fill", "cmd/api/cache.go", 48, "live_heap", 0, 5, 1, 0.9, "reason")
+    lock = GoroutineGroup("chan receive", "main.wait", "wait.go", 7, "", 0, 300)
+    usual = {"metrics": usual_metrics(), "culprits": (leak,), "goroutine_groups": (lock,)}
+    heap, goroutines = verdict("live_heap", "1MB", 61.2e6), verdict("goroutines", "1", 12.0)
+    kept = window(**usual, verdicts=(verdict("live_heap", "1GB", 61.2e6),))
+    windows = [window(**usual, verdicts=(heap,)), window(**usual, verdicts=(goroutines,)), kept]
+    tests = [for_tables(TestRecord(f"test_a.py::test_{n}", "failed", (one,))) for n, one in enumerate(windows)]
+    lines = [text for text, _ in summary_lines(tests, 70)]
+    assert lines[0].split()[-3:] == ["tightest", "limit", "culprit"]
+    assert [line.split()[-1] for line in lines[1:4]] == ["cache.go:48", "wait.go:7", "left"]
+    assert "culprit" not in next(text for text, _ in summary_lines(tests[2:], 70))
+    assert "culprit" not in next(text for text, _ in summary_lines(tests, 40))
+
+
 def test_totals_count_limits_and_windows():
     """The last line counts windows, tests and what became of the limits."""
     kept = window(verdicts=(verdict("peak_rss", "1GB", 8e8), verdict("live_heap", "1GB", 8e8)))
     assert lines_of(kept)[-1] == "1 window in 1 test; limits: 2 kept"
-    assert lines_of(window())[-1] == "1 window in 1 test; limits: none"
+    assert lines_of(window())[-1] == "1 window in 1 test; limits: none declared"
 
 
 def test_reasons_of_one_kind_are_one_footnote_of_one_line():
