@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_gomem.base.errors import BudgetBroken, GomemError, SupervisorError
-from pytest_gomem.base.files import write_whole
-from pytest_gomem.base.printable import printable_lines
+from pytest_gomem.base.errors import BudgetBroken, GomemError
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.comparison.rounds import AllRounds
 from pytest_gomem.comparison.strategy import Strategy
@@ -22,6 +20,7 @@ from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.functions import no_match
 from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.plugin.artifacts import Artifacts
 from pytest_gomem.plugin.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
 from pytest_gomem.plugin.items import test_id
 from pytest_gomem.plugin.messages import GomemWarning
@@ -34,7 +33,7 @@ from pytest_gomem.results.stored import to_line
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.judging import Judging
-from pytest_gomem.session.measurement import Measurement, artifact_stem
+from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, RoundPlan
 from pytest_gomem.session.recording import with_shown_texts
 from pytest_gomem.session.service import Service
@@ -75,7 +74,7 @@ class MeasuredItem:
         self._item = item
         self._nodeid = test_id(item)
         self._run = run
-        self._artifacts = settings.artifacts
+        self._artifacts = Artifacts(settings.artifacts, self._nodeid)
         self.plan = plan
         config = run.settings.config or GomemConfig(Path(), {}, BudgetTable())
         self._judging = Judging(
@@ -266,8 +265,7 @@ class MeasuredItem:
         at = self.rounds.position
         which = [f"{at} failed; the figures are this round's alone"] if at else []
         unsaved = self._save_artifacts()
-        raised = error.headline if isinstance(error, BudgetBroken) else None  # with the full text
-        broken = [text for headline, text in self._verdict_texts() if headline != raised]
+        broken = [text for _, text in self._verdict_texts()]
         headline = str(error).split("\n", 1)[0]  # the close of the window finds the same dead service
         troubles = [trouble for trouble in self.rounds.troubles if trouble.split("\n", 1)[0] != headline]
         for text in [*which, *troubles, *broken, *unsaved]:
@@ -276,37 +274,17 @@ class MeasuredItem:
     def report_set_up(self) -> None:
         """Show and keep the logs of what started before the set-up failed; nothing was measured yet."""
         started = [*self._services(), *(service for gomem in self.rounds.current.gomems for service in gomem.services)]
-        for number, service in enumerate(one for one in dict.fromkeys(started) if one.process.has_log):
-            with contextlib.suppress(SupervisorError):  # gone with its log: pytest shows the error of the set-up
-                end = printable_lines(service.shown_log(tail=20))
-                text = f"service '{service.name}' had started; the end of its log:\n{end}"
-                self._item.add_report_section("setup", "gomem", "\n".join((text, *self._keep_log(service, number))))
-
-    def _keep_log(self, service: Service, number: int) -> list[str]:
-        if self._artifacts is None:
-            return []
-        path = self._artifacts / f"{artifact_stem(self._nodeid, service.name, 'setup', number)}.log"
-        try:
-            write_whole(path, service.shown_log())
-        except OSError as error:
-            return [f"--gomem-artifacts: cannot write {error.filename}: {error.strerror}"]
-        return [f"all of it: {path}"]
+        for text in self._artifacts.of_set_up(dict.fromkeys(started)):
+            self._item.add_report_section("setup", "gomem", text)
 
     def _save_artifacts(self) -> list[str]:
-        """Keep the files of each measured service of a failed test, for --gomem-artifacts; returns what went wrong."""
-        if self._artifacts is None:
-            return []
+        """Keep the files of the windows, and name them in the records; returns what went wrong."""
         found = self.rounds.with_files()
-        try:
-            for number, (measurement, profiled, compared) in enumerate(found):
-                measurement.save_artifacts(self._artifacts, self._nodeid, number, profiled, compared)
-        except GomemError as error:  # report what failed the test
-            return [str(error)]
-        finally:
-            if self._windows is not None:
-                saved = [measurement.record.artifacts for measurement, *_ in found]
-                self._windows = tuple(replace(w, artifacts=own) for w, own in zip(self._windows, saved, strict=True))
-        return []
+        troubles = self._artifacts.save(found)
+        if self._windows is not None:
+            saved = [measurement.record.artifacts for measurement, *_ in found]
+            self._windows = tuple(replace(w, artifacts=own) for w, own in zip(self._windows, saved, strict=True))
+        return troubles
 
     def record(self, report: pytest.TestReport) -> str:
         """The test's record as a line, for the report and xdist's controller; also sets JUnit's properties."""
