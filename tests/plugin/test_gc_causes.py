@@ -15,7 +15,7 @@ from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
 TESTS = """
-@pytest.mark.parametrize("ballast, requests", [(64, 100), (0, 100), (0, 400)])
+@pytest.mark.parametrize("ballast, requests", [(64, 40), (0, 40), (0, 160)])
 def test_work(gomem, ballast, requests):
     service = gomem.launch("api")
     if ballast:
@@ -27,7 +27,7 @@ def test_work(gomem, ballast, requests):
 def test_tuned(gomem):
     service = gomem.launch("tuned")
     with gomem.measure(service):
-        service.load("/alloc?bytes=1000000", requests=100)
+        service.load("/alloc?bytes=1000000", requests=40)
 """
 MORE = Quantity(0.1, COUNT, "10%")
 WORSE = Verdict(Budget("gc_cycles", None, None, None, MORE, "", "", Place()), MORE, "regression", 1.0, Status.FAIL)
@@ -48,10 +48,10 @@ def test_what_differs_is_told(scenario, binaries):
         found: WindowRecord = PUBLIC.decode(WindowRecord, outcome.window(test))
         return found
 
-    held, plain, busy, tuned = map(of, ("[64-100]", "[0-100]", "[0-400]", "test_tuned"))
+    held, plain, busy, tuned = map(of, ("[64-40]", "[0-40]", "[0-160]", "test_tuned"))
     for base, head, words in [
         (held, plain, r"the live heap fell from 67\.\d MB to \d+ kB, .* times as often: was a ballast removed\?"),
-        (plain, busy, r"\d+ collections instead of \d+: 40\d MB were allocated instead of 10\d MB"),
+        (plain, busy, r"\d+ collections instead of \d+: 16\d MB were allocated instead of 4\d.* MB"),
         (plain, tuned, r"GOGC is about \d+ instead of 100, so the heap goal fell from 4\.\d+ MB to .* times as often"),
     ]:
         told = gc_sentence(WORSE, replace(head, base=base))
