@@ -67,7 +67,7 @@ def _found(
     metric, excess = verdict.budget.metric, excess_of(verdict, window)
     counts = counts_for(metric, (verdict,))
     try:
-        kind, which = kind_for(metric, base, head)
+        kind, which = kind_for(metric, head, base)
         found = _grown(metric, head, base, counts, changes)
         if metric in AT_PEAK and not was_seen(found, excess):
             garbage = garbage_of(_grown("total_alloc", head, base, counts, changes), metric)
@@ -82,7 +82,7 @@ def _found(
 
 def _grown(metric: str, head: Evidence, base: Evidence, counts: Counts, changes: tuple[ModuleChange, ...]) -> Findings:
     """The culprits of a metric; raises ObserveError."""
-    kind, _ = kind_for(metric, base, head)
+    kind, _ = kind_for(metric, head, base)
     theirs, ours = base.profiles(kind, metric), head.profiles(kind, metric)
     return culprits_between(metric, ours, theirs, head.module, there=base.there, counts=counts, changes=changes)
 

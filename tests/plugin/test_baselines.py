@@ -16,6 +16,7 @@ from pytest_gomem.pprof.read import parse_profile
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 from git_repository import GitRepository
 
+DIAGNOSED = "--gomem-diagnose=20"
 TESTS = """
     from pathlib import Path
 
@@ -90,7 +91,7 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     assert path(project).read_text() == text
 
     keep(project, KEPT + TWO_PERCENT)
-    worse = project.run()
+    worse = project.run(DIAGNOSED)
     assert worse.status == 1
     assert "1 failed, 1 passed" in worse.text
     verdict = next(v for v in worse.window("test_keeps")["verdicts"] if v["metric"] == "live_heap")
@@ -107,15 +108,14 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     # The folder of the module is known where a package of it beside main was sampled too.
     assert (culprit["function"], Path(culprit["file"]).name) == ("main.(*keeper).alloc", "handlers.go")
     assert 0.95 * TWO_PERCENT < culprit["after"] - culprit["before"] < 1.05 * TWO_PERCENT
-    assert re.search(rf"main\.\(\*keeper\)\.alloc  (server/)?handlers\.go:{culprit['line']}  holds .* more", worse.text)
-
-    assert "more than in the baseline" in culprit["reason"]
+    assert re.search(rf"main\.\(\*keeper\)\.alloc +(server/)?handlers\.go:{culprit['line']} .* more", worse.text)
+    assert "than in the baseline" in culprit["reason"]
     assert "base side" not in worse.text
 
     profile = path(project).parent / snapshot["profile"]
     good = profile.read_bytes()
     profile.write_bytes(good[: len(good) // 2])
-    damaged = project.run("-k", "keeps", "--gomem-confirm=3")
+    damaged = project.run("-k", "keeps", "--gomem-confirm=3", DIAGNOSED)
     assert damaged.status == 1
     assert re.search(r"live_heap is \S+ [kM]B \(\S+\) worse than at the baseline of ", damaged.text)
     why = damaged.window("test_keeps")["culprit_summaries"]["live_heap"]
@@ -135,13 +135,13 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
 
 
 def test_a_peak_that_is_worse_than_the_baselines(scenario):
-    """The bill stands next to that of a kept round; it is said that no baseline keeps the profile of a peak."""
+    """The bill stands next to that of a kept round; it is said that there is no profile of a peak without the agent."""
     project = scenario(TESTS.replace("&keep=true", "&keep=false"))
     keep(project, 10_000_000)
     assert project.run("--gomem-update", "-k", "keeps").status == 0
     (snapshot,) = json.loads(path(project).read_text())["tests"]["test_keeps"]["api/test"]
     keep(project, 80_000_000)
-    outcome = project.run("-k", "keeps", "--gomem-confirm=3")
+    outcome = project.run("-k", "keeps", "--gomem-confirm=3", DIAGNOSED)
     assert outcome.status == 1
     assert statuses(outcome, "test_keeps")["peak_rss"] == "fail"
     window = outcome.window("test_keeps")
@@ -154,7 +154,8 @@ def test_a_peak_that_is_worse_than_the_baselines(scenario):
     assert bill["rss"] - sum(before.values()) > 40e6
     assert re.search(r"RSS grew by \d\d\.\d MB to ", bill["sentence"])
     assert re.search(r"binary and file pages +\S+ MB +\S+% +\S+ MB in the baseline", outcome.text)
-    assert "compared: a baseline keeps none of the peak" in window["culprit_summaries"]["peak_rss"]
+    why = "the profiles are of the close, because there is none of the peak: the profile of the peak needs the agent: "
+    assert why in window["culprit_summaries"]["peak_rss"]
 
 
 def test_other_conditions_are_no_comparable_baseline(brief):
@@ -175,31 +176,10 @@ def test_other_conditions_are_no_comparable_baseline(brief):
     assert brief.run("--gomem-update").status == 0
     snapshots = json.loads(path(brief).read_text())["tests"]["test_keeps"]["api/test"]
     assert [snapshot["conditions"].get("gogc") for snapshot in snapshots] == ["50", "default"]
-    # A fine profile needs memory of its own: 1.4 MB of peak RSS, which is no regression of the service's.
     yaml.write_text(yaml.read_text().replace("ready:", "tree: true\n    ready:"))
-    with yaml.open("a") as file:
-        file.write('budgets:\n  defaults: {alloc_space: {"main.*": 1MB}}\n')
     other = brief.run()
     assert other.status == 0, other.text
-    assert other.window("test_keeps")["no_base"].endswith(
-        "; profile_rate is 512, was default; tree is yes, was no (gomem baseline update records one too)"
-    )
-
-
-def test_a_budget_that_came_later_is_another_condition(brief):
-    """The heap profile that it has taken when the window opens moves the peak of a small service by percents."""
-    assert brief.run("--gomem-update", "-k", "keeps").status == 0
-    yaml = brief.folder / "gomem.yaml"
-    without = yaml.read_text()
-    yaml.write_text(without + "budgets:\n  defaults: {live_heap: 1GB}\n")
-    other = brief.run("-k", "keeps")
-    assert other.status == 0, other.text
-    differs = "no comparable baseline: opening_heap_profile is taken for a budget, was not taken"
-    assert other.window("test_keeps")["no_base"] == f"{differs} (gomem baseline update records one too)"
-    assert brief.run("--gomem-update", "-k", "keeps").status == 0
-    assert statuses(brief.run("-k", "keeps"), "test_keeps")
-    yaml.write_text(without)
-    assert statuses(brief.run("-k", "keeps"), "test_keeps")
+    assert other.window("test_keeps")["no_base"].endswith("tree is yes, was no (gomem baseline update records one too)")
 
 
 def test_a_baseline_of_uncommitted_changes_is_marked(brief):
@@ -314,7 +294,7 @@ def test_rounds_of_their_own_until_the_comparison_is_decided(scenario):
     assert calm.status == 0, calm.text
     assert len(calm.window("test_keeps")["rounds"]) in (0, 3)
     keep(project, 30_600_000)
-    worse = project.run()
+    worse = project.run(DIAGNOSED)
     assert worse.status == 1, worse.text
     assert len(worse.window("test_keeps")["rounds"]) == 8
     quick = project.run("--gomem-confirm=3", "--gomem-report-only").window("test_keeps")
@@ -387,7 +367,7 @@ def test_a_limit_and_a_comparison_of_one_metric_both_say_whose_line_it_is(scenar
     keep(project, 30_000_000)
     assert project.run("--gomem-update", "--gomem-rounds=3").status == 0
     keep(project, 60_000_000)
-    worse = project.run("--gomem-confirm=3")
+    worse = project.run("--gomem-confirm=3", DIAGNOSED)
     assert worse.status == 1, worse.text
     window = worse.window("test_keeps")
     told = window["culprit_summaries"]["live_heap"]
