@@ -67,6 +67,7 @@ def test_fails_again(go_service, runs):
 
     grows = outcome.window("test_grows")
     assert (runs(project, "test_grows"), first(grows)) == (2, "main.lean")
+    assert grows["culprits"][0]["file"].endswith("main.go")
     assert grows["diagnosis"] == {**grows["diagnosis"], "rounds": 1, "reproduced": True, "notes": []}
     assert 1 <= grows["diagnosis"]["profile_rate"] < 4096
     assert grows["metrics"]["total_alloc"]["value"] < 9e6, "what the observed round made is in no figure"
