@@ -29,7 +29,8 @@ quick: $(VENV)/.ready ## Pass all tests that need no Go
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not needs_go and not alone" --hypothesis-profile=quick $(PYTEST_ARGS)
 
 heavy: agent-releases junit-schema ## What is too heavy for CI: each Go release, schemas from the network, benchmarks in full
-	set -e; for script in $$(grep -l __main__ benchmarks/*.py) benchmarks/detection/judge.py benchmarks/detection/live.py; do \
+	set -e; for script in $$(grep -l __main__ benchmarks/*.py) benchmarks/detection/judge.py benchmarks/detection/live.py \
+	  benchmarks/real_modules/named.py; do \
 	  $(BIN)/python $$script; done
 
 lint: $(VENV)/.ready ## ruff and mypy --strict

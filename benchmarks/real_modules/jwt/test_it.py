@@ -1,0 +1,5 @@
+"""Requests whose token is nothing but dots."""
+
+
+def test_account(go_service):
+    go_service.load("/account", requests=1000, connections=4, headers={"Authorization": "Bearer " + "." * 2000})
