@@ -179,7 +179,7 @@ class Shop:
     def find(self, way: str, *, show: bool) -> Finding:
         """Run the bad version in one way."""
         metric, ops = self.fault.metric, self.fault.requests if self.fault.metric == CHURN else 1
-        limit = self.good[metric] + (LEAST / 2) / ops
+        limit = round(self.good[metric] + LEAST / 2 / ops)
         budget, args = ({metric: limit}, ()) if way == "budget" else ({}, ("--gomem-against=HEAD",))
         began = time.monotonic()
         outcome = self._project(budget).run(*args)

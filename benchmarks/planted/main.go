@@ -151,7 +151,7 @@ func (s *shop) shelf(w http.ResponseWriter, r *http.Request) {
 	number, unlock := s.next()
 	defer unlock()
 	total := 0
-	for at := range 20 {
+	for at := range 60 {
 		key := strconv.AppendInt(append(make([]byte, 0, 64), "shelf/"...), int64(number+at), 10)
 		total += s.stock[string(key)]
 	}
