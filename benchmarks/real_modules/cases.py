@@ -6,7 +6,6 @@ The expressions that tell the library's function score the benchmark, and pytest
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -115,7 +114,7 @@ class Versions:
 
     @classmethod
     def of(cls, case: Case, folder: Path) -> Versions:
-        """Write both commits; go.sum is what a build of each takes from the module proxy."""
+        """Write both commits; go.mod and go.sum are completed with what a build of each takes from the module proxy."""
         source = HERE / case.name
         made = cls(Project(folder, (source / "test_it.py").read_text(), YAML))
         for file in source.glob("*.go"):
@@ -126,7 +125,7 @@ class Versions:
             text = GO_MOD.format(name=case.name, module=case.module, version=version)
             (folder / "go.mod").write_text(text)
             (folder / "go.sum").unlink(missing_ok=True)
-            made._call("go", "build", "-mod=mod", "-o", os.devnull, ".")
+            made._call("go", "list", "-mod=mod", "-deps", ".")
             made._call("git", "add", "--all")
             made._call("git", *ME, "commit", "--quiet", f"--message={case.module} {version}")
         made._call("git", "tag", "bad")
@@ -138,4 +137,6 @@ class Versions:
         self._call("git", "checkout", "--quiet", to)
 
     def _call(self, *command: str) -> None:
-        subprocess.run(command, cwd=self.project.folder, check=True, stdin=subprocess.DEVNULL)
+        subprocess.run(
+            command, cwd=self.project.folder, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )

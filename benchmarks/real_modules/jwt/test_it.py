@@ -2,4 +2,4 @@
 
 
 def test_account(go_service):
-    go_service.load("/account", requests=1000, connections=4, headers={"Authorization": "Bearer " + "." * 2000})
+    go_service.load("/account", requests=400, connections=4, headers={"Authorization": "Bearer " + "." * 2000})
