@@ -77,11 +77,14 @@ def test_all_are_here():
 
 @pytest.mark.parametrize("script", [pytest.param(n, marks=pytest.mark.alone) if n in TIMED else n for n in NAMED])
 def test_small_instance(script, shared_folder):
-    """It ends with exit status 0, so that no limit of its own is missed, and prints the figures it is there for."""
+    """It ends with exit status 0, so that no limit of its own is missed, and prints the figures it is there for.
+
+    Without the options that our own tests get: some are about what a failure costs and names by default.
+    """
     command = [sys.executable, str(BENCHMARKS / f"{script}.py"), "--small"]
     done = subprocess.run(
         command,
-        env={**os.environ, "GOMEM_BENCHMARK_PROGRAMS": str(shared_folder)},
+        env={**os.environ, "GOMEM_BENCHMARK_PROGRAMS": str(shared_folder), "PYTEST_ADDOPTS": ""},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
