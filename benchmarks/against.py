@@ -6,7 +6,7 @@ same: the commit against itself. heap: 2 objects more are kept per request. chur
 comparison is one test of its own, in one pytest run for each of the three: three rounds of fresh processes a side, and
 up to eight where these seem worse.
 cost: what a test spends on comparing, from the same runs: the heap profiles of what may be the last rounds, the
-decision, culprits.
+decision. Without the search for the cause of a failure.
 COMPARISONS in the environment sets their number, 40 unless said.
 
     python benchmarks/against.py [--small]
@@ -171,7 +171,7 @@ def main() -> int:
             work = project(folder / name, given)
             (work.folder / "sizes.go").write_text(CHANGED[name])
             began = time.monotonic()
-            outcome = work.run("--gomem-against=HEAD")
+            outcome = work.run("--gomem-against=HEAD", "--gomem-diagnose=off")
             wall = time.monotonic() - began
             windows = outcome.windows("test_work")
             if len(windows) != comparisons or any(window["no_base"] for window in windows):
