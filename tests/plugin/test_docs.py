@@ -83,7 +83,19 @@ NOT_FOR_TESTS = {
         "instruments",
         "services",
     },
-    Measurement: {"profiles", "fill", "save_artifacts", "skip", "accuse", "add"},
+    Measurement: {
+        "profiles",
+        "fill",
+        "save_artifacts",
+        "skip",
+        "accuse",
+        "add",
+        "allocated",
+        "keep_log",
+        "of_functions",
+        "takes_profiles",
+        "unseen",
+    },
 }
 # The README's test breaks its budgets, to show how that reads.
 EXIT_STATUS = {"gomem compare HEAD": 1, "gomem baseline update": 1}
