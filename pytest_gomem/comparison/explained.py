@@ -7,6 +7,7 @@ from dataclasses import replace
 from pytest_gomem.comparison.base import Base, Found
 from pytest_gomem.comparison.observation import Observation
 from pytest_gomem.comparison.ran import Ran
+from pytest_gomem.diagnosis.culprits import of_phases
 from pytest_gomem.diagnosis.excess import explainable
 from pytest_gomem.diagnosis.gc_explained import with_gc_explained
 from pytest_gomem.judge.decide import failed
@@ -44,6 +45,7 @@ def explained(
 
 def _unexplained(window: WindowRecord, why: str) -> WindowRecord:
     """The window with the reason why nobody looked for the cause, if there is one that could be found."""
+    window = replace(window, culprit_summaries={**window.culprit_summaries, **of_phases(window)})
     metrics = dict.fromkeys(verdict.budget.metric for verdict in explainable(window))
     if not metrics or not why:
         return window

@@ -50,18 +50,23 @@ def accusable(verdicts: tuple[Verdict, ...]) -> list[Verdict]:
     return [*on_functions.values(), *whole.values()]
 
 
+def of_phases(window: WindowRecord) -> dict[str, str]:
+    """By metric, why nobody is named for a phase that broke its limit on it."""
+    budgets = (verdict.budget for verdict in broken_limits(window))
+    return {
+        budget.metric: f"nobody is named for phase '{budget.phase}': the profiles are of the whole window"
+        for budget in budgets
+        if budget.phase and budget.metric in SAMPLE_OF
+    }
+
+
 def with_culprits(window: WindowRecord, head: Evidence, reasons: Reasons) -> tuple[WindowRecord, tuple[bool, ...]]:
     """The window with the culprits of its broken limits and their reasons, or why none can be named.
 
     Also, for each limit that could be looked at, whether the profiles show what broke it.
     """
-    broken = broken_limits(window)
-    found: dict[str, Findings | str] = {
-        budget.metric: f"nobody is named for phase '{budget.phase}': the profiles are of the whole window"
-        for budget in (verdict.budget for verdict in broken)
-        if budget.phase and budget.metric in SAMPLE_OF
-    }
-    found |= {v.budget.metric: _found(v, window, head) for v in accusable(broken)}
+    found: dict[str, Findings | str] = dict(of_phases(window))
+    found |= {v.budget.metric: _found(v, window, head) for v in accusable(broken_limits(window))}
     culprits = tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits)
     notes: tuple[str, ...] = ()
     if head.built is not None and culprits:

@@ -117,9 +117,9 @@ def test_two_sources_are_compared(scenario, binaries):
 def test_a_broken_budget_of_a_service_that_has_expvar_alone(scenario, binaries):
     """What such a window cannot leave behind is told beside the broken limit, and takes nothing else along."""
     test = ALLOC.replace('service="pub"', 'service="pub", total_alloc="1MB"')
-    outcome = scenario(test, more_services=published(binaries, "--expvar")).run()
+    outcome = scenario(test, more_services=published(binaries, "--expvar")).run("--gomem-diagnose=20")
     assert outcome.status == 1
     assert "total_alloc is 2" in outcome.text
     notes = outcome.window("test_alloc")["notes"]
-    assert "no goroutine profile: expvar has no profiles of goroutines" in " ".join(notes)
+    assert "no stacks of goroutines: expvar has no stacks of goroutines" in " ".join(notes)
     assert "AttributeError" not in outcome.text
