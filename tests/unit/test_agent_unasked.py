@@ -53,7 +53,7 @@ def test_a_missing_answer_and_a_refusal_have_their_reasons(tmp_path):
     """What the agent never came to, what it refused, and a program in which it never started."""
     some = recorded(tmp_path, answer("settings", SETTINGS), answer("peak\tlook", b"not started", "no"))
     assert some.has_started
-    with pytest.raises(ObserveError, match="neither happened"):
+    with pytest.raises(ObserveError, match="no answer came"):
         some.ask("memstats")
     with pytest.raises(ObserveError, match="the agent of the program: not started"):
         some.ask("peak", "look")

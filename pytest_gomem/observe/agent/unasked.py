@@ -59,7 +59,7 @@ class Unasked:
         """The last answer to this request; raises ObserveError if it was refused or not answered."""
         answer = self._answers.get("\t".join(words))
         if answer is None:
-            raise ObserveError("the agent in it answers when main returns or os.Exit is called, and neither happened")
+            raise ObserveError("the agent in it answers when main returns or os.Exit is called, and no answer came")
         if isinstance(answer, ObserveError):
             raise ObserveError(str(answer))
         return answer
