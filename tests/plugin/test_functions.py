@@ -88,7 +88,7 @@ def test_a_test_that_must_not_run_again_is_profiled_where_it_is_measured(scenari
     """By its marker. A check() on functions then needs its budget beforehand, and one on memory profiles late."""
     outcome = scenario(
         """
-                MADE = "/allocate?size=1024&count=11718"  # 12.0 MB
+        MADE = "/allocate?size=1024&count=11718"  # 12.0 MB
 
         @pytest.mark.gomem(service="built", alloc_space={"main.lean": "10MB"}, diagnose=False)
         def test_declared(go_service):
@@ -134,7 +134,8 @@ def test_a_glob_without_a_function_is_an_error_under_strict(scenario, profiled):
         more_services=profiled(),
     ).run("--gomem-strict")
     assert outcome.status == 1
-    assert "alloc_space is unavailable: the budget on alloc_space of 'main.laen' matches no function" in outcome.text
+    said = " ".join(outcome.text.split())
+    assert "alloc_space is unavailable: the budget on alloc_space of 'main.laen' matches no function" in said
 
 
 def test_a_shared_service_has_the_finest_rate_that_a_test_needs(scenario, profiled):
@@ -174,6 +175,7 @@ def test_functions_that_make_more_than_their_baseline(scenario, profiled, monkey
     """Unchanged passes; 20% more fails, names them, and can be accepted by that name; an update takes it."""
     project = scenario(
         """
+        from pathlib import Path
 
         free, five = {"regression": "50%"}, {"regression": "5%"}
 
