@@ -32,7 +32,6 @@ from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, lines, 
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.model import Profile
 
-_FINER = (4096, 512)  # bytes between two samples: finer rates cost more than they help
 _MISMATCH = 1.01  # above 1: at equal difference, prefer matches of equal lines
 
 
@@ -198,12 +197,10 @@ def _culprit(metric: str, pair: _Pair, growth: int, there: str) -> Culprit:
 
 
 def _nothing(sample_type: str, profiles: Sequence[Profile], functions: int, growth: int, there: str) -> str:
-    rate = next((rate for rate in _FINER if max(profile.period for profile in profiles) > rate), None)
-    finer = f"; profile_rate: {rate} on the service in gomem.yaml takes more samples" if rate else ""
     if not functions:
         more = "allocates more" if counts_made(sample_type) else "has more of the live heap"
-        return f"no line {more} than {there}, as far as can be seen by {every(profiles)}{finer}"
-    return f"{within_noise(growth, functions, sample_type)} of {every(profiles)}{finer}"
+        return f"no line {more} than {there}, as far as can be seen by {every(profiles)}"
+    return f"{within_noise(growth, functions, sample_type)} of {every(profiles)}"
 
 
 def _beyond(sample_type: str, unknown: int, there: str) -> str:
