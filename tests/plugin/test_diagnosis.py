@@ -114,10 +114,11 @@ def {name}(go_service, runs):
 
 
 def test_company_of_reruns_and_timeouts(scenario, profiled):
-    """Of several attempts the last one is diagnosed; none is begun that the time may not allow."""
+    """Of several attempts the last one is diagnosed; none is begun that the time may not allow, or ends the test."""
     project = scenario(
         HEAD
         + """
+import signal
 import time
 
 @pytest.mark.flaky(reruns=1)
@@ -130,15 +131,26 @@ def test_flaky(go_service, runs):
 def test_short_of_time(go_service, runs):
     go_service.get(KEPT_300_KB)
     time.sleep(4.1)  # two more rounds do not fit into what is left of 12 s
+
+@pytest.mark.timeout(60)
+@pytest.mark.gomem(service="plain", live_heap="100kB")
+def test_out_of_time(go_service, runs):
+    go_service.get(KEPT_300_KB)
+    if runs == 2:
+        signal.raise_signal(signal.SIGALRM)  # pytest-timeout's
 """,
         more_services=profiled(),
     )
     outcome = project.run(DIAGNOSED, "-n", "2")
-    assert "2 failed, 1 rerun" in outcome.text
+    assert "3 failed, 1 rerun" in outcome.text
     assert (runs(project, "test_flaky"), first(outcome.window("test_flaky"))) == (3, "main.lean")
     short = outcome.window("test_short_of_time")
     assert runs(project, "test_short_of_time") == 1
     assert "and pytest-timeout leaves " in short["diagnosis"]["notes"][0]
+    ended = outcome.window("test_out_of_time")
+    assert runs(project, "test_out_of_time") == 2
+    assert ": Timeout (>60.0s) from pytest-timeout" in ended["diagnosis"]["notes"][0]
+    assert [verdict["status"] for verdict in ended["verdicts"]] == ["fail"]
 
 
 def test_what_is_worse_than_a_baseline_is_named_at_defaults(scenario, profiled):
