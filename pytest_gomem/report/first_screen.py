@@ -62,7 +62,7 @@ def _limits(broken: Sequence[Verdict], warned: Sequence[Verdict]) -> Iterator[st
     for verdict in told[:_LIMITS]:
         yield from _labelled("warn" if verdict.status is Status.WARN else "FAIL", [statement(verdict)])
     if rest := told[_LIMITS:]:
-        yield from _labelled("", [f"and below: {', '.join(map(budget_name, rest))}"])
+        yield from _labelled("", [f"and {len(rest)} more, see below: {', '.join(map(budget_name, rest))}"])
 
 
 def statement(verdict: Verdict) -> str:
