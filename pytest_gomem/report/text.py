@@ -23,6 +23,8 @@ from pytest_gomem.results.window_record import WindowRecord
 Style = Literal["", "green", "red", "yellow", "bold"]
 Line = tuple[str, Style]
 
+_BEFORE_UNIT = re.compile(r"(?<=[0-9]) (?=(?:[kMGT]?B|[mun]?s|min|h|d)\b)")
+_NO_BREAK = "\0"  # printable text has none
 _OF_ONE_PROCESS = re.compile(r"(?<=:)[0-9]{2,5}\b|(?<=\bpid )[0-9]+|(?<=\bprocess )[0-9]+")
 
 
@@ -151,9 +153,10 @@ def alike_names(names: Sequence[Sequence[str]], width: int) -> list[str]:
 
 
 def wrapped(text: str, width: int, label: str = "") -> list[str]:
-    """The label and the text as lines of at most `width` cells, broken between words."""
-    lines = textwrap.wrap(printable(text), max(width, 1), initial_indent=label, subsequent_indent=" " * len(label))
-    return [clip(line, width) for line in lines]
+    """The label and the text as lines of at most `width` cells, broken between words, not before a unit."""
+    words = _BEFORE_UNIT.sub(_NO_BREAK, printable(text))
+    lines = textwrap.wrap(words, max(width, 1), initial_indent=label, subsequent_indent=" " * len(label))
+    return [clip(line.replace(_NO_BREAK, " "), width) for line in lines]
 
 
 def without_process(text: str) -> str:

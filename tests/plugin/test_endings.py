@@ -52,7 +52,7 @@ def test_a_report_has_every_test_that_was_to_be_measured(scenario):
     outcome = project.run("-n1", "-k", "first or leaves or torn or crashes or others")
     assert outcomes(outcome) == {"first": "passed", "leaves": "failed", "torn_down": "error", "crashes": "crashed"}
     assert reasons(outcome) == {"crashes": "worker 'gw0' crashed while running 'test_it.py::test_crashes'"}
-    assert outcome.report["run"] == {"exit_status": 1, "interrupted": False, "complete": False}
+    assert outcome.report["run"] == {"exit_status": 1, "interrupted": False, "complete": False, "artifacts": None}
     for test in ("test_leaves", "test_torn_down"):
         assert outcome.value(test, "peak_rss") > 1e6
 
@@ -62,7 +62,7 @@ def test_an_interrupted_run_tells_how_far_it_came(scenario):
     outcome = scenario(TESTS).run("-k", "first or interrupted or last")
     assert outcomes(outcome) == {"first": "passed", "interrupted": "interrupted", "last": "not run"}
     assert set(reasons(outcome)) == {"interrupted", "last"}
-    assert outcome.report["run"] == {"exit_status": 2, "interrupted": True, "complete": False}
+    assert outcome.report["run"] == {"exit_status": 2, "interrupted": True, "complete": False, "artifacts": None}
     assert outcome.value("test_first", "peak_rss") > 1e6
 
 
@@ -72,7 +72,7 @@ def test_a_run_that_stops_at_a_failure_says_so(scenario):
     outcome = project.run("-x", "-k", "leaves or last")
     assert outcomes(outcome) == {"leaves": "failed", "last": "not run"}
     assert reasons(outcome) == {"last": "stopping after 1 failures"}
-    assert outcome.report["run"] == {"exit_status": 1, "interrupted": False, "complete": False}
+    assert outcome.report["run"] == {"exit_status": 1, "interrupted": False, "complete": False, "artifacts": None}
     outcome = project.run("-k", "last or others")
     assert outcomes(outcome) == {"last": "passed"}
     assert outcome.report["run"] == {"exit_status": 0, "interrupted": False, "complete": True}

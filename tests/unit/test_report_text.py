@@ -15,6 +15,7 @@ from pytest_gomem.report.text import (
     short_name,
     short_names,
     value_text,
+    wrapped,
 )
 
 NODEID = "tests/memory/test_mem.py::TestUpload::test_big[a/b::c]"
@@ -53,6 +54,12 @@ def test_a_name_that_fits_nowhere_loses_its_middle():
 def test_percent_has_few_digits(ratio, text):
     """Percentages have as few digits as tell something, and something is never 0%."""
     assert percent(ratio) == text
+
+
+def test_a_number_and_its_unit_stay_in_one_line():
+    """A line that begins with kB/op reads badly, and is what a search for the figure misses."""
+    lines = ["- it was", "  67.2 kB/op,", "  and is 1", "  thing"]
+    assert wrapped("it was 67.2 kB/op, and is 1 thing", 14, "- ") == lines
 
 
 def test_units_unknown_here_are_printed_as_they_are():
