@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean
@@ -14,6 +15,8 @@ from pytest_gomem.instruments.registry import observing
 from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.metric import Reading
+from pytest_gomem.report.text import readings
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.functions import SECONDS_PER_SAMPLE
 from pytest_gomem.session.instrument import Instrument, WindowPlan
@@ -89,7 +92,7 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
     for window, one in measured:
         for rate in _rates(window, one, failed.get(id(one), ()), keeps_profile=purpose.keeps_profile):
             rates[window.service] = min(rates.get(window.service, rate), rate, key=lambda rate: rate.finest)
-    longest = seconds + max((_sampling(one.allocated, rates.get(w.service)) for w, one in measured), default=0.0)
+    longest = seconds + max((_sampling(w, one, rates.get(w.service)) for w, one in measured), default=0.0)
     left_out = purpose.refusal(longest) if failed else next((one.unseen for one, _ in broken), "")
     is_diagnosis = bool(failed) and not left_out
     every = [verdict for found in failed.values() for verdict in found]
@@ -127,6 +130,16 @@ def _rates(
         yield ProfileRate(rate_to_keep(one.allocated))
 
 
-def _sampling(allocated: int, rate: ProfileRate | None) -> float:
+def _sampling(window: WindowRecord, one: Measurement, rate: ProfileRate | None) -> float:
     """The seconds of CPU that the samples of a round take, about."""
-    return 0.0 if rate is None or rate.bytes is None else allocated / max(rate.bytes, 1) * mean(SECONDS_PER_SAMPLE)
+    if rate is None or rate.bytes is None:
+        return 0.0
+    size = _object_size(window)
+    samples = one.allocated / size * -math.expm1(-size / rate.bytes)
+    return samples * mean(SECONDS_PER_SAMPLE)
+
+
+def _object_size(window: WindowRecord) -> float:
+    """Bytes of an object that the window allocated, on average; tiny if that is not known."""
+    made = [one for name in ("total_alloc", "allocs") if isinstance(one := readings(window).get(name), Reading)]
+    return max(made[0].value / made[1].value, 1.0) if len(made) == 2 and made[1].value else 1.0

@@ -82,6 +82,7 @@ class Script:
     allocated: int = 10_000_000
     written: dict[str, object] = field(default_factory=dict)
     fails: tuple[int, ...] = ()
+    made: dict[str, float] = field(default_factory=dict)
     ran: str = ""
     instruments: list[tuple[list[str], int | None]] = field(default_factory=list)
     searches: list[str] = field(default_factory=list)
@@ -126,7 +127,7 @@ class Script:
         service.name = "api"
         (gomem,) = self.rounds.current.gomems
         measurement = Measurement("test", service, REGISTRY, gomem.judging, self.run.settings.explanation)
-        record = fake_window_record({"live_heap": live_heap, "peak_heap": live_heap})
+        record = fake_window_record({"live_heap": live_heap, "peak_heap": live_heap, **self.made})
         measurement.fill({m.name: m.result for m in record.metrics}, record, profiles, self.allocated)
         gomem.measurements.append(measurement)
 
@@ -165,6 +166,14 @@ def test_a_failed_budget_is_explained_by_one_more_round(run):
     assert [metric.result.value for metric in window.metrics] == [60 * MB] * 2
     assert ([verdict.status for verdict in window.verdicts], named(window)) == ([Status.FAIL], ["main.parse"])
     assert window.diagnosis == DiagnosisRecord(1, rate, reproduced=True)
+
+
+@pytest.mark.parametrize(("objects", "seconds"), [(200e6, 4), (100e3, 1)])
+def test_the_seconds_of_a_round_count_its_samples(run, objects, seconds):
+    """9 us each on average; an object is sampled once at most, however large it is."""
+    made = {"total_alloc": 1e9, "allocs": objects}
+    script = observed(run, marker=budgets(live_heap="59.9MB"), allocated=10**9, made=made)
+    assert script.searches[0].endswith(f", about {seconds} s")
 
 
 def test_a_comparison_with_a_base_side_is_explained_by_a_round_of_each(run_against):
