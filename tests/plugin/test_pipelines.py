@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 from git_repository import GO_MOD, GitRepository
 
 pytestmark = pytest.mark.usefixtures("go")
+ADDED = {"PYTEST_ADDOPTS": "-p no:hypothesispytest -p no:benchmark"}  # the diagnosis is a part of what CI shows
 PAGE = Path(__file__).parents[2] / "docs" / "ci.md"
 MAIN = """package main
 
@@ -69,7 +70,7 @@ def merging(tmp_path):
 
 
 def run(folder: Path, command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return shell(folder, command, CI="true", PYTHONDONTWRITEBYTECODE="1", **env)
+    return shell(folder, command, CI="true", PYTHONDONTWRITEBYTECODE="1", **ADDED, **env)
 
 
 def assert_gated(clone: Path, command: str, kept: list[str], **env: str) -> None:
