@@ -79,7 +79,7 @@ def test_a_setting_is_told_as_one(scenario):
     first = project.run()
     (line,) = [json.loads(text) for text in (project.folder / "runs.jsonl").read_text().splitlines()]
     assert line["conditions"] == first.window("test_it")["conditions"]
-    assert {"go", "gogc", "gomaxprocs", "build", "agent", "profile_rate", "page_size", "thp"} <= set(line["conditions"])
+    assert {"go", "gogc", "gomaxprocs", "build", "agent", "page_size", "thp"} <= set(line["conditions"])
     yaml = project.folder / "gomem.yaml"
     yaml.write_text(yaml.read_text() + "    gc: {gogc: 50}\n")
     assert project.run().status == 0
