@@ -54,6 +54,15 @@ def test_passes(go_service, runs):
 def test_once(go_service, runs):
     go_service.get("/allocate?size=10000&count=2000&keep=true")
 
+@pytest.fixture(scope="session")
+def shared(gomem_session):
+    return gomem_session.launch("plain")
+
+@pytest.mark.gomem(total_alloc="1MB")
+def test_shared(shared, gomem, runs):
+    with gomem.measure(shared):
+        shared.get("/allocate?size=10000&count=2000&keep=true")
+
 @pytest.mark.gomem(service="plain", live_heap="100kB")
 def test_fails_again(go_service, runs):
     go_service.get(KEPT_300_KB)
@@ -62,7 +71,7 @@ def test_fails_again(go_service, runs):
         more_services=profiled(),
     )
     outcome = project.run(DIAGNOSED, "--gomem-artifacts=artifacts")
-    assert "3 failed, 1 passed" in outcome.text
+    assert "4 failed, 1 passed" in outcome.text
     assert "gomem: looking for the cause of test_grows, round 1 of 1, about " in outcome.text
 
     grows = outcome.window("test_grows")
@@ -77,8 +86,9 @@ def test_fails_again(go_service, runs):
     passes = outcome.window("test_passes")
     assert (runs(project, "test_passes"), passes["diagnosis"], passes["artifacts"]) == (1, None, {})
 
-    once = outcome.window("test_once")
-    assert (runs(project, "test_once"), once["diagnosis"], first(once)) == (1, None, "main.lean")
+    for test in ("test_once", "test_shared"):  # profiled at their close
+        window = outcome.window(test)
+        assert (runs(project, test), window["diagnosis"], first(window)) == (1, None, "main.lean")
 
     again = outcome.window("test_fails_again")
     (why,) = again["diagnosis"]["notes"]
