@@ -191,7 +191,7 @@ def _fitting(
     counts = range(len(wanted), -1, -1)
     for last, count in [*product([places] if any(places) else [], counts), *product([[]], counts)]:
         shown = [name for name in wanted if name in first_kept[:count]]
-        needed = min(longest, width // 4 if count > len(broken) else _FEWEST_CELLS)
+        needed = min(longest, width // 4 if count > (0 if last else len(broken)) else _FEWEST_CELLS)
         notes = _Footnotes()
         rows = [("", *(_METRICS.get(name, name) for name in shown), "tightest limit", "")]
         rows += [_cells(entry.window, shown, notes, width // 3) for entry in entries]

@@ -75,7 +75,7 @@ def test_a_run_that_stops_at_a_failure_says_so(scenario):
     assert outcome.report["run"] == {"exit_status": 1, "interrupted": False, "complete": False, "artifacts": None}
     outcome = project.run("-k", "last or others")
     assert outcomes(outcome) == {"last": "passed"}
-    assert outcome.report["run"] == {"exit_status": 0, "interrupted": False, "complete": True}
+    assert outcome.report["run"] == {"exit_status": 0, "interrupted": False, "complete": True, "artifacts": None}
 
 
 def test_a_reporter_that_raises_is_named_and_harms_nobody(scenario):
