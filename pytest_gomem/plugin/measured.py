@@ -136,6 +136,15 @@ class MeasuredItem:
         except GomemError:
             return True
 
+    def fail_subtest(self, report: pytest.TestReport, error: BaseException) -> None:
+        """Note a failed subtest. In a round that is not judged it fails no test, so its report says that it passed."""
+        plan = self.rounds.current.plan
+        if plan.is_judged:
+            self.has_failed_subtest = True
+        else:
+            report.outcome, report.longrepr = "passed", None
+            self.rounds.give_up(plan, in_one_line(error))
+
     def announce(self) -> None:
         """Show that the test runs again to find a cause."""
         if search := self.rounds.search():

@@ -72,14 +72,14 @@ class Measuring:
             hide_our_frames(call.excinfo.value)
             report = yield
             abridge(report, call.excinfo.value, item.location)  # a TestCase with several may have another one now
-        self._attach_record(item, report)
+        self._attach_record(item, call, report)
         return report
 
-    def _attach_record(self, item: pytest.Item, report: pytest.TestReport) -> None:
+    def _attach_record(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         """Attach the record of a test that is over or never began."""
         stage = item.stash[_MEASURED].stage if _MEASURED in item.stash else ""
-        if stage == "in the body":
-            item.stash[_MEASURED].has_failed_subtest |= report.failed
+        if stage == "in the body" and report.failed and call.excinfo is not None:
+            item.stash[_MEASURED].fail_subtest(report, call.excinfo.value)
         if stage:
             return
         if report.when == "teardown" and _MEASURED in item.stash:

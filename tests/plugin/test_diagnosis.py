@@ -194,6 +194,42 @@ def test_kept(go_service, runs):
     assert "main.lean" in worse.text
 
 
+def test_a_subtest_that_fails_when_observed_fails_no_test(scenario, profiled):
+    """Neither that of pytest nor that of unittest; the round comes to nothing."""
+    project = scenario(
+        HEAD
+        + """
+import unittest
+
+@pytest.mark.gomem(service="plain", live_heap="100kB")
+def test_parts(go_service, runs, subtests):
+    go_service.get(KEPT_300_KB)
+    with subtests.test("a"):
+        assert runs == 1
+
+class TestOld(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def parts(self, go_service, runs):
+        self.service, self.runs = go_service, runs
+
+    @pytest.mark.gomem(service="plain", live_heap="100kB")
+    def test_old(self):
+        self.service.get(KEPT_300_KB)
+        with self.subTest("a"):
+            self.assertEqual(self.runs, 1)
+""",
+        more_services=profiled(),
+    )
+    outcome = project.run(DIAGNOSED)
+    assert "2 failed" in outcome.text.splitlines()[-1], outcome.text
+    assert "SUBFAILED" not in outcome.text
+    for test, error in (("test_parts", "AssertionError: assert 2 == 1"), ("test_old", "AssertionError: 2 != 1")):
+        assert runs(project, test) == 2
+        (why,) = outcome.window(test)["diagnosis"]["notes"]
+        assert why.startswith("an observed round came to nothing: test_it.py:")
+        assert why.endswith(error)
+
+
 def test_ctrl_c_while_a_cause_is_looked_for(scenario, profiled):
     """What the test has shown is reported, and the run ends as interrupted."""
     project = scenario(
