@@ -11,7 +11,7 @@ from pytest_gomem.comparison.base import Base, Finder, NotCompared
 from pytest_gomem.comparison.merged import missing, only_bounded, rounds_of
 from pytest_gomem.comparison.strategy import Looks
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.functions import figure_of
+from pytest_gomem.judge.functions import figure_of, is_of_functions
 from pytest_gomem.judge.regressions import REGRESSION, Figures, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Metric, Noise
@@ -72,21 +72,20 @@ class Comparing:
         return not set(worse).isdisjoint(ACCRUING)
 
     def _verdicts(self, window: WindowRecord, base: Base, last: Measurement) -> tuple[Verdict, ...]:
-        """Of measured rounds, and of observed ones if there were some: they alone have figures of functions."""
+        """Those on functions are of the rounds with their figures: observed ones, or those that were profiled."""
         budgets = comparable(self.judging.budgets(window.service), window)
-        if last.takes_profiles:
-            return self._of_rounds(budgets, window, base, rounds_of(window))
         of_functions = [budget for budget in budgets if budget.function]
         whole = [budget for budget in budgets if not budget.function]
         found = self._of_rounds(
             whole, window, base, rounds_of(window), [figure_of(b) for b in of_functions if b.regression]
         )
-        if not of_functions or not window.observed_rounds:
+        profiled = rounds_of(window) if last.takes_profiles else window.observed_rounds
+        if not of_functions or not profiled:
             return found
-        observed = replace(base.record, rounds=base.record.observed_rounds)
-        then = replace(base, record=observed, not_comparable={}, left_out={})
+        before = replace(base.record, rounds=_functions_alone(base.record.observed_rounds or base.rounds))
+        then = replace(base, record=before, not_comparable={}, left_out={})
         beside = [verdict.budget.metric for verdict in found]
-        return *found, *self._of_rounds(of_functions, window, then, window.observed_rounds, beside)
+        return *found, *self._of_rounds(of_functions, window, then, _functions_alone(profiled), beside)
 
     def _of_rounds(
         self,
@@ -112,6 +111,10 @@ class Comparing:
             beside=beside,
             lone=base.lone,
         )
+
+
+def _functions_alone(rounds: Sequence[Figures]) -> tuple[Figures, ...]:
+    return tuple({name: value for name, value in one.items() if is_of_functions(name)} for one in rounds)
 
 
 def without_regressions(window: WindowRecord) -> tuple[Verdict, ...]:
