@@ -279,8 +279,15 @@ class Gomem(Launchpad):
         if service.window is not None:
             raise MeasureError(f"window '{service.window.name}' is open on {service.name}: windows do not nest")
         budgets = self.judging.budgets(service.name)
-        is_profiled = self._profiles_windows() or (service.is_shared and self.plan.role is Role.MEASURED)
-        plan = WindowPlan(service.name, service.process.config, budgets, self.judging.nodeid, name, is_profiled)
+        plan = WindowPlan(
+            service.name,
+            service.process.config,
+            budgets,
+            self.judging.nodeid,
+            name,
+            is_profiled=self._profiles_windows() or (service.outlives_round and self.plan.role is Role.MEASURED),
+            outlives_round=service.outlives_round,
+        )
         service.window = OpenWindow(
             service.process,
             name,

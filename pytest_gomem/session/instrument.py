@@ -104,8 +104,8 @@ class WindowPlan:
     """What decides which instruments a window gets.
 
     config: None for an attached process. nodeid, window: "" at a launch, when they are not yet known.
-    is_profiled: budgets on functions are judged from profiles of this very window, since its test can't run again to be
-    observed.
+    is_profiled: budgets on functions are judged from profiles of this very window, since it can't be observed.
+    outlives_round: see `Service`.
     """
 
     service: str
@@ -114,6 +114,7 @@ class WindowPlan:
     nodeid: str = ""
     window: str = ""
     is_profiled: bool = False
+    outlives_round: bool = False
 
 
 Choice = Callable[[WindowPlan], Sequence[Instrument]]

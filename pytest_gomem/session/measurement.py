@@ -86,8 +86,7 @@ class Measurement:
     @property
     def takes_profiles(self) -> bool:
         """Whether the window is profiled itself, since no observed round can answer for it, or it is in one."""
-        is_attached = self.service.process.config is None
-        return self._judging.takes_profiles or self.service.is_shared or is_attached
+        return self._judging.takes_profiles or self.service.outlives_round
 
     def add(self, findings: Iterable[tuple[str, Finding]]) -> None:
         """Add findings of instruments to the record, each with the instrument's name."""

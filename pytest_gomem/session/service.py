@@ -35,6 +35,11 @@ class Service(RunningService):
         self._load_driver = load_driver
         self._clients: dict[str, HttpClient] = {}
 
+    @property
+    def outlives_round(self) -> bool:
+        """Whether a further round has the same process: tests share it, or you attached it. It can't be observed."""
+        return self.is_shared or self.process.config is None
+
     @checked
     def get(
         self,

@@ -156,6 +156,12 @@ def test_a_shared_service_has_the_finest_rate_that_a_test_needs(scenario, profil
             with gomem.measure(shared):
                 shared.get("/allocate?size=1024&count=400")
 
+        @pytest.mark.gomem(alloc_space={"main.lean": "1MB"})
+        def test_attached(shared, gomem):
+            mine = gomem.attach(shared.pid, port=shared.port)
+            with gomem.measure(mine):
+                mine.get("/allocate?size=1024&count=400")
+
         @pytest.mark.gomem(service="plain", alloc_space={"main.lean": "1MB"})
         def test_own_rate(gomem):
             with gomem.launch("plain", gc={"godebug": {"memprofilerate": 524288}}) as svc, gomem.measure(svc):
@@ -164,7 +170,9 @@ def test_a_shared_service_has_the_finest_rate_that_a_test_needs(scenario, profil
         more_services=profiled(),
     ).run()
     assert outcome.status == 0, outcome.text
-    assert [outcome.window(t)["functions"][0]["rate"] for t in ("test_coarse", "test_fine")] == [512, 512]
+    assert [outcome.window(t)["functions"][0]["rate"] for t in ("test_coarse", "test_fine", "test_attached")] == [
+        512
+    ] * 3
     own = outcome.window("test_own_rate")
     assert own["functions"][0]["rate"] == 524288
     assert own["verdicts"][0]["status"] == "noisy"

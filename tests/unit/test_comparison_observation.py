@@ -12,6 +12,7 @@ from test_attribution_culprits import HANDLE, KIB, heap, retained
 from test_comparison_rounds import GROWN, JUDGING, MB, REGISTRY, STEADY, Kept, budgets
 
 from pytest_gomem.base.errors import Place
+from pytest_gomem.comparison.base import Base
 from pytest_gomem.comparison.observation import Purpose
 from pytest_gomem.comparison.rounds import AllRounds
 from pytest_gomem.comparison.strategy import HeadAlone, InTurns, Looks, as_needed
@@ -112,13 +113,14 @@ class Script:
         if len(self.instruments) in self.fails:
             self.rounds.give_up(self.rounds.current.plan, "the service did not start")
             return
+        self.measure(900 * MB, self.profiles(at_launch(found).profile_rate or GO_PROFILE_RATE))
+
+    def profiles(self, rate: int) -> Profiles:
         profiles = Profiles(FakeProcess())
-        held = self.seen[self.rounds.current.plan.side]
-        rate = at_launch(found).profile_rate or GO_PROFILE_RATE
-        for kind, count in ((OPENING, 1), (HEAP, held)):
+        for kind, count in ((OPENING, 1), (HEAP, self.seen[self.rounds.current.plan.side])):
             sampled = round(count * -math.expm1(-KIB / rate))
             profiles.add({kind: Captured(compressed(heap(retained(KIB, sampled, PARSE, HANDLE), rate=rate)))})
-        self.measure(900 * MB, profiles)
+        return profiles
 
     def measure(self, live_heap: float, profiles: Profiles | None = None) -> None:
         process = AttachedProcess(None, None, None, 50.0, reset_peak=False, url=f"http://{len(self.ran)}")
@@ -324,6 +326,41 @@ def test_functions_are_compared_by_observed_rounds_of_both_sides(run_against):
     (verdict,) = [one for one in window.verdicts if one.budget.function]
     assert verdict.status is Status.FAIL
     assert named(window) == ["main.parse"]
+
+
+@dataclass(frozen=True)
+class KeptFunctions(Kept):
+    """With what main.parse held in rounds that had its figure."""
+
+    held: float = 0.0
+
+    def find(self, nodeid: str, key: object, window: WindowRecord) -> Base | None:
+        base = super().find(nodeid, key, window)
+        assert base is not None
+        figures = ({"inuse_space[main.parse]": self.held, "inuse_space[main.parse] interval": 0.0},) * 3
+        return replace(base, record=replace(base.record, observed_rounds=figures))
+
+
+@pytest.mark.parametrize(("held", "outcome"), [(1000 * KIB, Status.FAIL), (2000 * KIB, Status.PASS)])
+def test_functions_of_a_test_that_must_not_run_again_are_compared_by_its_own_rounds(run, held, outcome):
+    """They have the figures; no other metric is judged twice."""
+    limit = budgets(inuse_space={"main.parse": {"regression": "5%"}})
+    judging = replace(JUDGING, markers=(limit,), takes_profiles=True)
+    rounds = AllRounds(run, judging, HeadAlone(Looks(8)), KeptFunctions(STEADY, held=held))
+    script = Script(run, rounds)
+    for value in STEADY:
+        script.measure(value, script.profiles(1))
+        rounds.begin_round()
+    compared = {verdict.budget.metric: verdict.status for verdict in script.window().verdicts}
+    assert compared == {"inuse_space": outcome, "live_heap": Status.PASS}
+    assert len(script.window().verdicts) == 2
+
+
+def test_a_process_that_outlives_the_round_is_not_disturbed(run):
+    """Tests share it, or it was attached: what observes it would stay in it."""
+    script = observed(run)
+    window = WindowPlan("api", script.config, (), outlives_round=True)
+    assert script.rounds.current.plan.instruments(window) == ()
 
 
 def test_without_an_observed_round_a_budget_on_functions_has_no_figure(run):
