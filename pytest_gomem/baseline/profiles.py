@@ -134,16 +134,23 @@ class ProfileFolder:
         return self._named(path)
 
     def lacks(self, nodeid: str, window: str, kept: Snapshot) -> bool:
-        """Whether there is a new profile, and the kept one is missing, damaged or in another folder."""
+        """Whether the baseline lacks some of what was recorded: a profile may be missing, damaged or elsewhere."""
         recorded = self.handover.take(nodeid, window)
-        if recorded is None or not recorded.heap:
+        if recorded is None:
             return False
-        path = self._path(nodeid, window, kept)
+        told = ((recorded.modules, kept.modules), (recorded.goroutines, kept.goroutines))
+        files = ((recorded.heap, kept.profile, ""), (recorded.peak, kept.peak_profile, "-peak"))
+        return any(new and not old for new, old in told) or any(
+            new and not self._is_whole(self._path(nodeid, window, kept, kind), old) for new, old, kind in files
+        )
+
+    def _is_whole(self, path: Path, named: str) -> bool:
+        """Whether the profile is there and intact. named: in the baseline."""
         try:
             read_profile(path)
         except ObserveError:
-            return True
-        return kept.profile != self._named(path)
+            return False
+        return named == self._named(path)
 
     def _path(self, nodeid: str, window: str, snapshot: Snapshot, kind: str = "") -> Path:
         module, _, test = nodeid.partition("::")

@@ -75,11 +75,11 @@ def moves(
     metrics: Mapping[str, Metric],
     tolerances: Mapping[str, float],
     *,
-    lacks_profile: bool,
+    lacks_evidence: bool,
 ) -> Moves:
     """Compare two recordings of a window under the same conditions.
 
-    tolerances: of judged metrics, as a ratio. lacks_profile: the kept heap profile is missing, damaged or elsewhere.
+    tolerances: of judged metrics, as a ratio. lacks_evidence: something that explains a regression is not kept.
     """
     clear, doubtful = list[str](), list[str]()
     for metric, found in _compared(kept, now, metrics, tolerances):
@@ -98,7 +98,7 @@ def moves(
         if not _goes_with_the_machine(metric) and found.status in (Status.FAIL, Status.IMPROVED)
     ]
     anew = [f"{name} was {why}" for name, why in not_comparable(kept, metrics.values()).items() if name in now.metrics]
-    mended = (*anew, *_better_kept(kept, now, tolerances, lacks_profile))
+    mended = (*anew, *_better_kept(kept, now, tolerances, lacks_evidence))
     return Moves(tuple(clear), tuple(doubtful), tuple(others), mended)
 
 
@@ -130,12 +130,12 @@ def _line(metric: Metric, found: Comparison) -> str:
     return f"{metric.name} {old} -> {new}, {change_text(found)}"
 
 
-def _better_kept(kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float], lacks_profile: bool) -> Iterator[str]:
+def _better_kept(kept: Snapshot, now: Snapshot, tolerances: Mapping[str, float], lacks_evidence: bool) -> Iterator[str]:
     if kept.ops != now.ops:
         did, before = ("none" if ops is None else str(ops) for ops in (now.ops, kept.ops))
         yield f"{did} operations, {before} before"
     if len(now.rounds) > len(kept.rounds):
         yield f"{len(now.rounds)} rounds, {len(kept.rounds)} before"
     yield from (f"{name} had none" for name in now.metrics if name in tolerances and name not in kept.metrics)
-    if lacks_profile:
-        yield "its heap profile was missing or damaged"
+    if lacks_evidence:
+        yield "its profiles, modules or goroutines were missing or damaged"

@@ -88,7 +88,7 @@ class Recorder:
             self.store.change(module, lambda kept: _merged(kept, recorded, whole))
         return updates
 
-    def _lacks_profile(self, nodeid: str, window: str, kept: Snapshot) -> bool:
+    def _lacks_evidence(self, nodeid: str, window: str, kept: Snapshot) -> bool:
         return self.profiles is not None and self.profiles.lacks(nodeid, window, kept)
 
     def _windows(self, test: TestRecord) -> Windows:
@@ -127,9 +127,11 @@ class Recorder:
         found: dict[str, Moves | None] = {}
         for name, (snapshot,) in now.items():
             same = [kept for kept in before.get(name, ()) if not differences(kept.conditions, snapshot.conditions)]
-            lacks_profile = any(self._lacks_profile(test.nodeid, name, kept) for kept in same)
+            lacks_evidence = any(self._lacks_evidence(test.nodeid, name, kept) for kept in same)
             found[name] = (
-                moves(same[0], snapshot, self.metrics, tolerances[name], lacks_profile=lacks_profile) if same else None
+                moves(same[0], snapshot, self.metrics, tolerances[name], lacks_evidence=lacks_evidence)
+                if same
+                else None
             )
         gone = _unopened(before, now) if test.outcome == "passed" else {}
         update = self._result(test.nodeid, found, tuple(gone))

@@ -127,8 +127,9 @@ def _metrics(snapshots: Iterable[Snapshot]) -> Registry:
 def _shown(title: str, snapshot: Snapshot, store: Store, metrics: Registry) -> Lines:
     yield f"{title}  {snapshot.date} {snapshot.commit}".rstrip()
     yield "  " + ", ".join(f"{name} {value}" for name, value in sorted(snapshot.conditions.items()))
-    if snapshot.profile:
-        yield f"  heap profile {_state(store.folder / snapshot.profile)}"
+    for file, what in ((snapshot.profile, "heap profile"), (snapshot.peak_profile, "heap profile of the peak")):
+        if file:
+            yield f"  {what} {_state(store.folder / file)}"
     for name, reason in not_comparable(snapshot, metrics).items():
         yield f"  {name} is not comparable any more: {reason}"
     yield from (f"  {name} is left out: {how}" for name, how in snapshot.left_out.items())
@@ -204,7 +205,7 @@ def _same_conditions(kept: Sequence[Snapshot], snapshot: Snapshot) -> Snapshot |
 def _metric_changes(old: Snapshot, new: Snapshot, metrics: Registry) -> Lines:
     """Lines for the metrics that changed by more than their scatter."""
     has_changed = False
-    functions = (figure_metric(name, (*old.rounds, *new.rounds)) for name in new.metrics)
+    functions = (figure_metric(name, (*old.observed_rounds, *new.observed_rounds)) for name in new.metrics)
     for metric in (*metrics, *filter(None, functions)):
         if metric.name in old.metrics and metric.name in new.metrics:
             if old.definitions.get(metric.name, 1) != new.definitions.get(metric.name, 1):

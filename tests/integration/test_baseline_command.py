@@ -23,10 +23,11 @@ def snapshot(*live_heap: float, go: str = "go1.26") -> Snapshot:
 
 
 def making(bytes_made: float, kept: Snapshot) -> Snapshot:
-    """With what functions made in each round, exactly."""
-    name = "alloc_space[main.encode*] cum"
+    """With what functions made in each round: one exactly, one as uncertain as it is large."""
     rounds = len(kept.rounds)
-    figures = {name: (bytes_made,) * rounds, f"{name} interval": (0.0,) * rounds}
+    figures = dict[str, tuple[float, ...]]()
+    for name, interval in (("alloc_space[main.encode*] cum", 0.0), ("alloc_space[main.rare]", bytes_made)):
+        figures |= {name: (bytes_made,) * rounds, f"{name} interval": (interval,) * rounds}
     return replace(kept, metrics={**kept.metrics, **figures})
 
 
@@ -60,10 +61,12 @@ def test_list_and_show(store, tmp_path, monkeypatch):
     profile = store.folder / "profiles/kept.pb.gz"
     profile.parent.mkdir()
     profile.write_bytes(compressed(read_profile(RECORDED)))
-    for name, says in ("gone.pb.gz", "gone.pb.gz, is missing"), ("kept.pb.gz", "kept.pb.gz, "):
-        kept = {"api/test": (replace(snapshot(1e6), profile=f"profiles/{name}"),)}
-        store.change("test_it.py", lambda tests, kept=kept: {**tests, "test_p": kept})
-        assert says in next(line for line in gomem("show", "test_p")[1].splitlines() if "heap profile" in line)
+    kept = {"api/test": (replace(snapshot(1e6), profile="profiles/gone.pb.gz", peak_profile="profiles/kept.pb.gz"),)}
+    store.change("test_it.py", lambda tests: {**tests, "test_p": kept})
+    close, peak = [line for line in gomem("show", "test_p")[1].splitlines() if "heap profile" in line]
+    assert close.startswith("  heap profile ")
+    assert "gone.pb.gz, is missing" in close
+    assert peak.startswith("  heap profile of the peak gomem_baselines/profiles/kept.pb.gz, ")
     status, text = gomem("show", "test_c")
     assert status == 2
     assert "no test 'test_c'" in text
@@ -87,6 +90,7 @@ def test_diff_against_a_commit(store, tmp_path):
     assert status == 0
     assert "changed: test_it.py::test_a  api/test\n  live_heap 10.0 MB -> 10.2 MB, +2.00%" in text
     assert "\n  alloc_space[main.encode*] cum 4.00 MB -> 5.00 MB, +25.0%" in text
+    assert "main.rare" not in text, "within its interval"
     assert "new conditions: test_it.py::test_a  api/test" in text
     assert "removed: test_it.py::test_b" in text
     assert "new: test_it.py::test_c" in text

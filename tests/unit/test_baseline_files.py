@@ -541,7 +541,10 @@ def test_a_recording_says_what_it_can_never_fail_by():
 
 
 def test_an_update_mends_a_profile(tmp_path):
-    """One that is missing, damaged or elsewhere; a window that has none, as of a shared service, moves nothing."""
+    """One that is missing, damaged or elsewhere; a window that has none, as of a shared service, moves nothing.
+
+    So it does with the rest of what an observed round records, which older baselines lack.
+    """
     store, handover = Store(tmp_path / "kept"), Handover(tmp_path / "run", 65536)
     metrics, nodeid = {m.name: m for m in BUILTIN}, "t.py::test_a"
 
@@ -565,3 +568,11 @@ def test_an_update_mends_a_profile(tmp_path):
     shutil.copytree(store.folder / "profiles", store.folder / "others")  # where no baseline refers to it yet
     assert update(60.1e6, "others")[1] == profile.replace("profiles", "others")
     assert not file.exists()
+
+    handover.put(nodeid, {"api/test": Seen({HEAP: heap(retained(1024, 5000)), PEAK: heap()}, {"lib": "v1"})})
+    update(60.3e6, "others")
+    (kept,) = store.windows(nodeid)["api/test"]
+    assert (kept.modules, kept.metrics["live_heap"][0]) == ({"lib": "v1"}, 60.3e6)
+    (store.folder / kept.peak_profile).unlink()
+    update(60.1e6, "others")
+    assert (store.folder / kept.peak_profile).exists()
