@@ -17,7 +17,7 @@ from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.session.capture import Captured
 
-_UPDATE = "gomem baseline update keeps one"
+_UPDATE = "gomem baseline update keeps one of tests that may run again"
 
 
 @dataclass(frozen=True)

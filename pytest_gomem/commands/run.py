@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from pytest_gomem.base.errors import ConfigError, LaunchError, Place, ServiceDied
+from pytest_gomem.base.errors import ConfigError, GomemError, LaunchError, Place, ServiceDied
 from pytest_gomem.base.files import run_folder
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import format_value
@@ -81,8 +81,11 @@ def _measured(core: Run, registry: Registry, given: argparse.Namespace, out: Tex
         err.write(f"gomem run: looking for the cause, {rounds.search()}\n")
         try:
             rounds.current.gomems[0].run_config(config, timeout=given.timeout)
-        except (ServiceDied, LaunchError) as error:
+        except GomemError as error:
             rounds.give_up(rounds.current.plan, str(error))
+        except KeyboardInterrupt:
+            rounds.give_up(rounds.current.plan, "it was interrupted")
+            rounds.end_observing()
     (window,) = rounds.windows()
     broken = failed(window.verdicts)
     if given.json:

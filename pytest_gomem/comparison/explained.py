@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_gomem.comparison.base import Base, Found
@@ -11,6 +12,8 @@ from pytest_gomem.diagnosis.culprits import of_phases
 from pytest_gomem.diagnosis.excess import explainable
 from pytest_gomem.diagnosis.gc_explained import with_gc_explained
 from pytest_gomem.judge.decide import failed
+from pytest_gomem.judge.regressions import REGRESSION
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.results.keys import Key
 from pytest_gomem.results.window_record import DiagnosisRecord, WindowRecord
 from pytest_gomem.session.explanation import Evidence, Explanation
@@ -35,22 +38,29 @@ def explained(
         return window
     head = ran.profiled(key, Side.HEAD) if last.takes_profiles else ran.evidence(key, Side.HEAD)
     if head is None:
-        why = "; ".join(ran.troubles()) or (plan.left_out if plan is not None else "")
-        return with_gc_explained(_unexplained(window, why))
-    found = explanation.explained(window, head, _evidence_of(base, key, last, ran))
+        why = ran.why_unseen() or (plan.left_out if plan is not None else "")
+        unexplained = replace(window, culprit_summaries={**window.culprit_summaries, **of_phases(window)})
+        said = _unnamed(unexplained, explainable(window), why)
+        looked = None if said is unexplained else DiagnosisRecord(0, notes=(why,))
+        return with_gc_explained(replace(said, diagnosis=looked))
+    evidence = _evidence_of(base, key, last, ran)
+    found = explanation.explained(window, head, evidence)
+    if isinstance(base, Base) and evidence is None:
+        compared = [v for v in explainable(window) if v.kind == REGRESSION]
+        found = _unnamed(found, compared, ran.why_unseen())
     if found.diagnosis is None or last.takes_profiles:
         return replace(found, diagnosis=None)
     return replace(found, diagnosis=replace(found.diagnosis, notes=tuple(ran.troubles())))
 
 
-def _unexplained(window: WindowRecord, why: str) -> WindowRecord:
-    """The window with the reason why nobody looked for the cause, if there is one that could be found."""
-    window = replace(window, culprit_summaries={**window.culprit_summaries, **of_phases(window)})
-    metrics = dict.fromkeys(verdict.budget.metric for verdict in explainable(window))
-    if not metrics or not why:
+def _unnamed(window: WindowRecord, verdicts: Sequence[Verdict], why: str) -> WindowRecord:
+    """The window with the reason why nobody is named for these verdicts, told for the first one; as it is without."""
+    if not verdicts or not why:
         return window
-    summaries = {**window.culprit_summaries, next(iter(metrics)): f"nobody can be named: {why}"}
-    return replace(window, culprit_summaries=summaries, diagnosis=DiagnosisRecord(0, notes=(why,)))
+    summaries = dict(window.culprit_summaries)
+    metric, words = verdicts[0].budget.metric, f"nobody can be named: {why}"
+    summaries[metric] = "; ".join(filter(None, (summaries.get(metric, ""), words)))
+    return replace(window, culprit_summaries=summaries)
 
 
 def _evidence_of(base: Found, key: Key, last: Measurement, ran: Ran) -> Evidence | None:

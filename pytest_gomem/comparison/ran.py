@@ -13,6 +13,7 @@ from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, RoundPlan, Side
 
 _NAMES = {Side.HEAD: "", Side.BASE: "on the base side"}
+_NOT_OPENED = "no observed round has opened this window again"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Ran:
         """The round that runs, or the last one."""
         return self._rounds[-1]
 
+    def last_of(self, plan: RoundPlan) -> Round:
+        """The last round of this very plan."""
+        return next(one for one in reversed(self._rounds) if one.plan is plan)
+
     def _of(self, side: Side, role: Role) -> list[Round]:
         return [one for one in self._rounds if (one.plan.side, one.plan.role) == (side, role)]
 
@@ -82,6 +87,11 @@ class Ran:
     def troubles(self) -> list[str]:
         """Why observed rounds came to nothing."""
         return [why for one in self._rounds for why in one.troubles]
+
+    def why_unseen(self) -> str:
+        """Why no observed round of a side has recorded a window, although there were some; "" if there were none."""
+        ran = any(one.plan.role is Role.OBSERVED for one in self._rounds)
+        return "; ".join(self.troubles()) or (_NOT_OPENED if ran else "")
 
     def hidden(self) -> dict[str, str]:
         """The values of variables in the services' settings, and what is shown in their place."""

@@ -181,12 +181,19 @@ class AllRounds:
         return comparing.seconds_to_watch(key, measurement)
 
     def give_up(self, plan: RoundPlan, why: str) -> None:
-        """Go on without a round that is not judged: without the base (its first reason is kept) or an observation."""
+        """Go on without a round that is not judged: without the base (its first reason is kept) or an observation.
+
+        plan: of the current round, or of the one before, whose fixtures may fail when they are torn down.
+        """
         if plan.role is Role.OBSERVED:
             where = "" if plan.side is Side.HEAD else "on the base side: "
-            self.current.troubles.append(f"an observed round came to nothing: {where}{why}")
+            self._ran.last_of(plan).troubles.append(f"an observed round came to nothing: {where}{why}")
         else:
             self.base_lost = self.base_lost or f"on the base side: {why}"
+
+    def lost_observations(self) -> str:
+        """Why observed rounds came to nothing; "" if none did."""
+        return "; ".join(self._ran.troubles())
 
     def windows(self) -> tuple[WindowRecord, ...]:
         """The merged windows of all rounds, judged, compared and explained; raises GomemError."""
@@ -213,8 +220,7 @@ class AllRounds:
         if not last.of_functions:
             return window
         seen = [one[key] for one in self._ran.observed(Side.HEAD) if key in one]
-        lost = "; ".join(self._ran.troubles()) or "the window was not opened again"
-        return with_functions(window, last.of_functions, seen, self._judging, lost)
+        return with_functions(window, last.of_functions, seen, self._judging, self._ran.why_unseen())
 
     def _comparing(self) -> Comparing | None:
         """The comparison with the base from the rounds so far; None if nothing is compared."""

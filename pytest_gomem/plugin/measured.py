@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_gomem.base.errors import BudgetBroken, GomemError
+from pytest_gomem.base.errors import BudgetBroken, GomemError, ObserveError
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.comparison.rounds import AllRounds
 from pytest_gomem.comparison.strategy import Strategy
@@ -329,6 +329,8 @@ class MeasuredItem:
         if self._handover is not None:
             kept = {window_name(key): evidence for key, evidence in self.rounds.kept_evidence().items()}
             self._handover.put(self._nodeid, kept)
+            if self._ended == "passed" and not kept and (why := self.rounds.lost_observations()):
+                raise ObserveError(why)
 
 
 def _outcome(report: pytest.TestReport) -> str:

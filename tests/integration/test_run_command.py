@@ -7,8 +7,10 @@ import io
 import pytest
 from agent_programs import PROGRAMS
 
-from pytest_gomem.base.errors import ConfigError
+from pytest_gomem.base.errors import ConfigError, SupervisorError
 from pytest_gomem.commands.run import run
+from pytest_gomem.session.gomem import Gomem
+from pytest_gomem.session.plan import Role
 
 
 def test_a_broken_budget_of_a_run_says_the_option():
@@ -41,6 +43,27 @@ def test_a_program_that_is_built_has_its_figures_and_its_culprits():
     assert "looking for the cause, round 1 of 1" in err.getvalue()
     assert "1 of 1 limits broken  (window 'ending'" in err.getvalue()
     assert "main.hold  ending/main.go:" in err.getvalue()
+
+
+@pytest.mark.usefixtures("go")
+@pytest.mark.parametrize(
+    ("error", "why"), [(KeyboardInterrupt(), "it was interrupted"), (SupervisorError("it is gone"), "it is gone")]
+)
+def test_a_failure_is_told_even_if_its_cause_cannot_be_looked_for(monkeypatch, error, why):
+    """Whatever ends the observed run: Ctrl-C, or the loss of the supervisor."""
+    measured = Gomem.run_config
+
+    def run_config(gomem, *args, **options):
+        if gomem.plan.role is Role.OBSERVED:
+            raise error
+        return measured(gomem, *args, **options)
+
+    monkeypatch.setattr(Gomem, "run_config", run_config)
+    out, err = io.StringIO(), io.StringIO()
+    asked = ["--build", f"{PROGRAMS}/ending", "--diagnose", "--budget=total_alloc=1MB", "--", "--mb=20"]
+    assert run(asked, out, err) == 1
+    assert "1 of 1 limits broken  (window 'ending'" in err.getvalue()
+    assert f"nobody can be named: an observed round came to nothing: {why}" in err.getvalue()
 
 
 def test_a_program_that_was_built_elsewhere_says_what_is_missing():

@@ -194,6 +194,25 @@ def test_kept(go_service, runs):
     assert "main.lean" in worse.text
 
 
+def test_a_baseline_without_a_profile_says_why(scenario, profiled):
+    """Its observed round came to nothing: the figures are kept all the same."""
+    project = scenario(
+        HEAD
+        + """
+@pytest.mark.gomem(service="plain", rounds=1)
+def test_kept(go_service, runs):
+    go_service.get(KEPT_300_KB)
+    assert runs == 1
+""",
+        more_services=profiled(),
+    )
+    outcome = project.run("--gomem-update", "--gomem-force")
+    assert outcome.status == 0, outcome.text
+    said = " ".join(outcome.text.split())
+    assert "GomemWarning: the baseline is kept without a heap profile: an observed round came to nothing: " in said
+    assert (project.folder / "gomem_baselines" / "test_it.json").exists()
+
+
 def test_a_subtest_that_fails_when_observed_fails_no_test(scenario, profiled):
     """Neither that of pytest nor that of unittest; the round comes to nothing."""
     project = scenario(

@@ -252,6 +252,41 @@ def test_a_round_that_comes_to_nothing_is_a_note(run):
     assert [verdict.status for verdict in window.verdicts] == [Status.FAIL]
 
 
+def test_a_base_side_that_comes_to_nothing_is_why_nobody_is_named(run_against):
+    script = observed(run_against, TURNS, (), head=GROWN, fails=(2,))
+    assert script.ran.endswith("HB")
+    window = script.window()
+    why = "an observed round came to nothing: on the base side: the service did not start"
+    assert window.culprit_summaries == {"live_heap": f"nobody can be named: {why}"}
+    assert window.diagnosis == DiagnosisRecord(1, 27_000, notes=(why,))
+
+
+def test_a_window_that_is_not_opened_again_says_so(run):
+    judging = replace(JUDGING, markers=(BROKEN,))
+    script = Script(run, AllRounds(run, judging, ONCE, None, purpose=Purpose(ONCE, Gate())))
+    script.measure(60 * MB)
+    assert script.rounds.begin_round()
+    assert not script.rounds.begin_round()
+    why = "no observed round has opened this window again"
+    assert script.window().culprit_summaries == {"live_heap": f"nobody can be named: {why}"}
+
+
+def test_fixtures_that_fail_afterwards_spoil_their_own_round_alone(run):
+    """They are torn down when the next one has begun."""
+    judging = replace(JUDGING, markers=(budgets(live_heap="59.9MB"),))
+    rounds = AllRounds(run, judging, ONCE, None, purpose=Purpose(ONCE, Gate()))
+    script = Script(run, rounds, allocated=10_000 * MOST_SAMPLES)
+    script.measure(60 * MB)
+    rounds.begin_round()
+    first = rounds.current
+    script.observe()
+    rounds.begin_round()
+    rounds.give_up(first.plan, "its fixture failed")
+    assert (len(first.troubles), rounds.current.troubles) == (1, [])
+    script.observe()
+    assert named(script.window()) == ["main.parse"]
+
+
 def test_one_of_two_rounds_may_come_to_nothing(run):
     script = observed(run, marker=budgets(live_heap="59.9MB"), allocated=10_000 * MOST_SAMPLES, fails=(1,))
     assert script.ran == "hHH"
