@@ -278,7 +278,7 @@ def readme_folder(tmp_path_factory, binaries) -> Path:
     (folder / "job").chmod(0o755)
     shutil.copy(binaries("server"), folder / "served")
     (folder / "test_profiles.py").write_text(profiles_block().text)
-    assert shell(folder, PYTEST).returncode == 0
+    assert shell(folder, f"{PYTEST} --gomem-json=report.json").returncode == 0
     (folder / "test_profiles.py").unlink()
     # What one command makes for another, which may come first, or on another worker of xdist.
     shutil.copy(folder / "after.pb.gz", folder / "heap.pb.gz")
