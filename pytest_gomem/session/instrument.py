@@ -35,7 +35,6 @@ class Closes(Enum):
     """When an instrument is closed."""
 
     FIRST = "before the closing readings"
-    COUNTED = "after MemStats were read, before collections are forced"  # never if they can't be read
     LAST = "after the closing readings"
     JUDGED = "after the verdicts on the test's budgets"
     AFTERWARDS = "after a body that went well"  # from now on the service's work is not in the window

@@ -184,7 +184,6 @@ class OpenWindow:
         if self._is_replaced:
             return _REPLACED, _REPLACED
         runtime, end = self.readings.inside()
-        self.instruments.close(Closes.COUNTED, self)
         both = runtime_pair(self._runtime, runtime, self.phases.own_runtime)
         at_rest = known(self._at_rest)
         if isinstance(end, Unavailable):
