@@ -22,10 +22,10 @@ def with_functions(
 ) -> WindowRecord:
     """The window with the figures and verdicts of its budgets on functions.
 
-    observed: the window in each observed round. lost: why there is none of them.
+    observed: the window in each observed round. lost: why there is none of them, "" if that is not known.
     """
     asked = dict.fromkeys(map(asked_by, budgets))
-    why = next(filter(None, map(_no_profile, observed)), "" if observed else lost)
+    why = next(filter(None, map(_no_profile, observed)), "") if observed else lost or "there was none"
     rounds = [one.record for one in observed]
     values = {one: Unavailable(f"{_NO_FIGURE}: {why}") if why else of_rounds(one, rounds) for one in asked}
     return replace(
