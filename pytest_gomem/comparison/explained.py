@@ -38,7 +38,7 @@ def explained(
         return window
     head = ran.profiled(key, Side.HEAD) if last.takes_profiles else ran.evidence(key, Side.HEAD)
     if head is None:
-        why = ran.why_unseen() or (plan.left_out if plan is not None else "")
+        why = ran.why_unseen() or last.unseen or (plan.left_out if plan is not None else "")
         unexplained = replace(window, culprit_summaries={**window.culprit_summaries, **of_phases(window)})
         said = _unnamed(unexplained, explainable(window), why)
         looked = None if said is unexplained else DiagnosisRecord(0, notes=(why,))

@@ -47,7 +47,7 @@ class Observation:
     """The plan of the observed rounds. sides, rounds: for a diagnosis, or a kept profile, so many rounds of each side.
 
     rates: bytes per sample by service. seconds: that a round takes, about. left_out: why there is no diagnosis of what
-    failed.
+    failed and could be explained.
     """
 
     functions: Strategy | None = None
@@ -88,14 +88,14 @@ class Observation:
 
 def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_base_side: bool) -> Observation:
     """Plan it. measured: the windows that can be observed. seconds: that a measured round takes."""
-    broken = [(one, verdicts) for window, one in measured if (verdicts := explainable(window))]
-    failed = {id(one): verdicts for one, verdicts in broken if not one.unseen}
+    seen = [(window, one) for window, one in measured if not one.unseen]
+    failed = {id(one): verdicts for window, one in seen if (verdicts := explainable(window))}
     rates: dict[str, ProfileRate] = {}
     for window, one in measured:
         for rate in _rates(window, one, failed.get(id(one), ()), keeps_profile=purpose.keeps_profile):
             rates[window.service] = min(rates.get(window.service, rate), rate, key=lambda rate: rate.finest)
     longest = seconds + max((_sampling(w, one, rates.get(w.service)) for w, one in measured), default=0.0)
-    left_out = purpose.refusal(longest) if failed else next((one.unseen for one, _ in broken), "")
+    left_out = purpose.refusal(longest) if failed else ""
     is_diagnosis = bool(failed) and not left_out
     every = [verdict for found in failed.values() for verdict in found]
     compares = any(verdict.kind == REGRESSION for verdict in every)

@@ -234,6 +234,20 @@ def test_a_test_that_is_not_diagnosed_says_why(run):
     assert window.diagnosis == DiagnosisRecord(0, notes=("the diagnosis is off",))
 
 
+def test_services_that_nobody_can_profile_need_no_round_and_say_why(run):
+    """Each for itself."""
+    gate, judging = Gate(), replace(JUDGING, markers=(BROKEN,))
+    script = Script(run, AllRounds(run, judging, ONCE, None, purpose=Purpose(ONCE, gate)))
+    reasons = ["no pprof at port 1", "no pprof at port 2"]
+    for why in reasons:
+        script.measure(60 * MB)
+        script.rounds.last_of_head[-1].unseen = why
+    assert not script.rounds.begin_round()
+    assert gate.asked == []
+    found = [window.culprit_summaries["live_heap"] for window in script.rounds.windows()]
+    assert found == [f"nobody can be named: {why}" for why in reasons]
+
+
 def test_what_no_profile_explains_needs_no_round(run):
     gate = Gate()
     script = observed(run, marker=budgets(throughput={"min": 5}), gate=gate)
