@@ -99,6 +99,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     return (yield from ours.measuring.call(item)) if ours else (yield)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Tear down what an observed round has set up; pytest does the rest."""
+    if ours := begun(item.config):
+        ours.measuring.before_teardown(item)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

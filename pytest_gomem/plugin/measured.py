@@ -104,11 +104,22 @@ class MeasuredItem:
             raise
         except BaseException as error:
             is_over = is_timeout(error)
-            if plan.is_judged or (is_over and not (plan.role is Role.OBSERVED and self.has_failed())):
+            if plan.is_judged or (is_over and plan.role is not Role.OBSERVED):
                 raise
             self.rounds.give_up(plan, in_one_line(error))
             if is_over:  # its one alarm is for all rounds
                 self.rounds.end_observing()
+
+    @contextlib.contextmanager
+    def tearing_down(self, plan: RoundPlan) -> Iterator[None]:
+        """The same for fixtures after a round; if they fail after an observed one, what it has recorded stays good."""
+        with self.sparing_the_test(plan):
+            try:
+                yield
+            except Exception as error:
+                if plan.role is not Role.OBSERVED:
+                    raise
+                self._item.warn(GomemWarning(f"a fixture failed after an observed round: {in_one_line(error)}"))
 
     @contextlib.contextmanager
     def during(self, stage: Stage) -> Iterator[None]:

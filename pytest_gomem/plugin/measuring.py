@@ -57,6 +57,13 @@ class Measuring:
 
         return (yield from rounds.call(item, measured))
 
+    def before_teardown(self, item: pytest.Item) -> None:
+        """Fixtures that fail after an observed round fail no test."""
+        if _MEASURED in item.stash:
+            from pytest_gomem.plugin import rounds
+
+            rounds.tear_down_observed(item, item.stash[_MEASURED])
+
     def report(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:

@@ -21,6 +21,7 @@ from pytest_gomem.instruments.kept_heap import kept_heap
 from pytest_gomem.plugin.items import test_id
 from pytest_gomem.plugin.options import OFF
 from pytest_gomem.plugin.use import SESSION_FIXTURE
+from pytest_gomem.session.plan import Role
 from pytest_gomem.stats.decision import FEWEST
 
 if TYPE_CHECKING:
@@ -125,12 +126,20 @@ def _rounds(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, A
 
 def _further_round(item: pytest.Item, measured: MeasuredItem, before: RoundPlan) -> None:
     # If the last round's fixtures fail at teardown, its side is at fault, not the next one.
-    with measured.sparing_the_test(before), measured.during("between rounds"):
+    with measured.tearing_down(before), measured.during("between rounds"):
         _tear_down(item)
     with measured.sparing_the_test(measured.rounds.current.plan):
         with measured.during("between rounds"):
             _set_up_anew(item)
         item.ihook.pytest_runtest_call(item=item)
+
+
+def tear_down_observed(item: pytest.Item, measured: MeasuredItem) -> None:
+    """Before pytest tears the test down: what belongs to this function, if its last round was observed."""
+    plan = measured.rounds.current.plan
+    if plan.role is Role.OBSERVED and not measured.stage:
+        with measured.tearing_down(plan):
+            item.session._setupstate.teardown_exact(copy.copy(item))
 
 
 @contextlib.contextmanager

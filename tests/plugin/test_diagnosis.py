@@ -213,6 +213,44 @@ def test_kept(go_service, runs):
     assert (project.folder / "gomem_baselines" / "test_it.json").exists()
 
 
+def test_what_goes_wrong_when_observed_fails_no_test(scenario, profiled):
+    """Fixtures that fail afterwards, and time that is over; what was recorded until then is used."""
+    project = scenario(
+        HEAD
+        + """
+import time
+
+@pytest.fixture
+def works_once(runs):
+    yield
+    assert runs == 1
+
+@pytest.fixture(scope="module")
+def works():
+    yield
+    Path("module").touch()
+
+@pytest.mark.gomem(service="plain", rounds=1, alloc_space={"main.lean": "1MB"})
+def test_functions(go_service, works, works_once, runs):
+    go_service.get(KEPT_300_KB)
+
+@pytest.mark.timeout(5)
+@pytest.mark.gomem(service="plain", rounds=1)
+def test_kept(go_service, runs):
+    go_service.get(KEPT_300_KB)
+    time.sleep(10 * (runs == 2))
+""",
+        more_services=profiled(),
+    )
+    outcome = project.run("--gomem-update", "--gomem-force")
+    assert outcome.status == 0, outcome.text
+    said = " ".join(outcome.text.split())
+    assert re.search(r"GomemWarning: a fixture failed after an observed round: test_it.py:\d+: AssertionError: ", said)
+    assert outcome.window("test_functions")["verdicts"][0]["status"] == "pass"
+    assert (project.folder / "module").exists()
+    assert "kept without a heap profile: an observed round came to nothing: test_it.py:" in said
+
+
 def test_a_subtest_that_fails_when_observed_fails_no_test(scenario, profiled):
     """Neither that of pytest nor that of unittest; the round comes to nothing."""
     project = scenario(
