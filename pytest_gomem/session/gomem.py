@@ -29,7 +29,7 @@ from pytest_gomem.session.phases import COLLECTED
 from pytest_gomem.session.plan import Role, RoundPlan
 from pytest_gomem.session.recording import window_record
 from pytest_gomem.session.run import Run, overrides
-from pytest_gomem.session.service import Service
+from pytest_gomem.session.service import Service, outlives_round
 from pytest_gomem.session.window import OpenWindow
 
 RUN_TIMEOUT = 600.0
@@ -285,8 +285,8 @@ class Gomem(Launchpad):
             budgets,
             self.judging.nodeid,
             name,
-            is_profiled=self._profiles_windows() or (service.outlives_round and self.plan.role is Role.MEASURED),
-            outlives_round=service.outlives_round,
+            is_profiled=self._profiles_windows() or (outlives_round(service) and self.plan.role is Role.MEASURED),
+            outlives_round=outlives_round(service),
         )
         service.window = OpenWindow(
             service.process,

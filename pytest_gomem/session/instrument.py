@@ -104,7 +104,7 @@ class WindowPlan:
 
     config: None for an attached process. nodeid, window: "" at a launch, when they are not yet known.
     is_profiled: budgets on functions are judged from profiles of this very window, since it can't be observed.
-    outlives_round: see `Service`.
+    outlives_round: see `session.service`.
     """
 
     service: str

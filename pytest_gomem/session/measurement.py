@@ -27,7 +27,7 @@ from pytest_gomem.session.functions import cost_note, known_values, measured_fun
 from pytest_gomem.session.instrument import Finding
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 from pytest_gomem.session.recording import with_shown_texts
-from pytest_gomem.session.service import Service
+from pytest_gomem.session.service import Service, outlives_round
 
 _OF_THE_OTHER_SIDE = ("heap_profile", "peak_profile")
 _LONGEST_STEM = 150  # a file name may have 255 bytes
@@ -86,7 +86,7 @@ class Measurement:
     @property
     def takes_profiles(self) -> bool:
         """Whether the window is profiled itself, since no observed round can answer for it, or it is in one."""
-        return self._judging.takes_profiles or self.service.outlives_round
+        return self._judging.takes_profiles or outlives_round(self.service)
 
     def add(self, findings: Iterable[tuple[str, Finding]]) -> None:
         """Add findings of instruments to the record, each with the instrument's name."""

@@ -35,11 +35,6 @@ class Service(RunningService):
         self._load_driver = load_driver
         self._clients: dict[str, HttpClient] = {}
 
-    @property
-    def outlives_round(self) -> bool:
-        """Whether a further round has the same process: tests share it, or you attached it. It can't be observed."""
-        return self.is_shared or self.process.config is None
-
     @checked
     def get(
         self,
@@ -235,3 +230,8 @@ class Service(RunningService):
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+
+def outlives_round(service: Service) -> bool:
+    """Whether a further round has the same process: tests share it, or you attached it. It can't be observed."""
+    return service.is_shared or service.process.config is None
