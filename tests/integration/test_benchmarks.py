@@ -22,6 +22,7 @@ NAMED = {
     "against": ("heap", "judged worse", "cost of a comparison"),
     "broken_input": ("clear messages", "pytest -n 2"),
     "culprits": ("test_logs", "escape: 1 of 1", "callee: 1 of 1"),
+    "diagnosis_cost": ("tests that pass, 1 pairs", "a budget that breaks", "observed rounds a side", "limit is kept"),
     "faults": (
         "health drips its header: service",
         "exits in a get: service 'api': ended with exit status 3",
