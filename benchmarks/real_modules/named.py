@@ -126,6 +126,7 @@ class Row:
         kept = {
             "not caught": all(one.is_caught for one in self.runs),
             "the library's function and module are not first": all(one.is_named for one in self.runs),
+            "not on the first screen": all(one.is_on_first_screen for one in self.runs),
             "an alarm about the good version": self.quiet == self.innocent,
         }
         return [f"{where}: {what}" for what, is_kept in kept.items() if not is_kept]
