@@ -11,7 +11,7 @@ from pytest_gomem.baseline.profiles import ProfileFolder
 from pytest_gomem.baseline.review import Moves, moves, never_failing, too_noisy
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences, opened_no_more
 from pytest_gomem.baseline.store import Store
-from pytest_gomem.comparison.merged import only_bounded, rounds_of
+from pytest_gomem.comparison.merged import incomparable, rounds_of
 from pytest_gomem.judge.functions import figure_of
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.measure.metric import Metric
@@ -96,6 +96,7 @@ class Recorder:
 
     def _snapshot(self, window: WindowRecord) -> Snapshot:
         every = {**by_metric(rounds_of(window)), **by_metric(window.observed_rounds)}
+        every = {name: values for name, values in every.items() if name not in incomparable(window)}
         noisy = {} if self.force else too_noisy(every, self.metrics, window.ops)
         figures = {name: values for name, values in every.items() if name not in noisy}
         return Snapshot(
@@ -146,7 +147,7 @@ class Recorder:
 
     def _lacks(self, snapshot: Snapshot, window: WindowRecord, tolerances: Mapping[str, float]) -> Iterator[str]:
         """The metrics that no run will be compared by."""
-        for name, why in only_bounded(window).items():
+        for name, why in incomparable(window).items():
             if name in tolerances and name not in snapshot.metrics and name not in snapshot.left_out:
                 yield f"{name} is left out: {why}"
         for name, how in snapshot.left_out.items():

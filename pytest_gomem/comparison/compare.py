@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.comparison.base import Base, Finder, NotCompared
-from pytest_gomem.comparison.merged import missing, only_bounded, rounds_of
+from pytest_gomem.comparison.merged import incomparable, missing, rounds_of
 from pytest_gomem.comparison.strategy import Looks
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import figure_of, is_of_functions
@@ -104,7 +104,7 @@ class Comparing:
             ops=window.ops,
             base_grows=not base.is_kept,
             missing=missing(window),
-            not_comparable={**base.not_comparable, **only_bounded(window)},
+            not_comparable={**base.not_comparable, **incomparable(window)},
             left_out=base.left_out,
             strict=self.judging.strict,
             enough=self.judging.enough,

@@ -90,9 +90,11 @@ def missing(window: WindowRecord) -> dict[str, str]:
     return _unavailable(window, bounded=False)
 
 
-def only_bounded(window: WindowRecord) -> dict[str, str]:
-    """The metrics with bounds only, each with the reason: they do not compare."""
-    return _unavailable(window, bounded=True)
+def incomparable(window: WindowRecord) -> dict[str, str]:
+    """The metrics whose figures do not compare with other rounds, each with the reason."""
+    found = {name: one.incomparable for name, one in readings(window).items() if isinstance(one, Reading)}
+    bounded = _unavailable(window, bounded=True)
+    return {**bounded, **{name: reason for name, reason in found.items() if reason}}
 
 
 def _unavailable(window: WindowRecord, *, bounded: bool) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pytest_gomem.comparison.base import Base, Finder, Found, NotCompared
-from pytest_gomem.comparison.merged import last_measurements, merged, only_bounded
+from pytest_gomem.comparison.merged import incomparable, last_measurements, merged
 from pytest_gomem.judge.conditions import OPENING_PROFILE
 from pytest_gomem.judge.functions import figures_of
 from pytest_gomem.measure.metric import Reading
@@ -55,7 +55,7 @@ def _base(window: WindowRecord, record: WindowRecord) -> Base | NotCompared:
     return Base(
         _lean(record),
         side_name(record.build, window.build),
-        not_comparable={name: f"on the base side {why}" for name, why in only_bounded(record).items()},
+        not_comparable={name: f"on the base side {why}" for name, why in incomparable(record).items()},
     )
 
 

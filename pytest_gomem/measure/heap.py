@@ -124,15 +124,17 @@ def live_heap(window: Window) -> Reading | Unavailable:
     return replace(found, note=joined(found.note, f"{size} of it were never touched or are swapped out: see the bill"))
 
 
+_OF_A_CYCLE = "it is of the last GC cycle, which the next run may end earlier or later in the program's work"
+
+
 def _live_at_last_cycle(window: Window) -> Reading:
     """Of a program that ended by itself, for which no collection is forced."""
     found = last_live(window)
     early = "" if found.t is None else f", {format_value(max(window.closed - found.t, 0.0), SECONDS)} before the end"
     pair = known(window.memstats)
     held = "" if pair is None else f"at the end the heap had {format_value(pair.end.heap_alloc, BYTES)}, live or not"
-    return Reading(
-        found.bytes, found.source, found.precision, joined(f"as of GC cycle {found.number}, the last{early}", held)
-    )
+    note = joined(f"as of GC cycle {found.number}, the last{early}", held)
+    return Reading(found.bytes, found.source, found.precision, note, incomparable=_OF_A_CYCLE)
 
 
 @_heap_metric(

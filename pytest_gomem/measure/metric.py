@@ -62,13 +62,15 @@ class Reading:
     """A measured value in the metric's unit.
 
     source: where it came from, in words. precision: how exact it is, in words ("" = as exact as its unit). note: what a
-    reader must know, such as "p99 of 40 cycles is their maximum".
+    reader must know, such as "p99 of 40 cycles is their maximum". incomparable: why it does not compare with that of
+    another round, "" if it does.
     """
 
     value: float
     source: str
     precision: str = ""
     note: str = ""
+    incomparable: str = ""
 
 
 # May also raise ObserveError for a record that is not there: its text becomes the reason (see registry.evaluate).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from pytest_gomem.base.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.base.names import did_you_mean
@@ -100,7 +100,8 @@ def _checked(metric: Metric, result: Reading | Unavailable) -> Reading | Unavail
     value = result.value if type(result.value) in (int, float) else float(result.value)  # numpy's, say, or a Decimal
     if not math.isfinite(value):
         return Unavailable(f"'{metric.name}' came out as {value}, which is no finite number")
-    words = {"source": result.source, "precision": result.precision or metric.precision, "note": result.note}
+    words = {field.name: getattr(result, field.name) for field in fields(result) if field.name != "value"}
+    words["precision"] = result.precision or metric.precision
     for name, text in words.items():
         if not isinstance(text, str):
             return Unavailable(f"'{metric.name}' returned a Reading whose {name} is {text!r} and no text")

@@ -33,6 +33,7 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.instruments.peak_profile import PEAK
 from pytest_gomem.judge.conditions import VARIES
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue
@@ -516,6 +517,20 @@ def test_a_metric_that_is_only_bounded_is_named_when_it_is_recorded(tmp_path):
     rounds = ({"live_heap": 19.5e6},) * 8
     (found,) = recorder.record([TestRecord("t.py::test_a", "passed", (record(metrics=metrics, rounds=rounds),))])
     assert found.details == ("api/test: peak_rss is left out: it lies between 20 MB and 52 MB; the start-up is in it",)
+
+
+def test_what_does_not_compare_is_not_recorded(tmp_path):
+    """As the live heap of a program's last GC cycle: no baseline has it, and the update says why."""
+    reading = Reading(20e6, "the agent", incomparable="it is of the last GC cycle")
+    window = record(
+        metrics=(MetricValue("live_heap", BYTES.name, reading),), rounds=({"live_heap": 20e6, "ops": 1},) * 8
+    )
+    store = Store(tmp_path)
+    recorder = Recorder(store, {m.name: m for m in builtin_metrics()}, "0a1b2c3", "2026-01-31")
+    (found,) = recorder.record([TestRecord("t.py::test_a", "passed", (window,))])
+    assert found.details == ("api/test: live_heap is left out: it is of the last GC cycle",)
+    ((kept,),) = store.windows("t.py::test_a").values()
+    assert list(kept.metrics) == ["ops"]
 
 
 def test_all_noisy_is_no_baseline(tmp_path):

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,9 @@ def budgets(**written: str):
     )
 
 
-def measure(run: Run, rounds: AllRounds, live_heap: float | str, *, shared: bool = False) -> None:
+def measure(
+    run: Run, rounds: AllRounds, live_heap: float | str, *, shared: bool = False, incomparable: str = ""
+) -> None:
     """A window of the round that runs."""
     process = AttachedProcess(None, None, None, 50.0, reset_peak=False, url=f"http://{rounds.current.plan.side.value}")
     service = Service(process, lambda: run.load_driver)
@@ -91,11 +94,16 @@ def measure(run: Run, rounds: AllRounds, live_heap: float | str, *, shared: bool
     gomem = rounds.current.gomems[0]
     measurement = Measurement("test", service, REGISTRY, gomem.judging, run.settings.explanation)
     record = fake_window_record({"live_heap": live_heap})
+    if incomparable:
+        (found,) = record.metrics
+        assert isinstance(found.result, Reading)
+        found = replace(found, result=replace(found.result, incomparable=incomparable))
+        record = replace(record, metrics=(found,))
     measurement.fill({"live_heap": record.metrics[0].result}, record)
     gomem.measurements.append(measurement)
 
 
-def rounds_of(run: Run, rounds: AllRounds, head=STEADY, base=STEADY, **measured: bool) -> str:
+def rounds_of(run: Run, rounds: AllRounds, head=STEADY, base=STEADY, **measured: Any) -> str:
     """Run the test to its end; the sides of its rounds by their first letters."""
     figures = {Side.HEAD: itertools.cycle(head), Side.BASE: itertools.cycle(base)}
     ran = ""
@@ -163,6 +171,19 @@ def test_against_a_baseline_they_end_at_a_look_or_confirm_what_is_worse(run, str
     rounds = AllRounds(run, judging, strategy, Kept(STEADY))
     assert rounds_of(run, rounds, head=head) == "h" * count
     assert status(rounds) is outcome
+
+
+def test_a_figure_that_does_not_compare_fails_nothing(run, run_against):
+    """As the live heap of a program's last GC cycle, which ends earlier or later; a budget judges it all the same."""
+    judging = replace(JUDGING, markers=(budgets(live_heap="70MB"),))
+    for one, baselines in ((run, Kept(STEADY)), (run_against, None)):
+        strategy: Strategy = InTurns(as_needed(first=3)) if baselines is None else HeadAlone(as_needed())
+        rounds = AllRounds(one, judging, strategy, baselines)
+        assert len(rounds_of(one, rounds, head=GROWN, incomparable="it is of the last GC cycle")) < 8
+        (window,) = rounds.windows()
+        limit, compared = window.verdicts
+        assert (limit.status, compared.status) == (Status.FAIL, Status.NO_BASELINE)
+        assert "it is of the last GC cycle" in compared.reason
 
 
 @pytest.mark.parametrize(("kept", "shared", "count"), [((), False, 8), ((), True, 1)])

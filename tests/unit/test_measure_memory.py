@@ -261,6 +261,7 @@ def test_live_heap_of_a_whole_program_is_that_of_its_last_cycle():
     assert "in whole MiB" in traced.precision
     killed = read("live_heap", whole(memstats=Unavailable("it was killed"), gctrace=trace(*range(11, 51))))
     assert (killed.value, killed.note) == (2 * MIB, "as of GC cycle 50, the last, 9.50 s before the end")
+    assert "of the last GC cycle" in found.incomparable == killed.incomparable
 
 
 def test_without_a_last_cycle_a_whole_program_has_no_live_heap():
