@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pytest_gomem.attribution.culprits import SAMPLE_OF
 from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable, attempt, required
 from pytest_gomem.baseline.profiles import read_profile
 from pytest_gomem.baseline.snapshot import Snapshot
 from pytest_gomem.instruments.peak_profile import PEAK
@@ -57,11 +59,17 @@ class KeptEvidence:
             raise ObserveError(f"the window did {self.ops} operations, and {self.kept.label} {self.kept.ops}")
         if not self.is_on:
             raise ObserveError("the profiles of baselines are off (--gomem-baseline-profiles)")
-        file, what = (
-            (self.kept.peak_profile, "heap profile of the peak")
-            if kind == PEAK
-            else (self.kept.profile, "heap profile")
-        )
+        return (required(self._at_peak if kind == PEAK else self._at_close),)
+
+    @cached_property
+    def _at_peak(self) -> Profile | Unavailable:
+        return attempt(lambda: self._read(self.kept.peak_profile, "heap profile of the peak"))
+
+    @cached_property
+    def _at_close(self) -> Profile | Unavailable:
+        return attempt(lambda: self._read(self.kept.profile, "heap profile"))
+
+    def _read(self, file: str, what: str) -> Profile:
         if not file:
             raise ObserveError(f"the baseline was recorded without a {what}: {_UPDATE}")
-        return (read_profile(self.folder / file),)
+        return read_profile(self.folder / file)

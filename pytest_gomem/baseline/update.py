@@ -95,8 +95,9 @@ class Recorder:
         return {window_name(key): (self._snapshot(like[0]),) for key, like in by_window([test.windows]).items()}
 
     def _snapshot(self, window: WindowRecord) -> Snapshot:
+        lone = incomparable(window)
         every = {**by_metric(rounds_of(window)), **by_metric(window.observed_rounds)}
-        every = {name: values for name, values in every.items() if name not in incomparable(window)}
+        every = {name: values for name, values in every.items() if name not in lone}
         noisy = {} if self.force else too_noisy(every, self.metrics, window.ops)
         figures = {name: values for name, values in every.items() if name not in noisy}
         return Snapshot(

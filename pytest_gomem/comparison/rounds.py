@@ -198,7 +198,7 @@ class AllRounds:
     def windows(self) -> tuple[WindowRecord, ...]:
         """The merged windows of all rounds, judged, compared and explained; raises GomemError."""
         comparing, found = self._comparing(), list[WindowRecord]()
-        for window, (key, last) in zip(self.compared(), self._ran.last(Side.HEAD).items(), strict=True):
+        for window, (key, last) in zip(self._compared(comparing), self._ran.last(Side.HEAD).items(), strict=True):
             base = comparing.find(key, window, last) if comparing is not None else None
             explanation = self._run.settings.explanation
             found.append(explained(window, key, last, self._ran, base, self._observation, explanation))
@@ -206,11 +206,14 @@ class AllRounds:
 
     def compared(self) -> tuple[WindowRecord, ...]:
         """The same, not explained."""
+        return self._compared(self._comparing())
+
+    def _compared(self, comparing: Comparing | None) -> tuple[WindowRecord, ...]:
         rounds = self._ran.measured(Side.HEAD)
         windows = tuple(m.record for m in rounds[0])
         if self._measured_rounds > 1:
             windows = merged([[m.record for m in one] for one in rounds], self._judging)
-        comparing, found = self._comparing(), list[WindowRecord]()
+        found = list[WindowRecord]()
         for merged_window, (key, last) in zip(windows, last_measurements(rounds).items(), strict=True):
             window = merged_window if self._observation is None else self._with_functions(merged_window, key, last)
             found.append(window if comparing is None else comparing.compared(key, window, last))

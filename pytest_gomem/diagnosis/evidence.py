@@ -15,6 +15,7 @@ from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.pprof.model import Profile
+from pytest_gomem.report.text import readings
 from pytest_gomem.session.capture import HEAP, NOT_TAKEN, Captured
 from pytest_gomem.session.explanation import Evidence
 from pytest_gomem.session.measurement import Measurement
@@ -78,7 +79,7 @@ class Observed:
         if kind == PEAK:
             found = record.instruments.get(PEAK, {}).get(CYCLES_TO_PEAK)
         else:
-            result = next((metric.result for metric in record.metrics if metric.name == "gc_cycles"), None)
+            result = readings(record).get("gc_cycles")
             found = result.value if isinstance(result, Reading) else None
         return round(found) if found is not None and math.isfinite(found) else None
 
