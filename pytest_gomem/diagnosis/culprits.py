@@ -10,25 +10,17 @@ from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.budgets import PER_FUNCTION, Budget
 from pytest_gomem.diagnosis.evidence import kind_for
-from pytest_gomem.diagnosis.excess import excess_of, is_of, lost, was_seen
+from pytest_gomem.diagnosis.excess import excess_of, failed_of, lost, was_seen
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.judge.functions import asked_by, counting
-from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import summary
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.capture import OPENING
 from pytest_gomem.session.explanation import Evidence
-from pytest_gomem.stats.decision import Status
 
 Counts = Callable[[Profile, bytes], bool]  # whether a stack of a profile counts
-
-
-def broken_limits(window: WindowRecord) -> tuple[Verdict, ...]:
-    """The verdicts on broken limits that profiles may explain, without those of a comparison."""
-    failed = (v for v in window.verdicts if v.kind != REGRESSION and v.status is Status.FAIL)
-    return tuple(verdict for verdict in failed if is_of(verdict, window))
 
 
 def accusable(verdicts: tuple[Verdict, ...]) -> list[Verdict]:
@@ -52,7 +44,7 @@ def accusable(verdicts: tuple[Verdict, ...]) -> list[Verdict]:
 
 def of_phases(window: WindowRecord) -> dict[str, str]:
     """By metric, why nobody is named for a phase that broke its limit on it."""
-    budgets = (verdict.budget for verdict in broken_limits(window))
+    budgets = (verdict.budget for verdict in failed_of(window, is_between=False))
     return {
         budget.metric: f"nobody is named for phase '{budget.phase}': the profiles are of the whole window"
         for budget in budgets
@@ -66,7 +58,7 @@ def with_culprits(window: WindowRecord, head: Evidence, reasons: Reasons) -> tup
     Also, for each limit that could be looked at, whether the profiles show what broke it.
     """
     found: dict[str, Findings | str] = dict(of_phases(window))
-    found |= {v.budget.metric: _found(v, window, head) for v in accusable(broken_limits(window))}
+    found |= {v.budget.metric: _found(v, window, head) for v in accusable(failed_of(window, is_between=False))}
     culprits = tuple(c for one in found.values() if isinstance(one, Findings) for c in one.culprits)
     notes: tuple[str, ...] = ()
     if head.built is not None and culprits:

@@ -6,6 +6,7 @@ says why). So a rate of 0.0009 B leaves a sigma of 3%.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pytest_gomem.attribution.culprits import GC_METRICS, SAMPLE_OF, Findings, amount_text
@@ -29,7 +30,16 @@ SEEN = 0.25  # of the excess: with less, it is not there
 
 def explainable(window: WindowRecord) -> tuple[Verdict, ...]:
     """The failed verdicts that observed rounds can explain. Not those of phases: profiles are of the whole window."""
-    return tuple(v for v in window.verdicts if v.status is Status.FAIL and _is_seen(v.budget) and is_of(v, window))
+    return tuple(verdict for verdict in _failed(window) if _is_seen(verdict.budget))
+
+
+def failed_of(window: WindowRecord, *, is_between: bool) -> tuple[Verdict, ...]:
+    """The failed verdicts that profiles may explain: of the comparison, or on limits."""
+    return tuple(verdict for verdict in _failed(window) if (verdict.kind == REGRESSION) == is_between)
+
+
+def _failed(window: WindowRecord) -> Iterator[Verdict]:
+    return (v for v in window.verdicts if v.status is Status.FAIL and _is_of(v, window))
 
 
 def _is_seen(budget: Budget) -> bool:
@@ -37,7 +47,7 @@ def _is_seen(budget: Budget) -> bool:
     return not budget.phase and not budget.function and budget.metric in {*SAMPLE_OF, *GOROUTINE_METRICS}
 
 
-def is_of(verdict: Verdict, window: WindowRecord) -> bool:
+def _is_of(verdict: Verdict, window: WindowRecord) -> bool:
     """Whether what profiles show is what broke a limit: collections may have another cause than allocation."""
     return verdict.budget.metric not in GC_METRICS or allocation_excess(verdict, window) > 0
 

@@ -13,23 +13,15 @@ from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.diagnosis.culprits import Counts, accusable, counts_for, garbage_of
 from pytest_gomem.diagnosis.evidence import kind_for
-from pytest_gomem.diagnosis.excess import excess_of, in_bytes, is_of, lost, was_seen
+from pytest_gomem.diagnosis.excess import excess_of, failed_of, in_bytes, lost, was_seen
 from pytest_gomem.diagnosis.reasons import Reasons
-from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import COMPARED, summary
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.explanation import Evidence
-from pytest_gomem.stats.decision import Status
 
 _COARSE = 0.1  # of the change: what its sampling may leave uncertain
-
-
-def worsened(window: WindowRecord) -> tuple[Verdict, ...]:
-    """The verdicts of a comparison that failed and that profiles may explain."""
-    failed = (v for v in window.verdicts if v.kind == REGRESSION and v.status is Status.FAIL)
-    return tuple(verdict for verdict in failed if is_of(verdict, window))
 
 
 def with_culprits_between(
@@ -40,7 +32,8 @@ def with_culprits_between(
     Also, for each comparison that could be looked at, whether the profiles show what is worse.
     """
     changes = module_changes(head.modules, base.modules)
-    found = {v.budget.metric: _found(v, window, head, base, changes) for v in accusable(worsened(window))}
+    worse = accusable(failed_of(window, is_between=True))
+    found = {verdict.budget.metric: _found(verdict, window, head, base, changes) for verdict in worse}
     culprits = tuple(c for one, _ in found.values() if isinstance(one, Findings) for c in one.culprits)
     notes = tuple[str, ...]()
     if head.built is not None and culprits:

@@ -25,8 +25,8 @@ from pytest_gomem.report.failure_details import (
     settings_lines,
 )
 from pytest_gomem.report.first_screen import first_screen, statement
-from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, explaining_first, first_of, goroutines_matter
-from pytest_gomem.report.goroutines import goroutine_culprit, goroutine_lines, main_group
+from pytest_gomem.report.first_verdict import explaining_first, first_of, goroutines_matter, group_of
+from pytest_gomem.report.goroutines import goroutine_culprit, goroutine_lines
 from pytest_gomem.report.next_command import is_test
 from pytest_gomem.report.text import clip_end
 from pytest_gomem.results.window_record import WindowRecord
@@ -184,8 +184,7 @@ def _culprit(window: WindowRecord, broken: Sequence[Verdict]) -> str:
     Profiles are of the whole window, not of a phase. If limits of several functions broke, their culprits are joined.
     """
     first, is_between = broken[0], broken[0].kind == REGRESSION
-    group = main_group(window.goroutine_groups)
-    if first.budget.metric in GOROUTINE_METRICS and not first.budget.phase and group:
+    if group := group_of(window, first):
         return goroutine_culprit(group)
     alike = [verdict for verdict in broken if verdict.budget.metric == first.budget.metric]
     functions = {verdict.budget.function for verdict in alike if (verdict.kind == REGRESSION) == is_between}

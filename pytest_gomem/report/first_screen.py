@@ -13,7 +13,7 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.launch.build import GO
 from pytest_gomem.report.culprits import culprit_sentence
 from pytest_gomem.report.failure_details import FEW_CHANGES, WIDTH
-from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, first_of, goroutines_matter
+from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, first_of, goroutines_matter, group_of
 from pytest_gomem.report.goroutines import goroutine_sentence, main_group
 from pytest_gomem.report.next_command import next_commands
 from pytest_gomem.report.text import budget_name, limit_text, wrapped
@@ -94,13 +94,11 @@ def _who(window: WindowRecord, broken: Sequence[Verdict]) -> list[str]:
 
 def _answer(window: WindowRecord, verdict: Verdict) -> tuple[object, str] | None:
     """What tells this answer from others, and its text: bytes and objects of one line are one answer."""
-    metric = verdict.budget.metric
-    group = main_group(window.goroutine_groups)
-    if metric in GOROUTINE_METRICS and not verdict.budget.phase and group:
+    if group := group_of(window, verdict):
         return group, goroutine_sentence(group)
     if first := first_of(window, verdict):
         return (first.function, first.file, first.line), culprit_sentence(first)
-    words = window.culprit_summaries.get(metric, "")
+    words = window.culprit_summaries.get(verdict.budget.metric, "")
     return (words, printable(words)) if words else None
 
 

@@ -11,6 +11,7 @@ from pytest_gomem.base.units import BYTES
 from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.report.goroutines import main_group
 from pytest_gomem.report.text import metric_unit
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
@@ -38,6 +39,12 @@ def explaining_first(broken: Sequence[Verdict], window: WindowRecord) -> list[Ve
     if not any(explained.values()) or not all(is_so for at, is_so in explained.items() if at < before):
         return list(broken)
     return [lead, *(verdict for verdict in broken if verdict is not lead)]
+
+
+def group_of(window: WindowRecord, verdict: Verdict) -> GoroutineGroup | None:
+    """The main group of goroutines, for a verdict on them. The stacks are of the whole window, not of a phase."""
+    is_on_them = verdict.budget.metric in GOROUTINE_METRICS and not verdict.budget.phase
+    return main_group(window.goroutine_groups) if is_on_them else None
 
 
 def goroutines_matter(broken: Sequence[Verdict], window: WindowRecord) -> bool:

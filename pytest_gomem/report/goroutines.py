@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.base.printable import printable
+from pytest_gomem.pprof.group import as_called
 from pytest_gomem.report.text import clip_end, columns
 
 _LINES = 12
@@ -74,5 +75,4 @@ def _place(group: GoroutineGroup) -> str:
 def _short(call: str) -> str:
     """A call as Go code writes it: "web.(*Page).show (web/page.go:4)" for example.com/app/web.(*Page).show."""
     function, space, place = printable(call).partition(" (")
-    plain, bracket, arguments = function.partition("[")
-    return plain.rpartition("/")[2] + bracket + arguments + space + place
+    return as_called(function) + space + place

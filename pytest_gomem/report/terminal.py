@@ -14,7 +14,7 @@ from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.report import matrix
-from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, first_of
+from pytest_gomem.report.first_verdict import first_of, group_of
 from pytest_gomem.report.goroutines import main_group
 from pytest_gomem.report.text import (
     Line,
@@ -227,8 +227,7 @@ def _place(window: WindowRecord) -> str:
     verdict = _tightest(window.verdicts)
     if verdict is None or verdict.status is not Status.FAIL:
         return ""
-    is_of_goroutines = verdict.budget.metric in GOROUTINE_METRICS and not verdict.budget.phase
-    named = main_group(window.goroutine_groups) if is_of_goroutines else first_of(window, verdict)
+    named = group_of(window, verdict) or first_of(window, verdict)
     return f"{named.file.rpartition('/')[2]}:{named.line}" if named and named.file else ""
 
 
