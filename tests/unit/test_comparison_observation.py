@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,9 +18,7 @@ from pytest_gomem.comparison.strategy import HeadAlone, InTurns, Looks, as_neede
 from pytest_gomem.config.fields import located
 from pytest_gomem.config.services import ServiceConfig, parse_service
 from pytest_gomem.diagnosis.excess import MOST_SAMPLES
-from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.judge.functions import rate_for
-from pytest_gomem.launch.sides import Against
 from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.pprof.write import compressed
 from pytest_gomem.results.window_record import DiagnosisRecord, WindowRecord
@@ -30,7 +27,7 @@ from pytest_gomem.session.capture import HEAP, OPENING, Captured, Profiles
 from pytest_gomem.session.instrument import WindowPlan, at_launch
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, Side
-from pytest_gomem.session.run import Run, RunSettings
+from pytest_gomem.session.run import Run
 from pytest_gomem.session.service import Service
 from pytest_gomem.stats.decision import Status
 from pytest_gomem.testing import FakeProcess, fake_window_record
@@ -39,21 +36,6 @@ ONCE = HeadAlone(Looks(1))
 TURNS = InTurns(as_needed(first=3))
 PARSE = ("main.parse", "/srv/app/parse.go", 31)
 BROKEN = budgets(live_heap="59MB")  # of STEADY, by 1 MB
-
-
-@pytest.fixture
-def run(tmp_path) -> Iterator[Run]:
-    one = Run(RunSettings(None, REGISTRY, tmp_path, ByProfiles()))
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def run_against(tmp_path) -> Iterator[Run]:
-    """One that compares with a binary."""
-    one = Run(RunSettings(None, REGISTRY, tmp_path, ByProfiles(), against=Against(binary=Path("old"))))
-    yield one
-    one.close()
 
 
 @dataclass

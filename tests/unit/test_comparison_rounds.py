@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +18,6 @@ from pytest_gomem.config.budgets import parse_budget
 from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.launch.launcher import Overrides
-from pytest_gomem.launch.sides import Against
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.results.window_record import WindowRecord
@@ -40,21 +37,6 @@ JUDGING = Judging("test_it.py::test_a")
 STEADY = tuple(60 * MB + at * 1e3 for at in range(8))
 GROWN = tuple(90 * MB + at * 1e3 for at in range(8))
 RESTLESS = (61 * MB, 60 * MB, 61.1 * MB, 60 * MB, 61.2 * MB, 60 * MB, 61.3 * MB, 60 * MB)
-
-
-@pytest.fixture
-def run(tmp_path) -> Iterator[Run]:
-    one = Run(RunSettings(None, REGISTRY, tmp_path, ByProfiles()))
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def run_against(tmp_path) -> Iterator[Run]:
-    """One that compares with a binary."""
-    one = Run(RunSettings(None, REGISTRY, tmp_path, ByProfiles(), against=Against(binary=Path("old"))))
-    yield one
-    one.close()
 
 
 @dataclass(frozen=True)
