@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from common import Project, small_asked, table, verdict, workshop
+from common import API_YAML, Project, small_asked, table, verdict, workshop
 
 MAIN = """package main
 
@@ -61,13 +61,6 @@ func main() {
 	http.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
 	http.ListenAndServe(*listen, nil)
 }
-"""
-YAML = """version: 1
-services:
-  api:
-    build: .
-    args: ["--listen", "127.0.0.1:{port}"]
-    ready: {http: /healthz, timeout: 30s}
 """
 TESTS = """
     import json
@@ -133,7 +126,7 @@ CHANGED = {"same": sizes(200, 200), "heap": sizes(202, 198), "churn": sizes(200,
 
 def project(folder: Path, given: Mapping[str, int]) -> Project:
     """A git repository with one commit: the service, its gomem.yaml and the tests."""
-    made = Project(folder, TESTS, YAML, given, CONFTEST)
+    made = Project(folder, TESTS, API_YAML, given, CONFTEST)
     files = {"go.mod": "module example.com/api\n\ngo 1.22\n", "main.go": MAIN, "sizes.go": CHANGED["same"]}
     for name, text in {**files, ".gitignore": "*.json\n__pycache__/\n"}.items():
         (folder / name).write_text(text)

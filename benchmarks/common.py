@@ -26,6 +26,14 @@ MB, MIB = 10**6, 2**20
 MOST_LINES = 20
 TIMEOUT = 600.0  # seconds until a pytest run is given up
 BUILT = os.environ.get("GOMEM_BENCHMARK_PROGRAMS")  # a folder that keeps what is built for the next benchmark
+# Of a service that is built from the project's own folder.
+API_YAML = """version: 1
+services:
+  api:
+    build: .
+    args: ["--listen", "127.0.0.1:{port}"]
+    ready: {http: /healthz, timeout: 30s}
+"""
 
 
 def small_asked(doc: str | None) -> bool:

@@ -11,16 +11,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import Project
+from common import API_YAML, Project
 
 HERE = Path(__file__).parent
-YAML = """version: 1
-services:
-  api:
-    build: .
-    args: ["--listen", "127.0.0.1:{port}"]
-    ready: {http: /healthz, timeout: 30s}
-"""
 GO_MOD = "module example.com/{name}\n\ngo 1.22\n\nrequire {module} {version}\n"
 IGNORED = "*.json\n__pycache__/\ngomem_baselines/\n"
 ME = ("-c", "user.name=a", "-c", "user.email=a@example.com")
@@ -116,7 +109,7 @@ class Versions:
     def of(cls, case: Case, folder: Path) -> Versions:
         """Write both commits; go.mod and go.sum are completed with what a build of each takes from the module proxy."""
         source = HERE / case.name
-        made = cls(Project(folder, (source / "test_it.py").read_text(), YAML))
+        made = cls(Project(folder, (source / "test_it.py").read_text(), API_YAML))
         for file in source.glob("*.go"):
             (folder / file.name).write_text(file.read_text())
         (folder / ".gitignore").write_text(IGNORED)
