@@ -22,6 +22,7 @@ ROOMS = (
     "launch",
     "stats",
     "attribution",
+    "retention",
     "judge",
     "results",
     "session",

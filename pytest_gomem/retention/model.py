@@ -1,0 +1,140 @@
+"""What a heap dump says about who holds the memory, as frozen data, and how it comes from the reader's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from fnmatch import fnmatchcase
+from typing import Any
+
+
+class HolderKind(Enum):
+    """What kind of root holds the memory."""
+
+    GLOBAL = "global"
+    GOROUTINE = "goroutine"  # a local variable or argument of a running or blocked goroutine
+    TIMER = "timer"  # pending: it keeps its function and what that captured
+    FINALIZER = "finalizer"
+    POOL = "pool"  # the items of a sync.Pool
+    RUNTIME = "runtime"
+    SEVERAL = "several"  # no single root: `roots` names the nearest ones
+    NONE = "none"  # no holder in the dump: a cleanup, a weak pointer, or garbage since the last GC
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the path from a root: so many objects of a Go type, and what they retain, bytes."""
+
+    type: str
+    count: int
+    retained: int
+
+
+@dataclass(frozen=True)
+class AllocationSite:
+    """Where held objects were allocated. count: of the sampled objects; a heap dump knows no site of the others."""
+
+    function: str
+    file: str
+    line: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Holder:
+    """One root, or several roots together, and what it alone keeps alive.
+
+    root: in words, "global main.cache (map[string]*main.Session)". name, type: of the variable, "" if there is none.
+    retained: bytes that would be free without it. share: of all live bytes, or of the growth if two dumps were read,
+    as a ratio. path: from the root to the objects that make up most of it. sites: most sampled objects first.
+    function, file, line, state, created_by, count: of goroutines that hold alike. roots: the nearest ones, of
+    `HolderKind.SEVERAL`. before: what the same path retained in the other side's dump, None if there is none.
+    """
+
+    kind: HolderKind
+    root: str
+    retained: int
+    share: float
+    objects: int
+    path: tuple[Step, ...] = ()
+    sites: tuple[AllocationSite, ...] = ()
+    name: str = ""
+    type: str = ""
+    function: str = ""
+    file: str = ""
+    line: int = 0
+    state: str = ""
+    created_by: str = ""
+    count: int = 1
+    roots: tuple[str, ...] = ()
+    before: int | None = None
+
+
+@dataclass(frozen=True)
+class ObjectCount:
+    """Live objects of one Go type. new, new_bytes: those that an earlier dump has not, None without one."""
+
+    count: int
+    bytes: int
+    new: int | None = None
+    new_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What one dump says, or the growth between two.
+
+    objects, bytes: that are live. new_objects, new_bytes: those that the earlier dump has not, None without one.
+    typed_objects, typed_bytes: the shares whose Go type is known, as ratios. holders: those that retain most first.
+    types: by Go type. notes: what could not be told, in words.
+    """
+
+    go_version: str
+    objects: int
+    bytes: int
+    typed_objects: float
+    typed_bytes: float
+    holders: tuple[Holder, ...] = ()
+    types: Mapping[str, ObjectCount] = field(default_factory=dict)
+    new_objects: int | None = None
+    new_bytes: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def matching(self, glob: str) -> ObjectCount:
+        """Live objects of all types that a glob matches, such as "*main.Session" or "main.*"."""
+        found = [count for name, count in self.types.items() if fnmatchcase(name, glob)]
+        return ObjectCount(sum(one.count for one in found), sum(one.bytes for one in found))
+
+
+def retention_from_json(data: Mapping[str, Any]) -> Retention:
+    """From the answer of the reader. Raises KeyError, TypeError or ValueError for anything else."""
+    new = data.get("new")
+    return Retention(
+        go_version=data["go_version"],
+        objects=data["objects"],
+        bytes=data["bytes"],
+        typed_objects=data["typed_objects"],
+        typed_bytes=data["typed_bytes"],
+        holders=tuple(_holders(data["holders"])),
+        types={one["type"]: _count(one) for one in data["types"]},
+        new_objects=new["objects"] if new else None,
+        new_bytes=new["bytes"] if new else None,
+        notes=tuple(data.get("notes", ())),
+    )
+
+
+def _count(data: Mapping[str, Any]) -> ObjectCount:
+    return ObjectCount(data["count"], data["bytes"], data.get("new"), data.get("new_bytes"))
+
+
+def _holders(found: Sequence[Mapping[str, Any]]) -> Iterator[Holder]:
+    for data in found:
+        plain = {key: value for key, value in data.items() if key not in ("kind", "path", "sites", "roots")}
+        yield Holder(
+            **plain,
+            kind=HolderKind(data["kind"]),
+            path=tuple(Step(**step) for step in data.get("path", ())),
+            sites=tuple(AllocationSite(**site) for site in data.get("sites", ())),
+            roots=tuple(data.get("roots", ())),
+        )
