@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from fnmatch import fnmatchcase
 from typing import Any
+
+from pytest_gomem.base.names import matches
 
 
 class HolderKind(Enum):
@@ -102,8 +103,8 @@ class Retention:
     notes: tuple[str, ...] = ()
 
     def matching(self, glob: str) -> ObjectCount:
-        """Live objects of all types that a glob matches, such as "*main.Session" or "main.*"."""
-        found = [count for name, count in self.types.items() if fnmatchcase(name, glob)]
+        """Live objects of all types that a glob matches, such as "main.Session" or "main.*"."""
+        found = [count for name, count in self.types.items() if matches(glob, name)]
         return ObjectCount(sum(one.count for one in found), sum(one.bytes for one in found))
 
 
