@@ -52,6 +52,28 @@ def kind_of(frame: Frame) -> Kind:
     return Kind.DEPENDENCY if _OF_DEPENDENCY.search(frame.file or "") else Kind.OWN
 
 
+class Held(Enum):
+    """Where a frame of holders belongs; the values are the legend's text."""
+
+    ROOT = "who holds"
+    DECLARED = "types of your code and its dependencies"
+    STANDARD = "types of the standard library"
+    BUILT_IN = "built-in types"
+
+
+_QUALIFIED = re.compile(r"[\w.~/-]+\.\w")  # the first type of a package within a name: of map[string]*main.Session
+
+
+def held_kind_of(frame: Frame, is_root: bool) -> Held:
+    """Where a frame of holders belongs: the outermost one is a root, all others are Go types."""
+    if is_root:
+        return Held.ROOT
+    named = _QUALIFIED.search(frame.function or "")
+    if named is None:
+        return Held.BUILT_IN
+    return Held.STANDARD if package_of(named[0]).partition("/")[0] in _STANDARD else Held.DECLARED
+
+
 class Change(Enum):
     """Steps of change; the values are the legend's text."""
 
@@ -122,6 +144,9 @@ KINDS: Mapping[str, Mapping[Enum, str]] = {
         Kind.STANDARD: "#cfc074",
         Kind.RUNTIME: "#8f979f",
     },
+}
+HELD: Mapping[str, Mapping[Enum, str]] = {
+    theme: dict(zip(Held, fills.values(), strict=True)) for theme, fills in KINDS.items()
 }
 # From blue over grey to red-orange, lighter in the middle, so that a grey print still shows changes.
 CHANGES: Mapping[str, Mapping[Enum, str]] = {

@@ -12,8 +12,9 @@ from typing import Any
 from pytest_gomem import __version__
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.printable import printable
-from pytest_gomem.flame.frame import CHANGES, KINDS, ROOT, TEXT, Change, Kind
-from pytest_gomem.flame.picture import Picture, View, name_of, short_name
+from pytest_gomem.flame.frame import ROOT, TEXT
+from pytest_gomem.flame.picture import Picture, View, name_of
+from pytest_gomem.flame.wording import Wording
 from pytest_gomem.pprof.group import Frame
 
 _HERE = Path(__file__).parent
@@ -30,14 +31,16 @@ def page(picture: Picture, chosen: int) -> str:
         from jinja2 import Environment, FileSystemLoader
     except ImportError:
         raise GomemError("a page needs jinja2: pip install 'pytest-gomem[report]', or write an .svg") from None
-    labels = list(Change if picture.is_differential else Kind)
-    style, script = _style(labels, picture.is_differential), (_HERE / "page.js").read_text()
+    wording = picture.wording
+    labels = list(wording.fills["light"])
+    style, script = _style(labels, wording), (_HERE / "page.js").read_text()
     template = Environment(loader=FileSystemLoader(_HERE), autoescape=True).get_template("page.html")
     return template.render(
         version=__version__,
         title=printable(picture.asked.title),
         base_title=printable(picture.asked.base_title),
         is_differential=picture.is_differential,
+        wording=wording,
         labels=[label.value for label in labels],
         style=style,
         style_hash=_hash(style),
@@ -51,10 +54,10 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _style(labels: Sequence[Enum], is_differential: bool) -> str:
+def _style(labels: Sequence[Enum], wording: Wording) -> str:
     """The style sheet, with the colours of both themes as variables."""
     text = (_HERE / "page.css").read_text().replace("TEXT_COLOUR", TEXT)
-    for theme, fills in (CHANGES if is_differential else KINDS).items():
+    for theme, fills in wording.fills.items():
         variables = [f"--above: {ROOT[theme]};", *(f"--k{at}: {fills[label]};" for at, label in enumerate(labels))]
         text = text.replace(f"{theme.upper()}_COLOURS", " ".join(variables))
     return text + "".join(f".k{at} {{ background: var(--k{at}); }}\n" for at in range(len(labels)))
@@ -68,9 +71,10 @@ def _data(picture: Picture, chosen: int, labels: Sequence[Enum]) -> dict[str, An
     return {
         "differential": picture.is_differential,
         "default": chosen,
+        "whole": picture.wording.whole,
         "frames": {
             "name": [name_of(frame) for frame in unique],
-            "short": [short_name(frame) for frame in unique],
+            "short": [picture.short(frame) for frame in unique],
             "file": [printable(frame.file or "") for frame in unique],
         },
         "nodes": {"frame": places},
@@ -79,7 +83,7 @@ def _data(picture: Picture, chosen: int, labels: Sequence[Enum]) -> dict[str, An
 
 
 def _view(picture: Picture, view: View, number: Mapping[int, int], labels: Sequence[Enum]) -> dict[str, Any]:
-    boxes, frames = view.layout.boxes, picture.tree.frames
+    boxes = view.layout.boxes
     place = {box.node: at for at, box in enumerate(boxes)}
     nodes = [box.node for box in boxes]
     of_label = {label: at for at, label in enumerate(labels)}
@@ -90,7 +94,7 @@ def _view(picture: Picture, view: View, number: Mapping[int, int], labels: Seque
         "width": [box.width for box in boxes],
         "flat": [view.now.flat[node] for node in nodes],
         "cum": [view.now.cum[node] for node in nodes],
-        "category": [of_label[view.category(node, frames[node])] for node in nodes],
+        "category": [of_label[picture.category(view, node)] for node in nodes],
     }
     if view.before:
         columns["beforeFlat"] = [view.before.flat[node] for node in nodes]

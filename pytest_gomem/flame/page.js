@@ -74,7 +74,7 @@
 
   function sentence(box) {
     const part = (value) => `${valueText(value, view.unit)} (${percent(value, view.total)})`;
-    const now = `${name(box)}: with all it calls ${part(view.cum[box])}, itself ${part(view.flat[box])}`;
+    const now = `${name(box)}: ${data.whole} ${part(view.cum[box])}, itself ${part(view.flat[box])}`;
     if (!data.differential) return now;
     return `${now}; before ${valueText(view.beforeCum[box], view.unit)}, ` +
       `change ${valueText(changed(box), view.unit, true)}`;
@@ -224,7 +224,7 @@
   }
 
   function showTip(box, x, y) {
-    const rows = [["with all it calls", view.cum, view.beforeCum], ["itself", view.flat, view.beforeFlat]];
+    const rows = [[data.whole, view.cum, view.beforeCum], ["itself", view.flat, view.beforeFlat]];
     const head = data.differential ? ["", "now", "", "exact", "before", "change"] : ["", "", "", "exact"];
     const table = element("table");
     const exact = (value) => grouped(value) + (view.unit === "bytes" ? " B" : "");

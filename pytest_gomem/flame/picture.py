@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, SECONDS, format_value
-from pytest_gomem.flame.frame import Change, Kind, Vanished, change, kind_of, vanished
+from pytest_gomem.flame.frame import Change, Held, Kind, Vanished, change, held_kind_of, kind_of, vanished
 from pytest_gomem.flame.tree import DEEPEST, CallTree, Layout, Values, lay_out
+from pytest_gomem.flame.wording import CALLS, HOLDERS, Wording
 from pytest_gomem.pprof.group import Frame
 from pytest_gomem.pprof.model import Profile, ValueType
 from pytest_gomem.pprof.table import value_text
 from pytest_gomem.report.text import percent
+from pytest_gomem.retention.profile import RETAINED_OBJECTS, RETAINED_SPACE
 
 # Meanings from runtime/pprof; {since} is the process's start, or the seconds of a delta.
 _MEANINGS = {
@@ -20,6 +22,8 @@ _MEANINGS = {
     "inuse_objects": "objects live when the profile was taken",
     "alloc_space": "bytes allocated {since}",
     "alloc_objects": "objects allocated {since}",
+    RETAINED_SPACE: "bytes that would be free without their holder",
+    RETAINED_OBJECTS: "objects that would be free without their holder",
     "goroutine": "goroutines when the profile was taken",
     "cpu": "CPU time {since}",
     "contentions": "contentions {since}",
@@ -51,10 +55,6 @@ class View:
     summary: str
     notes: tuple[str, ...]
 
-    def category(self, node: int, frame: Frame) -> Kind | Change:
-        """What gives a frame its colour."""
-        return change(self.before.cum[node], self.now.cum[node]) if self.before else kind_of(frame)
-
     def share(self, value: int) -> str:
         """A value's part of the whole profile."""
         return percent(value / self.now.total) if self.now.total else "-"
@@ -73,6 +73,27 @@ class Picture:
     def is_differential(self) -> bool:
         """Whether colours show changes, not whose code it is."""
         return bool(self.tree.before)
+
+    @property
+    def wording(self) -> Wording:
+        """What its frames are called, and their colours."""
+        plain = HOLDERS if self._is_of_holders else CALLS
+        return plain.of_change() if self.is_differential else plain
+
+    @property
+    def _is_of_holders(self) -> bool:
+        return any(kind.type == RETAINED_SPACE for kind in self.tree.sample_types)
+
+    def short(self, frame: Frame) -> str:
+        """A frame's name for its box; types and roots stay whole, or `map[string]T` would lose its key."""
+        return name_of(frame) if self._is_of_holders else short_name(frame)
+
+    def category(self, view: View, node: int) -> Kind | Held | Change:
+        """What gives a node its colour in one of the views."""
+        if view.before:
+            return change(view.before.cum[node], view.now.cum[node])
+        frame = self.tree.frames[node]
+        return held_kind_of(frame, self.tree.parents[node] == 0) if self._is_of_holders else kind_of(frame)
 
 
 def picture(new: Profile, tree: CallTree, asked: Asked) -> Picture:

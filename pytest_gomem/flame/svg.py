@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.printable import printable
-from pytest_gomem.flame.frame import CHANGES, KINDS, ROOT, TEXT
-from pytest_gomem.flame.picture import Picture, View, counted, name_of, short_name
+from pytest_gomem.flame.frame import ROOT, TEXT
+from pytest_gomem.flame.picture import Picture, View, counted, name_of
 from pytest_gomem.flame.tree import Box
 from pytest_gomem.pprof.table import value_text
 from pytest_gomem.report.text import clip
@@ -31,7 +31,7 @@ def svg(picture: Picture, view: View) -> str:
 class _Drawing:
     def __init__(self, picture: Picture, view: View) -> None:
         self._picture, self._view = picture, view
-        self._fills = (CHANGES if picture.is_differential else KINDS)["light"]
+        self._fills = picture.wording.fills["light"]
         self._y = float(_MARGIN)  # where the next line stands below
         attributes = {"xmlns": "http://www.w3.org/2000/svg", "font-family": _SANS, "font-size": "12", "fill": TEXT}
         self._root = ET.Element("svg", attributes, role="img")
@@ -68,7 +68,7 @@ class _Drawing:
     def _legend(self) -> None:
         self._y += _LINE + 4
         x = float(_MARGIN)
-        widths = "Width: now. Colour: change." if self._picture.is_differential else "Width: value. Colour: whose code."
+        widths = self._picture.wording.legend
         ET.SubElement(self._root, "text", x=f"{x:g}", y=f"{self._y:g}", fill=_GREY).text = widths
         x += 7 * len(widths)
         for kind in self._fills:
@@ -89,11 +89,10 @@ class _Drawing:
         self._y += (1 + max(box.depth for box in layout.boxes)) * _ROW
 
     def _frame(self, group: ET.Element, box: Box, x: float, width: float) -> None:
-        frame = self._picture.tree.frames[box.node]
         y = self._y + box.depth * _ROW
         drawn = ET.SubElement(group, "g")
         ET.SubElement(drawn, "title").text = self._tooltip(box)
-        fill = self._fills[self._view.category(box.node, frame)] if box.node else ROOT["light"]
+        fill = self._fills[self._picture.category(self._view, box.node)] if box.node else ROOT["light"]
         place = {"x": f"{x:.2f}", "y": f"{y:g}", "width": f"{width:.2f}", "height": str(_ROW - 1)}
         line = {"stroke": "#ffffff", "stroke-width": f"{min(0.6, width / 3):.2f}"}
         ET.SubElement(drawn, "rect", place | line, fill=fill, rx="1.5")
@@ -102,7 +101,7 @@ class _Drawing:
             ET.SubElement(drawn, "text", x=f"{x + 4:.2f}", y=f"{y + 12.5:g}").text = self._label(box, cells)
 
     def _label(self, box: Box, cells: int) -> str:
-        name = short_name(self._picture.tree.frames[box.node])
+        name = self._picture.short(self._picture.tree.frames[box.node])
         now, before = self._view.now.cum[box.node], self._view.before
         moved = value_text(now - before.cum[box.node], self._view.kind.unit, signed=True) if before else ""
         value = moved if before and now != before.cum[box.node] else value_text(now, self._view.kind.unit)
@@ -113,7 +112,7 @@ class _Drawing:
         flat, cum = view.now.flat[box.node], view.now.cum[box.node]
         lines = [
             name_of(self._picture.tree.frames[box.node]),
-            f"with all it calls {value_text(cum, unit)} ({view.share(cum)}), "
+            f"{self._picture.wording.whole} {value_text(cum, unit)} ({view.share(cum)}), "
             f"itself {value_text(flat, unit)} ({view.share(flat)})",
         ]
         if view.before:
@@ -135,7 +134,7 @@ def vanished_lines(picture: Picture, view: View, most: int) -> Iterator[str]:
     yield f"Vanished, and so not drawn: {total} of before, in {counted(len(view.vanished), 'place')}"
     for one in view.vanished[:most]:
         parent = picture.tree.parents[one.node]
-        below = f", called by {name_of(picture.tree.frames[parent])}" if parent > 0 else ""
+        below = f", {picture.wording.above} {name_of(picture.tree.frames[parent])}" if parent > 0 else ""
         yield f"{value_text(one.before, unit)} {name_of(picture.tree.frames[one.node])}{below}"
     if len(view.vanished) > most:
         yield f"and {len(view.vanished) - most} more"

@@ -12,7 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pprof_profiles import HEAP, location, profile, profiles
 
-from pytest_gomem.flame.frame import CHANGES, KINDS, ROOT, TEXT, Change, Kind, change, contrast, kind_of, path, vanished
+from pytest_gomem.flame.frame import (
+    CHANGES,
+    HELD,
+    KINDS,
+    ROOT,
+    TEXT,
+    Change,
+    Kind,
+    change,
+    contrast,
+    kind_of,
+    path,
+    vanished,
+)
 from pytest_gomem.flame.html import page
 from pytest_gomem.flame.picture import Asked, picture, short_name
 from pytest_gomem.flame.svg import svg
@@ -149,7 +162,7 @@ def test_whose_code(function, file, kind):
 def test_text_can_be_read_on_every_colour(theme):
     """At least 4.5 to 1, as WCAG's level AA asks for; the root and faded frames too."""
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
-    for colour in (ROOT[theme], *KINDS[theme].values(), *CHANGES[theme].values()):
+    for colour in (ROOT[theme], *KINDS[theme].values(), *HELD[theme].values(), *CHANGES[theme].values()):
         assert contrast(TEXT, colour) >= 4.5, colour
 
 
