@@ -1,0 +1,3 @@
+module gomem/heapreader
+
+go 1.21
