@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import SECONDS
+from pytest_gomem.config.dump_limits import DEFAULT_LIMITS, DumpLimits, parse_dump_limits
 from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, members, quantity, text, texts, whole
 from pytest_gomem.config.gc_settings import GcSettings, check, check_env, parse_gc
 from pytest_gomem.config.ready import URL, Ready, check_ports, default_ready, parse_ready
@@ -35,6 +36,7 @@ _KEYS = (
     "agent",
     "stderr_split",
     "peak_profile",
+    "retention",
 )
 _NAME = re.compile(r"\w[\w.-]*")
 _TOKEN_FIRST = re.compile(r"\$\{|\{tmp\}")
@@ -61,6 +63,7 @@ class ServiceConfig:
     stderr_split: with the agent, os.Stderr is a pipe of its own, so that gctrace is alone on descriptor 2.
     peak_profile: with the agent, keep the heap profile of the window's highest GC cycle; each new peak forces a cycle.
     follow: a program that ends with status 0 and leaves a process that serves is a daemon, and has not died.
+    retention: what a heap dump of it may take.
     against_binary: what a prebuilt service is compared with; may hold ${VAR}.
     """
 
@@ -85,6 +88,7 @@ class ServiceConfig:
     expvar: str | None = None
     metrics: str | None = None
     follow: bool = False
+    retention: DumpLimits = DEFAULT_LIMITS
 
 
 def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
@@ -122,6 +126,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         expvar=fields.read("expvar", lambda url: _url(url, ports, "/debug/vars"), None),
         metrics=fields.read("metrics", lambda url: _url(url, ports, "/metrics"), None),
         follow=fields.read("follow", flag, False),
+        retention=fields.read("retention", parse_dump_limits, DEFAULT_LIMITS),
     )
     mistakes.raise_all()
     return service

@@ -277,7 +277,10 @@ def test_recordings_are_complete_files(obedient):
     obedient.tell("burn 50")
     obedient.ask("trace", "stop")
     agent.stop_cpu_profile()
-    obedient.ask("heapdump", folder / "dump")
+    (folder / "dump").touch(0o600)
+    before = agent.memstats().common.num_forced_gc
+    agent.dump_heap(folder / "dump", PATIENCE)
+    assert agent.memstats().common.num_forced_gc - before == 2, "a dump holds what the live heap counts"
     assert read_profile(folder / "cpu").sample_types
     assert (folder / "trace").read_bytes().startswith(b"go 1.")
     assert (folder / "dump").read_bytes().startswith(b"go1.7 heap dump\n")
@@ -294,7 +297,12 @@ def test_recordings_refuse_what_makes_no_sense(obedient):
         obedient.ask("trace", "start", folder / "trace2")
     obedient.ask("trace", "stop")
     with pytest.raises(ObserveError, match="file exists"):
-        obedient.ask("heapdump", folder / "trace")
+        agent.start_cpu_profile(folder / "trace")
+    with pytest.raises(ObserveError, match="no such file"):
+        agent.dump_heap(folder / "dump", PATIENCE)
+    (folder / "link").symlink_to(folder / "trace")
+    with pytest.raises(ObserveError, match="too many levels of symbolic links"):
+        agent.dump_heap(folder / "link", PATIENCE)
     with pytest.raises(ObserveError, match="no such file"):
         agent.start_cpu_profile(folder / "nowhere" / "cpu")
     agent.start_cpu_profile(folder / "cpu")

@@ -51,6 +51,9 @@ def served(binary: Path, folder: Path) -> str:
         assert agent.settings().gogc == 100
         assert agent.profile("heap", gc=True)[:2] == b"\x1f\x8b"
         agent.free()
+        (folder / "dump").touch(0o600)
+        agent.dump_heap(folder / "dump", 60.0)
+        assert (folder / "dump").read_bytes().startswith(b"go1.7 heap dump\n")
         told = agent.metrics(*NAMES)
         assert any("pauses" in name for name in told)
         return f"{info.go_version}: {records.num_gc} cycles, {records.lost} lost, {len(told)} of {len(NAMES)} metrics"

@@ -122,6 +122,8 @@ def test_ports_may_stand_in_the_environment() -> None:
         ({"gc": {"gogc": "abc"}}, "api.gc.gogc: 'abc'"),
         ({"gc": 100}, "api.gc: expected a mapping, not 100"),
         ({"profile_rate": -1}, "api.profile_rate: expected a whole number of at least 0"),
+        ({"retention": {"max_dump": "8M"}}, "api.retention.max_dump: '8M': 'M' does not fit bytes"),
+        ({"retention": {"objects": 1}}, "api.retention.objects: unknown key 'objects'\n  did you mean max_objects?"),
         ({"tree": 1}, "api.tree: expected true or false"),
         ({"stop_grace": "soon"}, "api.stop_grace: 'soon' is not a quantity"),
         ({"agent": "auto"}, "api.agent: expected true or false"),

@@ -101,6 +101,14 @@ class AgentClient(Answers):
         """Force two cycles and return free memory to the system (debug.FreeOSMemory)."""
         self._channel.ask("free", timeout=self._collecting)
 
+    def dump_heap(self, path: Path, seconds: float) -> None:
+        """Force two cycles and write a heap dump to an existing file; it is complete when this returns.
+
+        The world is stopped meanwhile. The dump is the whole heap, secrets included. After `seconds` nobody waits for
+        it any more, but the service still writes.
+        """
+        self._channel.ask("heapdump", str(path), timeout=seconds)
+
     def set_gc_percent(self, percent: int | None) -> int | None:
         """debug.SetGCPercent, None is off; returns what was set before."""
         return self._read(gogc_of, "setgcpercent", str(-1 if percent is None else percent))
