@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from pytest_gomem.results.window_record import MetricValue as MetricValue
     from pytest_gomem.results.window_record import PhaseRecord as PhaseRecord
     from pytest_gomem.results.window_record import WindowRecord as WindowRecord
+    from pytest_gomem.retention.model import Holder as Holder
+    from pytest_gomem.retention.model import Retention as Retention
     from pytest_gomem.session.gomem import Gomem as Gomem
     from pytest_gomem.session.gomem import Launchpad as Launchpad
     from pytest_gomem.session.measurement import Measurement as Measurement
@@ -92,6 +94,7 @@ _NAMES = {
     "pytest_gomem.report.json_report": "report_schema",
     "pytest_gomem.results.run_record": "RunRecord TestRecord",
     "pytest_gomem.results.window_record": "MetricValue PhaseRecord WindowRecord",
+    "pytest_gomem.retention.model": "Holder Retention",
     "pytest_gomem.session.gomem": "Gomem Launchpad",
     "pytest_gomem.session.measurement": "Measurement",
     "pytest_gomem.session.service": "Service",

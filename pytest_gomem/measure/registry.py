@@ -77,6 +77,8 @@ def builtin_metrics() -> tuple[Metric, ...]:
 
 def evaluate(window: Window, registry: Iterable[Metric]) -> dict[str, Reading | Unavailable]:
     """Every metric of the window, by name; never raises: a metric that fails is unavailable, with the reason."""
+    if window.disturbed:
+        return {metric.name: Unavailable(window.disturbed) for metric in registry}
     starved = starvation.withheld(window)
     return {metric.name: _evaluated(metric, window, starved if metric.of_wall_time else "") for metric in registry}
 

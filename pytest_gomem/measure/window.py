@@ -126,8 +126,8 @@ class Window:
     and the kernel. after: the kernel's reading after theirs at the close. runtime: runtime/metrics at both edges, by
     the agent. own_cycles: numbers of GC cycles that our own readings forced within the window. held: the most bytes of
     free heap pages that may have been resident at the opening; None if unknown. is_phase: it is a part of another
-    window. startup_peak: the kernel's peak from the start of the process until it was ready, bytes. computed: the cache
-    of once_per_window.
+    window. startup_peak: the kernel's peak from the start of the process until it was ready, bytes. disturbed: why its
+    figures say nothing of the service, "" if they do. computed: the cache of once_per_window.
     """
 
     name: str
@@ -161,6 +161,7 @@ class Window:
     runtime: RuntimeMetrics | Unavailable = Unavailable("runtime/metrics need the agent")
     after: KernelReading | Unavailable = Unavailable("no further source was read")
     startup_peak: int | Unavailable = Unavailable("its start was not watched")
+    disturbed: str = ""
     computed: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property

@@ -86,14 +86,14 @@ class ObjectCount:
 class Retention:
     """What one dump says, or the growth between two.
 
-    objects, bytes: that are live. new_objects, new_bytes: those that the earlier dump has not, None without one.
-    typed_objects, typed_bytes: the shares whose Go type is known, as ratios. holders: those that retain most first.
-    types: by Go type. notes: what could not be told, in words.
+    live_objects, live_bytes: of the whole heap. new_objects, new_bytes: those that the earlier dump has not, None
+    without one. typed_objects, typed_bytes: the shares whose Go type is known, as ratios. holders: those that retain
+    most first. types: by Go type. notes: what could not be told, in words.
     """
 
     go_version: str
-    objects: int
-    bytes: int
+    live_objects: int
+    live_bytes: int
     typed_objects: float
     typed_bytes: float
     holders: tuple[Holder, ...] = ()
@@ -102,9 +102,9 @@ class Retention:
     new_bytes: int | None = None
     notes: tuple[str, ...] = ()
 
-    def matching(self, glob: str) -> ObjectCount:
-        """Live objects of all types that a glob matches, such as "main.Session" or "main.*"."""
-        found = [count for name, count in self.types.items() if matches(glob, name)]
+    def objects(self, type: str) -> ObjectCount:
+        """Live objects of a Go type, or of all types that a glob matches: "main.Session" or "main.*"."""
+        found = [count for name, count in self.types.items() if matches(type, name)]
         return ObjectCount(sum(one.count for one in found), sum(one.bytes for one in found))
 
 
@@ -113,8 +113,8 @@ def retention_from_json(data: Mapping[str, Any]) -> Retention:
     new = data.get("new")
     return Retention(
         go_version=data["go_version"],
-        objects=data["objects"],
-        bytes=data["bytes"],
+        live_objects=data["objects"],
+        live_bytes=data["bytes"],
         typed_objects=data["typed_objects"],
         typed_bytes=data["typed_bytes"],
         holders=tuple(_holders(data["holders"])),

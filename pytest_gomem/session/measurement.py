@@ -21,6 +21,7 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.retention.model import Retention
 from pytest_gomem.session.capture import Profiles
 from pytest_gomem.session.explanation import Explanation
 from pytest_gomem.session.functions import cost_note, known_values, measured_functions
@@ -43,8 +44,8 @@ def artifact_stem(nodeid: str, service: str, window: str, number: int) -> str:
 class Measurement:
     """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes.
 
-    of_functions: its budgets on functions that wait for an observed round. unseen: why no profile of its process can be
-    taken, "" if one can.
+    of_functions: its budgets on functions that wait for an observed round. retention: what a heap dump after it says,
+    or why there is none; None if none was asked for. unseen: why no profile of its process can be taken, "" if one can.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Measurement:
         self.allocated = 0
         self.unseen = ""
         self.of_functions: tuple[Budget, ...] = ()
+        self.retention: Retention | Unavailable | None = None
 
     def fill(
         self,

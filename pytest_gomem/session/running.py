@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from pytest_gomem.base.errors import MeasureError, ObserveError, ServiceDied
 from pytest_gomem.config.arguments import checked
+from pytest_gomem.config.dump_limits import DEFAULT_LIMITS
 from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.launch.ending import last_lines
@@ -17,7 +19,9 @@ from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.smaps import read_smaps
 from pytest_gomem.observe.sources import Inside
-from pytest_gomem.session.subject import Process
+from pytest_gomem.retention.holding import holders_now
+from pytest_gomem.retention.model import Retention
+from pytest_gomem.session.subject import Process, unanswered
 
 _T = TypeVar("_T")
 
@@ -112,6 +116,15 @@ class RunningService:
     def bill(self) -> Bill:
         """Where its resident memory is now: rows that sum to RSS; raises ObserveError."""
         return bill(read_smaps(self.pid), self.memstats())
+
+    def _holders(self, keep: Path | None) -> Retention:
+        agent, built, config = self._agent(), self.process.built, self.process.config
+        assert built is not None, "a service with the agent was built here"
+        limits = DEFAULT_LIMITS if config is None else config.retention
+        try:
+            return holders_now(agent, built, limits, keep)
+        except ObserveError as error:
+            raise ObserveError(unanswered(self.process, error).reason) from None
 
     def free(self) -> None:
         """Force two collections and return free memory to the system; raises ObserveError without an agent."""

@@ -48,7 +48,8 @@ class OpenWindow:
     So neither the garbage nor the peak of our own readings is inside.
 
     instruments: attached to it, each at its points of that order. collecting: the phases that force collections when
-    they end. measurement: set once it is judged."""
+    they end. measurement: set once it is judged. disturbed: why its figures say nothing of the service, "" if they do.
+    """
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class OpenWindow:
     def restart(self) -> None:
         """Open, or reopen: what was recorded before no longer counts."""
         self.subject.readers.ask_again()
+        self.disturbed = ""
         self.operations = Operations()
         self.profiles = Profiles(self.subject)
         self.instruments.open(Opens.FIRST, self)
@@ -148,6 +150,7 @@ class OpenWindow:
             own_cycles=frozenset(self.phases.own_cycles),
             held=self._held,
             startup_peak=subject.startup_peak,
+            disturbed=self.disturbed,
         )
         return replace(window, phases=self.phases.finished(window))
 

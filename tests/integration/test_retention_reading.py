@@ -110,7 +110,7 @@ def test_an_answer_is_read(read, monkeypatch):
     """With what the reader was asked; settings of the user's own programs do not reach it."""
     monkeypatch.setenv("GOGC", "5")
     found = read("answer", base=Path("/first"), symbols=Path("/the/twin"))
-    assert (found.bytes, found.go_version, found.holders[0].kind) == (10, "", HolderKind.GLOBAL)
+    assert (found.live_bytes, found.go_version, found.holders[0].kind) == (10, "", HolderKind.GLOBAL)
     asked = "-binary /the/binary -memory 1073741824 -top 12 -max-objects 8000000 -symbols /the/twin -base /first"
     assert found.holders[0].root == asked
 

@@ -40,15 +40,15 @@ def test_an_answer_is_read():
     assert (holder.kind, holder.retained, holder.count) == (HolderKind.GLOBAL, 3_100_000, 1)
     assert holder.path == (Step("[]uint8", 300, 3_000_000),)
     assert holder.sites == (AllocationSite("main.handler", "/src/main.go", 21, 12),)
-    assert found.new_bytes is None
+    assert (found.live_objects, found.live_bytes, found.new_bytes) == (1000, 4_000_000, None)
 
 
 def test_objects_are_counted_by_a_glob_of_their_type():
     """A glob adds up all types that it matches."""
     found = retention_from_json(ANSWER)
-    assert found.matching("main.Session") == ObjectCount(300, 9600)
-    assert found.matching("main.*") == ObjectCount(301, 9648)
-    assert found.matching("main.Other") == ObjectCount(0, 0)
+    assert found.objects("main.Session") == ObjectCount(300, 9600)
+    assert found.objects("main.*") == ObjectCount(301, 9648)
+    assert found.objects("main.Other") == ObjectCount(0, 0)
 
 
 @pytest.mark.parametrize("broken", [{}, {**ANSWER, "holders": [{"kind": "moon"}]}, {**ANSWER, "types": [1]}])

@@ -270,3 +270,19 @@ def test_an_event_that_fails_raises():
     process.failing["page"] = "503"
     with pytest.raises(ObserveError, match="503"):
         process.record("page")
+
+
+def test_a_window_that_was_disturbed_has_no_figures():
+    """Each metric has the reason, in phases too; a window that opens anew is undisturbed."""
+    process = FakeProcess()
+    window = process.open_window()
+    window.phases.enter("login", None)
+    window.disturbed = "a heap dump disturbs"
+    window.phases.leave()
+    closed = window.close()
+    for one in (closed, closed.phases[0].window):
+        assert set(evaluate(one, builtin_metrics()).values()) == {Unavailable("a heap dump disturbs")}
+    again = process.open_window()
+    again.disturbed = "a heap dump disturbs"
+    again.restart()
+    assert value(again.close(), "peak_rss")

@@ -1,0 +1,51 @@
+"""Who holds the memory of a running service now: a heap dump, taken and read at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.config.dump_limits import DumpLimits
+from pytest_gomem.launch.launched import Built
+from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.retention.dumping import heap_dump
+from pytest_gomem.retention.model import Retention
+from pytest_gomem.retention.reading import read_dump
+from pytest_gomem.retention.symbols import symbols_of
+
+
+def holders_now(agent: AgentClient, built: Built, limits: DumpLimits, keep: Path | None = None) -> Retention:
+    """Take a dump and read it. keep: where to leave a copy, readable by this user alone.
+
+    Raises GomemError with the reason.
+    """
+    with heap_dump(agent, limits) as dump:
+        if keep is not None:
+            _copy(dump, keep)
+        return holders_in(dump, built, limits)
+
+
+def holders_in(dump: Path, built: Built, limits: DumpLimits, base: Path | None = None) -> Retention:
+    """Read a dump of a binary, with the debug information that it may lack. base: an earlier dump of the process.
+
+    Raises GomemError with the reason.
+    """
+    note = ""
+    try:
+        symbols = symbols_of(built)
+    except ObserveError as error:  # most types are still told by the program itself
+        symbols, note = None, str(error)
+    found = read_dump(dump, built.binary, base=base, symbols=symbols, limits=limits)
+    return replace(found, notes=(*found.notes, note)) if note else found
+
+
+def _copy(dump: Path, keep: Path) -> None:
+    try:
+        descriptor = os.open(keep, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with dump.open("rb") as source, os.fdopen(descriptor, "wb") as target:
+            shutil.copyfileobj(source, target)
+    except OSError as error:
+        raise ObserveError(f"the heap dump cannot be kept as {keep}: {error.strerror}") from None
