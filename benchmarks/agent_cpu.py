@@ -23,10 +23,10 @@ from statistics import mean, median, stdev
 from agents import built, line, module, running
 from common import small_asked, table, verdict, workshop
 
+from pytest_gomem.base.student import quantile
 from pytest_gomem.load.drivers import LoadDriver
 from pytest_gomem.load.spec import LoadSpec
 from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.stats.scatter import quantile
 
 MOST = 0.02
 STREAM_RATE = 50.0

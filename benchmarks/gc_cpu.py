@@ -20,9 +20,9 @@ from typing import Any
 from agents import built, module
 from common import Project, small_asked, table, verdict, workshop
 
+from pytest_gomem.base.student import quantile
 from pytest_gomem.pprof.model import location_ids
 from pytest_gomem.pprof.read import parse_profile
-from pytest_gomem.stats.scatter import quantile
 
 MOST_ON_AVERAGE, MOST_ONCE = 0.03, 0.10
 BUSY = {"quiet": 0, "busy": 4}  # processes that compute without end, by condition

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_gomem.base.student import quantile, upper_tail
 from pytest_gomem.measure.metric import Better, Metric, Noise
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.stats import ranks
@@ -25,7 +26,6 @@ from pytest_gomem.stats.decision import (
     compare,
     decisions_of,
 )
-from pytest_gomem.stats.scatter import quantile, upper_tail
 from pytest_gomem.stats.separation import ORDERS, most_wrong
 
 METRICS = Registry(builtin_metrics())
