@@ -8,7 +8,7 @@ from statistics import median
 
 from pytest_gomem.base.units import format_value
 from pytest_gomem.baseline.snapshot import Snapshot, not_comparable
-from pytest_gomem.judge.functions import figure_metric
+from pytest_gomem.judge.figures import figure_metric
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.measure.metric import Metric, Noise
 from pytest_gomem.stats import ranks

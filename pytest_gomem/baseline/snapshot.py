@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_gomem.judge.conditions import changed
-from pytest_gomem.judge.functions import is_of_functions
+from pytest_gomem.judge.figures import is_observed
 from pytest_gomem.judge.regressions import Figures
 from pytest_gomem.measure.metric import Metric
 
@@ -38,12 +38,12 @@ class Snapshot:
     @property
     def rounds(self) -> tuple[Figures, ...]:
         """The values by measured round; a metric missing in one round is in none."""
-        return _by_round({name: values for name, values in self.metrics.items() if not is_of_functions(name)})
+        return _by_round({name: values for name, values in self.metrics.items() if not is_observed(name)})
 
     @property
     def observed_rounds(self) -> tuple[Figures, ...]:
         """The figures of functions by observed round."""
-        return _by_round({name: values for name, values in self.metrics.items() if is_of_functions(name)})
+        return _by_round({name: values for name, values in self.metrics.items() if is_observed(name)})
 
     @property
     def profiles(self) -> tuple[str, ...]:

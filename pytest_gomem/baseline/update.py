@@ -12,7 +12,7 @@ from pytest_gomem.baseline.review import Moves, moves, never_failing, too_noisy
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences, opened_no_more
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.comparison.merged import incomparable, rounds_of
-from pytest_gomem.judge.functions import figure_of
+from pytest_gomem.judge.figures import figure_of
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.results.keys import by_window

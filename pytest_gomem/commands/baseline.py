@@ -23,7 +23,7 @@ from pytest_gomem.baseline.update import prune, stale
 from pytest_gomem.commands.cli import Parser
 from pytest_gomem.commands.pytest_run import metrics_for, run_pytest, status_of
 from pytest_gomem.git.repository import Repository, git
-from pytest_gomem.judge.functions import figure_metric, figure_unit
+from pytest_gomem.judge.figures import figure_metric, figure_unit
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.plugin.collected import FILE_VARIABLE

@@ -11,7 +11,7 @@ from pytest_gomem.comparison.base import Base, Finder, NotCompared
 from pytest_gomem.comparison.merged import incomparable, missing, rounds_of
 from pytest_gomem.comparison.strategy import Looks
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.functions import figure_of, is_of_functions
+from pytest_gomem.judge.figures import figure_of, is_observed
 from pytest_gomem.judge.regressions import REGRESSION, Figures, regression_verdicts
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Metric, Noise
@@ -72,20 +72,20 @@ class Comparing:
         return not set(worse).isdisjoint(ACCRUING)
 
     def _verdicts(self, window: WindowRecord, base: Base, last: Measurement) -> tuple[Verdict, ...]:
-        """Those on functions are of the rounds with their figures: observed ones, or those that were profiled."""
+        """Those on functions and types are of the rounds that have their figures: observed or profiled ones."""
         budgets = comparable(self.judging.budgets(window.service), window)
-        of_functions = [budget for budget in budgets if budget.function]
-        whole = [budget for budget in budgets if not budget.function]
+        of_globs = [budget for budget in budgets if budget.glob]
+        whole = [budget for budget in budgets if not budget.glob]
         found = self._of_rounds(
-            whole, window, base, rounds_of(window), [figure_of(b) for b in of_functions if b.regression]
+            whole, window, base, rounds_of(window), [figure_of(b) for b in of_globs if b.regression]
         )
         profiled = rounds_of(window) if last.takes_profiles else window.observed_rounds
-        if not of_functions or not profiled:
+        if not of_globs or not profiled:
             return found
-        before = replace(base.record, rounds=_functions_alone(base.record.observed_rounds or base.rounds))
+        before = replace(base.record, rounds=_observed_alone(base.record.observed_rounds or base.rounds))
         then = replace(base, record=before, not_comparable={}, left_out={})
         beside = [verdict.budget.metric for verdict in found]
-        return *found, *self._of_rounds(of_functions, window, then, _functions_alone(profiled), beside)
+        return *found, *self._of_rounds(of_globs, window, then, _observed_alone(profiled), beside)
 
     def _of_rounds(
         self,
@@ -113,8 +113,8 @@ class Comparing:
         )
 
 
-def _functions_alone(rounds: Sequence[Figures]) -> tuple[Figures, ...]:
-    return tuple({name: value for name, value in one.items() if is_of_functions(name)} for one in rounds)
+def _observed_alone(rounds: Sequence[Figures]) -> tuple[Figures, ...]:
+    return tuple({name: value for name, value in one.items() if is_observed(name)} for one in rounds)
 
 
 def without_regressions(window: WindowRecord) -> tuple[Verdict, ...]:

@@ -9,16 +9,19 @@ from statistics import median
 
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.conditions import of_all
-from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, figures_of, median_of
+from pytest_gomem.judge.figures import Asked, asked_by, figures_of, median_of, value_of
+from pytest_gomem.judge.functions import FunctionValue
+from pytest_gomem.judge.objects import TypeValue
 from pytest_gomem.judge.regressions import Figures
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.window_sources import joined
 from pytest_gomem.report.text import readings, value_text
 from pytest_gomem.results.keys import Key, by_window, keys
 from pytest_gomem.results.window_record import MetricValue, PhaseRecord, WindowRecord
-from pytest_gomem.session.functions import known_values
+from pytest_gomem.session.functions import known_functions
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.session.objects import known_types
 from pytest_gomem.stats.by_clock import IDLE_WATCH
 
 
@@ -35,12 +38,12 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
     last = rounds[-1]
     metrics = tuple(_median(name, [_metric(window, name) for window in rounds]) for name in _names(rounds))
     results = {metric.name: metric.result for metric in metrics}
-    # Most budgets on functions are judged after these rounds, by observed ones.
-    budgets = [b for b in judging.budgets(last.service) if not b.function or _judges_functions(rounds)]
-    functions = {asked: of_rounds(asked, rounds) for asked in (asked_by(b) for b in budgets if b.function)}
+    # Most budgets on functions and types are judged after these rounds, by observed ones.
+    budgets = [b for b in judging.budgets(last.service) if not b.glob or _judges_globs(rounds)]
+    counted = {asked: of_rounds(asked, rounds) for asked in (asked_by(b) for b in budgets if b.glob)}
     phases = tuple(_merged_phase(phase, rounds) for phase in last.phases)
     verdicts = (
-        *judging.verdicts(budgets, results, functions, phases),
+        *judging.verdicts(budgets, results, counted, phases),
         *(verdict for verdict in last.verdicts if verdict.budget.scope == CHECK_SCOPE),
     )
     accused = next((window for window in reversed(rounds) if window.culprits), last)
@@ -49,7 +52,8 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
         metrics=metrics,
         verdicts=verdicts,
         phases=phases,
-        functions=known_values(functions),
+        functions=known_functions(counted),
+        types=known_types(counted),
         rounds=tuple(values(window) for window in rounds),
         conditions=of_all([window.conditions for window in rounds]),
         notes=tuple(_once([*_doubts(rounds, asked), *(note for window in rounds for note in window.notes)])),
@@ -58,9 +62,9 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
     )
 
 
-def _judges_functions(rounds: Iterable[WindowRecord]) -> bool:
-    """Whether these rounds have figures of functions, or verdicts that say why they have none."""
-    return any(one.functions or any(v.budget.function for v in one.verdicts) for one in rounds)
+def _judges_globs(rounds: Iterable[WindowRecord]) -> bool:
+    """Whether these rounds have figures of functions or types, or verdicts that say why they have none."""
+    return any(one.counted or any(v.budget.glob for v in one.verdicts) for one in rounds)
 
 
 def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRecord:
@@ -74,10 +78,10 @@ def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRec
 def values(window: WindowRecord) -> dict[str, float]:
     """The figures of a window by metric; without those that were not measured or are not finite.
 
-    After the metrics come the functions that budgets name, and what the service allocates when idle.
+    After the metrics come the functions and types that budgets name, and what the service allocates when idle.
     """
     found = {name: one.value for name, one in readings(window).items() if isinstance(one, Reading)}
-    return {**found, **figures_of(window.functions), **window.instruments.get(IDLE_WATCH, {})}
+    return {**found, **figures_of(window.counted), **window.instruments.get(IDLE_WATCH, {})}
 
 
 def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:
@@ -145,13 +149,13 @@ def _bounds(rounds: Sequence[MetricValue]) -> tuple[float, float] | None:
     return median(low for low, _ in found), median(high for _, high in found)
 
 
-def of_rounds(asked: Asked, rounds: Sequence[WindowRecord]) -> FunctionValue | Unavailable:
-    """The figure for a budget on functions; none if one round has no value, as for any metric."""
+def of_rounds(asked: Asked, rounds: Sequence[WindowRecord]) -> FunctionValue | TypeValue | Unavailable:
+    """The figure for a budget on functions or types; none if one round has no value, as for any metric."""
     found = []
     for number, window in enumerate(rounds, 1):
-        value = next((v for v in window.functions if (v.metric, v.function, v.cum) == asked), None)
+        value = value_of(asked, window.counted)
         if value is None:
-            own = (v.reason for v in window.verdicts if v.budget.function and asked_by(v.budget) == asked)
+            own = (v.reason for v in window.verdicts if v.budget.glob and asked_by(v.budget) == asked)
             return Unavailable(f"in round {number} of {len(rounds)}: {next(own, 'it was not measured')}")
         found.append(value)
     return median_of(found)

@@ -32,12 +32,12 @@ Measured = Sequence[tuple[WindowRecord, Measurement]]  # the windows of all roun
 class Purpose:
     """What a test may be observed for.
 
-    functions: plans the rounds for its budgets on functions, if there are any with `regression`.
+    budgets: plans the rounds for its budgets on functions and types, if there are any with `regression`.
     refusal: why a failed test is not diagnosed, "" if it is; asked once, with the seconds that a round takes.
     keeps_profile: a profile is kept with its baseline.
     """
 
-    functions: Strategy
+    budgets: Strategy
     refusal: Callable[[float], str]
     keeps_profile: bool = False
 
@@ -50,7 +50,7 @@ class Observation:
     failed and could be explained.
     """
 
-    functions: Strategy | None = None
+    budgets: Strategy | None = None
     sides: tuple[Side, ...] = ()
     rounds: int = 0
     rates: Mapping[str, ProfileRate] = field(default_factory=dict)
@@ -61,8 +61,8 @@ class Observation:
     left_out: str = ""
 
     def next(self, results: Results) -> RoundPlan | None:
-        """First the rounds for budgets on functions, then those that are missing."""
-        planned = self.functions.next(results) if self.functions is not None else None
+        """First the rounds for budgets on functions and types, then those that are missing."""
+        planned = self.budgets.next(results) if self.budgets is not None else None
         sides = (planned.side,) if planned is not None else self._missing(results)
         side = next(iter(sides), None)
         return None if side is None else RoundPlan(side, Role.OBSERVED, instruments=self._instruments)
@@ -101,7 +101,7 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
     compares = any(verdict.kind == REGRESSION for verdict in every)
     rounds = _MOST_ROUNDS if any(rate.is_coarse for rate in rates.values()) else 1
     return Observation(
-        functions=_of_functions([budget for _, one in measured for budget in one.of_functions], purpose),
+        budgets=_for_budgets([budget for _, one in measured for budget in one.observed_budgets], purpose),
         sides=(Side.HEAD, Side.BASE) if is_diagnosis and compares and has_base_side else (Side.HEAD,),
         rounds=rounds if is_diagnosis else int(purpose.keeps_profile and bool(measured)),
         rates=rates,
@@ -113,11 +113,11 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
     )
 
 
-def _of_functions(budgets: Sequence[Budget], purpose: Purpose) -> Strategy | None:
-    """The rounds for budgets on functions: one, if nothing is compared."""
+def _for_budgets(budgets: Sequence[Budget], purpose: Purpose) -> Strategy | None:
+    """The rounds for budgets on functions and types: one, if nothing is compared."""
     if not budgets:
         return None
-    return purpose.functions if any(budget.regression for budget in budgets) else HeadAlone(Looks(1))
+    return purpose.budgets if any(budget.regression for budget in budgets) else HeadAlone(Looks(1))
 
 
 def _rates(
@@ -127,7 +127,7 @@ def _rates(
     for verdict in failed:
         if excess := excess_of(verdict, window):
             yield rate_for_excess(excess, verdict.budget.metric, one.allocated)
-    yield ProfileRate(rate_for(one.of_functions))
+    yield ProfileRate(rate_for(one.observed_budgets))
     if keeps_profile:
         yield ProfileRate(rate_to_keep(one.allocated))
 

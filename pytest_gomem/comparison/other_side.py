@@ -8,7 +8,7 @@ from dataclasses import replace
 from pytest_gomem.comparison.base import Base, Finder, Found, NotCompared
 from pytest_gomem.comparison.merged import incomparable, last_measurements, merged
 from pytest_gomem.judge.conditions import OPENING_PROFILE
-from pytest_gomem.judge.functions import figures_of
+from pytest_gomem.judge.figures import figures_of
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.text import readings
 from pytest_gomem.results.keys import Key
@@ -43,7 +43,7 @@ def from_other_side(
             return NotCompared(f"window '{window.name}' of {window.service} was not opened on the base side")
         if _is_same_process(last.service, measured[key].service):
             return NotCompared(_SAME_PROCESS)
-        seen = tuple(figures_of(one[key].record.functions) for one in observed if key in one)
+        seen = tuple(figures_of(one[key].record.counted) for one in observed if key in one)
         return _base(window, replace(records[key], observed_rounds=seen))
 
     return find

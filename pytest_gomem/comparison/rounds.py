@@ -11,9 +11,9 @@ from pytest_gomem.base.errors import GomemError
 from pytest_gomem.comparison.base import KeptBaselines, from_baselines
 from pytest_gomem.comparison.compare import Comparing, is_decided
 from pytest_gomem.comparison.explained import explained
-from pytest_gomem.comparison.functions import with_functions
 from pytest_gomem.comparison.merged import last_measurements, merged
 from pytest_gomem.comparison.observation import Observation, Purpose, observation
+from pytest_gomem.comparison.observed import with_observed
 from pytest_gomem.comparison.other_side import ONE_PROCESS, from_other_side
 from pytest_gomem.comparison.ran import Ran, Round
 from pytest_gomem.comparison.strategy import Looks, Strategy
@@ -215,15 +215,15 @@ class AllRounds:
             windows = merged([[m.record for m in one] for one in rounds], self._judging)
         found = list[WindowRecord]()
         for merged_window, (key, last) in zip(windows, last_measurements(rounds).items(), strict=True):
-            window = merged_window if self._observation is None else self._with_functions(merged_window, key, last)
+            window = merged_window if self._observation is None else self._with_observed(merged_window, key, last)
             found.append(window if comparing is None else comparing.compared(key, window, last))
         return tuple(found)
 
-    def _with_functions(self, window: WindowRecord, key: Key, last: Measurement) -> WindowRecord:
-        if not last.of_functions:
+    def _with_observed(self, window: WindowRecord, key: Key, last: Measurement) -> WindowRecord:
+        if not last.observed_budgets:
             return window
         seen = [one[key] for one in self._ran.observed(Side.HEAD) if key in one]
-        return with_functions(window, last.of_functions, seen, self._judging, self._ran.why_unseen())
+        return with_observed(window, last.observed_budgets, seen, self._judging, self._ran.why_unseen())
 
     def _comparing(self) -> Comparing | None:
         """The comparison with the base from the rounds so far; None if nothing is compared."""
@@ -278,7 +278,7 @@ class AllRounds:
 
 @dataclass(frozen=True)
 class ObservedSoFar:
-    """What the observed rounds so far have shown, for the strategy that plans those for budgets on functions."""
+    """What the observed rounds so far have shown, for the strategy that plans those for budgets."""
 
     rounds: AllRounds
     ran: Ran
@@ -293,9 +293,9 @@ class ObservedSoFar:
         return self.ran.count(side, Role.OBSERVED)
 
     def is_decided(self, looks: Looks) -> bool:
-        """Whether more rounds would change no comparison of functions."""
+        """Whether more rounds would change no comparison of functions and types."""
         windows = self.rounds.compared()
-        of_functions = [tuple(v for v in window.verdicts if v.budget.function) for window in windows]
+        of_globs = [tuple(v for v in window.verdicts if v.budget.glob) for window in windows]
         return self.rounds.are_decided(
-            (replace(window, verdicts=found) for window, found in zip(windows, of_functions, strict=True)), looks
+            (replace(window, verdicts=found) for window, found in zip(windows, of_globs, strict=True)), looks
         )

@@ -59,7 +59,7 @@ def _with_visible(verdict: Verdict, window: WindowRecord, metrics: Mapping[str, 
     budget = verdict.budget
     if verdict.smallest_visible is not None or verdict.actual is None or metric is None:
         return verdict
-    if budget.function or budget.phase:  # rounds are of the whole window
+    if budget.glob or budget.phase:  # rounds are of the whole window
         return verdict
     rounds = [one[metric.name] for one in window.rounds if metric.name in one]
     visible = smallest_visible(metric, rounds or [verdict.actual], ops=window.ops, enough=enough)

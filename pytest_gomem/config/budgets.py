@@ -39,6 +39,10 @@ _OF_PROFILES: Mapping[str, Unit] = MappingProxyType(
     {"inuse_space": BYTES, "inuse_objects": COUNT, "alloc_space": BYTES, "alloc_objects": COUNT}
 )
 PER_FUNCTION = frozenset(_OF_PROFILES)
+# What a heap dump counts of Go types; a budget on one is a mapping of type globs to limits.
+_OF_DUMPS: Mapping[str, Unit] = MappingProxyType({"objects": COUNT, "object_bytes": BYTES})
+PER_TYPE = frozenset(_OF_DUMPS)
+PER_GLOB = PER_FUNCTION | PER_TYPE  # of observed rounds
 
 PHASES = "phases"
 
@@ -51,6 +55,7 @@ class Budget:
 
     function: a glob over function names for a per-function budget of the profile metrics, "" otherwise.
     cum: whether the functions that they call count too.
+    type: a glob over Go types for a budget on live objects, "" otherwise.
     regression: the largest allowed relative worsening against the baseline, a ratio.
     phase: its phase, "" for the whole window; once judged, the one that was, such as "login#2".
     scope: what declared it, such as "marker on function" or "tests glob". place: file, line and key.
@@ -66,6 +71,12 @@ class Budget:
     place: Place
     cum: bool = False
     phase: str = ""
+    type: str = ""
+
+    @property
+    def glob(self) -> str:
+        """Of functions or types, which only an observed round can count; "" for a budget on a plain metric."""
+        return self.function or self.type
 
 
 def parse_budget(
@@ -73,9 +84,9 @@ def parse_budget(
 ) -> tuple[Budget, ...]:
     """Read "1.8GB", "<= 1.8GB" or a number in base units (a ceiling), ">= 24h" (a floor), {max, min, warn, regression}.
 
-    units: every metric's unit, by name. A per-function metric takes a mapping of function glob to any of these and
-    gives one budget for each; `phases` takes a mapping of phase to budgets. `warn` belongs to the ceiling where there
-    is one, else to the floor.
+    units: every metric's unit, by name. A metric of functions or types takes a mapping of glob to any of these
+    and gives one budget for each; `phases` takes a mapping of phase to budgets. `warn` belongs to the ceiling where
+    there is one, else to the floor.
     Raises ConfigErrors with every mistake in the value.
     """
     node, mistakes, found = located(value, place), Mistakes(), list[Budget]()
@@ -85,16 +96,16 @@ def parse_budget(
         unit = unit_of(metric, units)
         if unit is None:
             raise unknown_metric(metric, metric, units, node.place)
-        for function, member in _by_function(metric, node).items():
+        for glob, member in _by_glob(metric, node).items():
             with mistakes.kept():
-                found.append(_budget(metric, unit, function, scope, member))
+                found.append(_budget(metric, unit, glob, scope, member))
     mistakes.raise_all()
     return tuple(found)
 
 
 def unit_of(metric: str, units: Mapping[str, Unit]) -> Unit | None:
     """The unit of a metric's limits, None if there is no such metric; units: by metric."""
-    return units.get(metric) or _OF_PROFILES.get(metric) or _LATER.get(metric)
+    return units.get(metric) or _OF_PROFILES.get(metric) or _OF_DUMPS.get(metric) or _LATER.get(metric)
 
 
 def unknown_metric(written: str, name: str, units: Mapping[str, Unit], place: Place) -> ConfigError:
@@ -128,7 +139,7 @@ def _of_phase(phase: str, node: Located, units: Mapping[str, Unit], scope: str) 
     if not phase or "#" in phase:
         raise node.error(f"{phase!r} is not the name of a phase", "give the name that the test gives to phase()")
     for metric, limits in members(node).items():
-        if metric == PHASES or metric in PER_FUNCTION:
+        if metric == PHASES or metric in PER_GLOB:
             raise limits.error(f"{metric} cannot be budgeted in a phase", "put it on the whole window")
     budgets = parse_budgets(node, units, scope)
     if any(budget.regression is not None for budget in budgets):
@@ -136,19 +147,21 @@ def _of_phase(phase: str, node: Located, units: Mapping[str, Unit], scope: str) 
     return [replace(budget, phase=phase) for budget in budgets]
 
 
-def _by_function(metric: str, node: Located) -> Mapping[str, Located]:
-    if metric not in PER_FUNCTION:
+def _by_glob(metric: str, node: Located) -> Mapping[str, Located]:
+    if metric not in PER_GLOB:
         return {"": node}
-    hint = f'name functions by globs, as in  {metric}: {{"main.encode*": ...}}'
+    what, example = ("function", "main.encode*") if metric in PER_FUNCTION else ("type", "*main.Session")
+    hint = f'name {what}s by globs, as in  {metric}: {{"{example}": ...}}'
     if not isinstance(node.value, Mapping) or not node.value:
-        raise node.error(f"a budget on {metric} is per function, not {node.shown}", hint)
+        raise node.error(f"a budget on {metric} is per {what}, not {node.shown}", hint)
     for name, member in node.value.items():
         if not name or name in (*_LIMITS, "cum"):
-            raise member.error(f"'{name}' stands where a function glob belongs", hint)
+            raise member.error(f"'{name}' stands where a {what} glob belongs", hint)
     return node.value
 
 
-def _budget(metric: str, unit: Unit, function: str, scope: str, node: Located) -> Budget:
+def _budget(metric: str, unit: Unit, glob: str, scope: str, node: Located) -> Budget:
+    function, of_type = (glob, "") if metric in PER_FUNCTION else ("", glob)
     is_mapping = isinstance(node.value, Mapping)
     limits, cum = _mapped(node, unit, bool(function)) if is_mapping else (_bound(node, unit), False)
     return Budget(
@@ -161,6 +174,7 @@ def _budget(metric: str, unit: Unit, function: str, scope: str, node: Located) -
         scope=scope,
         place=node.place,
         cum=cum,
+        type=of_type,
     )
 
 

@@ -12,7 +12,8 @@ from pytest_gomem.config.budgets import PER_FUNCTION, Budget
 from pytest_gomem.diagnosis.evidence import kind_for
 from pytest_gomem.diagnosis.excess import excess_of, failed_of, lost, was_seen
 from pytest_gomem.diagnosis.reasons import Reasons
-from pytest_gomem.judge.functions import asked_by, counting
+from pytest_gomem.judge.figures import asked_by
+from pytest_gomem.judge.functions import counting
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.culprits import summary

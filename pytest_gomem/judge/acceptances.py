@@ -33,11 +33,11 @@ def with_accepted(
 
 
 def metric_of(verdict: Verdict) -> str:
-    """The metric as reports and acceptances name it, with the function glob of a limit on functions."""
-    function = verdict.budget.function
+    """The metric as reports and acceptances name it, with the glob of a limit on functions or types."""
+    glob = verdict.budget.glob
     if verdict.budget.phase:  # no acceptance names it: entries are for the window, not for its phases
         return f"{verdict.budget.phase}.{verdict.budget.metric}"
-    return f"{verdict.budget.metric}[{function}]" if function else verdict.budget.metric
+    return f"{verdict.budget.metric}[{glob}]" if glob else verdict.budget.metric
 
 
 def excess(verdict: Verdict) -> tuple[float | None, float] | None:

@@ -88,6 +88,8 @@ def _broken(budget: Budget, kind: str, limit: Quantity, actual: float, floor: bo
 
 
 def _name(budget: Budget) -> str:
+    if budget.type:
+        return f"{budget.metric}[{budget.type}]"
     return f"{budget.metric} of phase '{budget.phase}'" if budget.phase else budget.metric
 
 

@@ -15,36 +15,24 @@ smallest ones (attribution/sampling.py says why).
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from statistics import median
-from types import MappingProxyType
-from typing import NamedTuple
 
 from pytest_gomem.attribution.origin import Origins
 from pytest_gomem.attribution.sampling import SIGMAS, SMALLEST, Tally, counts_made, counts_objects, samples_of
 from pytest_gomem.base.names import matches, nearest
 from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.base.units import BYTES, COUNT, Unit, format_value
-from pytest_gomem.config.budgets import PER_FUNCTION, Budget, unit_of
+from pytest_gomem.base.units import BYTES, COUNT, format_value
+from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.decide import judge
+from pytest_gomem.judge.figures import Asked
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.measure.metric import Better, Metric, Noise, Prior, Reading
-from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.pprof.group import frames_of
 from pytest_gomem.pprof.model import Profile, location_ids
 from pytest_gomem.stats.decision import PRIOR_SIGMAS, Status
-
-
-class Asked(NamedTuple):
-    """What a budget asks for: a sample type, a glob of functions, and whether their callees count too."""
-
-    metric: str
-    function: str
-    cum: bool
 
 
 @dataclass(frozen=True)
@@ -65,10 +53,10 @@ class FunctionValue:
     matched: int
     nearest: str = ""
 
-
-def asked_by(budget: Budget) -> Asked:
-    """What a budget on functions asks for."""
-    return Asked(budget.metric, budget.function, budget.cum)
+    @property
+    def asked(self) -> Asked:
+        """What it answers."""
+        return Asked(self.metric, self.function, self.cum)
 
 
 def function_values(
@@ -98,8 +86,8 @@ def _value(asked: Asked, after: Profile, before: Profile | None, module: GoModul
                 tally.add(sample, is_before=profile is not profiles[0])
     interval = math.ceil(SIGMAS * tally.sigma or tally.unseen)
     names = function_names(profiles)
-    matched = sum(matches(asked.function, name) for name in names)
-    meant = "" if matched else nearest(asked.function.replace("*", ""), names)
+    matched = sum(matches(asked.glob, name) for name in names)
+    meant = "" if matched else nearest(asked.glob.replace("*", ""), names)
     return FunctionValue(*asked, max(tally.change, 0), interval, after.period, matched, meant)
 
 
@@ -110,7 +98,7 @@ def counting(asked: Asked) -> Callable[[Profile, bytes], bool]:
 
     def is_named(name: str) -> bool:
         if name not in named:
-            named[name] = matches(asked.function, name)
+            named[name] = matches(asked.glob, name)
         return named[name]
 
     def counts(profile: Profile, stack: bytes) -> bool:
@@ -137,13 +125,6 @@ def function_names(profiles: Iterable[Profile]) -> set[str]:
         for location in profile.locations.values()
         for _, frame in frames_of(location, "function")
     }
-
-
-def median_of(rounds: Sequence[FunctionValue]) -> FunctionValue:
-    """The median of several rounds, with the interval of the round nearest to it, if anything too wide."""
-    middle = median(value.value for value in rounds)
-    nearest_to_it = min(rounds, key=lambda value: abs(value.value - middle))
-    return replace(nearest_to_it, value=round(middle))
 
 
 def judge_function(budget: Budget, value: FunctionValue | Unavailable, *, strict: bool) -> tuple[Verdict, ...]:
@@ -179,72 +160,6 @@ def estimate_text(value: FunctionValue, is_bytes: bool) -> str:
     unit = BYTES if is_bytes else COUNT
     width = f" +- {format_value(value.interval, unit)}" if value.interval else ""
     return format_value(value.value, unit) + width
-
-
-_NAME = re.compile(r"(\w+)\[.+\](?: cum)?(?: interval)?", re.DOTALL)
-_INTERVAL = " interval"
-# One sigma of what scatters even if every allocation is sampled: for all that a connection's goroutine calls, by
-# benchmarks/function_budgets.py. For a function that calls nothing it is an object or two.
-_EXACT: Mapping[str, Prior] = MappingProxyType({"bytes": Prior(1.5e3, 6e-5), "count": Prior(4, 2e-4)})
-
-
-def figure_of(budget: Budget) -> str:
-    """The name of a budget's figure in a round: alloc_space[main.encode*], followed by cum for cumulative ones."""
-    return _name(budget.metric, budget.function, budget.cum) if budget.function else budget.metric
-
-
-def figures_of(values: Iterable[FunctionValue]) -> dict[str, float]:
-    """The estimates by name, and half the width of their 2 sigma intervals as "NAME interval"."""
-    found: dict[str, float] = {}
-    for value in values:
-        name = _name(value.metric, value.function, value.cum)
-        found |= {name: value.value, name + _INTERVAL: value.interval}
-    return found
-
-
-def figure_unit(name: str) -> Unit | None:
-    """The unit of such a figure; None for another name."""
-    match = _NAME.fullmatch(name)
-    return unit_of(match[1], {}) if match and match[1] in PER_FUNCTION else None
-
-
-def is_of_functions(name: str) -> bool:
-    """Whether it names a figure of functions, or the interval of one."""
-    return figure_unit(name) is not None
-
-
-def figure_metric(name: str, rounds: Iterable[Mapping[str, float]]) -> Metric | None:
-    """The figure as a metric to compare; None for another name, and for an interval.
-
-    rounds: of both sides. The prior of the scatter is the widest of their intervals, with the scatter that remains
-    without sampling.
-    """
-    unit = figure_unit(name)
-    if unit is None or name.endswith(_INTERVAL):
-        return None
-    interval = max((one.get(name + _INTERVAL, 0.0) for one in rounds), default=0.0)
-    exact = _EXACT[unit.name]
-    width = format_value(interval, unit)
-    return Metric(
-        name=name,
-        group="profile",
-        unit=unit,
-        better=Better.LOWER,
-        noise=Noise.NEAR_EXACT,
-        sources=("heap profiles",),
-        doc="What the functions of a glob hold, or made",
-        compute=_of_profiles,
-        precision=f"sampling alone leaves +- {width}, which a finer profile_rate narrows" if interval else "",
-        prior=Prior(interval / SIGMAS + exact.absolute, exact.relative),
-    )
-
-
-def _name(metric: str, function: str, cum: bool) -> str:
-    return f"{metric}[{function}]" + (" cum" if cum else "")
-
-
-def _of_profiles(_: Window) -> Unavailable:
-    return Unavailable("it is read from heap profiles, by a budget")
 
 
 SIGMA_AT_LIMIT = 0.03

@@ -9,7 +9,7 @@ from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.base.names import literal_prefix, means_test
 from pytest_gomem.config.budgets import Budget
 
-Key = tuple[str, str, str]  # phase, metric and, for profile metrics, the glob over function names
+Key = tuple[str, str, str]  # phase, metric and the glob over functions or types
 
 
 class BudgetTable(Protocol):
@@ -29,7 +29,7 @@ class BudgetTable(Protocol):
 
 
 def resolve(nodeid: str, service: str, markers: Sequence[Sequence[Budget]], table: BudgetTable) -> tuple[Budget, ...]:
-    """The budgets of one test on one service, one per metric (and function glob).
+    """The budgets of one test on one service, one per metric (and glob).
 
     Rank: markers (closest first: function, class, module), then the matching `tests` globs, longest literal prefix
     first, then `services`, then `defaults`. A budget of higher rank replaces the whole budget of that metric, with all
@@ -56,7 +56,7 @@ def _fill(chosen: dict[Key, Budget], budgets: Iterable[Budget]) -> None:
 
 
 def _key(budget: Budget) -> Key:
-    return budget.phase, budget.metric, budget.function
+    return budget.phase, budget.metric, budget.glob
 
 
 def _levels(nodeid: str, tests: Mapping[str, Sequence[Budget]]) -> list[dict[str, Sequence[Budget]]]:

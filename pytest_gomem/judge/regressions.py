@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import RATIO, Quantity, format_value
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.functions import figure_metric, figure_of
+from pytest_gomem.judge.figures import figure_metric, figure_of
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Better, Metric
 from pytest_gomem.stats.by_clock import by_clock
@@ -55,7 +55,7 @@ def regression_verdicts(
     beside: figures that are judged by other rounds, and share the test's rate of false alarms.
     """
     asked = {figure_of(budget): budget for budget in budgets if budget.regression is not None}
-    metrics = {**metrics, **_of_functions(asked, [*base, *head])}
+    metrics = {**metrics, **_of_globs(asked, [*base, *head])}
     compared = partial(compare, ops=ops, base_grows=base_grows, enough=enough)
     sides = _Sides(base, head, against, compared, missing, not_comparable, left_out, strict, lone)
     judged = sides.judged(asked, metrics)
@@ -107,7 +107,7 @@ class _Sides:
         return verdict_of(_doubted(found, metric, budget, self.lone), metric, budget, self.against)
 
 
-def _of_functions(names: Iterable[str], rounds: Sequence[Figures]) -> dict[str, Metric]:
+def _of_globs(names: Iterable[str], rounds: Sequence[Figures]) -> dict[str, Metric]:
     found = ((name, figure_metric(name, rounds)) for name in names)
     return {name: metric for name, metric in found if metric is not None}
 
@@ -116,7 +116,7 @@ def _doubted(found: Comparison, metric: Metric, budget: Budget, lone: str) -> Co
     """The comparison; if it is too noisy for want of samples or of rounds that cannot be run, it says so."""
     if lone and found.status is Status.NOISY:
         found = replace(found, reason=lone, rounds_needed=None, base_needed=None, is_suspect=False)
-    if budget.function and found.reason and metric.precision:
+    if budget.glob and found.reason and metric.precision:
         found = replace(found, reason=f"{found.reason}; {metric.precision}")
     return found
 

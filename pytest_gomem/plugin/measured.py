@@ -12,13 +12,13 @@ import pytest
 
 from pytest_gomem.base.errors import BudgetBroken, GomemError, ObserveError
 from pytest_gomem.baseline.lookup import window_name
+from pytest_gomem.comparison.observed import unmatched_globs
 from pytest_gomem.comparison.rounds import AllRounds
 from pytest_gomem.comparison.strategy import Strategy
 from pytest_gomem.comparison.visible import with_visible
 from pytest_gomem.config.gomem_yaml import BudgetTable, GomemConfig
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.judge.decide import failed
-from pytest_gomem.judge.functions import no_match
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.plugin.artifacts import Artifacts
 from pytest_gomem.plugin.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
@@ -262,11 +262,10 @@ class MeasuredItem:
         return tuple(with_shown_texts(w, lambda text: unexpanded(text, hidden)) for w in shown) if hidden else shown
 
     def _warn_of_globs(self) -> None:
-        """Warn of budgets on functions that match none; under --gomem-strict their verdicts say so."""
-        values = [] if self._judging.strict else [value for window in self.windows() for value in window.functions]
-        for value in values:
-            if not value.matched:
-                self._item.warn(GomemWarning(no_match(value)))
+        """Warn of budgets on functions or types that match none; under --gomem-strict their verdicts say so."""
+        for window in () if self._judging.strict else self.windows():
+            for text in unmatched_globs(window):
+                self._item.warn(GomemWarning(text))
 
     def _verdict_texts(self) -> list[tuple[str, str]]:
         """The headline and the full text of each window that broke a limit."""

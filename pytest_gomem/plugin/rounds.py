@@ -67,10 +67,10 @@ def purpose_of(
     fixtures = getattr(item, "fixturenames", ())
     if settings.no_measure or not plan.diagnose or SESSION_FIXTURE in fixtures:
         return None
-    functions = HeadAlone(Looks(strategy.looks.most)) if settings.update and not settings.has_base_side else strategy
+    budgets = HeadAlone(Looks(strategy.looks.most)) if settings.update and not settings.has_base_side else strategy
     # What other tests leave in a process depends on which of them ran.
     keeps = settings.update and settings.baseline_profiles != OFF and "gomem_session" not in fixtures
-    return Purpose(functions, refusal, keeps_profile=keeps)
+    return Purpose(budgets, refusal, keeps_profile=keeps)
 
 
 def _strategy(rounds: Rounds | None, settings: Settings, *, is_kept: bool) -> HeadAlone | InTurns:

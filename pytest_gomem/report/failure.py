@@ -166,7 +166,7 @@ def _is_broken(warned: Verdict, broken: Sequence[Verdict]) -> bool:
 
 def _limited(verdict: Verdict) -> tuple[object, ...]:
     budget = verdict.budget
-    return budget.metric, budget.function, budget.cum, budget.phase, budget.scope, budget.place
+    return budget.metric, budget.glob, budget.cum, budget.phase, budget.scope, budget.place
 
 
 def _headline(window: WindowRecord, broken: Sequence[Verdict]) -> str:
@@ -187,6 +187,6 @@ def _culprit(window: WindowRecord, broken: Sequence[Verdict]) -> str:
     if group := group_of(window, first):
         return goroutine_culprit(group)
     alike = [verdict for verdict in broken if verdict.budget.metric == first.budget.metric]
-    functions = {verdict.budget.function for verdict in alike if (verdict.kind == REGRESSION) == is_between}
+    functions = {verdict.budget.glob for verdict in alike if (verdict.kind == REGRESSION) == is_between}
     named = first_of(window, first)
     return first_culprit([named], named.metric, is_between=is_between) if named and len(functions) == 1 else ""

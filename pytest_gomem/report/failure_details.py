@@ -10,7 +10,9 @@ from pytest_gomem.base.printable import printable, printable_lines
 from pytest_gomem.base.units import BYTES, COUNT, format_value, parse_quantity
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.gc_settings import DEFAULT_GOMAXPROCS
-from pytest_gomem.judge.functions import FunctionValue, asked_by
+from pytest_gomem.judge.figures import asked_by, value_of
+from pytest_gomem.judge.functions import FunctionValue
+from pytest_gomem.judge.objects import TypeValue, coverage_text
 from pytest_gomem.judge.regressions import BY_DEFAULT, interval_text
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.allocation import SizeClassGrowth
@@ -69,7 +71,7 @@ def _details(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
         yield _visible_text(verdict, window)
     if _has_moment(verdict) and window.peak_moment:
         yield _peak_text(window.peak_moment, window.duration)
-    if verdict.budget.function and (detail := function_detail(verdict.budget, window.functions)):
+    if verdict.budget.glob and (detail := counted_detail(verdict.budget, window.counted)):
         yield detail
     reading = judged_reading(window, verdict)
     if isinstance(reading, Reading):
@@ -110,11 +112,14 @@ def _peak_text(moment: PeakMoment, duration: float) -> str:
     return f"RSS peaked {when} of {duration:.2f} s{floor}"
 
 
-def function_detail(budget: Budget, values: Iterable[FunctionValue]) -> str:
+def counted_detail(budget: Budget, values: Iterable[FunctionValue | TypeValue]) -> str:
     """Such as "of 3 functions and what they call, estimated from samples: one in 8.19 kB"; "" without a value."""
-    value = next((v for v in values if (v.metric, v.function, v.cum) == asked_by(budget)), None)
+    value = value_of(asked_by(budget), values)
     if value is None:
         return ""
+    if isinstance(value, TypeValue):
+        types = "1 type" if value.matched == 1 else f"{value.matched} types"
+        return f"of {types} in a heap dump; {coverage_text(value)}"
     functions = "1 function" if value.matched == 1 else f"{value.matched} functions"
     sampled = "every allocation was sampled"
     if value.rate > 1:

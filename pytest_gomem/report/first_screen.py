@@ -70,7 +70,7 @@ def statement(verdict: Verdict) -> str:
     if not verdict.reason:
         return f"{budget_name(verdict)} misses its limit of {limit_text(verdict)}"
     name, reason = budget_name(verdict), printable(verdict.reason)
-    return f"{name}: {reason}" if verdict.budget.function and not reason.startswith(name) else reason
+    return f"{name}: {reason}" if verdict.budget.glob and not reason.startswith(name) else reason
 
 
 def _who(window: WindowRecord, broken: Sequence[Verdict]) -> list[str]:

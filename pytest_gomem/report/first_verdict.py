@@ -8,7 +8,7 @@ from pytest_gomem.attribution.culprits import AT_PEAK, GC_METRICS, SAMPLE_OF, Cu
 from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.units import BYTES
-from pytest_gomem.config.budgets import PER_FUNCTION
+from pytest_gomem.config.budgets import PER_FUNCTION, PER_GLOB
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.report.goroutines import main_group
@@ -68,7 +68,7 @@ def _is_on_goroutines(verdict: Verdict) -> bool:
 def _is_on_memory(verdict: Verdict, window: WindowRecord) -> bool:
     metric = verdict.budget.metric
     is_memory = metric in SAMPLE_OF or metric_unit(window, metric) == BYTES.name
-    return is_memory and metric not in {*PER_FUNCTION, *GC_METRICS} and verdict.actual is not None
+    return is_memory and metric not in {*PER_GLOB, *GC_METRICS} and verdict.actual is not None
 
 
 def _explains(groups: Sequence[GoroutineGroup], verdict: Verdict, window: WindowRecord) -> bool:

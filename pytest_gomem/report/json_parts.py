@@ -139,7 +139,7 @@ def limit_of(data: Mapping[str, Any]) -> Quantity:
 def budget_of(data: Mapping[str, Any]) -> Budget:
     """The budget of a verdict, of which only the limit is known."""
     limits: Mapping[str, Any] = {kind: limit_of(data) if kind == data["kind"] else None for kind in _LIMITS}
-    named = {name: data[name] for name in ("metric", "function", "scope", "cum", "phase")}
+    named = {name: data[name] for name in ("metric", "function", "type", "scope", "cum", "phase")}
     return Budget(**limits, **named, place=Place(**data["place"]))
 
 

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
-from pytest_gomem.attribution.causes import KINDS, Cause
-from pytest_gomem.attribution.culprits import Culprit
-from pytest_gomem.attribution.goroutines import GoroutineGroup
-from pytest_gomem.attribution.modules import ModuleChange
 from pytest_gomem.attribution.origin import Site, Through
 from pytest_gomem.base.errors import Place
-from pytest_gomem.judge.functions import FunctionValue
 from pytest_gomem.judge.verdict import Accepted, Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
@@ -20,6 +14,7 @@ from pytest_gomem.measure.peak import PeakMoment
 from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.series import Series
 from pytest_gomem.measure.work import LoadSummary
+from pytest_gomem.report.json_causes import CAUSES
 from pytest_gomem.report.json_parts import (
     ENVIRONMENT_KEYS,
     Ending,
@@ -27,11 +22,9 @@ from pytest_gomem.report.json_parts import (
     all_finite,
     all_loads,
     budget_of,
-    change_of,
     ending_of,
     environment_of,
     finite_interval,
-    half_width_of,
     known_moment,
     limit_of,
     measured_points,
@@ -40,27 +33,18 @@ from pytest_gomem.report.json_parts import (
     why,
     why_no_latency,
 )
+from pytest_gomem.report.json_words import COUNT, NUMBER, NUMBERS, WHY_NONE, count
 from pytest_gomem.results.public import FACT, PublicCodec, Rules, Shown
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import (
     BillRecord,
     BillRow,
-    DiagnosisRecord,
     MetricValue,
     PhaseRecord,
     WindowRecord,
 )
 
 SCHEMA_VERSION = 1
-_COUNT = {"minimum": 0}
-_NUMBER = {"type": "number"}
-_NUMBERS = {"items": _NUMBER}
-_WHY_NONE = {"description": "Why there is no figure; null where there is one.", "minLength": 1}
-
-
-def _count(description: str) -> dict[str, Any]:
-    return {**_COUNT, "description": description}
-
 
 RULES: Mapping[type, Rules] = {
     RunRecord: Rules(
@@ -90,7 +74,7 @@ RULES: Mapping[type, Rules] = {
                 "description": "The machine and tools of the run; null where unknown.",
                 "properties": {
                     **{name: {"type": ["string", "null"]} for name in ENVIRONMENT_KEYS},
-                    **{name: {"type": ["integer", "null"], **_COUNT} for name in ("cpus", "page_size")},
+                    **{name: {"type": ["integer", "null"], **COUNT} for name in ("cpus", "page_size")},
                 },
                 "required": list(ENVIRONMENT_KEYS),
             },
@@ -127,7 +111,7 @@ RULES: Mapping[type, Rules] = {
         },
         words={
             "gc": "GC settings as printed; an effective one that nobody could read back says why.",
-            "ops": _count("Operations done in the window; null where none were counted."),
+            "ops": count("Operations done in the window; null where none were counted."),
             "culprits": "The lines of Go that allocated most of what a failed metric counts, estimated from samples.",
             "culprit_summaries": "By metric: what its culprits explain together, or why nobody is named.",
             "functions": "What budgets on functions were judged by, estimated from samples.",
@@ -145,7 +129,8 @@ RULES: Mapping[type, Rules] = {
             "no_base": "Why a comparison that was asked for has no other side; empty where it has, or none was asked "
             "for.",
             "conditions": "What must be the same for two windows to compare, besides the code.",
-            "observed_rounds": "The figures of functions that budgets name, of each observed round.",
+            "observed_rounds": "The figures of functions and types that budgets name, of each observed round.",
+            "types": "What budgets on live objects were judged by, counted in a heap dump.",
             "diagnosis": "How the cause of the failure was looked for; null where it was not.",
             "instruments": "By instrument that was attached to the window: what it found, in figures.",
             "goroutine_groups": "Goroutines by state, function and creation site, the largest growth first; empty "
@@ -154,7 +139,7 @@ RULES: Mapping[type, Rules] = {
             "that it is compared with.",
         },
     ),
-    PhaseRecord: Rules(words={"ops": _COUNT}),
+    PhaseRecord: Rules(words={"ops": COUNT}),
     MetricValue: Rules(
         key="name",
         hidden=("result",),
@@ -178,11 +163,11 @@ RULES: Mapping[type, Rules] = {
                 "description": "The version of what the metric means: figures of two versions do not compare.",
                 "minimum": 1,
             },
-            "reason": _WHY_NONE,
+            "reason": WHY_NONE,
             "bounds": {
                 "description": "The least and the most that it can have been, where there is no figure and these are "
                 "known; else null.",
-                **_NUMBERS,
+                **NUMBERS,
             },
         },
     ),
@@ -192,26 +177,26 @@ RULES: Mapping[type, Rules] = {
                 "description": "Points: seconds after the window opened, and values; a point that was not measured is "
                 "absent."
             },
-            "t": _NUMBERS,
-            "v": _NUMBERS,
+            "t": NUMBERS,
+            "v": NUMBERS,
         }
     ),
-    PeakMoment: Rules(null={"floor": 0}, words={"earliest": _NUMBER, "latest": _NUMBER}),
+    PeakMoment: Rules(null={"floor": 0}, words={"earliest": NUMBER, "latest": NUMBER}),
     LoadSummary: Rules(
         shown={"reason": Shown(str, why_no_latency)},
         null={"reason": ""},
         words={
-            "requests": _COUNT,
-            "errors": _COUNT,
-            "statuses": {"additionalProperties": {"type": "integer", **_COUNT}},
-            "reason": _WHY_NONE,
+            "requests": COUNT,
+            "errors": COUNT,
+            "statuses": {"additionalProperties": {"type": "integer", **COUNT}},
+            "reason": WHY_NONE,
         },
     ),
-    BillRow: Rules(words={"bytes": _COUNT, "share": {"description": "Of rss.", **_NUMBER}, "before": _COUNT}),
+    BillRow: Rules(words={"bytes": COUNT, "share": {"description": "Of rss.", **NUMBER}, "before": COUNT}),
     BillRecord: Rules(
         words={
-            "rss": _COUNT,
-            "explained": _count("All rows but 'unexplained'."),
+            "rss": COUNT,
+            "explained": count("All rows but 'unexplained'."),
             "sentence": "What weighs most, or changed most, and where to look.",
             "against": "What the rows' before is; empty where the bill stands alone.",
         }
@@ -233,72 +218,6 @@ RULES: Mapping[type, Rules] = {
             }
         }
     ),
-    FunctionValue: Rules(
-        words={
-            "function": "The glob over function names; all it matches count together.",
-            "cum": "Whether what they call counts too.",
-            "value": _count("Bytes or objects: held at the close of the window, or made in it."),
-            "interval": _count("Half the width of the 2 sigma interval; 0 where every allocation was sampled."),
-            "rate": {"description": "Bytes per sample.", "minimum": 1},
-            "matched": _count("Functions of the profiles that the glob matches."),
-            "nearest": "Where it matches none: the function that may have been meant, or empty.",
-        }
-    ),
-    Culprit: Rules(
-        shown={"interval": Shown(tuple[int, int], change_of)},
-        read={"interval": half_width_of},
-        words={
-            "line": _COUNT,
-            "before": "Bytes or objects, as the metric counts; null where there was no earlier profile.",
-            "interval": "Of the change, at 2 sigma: what the sampling of the profile leaves open.",
-            "share": "Of the growth of all lines that grew.",
-            "callers": "The nearest lines of the user's own module that called it, nearest first.",
-            "is_between": "Whether before is of the other side of a comparison, not of an earlier moment.",
-            "causes": "What is known of why, each in words of its own.",
-            "leaf": "The function that allocates on the line's behalf; empty where it is the line's own.",
-            "through": "The third-party line nearest to the allocation, between it and the user's own line; null where "
-            "there is none.",
-            "sample_type": "What it counts, if that is not what the metric counts: alloc_space of a peak that is "
-            "garbage; else empty.",
-            "module_change": "The changed module that the stack passes through, from this line to the allocation; null "
-            "where there is none.",
-        },
-    ),
-    ModuleChange: Rules(
-        words={
-            "module": 'Its path; "go" is Go itself.',
-            "before": "Its version; empty where the module is new.",
-            "after": "Its version; empty where the module is gone.",
-        }
-    ),
-    DiagnosisRecord: Rules(
-        words={
-            "rounds": _count("Observed rounds of the side under test; 0 where none could run."),
-            "profile_rate": {
-                "description": "Bytes per sample of their heap profiles; null where there is none.",
-                "minimum": 0,
-            },
-            "reproduced": "Whether what failed the window was there again; null where that is not known.",
-            "notes": "What was left out or went wrong.",
-        }
-    ),
-    GoroutineGroup: Rules(
-        words={
-            "state": "What they wait for, as Go prints it: chan receive, select, sync.Mutex.Lock, IO wait.",
-            "function": "The function of the user's own module nearest to the top of their stacks; without one that "
-            "of a library; without that, the function that they were started with.",
-            "line": _COUNT,
-            "created_by": "The call that started them, such as main.start (main.go:42); empty for the main goroutine.",
-            "before": {
-                "description": "How many there were at the opening, or on the other side of a comparison; null where "
-                "that was not read.",
-                **_COUNT,
-            },
-            "after": _count("How many there were at the close."),
-            "stack": "The calls on most of their stacks, innermost first, at most 6.",
-        }
-    ),
-    Cause: Rules(words={"kind": {"enum": list(KINDS)}}),
     Accepted: Rules(
         null={"amount": ""},
         words={
@@ -309,7 +228,7 @@ RULES: Mapping[type, Rules] = {
     Verdict: Rules(
         hidden=("budget", "is_suspect"),
         shown={
-            **{name: f"budget.{name}" for name in ("metric", "function", "cum", "phase", "scope", "place")},
+            **{name: f"budget.{name}" for name in ("metric", "function", "type", "cum", "phase", "scope", "place")},
             "declared_at": Shown(str, lambda verdict: str(verdict.budget.place)),
             "limit": "limit.value",
             "written": "limit.written",
@@ -325,22 +244,24 @@ RULES: Mapping[type, Rules] = {
                 "then": {"properties": {"reason": {"type": "string"}}},
             },
             "function": "The function glob of a per-function budget, else empty.",
+            "type": "The type glob of a budget on live objects, else empty.",
             "cum": "For a budget on functions: whether what they call counts too.",
             "phase": "The phase judged; empty: the whole window.",
             "kind": "Which limit: max, min, warn, regression.",
-            "limit": _NUMBER,
+            "limit": NUMBER,
             "written": "The limit as its author wrote it.",
             "unit": "The limit's unit.",
             "over": "How far past the limit, as a share of it; null where kept or not a share.",
             "headroom": "The share of the limit that is left.",
             "reason": {"minLength": 1},
-            "interval": _NUMBERS,
-            "rounds_needed": _COUNT,
-            "rounds": {"description": "Of the base, and of this run.", "items": {"type": "integer", **_COUNT}},
+            "interval": NUMBERS,
+            "rounds_needed": COUNT,
+            "rounds": {"description": "Of the base, and of this run.", "items": {"type": "integer", **COUNT}},
             "smallest_visible": "A worsening that rounds such as these would find 98 times in 100, in the metric's "
             "unit; null where that is unknown.",
         },
     ),
-    **dict.fromkeys((Place, Site, Through), Rules(words={"line": _COUNT})),
+    **dict.fromkeys((Place, Site, Through), Rules(words={"line": COUNT})),
+    **CAUSES,
 }
 PUBLIC = PublicCodec(RULES)

@@ -234,7 +234,7 @@ def _place(window: WindowRecord) -> str:
 def _limit_cell(verdict: Verdict, width: int) -> str:
     """The limit's metric, never cut, since cut names could be confused; only a glob is."""
     name, limit = budget_name(verdict), limit_text(verdict)
-    if verdict.budget.function:
+    if verdict.budget.glob:
         name = clip_end(name, max(width - display_width(limit) - 1, _FEWEST_CELLS))
     return f"{name} {limit}"
 

@@ -13,7 +13,7 @@ from typing import Literal
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import UNITS, format_value
-from pytest_gomem.config.budgets import PER_FUNCTION, unit_of
+from pytest_gomem.config.budgets import PER_GLOB, unit_of
 from pytest_gomem.judge.acceptances import metric_of
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
@@ -70,15 +70,15 @@ def percent(ratio: float) -> str:
 
 
 def budget_name(verdict: Verdict) -> str:
-    """The metric of a verdict, with the budget's function glob if it has one: alloc_space[main.encode*]."""
+    """The metric of a verdict, with the budget's glob if it has one: alloc_space[main.encode*]."""
     return printable(metric_of(verdict))
 
 
 def metric_unit(window: WindowRecord, metric: str, unknown: str = "") -> str:
-    """The unit of a metric of the window, or of a figure of functions."""
+    """The unit of a metric of the window, or of a figure of functions or types."""
     known = {measured.name: measured.unit for measured in window.metrics}
-    per_function = unit_of(metric, {}) if metric in PER_FUNCTION else None
-    return known.get(metric, per_function.name if per_function else unknown)
+    per_glob = unit_of(metric, {}) if metric in PER_GLOB else None
+    return known.get(metric, per_glob.name if per_glob else unknown)
 
 
 def limit_text(verdict: Verdict) -> str:

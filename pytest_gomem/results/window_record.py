@@ -10,6 +10,7 @@ from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.attribution.modules import ModuleChange
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.functions import FunctionValue
+from pytest_gomem.judge.objects import TypeValue
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.allocation import SizeClassGrowth
 from pytest_gomem.measure.cross_checks import CrossCheck
@@ -120,8 +121,8 @@ class WindowRecord:
     the world and waits for a processor. instruments: figures of each instrument that are no metrics. goroutine_groups:
     its goroutines, those that grew most first; empty if their stacks were not read. modules: those with another version
     than on the side, or in the baseline, that a failed window is compared with. observed_rounds: the figures of
-    functions that budgets name, of each observed round. diagnosis: how the cause of its failure was looked for, None if
-    it was not.
+    functions and types that budgets name, of each observed round. types: what budgets on objects were judged by.
+    diagnosis: how the cause of its failure was looked for, None if it was not.
     """
 
     name: str
@@ -155,7 +156,13 @@ class WindowRecord:
     goroutine_groups: tuple[GoroutineGroup, ...] = ()
     modules: tuple[ModuleChange, ...] = ()
     observed_rounds: tuple[Mapping[str, float], ...] = ()
+    types: tuple[TypeValue, ...] = ()
     diagnosis: DiagnosisRecord | None = None
+
+    @property
+    def counted(self) -> tuple[FunctionValue | TypeValue, ...]:
+        """What budgets on functions and types were judged by."""
+        return *self.functions, *self.types
 
 
 def definitions(window: WindowRecord) -> dict[str, int]:

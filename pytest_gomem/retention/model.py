@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from pytest_gomem.base.names import matches
+from pytest_gomem.retention.types import means_type
 
 
 class HolderKind(Enum):
@@ -102,9 +102,13 @@ class Retention:
     new_bytes: int | None = None
     notes: tuple[str, ...] = ()
 
+    def meant_by(self, glob: str) -> dict[str, ObjectCount]:
+        """The types of live objects that a glob means: "main.Session", "main.*", "[]*"; see `means_type`."""
+        return {name: count for name, count in self.types.items() if means_type(glob, name)}
+
     def objects(self, type: str) -> ObjectCount:
-        """Live objects of a Go type, or of all types that a glob matches: "main.Session" or "main.*"."""
-        found = [count for name, count in self.types.items() if matches(type, name)]
+        """Live objects of a Go type, or of all types that a glob means, as in a budget: "main.Session" or "main.*"."""
+        found = self.meant_by(type).values()
         return ObjectCount(sum(one.count for one in found), sum(one.bytes for one in found))
 
 

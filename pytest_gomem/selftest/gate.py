@@ -10,7 +10,7 @@ from statistics import median
 from pytest_gomem.comparison.merged import missing, rounds_of
 from pytest_gomem.comparison.visible import Fit, fit
 from pytest_gomem.instruments.injected_load import NOTE, InjectedLoad, Window
-from pytest_gomem.judge.functions import figure_metric, figure_of
+from pytest_gomem.judge.figures import figure_metric, figure_of
 from pytest_gomem.judge.regressions import REGRESSION, in_every_round
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Metric
@@ -98,14 +98,14 @@ def _why_not_tested(plain: WindowRecord, loaded: WindowRecord | None) -> str:
 def _of_window(
     nodeid: str, plain: WindowRecord, loaded: WindowRecord, metrics: Mapping[str, Metric], share: float
 ) -> Iterator[GateResult]:
-    limits = {v.budget.metric: v.limit.value for v in plain.verdicts if v.kind == REGRESSION and not v.budget.function}
-    budgeted = [v.budget.metric for v in plain.verdicts if not v.budget.function]
+    limits = {v.budget.metric: v.limit.value for v in plain.verdicts if v.kind == REGRESSION and not v.budget.glob}
+    budgeted = [v.budget.metric for v in plain.verdicts if not v.budget.glob]
     judged = [
         metrics[name]
         for name in dict.fromkeys([*PRIMARY, *limits])
         if name in metrics and in_every_round(name, plain.rounds)
     ]
-    judged += _of_functions(plain)
+    judged += _of_globs(plain)
     for name in dict.fromkeys([*PRIMARY, *limits, *budgeted]):
         base, new = in_every_round(name, plain.rounds), in_every_round(name, loaded.rounds)
         if name not in metrics or not base or not new:
@@ -128,9 +128,9 @@ def _of_window(
         )
 
 
-def _of_functions(window: WindowRecord) -> list[Metric]:
-    """Figures of functions whose worsening is judged: they share the error rate too."""
-    names = [figure_of(v.budget) for v in window.verdicts if v.kind == REGRESSION and v.budget.function]
+def _of_globs(window: WindowRecord) -> list[Metric]:
+    """Figures of functions and types whose worsening is judged: they share the error rate too."""
+    names = [figure_of(v.budget) for v in window.verdicts if v.kind == REGRESSION and v.budget.glob]
     return [metric for name in names if (metric := figure_metric(name, ())) is not None]
 
 

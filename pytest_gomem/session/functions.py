@@ -9,7 +9,9 @@ from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, known, required
 from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, function_values
+from pytest_gomem.judge.figures import Asked, asked_by
+from pytest_gomem.judge.functions import FunctionValue, function_values
+from pytest_gomem.judge.objects import TypeValue
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.session.capture import NOT_TAKEN, Profiles
 from pytest_gomem.session.service import Service
@@ -40,8 +42,8 @@ def measured_functions(
         return dict.fromkeys(asked, Unavailable(str(error)))
 
 
-def known_values(values: Mapping[Asked, FunctionValue | Unavailable]) -> tuple[FunctionValue, ...]:
-    """The figures that could be measured."""
+def known_functions(values: Mapping[Asked, FunctionValue | TypeValue | Unavailable]) -> tuple[FunctionValue, ...]:
+    """The figures of functions among these that could be measured."""
     return tuple(value for value in values.values() if isinstance(value, FunctionValue))
 
 

@@ -13,7 +13,9 @@ from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.gomem_yaml import BudgetTable
 from pytest_gomem.judge.acceptances import with_accepted
 from pytest_gomem.judge.decide import NOT_YET, judge, judge_phase
-from pytest_gomem.judge.functions import Asked, FunctionValue, asked_by, judge_function
+from pytest_gomem.judge.figures import Asked, asked_by
+from pytest_gomem.judge.functions import FunctionValue, judge_function
+from pytest_gomem.judge.objects import TypeValue, judge_type
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
@@ -27,7 +29,7 @@ CHECK_SCOPE = "check()"
 class Judging:
     """The budgets for the windows of one test: its markers' (closest first) and gomem.yaml's.
 
-    report_only: broken budgets are shown and do not fail the test. strict: a glob over functions must match some.
+    report_only: broken budgets are shown and do not fail the test. strict: a glob of a budget must match some.
     only_measures: the windows are of the base or of an observed round; no budget judges them.
     takes_profiles: the windows are profiled: in an observed round, or because the test must not run again.
     accepted: what gomem_accepted.yaml accepts, on the day `today`.
@@ -53,10 +55,10 @@ class Judging:
         self,
         budgets: Sequence[Budget],
         results: Mapping[str, Reading | Unavailable],
-        functions: Mapping[Asked, FunctionValue | Unavailable],
+        counted: Mapping[Asked, FunctionValue | TypeValue | Unavailable],
         phases: Sequence[PhaseRecord] = (),
     ) -> tuple[Verdict, ...]:
-        """The verdicts of these budgets, in order, on a window's results, its functions and its phases.
+        """The verdicts of these budgets, in order, on a window's results, its phases, and what was counted for globs.
 
         What is accepted becomes a warning.
         """
@@ -67,8 +69,8 @@ class Judging:
             verdict
             for budget in budgets
             for verdict in (
-                judge_function(budget, functions[asked_by(budget)], strict=self.strict)
-                if budget.function
+                _judge_glob(budget, counted[asked_by(budget)], strict=self.strict)
+                if budget.glob
                 else judge_phase(budget, by_phase)
                 if budget.phase
                 else judge(budget, results.get(budget.metric, NOT_YET))
@@ -79,3 +81,9 @@ class Judging:
     def with_accepted(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
         """The verdicts, with the accepted ones turned into warnings."""
         return with_accepted(verdicts, self.nodeid, self.accepted, self.today)
+
+
+def _judge_glob(budget: Budget, value: FunctionValue | TypeValue | Unavailable, *, strict: bool) -> tuple[Verdict, ...]:
+    if isinstance(value, FunctionValue):
+        return judge_function(budget, value, strict=strict)
+    return judge_type(budget, value, strict=strict)

@@ -17,6 +17,7 @@ from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.judge.decide import failed
+from pytest_gomem.judge.figures import Asked, asked_by
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry
@@ -24,9 +25,10 @@ from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.retention.model import Retention
 from pytest_gomem.session.capture import Profiles
 from pytest_gomem.session.explanation import Explanation
-from pytest_gomem.session.functions import cost_note, known_values, measured_functions
+from pytest_gomem.session.functions import cost_note, known_functions, measured_functions
 from pytest_gomem.session.instrument import Finding
 from pytest_gomem.session.judging import CHECK_SCOPE, Judging
+from pytest_gomem.session.objects import RUNS_ONCE, SHARED, known_types, measured_objects
 from pytest_gomem.session.recording import with_shown_texts
 from pytest_gomem.session.service import Service, outlives_round
 
@@ -44,8 +46,9 @@ def artifact_stem(nodeid: str, service: str, window: str, number: int) -> str:
 class Measurement:
     """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes.
 
-    of_functions: its budgets on functions that wait for an observed round. retention: what a heap dump after it says,
-    or why there is none; None if none was asked for. unseen: why no profile of its process can be taken, "" if one can.
+    observed_budgets: those on functions and types, which wait for an observed round. retention: what a heap dump after
+    it says, or why there is none; None if none was asked for. unseen: why no profile of its process can be taken, "" if
+    one can.
     """
 
     def __init__(
@@ -63,8 +66,9 @@ class Measurement:
         self._log: str | None = None
         self.allocated = 0
         self.unseen = ""
-        self.of_functions: tuple[Budget, ...] = ()
+        self.observed_budgets: tuple[Budget, ...] = ()
         self.retention: Retention | Unavailable | None = None
+        self._of_dump: list[Asked] = []
 
     def fill(
         self,
@@ -89,6 +93,12 @@ class Measurement:
     def takes_profiles(self) -> bool:
         """Whether the window is profiled itself, since no observed round can answer for it, or it is in one."""
         return self._judging.takes_profiles or outlives_round(self.service)
+
+    def count_objects(self, retention: Retention | Unavailable) -> None:
+        """Keep what a heap dump says, or why there is none, with the values of the budgets on objects."""
+        self.retention = retention
+        types = known_types(measured_objects(self._of_dump, retention, self.service.process.built))
+        self._record = replace(self.record, types=types)
 
     def add(self, findings: Iterable[tuple[str, Finding]]) -> None:
         """Add findings of instruments to the record, each with the instrument's name."""
@@ -222,10 +232,23 @@ class Measurement:
 
     def _add_verdicts(self, budgets: Sequence[Budget]) -> tuple[Verdict, ...]:
         if not self.takes_profiles:
-            self.of_functions += tuple(budget for budget in budgets if budget.function)
-            budgets = [budget for budget in budgets if not budget.function]
-        values = measured_functions(budgets, self.profiles, self.service.module)
-        verdicts = self._judging.verdicts(budgets, self.results, values, self.record.phases)
-        functions = dict.fromkeys((*self.record.functions, *known_values(values)))
-        self._record = replace(self.record, verdicts=(*self.record.verdicts, *verdicts), functions=tuple(functions))
+            self.observed_budgets += tuple(budget for budget in budgets if budget.glob)
+            budgets = [budget for budget in budgets if not budget.glob]
+        self._of_dump += [asked_by(budget) for budget in budgets if budget.type]
+        functions = measured_functions(budgets, self.profiles, self.service.module)
+        objects = measured_objects(self._of_dump, self._dumped, self.service.process.built)
+        verdicts = self._judging.verdicts(budgets, self.results, {**functions, **objects}, self.record.phases)
+        self._record = replace(
+            self.record,
+            verdicts=(*self.record.verdicts, *verdicts),
+            functions=tuple(dict.fromkeys((*self.record.functions, *known_functions(functions)))),
+            types=known_types(objects),
+        )
         return verdicts
+
+    @property
+    def _dumped(self) -> Retention | Unavailable | None:
+        """What budgets on objects are judged by when the window closes."""
+        if self._judging.only_measures:  # of an observed round, whose dump comes after all else
+            return self.retention
+        return SHARED if outlives_round(self.service) else RUNS_ONCE

@@ -65,6 +65,20 @@ def test_a_budget_per_function_gives_one_for_each_glob() -> None:
     assert "alloc_space" in PER_FUNCTION
 
 
+def test_a_budget_per_type_gives_one_for_each_glob() -> None:
+    """Objects are counts, object_bytes are bytes; both need an observed round, as functions do."""
+    session, cache = read("objects", {"*main.Session": 0, "main.Cache": {"max": 1, "min": 1}})
+    assert (session.type, session.glob, session.function, limits(session)) == (
+        "*main.Session",
+        "*main.Session",
+        "",
+        {"max": 0.0},
+    )
+    assert limits(cache) == {"max": 1.0, "min": 1.0}
+    (held,) = read("object_bytes", {"[]uint8": "10MB"})
+    assert (held.metric, held.type, limits(held)) == ("object_bytes", "[]uint8", {"max": 1e7})
+
+
 @pytest.mark.parametrize(
     ("metric", "value", "says"),
     [
@@ -101,6 +115,10 @@ def test_a_budget_per_function_gives_one_for_each_glob() -> None:
         ("alloc_space", {"main.*": {"cum": True}}, "sets no limit"),
         ("alloc_space", {"main.*": {"max": 1, "cum": 1}}, "m['main.*'].cum: expected true or false"),
         ("alloc_space", {"cum": True}, "where a function glob belongs"),
+        ("objects", 5, 'per type, not 5\n  name types by globs, as in  objects: {"*main.Session": ...}'),
+        ("objects", {"max": 5}, "where a type glob belongs"),
+        ("objects", {"main.T": {"max": 5, "cum": True}}, "unknown key 'cum'"),
+        ("objects", {"main.T": "10MB"}, "m['main.T']: '10MB'"),
         ("peak_rss", {"max": 1, "cum": True}, "unknown key 'cum'"),
         ("alloc_space", {"main.*": "10ms"}, "m['main.*']: '10ms'"),
     ],

@@ -13,18 +13,13 @@ from pytest_gomem.base.errors import Place
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, COUNT
 from pytest_gomem.config.budgets import parse_budget
+from pytest_gomem.judge.figures import Asked, asked_by, figure_metric, figure_unit, figures_of, median_of
 from pytest_gomem.judge.functions import (
     SIGMA_AT_LIMIT,
-    Asked,
     FunctionValue,
-    asked_by,
     counting,
-    figure_metric,
-    figure_unit,
-    figures_of,
     function_values,
     judge_function,
-    median_of,
     rate_for,
 )
 from pytest_gomem.launch.go_module import GoModule
