@@ -1,0 +1,337 @@
+package program
+
+import "strings"
+
+const (
+	groupSlots    = 8
+	controlSize   = 8
+	largestInline = 128
+	swissMinor    = 24
+	splitMinor    = 27 // descriptors of maps with offsets of keys and elements
+	timerMinor    = 23 // channels know their timer
+)
+
+// Swiss says whether the program has the maps of Go 1.24.
+func (p *Program) Swiss() bool {
+	return p.image.minor >= swissMinor && !strings.Contains(p.image.experiments, "noswissmap")
+}
+
+func (p *Program) mapDescriptorSize() uint64 {
+	switch {
+	case !p.Swiss():
+		return 88
+	case p.image.minor >= splitMinor:
+		return 136
+	}
+	return 112
+}
+
+// layout is how a map places keys and elements in a group of eight.
+type layout struct {
+	size, keys, keyStride, elements, elementStride int64
+	indirectKey, indirectElement                   bool
+	overflow                                       int64 // of old maps, -1
+}
+
+// Header is the type of the object that a map or a channel points to.
+func (p *Program) Header(t *Type) *Type {
+	if t.header != nil {
+		return t.header
+	}
+	h := &Type{Name: t.Name, key: t.key, element: t.element, descriptor: t.descriptor, in: t.in, Shape: t.Shape}
+	switch {
+	case t.Kind == Channel:
+		h.Kind, h.Size = ChannelHeader, 96
+		if p.image.minor >= timerMinor {
+			h.Size = 104
+		}
+		if p.image.minor >= 25 {
+			h.Size = 112
+		}
+	case p.Swiss():
+		h.Kind, h.Size = MapHeader, 48
+	default:
+		h.Kind, h.Size = OldMapHeader, 48
+	}
+	t.header = p.add(h)
+	return h
+}
+
+// MapTable is the type of a table of a map with this header.
+func (p *Program) MapTable(header *Type) *Type {
+	if header.header == nil {
+		header.header = p.add(&Type{
+			Name: header.Name, Kind: MapTable, Size: 32, Part: true, Shape: header.Shape,
+			key: header.key, element: header.element, descriptor: header.descriptor, in: header.in,
+		})
+	}
+	return header.header
+}
+
+// MapDirectory is the type of the pointers to the tables.
+func (p *Program) MapDirectory(header *Type) *Type {
+	table := p.MapTable(header)
+	if table.header == nil {
+		table.header = p.add(&Type{
+			Name: header.Name, Kind: MapDirectory, Size: pointerSize, Part: true, Shape: header.Shape,
+			element: reference(table.ID),
+		})
+	}
+	return table.header
+}
+
+// MapGroups is the type of a row of groups, or of buckets, of a map with this header or table.
+func (p *Program) MapGroups(of *Type) *Type {
+	if of.backing != nil {
+		return of.backing
+	}
+	l := p.layout(of)
+	group := &Type{Name: of.Name, Kind: MapGroup, Size: l.size, Part: true, Shape: of.Shape, unfolded: true}
+	p.add(group)
+	key, element := p.Key(of), p.Element(of)
+	for i := int64(0); i < groupSlots; i++ {
+		group.slots = p.placed(group.slots, key, l.keys+i*l.keyStride, l.indirectKey)
+		group.slots = p.placed(group.slots, element, l.elements+i*l.elementStride, l.indirectElement)
+	}
+	row := p.Backing(group)
+	if l.overflow >= 0 {
+		group.slots = append(group.slots, Slot{Offset: l.overflow, Kind: Pointer, target: reference(row.ID)})
+	}
+	row.slots, row.unfolded = group.slots, true
+	row.Part, row.Name = true, of.Name
+	of.backing = row
+	return row
+}
+
+func (p *Program) placed(out []Slot, t *Type, offset int64, indirect bool) []Slot {
+	if t == nil {
+		return out
+	}
+	if indirect {
+		return append(out, Slot{Offset: offset, Kind: Pointer, target: reference(t.ID)})
+	}
+	for _, s := range p.Slots(t) {
+		s.Offset += offset
+		out = append(out, s)
+	}
+	return out
+}
+
+func (p *Program) layout(of *Type) layout {
+	at := of.descriptor
+	byte1 := func(offset uint64) int64 {
+		var one [1]byte
+		of.in.read(at+offset, one[:])
+		return int64(one[0])
+	}
+	if at == 0 {
+		return p.computedLayout(of)
+	}
+	if !p.Swiss() {
+		l := layout{keys: controlSize, keyStride: byte1(80), elementStride: byte1(81), size: int64(of.in.word32(at+80) >> 16)}
+		flags := byte1(84)
+		l.indirectKey, l.indirectElement = flags&1 != 0, flags&2 != 0
+		l.elements = l.keys + groupSlots*l.keyStride
+		if e := p.Element(of); e != nil && !l.indirectElement {
+			l.elements = roundUp(l.elements, p.align(e, 0))
+		}
+		l.overflow = l.size - pointerSize
+		return l
+	}
+	l := layout{size: int64(of.in.word(at + 80)), overflow: -1}
+	var flags uint32
+	if p.image.minor >= splitMinor {
+		l.keys, l.keyStride = int64(of.in.word(at+88)), int64(of.in.word(at+96))
+		l.elements, l.elementStride = int64(of.in.word(at+104)), int64(of.in.word(at+112))
+		flags = of.in.word32(at + 128)
+	} else {
+		slot := int64(of.in.word(at + 88))
+		l.keys, l.keyStride, l.elementStride = controlSize, slot, slot
+		l.elements = controlSize + int64(of.in.word(at+96))
+		flags = of.in.word32(at + 104)
+	}
+	l.indirectKey, l.indirectElement = flags&4 != 0, flags&8 != 0
+	if l.size <= 0 || l.size > 1<<16 || l.keys < 0 || l.keys > l.size || l.elements < 0 || l.elements > l.size ||
+		l.keyStride < 0 || l.keyStride > l.size || l.elementStride < 0 || l.elementStride > l.size {
+		return p.computedLayout(of)
+	}
+	return l
+}
+
+// computedLayout is that of a map without a descriptor.
+func (p *Program) computedLayout(of *Type) layout {
+	key, element := p.Key(of), p.Element(of)
+	l := layout{keys: controlSize, overflow: -1}
+	measure := func(t *Type, indirect *bool) (int64, int64) {
+		if t == nil {
+			return pointerSize, pointerSize
+		}
+		if t.Size > largestInline {
+			*indirect = true
+			return pointerSize, pointerSize
+		}
+		return t.Size, p.align(t, 0)
+	}
+	keySize, keyAlign := measure(key, &l.indirectKey)
+	elementSize, elementAlign := measure(element, &l.indirectElement)
+	if !p.Swiss() {
+		l.keyStride, l.elementStride = keySize, elementSize
+		l.elements = roundUp(l.keys+groupSlots*keySize, elementAlign)
+		l.overflow = roundUp(l.elements+groupSlots*elementSize, pointerSize)
+		l.size = l.overflow + pointerSize
+		return l
+	}
+	inSlot := roundUp(keySize, elementAlign)
+	size := inSlot + elementSize
+	if elementSize == 0 {
+		size++ // Go keeps a pointer to the last field of a struct within it
+	}
+	slot := roundUp(size, max(keyAlign, elementAlign))
+	l.elements, l.keyStride, l.elementStride = controlSize+inSlot, slot, slot
+	l.size = controlSize + groupSlots*slot
+	return l
+}
+
+// MapExtra is the type that keeps overflow buckets of an old map alive where its buckets hold no pointers.
+func (p *Program) MapExtra(header *Type) *Type {
+	if header.header == nil {
+		part := func(size int64, kind Kind, slots ...Slot) *Type {
+			return p.add(&Type{
+				Name: header.Name, Kind: kind, Size: size, Part: true, Shape: header.Shape, slots: slots, unfolded: true,
+			})
+		}
+		row := p.MapGroups(header)
+		bucket := part(pointerSize, Pointer, Slot{Kind: Pointer, target: reference(row.ID)})
+		bucket.element = reference(row.ID)
+		list := part(3*pointerSize, Struct, Slot{Kind: Slice, target: reference(bucket.ID)})
+		header.header = part(
+			3*pointerSize, Struct,
+			Slot{Kind: Pointer, target: reference(list.ID)},
+			Slot{Offset: pointerSize, Kind: Pointer, target: reference(list.ID)},
+			Slot{Offset: 2 * pointerSize, Kind: Pointer, target: reference(row.ID)},
+		)
+	}
+	return header.header
+}
+
+// Timer is the type of the runtime's own object behind a time.Timer or a time.Ticker, called as these are; nil if the
+// release has none or it is not known.
+func (p *Program) Timer(name string) *Type {
+	if t, ok := p.timers[name]; ok {
+		return t
+	}
+	if p.timers == nil {
+		p.timers = map[string]*Type{}
+	}
+	of := "time.Timer"
+	if p.image.minor >= timerMinor {
+		of = "runtime.timeTimer"
+	}
+	t := p.Named(of)
+	if t != nil {
+		t = p.copied(t, name)
+	}
+	p.timers[name] = t
+	return t
+}
+
+// TrieNode is the type of a node of a sync.Map: an entry, or one with children.
+func (p *Program) TrieNode(node *Type, isEntry bool) *Type {
+	name := "internal/sync.indirect"
+	if isEntry {
+		name = "internal/sync.entry"
+	}
+	arguments := strings.TrimPrefix(node.Name, "internal/sync.node")
+	if t := p.Named(name + arguments); t != nil {
+		return t
+	}
+	name += arguments
+	if t, ok := p.nodes[name]; ok {
+		return t
+	}
+	if p.nodes == nil {
+		p.nodes = map[string]*Type{}
+	}
+	// Go 1.27 describes the shape alone.
+	t := p.Named(strings.ReplaceAll(name, "interface {}", "go.shape.interface {}"))
+	if t != nil {
+		t = p.copied(t, name)
+		t.Shape = false
+	}
+	p.nodes[name] = t
+	return t
+}
+
+// ChannelOf is the type of the header of a channel whose elements have a descriptor, nil if it is none.
+func (p *Program) ChannelOf(descriptor uint64) *Type {
+	element := p.Descriptor(descriptor)
+	if element == nil {
+		return nil
+	}
+	if t, ok := p.channels[element.ID]; ok {
+		return t
+	}
+	if p.channels == nil {
+		p.channels = map[int32]*Type{}
+	}
+	t := p.Header(&Type{Name: "chan " + element.Name, Kind: Channel, element: reference(element.ID)})
+	p.channels[element.ID] = t
+	return t
+}
+
+// copied is a type under another name.
+func (p *Program) copied(t *Type, name string) *Type {
+	another := *t
+	another.Name, another.backing, another.header = name, nil, nil
+	return p.add(&another)
+}
+
+// Backing is the type of a block of many of t.
+func (p *Program) Backing(t *Type) *Type {
+	if t.backing == nil {
+		if t.Kind == MapHeader || t.Kind == MapTable || t.Kind == OldMapHeader {
+			return t
+		}
+		t.backing = p.add(&Type{
+			Name: "[]" + t.Name, Kind: Backing, Size: t.Size, element: reference(t.ID), Shape: t.Shape, Part: t.Part,
+		})
+	}
+	return t.backing
+}
+
+// ChannelBuffer is the type of the buffered elements of a channel.
+func (p *Program) ChannelBuffer(header, element *Type) *Type {
+	if header.backing == nil {
+		header.backing = p.add(&Type{
+			Name: header.Name, Kind: Backing, Size: element.Size, element: reference(element.ID), Part: true,
+		})
+	}
+	return header.backing
+}
+
+// ChannelElement is where a channel header has the descriptor of its elements.
+func (p *Program) ChannelElement() uint64 {
+	if p.image.minor >= timerMinor {
+		return 40
+	}
+	return 32
+}
+
+// Pooled is the type of a sync.Pool's items for each processor.
+func (p *Program) Pooled() *Type {
+	if p.pooled == nil {
+		local := p.Named("sync.poolLocal")
+		if local == nil {
+			return nil
+		}
+		p.pooled = p.add(&Type{Name: "sync.Pool", Kind: Backing, Size: local.Size, element: reference(local.ID), Part: true})
+	}
+	return p.pooled
+}
+
+func roundUp(n, to int64) int64 {
+	if to <= 1 {
+		return n
+	}
+	return (n + to - 1) / to * to
+}

@@ -1,0 +1,197 @@
+package program
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"sort"
+	"strings"
+)
+
+const (
+	maxVariables  = 1 << 14
+	maxFunctionAt = 1 << 22 // bytes of entries of one function
+	symbolSize    = 24
+	maxSymbols    = 1 << 28 // bytes
+)
+
+// Local is a variable or an argument of a function that lies on the stack.
+type Local struct {
+	Name   string
+	Type   *Type
+	Pieces []Piece
+}
+
+// Locals calls yield with each variable that is on the stack at pc in the function that starts at entry; both are
+// addresses of the running program.
+func (p *Program) Locals(entryPC, pc uint64, yield func(Local)) {
+	c, u, e, ok := p.functionEntry(entryPC)
+	if !ok || !e.children {
+		return
+	}
+	pc = pc - p.bias - p.image.module.text + p.symbols.im.module.text
+	start := c.at
+	var child, origin entry
+	for depth, n := 1, 0; depth > 0 && !c.broken && c.at-start < maxFunctionAt && n < maxVariables; {
+		p.symbols.parse(&c, u, &child)
+		if child.tag == 0 {
+			depth--
+			continue
+		}
+		if child.children {
+			depth++
+		}
+		if child.tag != tagVariable && child.tag != tagParameter {
+			continue
+		}
+		n++
+		expression := child.location
+		if expression == nil && child.list >= 0 {
+			expression = p.symbols.expression(u, child.list, child.listIsIndex, pc)
+		}
+		if len(expression) == 0 {
+			continue
+		}
+		if child.origin != 0 {
+			if _, _, ok := p.symbols.entry(child.origin, &origin); ok {
+				child.name, child.typ = origin.name, origin.typ
+			}
+		}
+		t := p.resolve(entryReference(child.typ))
+		if t == nil || t.Size <= 0 {
+			continue
+		}
+		if places := pieces(expression, t.Size); len(places) > 0 {
+			yield(Local{string(child.name), t, places})
+		}
+	}
+}
+
+func (p *Program) functionEntry(entryPC uint64) (cursor, *unit, entry, bool) {
+	var e entry
+	if p.symbols == nil {
+		return cursor{}, nil, e, false
+	}
+	address := entryPC - p.bias - p.image.module.text + p.symbols.im.module.text
+	at, ok := find(p.symbols.functions, address)
+	if !ok {
+		return cursor{}, nil, e, false
+	}
+	c, u, ok := p.symbols.entry(uint64(at), &e)
+	return c, u, e, ok
+}
+
+// Closure is the type of a function value whose function starts at that address; nil if none does.
+func (p *Program) Closure(entryPC uint64) *Type {
+	if t, ok := p.closures[entryPC]; ok {
+		return t
+	}
+	if !p.IsEntry(entryPC) {
+		return nil
+	}
+	t := &Type{Name: "func " + p.image.lines.name(p.image.lines.function(entryPC-p.bias)), Kind: Closure, Size: pointerSize}
+	t.unfolded = true
+	p.add(t)
+	p.closures[entryPC] = t
+	c, u, e, ok := p.functionEntry(entryPC)
+	if !ok || !e.children {
+		return t
+	}
+	start := c.at
+	var child, origin entry
+	for depth := 1; depth > 0 && !c.broken && c.at-start < maxFunctionAt; {
+		p.symbols.parse(&c, u, &child)
+		if child.tag == 0 {
+			depth--
+			continue
+		}
+		if child.children {
+			depth++
+		}
+		if !child.hasClosure || child.closure < 0 || child.closure > maxFunctionAt {
+			continue
+		}
+		if child.origin != 0 {
+			if _, _, ok := p.symbols.entry(child.origin, &origin); ok {
+				child.name, child.typ = origin.name, origin.typ
+			}
+		}
+		captured := p.resolve(entryReference(child.typ))
+		if captured == nil || captured.Size < 0 {
+			continue
+		}
+		t.Size = max(t.Size, child.closure+captured.Size)
+		t.slots = p.placed(t.slots, captured, child.closure, false)
+	}
+	sort.SliceStable(t.slots, func(i, j int) bool { return t.slots[i].Offset < t.slots[j].Offset })
+	return t
+}
+
+// objectSymbol is a variable of the symbol table; its name is read when asked for.
+type objectSymbol struct {
+	address, size uint64
+	name          uint32
+}
+
+// Symbol is the name that the symbol table has for an address of data or bss, "" if none. The compiler names some
+// variables that DWARF does not know: composite literals and what they point to.
+func (p *Program) Symbol(address uint64) string {
+	if !p.objectsRead {
+		p.objectsRead = true
+		p.readObjects()
+	}
+	i := sort.Search(len(p.objects), func(i int) bool { return p.objects[i].address > address }) - 1
+	if i < 0 || address-p.objects[i].address >= p.objects[i].size {
+		return ""
+	}
+	var buf [256]byte
+	im := p.symbolImage()
+	n := len(buf)
+	for n > 0 && !im.readOffset(int64(p.nameTable)+int64(p.objects[i].name), buf[:n]) {
+		n /= 2
+	}
+	if end := bytes.IndexByte(buf[:n], 0); end >= 0 {
+		n = end
+	}
+	return typeName([]byte(strings.TrimSuffix(string(buf[:n]), "·f")))
+}
+
+func (p *Program) symbolImage() *image {
+	if p.twin != nil {
+		return p.twin
+	}
+	return p.image
+}
+
+func (p *Program) readObjects() {
+	im := p.symbolImage()
+	section := im.elf.SectionByType(elf.SHT_SYMTAB)
+	if section == nil || section.Size > maxSymbols || int(section.Link) >= len(im.elf.Sections) {
+		return
+	}
+	p.nameTable = im.elf.Sections[section.Link].Offset
+	from, to := &im.module, &p.image.module
+	buf := make([]byte, symbolSize*512)
+	for at := uint64(0); at+symbolSize <= section.Size; {
+		piece := buf[:min64(uint64(len(buf)), (section.Size-at)/symbolSize*symbolSize)]
+		if !im.readOffset(int64(section.Offset+at), piece) {
+			break
+		}
+		at += uint64(len(piece))
+		for ; len(piece) >= symbolSize; piece = piece[symbolSize:] {
+			address, size := binary.LittleEndian.Uint64(piece[8:]), binary.LittleEndian.Uint64(piece[16:])
+			switch {
+			case elf.ST_TYPE(piece[4]) != elf.STT_OBJECT || size == 0:
+				continue
+			case address >= from.data && address < from.edata:
+				address += to.data - from.data
+			case address >= from.bss && address < from.ebss:
+				address += to.bss - from.bss
+			default:
+				continue
+			}
+			p.objects = append(p.objects, objectSymbol{address + p.bias, size, binary.LittleEndian.Uint32(piece)})
+		}
+	}
+	sort.Slice(p.objects, func(i, j int) bool { return p.objects[i].address < p.objects[j].address })
+}
