@@ -1,12 +1,10 @@
 package graph
 
 import (
-	"bytes"
-	"encoding/binary"
 	"math/rand"
 	"testing"
 
-	"gomem/heapreader/dump"
+	"gomem/heapreader/dump/madeup"
 )
 
 // without is how many nodes the top still reaches if one is taken away.
@@ -74,112 +72,11 @@ func TestDeepGraphsNeedNoDeepStack(t *testing.T) {
 	}
 }
 
-// heap is a dump in the making, of objects of 64 bytes at page 16 and above.
-type heap struct {
-	raw     []byte
-	objects int
-}
-
-func (h *heap) put(numbers ...uint64) {
-	for _, number := range numbers {
-		h.raw = binary.AppendUvarint(h.raw, number)
-	}
-}
-
-func (h *heap) text(text string) {
-	h.put(uint64(len(text)))
-	h.raw = append(h.raw, text...)
-}
-
-func at(object int) uint64 { return 1<<17 + 64*uint64(object) }
-
-func (h *heap) words(pointers ...int) (memory []byte, fields []uint64) {
-	memory = make([]byte, 64)
-	for k, object := range pointers {
-		binary.LittleEndian.PutUint64(memory[8*k:], at(object))
-		fields = append(fields, 1, 8*uint64(k))
-	}
-	return memory, append(fields, 0)
-}
-
-func (h *heap) object(pointers ...int) {
-	memory, fields := h.words(pointers...)
-	h.put(1, at(h.objects))
-	h.text(string(memory))
-	h.put(fields...)
-	h.objects++
-}
-
-func (h *heap) globals(pointers ...int) {
-	memory, fields := h.words(pointers...)
-	h.put(12, 1<<12)
-	h.text(string(memory))
-	h.put(fields...)
-}
-
-func (h *heap) goroutine(id uint64, reason string, pc uint64, pointers ...int) {
-	h.put(4, 1, 2, id, 4, dump.Waiting, 0, 0, 5)
-	h.text(reason)
-	h.put(0, 0, 0, 0)
-	memory, fields := h.words(pointers...)
-	h.put(5, 10000, 0, 0)
-	h.text(string(memory))
-	h.put(pc, pc, pc)
-	h.text("main.f")
-	h.put(fields...)
-}
-
-func (h *heap) read(t *testing.T) *dump.Dump {
-	d, err := dump.Read(bytes.NewReader(h.raw), int64(len(h.raw)), dump.DefaultLimits())
+func build(t *testing.T, h *madeup.Heap, types madeup.Types) (*Graph, map[string]uint64) {
+	d, err := h.Read()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
-}
-
-func newHeap() *heap {
-	h := &heap{raw: []byte(dump.Magic)}
-	h.put(6, 0, 8, 0, 0)
-	h.text("amd64")
-	h.text("go1.99")
-	h.put(2)
-	return h
-}
-
-// named are types of objects by number, and globals by word.
-type named struct {
-	types   []string
-	globals []string
-}
-
-func (n named) ID(object int) int32 {
-	if object < len(n.types) && n.types[object] != "" {
-		return int32(object) + 1
-	}
-	return 0
-}
-
-func (n named) NameOf(id int32) string {
-	if id == 0 {
-		return "?"
-	}
-	return n.types[id-1]
-}
-
-func (n named) Internal(int32) bool { return false }
-
-func (n named) Global(address uint64) (string, string, bool) {
-	if k := int(address-1<<12) / 8; k < len(n.globals) {
-		return n.globals[k], "*main.T", true
-	}
-	return "", "", false
-}
-
-func (n named) Place(pc uint64) (string, string, int) { return "main.f", "main.go", int(pc) }
-
-func build(t *testing.T, h *heap, types named) (*Graph, map[string]uint64) {
-	h.put(0)
-	d := h.read(t)
 	g, err := Build(d, types, func(object int) uint64 { return d.Size(object) })
 	if err != nil {
 		t.Fatal(err)
@@ -219,25 +116,25 @@ func expect(t *testing.T, held map[string]uint64, want map[string]uint64) {
 }
 
 func TestAGoroutineThatLooksDoesNotHold(t *testing.T) {
-	h := newHeap()
-	h.object(1)
-	h.object(2)
-	h.object()
-	h.object(1) // of the goroutine alone, and leads to what the global has
-	h.globals(0)
-	h.goroutine(1, "select", 10, 3, 1)
-	_, held := build(t, h, named{globals: []string{"main.cache"}})
+	h := madeup.New()
+	h.Object(1)
+	h.Object(2)
+	h.Object()
+	h.Object(1) // of the goroutine alone, and leads to what the global has
+	h.Globals(0)
+	h.Goroutine(1, "select", 10, 3, 1)
+	_, held := build(t, h, madeup.Types{Globals: []string{"main.cache"}})
 	expect(t, held, map[string]uint64{"global main.cache": 3, "goroutines": 1})
 }
 
 func TestSeveralGlobalsHoldTogether(t *testing.T) {
-	h := newHeap()
-	h.object(2)
-	h.object(2)
-	h.object(3)
-	h.object()
-	h.globals(0, 1)
-	g, held := build(t, h, named{globals: []string{"main.a", "main.b"}})
+	h := madeup.New()
+	h.Object(2)
+	h.Object(2)
+	h.Object(3)
+	h.Object()
+	h.Globals(0, 1)
+	g, held := build(t, h, madeup.Types{Globals: []string{"main.a", "main.b"}})
 	expect(t, held, map[string]uint64{"global main.a": 1, "global main.b": 1, "several": 2})
 	for _, child := range g.Children(0) {
 		if g.Root(child) == nil {
@@ -250,14 +147,14 @@ func TestSeveralGlobalsHoldTogether(t *testing.T) {
 }
 
 func TestGoroutinesWithOneStackAreOneRoot(t *testing.T) {
-	h := newHeap()
+	h := madeup.New()
 	for i := 0; i < 4; i++ {
-		h.object()
+		h.Object()
 	}
-	h.goroutine(1, "chan receive", 10, 0, 3)
-	h.goroutine(2, "chan receive", 10, 1, 3)
-	h.goroutine(3, "select", 10, 2)
-	g, held := build(t, h, named{})
+	h.Goroutine(1, "chan receive", 10, 0, 3)
+	h.Goroutine(2, "chan receive", 10, 1, 3)
+	h.Goroutine(3, "select", 10, 2)
+	g, held := build(t, h, madeup.Types{})
 	expect(t, held, map[string]uint64{"goroutines": 4})
 	counts := map[int]bool{}
 	for _, root := range g.Roots {
@@ -271,64 +168,57 @@ func TestGoroutinesWithOneStackAreOneRoot(t *testing.T) {
 }
 
 func TestTimersAreFoundBelowTheRuntime(t *testing.T) {
-	h := newHeap()
-	h.object(1, 3) // the heap of timers, held by the runtime
-	h.object(2)    // a timer
-	h.object()     // its closure
-	h.object(4)    // a timer that the program holds
-	h.object()
-	h.globals(0, 3)
-	_, held := build(t, h, named{
-		types:   []string{"[]runtime.timerWhen", "runtime.timeTimer", "func main.late", "runtime.timeTimer", ""},
-		globals: []string{"runtime.allp", "main.timer"},
+	h := madeup.New()
+	h.Object(1, 3) // the heap of timers, held by the runtime
+	h.Object(2)    // a timer
+	h.Object()     // its closure
+	h.Object(4)    // a timer that the program holds
+	h.Object()
+	h.Globals(0, 3)
+	_, held := build(t, h, madeup.Types{
+		Names:   []string{"[]runtime.timerWhen", "runtime.timeTimer", "func main.late", "runtime.timeTimer", ""},
+		Globals: []string{"runtime.allp", "main.timer"},
 	})
 	expect(t, held, map[string]uint64{"runtime runtime.allp": 1, "timer func main.late": 2, "global main.timer": 2})
 }
 
 func TestTheRuntimeHoldsOnlyWhatNothingElseDoes(t *testing.T) {
-	h := newHeap()
-	h.object(1)    // a channel with one that waits for it
-	h.object(2)    // sudog
-	h.object(3, 4) // g
-	h.object()
-	h.object()
-	h.globals(0, 0, 2)
-	h.goroutine(1, "chan receive", 10, 3)
-	_, held := build(t, h, named{
-		types:   []string{"runtime.hchan", "runtime.sudog", "runtime.g", "", ""},
-		globals: []string{"main.channel", "main.channel", "runtime.allgs"},
+	h := madeup.New()
+	h.Object(1)    // a channel with one that waits for it
+	h.Object(2)    // sudog
+	h.Object(3, 4) // g
+	h.Object()
+	h.Object()
+	h.Globals(0, 0, 2)
+	h.Goroutine(1, "chan receive", 10, 3)
+	_, held := build(t, h, madeup.Types{
+		Names:   []string{"runtime.hchan", "runtime.sudog", "runtime.g", "", ""},
+		Globals: []string{"main.channel", "main.channel", "runtime.allgs"},
 	})
 	expect(t, held, map[string]uint64{"global main.channel": 2, "goroutines": 1, "runtime runtime.allgs": 2})
 }
 
 func TestFinalizersHoldWhatNothingElseDoes(t *testing.T) {
-	h := newHeap()
-	h.object(1) // reached by its own referent
-	h.object(0)
-	h.object() // held by a global
-	h.object() // its function
-	h.object() // nothing has it
-	h.object(6)
-	h.object(5) // a ring
-	h.globals(2)
-	h.put(7, at(0), 0, 500, 0, 80)
-	h.put(7, at(2), at(3), 510, 0, 80)
-	_, held := build(t, h, named{globals: []string{"main.file"}})
+	h := madeup.New()
+	h.Object(1) // reached by its own referent
+	h.Object(0)
+	h.Object() // held by a global
+	h.Object() // its function
+	h.Object() // nothing has it
+	h.Object(6)
+	h.Object(5) // a ring
+	h.Globals(2)
+	h.Finalizer(0, -1)
+	h.Finalizer(2, 3)
+	_, held := build(t, h, madeup.Types{Globals: []string{"main.file"}})
 	expect(t, held, map[string]uint64{"global main.file": 1, "finalizer main.f": 3, "nothing": 3})
 }
 
 func TestWordsOfStacksHoldWhatNothingElseDoes(t *testing.T) {
-	h := newHeap()
-	h.object()
-	h.object()
-	h.put(4, 1, 2, 1, 4, dump.Waiting, 0, 0, 5)
-	h.text("select")
-	h.put(0, 0, 0, 0, 5, 10000, 0, 0)
-	memory, _ := h.words(1, 0)
-	h.text(string(memory))
-	h.put(10, 10, 10)
-	h.text("main.f")
-	h.put(0)
-	_, held := build(t, h, named{})
+	h := madeup.New()
+	h.Object()
+	h.Object()
+	h.Stale(1, 0)
+	_, held := build(t, h, madeup.Types{})
 	expect(t, held, map[string]uint64{"goroutines": 2})
 }

@@ -37,10 +37,12 @@ type Root struct {
 }
 
 // Tiers of roots. What an earlier one reaches is not held by a later one: a goroutine that looks at a cache for a
-// moment does not hold it, and the runtime's own lists hold nothing that the program does.
+// moment does not hold it, a server that main has made is not held by each of its connections, and the runtime's own
+// lists hold nothing that the program does.
 const (
 	unreached = iota
 	tierGlobals
+	tierMain
 	tierGoroutines
 	tierTimers
 	tierRuntime
@@ -145,25 +147,25 @@ func (b *builder) all() error {
 	b.tier = make([]uint8, b.dump.Len())
 	b.globals(false)
 	b.reach(0, tierGlobals)
-	from := len(b.roots)
-	frames, err := b.goroutines(false)
-	if err != nil {
-		return err
+	var frames []framed
+	for _, tier := range [...]uint8{tierMain, tierGoroutines, tierTimers, tierRuntime} {
+		from := len(b.roots)
+		switch tier {
+		case tierTimers:
+			b.timers()
+		case tierRuntime:
+			b.globals(true)
+		}
+		more, err := b.goroutines(tier)
+		if err != nil {
+			return err
+		}
+		frames = append(frames, more...)
+		b.reach(from, tier)
 	}
-	b.reach(from, tierGoroutines)
-	from = len(b.roots)
-	b.timers()
-	b.reach(from, tierTimers)
-	from = len(b.roots)
-	b.globals(true)
-	more, err := b.goroutines(true)
-	if err != nil {
-		return err
-	}
-	b.reach(from, tierRuntime)
 	b.insideRuntime()
 	b.finalizers()
-	if err := b.stacks(append(frames, more...)); err != nil {
+	if err := b.stacks(frames); err != nil {
 		return err
 	}
 	b.rest()
@@ -210,13 +212,26 @@ type framed struct {
 	root  int32
 }
 
-// goroutines adds a root for all whose stacks are alike.
-func (b *builder) goroutines(ofRuntime bool) ([]framed, error) {
+// tierOf a goroutine.
+func tierOf(g *dump.Goroutine) uint8 {
+	if g.System {
+		return tierRuntime
+	}
+	for i := range g.Frames {
+		if g.Frames[i].Function == "main.main" {
+			return tierMain
+		}
+	}
+	return tierGoroutines
+}
+
+// goroutines adds a root for all of a tier whose stacks are alike.
+func (b *builder) goroutines(tier uint8) ([]framed, error) {
 	known := map[string]int32{}
 	var found []framed
 	var key []byte
 	for _, g := range b.dump.Goroutines {
-		if g.System != ofRuntime {
+		if tierOf(g) != tier {
 			continue
 		}
 		key = append(append(key[:0], g.Reason...), 0, byte(g.Status))
@@ -230,7 +245,7 @@ func (b *builder) goroutines(ofRuntime bool) ([]framed, error) {
 		group, ok := known[string(key)]
 		if !ok {
 			kind := Goroutines
-			if ofRuntime {
+			if tier == tierRuntime {
 				kind = Runtime
 			}
 			group = b.root(Root{Kind: kind, Parent: -1, Stack: g})

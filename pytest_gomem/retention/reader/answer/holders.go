@@ -1,0 +1,359 @@
+package answer
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"gomem/heapreader/dump"
+	"gomem/heapreader/graph"
+)
+
+const (
+	mostSteps = 64
+	// A path goes on while objects of one type make up that much of what is retained.
+	worthAStep = 0.4
+	// Roots that are looked at to name the most telling of them.
+	rootsAsked = 32
+	mostSites  = 5
+)
+
+// holders finds them in the tree of dominators.
+type holders struct {
+	dump     *dump.Dump
+	types    Types
+	graph    *graph.Graph
+	isNew    func(int) bool
+	describe *describer
+}
+
+// group is numbers of the tree that one root or one type has.
+type group struct {
+	key      key
+	members  []int32
+	retained uint64
+	count    int
+}
+
+// key is what is shown as one: a root, or objects of one type, or of one size if their type is not known.
+type key struct {
+	root  *graph.Root
+	id    int32
+	shape shape
+}
+
+func (h *holders) keyOf(number int32) key {
+	object, ok := h.graph.Object(number)
+	if !ok {
+		return key{root: h.graph.Root(number)}
+	}
+	if id := h.types.ID(object); id != 0 {
+		return key{id: id}
+	}
+	return key{shape: shapeOf(h.dump, object)}
+}
+
+func (h *holders) name(k key) string {
+	switch {
+	case k.root != nil:
+		return ""
+	case k.id != 0:
+		return h.types.NameOf(k.id)
+	}
+	return k.shape.String()
+}
+
+// grouped are numbers by key, those that retain most first. Those that retain nothing new are left out.
+func (h *holders) grouped(numbers []int32) []*group {
+	known := map[key]*group{}
+	var all []*group
+	for _, number := range numbers {
+		if h.graph.Retained(number) == 0 {
+			continue
+		}
+		k := h.keyOf(number)
+		one := known[k]
+		if one == nil {
+			one = &group{key: k}
+			known[k] = one
+			all = append(all, one)
+		}
+		one.members = append(one.members, number)
+		one.count++
+		one.retained += h.graph.Retained(number)
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].retained > all[j].retained })
+	return all
+}
+
+// largest are the holders that retain most.
+func (h *holders) largest(top int) []Holder {
+	var found []Holder
+	total := h.graph.Retained(0)
+	groups := h.grouped(h.graph.Children(0))
+	for _, one := range groups[:min(len(groups), 2*top)] {
+		holder := h.holder(one)
+		holder.Retained = one.retained
+		holder.Share = float64(one.retained) / float64(total)
+		holder.Objects = h.objects(one.members)
+		holder.tops = one.count
+		if whole := partOf(found, &holder); whole != nil {
+			whole.Retained += holder.Retained
+			whole.Share += holder.Share
+			whole.Objects += holder.Objects
+		} else {
+			found = append(found, holder)
+		}
+	}
+	sort.SliceStable(found, func(i, j int) bool { return found[i].Retained > found[j].Retained })
+	return found[:min(len(found), top)]
+}
+
+// partOf finds the holder to whose objects those of another one belong: there are as many of them, and the same roots
+// hold them.
+func partOf(found []Holder, part *Holder) *Holder {
+	for k := range found {
+		whole := &found[k]
+		if part.Kind == "several" && whole.Kind == "several" && part.tops > 1 && part.tops == whole.tops &&
+			part.all == whole.all && slices.Equal(part.Roots, whole.Roots) {
+			return whole
+		}
+	}
+	return nil
+}
+
+// objects counts all that numbers dominate.
+func (h *holders) objects(numbers []int32) int {
+	count := 0
+	stack := append([]int32(nil), numbers...)
+	for len(stack) > 0 {
+		number := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if object, ok := h.graph.Object(number); ok && h.isNew(object) {
+			count++
+		}
+		stack = append(stack, h.graph.Children(number)...)
+	}
+	return count
+}
+
+func (h *holders) holder(start *group) Holder {
+	steps := h.walk(start)
+	out := Holder{Count: 1, Path: []Step{}, Sites: h.sites(steps), Roots: []string{}}
+	if root := start.key.root; root != nil {
+		h.single(&out, root, steps)
+	} else {
+		out.Type = h.name(start.key)
+		roots := h.graph.Nearest(spread(start.members), rootsAsked)
+		out.Kind = kindOf(roots)
+		texts, more := h.describe.several(roots)
+		out.Roots, out.all = append(out.Roots, texts...), len(texts)+more
+		out.Root = joined(out.Type, texts, more)
+	}
+	for k, step := range steps {
+		isStart := k == 0 && step.key.root == nil
+		if step.key.root != nil || h.folded(step, k == len(steps)-1) && !isStart {
+			continue
+		}
+		if name := h.name(step.key); len(out.Path) == 0 && !isStart && strings.TrimPrefix(out.Type, "*") == name {
+			continue // the root has told it
+		}
+		out.Path = append(out.Path, Step{h.name(step.key), step.count, step.retained})
+	}
+	return out
+}
+
+// kindOf several roots: only those of the runtime are one.
+func kindOf(roots []*graph.Root) string {
+	for _, root := range roots {
+		if root.Kind != graph.Runtime {
+			return "several"
+		}
+	}
+	if len(roots) == 0 {
+		return "several"
+	}
+	return "runtime"
+}
+
+// joined says which roots hold objects of a type together. Many roots say little: then the type comes first.
+func joined(typeName string, texts []string, more int) string {
+	const few = 3
+	switch count := len(texts) + more; {
+	case count == 0:
+		return typeName + ", held by several roots"
+	case count == 1:
+		return texts[0]
+	case count <= few:
+		return strings.Join(texts[:count-1], ", ") + " and " + texts[count-1]
+	case count >= rootsAsked:
+		return fmt.Sprintf("%s, held by at least %d roots (%s, %s, ...)", typeName, rootsAsked, texts[0], texts[1])
+	default:
+		return fmt.Sprintf("%s, held by %d roots (%s, %s, ...)", typeName, count, texts[0], texts[1])
+	}
+}
+
+// spread takes some of many numbers.
+func spread(numbers []int32) []int32 {
+	const some = 16
+	if len(numbers) <= some {
+		return numbers
+	}
+	var out []int32
+	for k := 0; k < some; k++ {
+		out = append(out, numbers[k*len(numbers)/some])
+	}
+	return out
+}
+
+// single fills in what is known of one root.
+func (h *holders) single(out *Holder, root *graph.Root, steps []*group) {
+	d := h.describe
+	out.Kind, out.Root, out.Name, out.Type = kinds[root.Kind], d.text(root), root.Name, root.Type
+	if root.Count > 1 {
+		out.Count = root.Count
+	}
+	switch root.Kind {
+	case graph.Global:
+		for _, step := range steps {
+			if strings.Contains(h.name(step.key), "sync.poolLocal") {
+				out.Kind = "pool"
+				if strings.TrimPrefix(root.Type, "*") == "sync.Pool" {
+					out.Root = "sync.Pool " + root.Name
+				} else {
+					out.Root = "sync.Pool in " + out.Root
+				}
+				break
+			}
+		}
+	case graph.Goroutines, graph.Runtime:
+		if root.Stack == nil {
+			return
+		}
+		at := d.waits(root)
+		if root.Count == 1 && root.Kind == graph.Goroutines && len(steps) > 1 && steps[1].key.root != nil {
+			frame := steps[1].key.root
+			if holds := d.local(frame); holds.function != at.function {
+				at = holds
+				out.Root = d.single(root, frame)
+			}
+		}
+		out.Function, out.File, out.Line = at.function, at.file, at.line
+		out.State, out.CreatedBy = state(root.Stack), d.creator(root.Stack)
+	}
+}
+
+// single says which function's local variable holds, of a goroutine that stands elsewhere.
+func (d *describer) single(root, frame *graph.Root) string {
+	text := "local of " + d.local(frame).String()
+	if !d.isMain(root) {
+		text += ", " + strings.Replace(d.goroutines(root), "1 goroutine", "goroutine", 1)
+	}
+	return text
+}
+
+// walk goes down from a root along the objects of one type that retain most. Types that come again, as in lists and
+// trees, belong to the step where they came first.
+func (h *holders) walk(start *group) []*group {
+	steps := []*group{start}
+	known := map[key]*group{start.key: start}
+	for len(steps) < mostSteps {
+		current := steps[len(steps)-1]
+		var own uint64
+		var below []int32
+		queue := append([]int32(nil), current.members...)
+		for k := 0; k < len(queue); k++ {
+			number := queue[k]
+			if object, ok := h.graph.Object(number); ok && h.isNew(object) {
+				own += h.dump.Size(object)
+			}
+			for _, child := range h.graph.Children(number) {
+				if h.graph.Retained(child) == 0 {
+					continue
+				}
+				same := known[h.keyOf(child)]
+				if same == nil {
+					below = append(below, child)
+					continue
+				}
+				same.count++
+				queue = append(queue, child)
+			}
+		}
+		current.members = queue
+		next := h.grouped(below)
+		if len(next) == 0 {
+			break
+		}
+		best := next[0]
+		goesOn := best.retained >= own || current.key.root != nil || h.folded(current, false)
+		if best.retained == 0 || float64(best.retained) < worthAStep*float64(current.retained) || !goesOn {
+			break
+		}
+		known[best.key] = best
+		steps = append(steps, best)
+	}
+	return steps
+}
+
+// folded tells whether a step is not shown: what is inside of maps, channels and pools, what holds a timer, and the
+// array of a slice that something follows.
+func (h *holders) folded(step *group, last bool) bool {
+	if step.key.root != nil || h.types.Internal(step.key.id) {
+		return true
+	}
+	name := h.name(step.key)
+	return strings.HasPrefix(name, "[]") && !last || name == "runtime.timeTimer" || name == "time.Timer"
+}
+
+// sites are where sampled objects of the last step were allocated, or of an earlier one if none of those was.
+func (h *holders) sites(steps []*group) []Site {
+	found := []Site{}
+	for k := len(steps) - 1; k >= 0 && len(found) == 0; k-- {
+		counts := map[place]int{}
+		for _, number := range steps[k].members {
+			object, ok := h.graph.Object(number)
+			if !ok || !h.isNew(object) {
+				continue
+			}
+			if site, ok := h.dump.Site(object); ok {
+				if at, ok := allocated(site); ok {
+					counts[at]++
+				}
+			}
+		}
+		for at, count := range counts {
+			found = append(found, Site{at.function, at.file, at.line, count})
+		}
+	}
+	sort.Slice(found, func(i, j int) bool {
+		x, y := found[i], found[j]
+		if x.Count != y.Count {
+			return x.Count > y.Count
+		}
+		if x.Function != y.Function {
+			return x.Function < y.Function
+		}
+		return x.File < y.File || x.File == y.File && x.Line < y.Line
+	})
+	return found[:min(len(found), mostSites)]
+}
+
+// allocated is the first line of a stack that is not Go's own, or else not the runtime's.
+func allocated(site *dump.Site) (place, bool) {
+	var first place
+	for _, f := range site.Frames {
+		if ofRuntime(f.Function) {
+			continue
+		}
+		at := place{f.Function, f.File, f.Line}
+		if !library(f.Function, f.File) {
+			return at, true
+		}
+		if first.function == "" {
+			first = at
+		}
+	}
+	return first, first.function != ""
+}
