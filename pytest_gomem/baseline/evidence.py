@@ -38,6 +38,7 @@ class KeptEvidence:
     built: Built | None = None
     module = GoModule()
     goroutines_before: tuple[Captured, ...] = ()
+    retention: None = None  # a dump is never kept
 
     @property
     def modules(self) -> Mapping[str, str]:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import mean
 
 from pytest_gomem.attribution.culprits import AT_PEAK
 from pytest_gomem.comparison.strategy import HeadAlone, Looks, Results, Strategy
 from pytest_gomem.config.budgets import Budget
-from pytest_gomem.diagnosis.excess import ProfileRate, excess_of, explainable, rate_for_excess, rate_to_keep
+from pytest_gomem.config.dump_limits import DEFAULT_LIMITS
+from pytest_gomem.diagnosis.excess import (
+    GROWTH,
+    ProfileRate,
+    excess_of,
+    explainable,
+    lives,
+    rate_for_excess,
+    rate_to_keep,
+)
+from pytest_gomem.instruments.heap_dump import HeapDump, HeapGrowth
 from pytest_gomem.instruments.registry import observing
 from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.judge.regressions import REGRESSION
@@ -24,6 +35,7 @@ from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, RoundPlan, Side
 
 _MOST_ROUNDS = 2  # of each side, for a diagnosis
+_DUMPED = 2e-6  # seconds for an object: 2 s of stop and 6 s of reading were measured with 5.5 million
 
 Measured = Sequence[tuple[WindowRecord, Measurement]]  # the windows of all rounds, each with its last measurement
 
@@ -46,8 +58,9 @@ class Purpose:
 class Observation:
     """The plan of the observed rounds. sides, rounds: for a diagnosis, or a kept profile, so many rounds of each side.
 
-    rates: bytes per sample by service. seconds: that a round takes, about. left_out: why there is no diagnosis of what
-    failed and could be explained.
+    rates: bytes per sample by service. dumps: by service and window, what takes a heap dump of it in the last of these
+    rounds. counted: the services and windows whose objects budgets count, which takes a dump in each round. seconds:
+    that a round takes, about. left_out: why there is no diagnosis of what failed and could be explained.
     """
 
     budgets: Strategy | None = None
@@ -56,6 +69,8 @@ class Observation:
     rates: Mapping[str, ProfileRate] = field(default_factory=dict)
     watches_peak: bool = False
     takes_stacks: bool = False
+    dumps: Mapping[tuple[str, str], type[HeapDump]] = field(default_factory=dict)
+    counted: Set[tuple[str, str]] = frozenset()
     is_diagnosis: bool = False
     seconds: float = 0.0
     left_out: str = ""
@@ -65,7 +80,10 @@ class Observation:
         planned = self.budgets.next(results) if self.budgets is not None else None
         sides = (planned.side,) if planned is not None else self._missing(results)
         side = next(iter(sides), None)
-        return None if side is None else RoundPlan(side, Role.OBSERVED, instruments=self._instruments)
+        if side is None:
+            return None
+        is_last = results.count(side) == self.rounds - 1
+        return RoundPlan(side, Role.OBSERVED, instruments=partial(self._instruments, is_last))
 
     def _missing(self, results: Results) -> Iterator[Side]:
         sides = [side for side in self.sides if side is Side.HEAD or not results.base_lost]
@@ -76,14 +94,24 @@ class Observation:
         """The rounds of a diagnosis, all sides together."""
         return self.rounds * len(self.sides)
 
-    def _instruments(self, window: WindowPlan) -> tuple[Instrument, ...]:
+    def _instruments(self, is_last: bool, window: WindowPlan) -> tuple[Instrument, ...]:
         if window.outlives_round:  # it would be disturbed in the measured rounds of other tests, too
             return ()
         own = window.config
         rate = self.rates.get(window.service, ProfileRate(None)).bytes
         watches_peak = self.watches_peak or (own is not None and own.peak_profile)
         said = None if own is None else own.profile_rate
-        return observing(rate if said is None else said, watches_peak=watches_peak, takes_stacks=self.takes_stacks)
+        dump = self._dump(window, is_last=is_last)
+        return observing(
+            rate if said is None else said,
+            watches_peak=watches_peak,
+            takes_stacks=self.takes_stacks,
+            dump=None if dump is None else dump(DEFAULT_LIMITS if own is None else own.retention),
+        )
+
+    def _dump(self, window: WindowPlan, *, is_last: bool) -> type[HeapDump] | None:
+        key = window.service, window.window
+        return (self.dumps.get(key) if is_last else None) or (HeapDump if key in self.counted else None)
 
 
 def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_base_side: bool) -> Observation:
@@ -94,12 +122,16 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
     for window, one in measured:
         for rate in _rates(window, one, failed.get(id(one), ()), keeps_profile=purpose.keeps_profile):
             rates[window.service] = min(rates.get(window.service, rate), rate, key=lambda rate: rate.finest)
+    dumps = {(window.service, window.name): _dump(found) for window, _ in seen if (found := lives(window))}
+    counted = {(w.service, w.name) for w, one in measured if any(budget.type for budget in one.observed_budgets)}
     longest = seconds + max((_sampling(w, one, rates.get(w.service)) for w, one in measured), default=0.0)
+    longest += sum(_dumping(window) for window, _ in measured if (window.service, window.name) in {*dumps, *counted})
     left_out = purpose.refusal(longest) if failed else ""
     is_diagnosis = bool(failed) and not left_out
     every = [verdict for found in failed.values() for verdict in found]
     compares = any(verdict.kind == REGRESSION for verdict in every)
-    rounds = _MOST_ROUNDS if any(rate.is_coarse for rate in rates.values()) else 1
+    again = any(rate.is_coarse for rate in rates.values()) or HeapGrowth in dumps.values()
+    rounds = _MOST_ROUNDS if again else 1
     return Observation(
         budgets=_for_budgets([budget for _, one in measured for budget in one.observed_budgets], purpose),
         sides=(Side.HEAD, Side.BASE) if is_diagnosis and compares and has_base_side else (Side.HEAD,),
@@ -107,10 +139,22 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
         rates=rates,
         watches_peak=purpose.keeps_profile or any(verdict.budget.metric in AT_PEAK for verdict in every),
         takes_stacks=is_diagnosis or purpose.keeps_profile,
+        dumps=dumps if is_diagnosis else {},
+        counted=counted,
         is_diagnosis=is_diagnosis,
         seconds=longest,
         left_out=left_out,
     )
+
+
+def _dump(broken: Sequence[Verdict]) -> type[HeapDump]:
+    return HeapGrowth if any(verdict.budget.metric in GROWTH for verdict in broken) else HeapDump
+
+
+def _dumping(window: WindowRecord) -> float:
+    """The seconds that a heap dump of the window takes, and reading it, about."""
+    objects = readings(window).get("heap_objects")
+    return objects.value * _DUMPED if isinstance(objects, Reading) else 0.0
 
 
 def _for_budgets(budgets: Sequence[Budget], purpose: Purpose) -> Strategy | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_gomem.attribution.culprits import AT_PEAK
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.base.unavailable import known, reason_of
+from pytest_gomem.base.unavailable import Unavailable, known, reason_of
 from pytest_gomem.instruments.goroutines import AT_CLOSE, AT_OPENING
 from pytest_gomem.instruments.peak_profile import CYCLES_TO_PEAK, PEAK
 from pytest_gomem.launch.go_module import GoModule
@@ -16,9 +16,13 @@ from pytest_gomem.launch.launched import Built
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.report.text import readings
+from pytest_gomem.retention.model import Retention
 from pytest_gomem.session.capture import HEAP, NOT_TAKEN, Captured
 from pytest_gomem.session.explanation import Evidence
 from pytest_gomem.session.measurement import Measurement
+from pytest_gomem.session.service import outlives_round
+
+_NOT_DUMPED = Unavailable("a service that tests share, or that you attached, is dumped when a test calls retention()")
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,12 @@ class Observed:
         """Bytes per sample of its heap profiles; None without one."""
         found = [one.profiles.of(HEAP).profile for one in self.measurements if one.profiles is not None]
         return next((profile.period for one in found if (profile := known(one)) is not None), None)
+
+    @property
+    def retention(self) -> Retention | Unavailable | None:
+        """Of the last round that has one. A process that other tests use too is dumped only when its test says so."""
+        found = next((one.retention for one in reversed(self.measurements) if one.retention is not None), None)
+        return _NOT_DUMPED if found is None and outlives_round(self.measurements[-1].service) else found
 
     @property
     def goroutines(self) -> tuple[Captured, ...]:

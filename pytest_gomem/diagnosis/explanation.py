@@ -9,6 +9,7 @@ from pytest_gomem.diagnosis.culprits import with_culprits
 from pytest_gomem.diagnosis.evidence import Observed
 from pytest_gomem.diagnosis.gc_explained import with_gc_explained
 from pytest_gomem.diagnosis.goroutines import with_goroutines
+from pytest_gomem.diagnosis.holders import with_holders
 from pytest_gomem.diagnosis.reasons import Reasons
 from pytest_gomem.diagnosis.two_sides import with_culprits_between
 from pytest_gomem.report.failure import DEFAULTS, TextOptions, failure_texts
@@ -37,6 +38,7 @@ class ByProfiles:
         named, again = with_goroutines(named, head, base)
         seen = (*seen, *again)
         reproduced = any(seen) if seen else None
+        named = with_holders(named, head, base)
         diagnosis = DiagnosisRecord(head.rounds, head.profile_rate, reproduced)
         return replace(with_gc_explained(named), diagnosis=diagnosis)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_gomem.instruments.goroutines import Goroutines
+from pytest_gomem.instruments.heap_dump import HeapDump
 from pytest_gomem.instruments.injected_load import InjectedLoad
 from pytest_gomem.instruments.kept_heap import KeptHeap
 from pytest_gomem.instruments.opening_profile import OpeningProfile
@@ -22,11 +23,17 @@ def builtin_instruments() -> Choice:
     return chosen
 
 
-def observing(rate: int | None, *, watches_peak: bool, takes_stacks: bool) -> tuple[Instrument, ...]:
-    """Those of a window in an observed round. rate: bytes per heap profile sample; None leaves the service's own."""
+def observing(
+    rate: int | None, *, watches_peak: bool, takes_stacks: bool, dump: HeapDump | None = None
+) -> tuple[Instrument, ...]:
+    """Those of a window in an observed round.
+
+    rate: bytes per heap profile sample; None leaves the service's own. dump: taken after all else.
+    """
     return (
         *((PeakProfile(),) if watches_peak else ()),
         OpeningProfile(rate),
         KeptHeap(),
         *((Goroutines(),) if takes_stacks else ()),
+        *(() if dump is None else (dump,)),
     )

@@ -27,6 +27,7 @@ from pytest_gomem.report.failure_details import (
 from pytest_gomem.report.first_screen import first_screen, statement
 from pytest_gomem.report.first_verdict import explaining_first, first_of, goroutines_matter, group_of
 from pytest_gomem.report.goroutines import goroutine_culprit, goroutine_lines
+from pytest_gomem.report.holders import holder_lines
 from pytest_gomem.report.next_command import is_test
 from pytest_gomem.report.text import clip_end
 from pytest_gomem.results.window_record import WindowRecord
@@ -107,6 +108,7 @@ def _sections(
     metrics = metric_lines(window, [v.budget.metric for v in broken if v.status is Status.FAIL])
     return [
         _Section([f"  {line}" for line in culprit_lines(window.culprits, window.culprit_summaries, WIDTH - 2)]),
+        _Section([f"  {line}" for line in holder_lines(window, WIDTH - 2)]),
         _Section([f"  {line}" for line in goroutines]),
         _Section([*limit_lines([*broken, *warned], window)]),
         _Section([*module_lines(window.modules)]),

@@ -15,6 +15,7 @@ from pytest_gomem.report.culprits import culprit_sentence
 from pytest_gomem.report.failure_details import FEW_CHANGES, WIDTH
 from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, first_of, goroutines_matter, group_of
 from pytest_gomem.report.goroutines import goroutine_sentence, main_group
+from pytest_gomem.report.holders import holder_sentences
 from pytest_gomem.report.next_command import next_commands
 from pytest_gomem.report.text import budget_name, limit_text, wrapped
 from pytest_gomem.results.window_record import WindowRecord
@@ -33,7 +34,7 @@ def first_screen(
     """
     answers = [
         *_limits(broken, warned),
-        *_labelled("who", _who(window, broken)),
+        *_labelled("who", [*_who(window, broken), *holder_sentences(window)]),
         *_labelled("since", _since(window, broken)),
         *_commands(next_commands(window, broken, nodeid, artifacts)),
     ]

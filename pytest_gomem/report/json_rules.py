@@ -14,6 +14,7 @@ from pytest_gomem.measure.peak import PeakMoment
 from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.series import Series
 from pytest_gomem.measure.work import LoadSummary
+from pytest_gomem.report.holder_rules import HOLDER_RULES, HOLDER_WORDS
 from pytest_gomem.report.json_causes import CAUSES
 from pytest_gomem.report.json_parts import (
     ENVIRONMENT_KEYS,
@@ -135,6 +136,7 @@ RULES: Mapping[type, Rules] = {
             "instruments": "By instrument that was attached to the window: what it found, in figures.",
             "goroutine_groups": "Goroutines by state, function and creation site, the largest growth first; empty "
             "where their stacks were not read.",
+            **HOLDER_WORDS,
             "modules": "Of a failed window: the modules whose version differs from that of the side, or the baseline, "
             "that it is compared with.",
         },
@@ -261,6 +263,7 @@ RULES: Mapping[type, Rules] = {
             "unit; null where that is unknown.",
         },
     ),
+    **HOLDER_RULES,
     **dict.fromkeys((Place, Site, Through), Rules(words={"line": COUNT})),
     **CAUSES,
 }

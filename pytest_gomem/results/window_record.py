@@ -20,6 +20,7 @@ from pytest_gomem.measure.peak import PeakMoment
 from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.series import Series
 from pytest_gomem.measure.work import LoadSummary
+from pytest_gomem.retention.model import Holder, ObjectCount
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,9 @@ class WindowRecord:
     its goroutines, those that grew most first; empty if their stacks were not read. modules: those with another version
     than on the side, or in the baseline, that a failed window is compared with. observed_rounds: the figures of
     functions and types that budgets name, of each observed round. types: what budgets on objects were judged by.
-    diagnosis: how the cause of its failure was looked for, None if it was not.
+    diagnosis: how the cause of its failure was looked for, None if it was not. holders: who holds what lives, from a
+    heap dump, those that retain most first; objects: the Go types that take most of it; retention_note: why there are
+    none, "" if there are or none were looked for.
     """
 
     name: str
@@ -158,6 +161,9 @@ class WindowRecord:
     observed_rounds: tuple[Mapping[str, float], ...] = ()
     types: tuple[TypeValue, ...] = ()
     diagnosis: DiagnosisRecord | None = None
+    holders: tuple[Holder, ...] = ()
+    objects: Mapping[str, ObjectCount] = field(default_factory=dict)
+    retention_note: str = ""
 
     @property
     def counted(self) -> tuple[FunctionValue | TypeValue, ...]:

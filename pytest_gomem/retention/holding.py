@@ -13,6 +13,7 @@ from pytest_gomem.launch.launched import Built
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.retention.dumping import heap_dump
 from pytest_gomem.retention.model import Retention
+from pytest_gomem.retention.places import with_short_files
 from pytest_gomem.retention.reading import read_dump
 from pytest_gomem.retention.symbols import symbols_of
 
@@ -39,6 +40,7 @@ def holders_in(dump: Path, built: Built, limits: DumpLimits, base: Path | None =
     except ObserveError as error:  # most types are still told by the program itself
         symbols, note = None, str(error)
     found = read_dump(dump, built.binary, base=base, symbols=symbols, limits=limits)
+    found = with_short_files(found, built.info.module)
     return replace(found, notes=(*found.notes, note)) if note else found
 
 

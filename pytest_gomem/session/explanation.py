@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.retention.model import Retention
 
 if TYPE_CHECKING:
     from pytest_gomem.session.capture import Captured
@@ -45,6 +47,10 @@ class Evidence(Protocol):
     @property
     def modules(self) -> Mapping[str, str]:
         """The versions of Go (as "go") and of the modules in the binary, by path; {} if unknown."""
+
+    @property
+    def retention(self) -> Retention | Unavailable | None:
+        """What a heap dump after the window says, or why there is none; None if nobody asked for one."""
 
     @property
     def goroutines(self) -> Mapping[str, float] | tuple[Captured, ...]:

@@ -16,6 +16,7 @@ from pytest_gomem.launch.launcher import Overrides
 
 if TYPE_CHECKING:
     from pytest_gomem.base.unavailable import Unavailable
+    from pytest_gomem.retention.model import Retention
     from pytest_gomem.session.capture import Captured, Profiles
     from pytest_gomem.session.life import EndedProgram
     from pytest_gomem.session.measurement import Measurement
@@ -59,13 +60,14 @@ class Finding:
     """What an instrument found in one window.
 
     artifacts: by the names of the report; --gomem-artifacts keeps them. figures: by name, reported as they are.
-    conditions: what must be equal for two windows to compare.
+    conditions: what must be equal for two windows to compare. retention: what a heap dump says, or why there is none.
     """
 
     artifacts: Mapping[str, Captured] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
+    retention: Retention | Unavailable | None = None
 
 
 class Instrument:
@@ -84,6 +86,9 @@ class Instrument:
 
     def open(self, target: Target) -> None:
         """Begin, at the point `opens`."""
+
+    def cycled(self, target: Target, number: int) -> None:
+        """A cycle of the test's work has ended, and its settled reading is taken; the first one is number 1."""
 
     def close(self, target: Target) -> Finding:
         """End, at the point `closes`."""
@@ -141,6 +146,11 @@ class Attached:
         for instrument in self._instruments:
             if instrument.opens is when:
                 instrument.open(target)
+
+    def cycled(self, target: Target, number: int) -> None:
+        """Tell all of them that a cycle has ended."""
+        for instrument in self._instruments:
+            instrument.cycled(target, number)
 
     def close(self, when: Closes, target: Target) -> None:
         """Close those of this point, and add their profiles to the window."""

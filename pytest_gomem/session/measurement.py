@@ -111,6 +111,8 @@ class Measurement:
                 conditions={**record.conditions, **found.conditions},
                 instruments={**record.instruments, name: figures} if figures else record.instruments,
             )
+            if found.retention is not None:
+                self.count_objects(found.retention)
 
     def skip(self, why: str) -> None:
         """Say why there will be no figures."""

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from test_attribution_culprits import MODULE
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
+from pytest_gomem.retention.model import Retention
 from pytest_gomem.session.capture import Captured
 
 
@@ -28,6 +30,7 @@ class Seen:
     module: GoModule = MODULE
     goroutines: tuple[Captured, ...] = ()
     goroutines_before: tuple[Captured, ...] = ()
+    retention: Retention | Unavailable | None = None
 
     def cycles(self, kind: str) -> int | None:
         """Not known."""

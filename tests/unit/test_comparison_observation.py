@@ -11,6 +11,7 @@ from test_attribution_culprits import HANDLE, KIB, heap, retained
 from test_comparison_rounds import GROWN, JUDGING, MB, REGISTRY, STEADY, Kept, budgets
 
 from pytest_gomem.base.errors import Place
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.comparison.base import Base
 from pytest_gomem.comparison.observation import Purpose
 from pytest_gomem.comparison.rounds import AllRounds
@@ -88,7 +89,7 @@ class Script:
         return parse_service(located({"binary": "/bin/api", **self.written}, Place("gomem.yaml")), "api", Path("/"))
 
     def observe(self) -> None:
-        window = WindowPlan("api", self.config, ())
+        window = WindowPlan("api", self.config, (), window="test")
         found = self.rounds.current.plan.instruments(window)
         self.instruments.append(([one.name for one in found], at_launch(found).profile_rate))
         self.searches.append(self.rounds.search())
@@ -141,7 +142,7 @@ def test_a_failed_budget_is_explained_by_one_more_round(run):
     script = observed(run)
     assert script.ran == "hH"
     ((names, rate),) = script.instruments
-    assert names == ["opening_profile", "kept_heap", "goroutines"]
+    assert names == ["opening_profile", "kept_heap", "goroutines", "heap_dump"]
     assert rate == 900  # 1 MB x 0.0009
     assert script.searches == ["round 1 of 1, about 1 s"]
     assert script.rounds.count(Side.HEAD) == 1
@@ -309,6 +310,41 @@ def test_after_a_failed_check_no_measured_round_begins(run):
     assert rounds.current.plan.role is Role.OBSERVED
     rounds.end_observing()
     assert not rounds.begin_round()
+
+
+def test_a_dump_is_taken_of_the_window_that_holds_too_much(run):
+    """Once, in the last round; the limits are those of its service. What allocates too much needs none."""
+    script = observed(run, marker=budgets(live_heap="59.9MB"), allocated=10_000 * MOST_SAMPLES)
+    assert [names.count("heap_dump") for names, _ in script.instruments] == [0, 1]
+    other = WindowPlan("api", script.config, (), window="other")
+    assert "heap_dump" not in [one.name for one in script.rounds.current.plan.instruments(other)]
+    script = observed(run, marker=budgets(peak_heap="59MB"))
+    assert [names.count("heap_dump") for names, _ in script.instruments] == [0]
+
+
+def test_both_sides_of_a_comparison_are_dumped(run_against):
+    script = observed(run_against, TURNS, (), head=GROWN)
+    assert script.ran.endswith("HB")
+    assert [names.count("heap_dump") for names, _ in script.instruments] == [1, 1]
+
+
+def test_the_seconds_of_a_round_count_its_dump(run):
+    """2 us for an object."""
+    script = observed(run, made={"heap_objects": 3e6})
+    assert script.searches[0].endswith(", about 6 s")
+
+
+def test_what_a_dump_says_is_of_the_window(run):
+    """Holders, the largest types and the reason, if there is one; it changes no verdict."""
+    judging = replace(JUDGING, markers=(BROKEN,))
+    script = Script(run, AllRounds(run, judging, ONCE, None, purpose=Purpose(ONCE, Gate())))
+    script.measure(60 * MB)
+    script.rounds.begin_round()
+    script.observe()
+    script.rounds.current.measurements()[0].retention = Unavailable("a heap dump would take 3 GB")
+    window = script.window()
+    assert (window.holders, window.retention_note) == ((), "a heap dump would take 3 GB")
+    assert named(window) == ["main.parse"]
 
 
 def test_a_baseline_gets_its_profile_from_one_round(run):

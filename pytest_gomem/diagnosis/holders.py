@@ -1,0 +1,61 @@
+"""Who holds the memory of a failed window: from the heap dump of an observed round, beside that of the base side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.diagnosis.excess import lives
+from pytest_gomem.judge.regressions import REGRESSION
+from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.retention.model import Holder, ObjectCount, Retention
+from pytest_gomem.session.explanation import Evidence
+
+_MOST_TYPES = 20
+_LISTED = 12  # holders that the reader lists at most: one that is missing in a shorter list holds nothing
+_NUMBER = re.compile(r"\d+")
+
+
+def with_holders(window: WindowRecord, head: Evidence, base: Evidence | None) -> WindowRecord:
+    """The window with the holders of its memory and its largest types, or the reason why there are none.
+
+    As it is if no limit on what lives is broken, or if nobody asked for a dump.
+    """
+    broken, found = lives(window), head.retention
+    if not broken or found is None:
+        return window
+    if isinstance(found, Unavailable):
+        return replace(window, retention_note=found.reason)
+    theirs = base.retention if base is not None and any(v.kind == REGRESSION for v in broken) else None
+    holders = beside_base(found.holders, theirs) if isinstance(theirs, Retention) else found.holders
+    why = f"there is no heap dump {base.there}: {theirs.reason}" if base and isinstance(theirs, Unavailable) else ""
+    notes = (*(f"in the heap dump {note}" for note in found.notes), *([why] if why else []))
+    return replace(
+        window,
+        holders=holders,
+        objects=largest_types(found.types),
+        retention_note="" if holders else "the heap dump shows no holder",
+        notes=(*window.notes, *notes),
+    )
+
+
+def beside_base(holders: Iterable[Holder], base: Retention) -> tuple[Holder, ...]:
+    """The holders with what the same ones of the base retain, those that retain most more first."""
+    before = {_identity(holder): holder.retained for holder in base.holders}
+    unlisted = 0 if len(base.holders) < _LISTED else None
+    found = (replace(holder, before=before.get(_identity(holder), unlisted)) for holder in holders)
+    return tuple(sorted(found, key=lambda holder: -(holder.retained - (holder.before or 0))))
+
+
+def _identity(holder: Holder) -> Sequence[object]:
+    """What is the same in two versions of a program: its lines and counts are not."""
+    root = holder.name or holder.function or _NUMBER.sub("", holder.root)
+    return (holder.kind, root, *(step.type for step in holder.path))
+
+
+def largest_types(types: Mapping[str, ObjectCount]) -> dict[str, ObjectCount]:
+    """The types that take most, of what is new if that is known."""
+    sizes = {name: count.bytes if count.new_bytes is None else count.new_bytes for name, count in types.items()}
+    return {name: types[name] for name in sorted(sizes, key=lambda name: (-sizes[name], name))[:_MOST_TYPES]}

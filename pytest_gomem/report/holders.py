@@ -1,0 +1,110 @@
+"""The text of holders: a sentence for each, their paths and allocation sites, and the largest types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pytest_gomem.base.printable import printable
+from pytest_gomem.base.units import BYTES, COUNT, format_value
+from pytest_gomem.pprof.group import as_called
+from pytest_gomem.report.text import percent, wrapped
+from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.retention.model import AllocationSite, Holder, HolderKind, ObjectCount, Step
+
+_NAMED = 3  # on the first screen
+_LEAST = 0.05  # of what is to be explained: a smaller holder is told below alone
+_DETAILED = 6
+_STEPS = 4  # of a path; longer ones are shown by their ends
+_SITES, _TYPES, _ROOTS = 2, 5, 3
+
+
+def holder_sentences(window: WindowRecord) -> Iterator[str]:
+    """For the first screen: the holders that retain most, at most 3."""
+    whole = _whole(window)
+    for number, holder in enumerate(window.holders[:_NAMED]):
+        if not number or holder.share >= _LEAST:
+            sites = f"; {_allocated(holder.sites[:1])}" if holder.sites else ""
+            yield printable(f"{_who(holder)}: {_amount(holder, whole)}{sites}")
+
+
+def holder_lines(window: WindowRecord, width: int) -> Iterator[str]:
+    """A title, and for each holder what it retains, by which path, and where that was allocated; the largest types.
+
+    Without holders, why there are none.
+    """
+    if not (window.holders or window.retention_note):
+        return
+    yield "held by, from a heap dump"
+    if window.retention_note:
+        yield from wrapped(f"nobody is named: {printable(window.retention_note)}", width, "  ")
+    whole = _whole(window)
+    for holder in window.holders[:_DETAILED]:
+        yield from wrapped(printable(f"{holder.root}: {_amount(holder, whole)}"), width, "  ")
+        if details := "; ".join(_details(holder)):
+            yield from wrapped(printable(details), width, "    ")
+    if rest := window.holders[_DETAILED:]:
+        retained = format_value(sum(holder.retained for holder in rest), BYTES)
+        yield f"  {len(rest)} more holder{'s' * (len(rest) > 1)}: {retained}"
+    if types := _types(window.objects):
+        yield from wrapped(printable(types), width, "  ")
+
+
+def _whole(window: WindowRecord) -> str:
+    """What a share is of."""
+    return "growth" if any(count.new is not None for count in window.objects.values()) else "live heap"
+
+
+def _who(holder: Holder) -> str:
+    path = _path(holder.path)
+    if holder.kind is HolderKind.NONE:
+        return f"{holder.root}{f' for {path}' if path else ''}"
+    return f"held by {holder.root}{f' -> {path}' if path else ''}"
+
+
+def _amount(holder: Holder, whole: str) -> str:
+    """Such as "3.10 MB, 98% of the growth"."""
+    text = f"{format_value(holder.retained, BYTES)}, {percent(holder.share)} of the {whole}"
+    if holder.before is None:
+        return text
+    more = holder.retained - holder.before
+    return f"{text}, {format_value(abs(more), BYTES)} {'more' if more >= 0 else 'less'} than on the other side"
+
+
+def _path(steps: Sequence[Step], *, retained: bool = False) -> str:
+    """Such as "*main.Session x 300 -> []uint8 x 300"; the middle of a long one is left out."""
+    texts = [_step(step, retained=retained) for step in steps]
+    if len(texts) > _STEPS:
+        texts = [*texts[:1], "...", *texts[2 - _STEPS :]]
+    return " -> ".join(texts)
+
+
+def _step(step: Step, *, retained: bool) -> str:
+    text = step.type if step.count == 1 else f"{step.type} x {format_value(step.count, COUNT)}"
+    return f"{text} ({format_value(step.retained, BYTES)})" if retained else text
+
+
+def _details(holder: Holder) -> Iterator[str]:
+    if holder.path:
+        yield f"-> {_path(holder.path, retained=True)}"
+    if holder.roots:
+        more = len(holder.roots) - _ROOTS
+        yield f"nearest: {', '.join(holder.roots[:_ROOTS])}" + (f" and {more} more" if more > 0 else "")
+    if holder.sites:
+        yield _allocated(holder.sites[:_SITES])
+
+
+def _allocated(sites: Sequence[AllocationSite]) -> str:
+    places = (f"{as_called(site.function)} ({site.file}:{site.line})" if site.file else site.function for site in sites)
+    return f"allocated at {', '.join(places)}"
+
+
+def _types(objects: Mapping[str, ObjectCount]) -> str:
+    """Such as "new objects: 300 []uint8 (3.00 MB), 300 main.Session (9.60 kB)"."""
+    found = list(objects.items())[:_TYPES]
+    is_new = any(count.new is not None for _, count in found)
+    parts = []
+    for name, count in found:
+        number, size = (count.new or 0, count.new_bytes or 0) if is_new else (count.count, count.bytes)
+        if number:
+            parts.append(f"{format_value(number, COUNT)} {name} ({format_value(size, BYTES)})")
+    return f"{'new' if is_new else 'live'} objects by type: {', '.join(parts)}" if parts else ""
