@@ -193,22 +193,22 @@ func (t *Type) add(more *Type) {
 }
 
 // shape is what is known of an object without a type: its size, in classes for large ones, and whether it has pointers.
-type shape struct {
-	size     uint64
-	pointers bool
-}
+type shape uint64
 
 func shapeOf(d *dump.Dump, object int) shape {
 	size := d.Size(object)
 	if size > 32<<10 {
 		size = 1 << uint(math.Ilogb(float64(size)))
 	}
-	return shape{size, d.HasPointers(object)}
+	if d.HasPointers(object) {
+		return shape(size<<1 | 1)
+	}
+	return shape(size << 1)
 }
 
 func (s shape) String() string {
-	if s.pointers {
-		return fmt.Sprintf("?ptrs(%d)", s.size)
+	if s&1 != 0 {
+		return fmt.Sprintf("?ptrs(%d)", s>>1)
 	}
-	return fmt.Sprintf("?data(%d)", s.size)
+	return fmt.Sprintf("?data(%d)", s>>1)
 }

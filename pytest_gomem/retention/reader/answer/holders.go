@@ -36,32 +36,38 @@ type group struct {
 	count    int
 }
 
-// key is what is shown as one: a root, or objects of one type, or of one size if their type is not known.
-type key struct {
-	root  *graph.Root
-	id    int32
-	shape shape
-}
+// key is what is shown as one: a root (below 0), objects of one type (its ID), or of one shape if their type is not known.
+type key int64
+
+const firstShape key = 1 << 32
 
 func (h *holders) keyOf(number int32) key {
 	object, ok := h.graph.Object(number)
 	if !ok {
-		return key{root: h.graph.Root(number)}
+		return key(^h.graph.RootIndex(number))
 	}
 	if id := h.types.ID(object); id != 0 {
-		return key{id: id}
+		return key(id)
 	}
-	return key{shape: shapeOf(h.dump, object)}
+	return firstShape + key(shapeOf(h.dump, object))
+}
+
+// root of a key, nil for objects.
+func (h *holders) root(k key) *graph.Root {
+	if k >= 0 {
+		return nil
+	}
+	return &h.graph.Roots[^k]
 }
 
 func (h *holders) name(k key) string {
 	switch {
-	case k.root != nil:
+	case k < 0:
 		return ""
-	case k.id != 0:
-		return h.types.NameOf(k.id)
+	case k < firstShape:
+		return h.types.NameOf(int32(k))
 	}
-	return k.shape.String()
+	return shape(k - firstShape).String()
 }
 
 // grouped are numbers by key, those that retain most first. Those that retain nothing new are left out.
@@ -141,7 +147,7 @@ func (h *holders) objects(numbers []int32) int {
 func (h *holders) holder(start *group) Holder {
 	steps := h.walk(start)
 	out := Holder{Count: 1, Path: []Step{}, Sites: h.sites(steps), Roots: []string{}}
-	if root := start.key.root; root != nil {
+	if root := h.root(start.key); root != nil {
 		h.single(&out, root, steps)
 	} else {
 		out.Type = h.name(start.key)
@@ -152,8 +158,8 @@ func (h *holders) holder(start *group) Holder {
 		out.Root = joined(out.Type, texts, more)
 	}
 	for k, step := range steps {
-		isStart := k == 0 && step.key.root == nil
-		if step.key.root != nil || h.folded(step, k == len(steps)-1) && !isStart {
+		isStart := k == 0 && step.key >= 0
+		if step.key < 0 || h.folded(step, k == len(steps)-1) && !isStart {
 			continue
 		}
 		if name := h.name(step.key); len(out.Path) == 0 && !isStart && strings.TrimPrefix(out.Type, "*") == name {
@@ -232,8 +238,8 @@ func (h *holders) single(out *Holder, root *graph.Root, steps []*group) {
 			return
 		}
 		at := d.waits(root)
-		if root.Count == 1 && root.Kind == graph.Goroutines && len(steps) > 1 && steps[1].key.root != nil {
-			frame := steps[1].key.root
+		if root.Count == 1 && root.Kind == graph.Goroutines && len(steps) > 1 && steps[1].key < 0 {
+			frame := h.root(steps[1].key)
 			if holds := d.local(frame); holds.function != at.function {
 				at = holds
 				out.Root = d.single(root, frame)
@@ -287,7 +293,7 @@ func (h *holders) walk(start *group) []*group {
 			break
 		}
 		best := next[0]
-		goesOn := best.retained >= own || current.key.root != nil || h.folded(current, false)
+		goesOn := best.retained >= own || current.key < 0 || h.folded(current, false)
 		if best.retained == 0 || float64(best.retained) < worthAStep*float64(current.retained) || !goesOn {
 			break
 		}
@@ -300,7 +306,7 @@ func (h *holders) walk(start *group) []*group {
 // folded tells whether a step is not shown: what is inside of maps, channels and pools, what holds a timer, and the
 // array of a slice that something follows.
 func (h *holders) folded(step *group, last bool) bool {
-	if step.key.root != nil || h.types.Internal(step.key.id) {
+	if step.key < 0 || step.key < firstShape && h.types.Internal(int32(step.key)) {
 		return true
 	}
 	name := h.name(step.key)

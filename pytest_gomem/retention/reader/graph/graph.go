@@ -105,11 +105,14 @@ func (g *Graph) Object(number int32) (int, bool) {
 
 // Root that a number stands for, nil if it is an object or the top.
 func (g *Graph) Root(number int32) *Root {
-	if k := g.order[number] - g.objects; k >= 0 && int(k) < len(g.Roots) {
+	if k := g.RootIndex(number); k >= 0 && k < len(g.Roots) {
 		return &g.Roots[k]
 	}
 	return nil
 }
+
+// RootIndex is which of the roots a number stands for, below 0 for an object.
+func (g *Graph) RootIndex(number int32) int { return int(g.order[number] - g.objects) }
 
 // Parent is the root that a root belongs to, nil if there is none.
 func (g *Graph) Parent(r *Root) *Root {
