@@ -162,9 +162,10 @@ func (p *Program) decode(address uint64, head []byte) *Type {
 }
 
 func (p *Program) fields(t *Type, at, count uint64) {
-	if count > maxFields {
+	if count > maxFields || p.allFields+int(count) > maxAllFields {
 		return
 	}
+	p.allFields += int(count)
 	for i := uint64(0); i < count; i++ {
 		base := at + i*fieldSize
 		typ := p.image.pointer(base + 8)

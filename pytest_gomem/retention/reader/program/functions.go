@@ -10,9 +10,10 @@ import (
 
 const (
 	maxVariables  = 1 << 14
+	maxDistinct   = 256     // types of a function's variables
 	maxFunctionAt = 1 << 22 // bytes of entries of one function
 	symbolSize    = 24
-	maxSymbols    = 1 << 28 // bytes
+	maxSymbols    = 1 << 27 // bytes
 )
 
 // Local is a variable or an argument of a function that lies on the stack.
@@ -31,6 +32,7 @@ func (p *Program) Locals(entryPC, pc uint64, yield func(Local)) {
 	}
 	pc = pc - p.bias - p.image.module.text + p.symbols.im.module.text
 	start := c.at
+	defer func() { p.work += c.at - start }()
 	var child, origin entry
 	for depth, n := 1, 0; depth > 0 && !c.broken && c.at-start < maxFunctionAt && n < maxVariables; {
 		p.symbols.parse(&c, u, &child)
@@ -67,6 +69,49 @@ func (p *Program) Locals(entryPC, pc uint64, yield func(Local)) {
 	}
 }
 
+// Variables are the types of all variables of a function that hold pointers, wherever these lie, of inlined functions
+// too; each type once.
+func (p *Program) Variables(entryPC uint64) []*Type {
+	if list, ok := p.variables[entryPC]; ok {
+		return list
+	}
+	if p.variables == nil {
+		p.variables = map[uint64][]*Type{}
+	}
+	var list []*Type
+	c, u, e, ok := p.functionEntry(entryPC)
+	if ok && e.children {
+		start := c.at
+		defer func() { p.work += c.at - start }()
+		seen := map[*Type]bool{}
+		var child, origin entry
+		for depth := 1; depth > 0 && !c.broken && c.at-start < maxFunctionAt && len(list) < maxDistinct; {
+			p.symbols.parse(&c, u, &child)
+			if child.tag == 0 {
+				depth--
+				continue
+			}
+			if child.children {
+				depth++
+			}
+			if child.tag != tagVariable && child.tag != tagParameter {
+				continue
+			}
+			if child.origin != 0 {
+				if _, _, ok := p.symbols.entry(child.origin, &origin); ok {
+					child.typ = origin.typ
+				}
+			}
+			if t := p.resolve(entryReference(child.typ)); t != nil && !seen[t] && p.Pointers(t) {
+				seen[t] = true
+				list = append(list, t)
+			}
+		}
+	}
+	p.variables[entryPC] = list
+	return list
+}
+
 func (p *Program) functionEntry(entryPC uint64) (cursor, *unit, entry, bool) {
 	var e entry
 	if p.symbols == nil {
@@ -75,6 +120,9 @@ func (p *Program) functionEntry(entryPC uint64) (cursor, *unit, entry, bool) {
 	address := entryPC - p.bias - p.image.module.text + p.symbols.im.module.text
 	at, ok := find(p.symbols.functions, address)
 	if !ok {
+		return cursor{}, nil, e, false
+	}
+	if p.work > maxWork {
 		return cursor{}, nil, e, false
 	}
 	c, u, ok := p.symbols.entry(uint64(at), &e)
@@ -98,6 +146,7 @@ func (p *Program) Closure(entryPC uint64) *Type {
 		return t
 	}
 	start := c.at
+	defer func() { p.work += c.at - start }()
 	var child, origin entry
 	for depth := 1; depth > 0 && !c.broken && c.at-start < maxFunctionAt; {
 		p.symbols.parse(&c, u, &child)

@@ -16,13 +16,13 @@ import (
 const (
 	blockSize    = 16 << 10
 	blockCount   = 128
-	maxSection   = 1 << 30 // an uncompressed section of symbols above it is not read
-	maxName      = 64 << 10
+	maxSection   = 512 << 20 // an uncompressed section of symbols above it is not read
+	maxName      = 4 << 10
 	newestMinor  = 1 << 10
 	relativeX86  = 8
 	relativeARM  = 1027
 	relaSize     = 24
-	moduleLength = 352
+	maxRelocated = 1 << 24
 )
 
 // image is an ELF file, read by small blocks. Addresses are those that the linker chose.
@@ -236,7 +236,7 @@ func (im *image) readRelocations() {
 			continue
 		}
 		for ; len(data) >= relaSize; data = data[relaSize:] {
-			if binary.LittleEndian.Uint64(data[8:]) != relative {
+			if binary.LittleEndian.Uint64(data[8:]) != relative || len(im.relocations) >= maxRelocated {
 				continue
 			}
 			at, value := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[16:])

@@ -18,7 +18,8 @@ type Program struct {
 	byEntry      map[uint32]int32
 	byDescriptor map[uint64]int32
 	closures     map[uint64]*Type
-	hashes       map[uint32]uint32 // entries of a twin's types
+	variables    map[uint64][]*Type // of functions, by entry
+	hashes       map[uint32]uint32  // entries of a twin's types
 	globals      []Variable
 	objects      []objectSymbol
 	objectsRead  bool
@@ -28,7 +29,9 @@ type Program struct {
 	timers       map[string]*Type // by name
 	nodes        map[string]*Type // by name
 	channels     map[int32]*Type  // by element
-	depth        int
+	depth        int              // of types within types
+	steps, work  int
+	allFields    int
 }
 
 // Variable is a global.

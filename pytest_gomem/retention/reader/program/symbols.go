@@ -37,6 +37,12 @@ var namedTypes = map[string]bool{
 
 var namedPrefixes = []string{"internal/sync.entry[", "internal/sync.indirect["}
 
+const (
+	maxTables        = 1 << 17 // one for each file of C
+	maxAbbreviations = 1 << 22
+	maxLocated       = 1 << 23
+)
+
 var errNoSymbols = errors.New("it has no DWARF")
 
 // readSymbols indexes the DWARF of an image.
@@ -63,7 +69,7 @@ func readSymbols(im *image) (s *symbols, err error) {
 	if uint64(len(s.info)) > math.MaxUint32 {
 		return nil, errors.New("its DWARF is larger than 4 GiB")
 	}
-	tables := map[uint64][]*abbreviation{}
+	tables, read := map[uint64][]*abbreviation{}, 0
 	c := cursor{data: s.info}
 	for c.at < len(s.info) && !c.broken {
 		u := unit{start: c.at}
@@ -91,7 +97,11 @@ func readSymbols(im *image) (s *symbols, err error) {
 		if u.version == 4 || u.version == 5 {
 			known, ok := tables[table]
 			if !ok {
+				if len(tables) >= maxTables || read > maxAbbreviations {
+					break
+				}
 				known = abbreviations(abbreviationTables, table)
+				read += len(known)
 				tables[table] = known
 			}
 			u.table, u.first = known, c.at
@@ -176,6 +186,9 @@ var indexed = [1 << 16]bool{
 }
 
 func (s *symbols) note(at uint32, u *unit, e *entry) {
+	if len(s.functions)+len(s.globals)+len(s.descriptors) >= maxLocated {
+		return
+	}
 	switch e.tag {
 	case tagSubprogram:
 		if e.hasLow {

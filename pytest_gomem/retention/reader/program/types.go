@@ -96,8 +96,12 @@ type Slot struct {
 }
 
 const (
-	maxTypes      = 1 << 22
+	maxTypes      = 1 << 20
 	maxFields     = 1 << 16
+	maxAllFields  = 1 << 23
+	maxSteps      = 1 << 20 // of unfolding one type
+	maxWork       = 1 << 31 // bytes of DWARF that are read again for types and functions
+	maxTypeName   = 4 << 10
 	maxSlots      = 1 << 14
 	maxDepth      = 64
 	unfoldedArray = 64 // slots of an array that are unfolded
@@ -168,7 +172,7 @@ func (p *Program) fromEntry(at uint32) *Type {
 	if id, ok := p.byEntry[at]; ok {
 		return p.types[id]
 	}
-	if p.depth > maxDepth || p.symbols == nil {
+	if p.depth > maxDepth || p.symbols == nil || p.work > maxWork {
 		return nil
 	}
 	p.depth++
@@ -249,6 +253,8 @@ func (p *Program) children(c *cursor, u *unit, e *entry, t *Type) int64 {
 	if !e.children {
 		return 0
 	}
+	start := c.at
+	defer func() { p.work += c.at - start }()
 	var child entry
 	for depth := 1; depth > 0 && !c.broken; {
 		p.symbols.parse(c, u, &child)
@@ -256,7 +262,8 @@ func (p *Program) children(c *cursor, u *unit, e *entry, t *Type) int64 {
 		case child.tag == 0:
 			depth--
 			continue
-		case depth == 1 && child.tag == tagMember && len(t.fields) < maxFields:
+		case depth == 1 && child.tag == tagMember && len(t.fields) < maxFields && p.allFields < maxAllFields:
+			p.allFields++
 			t.fields = append(t.fields, field{string(child.name), child.member, entryReference(child.typ)})
 		case depth == 1 && child.tag == tagSubrange:
 			count = child.count
@@ -285,7 +292,7 @@ func (p *Program) special(t *Type) {
 
 // typeName undoes the escapes of package paths in symbols.
 func typeName(name []byte) string {
-	text := string(name)
+	text := string(name[:min(len(name), maxTypeName)])
 	if !strings.Contains(text, "%") {
 		return text
 	}
@@ -333,6 +340,7 @@ func (p *Program) Slots(t *Type) []Slot {
 				t.slots = p.Slots(e)
 			}
 		} else {
+			p.steps = 0
 			t.slots = p.unfold(nil, typeReference(t), 0, "", 0)
 		}
 	}
@@ -341,7 +349,8 @@ func (p *Program) Slots(t *Type) []Slot {
 
 func (p *Program) unfold(out []Slot, r reference, offset int64, name string, depth int) []Slot {
 	t := p.resolve(r)
-	if t == nil || depth > maxDepth || len(out) >= maxSlots {
+	p.steps++
+	if t == nil || depth > maxDepth || len(out) >= maxSlots || p.steps > maxSteps {
 		return out
 	}
 	switch t.Kind {
@@ -395,6 +404,12 @@ func (p *Program) unfoldStruct(out []Slot, t *Type, offset int64, name string, d
 			out = append(out, Slot{Offset: offset + f.offset, Kind: PoolLocals, Field: f.name})
 			continue
 		}
+		if f.name == "overflow" && (strings.HasPrefix(t.Name, "noalg.map.bucket[") || strings.HasPrefix(t.Name, "map.bucket[")) {
+			if held := p.resolve(f.typ); held != nil && held.Kind != Plain {
+				out = append(out, Slot{Offset: offset + f.offset, Kind: Pointer, Field: f.name, target: typeReference(t)})
+			}
+			continue
+		}
 		inner := f.name
 		if name != "" {
 			inner = name
@@ -412,9 +427,11 @@ func (p *Program) align(t *Type, depth int) int64 {
 	if t.alignment > 0 {
 		return min(t.alignment, pointerSize)
 	}
-	largest := int64(1)
+	t.alignment = 1 // until it is known, for a type within itself
+	largest := int64(pointerSize)
 	switch t.Kind {
 	case Struct:
+		largest = 1
 		for _, f := range t.fields {
 			largest = max(largest, p.align(p.resolve(f.typ), depth+1))
 		}
@@ -422,8 +439,7 @@ func (p *Program) align(t *Type, depth int) int64 {
 		largest = p.align(p.Element(t), depth+1)
 	case Plain:
 		largest = max(1, min(t.Size, pointerSize))
-	default:
-		largest = pointerSize
 	}
+	t.alignment = largest
 	return largest
 }

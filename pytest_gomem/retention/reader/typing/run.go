@@ -23,6 +23,7 @@ type run struct {
 	typ      []int32 // type of an object; negative: a guess, which better evidence replaces
 	pending  *pending
 	guesses  []guess
+	vague    []vague
 	slabs    []guess      // objects that have a value of a type, and room for more of them
 	bare     map[int]bool // objects that are as large as the largest with a header, and have none
 	inner    map[uint64]bool

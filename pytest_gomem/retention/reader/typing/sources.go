@@ -74,8 +74,7 @@ func (r *run) fromContents() {
 			continue
 		}
 		if first, ok := r.contents.Word(i, r.header(i)); ok && r.program.IsEntry(first) {
-			if t := r.program.Closure(first); t != nil && uint64(t.Size) <= r.dump.Size(i) {
-				r.assign(i, t)
+			if r.closure(r.dump.Address(i) + r.header(i)); r.typ[i] > 0 {
 				continue
 			}
 		}

@@ -60,6 +60,9 @@ func (r *run) fromStacks(onlyLiving bool) {
 			for k := range locals {
 				memory = r.local(f, &locals[k], memory, onlyLiving)
 			}
+			if !onlyLiving {
+				r.unplaced(f)
+			}
 		}
 		r.outsideAll()
 		if r.err != nil {

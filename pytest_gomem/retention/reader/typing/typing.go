@@ -33,7 +33,12 @@ type static struct {
 }
 
 // Run types the objects of a dump of a program. It fails if the dump cannot be read or is another program's.
-func Run(d *dump.Dump, p *program.Program) (*Types, error) {
+func Run(d *dump.Dump, p *program.Program) (types *Types, err error) {
+	defer func() {
+		if broken := recover(); broken != nil { // whatever a broken binary may lead to
+			types, err = nil, fmt.Errorf("the binary is broken: its types cannot be followed (%v)", broken)
+		}
+	}()
 	var segments []program.Segment
 	for _, s := range d.Segments {
 		segments = append(segments, program.Segment{Name: s.Name, Address: s.Address, Size: uint64(len(s.Data))})
@@ -50,6 +55,7 @@ func Run(d *dump.Dump, p *program.Program) (*Types, error) {
 	r.fromContents()
 	r.drain()
 	r.fromStacks(false)
+	r.fromClosures()
 	r.settle()
 	r.fromContents()
 	r.settle()

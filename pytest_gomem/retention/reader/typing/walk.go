@@ -21,7 +21,7 @@ const (
 	timerAt           = 32
 	waitersAfter      = 24     // of the element's descriptor: the queues of receivers and senders
 	indirectFlag      = 1 << 7 // of a reflect.Value: its word points to the value
-	maxBucketBits     = 40
+	maxBucketBits     = 40     // of an old map
 )
 
 // alive says which words of memory may be trusted; nil: all.
@@ -62,11 +62,21 @@ func (r *run) oldMap(t *program.Type, memory []byte) {
 	if len(memory) <= bucketCountAt || memory[bucketCountAt] > maxBucketBits {
 		return
 	}
-	buckets := uint64(1) << memory[bucketCountAt]
+	logarithm := memory[bucketCountAt]
 	groups := r.program.MapGroups(t)
-	r.reach(word(memory, bucketsAt), groups, buckets)
-	r.reach(word(memory, oldBucketsAt), groups, max(buckets/2, 1))
+	r.reach(word(memory, bucketsAt), groups, buckets(logarithm))
+	r.reach(word(memory, oldBucketsAt), groups, buckets(max(logarithm, 1)-1)) // half as many while it grows
+	r.reach(word(memory, oldBucketsAt), groups, buckets(logarithm))
 	r.reach(word(memory, extraAt), r.program.MapExtra(t), 1)
+}
+
+// buckets is how many buckets an old map of 2^logarithm has at first: larger ones have some for overflow.
+func buckets(logarithm byte) uint64 {
+	count := uint64(1) << logarithm
+	if logarithm >= 4 {
+		count += count >> 4
+	}
+	return count
 }
 
 func (r *run) channel(t *program.Type, memory []byte) {
@@ -199,5 +209,8 @@ func (r *run) closure(address uint64) {
 	}
 	if t := r.program.Closure(pc); t != nil && uint64(t.Size) <= r.dump.Size(object) {
 		r.assign(object, t)
+		if len(r.program.Slots(t)) == 0 && r.dump.HasPointers(object) && len(r.vague) < maxGuesses {
+			r.vague = append(r.vague, vague{int32(object), pc})
+		}
 	}
 }

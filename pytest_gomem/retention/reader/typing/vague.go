@@ -1,0 +1,105 @@
+package typing
+
+import (
+	"gomem/heapreader/dump"
+	"gomem/heapreader/program"
+)
+
+// vague is a closure that captured what its function's symbols do not place, as before Go 1.23.
+type vague struct {
+	object int32
+	pc     uint64
+}
+
+// fromClosures guesses what closures captured from the variables of their functions.
+func (r *run) fromClosures() {
+	list := r.vague
+	r.vague = nil
+	for _, v := range list {
+		memory, err := r.contents.Chunk(int(v.object), r.header(int(v.object)), dump.MaxChunk)
+		if err != nil {
+			r.err = err
+			return
+		}
+		variables := r.program.Variables(v.pc)
+		for at := int64(8); at+8 <= int64(len(memory)); at += 8 {
+			r.match(memory, at, variables, false)
+		}
+	}
+}
+
+// unplaced guesses what the live words of a frame point to from the variables of its function: the compiler keeps some
+// variables in places that it does not write down.
+func (r *run) unplaced(f *dump.Frame) {
+	var variables []*program.Type
+	start := f.SP - r.stack.low
+	for at := start; at+8 <= start+uint64(f.Size); at += 8 {
+		if !r.stack.living[at/8] || word(r.stack.memory, int64(at)) == 0 {
+			continue
+		}
+		if variables == nil {
+			if variables = r.program.Variables(f.Entry); len(variables) == 0 {
+				return
+			}
+		}
+		r.match(r.stack.memory, int64(at), variables, true)
+	}
+}
+
+// match takes an object of unknown type, to which a word points, for the only one that it can be of the types to which
+// variables lead. headers: the word may also be one of a map header.
+func (r *run) match(memory []byte, at int64, variables []*program.Type, headers bool) {
+	address := word(memory, at)
+	object := r.dump.Find(address)
+	if object < 0 || r.typ[object] != 0 || address != r.dump.Address(object)+r.header(object) {
+		return
+	}
+	var only *program.Type
+	clear := true
+	try := func(t *program.Type, count uint64) {
+		if t == nil || t.Size <= 0 || count == 0 || count > r.dump.Size(object)/uint64(t.Size) || t == only {
+			return
+		}
+		if r.fills(object, count*uint64(t.Size)) && r.program.Pointers(t) == r.dump.HasPointers(object) {
+			clear = clear && only == nil
+			only = t
+		}
+	}
+	for _, v := range variables {
+		slots := r.program.Slots(v)
+		for i := range slots {
+			switch s := &slots[i]; s.Kind {
+			case program.Pointer:
+				try(r.program.Target(s), 1)
+			case program.Slice:
+				if t := r.program.Target(s); t != nil && word(memory, at+8) <= word(memory, at+16) {
+					try(r.program.Backing(t), word(memory, at+16))
+				}
+			case program.Map, program.Channel:
+				header := r.program.Header(r.program.Target(s))
+				try(header, 1)
+				if headers && s.Kind == program.Map {
+					r.tryMap(header, memory, at, try)
+				}
+			}
+		}
+	}
+	if clear && only != nil {
+		r.guess(object, only)
+	}
+}
+
+// tryMap takes the word for that of a map header on the stack which points to the map's contents.
+func (r *run) tryMap(header *program.Type, memory []byte, at int64, try func(*program.Type, uint64)) {
+	if header.Kind == program.MapHeader {
+		if length := word(memory, at+directoryLengthAt-directoryAt); length == 0 {
+			try(r.program.MapGroups(header), 1)
+		} else {
+			try(r.program.MapDirectory(header), length)
+		}
+		return
+	}
+	if logarithm := at + bucketCountAt - bucketsAt; logarithm >= 0 && memory[logarithm] <= maxBucketBits {
+		try(r.program.MapGroups(header), buckets(memory[logarithm]))
+	}
+}
