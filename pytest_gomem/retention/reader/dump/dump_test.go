@@ -296,3 +296,51 @@ func TestAFileThatBecomesShorterIsAnError(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestEndsOfSpansAreNoObjects(t *testing.T) {
+	for version, want := range map[string]spanEnds{
+		"go1.21.13": {}, "go1.22": {pointers: true}, "go1.25.3": {pointers: true},
+		"go1.25.3 X:greenteagc": {pointers: true, marks: true}, "go1.26.8": {pointers: true, marks: true},
+		"go1.26 X:nogreenteagc": {pointers: true}, "devel go1.28-0123456": {pointers: true, marks: true}, "unknown": {},
+	} {
+		if found := spanEndsOf(version); found != want {
+			t.Error(version, found)
+		}
+	}
+	// Two pages of objects of 64 bytes, one with pointers, and an object of 4 GB that is not there in full.
+	o := objects{large: map[int32]uint64{256: 1 << 32}}
+	for i := 0; i < 256; i++ {
+		o.address, o.size, o.offset = append(o.address, uint64(1<<20+64*i)), append(o.size, 64), append(o.offset, int64(i))
+	}
+	o.address, o.size, o.offset = append(o.address, 1<<30), append(o.size, noRoom), append(o.offset, 256)
+	o.scan = make([]uint64, 5)
+	o.scan[2], o.scan[4] = 1<<5, 1
+	o.dropPhantoms(spanEndsOf("go1.26"))
+	if o.Len() != 126+124+1 || o.Size(250) != 1<<32 || len(o.large) != 1 || !o.HasPointers(250) || o.HasPointers(249) {
+		t.Error(o.Len(), o.large)
+	}
+	if !o.HasPointers(126+5) || o.HasPointers(128+5) || o.Address(126) != 1<<20+1<<13 || o.offset[126] != 128 {
+		t.Error("objects are not where they were")
+	}
+}
+
+func TestARealDumpHasNoObjectsThatNothingAllocated(t *testing.T) {
+	d, err := read(real(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := spanEndsOf(runtime.Version())
+	last := map[uint64]int{}
+	for i := 0; i < d.Len(); i++ {
+		if size := d.Size(i); size <= smallSize && d.HasPointers(i) {
+			if slot := d.Address(i) % pageSize / size; slot >= ends.slots(size, true) {
+				t.Fatal("an object lies at the end of its span")
+			} else if slot == ends.slots(size, true)-1 {
+				last[size]++
+			}
+		}
+	}
+	if len(last) == 0 {
+		t.Error("no span is full: the ends of spans are believed to be too large")
+	}
+}

@@ -167,7 +167,6 @@ func (c *collected) sorted() (objects, error) {
 			}
 		}
 	}
-	o.pages()
 	return o, nil
 }
 

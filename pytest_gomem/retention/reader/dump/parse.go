@@ -386,6 +386,11 @@ func (p *parser) finish() error {
 	if d.objects, err = p.objects.sorted(); err != nil {
 		return err
 	}
+	d.dropPhantoms(spanEndsOf(d.Params.GoVersion))
+	if d.Len() == 0 {
+		return fmt.Errorf("the heap dump is broken: it has no objects")
+	}
+	d.pages()
 	d.Samples = make([]Sample, 0, len(p.samples))
 	for _, one := range p.samples {
 		if object := d.Find(one.object); object >= 0 {
