@@ -41,7 +41,7 @@ def main() -> int:
         for program, package in ((subject, "./subject"), (mutator, ".")):
             subprocess.run(["go", "build", "-o", program, package], cwd=SOURCE, env=env, check=True)
         subprocess.run([subject, dump], check=True)
-        command = [mutator, f"-dump={dump}"]
+        command = [mutator, f"-dump={dump}", f"-binary={subject}"]
         began = time.monotonic()
         with (folder / "result.json").open("w+") as out:
             fuzzer = subprocess.Popen(

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"runtime/debug"
@@ -14,7 +15,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gomem/heapreader/answer"
 	"gomem/heapreader/dump"
+	"gomem/heapreader/program"
+	"gomem/heapreader/typing"
 )
 
 // A mutant that takes longer ends the run.
@@ -38,16 +42,29 @@ type fuzzer struct {
 	found    result
 }
 
-// read does all that the reader does with a dump.
-func (f *fuzzer) read(raw []byte) error {
+// read does all that the reader does with a dump, perhaps as if it were the earlier dump too.
+func read(raw []byte, p *program.Program, hasBase bool) error {
 	d, err := dump.Read(bytes.NewReader(raw), int64(len(raw)), dump.DefaultLimits())
 	if err != nil {
 		return err
 	}
-	return d.Close()
+	defer d.Close()
+	types, err := typing.Run(d, p)
+	if err != nil {
+		return err
+	}
+	var before *answer.Before
+	if hasBase {
+		before = answer.Remember(d, types)
+	}
+	found, err := answer.Of(d, types, before, 12)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(io.Discard).Encode(found)
 }
 
-func (f *fuzzer) try(seed int64) {
+func (f *fuzzer) try(p *program.Program, seed int64) {
 	began := time.Now()
 	overdue := time.AfterFunc(patience, func() {
 		log.Fatalf("mutant %d takes more than %v", seed, patience)
@@ -65,7 +82,7 @@ func (f *fuzzer) try(seed int64) {
 			}
 		}
 	}()
-	err := f.read(mutant(f.raw, f.believed, seed))
+	err := read(mutant(f.raw, f.believed, seed), p, seed%3 == 0)
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if err == nil {
@@ -78,6 +95,7 @@ func (f *fuzzer) try(seed int64) {
 
 func main() {
 	path := flag.String("dump", "", "the dump that is mutated")
+	binary := flag.String("binary", "", "the program that wrote it")
 	first := flag.Int64("first", 0, "number of the first mutant")
 	count := flag.Int64("mutants", 1000, "how many")
 	workers := flag.Int("workers", 2, "how many at a time")
@@ -90,13 +108,19 @@ func main() {
 	if f.believed, err = places(raw); err != nil {
 		log.Fatal(err)
 	}
-	if err := f.read(raw); err != nil {
+	programs := make([]*program.Program, *workers)
+	for at := range programs {
+		if programs[at], err = program.Load(*binary, ""); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := read(raw, programs[0], true); err != nil {
 		log.Fatal("the dump itself is refused: ", err)
 	}
 	next := atomic.Int64{}
 	next.Store(*first)
 	var group sync.WaitGroup
-	for range *workers {
+	for _, p := range programs {
 		group.Add(1)
 		go func() {
 			defer group.Done()
@@ -105,7 +129,7 @@ func main() {
 				if seed >= *first+*count {
 					return
 				}
-				f.try(seed)
+				f.try(p, seed)
 			}
 		}()
 	}
