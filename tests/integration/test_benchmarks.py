@@ -23,6 +23,7 @@ NAMED = {
     "broken_input": ("clear messages", "pytest -n 2"),
     "culprits": ("test_logs", "escape: 1 of 1", "callee: 1 of 1"),
     "diagnosis_cost": ("tests that pass, 1 pairs", "a budget that breaks", "observed rounds a side", "limit is kept"),
+    "dump_cost": ("0.10 M", "stop", "memory", "global main.open (*main.shop)", "every limit is kept"),
     "faults": (
         "health drips its header: service",
         "exits in a get: service 'api': ended with exit status 3",
@@ -52,6 +53,7 @@ NAMED = {
     "planted": ("page", "main.go:70", "named first: 1 of 1"),
     "profiles": ("inuse_space", "alloc_space", "of its time", "of its memory"),
     "real_modules/named": ("jwt", "named first", "1 of 1", "quiet"),
+    "real_server": ("server.StoreMsg x 2000", "the messages of the stream", "every limit is kept"),
     "report_memory": ("records on disk", "peer: records in memory", "kB a test more than pytest itself"),
     "sampler_rate": ("pure Python", "GIL held", "of 50 Hz"),
     "shared_service": ("test_small_after_release", "test_small_after_kept", "unavailable", "with the agent"),

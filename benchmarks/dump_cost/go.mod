@@ -1,0 +1,3 @@
+module example.com/dumpcost
+
+go 1.24
