@@ -9,19 +9,16 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TextIO
-from urllib.parse import urlsplit
 
 from pytest_gomem.base.errors import GomemError, ObserveError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.commands.cli import Parser, checked
-from pytest_gomem.launch.ports import bases
-from pytest_gomem.observe.endpoint import PprofEndpoint, find_endpoint
-from pytest_gomem.observe.kernel import stopped_words
+from pytest_gomem.commands.target import TARGET_HELP, endpoint_url
+from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.pprof.model import Profile, validate
 from pytest_gomem.pprof.read import parse_profile
 from pytest_gomem.pprof.table import value_text
 
-_PATH = "/debug/pprof"
 _TIMEOUT = "60"
 
 
@@ -33,7 +30,7 @@ def capture(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         return 2
     file = Path(given.file or f"{given.kind}.pb.gz")
     try:
-        url = _process_url(int(given.target)) if given.target.isdecimal() else _url(given.target)
+        url = endpoint_url(given.target)
         data = _fetch(url, given)
         profile = _checked(url, data)
         _save(file, data)
@@ -52,7 +49,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "target",
         metavar="URL|PID",
-        help="the address of its net/http/pprof, HOST:PORT, or a process id: then its ports are tried",
+        help=TARGET_HELP,
     )
     kinds = parser.add_mutually_exclusive_group()
     for kind, words in (
@@ -80,29 +77,6 @@ def _seconds(written: str) -> float:
     if not 0 < value < math.inf:
         raise ValueError(f"{written} is not a number of seconds above 0")
     return value
-
-
-def _url(written: str) -> str:
-    """The address of the pprof endpoint, from the address of the service, the endpoint or a profile."""
-    url = written if "://" in written else f"http://{written}"
-    try:
-        parts = urlsplit(url)
-        known = bool(parts.hostname) and parts.scheme in ("http", "https") and (parts.port is None or parts.port > 0)
-    except ValueError:
-        known = False
-    if not known:
-        raise GomemError(f"'{written}' is neither a process id nor an address: write http://HOST:PORT{_PATH}")
-    path = parts.path.rstrip("/")
-    root, found, _ = path.partition(_PATH)
-    return f"{parts.scheme}://{parts.netloc}{root if found or not path else path}{_PATH if found or not path else ''}"
-
-
-def _process_url(pid: int) -> str:
-    if stopped := stopped_words(pid):
-        raise GomemError(stopped)
-    urls = (f"{base}{_PATH}" for base in bases(pid, "give the pprof URL of the service"))
-    with closing(find_endpoint(urls, "in place of the process id")) as endpoint:
-        return endpoint.url
 
 
 def _fetch(url: str, given: argparse.Namespace) -> bytes:

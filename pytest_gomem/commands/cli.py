@@ -76,6 +76,7 @@ COMMANDS = {
     "top": ("pytest_gomem.commands.top", "top", "show what a profile holds, by function, line, file or package"),
     "diff": ("pytest_gomem.commands.top", "diff", "show what changed between two profiles"),
     "flame": ("pytest_gomem.commands.flame", "flame", "draw a profile, or what changed between two, as a flame graph"),
+    "leaks": ("pytest_gomem.commands.leaks", "leaks", "watch a running service: does it grow, and who allocates it?"),
     "capture": ("pytest_gomem.commands.capture", "capture", "save a profile of a running service: URL or process id"),
 }
 
