@@ -188,10 +188,10 @@ func TestPoolsTimersAndFinalizersAreCalledWhatTheyAre(t *testing.T) {
 	h.Finalizer(6, 9)
 	a := of(t, h, madeup.Types{
 		Names: []string{
-			"[]sync.poolLocal", "bytes.Buffer", "[]runtime.timerWhen", "runtime.timeTimer", "func main.late", "main.Session",
+			"sync.Pool", "bytes.Buffer", "[]runtime.timerWhen", "runtime.timeTimer", "func main.late", "main.Session",
 			"main.File", "main.Owner", "main.Owner", "func main.close", "main.Weak",
 		},
-		Inner:   map[string]bool{"[]sync.poolLocal": true},
+		Inner:   map[string]bool{"sync.Pool": true},
 		Globals: []string{"main.buffers", "runtime.allp"}, GlobalT: "sync.Pool",
 	})
 	found := map[string]string{}

@@ -17,6 +17,7 @@ const (
 	// Roots that are looked at to name the most telling of them.
 	rootsAsked = 32
 	mostSites  = 5
+	pool       = "sync.Pool"
 )
 
 // holders finds them in the tree of dominators.
@@ -68,6 +69,10 @@ func (h *holders) name(k key) string {
 		return h.types.NameOf(int32(k))
 	}
 	return shape(k - firstShape).String()
+}
+
+func (h *holders) isInternal(k key) bool {
+	return k > 0 && k < firstShape && h.types.Internal(int32(k))
 }
 
 // grouped are numbers by key, those that retain most first. Those that retain nothing new are left out.
@@ -222,15 +227,14 @@ func (h *holders) single(out *Holder, root *graph.Root, steps []*group) {
 	}
 	switch root.Kind {
 	case graph.Global:
+		if strings.TrimPrefix(root.Type, "*") == pool {
+			out.Kind, out.Root = "pool", pool+" "+root.Name
+			return
+		}
 		for _, step := range steps {
-			if strings.Contains(h.name(step.key), "sync.poolLocal") {
-				out.Kind = "pool"
-				if strings.TrimPrefix(root.Type, "*") == "sync.Pool" {
-					out.Root = "sync.Pool " + root.Name
-				} else {
-					out.Root = "sync.Pool in " + out.Root
-				}
-				break
+			if h.isInternal(step.key) && h.name(step.key) == pool {
+				out.Kind, out.Root = "pool", pool+" in "+out.Root
+				return
 			}
 		}
 	case graph.Goroutines, graph.Runtime:
@@ -306,7 +310,7 @@ func (h *holders) walk(start *group) []*group {
 // folded tells whether a step is not shown: what is inside of maps, channels and pools, what holds a timer, and the
 // array of a slice that something follows.
 func (h *holders) folded(step *group, last bool) bool {
-	if step.key < 0 || step.key < firstShape && h.types.Internal(int32(step.key)) {
+	if step.key < 0 || h.isInternal(step.key) {
 		return true
 	}
 	name := h.name(step.key)

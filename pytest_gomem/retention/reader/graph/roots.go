@@ -51,7 +51,8 @@ const (
 	tierNothing
 )
 
-// Type names that the runtime uses for itself: what they point to is followed only where nothing else leads.
+// Type names that the runtime uses for itself, and reuses: they hold, and are held, in its own tier alone. A channel
+// leads to the goroutines that wait for it, and a goroutine to all processors.
 var runtimeTypes = map[string]bool{
 	"runtime.g": true, "runtime.m": true, "runtime.p": true, "runtime.sudog": true, "runtime.timers": true,
 	"[]*runtime.g": true, "[]*runtime.p": true, "[]*runtime.m": true, "[]runtime.timerWhen": true,
@@ -113,7 +114,7 @@ func (b *builder) reach(from int, tier uint8) {
 		children := b.roots[k].children
 		kept := children[:0]
 		for _, object := range children {
-			if b.tier[object] == unreached || b.tier[object] == tier {
+			if b.tier[object] == tier || b.tier[object] == unreached && (tier >= tierRuntime || !b.isCut(object)) {
 				kept = append(kept, object)
 				b.flood(object, tier)
 			}
@@ -131,11 +132,8 @@ func (b *builder) flood(object int32, tier uint8) {
 	for len(b.stack) > 0 {
 		object = b.stack[len(b.stack)-1]
 		b.stack = b.stack[:len(b.stack)-1]
-		if tier < tierRuntime && b.isCut(object) {
-			continue
-		}
 		for _, target := range b.edges.of(object) {
-			if b.tier[target] == unreached {
+			if b.tier[target] == unreached && (tier >= tierRuntime || !b.isCut(target)) {
 				b.tier[target] = tier
 				b.stack = append(b.stack, target)
 			}
@@ -163,7 +161,6 @@ func (b *builder) all() error {
 		frames = append(frames, more...)
 		b.reach(from, tier)
 	}
-	b.insideRuntime()
 	b.finalizers()
 	if err := b.stacks(frames); err != nil {
 		return err
@@ -311,22 +308,6 @@ func (b *builder) callback(timer int32) string {
 	return ""
 }
 
-// insideRuntime gives the runtime what only its own objects lead to.
-func (b *builder) insideRuntime() {
-	root := b.root(Root{Kind: Runtime, Name: "the runtime", Parent: -1, Count: 1})
-	for i := int32(0); i < int32(len(b.tier)); i++ {
-		if b.tier[i] == unreached || b.tier[i] == tierRuntime || !b.dump.HasPointers(int(i)) || !b.isCut(i) {
-			continue
-		}
-		for _, target := range b.edges.of(i) {
-			if b.tier[target] == unreached {
-				b.hold(root, target)
-				b.flood(target, tierRuntime)
-			}
-		}
-	}
-}
-
 // finalizers adds roots for objects that nothing else holds than what their own finalizer keeps.
 func (b *builder) finalizers() {
 	known := map[string]int32{}
@@ -416,15 +397,12 @@ func (b *builder) rest() {
 	}
 }
 
-// prune drops edges into what an earlier tier holds, and those of the runtime's own objects.
+// prune drops edges into what another tier holds.
 func (b *builder) prune() {
 	kept := uint32(0)
 	for i := int32(0); i < int32(len(b.tier)); i++ {
 		targets := b.edges.of(i)
 		b.edges.start[i] = kept
-		if len(targets) == 0 || b.tier[i] < tierRuntime && b.isCut(i) {
-			continue
-		}
 		for _, target := range targets {
 			if b.tier[target] == b.tier[i] {
 				b.edges.to[kept] = target
