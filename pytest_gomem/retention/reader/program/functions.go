@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"hash/fnv"
 	"sort"
 	"strings"
 )
@@ -67,6 +68,76 @@ func (p *Program) Locals(entryPC, pc uint64, yield func(Local)) {
 			yield(Local{string(child.name), t, places})
 		}
 	}
+}
+
+// method is the entry of a function by its name, 0 if there is none.
+func (p *Program) method(name string) uint32 {
+	if p.symbols == nil {
+		return 0
+	}
+	if p.methods == nil {
+		p.methods = map[uint64]uint32{}
+		var e, origin entry
+		for _, f := range p.symbols.functions {
+			if _, _, ok := p.symbols.entry(uint64(f.entry), &e); !ok {
+				continue
+			}
+			if e.origin != 0 {
+				if _, _, ok := p.symbols.entry(e.origin, &origin); ok {
+					e.name = origin.name
+				}
+			}
+			p.methods[hashed(string(e.name))] = f.entry
+		}
+	}
+	return p.methods[hashed(name)]
+}
+
+func hashed(name string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return h.Sum64()
+}
+
+// Parameter is the type of the first parameter of the function that starts at that address, nil if it has none.
+func (p *Program) Parameter(entryPC uint64) *Type {
+	if p.symbols == nil {
+		return nil
+	}
+	at, ok := find(p.symbols.functions, entryPC-p.bias-p.image.module.text+p.symbols.im.module.text)
+	if !ok {
+		return nil
+	}
+	return p.firstParameter(at)
+}
+
+// firstParameter is the type of the first parameter, a method's receiver, of a function's entry.
+func (p *Program) firstParameter(at uint32) *Type {
+	if at == 0 {
+		return nil
+	}
+	var e, child entry
+	c, u, ok := p.symbols.entry(uint64(at), &e)
+	if !ok || !e.children {
+		return nil
+	}
+	for n := 0; n < maxVariables && !c.broken; n++ { // a parameter is no child of a block
+		p.symbols.parse(&c, u, &child)
+		if child.tag == 0 || child.children {
+			return nil
+		}
+		if child.tag != tagParameter || child.hasClosure {
+			continue
+		}
+		if child.origin != 0 {
+			var origin entry
+			if _, _, ok := p.symbols.entry(child.origin, &origin); ok {
+				child.typ = origin.typ
+			}
+		}
+		return p.resolve(entryReference(child.typ))
+	}
+	return nil
 }
 
 // Variables are the types of all variables of a function that hold pointers, wherever these lie, of inlined functions
@@ -141,6 +212,13 @@ func (p *Program) Closure(entryPC uint64) *Type {
 	t.unfolded = true
 	p.add(t)
 	p.closures[entryPC] = t
+	if method := strings.TrimSuffix(t.Name, "-fm"); method != t.Name {
+		if receiver := p.firstParameter(p.method(strings.TrimPrefix(method, "func "))); receiver != nil {
+			t.Size += receiver.Size
+			t.slots = p.placed(nil, receiver, pointerSize, false)
+		}
+		return t
+	}
 	c, u, e, ok := p.functionEntry(entryPC)
 	if !ok || !e.children {
 		return t

@@ -18,6 +18,7 @@ type Program struct {
 	byEntry      map[uint32]int32
 	byDescriptor map[uint64]int32
 	closures     map[uint64]*Type
+	methods      map[uint64]uint32  // entries of functions, by the hash of their name
 	variables    map[uint64][]*Type // of functions, by entry
 	hashes       map[uint32]uint32  // entries of a twin's types
 	globals      []Variable
@@ -192,6 +193,14 @@ func (p *Program) Named(name string) *Type {
 func (p *Program) Place(pc uint64) (function, file string, line int) {
 	function, file, line, _ = p.image.lines.place(pc - p.bias)
 	return function, file, line
+}
+
+// Static is a word of the program's memory that never changes, 0 if there is none.
+func (p *Program) Static(address uint64) uint64 {
+	if value := p.image.pointer(address - p.bias); value != 0 {
+		return value + p.bias
+	}
+	return 0
 }
 
 // IsEntry says whether a function starts at an address of the running program.

@@ -146,6 +146,16 @@ func typeReference(t *Type) reference {
 	return reference(t.ID)
 }
 
+// Field is the offset of a field of a struct, also of one of a struct embedded in it.
+func (p *Program) Field(t *Type, name string) (int64, bool) {
+	for _, f := range t.fields {
+		if f.name == name {
+			return f.offset, true
+		}
+	}
+	return 0, false
+}
+
 // Target is the type that a slot leads to.
 func (p *Program) Target(s *Slot) *Type {
 	t := p.resolve(s.target)

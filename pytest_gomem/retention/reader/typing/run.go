@@ -16,24 +16,27 @@ const (
 
 // run is the work of typing. Contents of objects are read in order of address, in sweeps over those that are pending.
 type run struct {
-	dump     *dump.Dump
-	program  *program.Program
-	contents *dump.Reader
-	headers  bool
-	typ      []int32 // type of an object; negative: a guess, which better evidence replaces
-	pending  *pending
-	guesses  []guess
-	vague    []vague
-	slabs    []guess      // objects that have a value of a type, and room for more of them
-	bare     map[int]bool // objects that are as large as the largest with a header, and have none
-	inner    map[uint64]bool
-	statics  []static
-	followed map[uint64]bool // statics
-	onStack  map[uint64]bool // places on the stack of one goroutine
-	todo     []place
-	owner    static // names the variable that leads to statics
-	stack    stack
-	err      error
+	dump      *dump.Dump
+	program   *program.Program
+	contents  *dump.Reader
+	headers   bool
+	typ       []int32 // type of an object; negative: a guess, which better evidence replaces
+	pending   *pending
+	guesses   []guess
+	vague     []vague
+	arguments map[*program.Type]bool // of cleanups
+	slabs     []guess                // objects that have a value of a type, and room for more of them
+	bare      map[int]bool           // objects that are as large as the largest with a header, and have none
+	inner     map[uint64]bool
+	statics   []static
+	followed  map[uint64]bool // statics
+	onStack   map[uint64]bool // places on the stack of one goroutine
+	todo      []place
+	owner     static // names the variable that leads to statics
+	stack     stack
+	stacks    []stackRange // of all goroutines, by address
+	waiting   waitingFields
+	err       error
 }
 
 // guess is an object that may be of a type, of pointers that must then be followed.
@@ -54,7 +57,7 @@ func newRun(d *dump.Dump, p *program.Program) *run {
 	return &run{
 		dump: d, program: p, contents: d.NewReader(), headers: p.Minor() >= headerMinor,
 		typ: make([]int32, d.Len()), pending: newPending(d.Len()),
-		inner: map[uint64]bool{}, followed: map[uint64]bool{}, onStack: map[uint64]bool{}, bare: map[int]bool{},
+		inner: map[uint64]bool{}, followed: map[uint64]bool{}, onStack: map[uint64]bool{}, arguments: map[*program.Type]bool{}, bare: map[int]bool{},
 	}
 }
 
@@ -97,7 +100,7 @@ func (r *run) reach(address uint64, t *program.Type, count uint64) {
 		return
 	}
 	pointers := r.program.Pointers(t)
-	if pointers != r.dump.HasPointers(object) && !(pointers && isRuntime(t.Name)) {
+	if pointers != r.dump.HasPointers(object) && !(pointers && (isRuntime(t.Name) || t.Kind == program.ChannelHeader)) {
 		return // the runtime's own types have pointers that the collector does not see
 	}
 	if offset > 0 && offset < header {
@@ -115,10 +118,10 @@ func (r *run) reach(address uint64, t *program.Type, count uint64) {
 	case offset == 0 && r.fills(object, end), t.Kind == program.Text, row && offset%size == 0 && r.fills(object, end):
 		r.guess(object, t)
 	case !pointers:
-		if offset == 0 && !row {
+		if !row {
 			t = r.program.Backing(t)
 		}
-		if offset%size == 0 {
+		if offset == 0 || row && offset%size == 0 {
 			r.guess(object, t)
 		}
 	default:
@@ -246,6 +249,9 @@ func (r *run) visit(object int) {
 	t := r.program.Type(r.typ[object])
 	start := r.header(object)
 	size := r.dump.Size(object)
+	if t.Name == "runtime.sudog" {
+		r.waiter(object, t)
+	}
 	step := uint64(dump.MaxChunk)
 	if t.Size > 0 && uint64(t.Size) < step {
 		step -= step % uint64(t.Size)

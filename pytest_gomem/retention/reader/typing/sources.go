@@ -114,7 +114,7 @@ func (r *run) outsideAll() {
 	for len(r.todo) > 0 {
 		p := r.todo[len(r.todo)-1]
 		r.todo = r.todo[:len(r.todo)-1]
-		if r.followed[p.address] || r.onStack[p.address] || len(r.followed) >= maxStatics || p.typ.Size <= 0 {
+		if r.followed[p.address] || r.onStack[p.address] || len(r.followed)+len(r.onStack) >= maxStatics || p.typ.Size <= 0 {
 			continue
 		}
 		size := uint64(p.typ.Size)
@@ -132,7 +132,7 @@ func (r *run) outsideAll() {
 			p.owner.address, p.owner.size = p.address, size
 			r.statics = append(r.statics, p.owner)
 			r.walk(p.typ, memory[:size], nil)
-		} else if memory := r.stack.at(p.address, size); memory != nil {
+		} else if memory := r.onAnyStack(p.address, size); memory != nil {
 			r.onStack[p.address] = true
 			r.walk(p.typ, memory, nil)
 		}

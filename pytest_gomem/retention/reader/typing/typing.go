@@ -60,6 +60,8 @@ func Run(d *dump.Dump, p *program.Program) (types *Types, err error) {
 	r.fromContents()
 	r.settle()
 	r.settleSlabs()
+	r.fromArguments()
+	r.settle()
 	if r.err != nil {
 		return nil, r.err
 	}

@@ -1,6 +1,9 @@
 package typing
 
 import (
+	"encoding/binary"
+	"strings"
+
 	"gomem/heapreader/dump"
 	"gomem/heapreader/program"
 )
@@ -10,6 +13,8 @@ type vague struct {
 	object int32
 	pc     uint64
 }
+
+const mostInDictionary = 32
 
 // fromClosures guesses what closures captured from the variables of their functions.
 func (r *run) fromClosures() {
@@ -22,8 +27,73 @@ func (r *run) fromClosures() {
 			return
 		}
 		variables := r.program.Variables(v.pc)
+		if t := r.program.Closure(v.pc); strings.HasPrefix(t.Name, "func runtime.AddCleanup[") {
+			variables = r.cleaned(memory)
+			r.noteArguments(word(memory, 8))
+		}
 		for at := int64(8); at+8 <= int64(len(memory)); at += 8 {
 			r.match(memory, at, variables, false)
+		}
+	}
+}
+
+// cleaned is the type of the argument of the function that the closure of a cleanup calls.
+func (r *run) cleaned(memory []byte) []*program.Type {
+	for at := int64(8); at+8 <= int64(len(memory)); at += 8 {
+		function := word(memory, at)
+		pc := r.program.Static(function)
+		if object := r.dump.Find(function); object >= 0 {
+			pc, _ = r.dump.Word(object, function-r.dump.Address(object))
+		}
+		if r.program.IsEntry(pc) {
+			if t := r.program.Parameter(pc); t != nil {
+				return []*program.Type{t}
+			}
+		}
+	}
+	return nil
+}
+
+// noteArguments keeps the types of a cleanup's argument that the dictionary of a generic function names: since Go 1.26
+// nothing of the heap leads to a copy of the argument.
+func (r *run) noteArguments(dictionary uint64) {
+	for k := uint64(0); k < mostInDictionary; k++ {
+		t := r.program.Descriptor(r.program.Static(dictionary + 8*k))
+		if t == nil {
+			return
+		}
+		if t.Kind != program.Pointer {
+			continue
+		}
+		if argument := r.program.Element(t); argument != nil && argument.Kind == program.Pointer {
+			r.arguments[argument] = true
+		}
+	}
+}
+
+// fromArguments takes objects that nothing leads to for copies of the arguments of cleanups.
+func (r *run) fromArguments() {
+	if len(r.arguments) == 0 {
+		return
+	}
+	var variables []*program.Type
+	for t := range r.arguments {
+		variables = append(variables, t)
+	}
+	for i := 0; i < r.dump.Len() && r.err == nil; i++ {
+		if r.typ[i] != 0 || r.dump.Size(i) != 8 || !r.dump.HasPointers(i) {
+			continue
+		}
+		value, _ := r.contents.Word(i, 0)
+		target := r.dump.Find(value)
+		if target < 0 || r.typ[target] != 0 {
+			continue
+		}
+		r.match(binary.LittleEndian.AppendUint64(nil, value), 0, variables, false)
+		for _, t := range variables {
+			if held := r.program.Element(t); held != nil && r.typ[target] == -held.ID {
+				r.guess(i, t)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package typing
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"gomem/heapreader/program"
 )
@@ -209,7 +210,7 @@ func (r *run) closure(address uint64) {
 	}
 	if t := r.program.Closure(pc); t != nil && uint64(t.Size) <= r.dump.Size(object) {
 		r.assign(object, t)
-		if len(r.program.Slots(t)) == 0 && r.dump.HasPointers(object) && len(r.vague) < maxGuesses {
+		if (len(r.program.Slots(t)) == 0 || strings.HasPrefix(t.Name, "func runtime.AddCleanup[")) && r.dump.HasPointers(object) && len(r.vague) < maxGuesses {
 			r.vague = append(r.vague, vague{int32(object), pc})
 		}
 	}
