@@ -171,7 +171,7 @@ func check(t *testing.T, d *dump.Dump, types *Types) {
 			t.Errorf("%s: %d objects, not %d", name, counts[name], least)
 		}
 	}
-	if objects, bytes := types.Coverage(); objects < 0.94 || bytes < 0.96 {
+	if objects, bytes := types.Coverage(); objects < 0.97 || bytes < 0.99 {
 		t.Errorf("typed: %.4f of objects, %.4f of bytes", objects, bytes)
 	}
 	for name := range counts {

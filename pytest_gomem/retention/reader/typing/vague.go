@@ -1,7 +1,6 @@
 package typing
 
 import (
-	"encoding/binary"
 	"strings"
 
 	"gomem/heapreader/dump"
@@ -65,7 +64,7 @@ func (r *run) noteArguments(dictionary uint64) {
 		if t.Kind != program.Pointer {
 			continue
 		}
-		if argument := r.program.Element(t); argument != nil && argument.Kind == program.Pointer {
+		if argument := r.program.Element(t); argument != nil && argument.Kind != program.Function && r.program.Pointers(argument) {
 			r.arguments[argument] = true
 		}
 	}
@@ -76,26 +75,50 @@ func (r *run) fromArguments() {
 	if len(r.arguments) == 0 {
 		return
 	}
-	var variables []*program.Type
-	for t := range r.arguments {
-		variables = append(variables, t)
-	}
 	for i := 0; i < r.dump.Len() && r.err == nil; i++ {
-		if r.typ[i] != 0 || r.dump.Size(i) != 8 || !r.dump.HasPointers(i) {
+		if r.typ[i] != 0 || !r.dump.HasPointers(i) {
 			continue
 		}
-		value, _ := r.contents.Word(i, 0)
-		target := r.dump.Find(value)
-		if target < 0 || r.typ[target] != 0 {
-			continue
-		}
-		r.match(binary.LittleEndian.AppendUint64(nil, value), 0, variables, false)
-		for _, t := range variables {
-			if held := r.program.Element(t); held != nil && r.typ[target] == -held.ID {
-				r.guess(i, t)
+		var only *program.Type
+		clear := true
+		for t := range r.arguments {
+			if r.fills(i, uint64(t.Size)) && r.plausible(i, t) {
+				clear = only == nil
+				only = t
 			}
 		}
+		if only != nil && clear {
+			r.guess(i, only)
+		}
 	}
+}
+
+// plausible says whether all pointers of an object could be those of a type, and whether there is any.
+func (r *run) plausible(object int, t *program.Type) bool {
+	header := r.header(object)
+	found := false
+	slots := r.program.Slots(t)
+	for i := range slots {
+		s := &slots[i]
+		if s.Kind != program.Pointer {
+			continue
+		}
+		value, _ := r.contents.Word(object, header+uint64(s.Offset))
+		if value == 0 {
+			continue
+		}
+		target, held := r.dump.Find(value), r.program.Target(s)
+		if target < 0 || held == nil || value != r.dump.Address(target)+r.header(target) {
+			return false
+		}
+		known := r.typ[target]
+		if known != 0 && known != held.ID && known != -held.ID || !r.fills(target, uint64(held.Size)) ||
+			r.program.Pointers(held) != r.dump.HasPointers(target) {
+			return false
+		}
+		found = true
+	}
+	return found
 }
 
 // unplaced guesses what the live words of a frame point to from the variables of its function: the compiler keeps some
