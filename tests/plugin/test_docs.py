@@ -322,7 +322,7 @@ def served(folder: Path, command: str) -> Iterator[str]:
     try:
         while not accepts(port):
             assert service.poll() is None
-        yield command.replace("localhost:6060", f"127.0.0.1:{port}")
+        yield command.replace("localhost:6060", f"127.0.0.1:{port}").replace("--for 60s", "--for 5s")
     finally:
         service.kill()
         service.wait()
