@@ -8,13 +8,17 @@ from pathlib import Path
 from pytest_gomem.base.errors import GomemError, ObserveError
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.dump_limits import DumpLimits
+from pytest_gomem.pprof.write import compressed
 from pytest_gomem.retention.dumping import heap_dump
 from pytest_gomem.retention.holding import holders_in
 from pytest_gomem.retention.model import Retention
+from pytest_gomem.retention.profile import holders_profile
+from pytest_gomem.session.capture import Captured
 from pytest_gomem.session.instrument import Closes, Finding, Instrument, Target
 from pytest_gomem.session.life import EndedProgram
 from pytest_gomem.session.subject import unanswered
 
+HOLDERS = "holders"  # as reports call their profile
 _PROGRAM = Unavailable("no heap dump is taken of a program that ends by itself: nobody can ask it at its end")
 
 
@@ -29,7 +33,7 @@ class HeapDump(Instrument):
 
     def close(self, target: Target) -> Finding:
         """Take it and read it, or say why there is none."""
-        return Finding(retention=self._retention(target, None))
+        return _finding(self._retention(target, None))
 
     def _retention(self, target: Target, base: Path | None) -> Retention | Unavailable:
         built = None if target.measurement is None else target.measurement.service.process.built
@@ -54,6 +58,14 @@ class HeapDump(Instrument):
     def ended(self, program: EndedProgram) -> Finding:
         """There is none."""
         return Finding(retention=_PROGRAM)
+
+
+def _finding(retention: Retention | Unavailable) -> Finding:
+    """What the dump says, with its holders as a profile."""
+    if isinstance(retention, Unavailable) or not retention.holders:
+        return Finding(retention=retention)
+    profile = compressed(holders_profile(retention.holders))
+    return Finding({HOLDERS: Captured(profile)}, retention=retention)
 
 
 class HeapGrowth(HeapDump):
@@ -82,4 +94,4 @@ class HeapGrowth(HeapDump):
         with self._kept:
             if isinstance(self._earlier, Unavailable):
                 return Finding(retention=self._earlier)
-            return Finding(retention=self._retention(target, self._earlier))
+            return _finding(self._retention(target, self._earlier))

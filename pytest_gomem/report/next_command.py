@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from pytest_gomem.attribution.culprits import AT_PEAK, SAMPLE_OF
+from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.printable import printable
 from pytest_gomem.git.repository import short
 from pytest_gomem.judge.regressions import REGRESSION
@@ -31,7 +32,7 @@ def next_commands(window: WindowRecord, broken: Sequence[Verdict], nodeid: str, 
     if not is_test(nodeid) or not broken:
         return
     kept = {name: str(PurePath(artifacts, path)) for name, path in window.artifacts.items()}
-    yield _looking(broken[0], kept) or _again(window, broken[0], nodeid)
+    yield _looking(window, broken[0], kept) or _again(window, broken[0], nodeid)
     regression = next((v for v in broken if v.kind == REGRESSION and v.status is Status.FAIL), None)
     if regression:
         yield _line("gomem", "accept", nodeid, budget_name(regression), "--reason", "WHY")
@@ -50,11 +51,14 @@ def _again(window: WindowRecord, verdict: Verdict, nodeid: str) -> str:
     return _line("pytest", nodeid, *against, *diagnose, f"--gomem-artifacts={_FOLDER}")
 
 
-def _looking(verdict: Verdict, kept: Mapping[str, str]) -> str:
-    """Shows what grew in the kept profiles; "" if there are none."""
+def _looking(window: WindowRecord, verdict: Verdict, kept: Mapping[str, str]) -> str:
+    """Shows what grew in the kept profiles, or who holds it; "" if there are none."""
     metric, is_between = verdict.budget.metric, verdict.kind == REGRESSION
     if metric == "goroutines" and "goroutine_profile" in kept:
         return _line("gomem", "top", kept["goroutine_profile"])
+    is_live = metric not in AT_PEAK and not counts_made(SAMPLE_OF.get(metric, ""))
+    if is_live and window.holders and "holders" in kept:
+        return _line("gomem", "flame", kept["holders"])
     at_peak = metric in AT_PEAK and "peak_profile" in kept
     new = "peak_profile" if at_peak else "heap_profile"
     if new not in kept:

@@ -1,0 +1,65 @@
+"""Budgets on live objects, counted in a heap dump of a real service, and the files of its holders."""
+
+from __future__ import annotations
+
+from conftest import PROGRAMS
+from pytest_gomem.pprof.read import read_profile
+from pytest_gomem.retention.profile import RETAINED_SPACE
+
+SERVICE = f"""\
+sessions:
+  build: {PROGRAMS}/sessions
+  args: ["--listen", "127.0.0.1:{{port}}"]
+  ready: {{http: /healthz}}
+"""
+
+
+def test_objects_that_stay(scenario, tmp_path):
+    """Counts and bytes by type; who holds them; what cannot be counted says why, and a misspelt type warns."""
+    outcome = scenario(
+        """
+        @pytest.mark.gomem(service="sessions", objects={"*main.Session": 0, "main.Cache": {"max": 1, "min": 1}})
+        def test_logout(go_service):
+            go_service.get("/login?n=300")
+            go_service.get("/logout?audit=true")
+
+        @pytest.mark.gomem(service="sessions", objects={"main.Session": 0, "main.Sesion": 0})
+        @pytest.mark.gomem(object_bytes={"[]uint8": "500kB"})
+        def test_forgets(go_service):
+            go_service.get("/login?n=300")
+            go_service.get("/logout")
+
+        @pytest.mark.gomem(service="sessions", objects={"main.Session": 0}, diagnose=False)
+        def test_once(go_service):
+            go_service.get("/login?n=1")
+            go_service.get("/logout")
+
+        def test_late(gomem):
+            with gomem.launch("sessions") as svc, gomem.measure(svc) as m:
+                svc.get("/login?n=7")
+            m.check(objects={"main.Session": 6})
+        """,
+        more_services=SERVICE,
+    ).run("--gomem-artifacts=kept")
+    assert "3 failed, 1 passed" in outcome.text
+    logout = outcome.window("test_logout")
+    verdicts = {(v["type"], v["kind"]): v for v in logout["verdicts"]}
+    session = verdicts["*main.Session", "max"]
+    assert (session["metric"], session["status"], session["actual"]) == ("objects", "fail", 300)
+    assert {verdicts["main.Cache", kind]["status"] for kind in ("max", "min")} == {"pass"}
+    assert "objects[*main.Session] is 300, 300 over its limit of 0" in outcome.text
+    assert "held by global main.audit ([]*main.Session)" in outcome.text
+    assert logout["holders"][0]["name"] == "main.audit"
+    assert abs(logout["holders"][0]["retained"] - 300 * 4128) < 0.05 * 300 * 4128
+    assert logout["objects"]["[]uint8"]["count"] >= 300
+    profile = read_profile(tmp_path / "kept" / logout["artifacts"]["holders"])
+    at = profile.sample_index(RETAINED_SPACE)
+    assert sum(profile.values[at]) == sum(holder["retained"] for holder in logout["holders"])
+    assert f"gomem flame kept/{logout['artifacts']['holders']}" in outcome.text
+    assert {v["status"] for v in outcome.window("test_forgets")["verdicts"]} == {"pass"}
+    assert "GomemWarning: the budget on objects of 'main.Sesion' matches no type of the program" in outcome.text
+    (once,) = outcome.window("test_once")["verdicts"]
+    assert once["status"] == "unavailable"
+    assert "and the test must not run again (diagnose=False)" in once["reason"]
+    (late,) = outcome.window("test_late")["verdicts"]
+    assert (late["status"], late["actual"], late["scope"]) == ("fail", 7, "check()")
