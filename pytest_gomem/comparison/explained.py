@@ -10,6 +10,7 @@ from pytest_gomem.comparison.observation import Observation
 from pytest_gomem.comparison.ran import Ran
 from pytest_gomem.diagnosis.culprits import of_phases
 from pytest_gomem.diagnosis.excess import explainable
+from pytest_gomem.diagnosis.finalizers import with_self_held
 from pytest_gomem.diagnosis.gc_explained import with_gc_explained
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.regressions import REGRESSION
@@ -45,6 +46,8 @@ def explained(
         return with_gc_explained(replace(said, diagnosis=looked))
     evidence = _evidence_of(base, key, last, ran)
     found = explanation.explained(window, head, evidence)
+    if ran.check is not None:
+        found = with_self_held(found, ran.check.self_held, head.module)
     if isinstance(base, Base) and evidence is None:
         compared = [v for v in explainable(window) if v.kind == REGRESSION]
         found = _unnamed(found, compared, ran.why_unseen())

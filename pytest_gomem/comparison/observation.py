@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import mean
+from typing import Protocol
 
 from pytest_gomem.attribution.culprits import AT_PEAK
 from pytest_gomem.comparison.strategy import HeadAlone, Looks, Results, Strategy
@@ -21,6 +22,7 @@ from pytest_gomem.diagnosis.excess import (
     rate_for_excess,
     rate_to_keep,
 )
+from pytest_gomem.instruments.finalizer_check import finalizer_check
 from pytest_gomem.instruments.heap_dump import HeapDump, HeapGrowth
 from pytest_gomem.instruments.registry import observing
 from pytest_gomem.judge.functions import rate_for
@@ -54,6 +56,17 @@ class Purpose:
     keeps_profile: bool = False
 
 
+class ObservedResults(Results, Protocol):
+    """What the observed rounds so far have shown."""
+
+    @property
+    def wants_check(self) -> bool:
+        """Whether a round is to look for finalizers that keep their own objects."""
+
+
+_FINALIZERS = RoundPlan(Side.HEAD, Role.OBSERVED, instruments=finalizer_check, checks_finalizers=True)
+
+
 @dataclass(frozen=True)
 class Observation:
     """The plan of the observed rounds. sides, rounds: for a diagnosis, or a kept profile, so many rounds of each side.
@@ -75,13 +88,16 @@ class Observation:
     seconds: float = 0.0
     left_out: str = ""
 
-    def next(self, results: Results) -> RoundPlan | None:
-        """First the rounds for budgets on functions and types, then those that are missing."""
+    def next(self, results: ObservedResults) -> RoundPlan | None:
+        """First the rounds for budgets on functions and types, then those that are missing.
+
+        If a heap dump then shows no holder of what lives, one more looks for finalizers and cleanups.
+        """
         planned = self.budgets.next(results) if self.budgets is not None else None
         sides = (planned.side,) if planned is not None else self._missing(results)
         side = next(iter(sides), None)
         if side is None:
-            return None
+            return _FINALIZERS if self.is_diagnosis and results.wants_check else None
         is_last = results.count(side) == self.rounds - 1
         return RoundPlan(side, Role.OBSERVED, instruments=partial(self._instruments, is_last))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 
+from pytest_gomem.base.errors import SupervisorError
 from pytest_gomem.comparison.merged import last_measurements
 from pytest_gomem.diagnosis.evidence import Observed
 from pytest_gomem.results.keys import Key
+from pytest_gomem.retention.finalizers import SelfHeld, in_log
 from pytest_gomem.session.gomem import Gomem
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, RoundPlan, Side
@@ -20,17 +23,28 @@ _NOT_OPENED = "no observed round has opened this window again"
 class Round:
     """One round of a test, and its factories, the body's own first.
 
-    troubles: why it came to nothing. began: monotonic seconds.
+    troubles: why it came to nothing. self_held: what finalizers of its services keep, if it looked for that. began:
+    monotonic seconds.
     """
 
     plan: RoundPlan
     gomems: list[Gomem] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    self_held: list[SelfHeld] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
     def measurements(self) -> list[Measurement]:
         """The measurements of closed windows."""
         return [m for gomem in self.gomems for m in gomem.measurements if m.closed]
+
+    def end(self, why: str) -> None:
+        """It comes to nothing, unless it has found what its services died of."""
+        if self.plan.checks_finalizers and not self.self_held:
+            for service in (service for gomem in self.gomems for service in gomem.services):
+                with contextlib.suppress(SupervisorError):  # gone with its log
+                    self.self_held.extend(in_log(service.shown_log()))
+        if not self.self_held:
+            self.troubles.append(why)
 
 
 class Ran:
@@ -56,7 +70,13 @@ class Ran:
         return next(one for one in reversed(self._rounds) if one.plan is plan)
 
     def _of(self, side: Side, role: Role) -> list[Round]:
-        return [one for one in self._rounds if (one.plan.side, one.plan.role) == (side, role)]
+        found = (one for one in self._rounds if not one.plan.checks_finalizers)
+        return [one for one in found if (one.plan.side, one.plan.role) == (side, role)]
+
+    @property
+    def check(self) -> Round | None:
+        """The round that looked for finalizers that keep their own objects, if there was one."""
+        return next((one for one in self._rounds if one.plan.checks_finalizers), None)
 
     def count(self, side: Side, role: Role = Role.MEASURED) -> int:
         """How many there were, with those that came to nothing."""

@@ -18,6 +18,7 @@ from pytest_gomem.comparison.other_side import ONE_PROCESS, from_other_side
 from pytest_gomem.comparison.ran import Ran, Round
 from pytest_gomem.comparison.strategy import Looks, Strategy
 from pytest_gomem.diagnosis.evidence import Observed
+from pytest_gomem.diagnosis.finalizers import is_unheld
 from pytest_gomem.instruments.idle_watch import IdleWatch
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.results.keys import Key, keys
@@ -147,6 +148,8 @@ class AllRounds:
         plan = self._observation
         if plan is None or not plan.is_diagnosis or self.current.plan.role is not Role.OBSERVED:
             return ""
+        if self.current.plan.checks_finalizers:
+            return f"finalizers and cleanups, about {max(plan.seconds, 1):.0f} s"
         at = sum(self._ran.count(side, Role.OBSERVED) for side in Side)
         # More rounds than that are those of budgets on functions.
         return f"round {at} of {plan.expected}, about {max(plan.seconds, 1):.0f} s" if at <= plan.expected else ""
@@ -187,7 +190,7 @@ class AllRounds:
         """
         if plan.role is Role.OBSERVED:
             where = "" if plan.side is Side.HEAD else "on the base side: "
-            self._ran.last_of(plan).troubles.append(f"an observed round came to nothing: {where}{why}")
+            self._ran.last_of(plan).end(f"an observed round came to nothing: {where}{why}")
         else:
             self.base_lost = self.base_lost or f"on the base side: {why}"
 
@@ -291,6 +294,12 @@ class ObservedSoFar:
     def count(self, side: Side) -> int:
         """How many observed rounds of a side there were."""
         return self.ran.count(side, Role.OBSERVED)
+
+    @property
+    def wants_check(self) -> bool:
+        """Whether a heap dump shows no holder of what its window holds most, and nobody has looked into that yet."""
+        seen = (one for windows in self.ran.observed(Side.HEAD) for one in windows.values())
+        return self.ran.check is None and any(is_unheld(one.retention) for one in seen)
 
     def is_decided(self, looks: Looks) -> bool:
         """Whether more rounds would change no comparison of functions and types."""

@@ -18,6 +18,7 @@ from pytest_gomem.launch.toolchain import ask_go
 
 # The first of all names: the agent starts before main's other variables are initialized.
 AGENT_FILE = "0_pytest_gomem_agent.go"
+AGENT_PREFIX = "main.pytestGomem"  # of all that it declares
 _END_FILE = "0_pytest_gomem_end.go"
 _SOURCE, _SEES_END, _SEES_NO_END = "agent.go.txt", "end.go.txt", "no_end.go.txt"
 _FIELDS = "Dir,Name,Error"

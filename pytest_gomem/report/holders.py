@@ -13,6 +13,7 @@ from pytest_gomem.retention.model import AllocationSite, Holder, HolderKind, Obj
 
 _NAMED = 3  # on the first screen
 _LEAST = 0.05  # of what is to be explained: a smaller holder is told below alone
+_LEAST_DETAILED = 0.01
 _DETAILED = 6
 _STEPS = 4  # of a path; longer ones are shown by their ends
 _SITES, _TYPES, _ROOTS = 2, 5, 3
@@ -38,13 +39,14 @@ def holder_lines(window: WindowRecord, width: int) -> Iterator[str]:
     if window.retention_note:
         yield from wrapped(f"nobody is named: {printable(window.retention_note)}", width, "  ")
     whole = _whole(window)
-    for holder in window.holders[:_DETAILED]:
+    told = [one for number, one in enumerate(window.holders) if not number or one.share >= _LEAST_DETAILED][:_DETAILED]
+    for holder in told:
         yield from wrapped(printable(f"{holder.root}: {_amount(holder, whole)}"), width, "  ")
         if details := "; ".join(_details(holder)):
             yield from wrapped(printable(details), width, "    ")
-    if rest := window.holders[_DETAILED:]:
-        retained = format_value(sum(holder.retained for holder in rest), BYTES)
-        yield f"  {len(rest)} more holder{'s' * (len(rest) > 1)}: {retained}"
+    if rest := len(window.holders) - len(told):
+        retained = sum(holder.retained for holder in window.holders) - sum(holder.retained for holder in told)
+        yield f"  {rest} more holder{'s' * (rest > 1)}: {format_value(retained, BYTES)}"
     if types := _types(window.objects):
         yield from wrapped(printable(types), width, "  ")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.dump_limits import DumpLimits
 from pytest_gomem.launch.launched import Built
+from pytest_gomem.launch.overlay import AGENT_PREFIX
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.retention.dumping import heap_dump
 from pytest_gomem.retention.model import Retention
@@ -40,8 +41,19 @@ def holders_in(dump: Path, built: Built, limits: DumpLimits, base: Path | None =
     except ObserveError as error:  # most types are still told by the program itself
         symbols, note = None, str(error)
     found = read_dump(dump, built.binary, base=base, symbols=symbols, limits=limits)
-    found = with_short_files(found, built.info.module)
+    found = with_short_files(without_agent(found), built.info.module)
     return replace(found, notes=(*found.notes, note)) if note else found
+
+
+def without_agent(found: Retention) -> Retention:
+    """The same but for what our own code in the service holds."""
+    holders = (holder for holder in found.holders if not any(map(_is_ours, (holder.name, holder.function))))
+    types = {name: count for name, count in found.types.items() if not _is_ours(name)}
+    return replace(found, holders=tuple(holders), types=types)
+
+
+def _is_ours(name: str) -> bool:
+    return name.replace("(*", "").startswith(AGENT_PREFIX)
 
 
 def _copy(dump: Path, keep: Path) -> None:

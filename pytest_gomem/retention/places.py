@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pytest_gomem.attribution.origin import Origins
@@ -12,15 +12,23 @@ from pytest_gomem.pprof.model import Function, Line, Location, Profile
 from pytest_gomem.retention.model import Holder, Retention
 
 
+class Places:
+    """Short names of files. module: that the program was built from. known: functions of it with their files."""
+
+    def __init__(self, module: GoModule, known: Iterable[tuple[str, str]]) -> None:
+        lines = (Line(Function(function, "", file, 0), 0, 0) for function, file in dict.fromkeys(known))
+        locations = {number: Location(None, 0, (line,), False) for number, line in enumerate(lines, start=1)}
+        self._origins = Origins(module, [Profile((), [], (), None, locations)])
+
+    def short(self, function: str, file: str) -> str:
+        """The file of a function; "" if it has none."""
+        return self._origins.short(file, package_of(function)) if file else ""
+
+
 def with_short_files(found: Retention, module: GoModule) -> Retention:
     """The same with short names of files. module: that the program was built from."""
-    places = dict.fromkeys(place for holder in found.holders for place in _places(holder))
-    locations = {
-        number: Location(None, 0, (Line(Function(function, "", file, 0), 0, 0),), False)
-        for number, (function, file) in enumerate(places, start=1)
-    }
-    origins = Origins(module, [Profile((), [], (), None, locations)])
-    return replace(found, holders=tuple(_shortened(holder, origins) for holder in found.holders))
+    places = Places(module, (place for holder in found.holders for place in _places(holder)))
+    return replace(found, holders=tuple(_shortened(holder, places) for holder in found.holders))
 
 
 def _places(holder: Holder) -> Iterator[tuple[str, str]]:
@@ -28,8 +36,6 @@ def _places(holder: Holder) -> Iterator[tuple[str, str]]:
     yield from ((site.function, site.file) for site in holder.sites)
 
 
-def _shortened(holder: Holder, origins: Origins) -> Holder:
-    sites = (replace(one, file=origins.short(one.file, package_of(one.function))) for one in holder.sites)
-    return replace(
-        holder, file=origins.short(holder.file, package_of(holder.function)) if holder.file else "", sites=tuple(sites)
-    )
+def _shortened(holder: Holder, places: Places) -> Holder:
+    sites = (replace(one, file=places.short(one.function, one.file)) for one in holder.sites)
+    return replace(holder, file=places.short(holder.function, holder.file), sites=tuple(sites))

@@ -28,12 +28,14 @@ class RoundPlan:
     """One round of a test. Sides differ only in what their services are started from; their windows are kept apart.
 
     overrides: replace options of every launch. instruments: of its windows, in addition to the run's.
+    checks_finalizers: its services may die of what is looked for, and its windows are no evidence of anything else.
     """
 
     side: Side = Side.HEAD
     role: Role = Role.MEASURED
     overrides: Overrides = field(default_factory=Overrides)
     instruments: Choice = no_instruments
+    checks_finalizers: bool = False
 
     @property
     def is_judged(self) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from test_attribution_culprits import HANDLE, KIB, heap, retained
 from test_comparison_rounds import GROWN, JUDGING, MB, REGISTRY, STEADY, Kept, budgets
+from test_finalizers import CLEANUP, UNHELD
 
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.unavailable import Unavailable
@@ -345,6 +346,29 @@ def test_what_a_dump_says_is_of_the_window(run):
     window = script.window()
     assert (window.holders, window.retention_note) == ((), "a heap dump would take 3 GB")
     assert named(window) == ["main.parse"]
+
+
+def test_what_no_dump_shows_a_holder_of_is_looked_for_in_one_more_round(run):
+    """Its services die of what is found, which is no trouble; it is no evidence of anything else."""
+    judging = replace(JUDGING, markers=(BROKEN,))
+    script = Script(run, AllRounds(run, judging, ONCE, None, purpose=Purpose(ONCE, Gate())))
+    script.measure(60 * MB)
+    script.rounds.begin_round()
+    script.observe()
+    script.rounds.current.measurements()[0].retention = UNHELD
+    assert script.rounds.begin_round()
+    plan = script.rounds.current.plan
+    (check,) = plan.instruments(WindowPlan("api", script.config, ()))
+    assert at_launch([check]).gc.godebug == {"checkfinalizers": "1"}
+    assert script.rounds.search() == "finalizers and cleanups, about 1 s"
+    script.rounds.give_up(plan, "the service died")
+    assert not script.rounds.begin_round()
+    window = script.window()
+    assert (named(window), window.diagnosis.rounds) == (["main.parse"], 1)
+    assert window.diagnosis.notes == ("an observed round came to nothing: the service died",)
+    assert window.notes[-1].startswith("no holder in the dump: ")
+    script.rounds._ran.check.self_held.append(CLEANUP)
+    assert script.window().holders[0].root.startswith("cleanup main.open.func1 of main.file")
 
 
 def test_a_baseline_gets_its_profile_from_one_round(run):
