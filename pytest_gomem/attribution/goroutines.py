@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import NamedTuple
 
 from pytest_gomem.attribution.origin import Chain, Origins, Site
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.observe.stacks import Frame, Stack, Stacks
+from pytest_gomem.measure.left_goroutines import LeftGoroutines
+from pytest_gomem.observe.stacks import Frame, Goroutine, Stack, Stacks
 from pytest_gomem.pprof.group import package_of
 from pytest_gomem.pprof.model import Function, Line, Location, Profile, ValueType, pack
 
@@ -29,6 +30,9 @@ class GoroutineGroup:
     before, after: how many there were, rounded means of several rounds; before is None if that is not known.
     stack: the calls that stand on most of their stacks, innermost first, such as "sync.(*Mutex).Lock
     (sync/mutex.go:46)"; without the runtime's own, and at most 6.
+    leaked: how many of them count as leaked, None if nobody looked. waiting: seconds that one of those which leaked has
+    waited at least, in whole minutes as Go tells them, None if less than one. age: seconds that one of them has at
+    least lived, None if unknown. blocked: how many of them nothing can wake.
     """
 
     state: str
@@ -39,6 +43,10 @@ class GoroutineGroup:
     before: int | None
     after: int
     stack: tuple[str, ...] = ()
+    leaked: int | None = None
+    waiting: float | None = None
+    age: float | None = None
+    blocked: int = 0
 
     @property
     def growth(self) -> int:
@@ -61,14 +69,20 @@ class _Group:
     before: int = 0
     after: int = 0
     stacks: Counter[tuple[Stack, Site]] = field(default_factory=Counter)
+    leaked: list[Goroutine] = field(default_factory=list)
 
 
-def goroutine_groups(before: Sequence[Stacks], after: Sequence[Stacks], module: GoModule) -> tuple[GoroutineGroup, ...]:
-    """The 50 groups that grew most, the largest growth first; the agent's goroutines are in none.
+def goroutine_groups(
+    before: Sequence[Stacks], after: Sequence[Stacks], module: GoModule, left: LeftGoroutines | None = None
+) -> tuple[GoroutineGroup, ...]:
+    """The 50 groups that leaked most, then those that grew most; the agent's goroutines are in none.
 
     before, after: the stacks of one or more rounds, such as at the opening and the close of windows, or at the closes
-    of base and head. Without any before, that is not known. module: the user's own.
+    of base and head. Without any before, that is not known. module: the user's own. left: what leaked, of `after`.
     """
+    leaked = defaultdict[Stack, list[Goroutine]](list)
+    for one in left.leaked.values() if left else ():
+        leaked[one.stack].append(one)
     found: defaultdict[_Key, _Group] = defaultdict(_Group)
     profiles = [_profile(one) for one in (*before, *after)]
     origins = Origins(module, profiles)
@@ -84,21 +98,39 @@ def goroutine_groups(before: Sequence[Stacks], after: Sequence[Stacks], module: 
             else:
                 group.after += count
                 group.stacks[stack, site] += count
+                group.leaked += leaked[stack]
             group.stacks.setdefault((stack, site), 0)
-    rows = [_row(key, group, len(before), len(after), origins) for key, group in found.items()]
-    rows.sort(key=lambda row: (-row.growth, -row.after, row.function, row.state, row.created_by))
+    rows = [_row(key, group, len(before), len(after), origins, left) for key, group in found.items()]
+    rows.sort(key=lambda row: (-(row.leaked or 0), -row.growth, -row.after, row.function, row.state, row.created_by))
     return tuple(row for row in rows if row.before or row.after)[:MOST_GROUPS]
 
 
-def _row(key: _Key, group: _Group, rounds_before: int, rounds_after: int, origins: Origins) -> GoroutineGroup:
-    (stack, site), _ = max(group.stacks.items(), key=lambda one: (one[1], one[0]))
-    return GoroutineGroup(
+def _row(
+    key: _Key,
+    group: _Group,
+    rounds_before: int,
+    rounds_after: int,
+    origins: Origins,
+    left: LeftGoroutines | None,
+) -> GoroutineGroup:
+    leaked = Counter(one.stack for one in group.leaked)
+    (stack, site), _ = max(group.stacks.items(), key=lambda one: (leaked[one[0][0]], one[1], one[0]))
+    row = GoroutineGroup(
         key.state,
         *site,
         _text(stack.created_by, origins) if stack.created_by else "",
         round(group.before / rounds_before) if rounds_before else None,
         round(group.after / rounds_after) if rounds_after else 0,
         tuple(islice((_text(frame, origins) for frame in _telling(stack.frames)), MOST_CALLS)),
+    )
+    if left is None:
+        return row
+    return replace(
+        row,
+        leaked=len(group.leaked),
+        waiting=max((60.0 * one.minutes for one in group.leaked), default=0.0) or None,
+        age=max((left.ages[one.number] for one in group.leaked if one.number in left.ages), default=None),
+        blocked=sum(one.number in left.blocked for one in group.leaked),
     )
 
 

@@ -31,7 +31,6 @@ _LATER: Mapping[str, Unit] = MappingProxyType(
         "rss_growth": BYTES_PER_SECOND,
         "goroutine_growth": PER_SECOND,
         "time_to_limit": SECONDS,
-        "leaked_goroutines": COUNT,
     }
 )
 # The sample types of heap profiles (runtime/pprof); a budget on one is a mapping of function globs to limits.
@@ -43,6 +42,8 @@ PER_FUNCTION = frozenset(_OF_PROFILES)
 _OF_DUMPS: Mapping[str, Unit] = MappingProxyType({"objects": COUNT, "object_bytes": BYTES})
 PER_TYPE = frozenset(_OF_DUMPS)
 PER_GLOB = PER_FUNCTION | PER_TYPE  # of observed rounds
+
+_OF_WHOLE_WINDOWS = frozenset({"leaked_goroutines"})  # read at the edges of a window alone
 
 PHASES = "phases"
 
@@ -139,7 +140,7 @@ def _of_phase(phase: str, node: Located, units: Mapping[str, Unit], scope: str) 
     if not phase or "#" in phase:
         raise node.error(f"{phase!r} is not the name of a phase", "give the name that the test gives to phase()")
     for metric, limits in members(node).items():
-        if metric == PHASES or metric in PER_GLOB:
+        if metric == PHASES or metric in PER_GLOB or metric in _OF_WHOLE_WINDOWS:
             raise limits.error(f"{metric} cannot be budgeted in a phase", "put it on the whole window")
     budgets = parse_budgets(node, units, scope)
     if any(budget.regression is not None for budget in budgets):

@@ -11,6 +11,7 @@ from pytest_gomem.base.units import Unit
 from pytest_gomem.config.accepted import Acceptance, accepted_file, load_accepted
 from pytest_gomem.config.budgets import Budget, parse_budgets
 from pytest_gomem.config.fields import Fields, Located, Mistakes, check_version, members
+from pytest_gomem.config.goroutine_globs import goroutine_globs
 from pytest_gomem.config.services import ServiceConfig, parse_service
 from pytest_gomem.config.yaml12 import read_yaml
 
@@ -28,12 +29,16 @@ class BudgetTable:
 
 @dataclass(frozen=True)
 class GomemConfig:
-    """A gomem.yaml without mistakes, and the entries of the gomem_accepted.yaml next to it."""
+    """A gomem.yaml without mistakes, and the entries of the gomem_accepted.yaml next to it.
+
+    ignore_goroutines: globs of goroutines that are no leak in any service.
+    """
 
     path: Path
     services: Mapping[str, ServiceConfig]
     budgets: BudgetTable
     accepted: tuple[Acceptance, ...] = ()
+    ignore_goroutines: tuple[str, ...] = ()
 
 
 def load_config(path: Path, units: Mapping[str, Unit]) -> GomemConfig:
@@ -53,13 +58,14 @@ def load_config(path: Path, units: Mapping[str, Unit]) -> GomemConfig:
 
 def _config(path: Path, root: Located, units: Mapping[str, Unit]) -> GomemConfig:
     mistakes = Mistakes()
-    fields = Fields(root, ("version", "services", "budgets"), mistakes)
+    fields = Fields(root, ("version", "services", "budgets", "ignore_goroutines"), mistakes)
     check_version(root, fields, VERSION, mistakes)
     base_dir = path.absolute().parent
     services = fields.read("services", lambda node: _services(node, base_dir), {})
     budgets = fields.read("budgets", lambda node: _budgets(node, _names(fields), units), BudgetTable())
+    ignored = fields.read("ignore_goroutines", goroutine_globs, ())
     mistakes.raise_all()
-    return GomemConfig(path, services, budgets)
+    return GomemConfig(path, services, budgets, ignore_goroutines=ignored)
 
 
 def _names(fields: Fields) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from pytest_gomem.base.units import Unit
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, located, members, text, whole
 from pytest_gomem.config.gc_settings import GC_KEYS, GcSettings, described, merged, parse_gc, refusal
+from pytest_gomem.config.goroutine_globs import goroutine_globs
 from pytest_gomem.config.services import BuildSpec
 
 MOST_ROUNDS = 1000
@@ -82,7 +83,7 @@ class MarkerConfig:
     """One gomem marker. service: None = the only one of gomem.yaml. ops: operations of the window, None = not set.
 
     rounds: how often the test is run and measured; None = not set. diagnose: whether it may run again, observed, to
-    explain a failure; None = not set.
+    explain a failure; None = not set. ignore_goroutines: globs of goroutines that are no leak.
     """
 
     service: str | None
@@ -90,6 +91,7 @@ class MarkerConfig:
     budgets: tuple[Budget, ...]
     rounds: Rounds | None = None
     diagnose: bool | None = None
+    ignore_goroutines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,13 +117,14 @@ def parse_marker(
     place: Place,
     args: Sequence[object] = (),
 ) -> MarkerConfig:
-    """Read a gomem marker: service, ops, rounds, diagnose, and a budget for each metric named.
+    """Read a gomem marker: service, ops, rounds, diagnose, ignore_goroutines, and a budget for each metric named.
 
     place: the test's file, line and name; each mistake adds its key. Raises ConfigErrors with all mistakes.
     """
     mistakes = Mistakes()
     _refuse_positional(args, place, mistakes)
     service, ops, rounds, diagnose, budgets = None, None, None, None, list[Budget]()
+    ignored: tuple[str, ...] = ()
     for key, node in members(located(kwargs, place)).items():
         with mistakes.kept():
             if key == "service":
@@ -132,10 +135,12 @@ def parse_marker(
                 rounds = parse_rounds(node)
             elif key == "diagnose":
                 diagnose = flag(node)
+            elif key == "ignore_goroutines":
+                ignored = goroutine_globs(node)
             else:
                 budgets += parse_budget(key, node, units=units, scope=scope, place=node.place)
     mistakes.raise_all()
-    return MarkerConfig(service, ops, tuple(budgets), rounds, diagnose)
+    return MarkerConfig(service, ops, tuple(budgets), rounds, diagnose, ignored)
 
 
 def parse_gc_marker(

@@ -12,6 +12,7 @@ from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config.dump_limits import DEFAULT_LIMITS, DumpLimits, parse_dump_limits
 from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, members, quantity, text, texts, whole
 from pytest_gomem.config.gc_settings import GcSettings, check, check_env, parse_gc
+from pytest_gomem.config.goroutine_globs import goroutine_globs
 from pytest_gomem.config.ready import URL, Ready, check_ports, default_ready, parse_ready
 from pytest_gomem.config.tokens import ports_named
 
@@ -37,6 +38,7 @@ _KEYS = (
     "stderr_split",
     "peak_profile",
     "retention",
+    "ignore_goroutines",
 )
 _NAME = re.compile(r"\w[\w.-]*")
 _TOKEN_FIRST = re.compile(r"\$\{|\{tmp\}")
@@ -64,6 +66,7 @@ class ServiceConfig:
     peak_profile: with the agent, keep the heap profile of the window's highest GC cycle; each new peak forces a cycle.
     follow: a program that ends with status 0 and leaves a process that serves is a daemon, and has not died.
     retention: what a heap dump of it may take.
+    ignore_goroutines: globs of goroutines that are no leak.
     against_binary: what a prebuilt service is compared with; may hold ${VAR}.
     """
 
@@ -89,6 +92,7 @@ class ServiceConfig:
     metrics: str | None = None
     follow: bool = False
     retention: DumpLimits = DEFAULT_LIMITS
+    ignore_goroutines: tuple[str, ...] = ()
 
 
 def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
@@ -127,6 +131,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         metrics=fields.read("metrics", lambda url: _url(url, ports, "/metrics"), None),
         follow=fields.read("follow", flag, False),
         retention=fields.read("retention", parse_dump_limits, DEFAULT_LIMITS),
+        ignore_goroutines=fields.read("ignore_goroutines", goroutine_globs, ()),
     )
     mistakes.raise_all()
     return service

@@ -16,7 +16,7 @@ from pytest_gomem.diagnosis.gc_explained import allocation_excess
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.observe.effective import GO_PROFILE_RATE
-from pytest_gomem.report.first_verdict import GOROUTINE_METRICS
+from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, LEAKED_GOROUTINES
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
@@ -51,7 +51,9 @@ def _failed(window: WindowRecord) -> Iterator[Verdict]:
 
 def _is_seen(budget: Budget) -> bool:
     # Budgets on functions are judged by observed rounds, which then explain them too.
-    return not budget.phase and not budget.function and budget.metric in {*SAMPLE_OF, *GOROUTINE_METRICS, *GROWTH}
+    # The measured window itself has read the stacks of goroutines that stay.
+    seen = {*SAMPLE_OF, *GOROUTINE_METRICS, *GROWTH} - {LEAKED_GOROUTINES}
+    return not budget.phase and not budget.function and budget.metric in seen
 
 
 def _is_of(verdict: Verdict, window: WindowRecord) -> bool:

@@ -14,7 +14,7 @@ from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.observe.stacks import Stacks, read_stacks
-from pytest_gomem.report.first_verdict import GOROUTINE_METRICS
+from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, LEAKED_GOROUTINES
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.capture import Captured
 from pytest_gomem.session.explanation import Evidence
@@ -39,8 +39,8 @@ def with_goroutines(
 ) -> tuple[WindowRecord, tuple[bool, ...]]:
     """The window with the goroutines that it has more than its base, or than at its opening if those are not known.
 
-    Also, for each broken limit on goroutines, whether the stacks show what broke it. If they show it for none, there
-    are no groups, and the summary says so.
+    Those that leaked in the measured window are told instead. Also, for each broken limit on goroutines, whether the
+    stacks show what broke it. If they show it for none, there are no groups, and the summary says so.
     """
     now = head.goroutines
     if not now or not isinstance(now, tuple):
@@ -50,10 +50,12 @@ def with_goroutines(
     if not isinstance(before, tuple):
         found = beside_kept(found, before)
     window = replace(window, notes=(*window.notes, *notes))
-    broken = [v for v in window.verdicts if v.status is Status.FAIL and v.budget.metric in GOROUTINE_METRICS]
+    asked = GOROUTINE_METRICS - {LEAKED_GOROUTINES}
+    broken = [v for v in window.verdicts if v.status is Status.FAIL and v.budget.metric in asked]
     seen = tuple(_is_seen(verdict, found) for verdict in broken if found and not verdict.budget.phase)
     if not seen or any(seen):
-        return replace(window, goroutine_groups=found), seen
+        has_leaked = any(group.leaked for group in window.goroutine_groups)
+        return (window if has_leaked else replace(window, goroutine_groups=found)), seen
     total = sum(group.after for group in found)
     nothing = {verdict.budget.metric: f"nobody is named: the stacks show {total} goroutines" for verdict in broken}
     return replace(window, culprit_summaries={**window.culprit_summaries, **nothing}), seen

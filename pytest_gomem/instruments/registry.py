@@ -6,6 +6,7 @@ from pytest_gomem.instruments.goroutines import Goroutines
 from pytest_gomem.instruments.heap_dump import HeapDump
 from pytest_gomem.instruments.injected_load import InjectedLoad
 from pytest_gomem.instruments.kept_heap import KeptHeap
+from pytest_gomem.instruments.leaked_goroutines import LeakedGoroutines
 from pytest_gomem.instruments.opening_profile import OpeningProfile
 from pytest_gomem.instruments.peak_profile import PeakProfile
 from pytest_gomem.judge.functions import rate_for
@@ -18,7 +19,12 @@ def builtin_instruments() -> Choice:
 
     def chosen(plan: WindowPlan) -> tuple[Instrument, ...]:
         asks = plan.is_profiled and any(budget.function for budget in plan.budgets)
-        return *injected.instruments(plan), *((OpeningProfile(rate_for(plan.budgets)),) if asks else ())
+        is_limited = any(budget.metric == LeakedGoroutines.name for budget in plan.budgets)
+        return (
+            *injected.instruments(plan),
+            *((LeakedGoroutines(plan.exempt),) if is_limited and not plan.is_observed else ()),
+            *((OpeningProfile(rate_for(plan.budgets)),) if asks else ()),
+        )
 
     return chosen
 

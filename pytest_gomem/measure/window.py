@@ -15,6 +15,7 @@ from pytest_gomem.observe.smaps import SmapsTotals
 
 if TYPE_CHECKING:
     from pytest_gomem.load.spec import LoadRecord
+    from pytest_gomem.measure.left_goroutines import LeftGoroutines
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ class Window:
     the agent. own_cycles: numbers of GC cycles that our own readings forced within the window. held: the most bytes of
     free heap pages that may have been resident at the opening; None if unknown. is_phase: it is a part of another
     window. startup_peak: the kernel's peak from the start of the process until it was ready, bytes. disturbed: why its
-    figures say nothing of the service, "" if they do. computed: the cache of once_per_window.
+    figures say nothing of the service, "" if they do. left: the goroutines that came to be and stayed. computed: the
+    cache of once_per_window.
     """
 
     name: str
@@ -162,6 +164,10 @@ class Window:
     after: KernelReading | Unavailable = Unavailable("no further source was read")
     startup_peak: int | Unavailable = Unavailable("its start was not watched")
     disturbed: str = ""
+    left: LeftGoroutines | Unavailable = Unavailable(
+        "no limit of the test is on it: reading the stacks of all goroutines stops the service, so it is only done for "
+        "a limit in the marker or in gomem.yaml"
+    )
     computed: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property

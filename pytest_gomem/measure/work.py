@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from pytest_gomem.measure.window_sources import (
     duration,
     edges_of,
     increase,
+    joined,
     memstats,
     operations,
     value_at_close,
@@ -33,10 +34,13 @@ from pytest_gomem.measure.window_sources import (
 
 if TYPE_CHECKING:
     from pytest_gomem.load.spec import LoadRecord
+    from pytest_gomem.measure.left_goroutines import LeftGoroutines
 
 _OPS = "counted operations"
 _PROFILE = "/debug/pprof/goroutine"
 _NUM_GOROUTINE = "runtime.NumGoroutine by the agent"
+_STACKS = "the stacks of all goroutines"
+_AND_MORE = "and there are more: Go writes at most 64 MiB of them"
 _CPU_PRECISION = "1 ns on Linux, up to one scheduler tick (1-10 ms) per running thread behind; elsewhere 10 ms"
 
 _work_metric = partial(metric, group="work", better=Better.LOWER, noise=Noise.NOISY)
@@ -166,7 +170,53 @@ def _from_sources(window: Window) -> Reading:
     return Reading(found.value, f"number of goroutines at the close {found.by}")
 
 
-METRICS = (ops, throughput, latency_p50, latency_p99, error_rate, cpu_time, cpu_per_op, goroutines)
+@_work_metric(
+    unit=COUNT,
+    noise=Noise.NEAR_EXACT,
+    prior=Prior(0.3),
+    sources=(f"{_STACKS} by the agent", f"{_PROFILE}?debug=2"),
+    precision="exact at that moment",
+)
+def leaked_goroutines(window: Window) -> Reading | Unavailable:
+    """Goroutines that are alive 2 s after the work and were not there before it, without known ones."""
+    left = required(window.left)
+    if not left.before.is_whole:
+        return Unavailable(f"before the window, the stacks of {left.before.total} goroutines were read, {_AND_MORE}")
+    if not left.after.is_whole:
+        return _at_least(left, window)
+    return Reading(len(left.leaked), f"{_STACKS}, before and after", note=joined(*_uncounted(left)))
+
+
+def _at_least(left: LeftGoroutines, window: Window) -> Unavailable:
+    """Goroutines whose stacks were not read can only be more that leaked."""
+    reason = f"after the window, the stacks of {left.after.total} goroutines were read, {_AND_MORE}"
+    found = known(window.memstats)
+    calm = None if found is None else known(found.after_gc)
+    if calm is None or calm.goroutines is None:
+        return Unavailable(reason)
+    count = len(left.leaked)
+    return Unavailable(reason, (count, count + max(calm.goroutines - left.after.total, 0)))
+
+
+def _uncounted(left: LeftGoroutines) -> Iterator[str]:
+    from pytest_gomem.measure.left_goroutines import Why
+
+    for (why, name), count in left.uncounted.items():
+        words = name if why is Why.KNOWN else f"{why.value} by '{name}'"
+        yield f"{count} more not counted: {words}"
+
+
+METRICS = (
+    ops,
+    throughput,
+    latency_p50,
+    latency_p99,
+    error_rate,
+    cpu_time,
+    cpu_per_op,
+    goroutines,
+    leaked_goroutines,
+)
 
 
 @dataclass(frozen=True)

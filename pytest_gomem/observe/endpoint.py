@@ -68,6 +68,10 @@ class PprofEndpoint(Page):
         """The stacks of all goroutines as a panic prints them, at most 64 MiB."""
         return self._get("/goroutine?debug=2")
 
+    def blocked_stacks(self) -> bytes:
+        """The same after a collection that marks goroutines which nothing can wake."""
+        return self._get("/goroutineleak?debug=2")
+
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile, unchanged, since the start or of the next `seconds`, rounded up to whole ones.
 

@@ -157,6 +157,10 @@ class ExpvarPage(_PublishedPage):
         """Raises ObserveError: expvar has no stacks."""
         raise ObserveError("expvar has no stacks of goroutines: that needs the agent or net/http/pprof")
 
+    def blocked_stacks(self) -> bytes:
+        """Raises ObserveError: expvar has no stacks."""
+        return self.goroutine_stacks()
+
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """Raises ObserveError: expvar has no profiles."""
         raise ObserveError("expvar has no allocs profile: that needs the agent or net/http/pprof")

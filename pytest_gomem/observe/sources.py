@@ -101,6 +101,9 @@ class Inside(Reader, Protocol):
     def goroutine_stacks(self) -> bytes:
         """The stacks of all goroutines as a panic prints them, at most 64 MiB: see `observe.stacks`."""
 
+    def blocked_stacks(self) -> bytes:
+        """The same after a collection that marks goroutines which nothing can wake; ObserveError before Go 1.26."""
+
     def allocs_profile(self, seconds: float | None = None) -> bytes:
         """The allocs profile since the start, or of the next `seconds`."""
 
@@ -150,6 +153,11 @@ class AgentInside:
 
     def goroutine_stacks(self) -> bytes:
         """The stacks of all goroutines, including the agent's."""
+        return self.client.goroutines()
+
+    def blocked_stacks(self) -> bytes:
+        """The same after a collection that marks goroutines which nothing can wake."""
+        self.client.profile("goroutineleak")  # which has counted nothing yet unless it is written
         return self.client.goroutines()
 
     def allocs_profile(self, seconds: float | None = None) -> bytes:

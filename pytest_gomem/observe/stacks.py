@@ -21,11 +21,12 @@ _MOST_STACKS = 20_000  # different ones
 _MOST_FRAMES = 128  # of one stack; the runtime prints some 100
 _LONGEST_LINE = 8 << 10
 
-_HEADER = re.compile(rb"goroutine ([0-9]+)(?: gp=[^\[\n]*)? \[([^],\n]+).*:\n")
+_HEADER = re.compile(rb"goroutine ([0-9]{1,19})(?: gp=[^\[\n]*)? \[([^],\n]+)(?:, ([0-9]{1,9}) minutes)?.*:\n")
 _PLACE = re.compile(r"\t(.+):([0-9]{1,9})(?: \+0x[0-9a-f]+)?(?: fp=.*)?\n")
-_CREATED = re.compile(rb"created by (.+?)(?: in goroutine ([0-9]+))?\n")
+_CREATED = re.compile(rb"created by (.+?)(?: in goroutine ([0-9]{1,19}))?\n")
 # In the place of frames: of a stack of more than 100, and of C.
 _NO_FRAME = re.compile(rb"\.\.\.(?:additional|[0-9]+) frames elided\.\.\.\n|non-Go function at pc=0x[0-9a-f]+\n")
+_BLOCKED_FOR_EVER = b" (leaked)"
 _READS_AHEAD = "net/http.(*connReader).startBackgroundRead"  # while a handler runs, another goroutine reads its request
 
 
@@ -48,23 +49,45 @@ class Stack(NamedTuple):
     created_by: Frame | None
 
 
+class Goroutine(NamedTuple):
+    """One goroutine; no other of its process ever has its number.
+
+    creator: the number of the one that created it, None before Go 1.21. minutes: for how long it has waited since a
+    collection first saw it wait, in whole minutes. is_blocked_for_ever: the last leak-detecting collection found that
+    nothing can wake it.
+    """
+
+    number: int
+    stack: Stack
+    creator: int | None = None
+    minutes: int = 0
+    is_blocked_for_ever: bool = False
+
+
 @dataclass(frozen=True)
 class Stacks:
     """How many goroutines have each stack. The one that asked is not among them, and the runtime's own are not.
 
     left_out: further goroutines, whose stacks are too many or cut off. unread: lines that belong to no stack.
-    is_cut: the text ends at 64 MiB or in the middle of a line, and there may be more goroutines.
+    is_cut: the text ends at 64 MiB or in the middle of a line, and there may be more goroutines. goroutines: those that
+    were counted, by number.
     """
 
     counts: Mapping[Stack, int]
     left_out: int = 0
     unread: int = 0
     is_cut: bool = False
+    goroutines: Mapping[int, Goroutine] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         """How many goroutines were counted."""
         return sum(self.counts.values())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every goroutine was counted."""
+        return not (self.is_cut or self.left_out)
 
 
 def read_stacks(text: bytes) -> Stacks:
@@ -74,15 +97,16 @@ def read_stacks(text: bytes) -> Stacks:
     for line in islice(io.BytesIO(text[:MOST_BYTES]), _MOST_LINES):
         reading.add(line)
     reading.end(is_whole=not is_cut)
-    return Stacks(reading.counts, reading.left_out, reading.unread, is_cut)
+    return Stacks(reading.counts, reading.left_out, reading.unread, is_cut, reading.goroutines)
 
 
 @dataclass
-class _Goroutine:
-    """One that is being read. function: the call whose place is on the next line; empty if none is."""
+class _Unfinished:
+    """A goroutine that is being read. function: the call whose place is on the next line; empty if none is."""
 
     number: bytes
-    state: str
+    words: bytes
+    minutes: bytes | None
     frames: list[Frame] = field(default_factory=list)
     created_by: Frame | None = None
     creator: bytes | None = None  # its number; Go 1.21
@@ -118,8 +142,10 @@ class _Reading:
 
     def __init__(self) -> None:
         self.counts: Counter[Stack] = Counter()
+        self.goroutines: dict[int, Goroutine] = {}
+        self._stacks: dict[Stack, Stack] = {}
         self.left_out = self.unread = 0
-        self._now: _Goroutine | None = None
+        self._now: _Unfinished | None = None
         self._asker = b""
         self._is_first = True
 
@@ -129,7 +155,7 @@ class _Reading:
             self.unread += 1
         elif header := _HEADER.fullmatch(line):
             self.end()
-            self._now = _Goroutine(header[1], _state(header[2]))
+            self._now = _Unfinished(header[1], header[2], header[3])
         elif line == b"\n":
             self.end()
         elif self._now is None or not self._now.reads(line):
@@ -141,17 +167,24 @@ class _Reading:
         if read is None:
             return
         is_first, self._is_first = self._is_first, False
-        if is_first and read.state == "running":
+        state = _state(read.words)
+        if is_first and state == "running":
             self._asker = read.number
             return
         by = read.created_by
         if by is not None and (by.function.startswith("runtime.") or self._serves_asker(by, read.creator)):
             return
-        stack = Stack(read.state, tuple(read.frames), by)
+        stack = Stack(state, tuple(read.frames), by)
         if is_whole and (stack in self.counts or len(self.counts) < _MOST_STACKS):
             self.counts[stack] += 1
+            self._add(read, self._stacks.setdefault(stack, stack))
         else:
             self.left_out += 1
+
+    def _add(self, read: _Unfinished, stack: Stack) -> None:
+        number, creator = int(read.number), None if read.creator is None else int(read.creator)
+        is_stuck = _BLOCKED_FOR_EVER in read.words
+        self.goroutines[number] = Goroutine(number, stack, creator, int(read.minutes or 0), is_stuck)
 
     def _serves_asker(self, created_by: Frame, creator: bytes | None) -> bool:
         return created_by.function == _READS_AHEAD and creator == self._asker

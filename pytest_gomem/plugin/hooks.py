@@ -20,8 +20,8 @@ from pytest_gomem.plugin.options import add_options
 from pytest_gomem.plugin.use import begun, is_measured, is_used_by_run, session_of
 
 _MARKERS = (
-    "gomem(service=None, ops=None, rounds=None, diagnose=True, **budgets): measure this test's service and judge the "
-    'budgets, such as peak_rss="1.8GB"',
+    "gomem(service=None, ops=None, rounds=None, diagnose=True, ignore_goroutines=(), **budgets): measure this test's "
+    'service and judge the budgets, such as peak_rss="1.8GB"',
     'gomem_gc(gogc=[25, 100], gomemlimit=["off", "1GiB"], ...): run the test under each combination of GC settings',
 )
 

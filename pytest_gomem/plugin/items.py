@@ -25,6 +25,7 @@ class Plan(NamedTuple):
     """What a test declares: its service (None if it launches by hand), operations, rounds, marker budgets.
 
     budgets: those of each marker, the closest to the function first. diagnose: whether it may run again, observed.
+    ignore_goroutines: globs of gomem.yaml and of all its markers.
     """
 
     service: str | None
@@ -32,6 +33,7 @@ class Plan(NamedTuple):
     budgets: tuple[tuple[Budget, ...], ...]
     rounds: Rounds | None
     diagnose: bool = True
+    ignore_goroutines: tuple[str, ...] = ()
 
 
 def test_id(item: pytest.Item) -> str:
@@ -71,7 +73,9 @@ def plan_item(item: pytest.Item, run: Run) -> Plan:
     mistakes.raise_all()
     ops = next((marker.ops for marker in markers if marker.ops is not None), None)
     diagnose = next((marker.diagnose for marker in markers if marker.diagnose is not None), True)
-    return Plan(service, ops, budgets, rounds, diagnose)
+    config = run.settings.config
+    ignored = (*(config.ignore_goroutines if config else ()), *(g for m in markers for g in m.ignore_goroutines))
+    return Plan(service, ops, budgets, rounds, diagnose, ignored)
 
 
 def _markers(item: pytest.Item, run: Run, mistakes: Mistakes) -> Iterator[MarkerConfig]:

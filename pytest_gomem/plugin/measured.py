@@ -86,14 +86,14 @@ class MeasuredItem:
             takes_profiles=purpose is None,  # it must not run again
             accepted=config.accepted,
             enough=settings.enough,
+            ignore_goroutines=plan.ignore_goroutines,
         )
         self._handover = handover
         shares_process = SESSION_FIXTURE in getattr(item, "fixturenames", ())
         self.rounds = AllRounds(run, self._judging, strategy, baselines, shares_process=shares_process, purpose=purpose)
         self._windows: tuple[WindowRecord, ...] | None = None
         self.stage: Stage = ""
-        self.has_failed_subtest = False
-        self._ended = ""
+        self.has_failed_subtest, self._ended = False, ""
 
     @contextlib.contextmanager
     def sparing_the_test(self, plan: RoundPlan) -> Iterator[None]:

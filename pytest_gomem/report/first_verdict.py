@@ -16,8 +16,9 @@ from pytest_gomem.report.text import metric_unit
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
+LEAKED_GOROUTINES = "leaked_goroutines"
 GOROUTINE_METRICS = frozenset(
-    {"goroutines", "leaked_goroutines", "goroutine_growth", "goroutine_growth_per_op"}
+    {"goroutines", LEAKED_GOROUTINES, "goroutine_growth", "goroutine_growth_per_op"}
 )  # explained by groups of goroutines
 _FEW = 10  # goroutines; fewer may be there for the memory, not the memory for them
 _EACH = 2560  # bytes that a goroutine takes at least: a stack of 2 KiB, and its descriptor

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.base.printable import printable
+from pytest_gomem.base.units import SECONDS, format_value
 from pytest_gomem.pprof.group import as_called
 from pytest_gomem.report.text import clip_end, columns
 
@@ -14,11 +15,13 @@ _CREATED_BY = ", created by "
 
 
 def goroutine_lines(groups: Sequence[GoroutineGroup], width: int) -> Iterator[str]:
-    """A title and at most 11 lines: the groups that grew, or all if none did, each with how many it has more."""
-    shown = [group for group in groups if group.growth > 0] or sorted(groups, key=lambda group: -group.after)
+    """A title and at most 11 lines: the groups that leaked, else those that grew, else all, each with how many."""
+    leaked = [group for group in groups if group.leaked]
+    grown = leaked or [group for group in groups if group.growth > 0]
+    shown = grown or sorted(groups, key=lambda group: -group.after)
     if not shown:
         return
-    yield "goroutines by state, function and creation site"
+    yield f"goroutines {'that leaked, ' if leaked else ''}by state, function and creation site"
     stack = [f"{'':8}{clip_end(printable(call), width - 8)}" for call in shown[0].stack]
     first, *others = _rows(shown[: _LINES - 2 - len(stack)], width - 2)
     yield from (f"  {first}", *stack, *(f"  {row}" for row in others))
@@ -28,28 +31,37 @@ def goroutine_lines(groups: Sequence[GoroutineGroup], width: int) -> Iterator[st
 
 
 def _rows(groups: Sequence[GoroutineGroup], width: int) -> list[str]:
-    cells = [(_signed(_count(group), group), group.state, _where(group)) for group in groups]
+    cells = [(_signed(_count(group), group), group.state + _for_how_long(group), _where(group)) for group in groups]
     return [clip_end(row, width) for row in columns(cells, right=(0,))]
 
 
 def _count(group: GoroutineGroup) -> int:
-    return group.growth if group.growth > 0 else group.after
+    return group.leaked or (group.growth if group.growth > 0 else group.after)
+
+
+def _for_how_long(group: GoroutineGroup) -> str:
+    """For how long one of those has waited that leaked, and how many wait for ever if that is known."""
+    minutes = f", {format_value(group.waiting, SECONDS)} or more" if group.waiting else ""
+    if not group.blocked:
+        return minutes
+    how_many = "" if group.blocked == group.leaked else f"{group.blocked} "
+    return f"{minutes}, {how_many}blocked for ever"
 
 
 def _signed(count: int, group: GoroutineGroup) -> str:
     """With a sign if it is a growth."""
-    return f"+{count}" if group.before is not None and group.growth > 0 else str(count)
+    return f"+{count}" if not group.leaked and group.before is not None and group.growth > 0 else str(count)
 
 
 def main_group(groups: Sequence[GoroutineGroup]) -> GoroutineGroup | None:
-    """The one that grew most; the largest if none grew."""
-    return max(groups, key=lambda group: (max(group.growth, 0), group.after), default=None)
+    """The one that leaked most, else the one that grew most; the largest if none grew."""
+    return max(groups, key=lambda group: (group.leaked or 0, max(group.growth, 0), group.after), default=None)
 
 
 def goroutine_sentence(group: GoroutineGroup) -> str:
     """Such as "300 more goroutines in main.(*mu).forceLock (mu.go:12), created by ..., state: sync.Mutex.Lock"."""
-    more = " more" if group.before is not None and group.growth > 0 else ""
-    return f"{_counted(group, more)} in {_where(group)}, state: {printable(group.state)}"
+    more = " leaked" if group.leaked else " more" if group.before is not None and group.growth > 0 else ""
+    return f"{_counted(group, more)} in {_where(group)}, state: {printable(group.state)}{_for_how_long(group)}"
 
 
 def goroutine_culprit(group: GoroutineGroup) -> str:

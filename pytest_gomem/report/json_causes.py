@@ -90,6 +90,11 @@ CAUSES: Mapping[type, Rules] = {
             },
             "after": count("How many there were at the close."),
             "stack": "The calls on most of their stacks, innermost first, at most 6.",
+            "leaked": count("How many of them count as leaked; null if no limit is on leaked_goroutines."),
+            "waiting": "Seconds that one of those which leaked has waited at least, in whole minutes, as Go tells "
+            "them; null if less than one.",
+            "age": "Seconds that one of those which leaked has at least lived after the work; null if unknown.",
+            "blocked": count("How many of those which leaked nothing can wake any more; 0 before Go 1.26."),
         }
     ),
     Cause: Rules(words={"kind": {"enum": list(KINDS)}}),

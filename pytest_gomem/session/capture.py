@@ -13,6 +13,7 @@ from pytest_gomem.observe.sources import Inside
 from pytest_gomem.session.subject import unanswered
 
 if TYPE_CHECKING:
+    from pytest_gomem.observe.stacks import Stacks
     from pytest_gomem.pprof.model import Profile
     from pytest_gomem.session.subject import Subject
 
@@ -142,6 +143,27 @@ class Profiles:
 def heap_profile(subject: Subject) -> bytes | Unavailable:
     """A heap profile after two forced collections, with all four sample types."""
     return _taken(subject, lambda inside: inside.heap_profile())
+
+
+def all_goroutines(subject: Subject) -> tuple[bytes, Stacks] | Unavailable:
+    """The same text, and what it says."""
+    return _read(goroutine_stacks(subject))
+
+
+def blocked_goroutines(subject: Subject) -> tuple[bytes, Stacks] | Unavailable:
+    """The same after a collection that finds the goroutines which nothing can wake; Unavailable before Go 1.26."""
+    return _read(_taken(subject, lambda inside: inside.blocked_stacks()))
+
+
+def _read(text: bytes | Unavailable) -> tuple[bytes, Stacks] | Unavailable:
+    if isinstance(text, Unavailable):
+        return text
+    from pytest_gomem.observe.stacks import read_stacks
+
+    stacks = read_stacks(text)
+    if not stacks.total and stacks.unread:
+        return Unavailable("asked for the stacks of its goroutines, the service sent something else")
+    return text, stacks
 
 
 def goroutine_stacks(subject: Subject) -> bytes | Unavailable:

@@ -287,6 +287,8 @@ class Gomem(Launchpad):
             name,
             is_profiled=self._profiles_windows() or (outlives_round(service) and self.plan.role is Role.MEASURED),
             outlives_round=outlives_round(service),
+            is_observed=self.plan.role is Role.OBSERVED,
+            exempt=self.judging.exempt(service.process.config),
         )
         service.window = OpenWindow(
             service.process,

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.measure.left_goroutines import Exempt
 
 if TYPE_CHECKING:
     from pytest_gomem.base.unavailable import Unavailable
+    from pytest_gomem.measure.left_goroutines import LeftGoroutines
     from pytest_gomem.retention.model import Retention
     from pytest_gomem.session.capture import Captured, Profiles
     from pytest_gomem.session.life import EndedProgram
@@ -61,6 +63,7 @@ class Finding:
 
     artifacts: by the names of the report; --gomem-artifacts keeps them. figures: by name, reported as they are.
     conditions: what must be equal for two windows to compare. retention: what a heap dump says, or why there is none.
+    left: the goroutines that came to be and stayed, or why that is not known; None if nobody looked.
     """
 
     artifacts: Mapping[str, Captured] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class Finding:
     notes: tuple[str, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
     retention: Retention | Unavailable | None = None
+    left: LeftGoroutines | Unavailable | None = None
 
 
 class Instrument:
@@ -109,7 +113,7 @@ class WindowPlan:
 
     config: None for an attached process. nodeid, window: "" at a launch, when they are not yet known.
     is_profiled: budgets on functions are judged from profiles of this very window, since it can't be observed.
-    outlives_round: see `session.service`.
+    outlives_round: see `session.service`. is_observed: it is of an observed round. exempt: goroutines that are no leak.
     """
 
     service: str
@@ -119,6 +123,8 @@ class WindowPlan:
     window: str = ""
     is_profiled: bool = False
     outlives_round: bool = False
+    is_observed: bool = False
+    exempt: Exempt = field(default_factory=Exempt)
 
 
 Choice = Callable[[WindowPlan], Sequence[Instrument]]
@@ -174,6 +180,11 @@ class Attached:
             for instrument in self._instruments:
                 stack.enter_context(instrument.paused())
             yield
+
+    @property
+    def left(self) -> LeftGoroutines | Unavailable | None:
+        """The goroutines that came to be and stayed, as the last instrument found them that looked."""
+        return next((found.left for _, found in reversed(self._found) if found.left is not None), None)
 
     def findings(self) -> list[tuple[str, Finding]]:
         """The findings since the last call, each with the name of its instrument."""

@@ -11,6 +11,7 @@ from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.gomem_yaml import BudgetTable
+from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.acceptances import with_accepted
 from pytest_gomem.judge.decide import NOT_YET, judge, judge_phase
 from pytest_gomem.judge.figures import Asked, asked_by
@@ -18,6 +19,7 @@ from pytest_gomem.judge.functions import FunctionValue, judge_function
 from pytest_gomem.judge.objects import TypeValue, judge_type
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.left_goroutines import Exempt
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.results.window_record import PhaseRecord
 from pytest_gomem.stats.decision import ENOUGH
@@ -33,7 +35,7 @@ class Judging:
     only_measures: the windows are of the base or of an observed round; no budget judges them.
     takes_profiles: the windows are profiled: in an observed round, or because the test must not run again.
     accepted: what gomem_accepted.yaml accepts, on the day `today`.
-    enough: rounds of each side that confirm a regression.
+    enough: rounds of each side that confirm a regression. ignore_goroutines: globs of goroutines that are no leak.
     """
 
     nodeid: str
@@ -46,10 +48,16 @@ class Judging:
     accepted: tuple[Acceptance, ...] = ()
     today: date = field(default_factory=clock.today)
     enough: int = ENOUGH
+    ignore_goroutines: tuple[str, ...] = ()
 
     def budgets(self, service: str) -> tuple[Budget, ...]:
         """The declared budgets of the test's windows on that service; raises ConfigErrors for rivals of equal rank."""
         return resolve(self.nodeid, service, self.markers, self.table)
+
+    def exempt(self, service: ServiceConfig | None) -> Exempt:
+        """The goroutines of a service that are no leak; None: it is in no gomem.yaml."""
+        own = () if service is None else service.ignore_goroutines
+        return Exempt(tuple(dict.fromkeys((*own, *self.ignore_goroutines))))
 
     def verdicts(
         self,

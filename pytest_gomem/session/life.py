@@ -81,6 +81,7 @@ def _whole_life(process: LaunchedProcess, name: str, ops: int | None) -> Window:
         gc_records=_gc_records(process, known(memstats)),
         runtime=attempt(lambda: _runtime(process)),
         startup_peak=Unavailable("a program that is measured whole is never ready: its start is in peak_rss"),
+        left=Unavailable("the goroutines of a program end with it: none of them can stay"),
     )
 
 

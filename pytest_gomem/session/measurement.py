@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_gomem.attribution.goroutines import goroutine_groups
 from pytest_gomem.base.errors import BudgetBroken, ConfigError, GomemError, MeasureError, Place, SupervisorError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.unavailable import Unavailable, known
@@ -113,6 +114,9 @@ class Measurement:
             )
             if found.retention is not None:
                 self.count_objects(found.retention)
+            if (left := known(found.left)) is not None:
+                groups = goroutine_groups([left.before], [left.after], self.service.module, left)
+                self._record = replace(self.record, goroutine_groups=groups)
 
     def skip(self, why: str) -> None:
         """Say why there will be no figures."""

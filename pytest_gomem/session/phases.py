@@ -21,6 +21,7 @@ UNCOLLECTED = Unavailable(
     "a phase forces no collection, which would disturb the window: put a budget on this metric under the phase, or say "
     "phase(..., collect=True)"
 )
+_OF_THE_WINDOW = Unavailable("goroutines that stay are looked for when the whole window closes: put the limit on it")
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,7 @@ def _phase(closed: _Closed, window: Window) -> Phase:
         sources=(),
         is_phase=True,
         runtime=runtime_pair(start.runtime, end.runtime),
+        left=_OF_THE_WINDOW,
     )
     return Phase(closed.name, start.t, end.t, own.ops, own)
 

@@ -152,6 +152,8 @@ class OpenWindow:
             startup_peak=subject.startup_peak,
             disturbed=self.disturbed,
         )
+        left = self.instruments.left
+        window = window if left is None else replace(window, left=left)
         return replace(window, phases=self.phases.finished(window))
 
     def _peak_before_exec(self, peak: int | None, timeline: Sequence[Sample]) -> int | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_gomem.measure.left_goroutines import LeftGoroutines
 from pytest_gomem.measure.window import GcTrace, MemStatsPair, Window
 from pytest_gomem.observe.records import GcCycle, KernelReading, MemStats, Sample
+from pytest_gomem.observe.stacks import Stacks
 
 MIB = 1 << 20
 OPENED, CLOSED = 1000.0, 1010.0  # CLOCK_MONOTONIC
@@ -72,6 +74,6 @@ def fake_window(**values: Any) -> Window:
             read_bytes=50_000,
             read_objects=400,
         ),
-        "startup_peak": 60 * MIB,
+        "startup_peak": 60 * MIB, "left": LeftGoroutines(Stacks({}), Stacks({}), {}),
     }  # fmt: skip
     return Window(**{**usual, **values})

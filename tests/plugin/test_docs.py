@@ -460,7 +460,7 @@ def test_metrics():
 @pytest.mark.parametrize(
     ("section", "keys"),
     [
-        ("The file", {"version", "services", "budgets"}),
+        ("The file", {"version", "services", "budgets", "ignore_goroutines"}),
         ("A service", set(services._KEYS)),
         ("build", {"package", "flags", "tags", "env"}),
         ("ready", {"http", "tcp", "log", "port", "timeout"}),

@@ -26,3 +26,30 @@ def test_goroutines_are_named_by_state_function_and_creation(scenario):
     kept = {kind: (project.folder / "kept" / window["artifacts"][kind]).read_bytes() for kind in STACKS}
     assert [text.count(b"created by main.(*keeper).goroutines") for text in kept.values()] == [0, 305]
     assert "  goroutines: 305 more goroutines in main.(*keeper).goroutines.func1 (" in outcome.text
+
+
+STAYING = """
+@pytest.mark.gomem(leaked_goroutines=0)
+def test_stays(go_service):
+    go_service.get("/goroutines?n=5")
+    go_service.load("/healthz", requests=50, connections=5)
+
+@pytest.mark.gomem(leaked_goroutines=0, ignore_goroutines=["created by main.(*keeper).gor*"])
+def test_ends(go_service):
+    go_service.get("/goroutines?n=2")
+    go_service.get("/goroutines?n=30&ms=900")
+"""
+
+
+def test_a_limit_on_goroutines_that_stay(scenario):
+    """Those that end soon, and idle connections, are none; nothing runs again, since the window itself knows them."""
+    outcome = scenario(STAYING).run()
+    window = outcome.window("test_stays")
+    assert outcome.value("test_stays", "leaked_goroutines") == 5
+    assert (window["goroutine_groups"][0]["leaked"], window["goroutine_groups"][0]["after"]) == (5, 5)
+    assert window["diagnosis"] is None
+    assert "leaked_goroutines is 5, 5 over its limit of 0" in outcome.text
+    assert "5 leaked goroutines in main.(*keeper).goroutines.func1 (" in outcome.text
+    assert outcome.value("test_ends", "leaked_goroutines") == 0
+    note = outcome.window("test_ends")["metrics"]["leaked_goroutines"]["note"]
+    assert "2 more not counted: ignored by 'created by main.(*keeper).gor*'" in note

@@ -8,6 +8,10 @@
 // Usage: recordings stacks OUTDIR
 //
 // OUTDIR receives goroutine_debug2.txt, the stacks of goroutines that wait in many ways: see stacks.go.
+//
+// Usage: recordings connections OUTDIR
+//
+// OUTDIR receives goroutine_connections.txt, the stacks behind HTTP connections: see connections.go.
 package main
 
 import (
@@ -50,7 +54,7 @@ func main() {
 		return
 	}
 	if len(os.Args) != 3 {
-		log.Fatal("usage: recordings plain|logging|child|stacks OUTDIR")
+		log.Fatal("usage: recordings plain|logging|child|stacks|connections OUTDIR")
 	}
 	childNumGC := 0
 	switch os.Args[1] {
@@ -63,6 +67,12 @@ func main() {
 	case "stacks":
 		stacks()
 		if err := saveProfile("goroutine", filepath.Join(os.Args[2], "goroutine_debug2.txt"), 2); err != nil {
+			log.Fatal(err)
+		}
+		return
+	case "connections":
+		connections()
+		if err := saveProfile("goroutine", filepath.Join(os.Args[2], "goroutine_connections.txt"), 2); err != nil {
 			log.Fatal(err)
 		}
 		return

@@ -102,9 +102,10 @@ def record(binary: Path, scratch: Path) -> str:
         (folder / f"{mode}.stderr").write_bytes(stream)
         lines.append(f"{json.dumps(mode)}: {json.dumps(truth, separators=(',', ':'))}")
     (folder / "truth.json").write_text("{" + ",\n".join(lines) + "}\n")
-    subprocess.run([binary, "stacks", scratch], env={}, check=True)
+    for mode in ("stacks", "connections"):
+        subprocess.run([binary, mode, scratch], env={}, check=True)
     # The first two are of the last run, which is the plain one.
-    for profile in ("heap_debug1.txt", "goroutine_debug1.txt", "goroutine_debug2.txt"):
+    for profile in ("heap_debug1.txt", "goroutine_debug1.txt", "goroutine_debug2.txt", "goroutine_connections.txt"):
         shutil.copy(scratch / profile, folder / profile)
     return release
 

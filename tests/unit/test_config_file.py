@@ -297,3 +297,21 @@ def test_relative_configuration_paths_are_made_absolute(load, tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     service = load_config(Path("gomem.yaml"), UNITS).services["api"]
     assert (service.command, service.cwd) == ((f"{tmp_path}/bin/api",), tmp_path / "data")
+
+
+def test_goroutines_that_are_no_leak_are_named_for_all_services_and_for_one(load):
+    """What is read of both is ignored; a phase has no limit on the metric."""
+    text = """version: 1
+ignore_goroutines: ["main.poll"]
+services:
+  api: {binary: ./api, ignore_goroutines: ["created by main.(*Pool).*"]}
+  other: {binary: ./other}
+"""
+    config = load(text)
+    assert config.ignore_goroutines == ("main.poll",)
+    assert config.services["api"].ignore_goroutines == ("created by main.(*Pool).*",)
+    assert config.services["other"].ignore_goroutines == ()
+    with pytest.raises(ConfigErrors, match=r"ignore_goroutines\[0\]: 'main.go:41' is a place, not a function"):
+        load(text.replace("main.poll", "main.go:41"))
+    with pytest.raises(ConfigErrors, match="leaked_goroutines cannot be budgeted in a phase"):
+        load(text + "budgets: {defaults: {phases: {login: {leaked_goroutines: 0}}}}")

@@ -39,6 +39,17 @@ def test_a_marker_names_its_service_operations_and_budgets() -> None:
     assert str(marker.budgets[0].place) == "tests/test_mem.py:12 test_upload.peak_rss"
 
 
+def test_a_marker_names_goroutines_that_are_no_leak() -> None:
+    """By functions, not by places."""
+    globs = ["main.poll*", "created by net/http.(*Server).Serve", "main.poll*"]
+    assert read(ignore_goroutines=globs).ignore_goroutines == tuple(globs[:2])
+    for wrong in ("main.go:41", "main.worker, main.poll", "created by ", "", "created by main.go"):
+        with pytest.raises(ConfigErrors, match=r"test_upload\.ignore_goroutines\[0\]"):
+            read(ignore_goroutines=[wrong])
+    with pytest.raises(ConfigErrors, match=r"expected a list, not 'main\.poll'"):
+        read(ignore_goroutines="main.poll")
+
+
 def test_an_empty_marker_says_nothing() -> None:
     """A bare marker asks for measuring alone."""
     assert read() == MarkerConfig(None, None, ())

@@ -72,6 +72,7 @@ def test_empty_window_gives_a_reason_for_every_builtin():
         smaps=gone,
         runtime=gone,
         startup_peak=gone,
+        left=gone,
     )
     results = evaluate(empty, builtin_metrics())
     assert all(isinstance(result, Unavailable) and result.reason for result in results.values())

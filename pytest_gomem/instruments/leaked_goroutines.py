@@ -1,0 +1,81 @@
+"""The goroutines that came to be in a window and are still alive 2 s after it, for a limit on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.instruments.goroutines import AT_CLOSE, AT_OPENING
+from pytest_gomem.measure.left_goroutines import Exempt, LeftGoroutines, left_goroutines
+from pytest_gomem.observe.stacks import Stacks
+from pytest_gomem.session.capture import Captured, all_goroutines, blocked_goroutines
+from pytest_gomem.session.instrument import Finding, Instrument, Target
+from pytest_gomem.session.settling import LONGEST
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25  # seconds between two looks
+_NOT_OPENED = Unavailable("the window was not opened")
+
+
+class LeakedGoroutines(Instrument):
+    """Reads all stacks before the window's own readings, and again after them until none is left that counts.
+
+    Each time stops the service for up to 1 s per 10 000 goroutines. exempt: those that do not count.
+    """
+
+    name = "leaked_goroutines"
+
+    def __init__(self, exempt: Exempt) -> None:
+        self._exempt = exempt
+        self._opening: tuple[bytes, Stacks] | Unavailable = _NOT_OPENED
+
+    def open(self, target: Target) -> None:
+        """Read them once the service is at rest: a goroutine that is about to end would hide one that stays."""
+        target.readings.settled()
+        self._opening = all_goroutines(target.subject)
+
+    def close(self, target: Target) -> Finding:
+        """Look until all have ended that count, for 2 s at most."""
+        if isinstance(self._opening, Unavailable):
+            return Finding(left=self._opening)
+        text, before = self._opening
+        found = self._last_look(target, before)
+        if isinstance(found, Unavailable):
+            return Finding({AT_OPENING: Captured(text, ".txt")}, left=found)
+        last, left = found
+        files = {AT_OPENING: Captured(text, ".txt"), AT_CLOSE: Captured(last, ".txt")}
+        return Finding(files, notes=tuple(_notes(left)), left=left)
+
+    def _last_look(self, target: Target, before: Stacks) -> tuple[bytes, LeftGoroutines] | Unavailable:
+        system, first_seen = target.subject.system, dict[int, float]()
+        began, pause = system.now(), _FIRST_PAUSE
+        while True:
+            asked = system.now()
+            found = all_goroutines(target.subject)
+            if isinstance(found, Unavailable):
+                return found
+            text, after = found
+            left, now = left_goroutines(before, after, self._exempt), system.now()
+            first_seen = {number: first_seen.get(number, now) for number in left.leaked}
+            if not left.leaked:
+                return text, left
+            if now - began >= LONGEST:
+                ages = {number: now - at for number, at in first_seen.items()}
+                return text, replace(left, ages=ages, blocked=_blocked(target))
+            # A look that takes long is not followed by the next at once: it has stopped the service.
+            system.sleep(min(max(pause, now - asked), max(began + LONGEST - now, 0.0)))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _notes(left: LeftGoroutines) -> Iterator[str]:
+    """Globs that may be mistyped: a service need not have what they mean in each window."""
+    if left.leaked and left.unmatched:
+        globs = ", ".join(f"'{glob}'" for glob in left.unmatched)
+        yield f"ignore_goroutines: no goroutine of this window matches {globs}"
+
+
+def _blocked(target: Target) -> frozenset[int]:
+    """Those that nothing can wake, as a collection of their own finds them; none before Go 1.26."""
+    found = blocked_goroutines(target.subject)
+    stacks = {} if isinstance(found, Unavailable) else found[1].goroutines
+    return frozenset(number for number, one in stacks.items() if one.is_blocked_for_ever)
