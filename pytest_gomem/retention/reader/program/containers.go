@@ -192,6 +192,31 @@ func (p *Program) computedLayout(of *Type) layout {
 	return l
 }
 
+// MapOf is a map's header, whose name is known from its groups alone.
+func (p *Program) MapOf(groups *Type) *Type {
+	name := strings.TrimPrefix(groups.Name, "[]")
+	name = strings.TrimPrefix(name, "noalg.")
+	if !groups.Part && !strings.HasPrefix(name, "map.group[") {
+		return nil
+	}
+	if header, ok := p.maps[groups.ID]; ok {
+		return header
+	}
+	if p.maps == nil {
+		p.maps = map[int32]*Type{}
+	}
+	row := groups
+	if row.Kind != Backing {
+		row = p.Backing(groups)
+	}
+	header := p.add(&Type{
+		Name: strings.Replace(name, "map.group[", "map[", 1), Kind: MapHeader, Size: 48, Shape: groups.Shape, backing: row,
+	})
+	p.maps[groups.ID] = header
+	p.MapTable(header).backing = row
+	return header
+}
+
 // MapExtra is the type that keeps overflow buckets of an old map alive where its buckets hold no pointers.
 func (p *Program) MapExtra(header *Type) *Type {
 	if header.header == nil {

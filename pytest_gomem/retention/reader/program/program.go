@@ -30,6 +30,7 @@ type Program struct {
 	timers       map[string]*Type // by name
 	nodes        map[string]*Type // by name
 	channels     map[int32]*Type  // by element
+	maps         map[int32]*Type  // by groups
 	depth        int              // of types within types
 	steps, work  int
 	allFields    int

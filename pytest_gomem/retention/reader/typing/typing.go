@@ -62,6 +62,7 @@ func Run(d *dump.Dump, p *program.Program) (types *Types, err error) {
 	r.settleSlabs()
 	r.fromArguments()
 	r.settle()
+	r.fromGroups()
 	if r.err != nil {
 		return nil, r.err
 	}

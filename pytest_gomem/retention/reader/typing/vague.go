@@ -121,13 +121,13 @@ func (r *run) plausible(object int, t *program.Type) bool {
 	return found
 }
 
-// unplaced guesses what the live words of a frame point to from the variables of its function: the compiler keeps some
-// variables in places that it does not write down.
+// unplaced guesses what the words of a frame point to from the variables of its function: the compiler keeps some
+// variables, and what they point to on the stack, in places that it does not write down.
 func (r *run) unplaced(f *dump.Frame) {
 	var variables []*program.Type
 	start := f.SP - r.stack.low
 	for at := start; at+8 <= start+uint64(f.Size); at += 8 {
-		if !r.stack.living[at/8] || word(r.stack.memory, int64(at)) == 0 {
+		if r.dump.Find(word(r.stack.memory, int64(at))) < 0 {
 			continue
 		}
 		if variables == nil {
