@@ -11,111 +11,12 @@ import (
 	"gomem/heapreader/program"
 )
 
-// source is a program that holds 200 of each thing in its own way, and then writes its heap to the file it is given.
-const source = `package main
-
-import (
-	"container/list"
-	"context"
-	"os"
-	"runtime"
-	"runtime/debug"
-	"strconv"
-	"sync"
-	"time"
-)
-
-const N = 200
-
-type Session struct {
-	ID   int
-	Body []byte
-}
-type Wide struct {
-	Fill [70]int64
-	Next *Wide
-}
-type Pair[K comparable, V any] struct {
-	Key   K
-	Value V
-}
-type key struct{}
-type Conn struct{ body []byte }
-type InMap struct{ body [3]int64 }
-type InPool struct{ body [5]int64 }
-type InTimer struct{ body [7]int64 }
-type InList struct{ body [9]int64 }
-type InContext struct{ body [11]int64 }
-type InChannel struct{ body [13]int64 }
-type OnStack struct{ body [15]int64 }
-type InSyncMap struct{ body [17]int64 }
-type Static struct{ one *InStatic }
-type InStatic struct{ body [19]int64 }
-
-var (
-	sessions = map[string]*Session{}
-	big      = map[[200]byte]*InMap{}
-	wide     *Wide
-	pairs    []*Pair[string, *Session]
-	conns    []*Conn
-	pool     sync.Pool
-	order    = list.New()
-	root, _  = context.WithCancel(context.Background())
-	events   = make(chan *InChannel, N)
-	shared   sync.Map
-	static   = &Static{}
-)
-
-//go:noinline
-func wait(c chan int, held *OnStack) {
-	<-c
-	runtime.KeepAlive(held)
-}
-
-func main() {
-	for i := 0; i < N; i++ {
-		name := "name " + strconv.Itoa(i)
-		sessions[name] = &Session{i, make([]byte, 300)}
-		big[[200]byte{byte(i)}] = &InMap{}
-		wide = &Wide{Next: wide}
-		pairs = append(pairs, &Pair[string, *Session]{name, sessions[name]})
-		c := &Conn{make([]byte, 100)}
-		runtime.SetFinalizer(c, func(c *Conn) { c.body = nil })
-		conns = append(conns, c)
-		order.PushBack(&InList{})
-		context.AfterFunc(context.WithValue(root, key{}, &InContext{}), func() {})
-		events <- &InChannel{}
-		shared.Store(i, &InSyncMap{})
-		held := &InTimer{}
-		time.AfterFunc(time.Hour, func() { held.body[0]++ })
-		go wait(make(chan int), &OnStack{})
-	}
-	static.one = &InStatic{}
-	runtime.GC()
-	for i := 0; i < N; i++ {
-		pool.Put(&InPool{})
-	}
-	time.Sleep(20 * time.Millisecond)
-	file, err := os.Create(os.Args[1])
-	if err != nil {
-		panic(err)
-	}
-	debug.WriteHeapDump(file.Fd())
-	runtime.KeepAlive(sessions)
-}
-`
-
+// built is the program of testdata/held, which holds 200 of each thing in a way of its own.
 func built(t *testing.T, flags ...string) string {
 	t.Helper()
-	folder := t.TempDir()
-	for name, text := range map[string]string{"main.go": source, "go.mod": "module held\n\ngo 1.21\n"} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	binary := filepath.Join(folder, "held")
+	binary := filepath.Join(t.TempDir(), "held")
 	command := exec.Command("go", append([]string{"build", "-o", binary}, append(flags, ".")...)...)
-	command.Dir = folder
+	command.Dir = filepath.Join("testdata", "held")
 	command.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -203,7 +104,7 @@ func TestEachKindOfHolderTellsTheTypeOfWhatItHolds(t *testing.T) {
 	for _, g := range d.Goroutines {
 		for _, f := range g.Frames {
 			if f.Function == "main.wait" {
-				if function, file, line := types.Place(f.PC - 1); function != "main.wait" || filepath.Base(file) != "main.go" || line != 57 {
+				if function, file, line := types.Place(f.PC - 1); function != "main.wait" || filepath.Base(file) != "main.go" || line != 58 {
 					t.Fatalf("%s %s:%d", function, file, line)
 				}
 				return
