@@ -26,7 +26,7 @@ HELD = {  # kind, the root by a pattern, and the path
     "sync.Map": ("global", r"global main\.users \(sync\.Map\)", SESSIONS),
     "list and map": ("global", r"global main\.recent \(\*main\.lru\)", rf"container/list\.Element x N, {SESSIONS}"),
     "generic array": ("global", r"global main\.history \(main\.ring\[\*main\.session\]\)", SESSIONS),
-    "linked list": ("global", r"global main\.latest \(\*main\.chained\)", SESSIONS),
+    "linked list": ("global", r"global main\.latest \(\*main\.chained\)", rf"main\.chained x N, {SESSIONS}"),
     "closures": ("global", r"global main\.handlers \(\[\]func\(\) int\)", rf"func main\.keep\.func1 x N, {SESSIONS}"),
     "two globals": (
         "several",

@@ -91,6 +91,23 @@ func TestListsAreOneStep(t *testing.T) {
 	expectPath(t, a.Holders[0], Step{"list.Element", 26, 51 * 64}, Step{"main.Entry", 25, 50 * 64})
 }
 
+func TestAListThatAGlobalBeginsIsAStep(t *testing.T) {
+	h := madeup.New()
+	h.Object(1)
+	h.Object(2)
+	h.Object()
+	h.Object()
+	h.Globals(0, 3)
+	a := of(t, h, madeup.Types{
+		Names: []string{"main.Node", "main.Node", "main.Node", "main.Node"}, Globals: []string{"main.first"}, GlobalT: "*main.Node",
+	})
+	expectPath(t, a.Holders[0], Step{"main.Node", 3, 3 * 64})
+	if len(a.Holders) != 2 || a.Holders[1].Root != "a global without a name" {
+		t.Error(a.Holders)
+	}
+	expectPath(t, a.Holders[1], Step{"main.Node", 1, 64})
+}
+
 func TestSeveralRootsAreNamedTogether(t *testing.T) {
 	h := madeup.New()
 	h.Object(2, 3)

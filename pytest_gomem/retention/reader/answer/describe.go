@@ -239,6 +239,9 @@ func (d *describer) text(r *graph.Root) string {
 }
 
 func named(what string, r *graph.Root) string {
+	if r.Name == "" {
+		return "a " + what + " without a name"
+	}
 	if r.Type == "" {
 		return what + " " + r.Name
 	}

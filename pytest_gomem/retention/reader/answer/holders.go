@@ -167,7 +167,7 @@ func (h *holders) holder(start *group) Holder {
 		if step.key < 0 || h.folded(step, k == len(steps)-1) && !isStart {
 			continue
 		}
-		if name := h.name(step.key); len(out.Path) == 0 && !isStart && strings.TrimPrefix(out.Type, "*") == name {
+		if told := strings.TrimPrefix(out.Type, "*"); told == h.name(step.key) && step.count == 1 && len(out.Path) == 0 && !isStart {
 			continue // the root has told it
 		}
 		out.Path = append(out.Path, Step{h.name(step.key), step.count, step.retained})
@@ -307,6 +307,12 @@ func (h *holders) walk(start *group) []*group {
 	return steps
 }
 
+// inner are types of Go's own that only their users mean: timers, and the entries of a sync.Map before Go 1.24.
+var inner = map[string]bool{
+	"runtime.timeTimer": true, "time.Timer": true, "time.Ticker": true, "sync.entry": true, "map[interface {}]*sync.entry": true,
+	"interface {}": true,
+}
+
 // folded tells whether a step is not shown: what is inside of maps, channels and pools, what holds a timer, and the
 // array of a slice that something follows.
 func (h *holders) folded(step *group, last bool) bool {
@@ -314,7 +320,7 @@ func (h *holders) folded(step *group, last bool) bool {
 		return true
 	}
 	name := h.name(step.key)
-	return strings.HasPrefix(name, "[]") && !last || name == "runtime.timeTimer" || name == "time.Timer"
+	return strings.HasPrefix(name, "[]") && !last || inner[name]
 }
 
 // sites are where sampled objects of the last step were allocated, or of an earlier one if none of those was.

@@ -67,6 +67,9 @@ func isRuntime(name string) bool {
 		name == "sync.allPools" || name == "sync.oldPools"
 }
 
+// sameAsAllgs is a second pointer of the runtime to its list of goroutines.
+const sameAsAllgs = "runtime.allgptr"
+
 // builder finds the roots of a dump, and in which tier each object is reached.
 type builder struct {
 	dump  *dump.Dump
@@ -179,11 +182,8 @@ func (b *builder) globals(ofRuntime bool) {
 			if value == 0 || b.dump.Find(value) < 0 {
 				continue
 			}
-			name, typeName, ok := b.types.Global(segment.Address + uint64(offset))
-			if !ok {
-				name, typeName = "unnamed in "+segment.Name, ""
-			}
-			if isRuntime(name) != ofRuntime {
+			name, typeName, _ := b.types.Global(segment.Address + uint64(offset))
+			if isRuntime(name) != ofRuntime || name == sameAsAllgs {
 				continue
 			}
 			root, ok := known[name]
