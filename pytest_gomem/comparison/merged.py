@@ -135,7 +135,15 @@ def _median(name: str, rounds: Sequence[MetricValue]) -> MetricValue:
     middle = median(reading.value for reading in found)
     nearest = min(found, key=lambda reading: abs(reading.value - middle))
     note = joined(spread_text([reading.value for reading in found], rounds[0].unit), nearest.note)
-    return replace(rounds[-1], result=replace(nearest, value=middle, note=note))
+    return replace(rounds[-1], result=replace(nearest, value=middle, note=note, interval=_interval(found)))
+
+
+def _interval(found: Sequence[Reading]) -> tuple[float, float] | None:
+    """The medians of the bounds; None if one round has none."""
+    intervals = [reading.interval for reading in found if reading.interval is not None]
+    if len(intervals) < len(found):
+        return None
+    return median(low for low, _ in intervals), median(high for _, high in intervals)
 
 
 def _bounds(rounds: Sequence[MetricValue]) -> tuple[float, float] | None:

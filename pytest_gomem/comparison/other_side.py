@@ -62,7 +62,15 @@ def _base(window: WindowRecord, record: WindowRecord) -> Base | NotCompared:
 def _lean(base: WindowRecord) -> WindowRecord:
     """The base window without what only failed windows show."""
     return replace(
-        base, series={}, log_tail="", verdicts=(), culprits=(), culprit_summaries={}, cycles=(), histograms={}
+        base,
+        series={},
+        log_tail="",
+        verdicts=(),
+        culprits=(),
+        culprit_summaries={},
+        cycles=(),
+        histograms={},
+        courses={},
     )
 
 

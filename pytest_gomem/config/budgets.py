@@ -11,12 +11,8 @@ from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.names import nearest
 from pytest_gomem.base.units import (
     BYTES,
-    BYTES_PER_OP,
-    BYTES_PER_SECOND,
     COUNT,
-    PER_SECOND,
     RATIO,
-    SECONDS,
     Quantity,
     Unit,
 )
@@ -26,11 +22,6 @@ from pytest_gomem.config.fields import Fields, Located, Mistakes, flag, located,
 _LATER: Mapping[str, Unit] = MappingProxyType(
     {
         "cgroup_peak": BYTES,
-        "heap_growth": BYTES_PER_SECOND,
-        "heap_growth_per_op": BYTES_PER_OP,
-        "rss_growth": BYTES_PER_SECOND,
-        "goroutine_growth": PER_SECOND,
-        "time_to_limit": SECONDS,
     }
 )
 # The sample types of heap profiles (runtime/pprof); a budget on one is a mapping of function globs to limits.
@@ -48,6 +39,8 @@ _OF_WHOLE_WINDOWS = frozenset({"leaked_goroutines"})  # read at the edges of a w
 PHASES = "phases"
 
 _LIMITS = ("max", "min", "warn", "regression")
+TIME_TO_LIMIT = "time_to_limit"
+_MEMORY = "limit"  # of time_to_limit: the memory that it is about
 
 
 @dataclass(frozen=True)
@@ -59,6 +52,7 @@ class Budget:
     type: a glob over Go types for a budget on live objects, "" otherwise.
     regression: the largest allowed relative worsening against the baseline, a ratio.
     phase: its phase, "" for the whole window; once judged, the one that was, such as "login#2".
+    memory: of time_to_limit, the limit that is not to be reached; None for the one that is in force.
     scope: what declared it, such as "marker on function" or "tests glob". place: file, line and key.
     """
 
@@ -73,6 +67,7 @@ class Budget:
     cum: bool = False
     phase: str = ""
     type: str = ""
+    memory: Quantity | None = None
 
     @property
     def glob(self) -> str:
@@ -145,6 +140,8 @@ def _of_phase(phase: str, node: Located, units: Mapping[str, Unit], scope: str) 
     budgets = parse_budgets(node, units, scope)
     if any(budget.regression is not None for budget in budgets):
         raise node.error("a phase has no baseline to regress from", "use max or min")
+    if any(budget.memory is not None for budget in budgets):
+        raise node.error("a phase has no limit of its own", "give the limit to time_to_limit of the whole window")
     return [replace(budget, phase=phase) for budget in budgets]
 
 
@@ -164,7 +161,9 @@ def _by_glob(metric: str, node: Located) -> Mapping[str, Located]:
 def _budget(metric: str, unit: Unit, glob: str, scope: str, node: Located) -> Budget:
     function, of_type = (glob, "") if metric in PER_FUNCTION else ("", glob)
     is_mapping = isinstance(node.value, Mapping)
-    limits, cum = _mapped(node, unit, bool(function)) if is_mapping else (_bound(node, unit), False)
+    of_memory = _memory(node) if is_mapping and metric == TIME_TO_LIMIT else None
+    more = ("cum",) if function else (_MEMORY,) if metric == TIME_TO_LIMIT else ()
+    limits, cum = _mapped(node, unit, more) if is_mapping else (_bound(node, unit), False)
     return Budget(
         metric=metric,
         max=limits.get("max"),
@@ -176,7 +175,18 @@ def _budget(metric: str, unit: Unit, glob: str, scope: str, node: Located) -> Bu
         place=node.place,
         cum=cum,
         type=of_type,
+        memory=of_memory,
     )
+
+
+def _memory(node: Located) -> Quantity | None:
+    said = members(node).get(_MEMORY)
+    if said is None:
+        return None
+    found = quantity(BYTES)(said)
+    if not found.value:
+        raise said.error("a limit of 0 bytes is reached from the start", 'give a size, such as "512MiB"')
+    return found
 
 
 def _bound(node: Located, unit: Unit) -> dict[str, Quantity]:
@@ -190,10 +200,10 @@ def _bound(node: Located, unit: Unit) -> dict[str, Quantity]:
     return {"min" if sign == ">=" else "max": quantity(unit)(Located(written.strip(), node.place, written.strip()))}
 
 
-def _mapped(node: Located, unit: Unit, per_function: bool) -> tuple[dict[str, Quantity], bool]:
-    """The limits, and whether they are on cumulative values."""
+def _mapped(node: Located, unit: Unit, more: tuple[str, ...]) -> tuple[dict[str, Quantity], bool]:
+    """The limits, and whether they are on cumulative values. more: keys that this metric has besides the limits."""
     mistakes = Mistakes()
-    fields = Fields(node, (*_LIMITS, *(("cum",) if per_function else ())), mistakes)
+    fields = Fields(node, (*_LIMITS, *more), mistakes)
     cum = fields.read("cum", flag, False)
     read = {key: fields.read(key, quantity(RATIO if key == "regression" else unit), None) for key in _LIMITS}
     mistakes.raise_all()

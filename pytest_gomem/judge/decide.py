@@ -25,7 +25,7 @@ def judge(budget: Budget, result: Reading | Unavailable) -> tuple[Verdict, ...]:
 
     Limits are inclusive. `warn` is on the side of `max`, or of `min` if that is the only other limit. Without a value
     every limit is UNAVAILABLE with the reason, which fails: unmeasured is not passed. If only bounds are known, the
-    verdict is the one that both of them give.
+    verdict is the one that both of them give. An estimate breaks a limit only with its whole interval.
     """
     if isinstance(result, Unavailable) and result.bounds is not None:
         low, high = result.bounds
@@ -35,7 +35,27 @@ def judge(budget: Budget, result: Reading | Unavailable) -> tuple[Verdict, ...]:
         return tuple(
             Verdict(budget, limit, kind, None, Status.UNAVAILABLE, reason=reason) for kind, limit in _limits(budget)
         )
+    if result.interval is not None:
+        return tuple(_estimated(budget, kind, limit, result) for kind, limit in _limits(budget))
     return tuple(_judged(budget, kind, limit, result.value) for kind, limit in _limits(budget))
+
+
+def _estimated(budget: Budget, kind: str, limit: Quantity, result: Reading) -> Verdict:
+    """The verdict on an estimate: a limit is broken only if both bounds of its interval break it."""
+    assert result.interval is not None
+    if kind == "regression":
+        return _judged(budget, kind, limit, result.value)
+    kinder = result.interval[1 if _is_floor(budget, kind) else 0]
+    found = _judged(budget, kind, limit, kinder)
+    if found.status is Status.PASS:
+        return replace(found, actual=result.value, headroom=_judged(budget, kind, limit, result.value).headroom or 0.0)
+    low, high = (format_value(bound, limit.unit) for bound in result.interval)
+    broken = _judged(budget, kind, limit, result.value)
+    return replace(broken, reason=f"{broken.reason}; the interval is {low} to {high}")
+
+
+def _is_floor(budget: Budget, kind: str) -> bool:
+    return kind == "min" or (kind == "warn" and budget.max is None and budget.min is not None)
 
 
 def _limits(budget: Budget) -> Iterator[tuple[str, Quantity]]:
@@ -61,7 +81,7 @@ def _bounded(budget: Budget, kind: str, limit: Quantity, bounds: tuple[float, fl
 def _judged(budget: Budget, kind: str, limit: Quantity, actual: float) -> Verdict:
     if kind == "regression":
         return Verdict(budget, limit, kind, actual, Status.NO_BASELINE, reason=_NO_BASELINE)
-    floor = kind == "min" or (kind == "warn" and budget.max is None and budget.min is not None)
+    floor = _is_floor(budget, kind)
     room = actual - limit.value if floor else limit.value - actual
     if room >= 0 or math.isclose(actual, limit.value, rel_tol=_EQUAL):
         headroom = _share(max(room, 0.0), limit)

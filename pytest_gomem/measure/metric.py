@@ -63,7 +63,8 @@ class Reading:
 
     source: where it came from, in words. precision: how exact it is, in words ("" = as exact as its unit). note: what a
     reader must know, such as "p99 of 40 cycles is their maximum". incomparable: why it does not compare with that of
-    another round, "" if it does.
+    another round, "" if it does. interval: of an estimate, its bounds in the metric's unit: a limit is broken only if
+    both break it. Its upper bound may be infinite; None for a figure that is no estimate.
     """
 
     value: float
@@ -71,6 +72,7 @@ class Reading:
     precision: str = ""
     note: str = ""
     incomparable: str = ""
+    interval: tuple[float, float] | None = None
 
 
 # May also raise ObserveError for a record that is not there: its text becomes the reason (see registry.evaluate).

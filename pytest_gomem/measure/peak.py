@@ -95,7 +95,7 @@ def peak_moment(window: Window) -> PeakMoment | None:
     span = _around_highest(sampled_points(window)) if peak is None else _around_step(window, peak)
     if span is None:
         return None
-    earliest, latest = (min(max(t - window.opened, 0.0), window.duration) for t in span)
+    earliest, latest = (min(max(t - window.opened, 0.0), window.closed - window.opened) for t in span)
     start = known(window.start)
     return PeakMoment(earliest, latest, 0 if start is None else start.rss)
 

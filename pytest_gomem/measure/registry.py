@@ -15,6 +15,7 @@ from pytest_gomem.measure import (
     bill_metrics,
     gc,
     gc_cpu,
+    growth,
     heap,
     memory,
     runtime_metrics,
@@ -24,6 +25,8 @@ from pytest_gomem.measure import (
 from pytest_gomem.measure.metric import Metric, Reading
 from pytest_gomem.measure.window import Window
 from pytest_gomem.measure.window_sources import joined
+
+_FIGURES = ("value", "interval")  # of a Reading; the others are words
 
 
 class Registry:
@@ -72,7 +75,8 @@ def builtin_metrics() -> tuple[Metric, ...]:
     """The metrics that come with the package, grouped as in the documentation."""
     memory_metrics = (*memory.METRICS, *heap.METRICS, *bill_metrics.METRICS, *allocation.METRICS)
     gc_metrics = (*gc.METRICS, *gc_cpu.METRICS, *runtime_metrics.METRICS)
-    return (*memory_metrics, *gc_metrics, *work.METRICS, *runtime_metrics.WORK_METRICS, *starvation.METRICS)
+    work_metrics = (*work.METRICS, *runtime_metrics.WORK_METRICS, *starvation.METRICS)
+    return (*memory_metrics, *gc_metrics, *work_metrics, *growth.METRICS)
 
 
 def evaluate(window: Window, registry: Iterable[Metric]) -> dict[str, Reading | Unavailable]:
@@ -102,9 +106,9 @@ def _checked(metric: Metric, result: Reading | Unavailable) -> Reading | Unavail
     value = result.value if type(result.value) in (int, float) else float(result.value)  # numpy's, say, or a Decimal
     if not math.isfinite(value):
         return Unavailable(f"'{metric.name}' came out as {value}, which is no finite number")
-    words = {field.name: getattr(result, field.name) for field in fields(result) if field.name != "value"}
+    words = {field.name: getattr(result, field.name) for field in fields(result) if field.name not in _FIGURES}
     words["precision"] = result.precision or metric.precision
     for name, text in words.items():
         if not isinstance(text, str):
             return Unavailable(f"'{metric.name}' returned a Reading whose {name} is {text!r} and no text")
-    return Reading(value, **words)
+    return Reading(value, **words, interval=result.interval)

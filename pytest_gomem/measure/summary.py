@@ -10,6 +10,7 @@ from pytest_gomem.measure.allocation import SizeClassGrowth, size_classes
 from pytest_gomem.measure.bill import Bill, opening_bill, window_bill
 from pytest_gomem.measure.cross_checks import CrossCheck, cross_checks, disagreement
 from pytest_gomem.measure.cycles import JoinedCycle, joined_cycles
+from pytest_gomem.measure.growth import FittedCourse, fitted_courses
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.peak import PeakMoment, peak_moment, widest_gap
 from pytest_gomem.measure.quantiles import Bucket
@@ -43,6 +44,7 @@ class Summary:
     cycles: tuple[JoinedCycle, ...]
     size_classes: tuple[SizeClassGrowth, ...]
     histograms: Mapping[str, tuple[Bucket, ...]]
+    courses: Mapping[str, FittedCourse]
     notes: tuple[str, ...]
 
 
@@ -61,6 +63,7 @@ def summarize(window: Window, registry: Registry) -> Summary:
         cycles=joined_cycles(window),
         size_classes=size_classes(window),
         histograms=histograms(window),
+        courses=fitted_courses(window),
         notes=(*_gaps(window), *_unrest(window), *(disagreement(check) for check in checks if not check.agrees)),
     )
 
@@ -69,7 +72,8 @@ def _gaps(window: Window) -> Iterator[str]:
     """A timeline that was interrupted: between two samples far apart only the kernel's own peak is known."""
     widest = widest_gap([window.opened, *(sample.t for sample in window.timeline), window.closed])
     if widest > _WIDE_GAP / window.sample_rate:
-        missing = f"{len(window.timeline)} of some {window.duration * window.sample_rate:.0f} samples were taken"
+        due = (window.closed - window.opened) * window.sample_rate
+        missing = f"{len(window.timeline)} of some {due:.0f} samples were taken"
         yield f"the timeline has a gap of {widest:.2f} s: {missing}"
 
 

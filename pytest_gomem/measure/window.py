@@ -115,6 +115,30 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class WorkCycle:
+    """What was left at the end of one of the cycles of a test's work, after forced collections, once it was stable.
+
+    seconds: from the window's opening, without our own readings. ops: counted until then, None if nothing counted them.
+    live, objects: of the heap. rss: before the collections, None if unknown.
+    """
+
+    seconds: float
+    ops: int | None
+    live: int
+    objects: int
+    goroutines: int | None
+    rss: int | None
+
+
+@dataclass(frozen=True)
+class MemoryLimit:
+    """A limit of the process's memory, bytes; source: what sets it, in words."""
+
+    bytes: int
+    source: str
+
+
+@dataclass(frozen=True)
 class Window:
     """Everything known of one window; `opened` and `closed` are CLOCK_MONOTONIC seconds.
 
@@ -128,8 +152,10 @@ class Window:
     the agent. own_cycles: numbers of GC cycles that our own readings forced within the window. held: the most bytes of
     free heap pages that may have been resident at the opening; None if unknown. is_phase: it is a part of another
     window. startup_peak: the kernel's peak from the start of the process until it was ready, bytes. disturbed: why its
-    figures say nothing of the service, "" if they do. left: the goroutines that came to be and stayed. computed: the
-    cache of once_per_window.
+    figures say nothing of the service, "" if they do. left: the goroutines that came to be and stayed. work_cycles: in
+    which the test repeated its work, or why the last of them could not be read. own_seconds, own_cpu: what our readings
+    at their ends took, in seconds of wall time and of the process's CPU. limit: of its memory. computed: the cache of
+    once_per_window.
     """
 
     name: str
@@ -168,12 +194,16 @@ class Window:
         "no limit of the test is on it: reading the stacks of all goroutines stops the service, so it is only done for "
         "a limit in the marker or in gomem.yaml"
     )
+    work_cycles: tuple[WorkCycle, ...] | Unavailable = ()
+    own_seconds: float = 0.0
+    own_cpu: float = 0.0
+    limit: MemoryLimit | Unavailable = Unavailable("no limit of its memory is known")
     computed: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def duration(self) -> float:
-        """Wall time of the window, seconds."""
-        return self.closed - self.opened
+        """Wall time of the window, seconds, without our readings between cycles of work."""
+        return self.closed - self.opened - self.own_seconds
 
     @property
     def allocated(self) -> int:

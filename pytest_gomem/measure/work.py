@@ -107,8 +107,8 @@ def process_cpu(window: Window) -> tuple[float, str]:
         return window.lifetime_cpu, RUSAGE
     if known(window.start) is None and window.sources:
         found = increase(window, "cpu")
-        return found.value, f"{CPU_CLOCK} {found.by}"
-    spent = required(window.end).cpu - required(window.start).cpu
+        return max(found.value - window.own_cpu, 0.0), f"{CPU_CLOCK} {found.by}"
+    spent = required(window.end).cpu - required(window.start).cpu - window.own_cpu
     if spent < 0:
         # Summed over a tree, the clock of a child that has ended drops out.
         raise ObserveError("a process of the tree ended in the window, and its CPU time with it")

@@ -43,7 +43,7 @@ KEY_METRICS = (
     ("allocation", ("total_alloc", "alloc_bytes_per_op", "allocs_per_op")),
     ("gc", ("gc_cycles", "gc_pause_max", "gc_pause_p99", "gc_cpu")),
     ("work", ("ops", "throughput", "latency_p99", "error_rate")),
-    ("leaks", ("goroutines", "leaked_goroutines")),
+    ("leaks", ("goroutines", "leaked_goroutines", "heap_growth_per_op", "goroutine_growth_per_op", "time_to_limit")),
 )
 _ALLOCATION = frozenset({"total_alloc", "allocs", "alloc_rate", "alloc_bytes_per_op", "allocs_per_op"})
 _PEAKS = ("peak_rss", "peak_heap")

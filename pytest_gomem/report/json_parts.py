@@ -115,7 +115,9 @@ def result_of(data: Mapping[str, Any]) -> Reading | Unavailable:
     """The reading, or Unavailable if its value was not finite."""
     if data["value"] is None:
         return Unavailable(data["reason"], tuple(data["bounds"]) if data["bounds"] else None)
-    return Reading(data["value"], data["source"], data["precision"], data["note"])
+    low, high = data.get("interval") or (None, None)
+    interval = None if low is None else (low, math.inf if high is None else high)
+    return Reading(data["value"], data["source"], data["precision"], data["note"], interval=interval)
 
 
 def why(verdict: Verdict) -> str:

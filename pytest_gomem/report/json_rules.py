@@ -16,6 +16,7 @@ from pytest_gomem.measure.series import Series
 from pytest_gomem.measure.work import LoadSummary
 from pytest_gomem.report.holder_rules import HOLDER_RULES, HOLDER_WORDS
 from pytest_gomem.report.json_causes import CAUSES
+from pytest_gomem.report.json_metrics import METRIC_RULES
 from pytest_gomem.report.json_parts import (
     ENVIRONMENT_KEYS,
     Ending,
@@ -29,8 +30,6 @@ from pytest_gomem.report.json_parts import (
     known_moment,
     limit_of,
     measured_points,
-    part_of_reading,
-    result_of,
     why,
     why_no_latency,
 )
@@ -40,7 +39,6 @@ from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import (
     BillRecord,
     BillRow,
-    MetricValue,
     PhaseRecord,
     WindowRecord,
 )
@@ -124,6 +122,7 @@ RULES: Mapping[type, Rules] = {
             "cross_checks": "Sources of one quantity that were held against each other at the close.",
             "cycles": "The GC cycles; of more than 2000 those with the longest pauses.",
             "size_classes": "What was allocated by size class; size null: all that is larger.",
+            "courses": "By metric of growth: the course that its figure is the slope of.",
             "histograms": "Buckets that are not empty, in seconds; null: endless on that side.",
             "base": "The window of the side that this one was compared with, all its rounds as one; null where "
             "there is none.",
@@ -142,37 +141,7 @@ RULES: Mapping[type, Rules] = {
         },
     ),
     PhaseRecord: Rules(words={"ops": COUNT}),
-    MetricValue: Rules(
-        key="name",
-        hidden=("result",),
-        shown={
-            "value": part_of_reading("value", float),
-            "source": part_of_reading("source", str),
-            "precision": part_of_reading("precision", str),
-            "note": part_of_reading("note", str),
-            "reason": part_of_reading("reason", str),
-            "bounds": part_of_reading("bounds", tuple[float, float]),
-        },
-        read={"result": result_of},
-        words={
-            "": {
-                "oneOf": [
-                    {"properties": {"value": {"type": "number"}, "reason": {"type": "null"}}},
-                    {"properties": {"value": {"type": "null"}, "reason": {"type": "string"}}},
-                ]
-            },
-            "definition": {
-                "description": "The version of what the metric means: figures of two versions do not compare.",
-                "minimum": 1,
-            },
-            "reason": WHY_NONE,
-            "bounds": {
-                "description": "The least and the most that it can have been, where there is no figure and these are "
-                "known; else null.",
-                **NUMBERS,
-            },
-        },
-    ),
+    **METRIC_RULES,
     Series: Rules(
         words={
             "": {

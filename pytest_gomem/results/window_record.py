@@ -15,6 +15,7 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.allocation import SizeClassGrowth
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
+from pytest_gomem.measure.growth import FittedCourse
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.peak import PeakMoment
 from pytest_gomem.measure.quantiles import Bucket
@@ -119,13 +120,13 @@ class WindowRecord:
     what each round measured, by metric, if the test ran in several; the metrics are then their medians. cross_checks:
     pairs of sources of one quantity that were compared. cycles: its GC cycles, one by one. conditions: what must be the
     same for two windows to compare, besides the code. size_classes: what was allocated by size. histograms: of stops of
-    the world and waits for a processor. instruments: figures of each instrument that are no metrics. goroutine_groups:
-    its goroutines, those that grew most first; empty if their stacks were not read. modules: those with another version
-    than on the side, or in the baseline, that a failed window is compared with. observed_rounds: the figures of
-    functions and types that budgets name, of each observed round. types: what budgets on objects were judged by.
-    diagnosis: how the cause of its failure was looked for, None if it was not. holders: who holds what lives, from a
-    heap dump, those that retain most first; objects: the Go types that take most of it; retention_note: why there are
-    none, "" if there are or none were looked for.
+    the world and waits for a processor. courses: of the metrics of growth, each with its line. instruments: figures of
+    each instrument that are no metrics. goroutine_groups: its goroutines, those that grew most first; empty if their
+    stacks were not read. modules: those with another version than on the side, or in the baseline, that a failed window
+    is compared with. observed_rounds: the figures of functions and types that budgets name, of each observed round.
+    types: what budgets on objects were judged by. diagnosis: how the cause of its failure was looked for, None if it
+    was not. holders: who holds what lives, from a heap dump, those that retain most first; objects: the Go types that
+    take most of it; retention_note: why there are none, "" if there are or none were looked for.
     """
 
     name: str
@@ -152,6 +153,7 @@ class WindowRecord:
     cycles: tuple[JoinedCycle, ...] = ()
     size_classes: tuple[SizeClassGrowth, ...] = ()
     histograms: Mapping[str, tuple[Bucket, ...]] = field(default_factory=dict)
+    courses: Mapping[str, FittedCourse] = field(default_factory=dict)
     base: WindowRecord | None = None
     no_base: str = ""
     conditions: Mapping[str, str] = field(default_factory=dict)

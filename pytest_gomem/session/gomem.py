@@ -298,6 +298,7 @@ class Gomem(Launchpad):
             pss=pss or any(budget.metric == "peak_pss" for budget in budgets),
             instruments=self._instruments(plan),
             collecting=frozenset(b.phase for b in budgets if b.metric in COLLECTED),
+            limit=next((int(b.memory.value) for b in budgets if b.memory is not None), None),
         )
         service.windows_opened += 1
         self._measured.append(service)

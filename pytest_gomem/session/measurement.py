@@ -234,6 +234,9 @@ class Measurement:
         if any(budget.regression is not None for budget in found):
             hint = "declare `regression` on the test or in gomem.yaml"
             raise ConfigError("a comparison waits for all rounds of the test", place, hint)
+        if any(budget.memory is not None for budget in found):
+            hint = "declare time_to_limit with its limit on the test or in gomem.yaml"
+            raise ConfigError("the window was measured against another limit", place, hint)
         return found
 
     def _add_verdicts(self, budgets: Sequence[Budget]) -> tuple[Verdict, ...]:

@@ -22,14 +22,20 @@ class Operations:
         self._errors = 0
         self._first: float | None = None
         self._last = 0.0
+        self._waited = self._waiting = 0.0
 
     def request(self, started: float, status: str, *, ok: bool) -> None:
         """One get or post that began at `started` (CLOCK_MONOTONIC) and ends now."""
         self._last = time.monotonic()
+        self._waited, self._waiting = self._waited + (0.0 if self._first is None else self._waiting), 0.0
         self._first = started if self._first is None else self._first
         self._latencies.append(self._last - started)
         self._statuses[status] = self._statuses.get(status, 0) + 1
         self._errors += not ok
+
+    def wait(self, seconds: float) -> None:
+        """The test waits so long for readings of ours; between two single requests it is no time of theirs."""
+        self._waiting += seconds
 
     def count(self, n: int) -> None:
         """Count `n` operations that were done in some other way."""
@@ -42,7 +48,7 @@ class Operations:
         single = LoadRecord(
             requests=len(self._latencies),
             errors=self._errors,
-            duration=self._last - self._first,
+            duration=self._last - self._first - self._waited,
             latencies=tuple(self._latencies),
             statuses=tuple(sorted(self._statuses.items())),
         )

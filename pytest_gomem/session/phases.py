@@ -12,7 +12,8 @@ from pytest_gomem.measure.window import GcTrace, MemStatsPair, Phase, RuntimeVal
 from pytest_gomem.observe.records import KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.operations import Operations
-from pytest_gomem.session.readings import Readings, grown, runtime_pair
+from pytest_gomem.session.own_readings import OwnReadings
+from pytest_gomem.session.readings import Readings, runtime_pair
 from pytest_gomem.session.settling import Settled
 
 # The metrics that are read after forced collections.
@@ -49,13 +50,19 @@ class _Closed:
 class Phases:
     """The phases of one window.
 
-    collecting: names of phases that force collections because of a budget. at_rest: goroutines at the opening.
+    own: what their readings do to the process. collecting: names of phases that force collections because of a budget.
+    at_rest: goroutines at the opening.
     """
 
     def __init__(
-        self, readings: Readings, collecting: frozenset[str] = frozenset(), at_rest: int | None = None
+        self,
+        readings: Readings,
+        own: OwnReadings,
+        collecting: frozenset[str] = frozenset(),
+        at_rest: int | None = None,
     ) -> None:
         self._readings = readings
+        self._own = own
         self._collecting = collecting
         self._at_rest = at_rest
         self._closed: list[_Closed] = []
@@ -63,10 +70,6 @@ class Phases:
         self._open: tuple[str, _Edge, bool, int | None] | None = None
         self.operations: Operations | None = None
         self.highest: list[KernelReading] = []
-        self.inside_readings = 0
-        self.own_cycles: set[int] = set()
-        self.own_bytes = self.own_objects = 0
-        self.own_runtime: dict[str, float] = {}
 
     def enter(self, name: str, ops: int | None) -> None:
         """Open a phase; raises MeasureError if one is open. The window keeps the peak from before the reset."""
@@ -76,7 +79,7 @@ class Phases:
             raise MeasureError(f"{name!r} is no name of a phase: it must not be empty, nor hold a #")
         self._seen[name] += 1
         shown = name if self._seen[name] == 1 else f"{name}#{self._seen[name]}"
-        runtime, memstats = self._inside()
+        runtime, memstats = self._own.inside()
         self._note(known(self._readings.kernel()))
         reset = self._readings.reset_peak()
         kernel = self._readings.kernel()
@@ -92,12 +95,17 @@ class Phases:
         t = self._readings.now()
         self._note(known(kernel))
         smaps = self._readings.smaps()
-        runtime, memstats = self._inside()
+        runtime, memstats = self._own.inside()
         wanted = collect or given_name(name) in self._collecting
-        after_gc = self._collect(runtime, memstats) if wanted else UNCOLLECTED
+        after_gc = self._own.settled(runtime, memstats, self._at_rest) if wanted else UNCOLLECTED
         end = _Edge(t, kernel, runtime, memstats)
         self._closed.append(_Closed(name, start, end, reset, self.operations, ops, smaps, after_gc))
         self.abandon()
+
+    @property
+    def open_one(self) -> str:
+        """The name of the open phase, "" if none is."""
+        return "" if self._open is None else self._open[0]
 
     def abandon(self) -> None:
         """Forget the open phase, because its body failed, say."""
@@ -106,25 +114,6 @@ class Phases:
     def _note(self, reading: KernelReading | None) -> None:
         if reading is not None:
             self.highest.append(reading)
-
-    def _inside(self) -> tuple[RuntimeValues | Unavailable, MemStats | Unavailable]:
-        self.inside_readings += 1
-        return self._readings.inside()
-
-    def _collect(
-        self, runtime: RuntimeValues | Unavailable, before: MemStats | Unavailable
-    ) -> Settled[MemStats] | Unavailable:
-        """MemStats after forced collections; all that is allocated meanwhile counts as theirs."""
-        settled = self._readings.settled(self._at_rest)
-        start, end = known(before), known(settled)
-        if start is not None and end is not None:
-            self.own_cycles.update(range(start.num_gc + 1, end.last.num_gc + 1))
-            self.own_bytes += end.last.total_alloc - start.total_alloc
-            self.own_objects += end.last.mallocs - start.mallocs
-            if known(runtime) is not None:
-                for name, rise in grown(runtime, self._inside()[0]).items():
-                    self.own_runtime[name] = self.own_runtime.get(name, 0.0) + rise
-        return settled
 
     def peak(self) -> int | None:
         """The highest RSS that the kernel saw before each reset, bytes; None if no phase reset it."""

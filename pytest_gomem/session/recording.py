@@ -76,6 +76,7 @@ def window_record(service: Service, window: Window, summary: Summary, registry: 
         cycles=summary.cycles,
         size_classes=summary.size_classes,
         histograms=summary.histograms,
+        courses=summary.courses,
     )
 
 

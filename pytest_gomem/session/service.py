@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_gomem.base.errors import LoadError
+from pytest_gomem.base.errors import LoadError, MeasureError
 from pytest_gomem.config.arguments import at_least_1, checked
 from pytest_gomem.load.connection import MAX_BODY, Request
 from pytest_gomem.load.spec import LoadRecord, LoadSpec
@@ -193,6 +193,25 @@ class Service(RunningService):
         yield
         if self.window is not None:
             self.window.restart()
+
+    @checked
+    def cycles(self, n: int) -> Iterator[int]:
+        """Repeat the work of a test: a loop of `n` times, 0 to n - 1, whose body does the same each time.
+
+        After each time the window takes a settled reading, of which the metrics of growth are made. These readings are
+        in none of its figures, nor is their time. Raises MeasureError for a second such loop in a window, or if a
+        cycle ends within a phase; ConfigError.
+        """
+        at_least_1("n", n)
+        return self._cycles(n)
+
+    def _cycles(self, n: int) -> Iterator[int]:
+        if self.window is not None and self.window.work_cycles.ended:
+            raise MeasureError("this window has had its cycles: one loop of cycles() makes one course")
+        for number in range(n):
+            yield number
+            if self.window is not None:
+                self.window.end_cycle()
 
     @checked
     def phase(self, name: str, ops: int | None = None, *, collect: bool = False) -> AbstractContextManager[None]:

@@ -7,26 +7,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.errors import MeasureError, ObserveError
 from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.measure.peak import held_from_earlier
-from pytest_gomem.measure.window import GcTrace, MemStatsPair, RuntimeMetrics, SourceEdges, Window
+from pytest_gomem.measure.window import GcTrace, MemoryLimit, MemStatsPair, RuntimeMetrics, SourceEdges, Window
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.capture import Profiles
 from pytest_gomem.session.instrument import Attached, Closes, Instrument, Opens
 from pytest_gomem.session.operations import Operations
+from pytest_gomem.session.own_readings import OwnReadings
 from pytest_gomem.session.phases import Phases
 from pytest_gomem.session.readers import OtherSources
 from pytest_gomem.session.readings import Calibrated, Readings, runtime_pair
 from pytest_gomem.session.settling import Settled
 from pytest_gomem.session.subject import Subject
+from pytest_gomem.session.work_cycles import WorkCycles
 from pytest_gomem.supervisor.protocol import ExitRecord
 
 if TYPE_CHECKING:
     from pytest_gomem.session.measurement import Measurement
 
 _NOT_OPEN = Unavailable("the window is not open yet")
+_NO_LIMIT = (
+    "no limit of its memory is known: set GOMEMLIMIT, or name one, as in time_to_limit: {min: 24h, limit: 512MiB}"
+)
 _REPLACED = Unavailable("the service replaced itself by another program (exec) in the window: both began to count anew")
 
 
@@ -48,7 +53,8 @@ class OpenWindow:
     So neither the garbage nor the peak of our own readings is inside.
 
     instruments: attached to it, each at its points of that order. collecting: the phases that force collections when
-    they end. measurement: set once it is judged. disturbed: why its figures say nothing of the service, "" if they do.
+    they end. limit: of the memory, bytes; None for the one in force. measurement: set once it is judged. disturbed: why
+    its figures say nothing of the service, "" if they do.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class OpenWindow:
         pss: bool = False,
         instruments: Sequence[Instrument] = (),
         collecting: frozenset[str] = frozenset(),
+        limit: int | None = None,
     ) -> None:
         self.subject = subject
         self.name = name
@@ -73,6 +80,7 @@ class OpenWindow:
         self.opening: Calibrated | Unavailable = _NOT_OPEN
         self.measurement: Measurement | None = None
         self._collecting = collecting
+        self._limit = limit
         self.instruments.open(Opens.BEFORE, self)
         self.restart()
         self.instruments.open(Opens.LAST, self)
@@ -85,7 +93,8 @@ class OpenWindow:
         self.profiles = Profiles(self.subject)
         self.instruments.open(Opens.FIRST, self)
         self._at_rest = self.readings.settled()  # a process that cannot, or is dead, shows below
-        self.phases = Phases(self.readings, self._collecting, at_rest=_goroutines(self._at_rest))
+        self.own = OwnReadings(self.readings)
+        self.phases = Phases(self.readings, self.own, self._collecting, at_rest=_goroutines(self._at_rest))
         self.readings.free()  # what has just ended is free too
         self._others = OtherSources(self.subject.readers)
         self._runtime, self.opening = self.readings.calibrated()
@@ -97,6 +106,15 @@ class OpenWindow:
         self._start = self.readings.kernel()
         self._image = self._system.image()
         self.opened = self._system.now()
+        self.work_cycles = WorkCycles(self.readings, self.own, self.opened, _goroutines(self._at_rest))
+
+    def end_cycle(self) -> None:
+        """A cycle of the test's work is over; raises MeasureError inside a phase."""
+        if self.phases.open_one:
+            raise MeasureError(f"a cycle ends within phase '{self.phases.open_one}': put the phase into the loop")
+        own = self.own.seconds
+        self.work_cycles.end(self.operations.total(None), lambda number: self.instruments.cycled(self, number))
+        self.operations.wait(self.own.seconds - own)
 
     def close(self) -> Window:
         """Take the closing readings and collect what was recorded; of a dead process, all that can still be read."""
@@ -123,6 +141,7 @@ class OpenWindow:
 
     def _gathered(self, closing: _Closing) -> Window:
         subject, peak, timeline = self.subject, self.phases.peak(), self._timeline(closing.t)
+        ops = self.operations.total(self.declared_ops)
         window = Window(
             name=self.name,
             opened=self.opened,
@@ -136,7 +155,7 @@ class OpenWindow:
             gctrace=self._gctrace(closing.memstats, closing.t),
             memstats=closing.memstats,
             gomaxprocs=subject.gomaxprocs,
-            ops=self.operations.total(self.declared_ops),
+            ops=ops,
             loads=self.operations.records(),
             lifetime_peak=_lifetime_peak(subject.ending(), peak),
             tree=subject.tree,
@@ -147,14 +166,31 @@ class OpenWindow:
             sources=closing.sources,
             after=closing.after,
             runtime=closing.runtime,
-            own_cycles=frozenset(self.phases.own_cycles),
+            own_cycles=frozenset(self.own.cycles),
             held=self._held,
             startup_peak=subject.startup_peak,
+            work_cycles=self.work_cycles.finished(ops),
+            own_seconds=self.own.seconds,
+            own_cpu=self.own.cpu,
+            limit=self._memory_limit(),
             disturbed=self.disturbed,
         )
         left = self.instruments.left
         window = window if left is None else replace(window, left=left)
         return replace(window, phases=self.phases.finished(window))
+
+    def _memory_limit(self) -> MemoryLimit | Unavailable:
+        """The one that was asked for, else the one in force, which the agent knows."""
+        if self._limit is not None:
+            return MemoryLimit(self._limit, "the limit of the budget")
+        agent = self.subject.agent()
+        if agent is None:
+            return Unavailable(f"{_NO_LIMIT} (GOMEMLIMIT is read by the agent: {self.subject.no_agent})")
+        try:
+            limit = agent.settings().gomemlimit
+        except ObserveError as error:
+            return Unavailable(str(error))
+        return Unavailable(_NO_LIMIT) if limit is None else MemoryLimit(limit, "GOMEMLIMIT")
 
     def _peak_before_exec(self, peak: int | None, timeline: Sequence[Sample]) -> int | None:
         """Exec begins a new peak in the kernel; of the time before, only the samples are known."""
@@ -189,11 +225,11 @@ class OpenWindow:
         if self._is_replaced:
             return _REPLACED, _REPLACED
         runtime, end = self.readings.inside()
-        both = runtime_pair(self._runtime, runtime, self.phases.own_runtime)
+        both = runtime_pair(self._runtime, runtime, self.own.runtime)
         at_rest = known(self._at_rest)
         if isinstance(end, Unavailable):
             return both, end
-        reader, readings = self.subject.readers.inside().reader, 1 + self.phases.inside_readings
+        reader, readings = self.subject.readers.inside().reader, 1 + self.own.count
         return both, MemStatsPair(
             opening.memstats,
             end,
@@ -202,8 +238,8 @@ class OpenWindow:
             opening.read_objects,
             reader,
             readings=readings,
-            own_bytes=self.phases.own_bytes,
-            own_objects=self.phases.own_objects,
+            own_bytes=self.own.allocated,
+            own_objects=self.own.objects,
             opening_unrest="" if at_rest is None else at_rest.unrest,
         )
 
@@ -229,7 +265,7 @@ class OpenWindow:
             return GcTrace(cycles, _gaps(cycles), rejected)
         first, last = pair.start.num_gc, pair.end.num_gc
         cycles, rejected = kept.gc_cycles(self.opened - 1.0)
-        own = self.phases.own_cycles
+        own = self.own.cycles
         inside = tuple(cycle for cycle in cycles if first < cycle.number <= last and cycle.number not in own)
         return GcTrace(inside, last - first - len(own) - len(inside), rejected)
 

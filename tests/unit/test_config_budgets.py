@@ -47,6 +47,24 @@ def test_a_budget_is_read(metric: str, value: object, expected: dict[str, float]
     assert (budget.metric, budget.function, budget.scope, budget.place) == (metric, "", "defaults", PLACE)
 
 
+def test_time_to_limit_names_the_memory_it_is_about() -> None:
+    """A size that is no limit of the metric itself; other metrics do not have it."""
+    (budget,) = read("time_to_limit", {"min": "24h", "limit": "512MiB"})
+    assert budget.memory is not None
+    assert (limits(budget), budget.memory.value, str(budget.memory)) == ({"min": 86400.0}, 2.0**29, "512MiB")
+    (plain,) = read("time_to_limit", ">= 24h")
+    assert plain.memory is None
+    for metric, wrong, words in (
+        ("time_to_limit", {"limit": "512MiB"}, "sets no limit"),
+        ("time_to_limit", {"min": "24h", "limit": 0}, "reached from the start"),
+        ("time_to_limit", {"min": "24h", "limit": "1h"}, "does not fit bytes"),
+        ("peak_rss", {"max": 1, "limit": "512MiB"}, "unknown key 'limit'"),
+        ("phases", {"login": {"time_to_limit": {"min": 1, "limit": 5}}}, "a phase has no limit of its own"),
+    ):
+        with pytest.raises(ConfigErrors, match=words):
+            read(metric, wrong)
+
+
 def test_the_written_limit_is_kept_without_its_sign() -> None:
     """A message can repeat the limit as its author wrote it."""
     (budget,) = read("time_to_limit", ">= 24 h")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.base.units import BYTES, RATIO, SECONDS, Unit, parse_quantity
+from pytest_gomem.base.units import BYTES, BYTES_PER_OP, RATIO, SECONDS, Unit, parse_quantity
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.decide import failed, judge
 from pytest_gomem.measure.metric import Reading
@@ -184,3 +184,34 @@ def test_of_what_is_only_bounded_both_bounds_are_judged(limits, bounds, status):
         assert found.actual == actual.get(found.kind, 45.6e6)
     else:
         assert found.actual is None
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"), [((64.0, 68.0), "fail"), ((16.0, 90.0), "pass"), ((-2.0, 90.0), "pass")]
+)
+def test_an_estimate_breaks_a_ceiling_with_its_whole_interval(interval, expected):
+    """What is only likely above the limit passes, without any room left."""
+    (verdict,) = judge(budget("heap_growth_per_op", BYTES_PER_OP, max="16B"), Reading(66.0, "test", interval=interval))
+    assert (verdict.status.value, verdict.actual) == (expected, 66.0)
+    if expected == "fail":
+        assert verdict.over == pytest.approx(50 / 16)
+        assert verdict.reason == (
+            "heap_growth_per_op is 66.0 B/op, 50.0 B/op (312%) over its limit of 16B; the interval is 64.0 B/op to "
+            "68.0 B/op"
+        )
+    else:
+        assert verdict.headroom == 0.0
+
+
+@pytest.mark.parametrize(("interval", "expected"), [((3600.0, 7200.0), "fail"), ((3600.0, math.inf), "pass")])
+def test_an_estimate_breaks_a_floor_with_its_whole_interval(interval, expected):
+    """A test that is too short to show a day does not fail for that."""
+    limits = {"min": "24h", "warn": "48h"}
+    verdicts = judge(budget("time_to_limit", SECONDS, **limits), Reading(3600.0, "test", interval=interval))
+    assert [one.status.value for one in verdicts] == [expected, "warn" if expected == "fail" else "pass"]
+
+
+def test_an_estimate_well_below_its_limit_has_headroom():
+    """As any other figure has."""
+    (verdict,) = judge(budget("heap_growth_per_op", BYTES_PER_OP, max="16B"), Reading(4, "test", interval=(1, 8)))
+    assert (verdict.status, verdict.headroom) == (Status.PASS, 0.75)

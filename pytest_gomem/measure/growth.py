@@ -1,0 +1,309 @@
+"""The metrics of growth: how fast live heap, resident memory and goroutines grow, and when the memory is full.
+
+A figure is the slope of a course, with its interval. Where no growth can be told the interval reaches down to 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.unavailable import Unavailable, attempt, known, required
+from pytest_gomem.base.units import (
+    BYTES,
+    BYTES_PER_OP,
+    BYTES_PER_SECOND,
+    COUNT,
+    COUNT_PER_OP,
+    PER_SECOND,
+    SECONDS,
+    Unit,
+    format_value,
+)
+from pytest_gomem.measure.course import FEWEST, Course, Shape, course_of, repeated_step
+from pytest_gomem.measure.cycles import traced_cycles
+from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, metric
+from pytest_gomem.measure.slope import Point
+from pytest_gomem.measure.window import Window, WorkCycle, once_per_window
+from pytest_gomem.measure.window_sources import GCTRACE, STATM, duration, joined, memstats, operations, samples
+
+_CYCLES = "what is left after each cycle of work, after forced collections"
+_BY_GC = "/gc/heap/live:bytes by the agent, after each GC cycle"
+_BY_GCTRACE = f"{GCTRACE}, after each GC cycle, in whole MiB"
+_RSS = f"{STATM}, as it was sampled"
+_SMALLEST = 8  # bytes: no object of Go is smaller
+LONGEST = 3650 * 86400.0  # seconds: a limit that is further away is out of sight
+_REPEAT = "repeat the work by service.cycles(20), or by --gomem-cycles=20"
+
+_Growing = Callable[[WorkCycle], "int | None"]
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A course and what is said of it.
+
+    per: what its x counts, "second" or "op". unit: of its y. source: where it comes from, readings: what its points are
+    made from, "20 cycles", both in words. step: by how many objects it grows in each cycle exactly, 0 if by none.
+    """
+
+    course: Course
+    per: str
+    unit: Unit
+    source: str
+    readings: str
+    step: int = 0
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it grows for sure."""
+        return self.course.shape is Shape.GROWS or self.step > 0
+
+    @property
+    def slope(self) -> float:
+        """The growth, y per x."""
+        return max(self.course.line.slope, self._least)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The interval of the slope; it reaches down to 0 unless growth is told."""
+        low, high = self.course.interval
+        return max(low, self._least), max(high, self._least)
+
+    @property
+    def _least(self) -> float:
+        """What objects that are left in each cycle take at least; -inf if there are none."""
+        if not self.step:
+            return -math.inf
+        points = self.course.points
+        return self.step * _SMALLEST * (self.course.count - 1) / (points[-1][0] - points[0][0])
+
+    def words(self, unit: Unit) -> str:
+        """What is known of it. unit: of the slope."""
+        low, high = (format_value(bound, unit) for bound in self.interval)
+        left_out = self.course.warm * self.course.count // len(self.course.points)
+        warm_up = f"the first {left_out} are left out as warm-up" if left_out else ""
+        if self.step:
+            more = f"{self.step} object{'s' * (self.step != 1)} more"
+            each = f"{more} after each of the last {self.course.count // 2} cycles"
+            return joined(f"{low} to {high}, from {self.readings}", each, warm_up)
+        if self.is_told:
+            return joined(f"{low} to {high}, from {self.readings}", warm_up)
+        bound = f"no growth above {high} can be told from these {self.readings}"
+        if self.course.shape is Shape.SATURATES:
+            rise, share = format_value(self.course.rise, self.unit), f"{self.course.filled:.0%}"
+            return f"it saturates: it rose by {rise} in the first {share} of the window and then stopped; {bound}"
+        return joined(bound, f"its line rises, but it {self.course.why}" if self.course.why else "")
+
+
+def work_cycles(window: Window) -> tuple[WorkCycle, ...]:
+    """The cycles in which the test repeated its work; () if it did not. Raises ObserveError for too few."""
+    found = required(window.work_cycles)
+    if 0 < len(found) < FEWEST:
+        raise ObserveError(f"the test repeated its work in {len(found)} cycles, and {FEWEST} are the least: {_REPEAT}")
+    return found
+
+
+def _of_cycles(window: Window, per: str, unit: Unit, value: _Growing, *, objects: bool = False) -> Growth:
+    cycles = work_cycles(window)
+    if per == "op":
+        operations(window)  # says what to do where nothing counts them
+    # Each cycle does the same work, so seconds are shared out: how long one took would be scatter.
+    pace = cycles[-1].seconds / len(cycles)
+    points: list[Point] = []
+    for number, cycle in enumerate(cycles, 1):
+        x, y = cycle.ops if per == "op" else number * pace, value(cycle)
+        if x is None or y is None:
+            raise ObserveError("it was not counted in each cycle of work")
+        points.append((float(x), float(y)))
+    step = repeated_step([cycle.objects for cycle in cycles]) if objects else 0
+    return Growth(course_of(points), per, unit, _CYCLES, f"{len(cycles)} cycles", step)
+
+
+def _through_time(window: Window, points: list[Point], per: str, unit: Unit, source: str, what: str) -> Growth:
+    """Of readings at moments, CLOCK_MONOTONIC; operations count as spread evenly over the window."""
+    if len(points) < FEWEST:
+        raise ObserveError(f"{len(points)} {what} in the window, and {FEWEST} are the least: {_REPEAT}")
+    pace = operations(window) / duration(window) if per == "op" else 1.0
+    points = sorted(((t - window.opened) * pace, y) for t, y in points)
+    return Growth(course_of(points), per, unit, source, f"{len(points)} {what}")
+
+
+def _heap(window: Window, per: str) -> Growth:
+    if work_cycles(window):
+        return _of_cycles(window, per, BYTES, lambda cycle: cycle.live, objects=True)
+    own = window.own_cycles
+    exact: list[Point] = [(r.t, r.live) for r in window.gc_records if r.live is not None and r.number not in own]
+    if exact or window.gc_records:
+        return _through_time(window, exact, per, BYTES, _BY_GC, "GC cycles")
+    traced: list[Point] = [(cycle.t, cycle.heap_live) for cycle in traced_cycles(window)[0] if cycle.t is not None]
+    return _through_time(window, traced, per, BYTES, _BY_GCTRACE, "GC cycles")
+
+
+@once_per_window
+def heap_by_time(window: Window) -> Growth:
+    """The course of the live heap by seconds; raises ObserveError."""
+    return _heap(window, "second")
+
+
+@once_per_window
+def heap_by_op(window: Window) -> Growth:
+    """The course of the live heap by operations; raises ObserveError."""
+    return _heap(window, "op")
+
+
+@once_per_window
+def rss_by_time(window: Window) -> Growth:
+    """The course of the resident memory by seconds; raises ObserveError."""
+    if work_cycles(window):
+        return _of_cycles(window, "second", BYTES, lambda cycle: cycle.rss)
+    points: list[Point] = [(sample.t, sample.rss) for sample in samples(window)]
+    return _through_time(window, points, "second", BYTES, _RSS, "samples")
+
+
+def _goroutines(window: Window, per: str) -> Growth:
+    if not work_cycles(window):
+        raise ObserveError(f"goroutines are counted at the window's edges alone: {_REPEAT}")
+    return _of_cycles(window, per, COUNT, lambda cycle: cycle.goroutines)
+
+
+@once_per_window
+def goroutines_by_time(window: Window) -> Growth:
+    """The course of the number of goroutines by seconds; raises ObserveError."""
+    return _goroutines(window, "second")
+
+
+@once_per_window
+def goroutines_by_op(window: Window) -> Growth:
+    """The course of the number of goroutines by operations; raises ObserveError."""
+    return _goroutines(window, "op")
+
+
+_growth_metric = partial(
+    metric,
+    group="growth",
+    better=Better.LOWER,
+    noise=Noise.MODERATE,
+    precision="an estimate: the note has its interval",
+)
+
+
+def _reading(growth: Growth, unit: Unit) -> Reading:
+    return Reading(growth.slope, growth.source, note=growth.words(unit), interval=growth.interval)
+
+
+@_growth_metric(unit=BYTES_PER_SECOND, sources=(_CYCLES, _BY_GC, _BY_GCTRACE))
+def heap_growth(window: Window) -> Reading | Unavailable:
+    """How fast the live heap grows: the slope of what each GC cycle, or each cycle of work, leaves alive."""
+    return _reading(heap_by_time(window), BYTES_PER_SECOND)
+
+
+@_growth_metric(unit=BYTES_PER_OP, sources=(_CYCLES, _BY_GC, _BY_GCTRACE))
+def heap_growth_per_op(window: Window) -> Reading | Unavailable:
+    """By how much the live heap grows with each operation."""
+    return _reading(heap_by_op(window), BYTES_PER_OP)
+
+
+@_growth_metric(unit=BYTES_PER_SECOND, sources=(_CYCLES, _RSS))
+def rss_growth(window: Window) -> Reading | Unavailable:
+    """How fast the resident memory grows; it also grows while the heap finds its size, so it needs minutes."""
+    return _reading(rss_by_time(window), BYTES_PER_SECOND)
+
+
+@_growth_metric(unit=PER_SECOND, sources=(_CYCLES,))
+def goroutine_growth(window: Window) -> Reading | Unavailable:
+    """How fast the number of goroutines grows that are left after each cycle of work."""
+    return _reading(goroutines_by_time(window), PER_SECOND)
+
+
+@_growth_metric(unit=COUNT_PER_OP, sources=(_CYCLES,))
+def goroutine_growth_per_op(window: Window) -> Reading | Unavailable:
+    """How many goroutines are left by each operation."""
+    return _reading(goroutines_by_op(window), COUNT_PER_OP)
+
+
+@_growth_metric(unit=SECONDS, better=Better.HIGHER, sources=("heap_growth, the memory at the close and its limit",))
+def time_to_limit(window: Window) -> Reading | Unavailable:
+    """How long the memory takes to reach its limit if the live heap grows on as in the test."""
+    limit = required(window.limit)
+    growth = heap_by_time(window)
+    used, of_what = _used(window)
+    room = max(limit.bytes - used, 0.0)
+    low, high = growth.interval
+    least, most = (_time(room, rate) for rate in (high, low if growth.is_told else 0.0))
+    value = _time(room, growth.slope) if growth.is_told else least
+    told = growth.words(BYTES_PER_SECOND)
+    shown = "" if growth.is_told else _at_least(least)
+    left = f"{format_value(room, BYTES)} are left of {limit.source}, {format_value(limit.bytes, BYTES)}"
+    interval = (least, most if most < LONGEST else math.inf)
+    source = f"{growth.source}; {of_what}"
+    return Reading(value, source, note=joined(shown, told, left), interval=interval)
+
+
+def _time(room: float, rate: float) -> float:
+    return min(room / rate, LONGEST) if rate > 0 else LONGEST
+
+
+def _at_least(seconds: float) -> str:
+    if seconds >= LONGEST:
+        return "the limit is out of sight"
+    return f"at least {format_value(seconds, SECONDS)} shown"
+
+
+def _used(window: Window) -> tuple[float, str]:
+    """The memory at the close that counts against a limit."""
+    end = known(window.end)
+    if end is not None:
+        return end.rss, "RSS at the close"
+    stats = memstats(window).end
+    return stats.sys - stats.heap_released, "Sys - HeapReleased at the close"
+
+
+METRICS: tuple[Metric, ...] = (
+    heap_growth,
+    heap_growth_per_op,
+    rss_growth,
+    goroutine_growth,
+    goroutine_growth_per_op,
+    time_to_limit,
+)
+
+_COURSES: dict[str, Callable[[Window], Growth]] = {
+    heap_growth.name: heap_by_time,
+    heap_growth_per_op.name: heap_by_op,
+    rss_growth.name: rss_by_time,
+    goroutine_growth.name: goroutines_by_time,
+    goroutine_growth_per_op.name: goroutines_by_op,
+}
+
+
+@dataclass(frozen=True)
+class FittedCourse:
+    """The course of a metric of growth, to be drawn: its points, at most slope.BLOCKS, and the line through them.
+
+    per: what x counts, "second" or "op". warm: how many points are left out at the beginning. slope, level: of the
+    line. shape: see `Shape`.
+    """
+
+    per: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    warm: int
+    slope: float
+    level: float
+    shape: Shape
+
+
+def fitted_courses(window: Window) -> dict[str, FittedCourse]:
+    """By metric, those that can be told."""
+    found = {name: known(attempt(partial(growth_of, window))) for name, growth_of in _COURSES.items()}
+    return {name: _fitted(growth) for name, growth in found.items() if growth is not None}
+
+
+def _fitted(growth: Growth) -> FittedCourse:
+    course = growth.course
+    shape = Shape.GROWS if growth.is_told else course.shape
+    x, y = zip(*course.points, strict=True)
+    return FittedCourse(growth.per, x, y, course.warm, course.line.slope, course.line.level, shape)
