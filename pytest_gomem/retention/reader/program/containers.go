@@ -1,6 +1,9 @@
 package program
 
-import "strings"
+import (
+	"sort"
+	"strings"
+)
 
 const (
 	groupSlots    = 8
@@ -93,6 +96,7 @@ func (p *Program) MapGroups(of *Type) *Type {
 		group.slots = p.placed(group.slots, key, l.keys+i*l.keyStride, l.indirectKey)
 		group.slots = p.placed(group.slots, element, l.elements+i*l.elementStride, l.indirectElement)
 	}
+	sort.SliceStable(group.slots, func(i, j int) bool { return group.slots[i].Offset < group.slots[j].Offset })
 	row := p.Backing(group)
 	if l.overflow >= 0 {
 		group.slots = append(group.slots, Slot{Offset: l.overflow, Kind: Pointer, target: reference(row.ID)})

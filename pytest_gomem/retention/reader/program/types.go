@@ -61,23 +61,25 @@ const (
 
 // Type is a Go type, or what a part of a map or channel is made of.
 type Type struct {
-	ID         int32
-	Name       string
-	Size       int64
-	Kind       Kind
-	Part       bool // an inner part of a map, channel or pool: Name is that of the whole
-	Shape      bool // of a generic function's shape, not the very type
-	alignment  int64
-	element    reference
-	key        reference
-	count      int64
-	descriptor uint64 // as the linker placed it, 0 if there is none
-	in         *image // that has the descriptor
-	fields     []field
-	slots      []Slot
-	unfolded   bool
-	backing    *Type
-	header     *Type
+	ID          int32
+	Name        string
+	Size        int64
+	Kind        Kind
+	Part        bool // an inner part of a map, channel or pool: Name is that of the whole
+	Shape       bool // of a generic function's shape, not the very type
+	alignment   int64
+	element     reference
+	key         reference
+	count       int64
+	descriptor  uint64 // as the linker placed it, 0 if there is none
+	in          *image // that has the descriptor
+	fields      []field
+	slots       []Slot
+	offsets     []uint64
+	offsetsRead bool
+	unfolded    bool
+	backing     *Type
+	header      *Type
 }
 
 type field struct {
@@ -339,6 +341,49 @@ func (p *Program) Pointers(t *Type) bool {
 		return true
 	}
 	return len(p.Slots(t)) > 0
+}
+
+// PointerOffsets are the words of one T, or of one element of a backing array, that the collector takes for pointers,
+// in order; nil if they are too many.
+func (p *Program) PointerOffsets(t *Type) []uint64 {
+	if !t.offsetsRead {
+		t.offsetsRead = true
+		if offsets, ok := p.pointerOffsets(nil, p.Slots(t), 0, 0); ok {
+			t.offsets = offsets
+		}
+	}
+	return t.offsets
+}
+
+func (p *Program) pointerOffsets(out []uint64, slots []Slot, base int64, depth int) ([]uint64, bool) {
+	for i := range slots {
+		s := &slots[i]
+		at := uint64(base + s.Offset)
+		switch s.Kind {
+		case Interface, EmptyInterface:
+			at += pointerSize
+		case ReflectValue:
+			out = append(out, at)
+			at += pointerSize
+		case Array:
+			t := p.Target(s)
+			if t == nil || depth > maxDepth {
+				return nil, false
+			}
+			inner := p.Slots(t)
+			for k := int64(0); k < s.Count; k++ {
+				var ok bool
+				if out, ok = p.pointerOffsets(out, inner, base+s.Offset+k*t.Size, depth+1); !ok {
+					return nil, false
+				}
+			}
+			continue
+		}
+		if out = append(out, at); len(out) > maxSlots {
+			return nil, false
+		}
+	}
+	return out, true
 }
 
 // Slots are the places of one T, or of one element of a backing array, in order.

@@ -81,6 +81,7 @@ func (r *run) reach(address uint64, t *program.Type, count uint64) {
 		return
 	}
 	if r.typ[object] > 0 {
+		r.refine(object, t)
 		return
 	}
 	if t.Kind == program.TrieNode {
@@ -114,7 +115,9 @@ func (r *run) reach(address uint64, t *program.Type, count uint64) {
 	row := t.Kind == program.Backing
 	switch end := offset + count*size; {
 	case offset == 0 && r.fills(object, end) && !t.Shape:
-		r.assign(object, t)
+		if !pointers || r.fits(object, t) {
+			r.assign(object, t)
+		}
 	case offset == 0 && r.fills(object, end), t.Kind == program.Text, row && offset%size == 0 && r.fills(object, end):
 		r.guess(object, t)
 	case !pointers:
@@ -144,9 +147,19 @@ func (r *run) assign(object int, t *program.Type) {
 	}
 }
 
+// refine calls a row of elements what it is a part of, which its header does not say.
+func (r *run) refine(object int, t *program.Type) {
+	if !t.Part || t.Kind != program.Backing {
+		return
+	}
+	if known := r.program.Type(r.typ[object]); known.Kind == program.Backing && !known.Part && known.Size == t.Size {
+		r.typ[object] = t.ID
+	}
+}
+
 // guess types an object as long as nothing better is known.
 func (r *run) guess(object int, t *program.Type) {
-	if r.typ[object] != 0 {
+	if r.typ[object] != 0 || r.dump.HasPointers(object) && !r.fits(object, t) {
 		return
 	}
 	r.typ[object] = -t.ID

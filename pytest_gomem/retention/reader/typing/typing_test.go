@@ -60,7 +60,7 @@ var held = map[string]int{
 	"main.Session": 200, "main.Wide": 200, "main.Pair[string,*main.Session]": 200, "main.Conn": 200, "main.InMap": 200,
 	"main.InList": 200, "main.InContext": 200, "main.InTimer": 200, "main.InChannel": 200, "main.OnStack": 200,
 	"main.InSyncMap": 200, "main.InPool": 200, "main.InStatic": 1, "container/list.Element": 200,
-	"func main.main.func1": 0, "time.Timer": 200, "chan *main.InChannel": 1, "[]*main.Conn": 1, "map[string]*main.Session": 2,
+	"func main.main.func1": 0, "time.Timer": 200, "chan *main.InChannel": 2, "[]*main.Conn": 1, "map[string]*main.Session": 2,
 	"map[[200]uint8]*main.InMap": 2,
 }
 
