@@ -76,6 +76,11 @@ COMMANDS = {
     "top": ("pytest_gomem.commands.top", "top", "show what a profile holds, by function, line, file or package"),
     "diff": ("pytest_gomem.commands.top", "diff", "show what changed between two profiles"),
     "flame": ("pytest_gomem.commands.flame", "flame", "draw a profile, or what changed between two, as a flame graph"),
+    "retention": (
+        "pytest_gomem.commands.retention",
+        "retention",
+        "say who holds the memory in a heap dump: gomem retention DUMP --binary FILE",
+    ),
     "leaks": ("pytest_gomem.commands.leaks", "leaks", "watch a running service: does it grow, and who allocates it?"),
     "capture": ("pytest_gomem.commands.capture", "capture", "save a profile of a running service: URL or process id"),
 }
@@ -110,7 +115,7 @@ def main(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
 
 
 def _usage() -> str:
-    rows = "\n".join(f"  {name:<8} {text}" for name, (_, _, text) in COMMANDS.items())
+    rows = "\n".join(f"  {name:<9} {text}" for name, (_, _, text) in COMMANDS.items())
     return f"usage: gomem COMMAND [ARGS]\n\n{rows}\n\ngomem COMMAND --help says more.\n"
 
 

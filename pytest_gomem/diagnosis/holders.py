@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.diagnosis.excess import lives
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.retention.model import Holder, ObjectCount, Retention
+from pytest_gomem.retention.model import Holder, Retention, largest_types
 from pytest_gomem.session.explanation import Evidence
 
 _MOST_TYPES = 20
@@ -35,7 +35,7 @@ def with_holders(window: WindowRecord, head: Evidence, base: Evidence | None) ->
     return replace(
         window,
         holders=holders,
-        objects=largest_types(found.types),
+        objects=largest_types(found.types, _MOST_TYPES),
         retention_note="" if holders else "the heap dump shows no holder",
         notes=(*window.notes, *notes),
     )
@@ -53,9 +53,3 @@ def _identity(holder: Holder) -> Sequence[object]:
     """What is the same in two versions of a program: its lines and counts are not."""
     root = holder.name or holder.function or _NUMBER.sub("", holder.root)
     return (holder.kind, root, *(step.type for step in holder.path))
-
-
-def largest_types(types: Mapping[str, ObjectCount]) -> dict[str, ObjectCount]:
-    """The types that take most, of what is new if that is known."""
-    sizes = {name: count.bytes if count.new_bytes is None else count.new_bytes for name, count in types.items()}
-    return {name: types[name] for name in sorted(sizes, key=lambda name: (-sizes[name], name))[:_MOST_TYPES]}

@@ -98,9 +98,9 @@ def no_type(value: TypeValue) -> str:
 def coverage_text(value: TypeValue) -> str:
     """Such as "97% of all objects have a known type"."""
     what = "bytes" if value.unit is BYTES else "objects"
-    return f"{_floored(value.typed)} of all {what} have a known type"
+    return f"{share_text(value.typed)} of all {what} have a known type"
 
 
-def _floored(ratio: float) -> str:
+def share_text(ratio: float) -> str:
     """A share that is never rounded up to all: 99.9% for 0.99996."""
     return f"{int(ratio * 1000) / 10:g}%"

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, COUNT, format_value
+from pytest_gomem.judge.objects import share_text
 from pytest_gomem.pprof.group import as_called
-from pytest_gomem.report.text import percent, wrapped
+from pytest_gomem.report.text import clip_end, columns, percent, wrapped
 from pytest_gomem.results.window_record import WindowRecord
-from pytest_gomem.retention.model import AllocationSite, Holder, HolderKind, ObjectCount, Step
+from pytest_gomem.retention.model import AllocationSite, Holder, HolderKind, ObjectCount, Retention, Step, largest_types
 
 _NAMED = 3  # on the first screen
 _LEAST = 0.05  # of what is to be explained: a smaller holder is told below alone
@@ -17,11 +18,12 @@ _LEAST_DETAILED = 0.01
 _DETAILED = 6
 _STEPS = 4  # of a path; longer ones are shown by their ends
 _SITES, _TYPES, _ROOTS = 2, 5, 3
+_TABLE = 20  # types
 
 
 def holder_sentences(window: WindowRecord) -> Iterator[str]:
     """For the first screen: the holders that retain most, at most 3."""
-    whole = _whole(window)
+    whole = _whole(window.objects)
     for number, holder in enumerate(window.holders[:_NAMED]):
         if not number or holder.share >= _LEAST:
             sites = f"; {_allocated(holder.sites[:1])}" if holder.sites else ""
@@ -38,12 +40,8 @@ def holder_lines(window: WindowRecord, width: int) -> Iterator[str]:
     yield "held by, from a heap dump"
     if window.retention_note:
         yield from wrapped(f"nobody is named: {printable(window.retention_note)}", width, "  ")
-    whole = _whole(window)
     told = [one for number, one in enumerate(window.holders) if not number or one.share >= _LEAST_DETAILED][:_DETAILED]
-    for holder in told:
-        yield from wrapped(printable(f"{holder.root}: {_amount(holder, whole)}"), width, "  ")
-        if details := "; ".join(_details(holder)):
-            yield from wrapped(printable(details), width, "    ")
+    yield from _listed(told, _whole(window.objects), width)
     if rest := len(window.holders) - len(told):
         retained = sum(holder.retained for holder in window.holders) - sum(holder.retained for holder in told)
         yield f"  {rest} more holder{'s' * (rest > 1)}: {format_value(retained, BYTES)}"
@@ -51,9 +49,52 @@ def holder_lines(window: WindowRecord, width: int) -> Iterator[str]:
         yield from wrapped(printable(types), width, "  ")
 
 
-def _whole(window: WindowRecord) -> str:
+def retention_lines(found: Retention, width: int) -> Iterator[str]:
+    """All that a heap dump says: its holders, a table of the types that take most, what is known, and notes."""
+    size = f"{format_value(found.live_objects, COUNT)} live objects, {format_value(found.live_bytes, BYTES)}"
+    if found.new_objects is not None and found.new_bytes is not None:
+        new = f"{format_value(found.new_objects, COUNT)} objects, {format_value(found.new_bytes, BYTES)}"
+        size += f"; new since the earlier dump: {new}"
+    yield from wrapped(f"{size} ({printable(found.go_version)})", width, "")
+    yield from ("", "held by" if found.holders else "the heap dump shows no holder")
+    yield from _listed(found.holders, _whole(found.types), width)
+    yield from ("", *_type_table(found.types, width), "")
+    coverage = f"{share_text(found.typed_objects)} of all objects and {share_text(found.typed_bytes)} of all bytes"
+    yield from wrapped(f"{coverage} have a known type", width, "")
+    for note in found.notes:
+        yield from wrapped(f"note: {printable(note)}", width, "")
+
+
+def _type_table(types: Mapping[str, ObjectCount], width: int) -> Iterator[str]:
+    """Counts and bytes of each type, the largest first; if the growth is known, of the types that grew."""
+    is_new = _is_growth(types)
+    types = {name: count for name, count in types.items() if count.new or not is_new}
+    shown = largest_types(types, _TABLE)
+    titles = ("new objects", "new bytes", "objects", "bytes", "type") if is_new else ("objects", "bytes", "type")
+    rows = [titles]
+    for name, count in shown.items():
+        now = format_value(count.count, COUNT), format_value(count.bytes, BYTES)
+        new = format_value(count.new or 0, COUNT), format_value(count.new_bytes or 0, BYTES)
+        rows.append((*(new if is_new else ()), *now, printable(name)))
+    yield from (clip_end(row, width) for row in columns(rows, right=range(len(titles) - 1)))
+    if rest := len(types) - len(shown):
+        yield f"{rest} more type{'s' * (rest > 1)}"
+
+
+def _listed(holders: Sequence[Holder], whole: str, width: int) -> Iterator[str]:
+    for holder in holders:
+        yield from wrapped(printable(f"{holder.root}: {_amount(holder, whole)}"), width, "  ")
+        if details := "; ".join(_details(holder)):
+            yield from wrapped(printable(details), width, "    ")
+
+
+def _whole(types: Mapping[str, ObjectCount]) -> str:
     """What a share is of."""
-    return "growth" if any(count.new is not None for count in window.objects.values()) else "live heap"
+    return "growth" if _is_growth(types) else "live heap"
+
+
+def _is_growth(types: Mapping[str, ObjectCount]) -> bool:
+    return any(count.new is not None for count in types.values())
 
 
 def _who(holder: Holder) -> str:
@@ -103,7 +144,7 @@ def _allocated(sites: Sequence[AllocationSite]) -> str:
 def _types(objects: Mapping[str, ObjectCount]) -> str:
     """Such as "new objects: 300 []uint8 (3.00 MB), 300 main.Session (9.60 kB)"."""
     found = list(objects.items())[:_TYPES]
-    is_new = any(count.new is not None for _, count in found)
+    is_new = _is_growth(objects)
     parts = []
     for name, count in found:
         number, size = (count.new or 0, count.new_bytes or 0) if is_new else (count.count, count.bytes)

@@ -112,6 +112,12 @@ class Retention:
         return ObjectCount(sum(one.count for one in found), sum(one.bytes for one in found))
 
 
+def largest_types(types: Mapping[str, ObjectCount], most: int) -> dict[str, ObjectCount]:
+    """The types that take most, of what is new if that is known."""
+    sizes = {name: count.bytes if count.new_bytes is None else count.new_bytes for name, count in types.items()}
+    return {name: types[name] for name in sorted(sizes, key=lambda name: (-sizes[name], name))[:most]}
+
+
 def retention_from_json(data: Mapping[str, Any]) -> Retention:
     """From the answer of the reader. Raises KeyError, TypeError or ValueError for anything else."""
     new = data.get("new")

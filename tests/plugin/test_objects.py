@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from conftest import PROGRAMS
+import re
+from pathlib import Path
+
 from pytest_gomem.pprof.read import read_profile
 from pytest_gomem.retention.profile import RETAINED_SPACE
 
+PROGRAMS = Path(__file__).parents[1] / "programs"
 SERVICE = f"""\
 sessions:
   build: {PROGRAMS}/sessions
@@ -38,10 +41,24 @@ def test_objects_that_stay(scenario, tmp_path):
             with gomem.launch("sessions") as svc, gomem.measure(svc) as m:
                 svc.get("/login?n=7")
             m.check(objects={"main.Session": 6})
+
+        def test_dumps(gomem, tmp_path):
+            from pytest_gomem.commands.cli import main
+
+            service = gomem.launch("sessions")
+            service.get("/login?n=100")
+            service.retention(keep=tmp_path / "first.dump")
+            service.get("/logout?audit=true")
+            service.get("/login?n=300")
+            service.retention(keep=tmp_path / "second.dump")
+            dumps = [tmp_path / "second.dump", "--base", tmp_path / "first.dump"]
+            argv = ["retention", *dumps, "--binary", service.process.built.binary, "--pprof", "grown.pb.gz"]
+            with open("grown.txt", "w") as out:
+                assert main([str(word) for word in argv], out, out) == 0
         """,
         more_services=SERVICE,
     ).run("--gomem-artifacts=kept")
-    assert "3 failed, 1 passed" in outcome.text
+    assert "3 failed, 2 passed" in outcome.text
     logout = outcome.window("test_logout")
     verdicts = {(v["type"], v["kind"]): v for v in logout["verdicts"]}
     session = verdicts["*main.Session", "max"]
@@ -61,5 +78,9 @@ def test_objects_that_stay(scenario, tmp_path):
     (once,) = outcome.window("test_once")["verdicts"]
     assert once["status"] == "unavailable"
     assert "and the test must not run again (diagnose=False)" in once["reason"]
+    grown = (tmp_path / "grown.txt").read_text()
+    assert re.search(r"global main.cache \(\*main.Cache\): 1.2\d MB, (9\d|100)% of the growth", grown)
+    assert re.search(r"^ +300 +\d.*kB +400 +.* kB  main.Session$", grown, re.MULTILINE)
+    assert read_profile(tmp_path / "grown.pb.gz").sample_types[1].type == RETAINED_SPACE
     (late,) = outcome.window("test_late")["verdicts"]
     assert (late["status"], late["actual"], late["scope"]) == ("fail", 7, "check()")
