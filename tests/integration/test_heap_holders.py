@@ -106,7 +106,8 @@ def test_goroutines_are_counted_with_the_line_where_they_stand(read):
 
 def test_sampled_objects_have_the_line_that_allocated(read):
     (site, *_) = held(read.last, "map").sites
-    assert (site.function, Path(site.file).name) == ("main.keep", "main.go")
+    assert (site.function, Path(site.file).name) == ("main.newSession", "main.go")
+    assert "func newSession(" in Path(site.file).read_text().splitlines()[site.line - 1]
     assert site.count > 1
 
 

@@ -81,6 +81,9 @@ type Types interface {
 	graph.Types
 	// Coverage is the share of objects and of bytes whose type is known.
 	Coverage() (objects, bytes float64)
+	// Inlined gives what a line of a compiled function means: the function that it is in, and then where that was
+	// called, as long as these were inlined.
+	Inlined(function, file string, line int, yield func(function, file string, line int) bool)
 }
 
 // mostTypes bounds the list of types; those of few bytes are left out first.

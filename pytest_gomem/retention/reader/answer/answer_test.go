@@ -76,6 +76,18 @@ func TestAGlobalIsNamedWithThePathToMostOfItsBytes(t *testing.T) {
 	}
 }
 
+func TestTheLineThatCallsWhatWasInlinedAllocates(t *testing.T) {
+	h := madeup.New()
+	h.Object()
+	h.Globals(0)
+	h.Site(dump.SiteFrame{Function: "main.handler", File: "/home/me/main.go", Line: 901})
+	h.Sampled(0)
+	a := of(t, h, madeup.Types{Names: []string{"[]uint8"}, Globals: []string{"main.body"}})
+	if !reflect.DeepEqual(a.Holders[0].Sites, []Site{{"main.handler", "/home/me/main.go", 5, 1}}) {
+		t.Error(a.Holders[0].Sites)
+	}
+}
+
 func TestListsAreOneStep(t *testing.T) {
 	h := madeup.New()
 	for i := 0; i < 50; i++ { // elements and values in turn, each leads to the next

@@ -327,16 +327,20 @@ func (h *holders) folded(step *group, last bool) bool {
 func (h *holders) sites(steps []*group) []Site {
 	found := []Site{}
 	for k := len(steps) - 1; k >= 0 && len(found) == 0; k-- {
-		counts := map[place]int{}
+		sampled := map[*dump.Site]int{}
 		for _, number := range steps[k].members {
 			object, ok := h.graph.Object(number)
 			if !ok || !h.isNew(object) {
 				continue
 			}
 			if site, ok := h.dump.Site(object); ok {
-				if at, ok := allocated(site); ok {
-					counts[at]++
-				}
+				sampled[site]++
+			}
+		}
+		counts := map[place]int{}
+		for site, count := range sampled {
+			if at, ok := h.allocated(site); ok {
+				counts[at] += count
 			}
 		}
 		for at, count := range counts {
@@ -357,18 +361,23 @@ func (h *holders) sites(steps []*group) []Site {
 }
 
 // allocated is the first line of a stack that is not Go's own, or else not the runtime's.
-func allocated(site *dump.Site) (place, bool) {
-	var first place
+func (h *holders) allocated(site *dump.Site) (place, bool) {
+	var first, own place
 	for _, f := range site.Frames {
 		if ofRuntime(f.Function) {
 			continue
 		}
-		at := place{f.Function, f.File, f.Line}
-		if !library(f.Function, f.File) {
-			return at, true
-		}
-		if first.function == "" {
-			first = at
+		h.types.Inlined(f.Function, f.File, f.Line, func(function, file string, line int) bool {
+			at := place{function, file, line}
+			if !library(function, file) {
+				own = at
+			} else if first.function == "" && !ofRuntime(function) {
+				first = at
+			}
+			return own.function == ""
+		})
+		if own.function != "" {
+			return own, true
 		}
 	}
 	return first, first.function != ""

@@ -88,31 +88,50 @@ func (t *lineTable) place(pc uint64) (function, file string, line int, found boo
 }
 
 func (t *lineTable) inlined(record, start, pc uint64) string {
+	at, inlined := t.inlineAt(record, start, pc)
+	if !inlined {
+		return ""
+	}
+	return t.im.text(t.base + t.names + uint64(t.im.word32(at+4)))
+}
+
+// inlineAt is the address of the entry of the function that is inlined at pc.
+func (t *lineTable) inlineAt(record, start, pc uint64) (uint64, bool) {
 	tables := uint64(t.im.word32(record + 28))
 	var counts [1]byte
 	if !t.im.read(record+43, counts[:]) || tables <= inlineIndexTable || counts[0] <= inlineTree || tables > 64 {
-		return ""
+		return 0, false
 	}
 	index, known := t.value(t.im.word32(record+functionFixed+inlineIndexTable*4), start, pc)
 	tree := t.im.word32(record + functionFixed + tables*4 + inlineTree*4)
 	if !known || index < 0 || tree == ^uint32(0) || t.im.module.functionData == 0 {
-		return ""
+		return 0, false
 	}
-	at := t.im.module.functionData + uint64(tree) + uint64(index)*inlineEntry
-	return t.im.text(t.base + t.names + uint64(t.im.word32(at+4)))
+	return t.im.module.functionData + uint64(tree) + uint64(index)*inlineEntry, true
 }
 
 // value runs the table of one kind up to pc.
-func (t *lineTable) value(offset uint32, at, pc uint64) (int32, bool) {
+func (t *lineTable) value(offset uint32, start, pc uint64) (found int32, known bool) {
+	t.each(offset, start, func(_, end uint64, value int32) bool {
+		if pc < end {
+			found, known = value, true
+		}
+		return !known
+	})
+	return found, known
+}
+
+// each gives the values of a function's table, with the code addresses that they are of.
+func (t *lineTable) each(offset uint32, start uint64, yield func(start, end uint64, value int32) bool) {
 	if offset == 0 {
-		return 0, false
+		return
 	}
 	address := t.base + t.programs + uint64(offset)
 	value := int32(-1)
 	for step := 0; step < maxTableSteps; step++ {
 		delta, ok := t.varint(&address)
 		if !ok || delta == 0 && step > 0 {
-			return 0, false
+			return
 		}
 		if delta&1 != 0 {
 			value += ^int32(delta >> 1)
@@ -121,14 +140,14 @@ func (t *lineTable) value(offset uint32, at, pc uint64) (int32, bool) {
 		}
 		advance, ok := t.varint(&address)
 		if !ok {
-			return 0, false
+			return
 		}
-		at += uint64(advance) * t.quantum
-		if pc < at {
-			return value, true
+		end := start + uint64(advance)*t.quantum
+		if !yield(start, end, value) {
+			return
 		}
+		start = end
 	}
-	return 0, false
 }
 
 func (t *lineTable) varint(address *uint64) (uint32, bool) {

@@ -34,6 +34,7 @@ type Program struct {
 	depth        int              // of types within types
 	steps, work  int
 	allFields    int
+	byName       map[string]int32 // compiled functions
 }
 
 // Variable is a global.
