@@ -23,12 +23,12 @@ from pytest_gomem.config.accepted import (
     Amount,
     accepted_file,
     amount,
-    day,
     load_accepted,
     metric_name,
 )
 from pytest_gomem.config.accepting import add
 from pytest_gomem.config.budgets import unit_of
+from pytest_gomem.config.known_leaks import day
 from pytest_gomem.git.repository import GitError, git
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.report.accepted import CACHE_FILE, Broken, broken_limits, read_broken

@@ -11,13 +11,14 @@ from pathlib import Path
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.units import RATIO, Quantity, Unit, parse_quantity
 from pytest_gomem.config.budgets import unit_of, unknown_metric
-from pytest_gomem.config.fields import Fields, Located, Mistakes, check_version, filled, flag, items, text
+from pytest_gomem.config.fields import Fields, Located, Mistakes, check_version, filled, flag, items, members, text
+from pytest_gomem.config.known_leaks import KINDS, KnownLeak, day, parse_known_leak
 from pytest_gomem.config.yaml12 import read_yaml
 
 FILE = "gomem_accepted.yaml"
 VERSION = 1
 LIMITS = ("max", "min", "regression")
-_KEYS = ("test", "metric", "limit", "amount", "muted", "reason", "owner", "expires")
+_KEYS = ("test", *KINDS, "metric", "limit", "amount", "muted", "reason", "owner", "expires")
 _NAME = re.compile(r"(\w+)(\[.+\])?", re.DOTALL)
 
 
@@ -30,6 +31,14 @@ class Amount:
 
     def __str__(self) -> str:
         return self.quantity.written
+
+
+@dataclass(frozen=True)
+class AcceptedFile:
+    """The entries on limits, and those on leaks."""
+
+    limits: tuple[Acceptance, ...] = ()
+    leaks: tuple[KnownLeak, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,29 +85,38 @@ def accepted_file(gomem_yaml: Path) -> Path:
 
 
 def load_accepted(path: Path, units: Mapping[str, Unit]) -> tuple[Acceptance, ...]:
-    """Read and check the file, () if there is none; raises ConfigErrors with all its mistakes."""
+    """The entries on limits alone, of a file without mistakes; raises ConfigErrors."""
+    return read_accepted(path, units).limits
+
+
+def read_accepted(path: Path, units: Mapping[str, Unit]) -> AcceptedFile:
+    """Read and check the file, which may be missing; raises ConfigErrors with all its mistakes."""
+    mistakes, found = Mistakes(), AcceptedFile()
     if not path.exists():
-        return ()
-    mistakes = Mistakes()
-    found: tuple[Acceptance, ...] = ()
+        return found
     with mistakes.kept():
         root = read_yaml(path, mistakes)
         fields = Fields(root, ("version", "accepted"), mistakes)
         check_version(root, fields, VERSION, mistakes)
-        found = fields.read("accepted", lambda node: _entries(node, units, mistakes), ())
+        found = fields.read("accepted", lambda node: _entries(node, units, mistakes), found)
     mistakes.raise_all()
     return found
 
 
-def _entries(node: Located, units: Mapping[str, Unit], mistakes: Mistakes) -> tuple[Acceptance, ...]:
-    found: dict[tuple[str, str, str], Acceptance] = {}
+def _entries(node: Located, units: Mapping[str, Unit], mistakes: Mistakes) -> AcceptedFile:
+    found: dict[tuple[str, str, str], Acceptance | KnownLeak] = {}
     for item in items(node) if node.value is not None else ():
         with mistakes.kept():
-            entry = _entry(item, units)
+            kind = next((kind for kind in KINDS if kind in members(item)), None)
+            entry = _entry(item, units) if kind is None else parse_known_leak(item, kind)
             first = found.setdefault(entry.key, entry)
             if first is not entry:
                 raise item.error(f"{entry.subject} is accepted in line {first.place.line} already")
-    return tuple(found.values())
+    entries = tuple(found.values())
+    return AcceptedFile(
+        tuple(entry for entry in entries if isinstance(entry, Acceptance)),
+        tuple(entry for entry in entries if isinstance(entry, KnownLeak)),
+    )
 
 
 def _entry(node: Located, units: Mapping[str, Unit]) -> Acceptance:
@@ -151,13 +169,3 @@ def amount(written: str, unit: Unit, place: Place) -> Amount:
     except ValueError as error:
         hint = f'a share of the limit such as "5%", or an amount in {unit}'
         raise ConfigError(str(error), place, hint) from None
-
-
-def day(written: str, place: Place) -> date:
-    """A date such as 2027-01-31; raises ConfigError."""
-    try:
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", written.strip()):
-            return date.fromisoformat(written.strip())
-    except ValueError:
-        pass
-    raise ConfigError(f"'{written}' is not a date", place, "write it as 2027-01-31")

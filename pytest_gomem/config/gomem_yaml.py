@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.base.units import Unit
-from pytest_gomem.config.accepted import Acceptance, accepted_file, load_accepted
+from pytest_gomem.config.accepted import Acceptance, accepted_file, read_accepted
 from pytest_gomem.config.budgets import Budget, parse_budgets
 from pytest_gomem.config.fields import Fields, Located, Mistakes, check_version, members
 from pytest_gomem.config.goroutine_globs import goroutine_globs
+from pytest_gomem.config.known_leaks import KnownLeak
 from pytest_gomem.config.services import ServiceConfig, parse_service
 from pytest_gomem.config.yaml12 import read_yaml
 
@@ -38,6 +39,7 @@ class GomemConfig:
     services: Mapping[str, ServiceConfig]
     budgets: BudgetTable
     accepted: tuple[Acceptance, ...] = ()
+    known_leaks: tuple[KnownLeak, ...] = ()
     ignore_goroutines: tuple[str, ...] = ()
 
 
@@ -51,7 +53,8 @@ def load_config(path: Path, units: Mapping[str, Unit]) -> GomemConfig:
     with mistakes.kept():
         config = _config(path, read_yaml(path, mistakes), units)
     with mistakes.kept():
-        config = replace(config, accepted=load_accepted(accepted_file(path), units))
+        accepted = read_accepted(accepted_file(path), units)
+        config = replace(config, accepted=accepted.limits, known_leaks=accepted.leaks)
     mistakes.raise_all()
     return config
 

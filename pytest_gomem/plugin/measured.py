@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -16,13 +15,13 @@ from pytest_gomem.comparison.observed import unmatched_globs
 from pytest_gomem.comparison.rounds import AllRounds
 from pytest_gomem.comparison.strategy import Strategy
 from pytest_gomem.comparison.visible import with_visible
-from pytest_gomem.config.gomem_yaml import BudgetTable, GomemConfig
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.plugin.artifacts import Artifacts
 from pytest_gomem.plugin.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
 from pytest_gomem.plugin.items import test_id
+from pytest_gomem.plugin.judged_by import judging_of
 from pytest_gomem.plugin.messages import GomemWarning
 from pytest_gomem.plugin.reporting import takes_test_properties
 from pytest_gomem.plugin.use import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
@@ -32,7 +31,6 @@ from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.stored import to_line
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.gomem import Gomem
-from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, RoundPlan
 from pytest_gomem.session.recording import with_shown_texts
@@ -76,18 +74,8 @@ class MeasuredItem:
         self._run = run
         self._artifacts = Artifacts(settings.artifacts, self._nodeid)
         self.plan = plan
-        config = run.settings.config or GomemConfig(Path(), {}, BudgetTable())
-        self._judging = Judging(
-            self._nodeid,
-            plan.budgets,
-            config.budgets,
-            settings.report_only,
-            settings.strict,
-            takes_profiles=purpose is None,  # it must not run again
-            accepted=config.accepted,
-            enough=settings.enough,
-            ignore_goroutines=plan.ignore_goroutines,
-        )
+        may_run_again = purpose is not None
+        self._judging = judging_of(self._nodeid, plan, run.settings.config, settings, may_run_again=may_run_again)
         self._handover = handover
         shares_process = SESSION_FIXTURE in getattr(item, "fixturenames", ())
         self.rounds = AllRounds(run, self._judging, strategy, baselines, shares_process=shares_process, purpose=purpose)
@@ -257,6 +245,7 @@ class MeasuredItem:
         """The windows for the report: of all rounds merged, or of the last one if it was the only one or failed."""
         found = self._windows or tuple(m.record for m in self.rounds.last_of_head)
         metrics = {metric.name: metric for metric in self._run.settings.registry}
+        found = tuple(map(self._judging.with_known_holders, found))
         shown = tuple(with_advice(with_visible(window, metrics, self._judging.enough)) for window in found)
         hidden = self.rounds.hidden()
         return tuple(with_shown_texts(w, lambda text: unexpanded(text, hidden)) for w in shown) if hidden else shown

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pytest
     from _pytest.junitxml import LogXML
 
-    from pytest_gomem.config.accepted import Acceptance
+    from pytest_gomem.plugin.selection import Entry
     from pytest_gomem.plugin.session import PluginSession
     from pytest_gomem.report.text import Line
     from pytest_gomem.results.run_record import RunRecord, TestRecord
@@ -182,7 +182,7 @@ class Reporting:
         )
 
     @cached_property
-    def _vanished(self) -> tuple[tuple[Acceptance, str], ...]:
+    def _vanished(self) -> tuple[tuple[Entry, str], ...]:
         """Acceptances with nothing left to accept."""
         from pytest_gomem.plugin.selection import nothing_to_accept
 
@@ -202,7 +202,7 @@ class Reporting:
         trouble: list[Line] = [(line, "red") for line in self._trouble.splitlines()]
         if not self._has_tests:
             return trouble
-        from pytest_gomem.report.accepted import accepted_lines, vanished_lines
+        from pytest_gomem.report.accepted import accepted_lines, known_leak_lines, vanished_lines
         from pytest_gomem.report.comparison import sides_lines, uncompared_line
         from pytest_gomem.report.matrix import matrix_lines
         from pytest_gomem.report.terminal import for_tables, summary_lines
@@ -211,7 +211,7 @@ class Reporting:
         vanished = tuple(vanished_lines(self._vanished, width, strict))
         if self._session.config.get_verbosity() < 0:
             return [*uncompared_line(tests), *(vanished if strict else ()), *trouble]
-        accepted = (*accepted_lines(tests, width), *vanished)
+        accepted = (*accepted_lines(tests, width), *known_leak_lines(tests, width), *vanished)
         # Every run is compared with its baselines; if you ask for a comparison you want its figures.
         is_verbose = self._session.config.get_verbosity() > 0
         hides_same = not (self._session.settings.has_base_side or is_verbose)

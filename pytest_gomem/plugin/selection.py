@@ -11,13 +11,14 @@ from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.names import means_test, was_looked_for
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.gomem_yaml import GomemConfig
+from pytest_gomem.config.known_leaks import KnownLeak
 from pytest_gomem.judge.precedence import unmatched
 from pytest_gomem.plugin.use import given_by_controller
 
 if TYPE_CHECKING:
     from pytest_gomem.results.run_record import TestRecord
 
-
+Entry = Acceptance | KnownLeak
 _ASKED_FOR_ALL, _LEFT_OUT, _LOOKED_INTO = "gomem_asked_for_all", "gomem_left_out", "gomem_looked_into"
 
 
@@ -107,30 +108,43 @@ def without_a_test(
         if was_looked_for(glob)
     ]
     accepted = [
-        ConfigError(f"the test '{entry.test}' is gone: remove what is accepted of its {entry.metric}", entry.place)
-        for entry in gone(config.accepted, nodeids)
+        ConfigError(f"the test '{entry.test}' is gone: remove what is accepted of its {_what(entry)}", entry.place)
+        for entry in gone((*config.accepted, *config.known_leaks), nodeids)
         if was_looked_for(entry.test)
     ]
     return budgets + accepted
 
 
-def gone(acceptances: Iterable[Acceptance], nodeids: Sequence[str]) -> tuple[Acceptance, ...]:
-    """The acceptances that match no existing test."""
-    return tuple(entry for entry in acceptances if not any(means_test(entry.test, nodeid) for nodeid in nodeids))
+def _what(entry: Entry) -> str:
+    return entry.metric if isinstance(entry, Acceptance) else f"{entry.kind} '{entry.glob}'"
+
+
+def gone(entries: Iterable[Entry], nodeids: Sequence[str]) -> tuple[Entry, ...]:
+    """The entries of gomem_accepted.yaml that match no existing test."""
+    return tuple(entry for entry in entries if not any(means_test(entry.test, nodeid) for nodeid in nodeids))
 
 
 def nothing_to_accept(
-    config: GomemConfig | None, tests: Iterable[TestRecord], *, whole: bool
-) -> tuple[tuple[Acceptance, str], ...]:
-    """The acceptances to remove, each with the reason. whole: all tests were requested."""
-    if config is None or not config.accepted:
+    config: GomemConfig | None, tests: Sequence[TestRecord], *, whole: bool
+) -> tuple[tuple[Entry, str], ...]:
+    """The entries of gomem_accepted.yaml to remove, each with the reason. whole: all tests were requested."""
+    if config is None or not (config.accepted or config.known_leaks):
         return ()
     from pytest_gomem.base import clock
     from pytest_gomem.judge.acceptances import Judged, vanished
+    from pytest_gomem.judge.known_leaks import unused
     from pytest_gomem.results.keys import ran_to_its_end
 
     judged = [
         Judged(test.nodeid, ran_to_its_end(test), tuple(verdict for one in test.windows for verdict in one.verdicts))
         for test in tests
     ]
-    return vanished(config.accepted, judged, clock.today(), whole=whole)
+    found = [
+        (one.nodeid, one.complete, [leak for window in test.windows for leak in window.known_leaks])
+        for one, test in zip(judged, tests, strict=True)
+    ]
+    today = clock.today()
+    return (
+        *vanished(config.accepted, judged, today, whole=whole),
+        *unused(config.known_leaks, found, today, whole=whole),
+    )

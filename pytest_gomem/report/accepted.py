@@ -9,9 +9,11 @@ from pathlib import Path
 
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.printable import printable
-from pytest_gomem.base.units import UNITS, Unit
+from pytest_gomem.base.units import BYTES, UNITS, Unit, format_value
 from pytest_gomem.config.accepted import Acceptance
+from pytest_gomem.config.known_leaks import GOROUTINES, KnownLeak
 from pytest_gomem.judge.acceptances import excess, metric_of
+from pytest_gomem.judge.known_leaks import FoundLeak
 from pytest_gomem.judge.verdict import Accepted, Verdict
 from pytest_gomem.report.text import Line, budget_name, limit_text, metric_unit, wrapped
 from pytest_gomem.results.run_record import RunRecord, TestRecord
@@ -101,7 +103,25 @@ def accepted_lines(tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
                     yield from ((line, "yellow") for line in wrapped(text, width, "  "))
 
 
-def vanished_lines(vanished: Sequence[tuple[Acceptance, str]], width: int, strict: bool) -> Iterator[Line]:
+def known_leak_lines(tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
+    """A line for each entry that accepts goroutines or holders of a window, of at most `width` cells."""
+    for test in tests:
+        for window in test.windows:
+            for leak in window.known_leaks:
+                if leak.count and not leak.is_over:
+                    by = f"until {leak.expires} by {leak.owner}: {leak.reason}"
+                    text = printable(f"{test.nodeid}: {known_leak_text(leak)}, accepted {by}")
+                    yield from ((line, "yellow") for line in wrapped(text, width, "  "))
+
+
+def known_leak_text(leak: FoundLeak) -> str:
+    """Such as "12 leaked goroutines (created by main.serve)"."""
+    if leak.kind == GOROUTINES:
+        return f"{leak.count} leaked goroutine{'s' * (leak.count != 1)} ({leak.glob})"
+    return f"{format_value(leak.retained, BYTES)} held by {leak.glob}"
+
+
+def vanished_lines(vanished: Sequence[tuple[Acceptance | KnownLeak, str]], width: int, strict: bool) -> Iterator[Line]:
     """Lines about entries to remove from gomem_accepted.yaml, and why."""
     for entry, why in vanished:
         end = "" if strict else "; an error under --gomem-strict"

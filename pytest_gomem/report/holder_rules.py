@@ -11,7 +11,16 @@ from pytest_gomem.retention.model import AllocationSite, Holder, ObjectCount, St
 
 HOLDER_RULES: Mapping[type, Rules] = {
     Holder: Rules(
-        null={"name": "", "type": "", "function": "", "file": "", "line": 0, "state": "", "created_by": ""},
+        null={
+            "name": "",
+            "type": "",
+            "function": "",
+            "file": "",
+            "line": 0,
+            "state": "",
+            "created_by": "",
+            "known": "",
+        },
         words={
             "kind": "What kind of root it is; several: no single root, and roots names the nearest ones; none: the "
             "dump shows no root, as of what a cleanup or a weak pointer keeps.",
@@ -25,6 +34,7 @@ HOLDER_RULES: Mapping[type, Rules] = {
             "type": "Its Go type; null where it is none.",
             "function": "Of the goroutines that hold alike; null for other roots, as the next four.",
             "count": count("How many goroutines, or other roots, hold alike."),
+            "known": "Until when gomem_accepted.yaml accepts it, and by whom; null where it does not.",
             "before": {
                 "description": "Bytes that the same path retains on the other side of a comparison; null where that is "
                 "not known.",

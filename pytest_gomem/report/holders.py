@@ -107,6 +107,8 @@ def _who(holder: Holder) -> str:
 def _amount(holder: Holder, whole: str) -> str:
     """Such as "3.10 MB, 98% of the growth"."""
     text = f"{format_value(holder.retained, BYTES)}, {percent(holder.share)} of the {whole}"
+    if holder.known:
+        text = f"{text}, {holder.known}"
     if holder.before is None:
         return text
     more = holder.retained - holder.before

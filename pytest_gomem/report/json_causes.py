@@ -8,7 +8,9 @@ from pytest_gomem.attribution.causes import KINDS, Cause
 from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.attribution.modules import ModuleChange
+from pytest_gomem.config.known_leaks import KINDS as LEAK_KINDS
 from pytest_gomem.judge.functions import FunctionValue
+from pytest_gomem.judge.known_leaks import FoundLeak
 from pytest_gomem.judge.objects import TypeValue
 from pytest_gomem.report.json_parts import change_of, half_width_of
 from pytest_gomem.report.json_words import COUNT, NUMBER, count
@@ -75,6 +77,17 @@ CAUSES: Mapping[type, Rules] = {
             "reproduced": "Whether what failed the window was there again; null where that is not known.",
             "notes": "What was left out or went wrong.",
         }
+    ),
+    FoundLeak: Rules(
+        null={"retained": 0, "share": 0.0},
+        words={
+            "": {"description": "What an entry of gomem_accepted.yaml on leaks means in this window."},
+            "kind": {"enum": list(LEAK_KINDS)},
+            "count": count("Goroutines that stay, or holders; 0 if it means none."),
+            "retained": count("Bytes that its holders retain; null for goroutines."),
+            "share": {"description": "Of the live heap, or of its growth; null for goroutines.", **COUNT},
+            "is_over": "Whether its last day has passed, so that nothing is accepted.",
+        },
     ),
     GoroutineGroup: Rules(
         words={

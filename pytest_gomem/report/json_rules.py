@@ -135,6 +135,8 @@ RULES: Mapping[type, Rules] = {
             "instruments": "By instrument that was attached to the window: what it found, in figures.",
             "goroutine_groups": "Goroutines by state, function and creation site, the largest growth first; empty "
             "where their stacks were not read.",
+            "known_leaks": "The entries of gomem_accepted.yaml on leaks that mean this test, where what they mean was "
+            "looked for.",
             **HOLDER_WORDS,
             "modules": "Of a failed window: the modules whose version differs from that of the side, or the baseline, "
             "that it is compared with.",

@@ -129,6 +129,7 @@ def _for_tables(window: WindowRecord) -> WindowRecord:
         culprits=tuple(replace(culprit, reason="", callers=(), causes=()) for culprit in window.culprits),
         culprit_summaries=dict.fromkeys(window.culprit_summaries, ""),
         goroutine_groups=() if group is None else (replace(group, stack=()),),
+        known_leaks=window.known_leaks,
     )
 
 

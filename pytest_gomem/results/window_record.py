@@ -10,6 +10,7 @@ from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.attribution.modules import ModuleChange
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.functions import FunctionValue
+from pytest_gomem.judge.known_leaks import FoundLeak
 from pytest_gomem.judge.objects import TypeValue
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.allocation import SizeClassGrowth
@@ -126,7 +127,8 @@ class WindowRecord:
     is compared with. observed_rounds: the figures of functions and types that budgets name, of each observed round.
     types: what budgets on objects were judged by. diagnosis: how the cause of its failure was looked for, None if it
     was not. holders: who holds what lives, from a heap dump, those that retain most first; objects: the Go types that
-    take most of it; retention_note: why there are none, "" if there are or none were looked for.
+    take most of it; retention_note: why there are none, "" if there are or none were looked for. known_leaks: what the
+    entries of gomem_accepted.yaml on leaks mean in it.
     """
 
     name: str
@@ -164,6 +166,7 @@ class WindowRecord:
     types: tuple[TypeValue, ...] = ()
     diagnosis: DiagnosisRecord | None = None
     holders: tuple[Holder, ...] = ()
+    known_leaks: tuple[FoundLeak, ...] = ()
     objects: Mapping[str, ObjectCount] = field(default_factory=dict)
     retention_note: str = ""
 

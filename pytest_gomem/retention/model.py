@@ -50,7 +50,8 @@ class Holder:
     retained: bytes that would be free without it. share: of all live bytes, or of the growth if two dumps were read,
     as a ratio. path: from the root to the objects that make up most of it. sites: most sampled objects first.
     function, file, line, state, created_by, count: of goroutines that hold alike. roots: the nearest ones, of
-    `HolderKind.SEVERAL`. before: what the same path retained in the other side's dump, None if there is none.
+    `HolderKind.SEVERAL`. before: what the same path retained in the other side's dump, None if there is none. known:
+    until when and by whom it is accepted, "" if it is not.
     """
 
     kind: HolderKind
@@ -70,6 +71,7 @@ class Holder:
     count: int = 1
     roots: tuple[str, ...] = ()
     before: int | None = None
+    known: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from pytest_gomem.base import clock
@@ -11,17 +11,19 @@ from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.gomem_yaml import BudgetTable
+from pytest_gomem.config.known_leaks import HOLDER
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.acceptances import with_accepted
 from pytest_gomem.judge.decide import NOT_YET, judge, judge_phase
 from pytest_gomem.judge.figures import Asked, asked_by
 from pytest_gomem.judge.functions import FunctionValue, judge_function
+from pytest_gomem.judge.known_leaks import KnownLeaks
 from pytest_gomem.judge.objects import TypeValue, judge_type
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.left_goroutines import Exempt
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.results.window_record import PhaseRecord
+from pytest_gomem.results.window_record import PhaseRecord, WindowRecord
 from pytest_gomem.stats.decision import ENOUGH
 
 CHECK_SCOPE = "check()"
@@ -36,6 +38,7 @@ class Judging:
     takes_profiles: the windows are profiled: in an observed round, or because the test must not run again.
     accepted: what gomem_accepted.yaml accepts, on the day `today`.
     enough: rounds of each side that confirm a regression. ignore_goroutines: globs of goroutines that are no leak.
+    known_leaks: what gomem_accepted.yaml accepts of its leaks.
     """
 
     nodeid: str
@@ -49,6 +52,7 @@ class Judging:
     today: date = field(default_factory=clock.today)
     enough: int = ENOUGH
     ignore_goroutines: tuple[str, ...] = ()
+    known_leaks: KnownLeaks = field(default_factory=KnownLeaks)
 
     def budgets(self, service: str) -> tuple[Budget, ...]:
         """The declared budgets of the test's windows on that service; raises ConfigErrors for rivals of equal rank."""
@@ -57,7 +61,7 @@ class Judging:
     def exempt(self, service: ServiceConfig | None) -> Exempt:
         """The goroutines of a service that are no leak; None: it is in no gomem.yaml."""
         own = () if service is None else service.ignore_goroutines
-        return Exempt(tuple(dict.fromkeys((*own, *self.ignore_goroutines))))
+        return Exempt(tuple(dict.fromkeys((*own, *self.ignore_goroutines))), self.known_leaks.accepted_goroutines())
 
     def verdicts(
         self,
@@ -85,6 +89,14 @@ class Judging:
             )
         )
         return self.with_accepted(found)
+
+    def with_known_holders(self, window: WindowRecord) -> WindowRecord:
+        """The window with its known holders marked, behind the others; as it is if nobody looked for holders."""
+        if not window.holders:
+            return window
+        holders, found = self.known_leaks.among_holders(window.holders)
+        others = (leak for leak in window.known_leaks if leak.kind != HOLDER)
+        return replace(window, holders=holders, known_leaks=(*others, *found))
 
     def with_accepted(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
         """The verdicts, with the accepted ones turned into warnings."""

@@ -19,6 +19,7 @@ from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.judge.figures import Asked, asked_by
+from pytest_gomem.judge.known_leaks import over_notes
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry
@@ -116,7 +117,9 @@ class Measurement:
                 self.count_objects(found.retention)
             if (left := known(found.left)) is not None:
                 groups = goroutine_groups([left.before], [left.after], self.service.module, left)
-                self._record = replace(self.record, goroutine_groups=groups)
+                leaks = self._judging.known_leaks.among_goroutines(left)
+                notes = (*self.record.notes, *over_notes(leaks))
+                self._record = replace(self.record, goroutine_groups=groups, known_leaks=leaks, notes=notes)
 
     def skip(self, why: str) -> None:
         """Say why there will be no figures."""

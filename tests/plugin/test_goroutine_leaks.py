@@ -38,12 +38,24 @@ def test_stays(go_service):
 def test_ends(go_service):
     go_service.get("/goroutines?n=2")
     go_service.get("/goroutines?n=30&ms=900")
+
+@pytest.mark.gomem(leaked_goroutines=0)
+def test_known(go_service):
+    go_service.get("/goroutines?n=3")
+"""
+ACCEPTED = """
+version: 1
+accepted:
+  - {test: "*test_known", goroutines: "main.*.goroutines.*", reason: "until June", owner: ann, expires: 2999-01-31}
+  - {test: "*test_stays", goroutines: "main.gone", reason: "as said", owner: ann, expires: 2999-01-31}
 """
 
 
 def test_a_limit_on_goroutines_that_stay(scenario):
     """Those that end soon, and idle connections, are none; nothing runs again, since the window itself knows them."""
-    outcome = scenario(STAYING).run()
+    project = scenario(STAYING)
+    (project.folder / "gomem_accepted.yaml").write_text(ACCEPTED)
+    outcome = project.run()
     window = outcome.window("test_stays")
     assert outcome.value("test_stays", "leaked_goroutines") == 5
     assert (window["goroutine_groups"][0]["leaked"], window["goroutine_groups"][0]["after"]) == (5, 5)
@@ -53,3 +65,8 @@ def test_a_limit_on_goroutines_that_stay(scenario):
     assert outcome.value("test_ends", "leaked_goroutines") == 0
     note = outcome.window("test_ends")["metrics"]["leaked_goroutines"]["note"]
     assert "2 more not counted: ignored by 'created by main.(*keeper).gor*'" in note
+    known = outcome.window("test_known")["known_leaks"]
+    assert (outcome.value("test_known", "leaked_goroutines"), [leak["count"] for leak in known]) == (0, [3])
+    said = " ".join(outcome.text.split())
+    assert "test_known: 3 leaked goroutines (main.*.goroutines.*), accepted until 2999-01-31 by ann: until June" in said
+    assert "gomem_accepted.yaml:5: no goroutine that stays matches 'main.gone': remove the entry of" in said
