@@ -21,7 +21,7 @@ _REPORT = re.compile(
     r"  is reachable from (?:finalizer|cleanup or cleanup argument)\n"
     r"(?:  .*\n)*\n"
     r"Has (?P<kind>finalizer|cleanup) at 0x[0-9a-f]+\n"
-    r"  (?P<function>.+)\(\)\n.*\n"
+    r"  (?P<function>.+)\(\)\n +.+:(?P<begins>\d+) .*\n"
     r"created at: *\n"
     r"  (?P<adder>.+)\(\)\n +(?P<file>.+):(?P<line>\d+) \+0x[0-9a-f]+$",
     re.MULTILINE,
@@ -58,4 +58,7 @@ def in_log(log: str) -> tuple[SelfHeld, ...]:
 
 def _reports(log: str) -> Iterator[tuple[str, str, str, str, str, int]]:
     for one in _REPORT.finditer(log):
-        yield one["type"], one["kind"], one["function"], one["adder"], one["file"], int(one["line"])
+        # The runtime names the line that it returns to. A function literal begins on the line of the call.
+        is_literal = one["function"].startswith(f"{one['adder']}.func")
+        line = int(one["begins"] if is_literal else one["line"])
+        yield one["type"], one["kind"], one["function"], one["adder"], one["file"], line

@@ -105,6 +105,10 @@ def test_a_regression_between_two_commits_names_its_line(project):
     assert (culprit["before"], culprit["is_between"]) == (0, True)
     escape = next(cause["text"] for cause in culprit["causes"] if cause["kind"] == "escape")
     assert escape.startswith("`make([]byte, 16384)` now escapes to the heap")
+    holder = window["holders"][0]
+    assert (holder["kind"], holder["name"], holder["retained"] - holder["before"] > 200 * 16e3) == (
+        "global", "main.kept", True
+    )  # fmt: skip
     assert re.search(r"test_keep +live_heap +13\.3 MB +16\.6 MB +\+24\.\d+% +worse", outcome.text)
 
 

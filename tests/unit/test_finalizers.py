@@ -63,9 +63,9 @@ created at:
 ... too many potential issues ...
 fatal error: detected possible issues with cleanups and/or finalizers
 """  # noqa: W291 - the runtime prints that blank
-CLEANUP = SelfHeld("main.file", "cleanup", "main.open.func1", AllocationSite("main.open", "/srv/app/main.go", 38, 2))
+CLEANUP = SelfHeld("main.file", "cleanup", "main.open.func1", AllocationSite("main.open", "/srv/app/main.go", 37, 2))
 FINALIZER = SelfHeld(
-    "main.fin", "finalizer", "main.openfin.func1", AllocationSite("main.openfin", "/srv/app/main.go", 27, 1)
+    "main.fin", "finalizer", "main.openfin.func1", AllocationSite("main.openfin", "/srv/app/main.go", 26, 1)
 )
 UNHELD = replace(FOUND, go_version="go1.26.8", holders=(LOST, SESSIONS))
 MODULE = GoModule("example.com/app", "example.com/app")
@@ -74,6 +74,8 @@ MODULE = GoModule("example.com/app", "example.com/app")
 def test_the_runtimes_report_is_read():
     """By type, function and the line that added it; what is only in a tiny block keeps nothing."""
     assert in_log(LOG) == (CLEANUP, FINALIZER)
+    named = LOG.replace("main.open.func1()", "main.close()")
+    assert in_log(named)[0].added.line == 38, "the line after it, where no literal tells"
     assert in_log("Value of type x at 0x1\nlistening\n") == ()
     assert in_log(LOG[: LOG.index("main.open.func1")]) == (FINALIZER,), "a log that is cut"
 
@@ -104,13 +106,13 @@ def test_who_keeps_its_own_object_is_named_as_the_holder():
     """By the type or the function on the path; the line is the one that adds it."""
     named = with_self_held(found(UNHELD), [FINALIZER, CLEANUP], MODULE)
     first, second = named.holders
-    assert (first.kind, first.file, first.line) == (HolderKind.FINALIZER, "main.go", 38)
+    assert (first.kind, first.file, first.line) == (HolderKind.FINALIZER, "main.go", 37)
     assert first.root == (
-        "cleanup main.open.func1 of main.file, which reaches that object itself, added at main.open (main.go:38)"
+        "cleanup main.open.func1 of main.file, which reaches that object itself, added at main.open (main.go:37)"
     )
     assert second == SESSIONS
     by_function = replace(UNHELD, holders=(replace(LOST, path=(Step("func main.open.func1", 1, 8),)),))
-    assert with_self_held(found(by_function), [CLEANUP], MODULE).holders[0].line == 38
+    assert with_self_held(found(by_function), [CLEANUP], MODULE).holders[0].line == 37
 
 
 def test_what_was_looked_for_in_vain_is_a_note():
