@@ -20,6 +20,7 @@ sys.path[:0] = [str(HERE.parent / "recordings")]
 
 from record import toolchain  # noqa: E402
 
+from pytest_gomem.base.errors import ObserveError  # noqa: E402
 from pytest_gomem.retention.model import Retention  # noqa: E402
 from pytest_gomem.retention.reader_program import SOURCE  # noqa: E402
 from pytest_gomem.retention.reading import read_dump  # noqa: E402
@@ -108,7 +109,12 @@ def main(releases: tuple[str, ...]) -> None:
             for build, binary, twin in builds(go, folder):
                 dump = folder / "dump"
                 subprocess.run([binary, dump], check=True)
-                found = read_dump(dump, binary, symbols=twin)
+                try:
+                    found = read_dump(dump, binary, symbols=twin)
+                except ObserveError as error:
+                    failed = True
+                    print(f"{release:10} {build:14} {error}", flush=True)
+                    continue
                 said = wrong(found)
                 failed = failed or bool(said)
                 share = f"{found.typed_objects:7.2%} of objects, {found.typed_bytes:7.2%} of bytes"

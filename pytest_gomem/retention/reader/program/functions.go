@@ -300,7 +300,7 @@ func (p *Program) readObjects() {
 	from, to := &im.module, &p.image.module
 	buf := make([]byte, symbolSize*512)
 	for at := uint64(0); at+symbolSize <= section.Size; {
-		piece := buf[:min64(uint64(len(buf)), (section.Size-at)/symbolSize*symbolSize)]
+		piece := buf[:min(uint64(len(buf)), (section.Size-at)/symbolSize*symbolSize)]
 		if !im.readOffset(int64(section.Offset+at), piece) {
 			break
 		}

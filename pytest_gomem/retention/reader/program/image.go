@@ -23,6 +23,7 @@ const (
 	relativeARM  = 1027
 	relaSize     = 24
 	maxRelocated = 1 << 24
+	mostTables   = 64 // that look like one of lines
 )
 
 // image is an ELF file, read by small blocks. Addresses are those that the linker chose.
@@ -249,43 +250,77 @@ func (im *image) readRelocations() {
 	}
 }
 
-// findModule finds the runtime's moduledata by its first word, the address of the line table.
+// findModule finds the table of lines and the runtime's moduledata, whose first word is the address of that table.
 func (im *image) findModule() error {
-	var table uint64
+	err := errors.New("it has no table of lines, which every Go program has")
+	for _, table := range im.lineTables() {
+		if err = im.lines.open(im, table); err == nil {
+			if im.moduleOf(table) {
+				return nil
+			}
+			err = errors.New("its module data cannot be found")
+		}
+	}
+	return err
+}
+
+// lineTables are the addresses where the table of lines may be: linkers of C put it into a section of others in
+// position-independent programs.
+func (im *image) lineTables() []uint64 {
 	for _, s := range im.elf.Sections {
 		if strings.HasSuffix(s.Name, ".gopclntab") && s.Type == elf.SHT_PROGBITS {
-			table = s.Addr
+			return []uint64{s.Addr}
 		}
 	}
-	if table == 0 {
-		return errors.New("it has no section .gopclntab, which every Go program has")
-	}
-	if err := im.lines.open(im, table); err != nil {
-		return err
-	}
+	var found []uint64
 	for _, s := range im.elf.Sections {
-		if s.Type != elf.SHT_PROGBITS || s.Flags&elf.SHF_WRITE == 0 || s.Flags&elf.SHF_ALLOC == 0 {
-			continue
-		}
-		buf := make([]byte, blockSize)
-		for at := uint64(0); at < s.Size; at += blockSize {
-			piece := buf[:min64(blockSize, s.Size-at)]
-			if !im.read(s.Addr+at, piece) {
-				break
-			}
-			for i := 0; i+8 <= len(piece); i += 8 {
-				if binary.LittleEndian.Uint64(piece[i:]) == table && im.readModule(s.Addr+at+uint64(i), table) {
-					return nil
+		if s.Flags&elf.SHF_EXECINSTR == 0 {
+			im.words(s, func(address, value uint64) bool {
+				if value&(1<<48-1) == tableMagic && value>>56 == pointerSize { // two zero bytes, and one of any value
+					found = append(found, address)
 				}
+				return len(found) >= mostTables
+			})
+		}
+	}
+	return found
+}
+
+// words calls yield with each word of a section of the program's memory until it says that it is enough.
+func (im *image) words(s *elf.Section, yield func(address, value uint64) (enough bool)) {
+	if s.Type != elf.SHT_PROGBITS || s.Flags&elf.SHF_ALLOC == 0 {
+		return
+	}
+	buf := make([]byte, blockSize)
+	for at := uint64(0); at < s.Size; at += blockSize {
+		piece := buf[:min(blockSize, s.Size-at)]
+		if !im.read(s.Addr+at, piece) {
+			return
+		}
+		for i := 0; i+8 <= len(piece); i += 8 {
+			if yield(s.Addr+at+uint64(i), binary.LittleEndian.Uint64(piece[i:])) {
+				return
 			}
+		}
+	}
+}
+
+func (im *image) moduleOf(table uint64) bool {
+	found := false
+	for _, s := range im.elf.Sections {
+		if s.Flags&elf.SHF_WRITE != 0 && !found {
+			im.words(s, func(address, value uint64) bool {
+				found = value == table && im.readModule(address, table)
+				return found
+			})
 		}
 	}
 	for _, r := range im.relocations {
-		if r.value == table && im.readModule(r.at, table) {
-			return nil
+		if !found && r.value == table {
+			found = im.readModule(r.at, table)
 		}
 	}
-	return errors.New("its module data cannot be found")
+	return found
 }
 
 func (im *image) readModule(at, table uint64) bool {
@@ -319,11 +354,4 @@ func (im *image) section(name string) ([]byte, error) {
 		return nil, fmt.Errorf("section %s has %d bytes, more than this reader takes", name, s.Size)
 	}
 	return s.Data()
-}
-
-func min64(a, b uint64) uint64 {
-	if a < b {
-		return a
-	}
-	return b
 }

@@ -66,11 +66,15 @@ func (r *run) fromFinalizers() {
 	}
 }
 
-// fromContents looks into objects of unknown type for closures and for interfaces, which name the type of their data.
+// fromContents looks into objects of unknown type for closures, for interfaces, which name the type of their data, and
+// for channels, which name the type of their elements.
 func (r *run) fromContents() {
 	var words []uint64
 	for i := 0; i < r.dump.Len() && r.err == nil; i++ {
-		if r.typ[i] > 0 || !r.dump.HasPointers(i) {
+		if r.typ[i] > 0 {
+			continue
+		}
+		if r.isChannel(i) || !r.dump.HasPointers(i) {
 			continue
 		}
 		if first, ok := r.contents.Word(i, r.header(i)); ok && r.program.IsEntry(first) {
@@ -100,6 +104,34 @@ func (r *run) fromContents() {
 			}
 		}
 	}
+}
+
+// isChannel types an object that has all that a channel has: a descriptor of elements whose size is the one beside it,
+// and a queue within itself or in an object of its own.
+func (r *run) isChannel(object int) bool {
+	size := r.dump.Size(object)
+	if size < smallestChannel {
+		return false
+	}
+	memory, err := r.contents.Chunk(object, 0, smallestChannel)
+	if err != nil {
+		r.err = err
+		return false
+	}
+	descriptor := word(memory, int64(r.program.ChannelElement()))
+	element := r.program.Descriptor(descriptor)
+	if element == nil || element.Size != int64(uint16(word(memory, elementSizeAt))) {
+		return false
+	}
+	count, queue, waiting := word(memory, 0), word(memory, queueAt), word(memory, queueLengthAt)
+	if count > waiting || queue == 0 {
+		return false
+	}
+	if inside := queue-r.dump.Address(object) < size; !inside && r.dump.Find(queue) < 0 {
+		return false
+	}
+	r.assign(object, r.program.ChannelOf(descriptor))
+	return true
 }
 
 // outside notes memory that is not of the heap, which a pointer leads to.

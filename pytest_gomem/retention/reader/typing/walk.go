@@ -19,6 +19,8 @@ const (
 	extraAt           = 40
 	queueLengthAt     = 8 // of channels
 	queueAt           = 16
+	elementSizeAt     = 24
+	smallestChannel   = 96
 	timerAt           = 32
 	waitersAfter      = 24     // of the element's descriptor: the queues of receivers and senders
 	indirectFlag      = 1 << 7 // of a reflect.Value: its word points to the value
