@@ -7,10 +7,11 @@ from types import MappingProxyType
 
 # Where a test can't run again to be observed, budgets on functions profile the measured windows themselves.
 OPENING_PROFILE, PROFILE_RATE = "opening_heap_profile", "profile_rate"
+CYCLES = "cycles"  # of work, between which collections are forced
 PROCESS, ATTACHED = "process", "attached"  # of a process that we did not start
 # Conditions that a window names only if they hold, and their values otherwise.
 _ELSE: Mapping[str, str] = MappingProxyType(
-    {OPENING_PROFILE: "not taken", PROFILE_RATE: "default", "peak_profile": "no", "tree": "no"}
+    {OPENING_PROFILE: "not taken", PROFILE_RATE: "default", "peak_profile": "no", "tree": "no", CYCLES: "none"}
 )
 
 # The value of a setting that differs between the rounds of one window, as in a service that tunes its own collector.

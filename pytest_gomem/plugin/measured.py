@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -23,7 +24,8 @@ from pytest_gomem.plugin.body_errors import PlainFailure, in_one_line, is_timeou
 from pytest_gomem.plugin.items import test_id
 from pytest_gomem.plugin.judged_by import judging_of
 from pytest_gomem.plugin.messages import GomemWarning
-from pytest_gomem.plugin.reporting import takes_test_properties
+from pytest_gomem.plugin.repeated import repeat
+from pytest_gomem.plugin.reporting import outcome_of, takes_test_properties
 from pytest_gomem.plugin.use import MATRIX_FIXTURE, SERVICE_FIXTURE, SESSION_FIXTURE
 from pytest_gomem.report.bill import with_advice
 from pytest_gomem.report.junit import properties
@@ -72,6 +74,7 @@ class MeasuredItem:
         self._item = item
         self._nodeid = test_id(item)
         self._run = run
+        self._cycles = settings.cycles
         self._artifacts = Artifacts(settings.artifacts, self._nodeid)
         self.plan = plan
         may_run_again = purpose is not None
@@ -156,7 +159,8 @@ class MeasuredItem:
         try:
             with self.during("in the body"):
                 result = yield
-            raise_noted(self._item, forget=not self.rounds.current.plan.is_judged)
+                noted = partial(raise_noted, self._item, forget=not self.rounds.current.plan.is_judged)
+                repeat(self._item, self._cycles, [window for _, window in windows], noted)
         except (*_LEAVING, *_NOT_A_FAILURE):
             self._drop(windows)
             raise
@@ -320,7 +324,7 @@ class MeasuredItem:
         if report.when == "teardown" and self._ended in ("failed", "error"):
             return self._ended
         has_failed = self.has_failed_subtest and report.outcome == "passed"
-        self._ended = "failed" if has_failed else _outcome(report)
+        self._ended = "failed" if has_failed else outcome_of(report)
         return self._ended
 
     def _hand_over(self) -> None:
@@ -330,9 +334,3 @@ class MeasuredItem:
             self._handover.put(self._nodeid, kept)
             if self._ended == "passed" and not kept and (why := self.rounds.lost_observations()):
                 raise ObserveError(why)
-
-
-def _outcome(report: pytest.TestReport) -> str:
-    if hasattr(report, "wasxfail"):
-        return "xpassed" if report.passed else "xfailed"
-    return "error" if report.when != "call" and report.failed else report.outcome

@@ -20,6 +20,7 @@ _PATH_STARTS = ("/", "./", "../", "~")
 _SMALLEST_PROFILE = 4096  # leaves room for a few lines
 _FASTEST_SAMPLING = 1000
 _MOST_DIAGNOSES = 100_000
+_MOST_CYCLES = 10_000
 
 
 # Each turns the text into a setting; relative paths start in `folder`. Raises ValueError with what is allowed.
@@ -62,6 +63,12 @@ def _confirm(written: str, _: Path) -> int:
     from pytest_gomem.stats.decision import FEWEST
 
     return _whole(written, FEWEST, MOST_ROUNDS)
+
+
+def _cycles(written: str, _: Path) -> int:
+    from pytest_gomem.measure.course import FEWEST
+
+    return 0 if written == OFF else _whole(written, FEWEST, _MOST_CYCLES, ' or "off"')
 
 
 def _diagnoses(written: str, _: Path) -> int:
@@ -153,6 +160,12 @@ OPTIONS = (
     Option("artifacts", "DIR", _output, "save the service log and the heap profiles of each failed test there"),
     Option(
         "rounds", "N", _rounds, 'run each test N times, or "auto": as its comparisons need (default; 1 without any)'
+    ),
+    Option(
+        "cycles",
+        "N|off",
+        _cycles,
+        "repeat each test's body N times in one window, to tell what grows (at least 10; default off)",
     ),
     Option("confirm", "N", _confirm, "fail for a regression once N rounds of each side confirm it (default 8)"),
     Option(

@@ -218,3 +218,10 @@ class Reporting:
         sides = sides_lines(tests, width, hides_same=hides_same, verbose=is_verbose)
         table = summary_lines(tests, width, verbose=is_verbose)
         return [*table, *accepted, *matrix_lines(tests, width), *sides, *trouble]
+
+
+def outcome_of(report: pytest.TestReport) -> str:
+    """Pytest's word for the outcome of a report."""
+    if hasattr(report, "wasxfail"):
+        return "xpassed" if report.passed else "xfailed"
+    return "error" if report.when != "call" and report.failed else report.outcome

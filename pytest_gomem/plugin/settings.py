@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Settings:
     """Each field is the option of that name, with its default if neither flag nor ini file gives it.
 
-    Paths are absolute. diagnose: failed tests that are diagnosed at most, 0 for "off". against, against_go: what they
-    name, even if no_compare makes them unused.
+    Paths are absolute. diagnose: failed tests that are diagnosed at most, 0 for "off". cycles: how often each body runs
+    in its window, 0 for once. against, against_go: what they name, even if no_compare makes them unused.
     """
 
     config: Path | None = None
@@ -32,6 +32,7 @@ class Settings:
     history: Path | None = None
     artifacts: Path | None = None
     rounds: Rounds | None = None
+    cycles: int = 0
     confirm: int | None = None
     diagnose: int = 20
     against: Against | None = None

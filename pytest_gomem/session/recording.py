@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.base.units import BYTES, format_value
+from pytest_gomem.judge.conditions import CYCLES
 from pytest_gomem.launch.ending import last_lines
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.measure.summary import Metrics, Summary
@@ -71,13 +72,18 @@ def window_record(service: Service, window: Window, summary: Summary, registry: 
         notes=(*service.process.remarks(), *_untouched(service, window), *summary.notes),
         log_tail=last_lines(service.shown_log()),
         bill=None if summary.bill is None else window_bill_record(summary.bill, summary.opening_bill),
-        conditions=conditions(service.process, in_force),
+        conditions={**conditions(service.process, in_force), **_cycles(window)},
         cross_checks=summary.cross_checks,
         cycles=summary.cycles,
         size_classes=summary.size_classes,
         histograms=summary.histograms,
         courses=summary.courses,
     )
+
+
+def _cycles(window: Window) -> dict[str, str]:
+    found = known(window.work_cycles)
+    return {CYCLES: str(len(found))} if found else {}
 
 
 def _values(metrics: Metrics, registry: Registry) -> tuple[MetricValue, ...]:

@@ -70,3 +70,61 @@ def test_readings_between_cycles_are_in_no_figure(scenario):
     assert [phase["name"] for phase in window["phases"]] == ["login", "login#2", "login#3"]
     assert window["metrics"]["gc_cycles"]["value"] == 0
     assert "put the phase into the loop" in outcome.text
+
+
+UNCHANGED = """
+import unittest
+
+began = []
+
+@pytest.fixture
+def one():
+    began.append(1)
+    return len(began)
+
+@pytest.mark.gomem(heap_growth_per_op="16B", diagnose=False)
+def test_leak(go_service, one):
+    go_service.load("/alloc?bytes=640&keep=true", requests=50)
+    assert one == 1
+
+@pytest.mark.gomem(ops=10)
+def test_declared(go_service):
+    pass
+
+def test_own(go_service):
+    for _ in go_service.cycles(11):
+        go_service.get("/alloc?bytes=64")
+
+ran = []
+
+def test_third(go_service):
+    ran.append(1)
+    assert len(ran) < 3, "in the third"
+
+def test_nothing():
+    ran.append(1)
+    assert len(ran) == 4
+
+class TestCase(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _service(self, go_service):
+        self.service = go_service
+
+    def test_unittest(self):
+        self.service.get("/alloc?bytes=64")
+"""
+
+
+def test_a_body_is_repeated_as_it_is(scenario):
+    """In one window with its fixtures kept; not if it has cycles of its own, and no longer once it fails."""
+    outcome = scenario(UNCHANGED).run("--gomem-cycles=12")
+    leak = outcome.window("_leak")
+    assert (leak["ops"], len(leak["courses"]["heap_growth_per_op"]["x"])) == (600, 12)
+    assert [one["status"] for one in leak["verdicts"]] == ["fail"]
+    assert leak["conditions"]["cycles"] == "12"
+    assert outcome.window("_declared")["ops"] == 120
+    assert outcome.window("_declared")["courses"]["heap_growth_per_op"]["x"] == [10.0 * at for at in range(1, 13)]
+    assert (outcome.window("_own")["ops"], outcome.window("_own")["conditions"]["cycles"]) == (11, "11")
+    assert outcome.window("_unittest")["ops"] == 12
+    assert "AssertionError: in the third" in outcome.text
+    assert "2 failed, 4 passed" in outcome.text

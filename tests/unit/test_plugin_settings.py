@@ -19,6 +19,7 @@ TEXTS = {
     "history": ("/runs.jsonl", lambda folder: type(folder)("/runs.jsonl")),
     "artifacts": ("kept", lambda folder: folder / "kept"),
     "rounds": ("12", lambda folder: 12),
+    "cycles": ("10", lambda folder: 10),
     "confirm": ("3", lambda folder: 3),
     "diagnose": ("2", lambda folder: 2),
     "against": ("main~1", lambda folder: Against("main~1")),
@@ -30,6 +31,7 @@ TEXTS = {
 }
 WRONG = {
     "rounds": ("0", "expected a whole number from 1 to 1000 or \"auto\", not '0'"),
+    "cycles": ("9", "expected a whole number from 10 to 10000 or \"off\", not '9'"),
     "confirm": ("2", "expected a whole number from 3 to 1000, not '2'"),
     "diagnose": ("0", "expected a whole number from 1 to 100000 or \"off\", not '0'"),
     "baseline-profile-size": ("4095", "expected at least 4KiB, not '4095'"),
