@@ -14,7 +14,7 @@ from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.config.dump_limits import DEFAULT_LIMITS
 from pytest_gomem.pprof.write import compressed
 from pytest_gomem.report.holders import retention_lines
-from pytest_gomem.retention.model import Retention
+from pytest_gomem.retention.model import Holder, Retention
 from pytest_gomem.retention.profile import holders_profile
 from pytest_gomem.retention.reading import read_dump
 from pytest_gomem.retention.symbols import has_debug_info
@@ -30,7 +30,7 @@ def retention(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         for path in filter(None, (given.dump, given.binary, given.base, given.symbols)):
             _check(path)
         limits = replace(DEFAULT_LIMITS, max_objects=given.max_objects)
-        found = read_dump(given.dump, given.binary, base=given.base, symbols=given.symbols, limits=limits)
+        found = read_dump(given.dump, given.binary, base=given.base, symbols=given.symbols, limits=limits, of=given.of)
         if given.symbols is None and not has_debug_info(given.binary):
             found = replace(found, notes=(*found.notes, _NO_SYMBOLS))
         if given.pprof is not None:
@@ -72,6 +72,13 @@ def _parser() -> Parser:
         metavar="N",
         help="refuse dumps with more (default: 8 million)",
     )
+    parser.add_argument(
+        "--of",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="also say who holds the objects of these types, such as '*main.Session'; may be given again",
+    )
     parser.add_argument("--pprof", type=Path, metavar="FILE", help="also write the holders as a profile")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -103,6 +110,13 @@ def _save(path: Path, found: Retention) -> None:
 
 
 def _answer(found: Retention) -> dict[str, Any]:
-    holders = [{**asdict(one), "kind": one.kind.value} for one in found.holders]
-    types = {name: asdict(count) for name, count in found.types.items()}
-    return {**asdict(replace(found, holders=(), types={})), "holders": holders, "types": types}
+    return {
+        **asdict(replace(found, holders=(), types={}, of={})),
+        "holders": _holders(found.holders),
+        "types": {name: asdict(count) for name, count in found.types.items()},
+        "of": {glob: _holders(holders) for glob, holders in found.of.items()},
+    }
+
+
+def _holders(holders: Sequence[Holder]) -> list[dict[str, Any]]:
+    return [{**asdict(one), "kind": one.kind.value} for one in holders]

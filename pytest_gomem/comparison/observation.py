@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import mean
@@ -72,8 +72,8 @@ class Observation:
     """The plan of the observed rounds. sides, rounds: for a diagnosis, or a kept profile, so many rounds of each side.
 
     rates: bytes per sample by service. dumps: by service and window, what takes a heap dump of it in the last of these
-    rounds. counted: the services and windows whose objects budgets count, which takes a dump in each round. seconds:
-    that a round takes, about. left_out: why there is no diagnosis of what failed and could be explained.
+    rounds. counted: by service and window the types whose objects budgets count, which takes a dump in each round.
+    seconds: that a round takes, about. left_out: why there is no diagnosis of what failed and could be explained.
     """
 
     budgets: Strategy | None = None
@@ -83,7 +83,7 @@ class Observation:
     watches_peak: bool = False
     takes_stacks: bool = False
     dumps: Mapping[tuple[str, str], type[HeapDump]] = field(default_factory=dict)
-    counted: Set[tuple[str, str]] = frozenset()
+    counted: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     is_diagnosis: bool = False
     seconds: float = 0.0
     left_out: str = ""
@@ -122,12 +122,14 @@ class Observation:
             rate if said is None else said,
             watches_peak=watches_peak,
             takes_stacks=self.takes_stacks,
-            dump=None if dump is None else dump(DEFAULT_LIMITS if own is None else own.retention),
+            dump=dump,
         )
 
-    def _dump(self, window: WindowPlan, *, is_last: bool) -> type[HeapDump] | None:
+    def _dump(self, window: WindowPlan, *, is_last: bool) -> HeapDump | None:
         key = window.service, window.window
-        return (self.dumps.get(key) if is_last else None) or (HeapDump if key in self.counted else None)
+        kind = (self.dumps.get(key) if is_last else None) or (HeapDump if key in self.counted else None)
+        limits = DEFAULT_LIMITS if window.config is None else window.config.retention
+        return None if kind is None else kind(limits, self.counted.get(key, ()))
 
 
 def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_base_side: bool) -> Observation:
@@ -139,7 +141,7 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
         for rate in _rates(window, one, failed.get(id(one), ()), keeps_profile=purpose.keeps_profile):
             rates[window.service] = min(rates.get(window.service, rate), rate, key=lambda rate: rate.finest)
     dumps = {(window.service, window.name): _dump(found) for window, _ in seen if (found := lives(window))}
-    counted = {(w.service, w.name) for w, one in measured if any(budget.type for budget in one.observed_budgets)}
+    counted = {(w.service, w.name): types for w, one in measured if (types := _types(one.observed_budgets))}
     longest = seconds + max((_sampling(w, one, rates.get(w.service)) for w, one in measured), default=0.0)
     longest += sum(_dumping(window) for window, _ in measured if (window.service, window.name) in {*dumps, *counted})
     left_out = purpose.refusal(longest) if failed else ""
@@ -161,6 +163,10 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
         seconds=longest,
         left_out=left_out,
     )
+
+
+def _types(budgets: Iterable[Budget]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(budget.type for budget in budgets if budget.type))
 
 
 def _dump(broken: Sequence[Verdict]) -> type[HeapDump]:

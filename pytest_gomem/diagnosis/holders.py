@@ -9,6 +9,7 @@ from dataclasses import replace
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.diagnosis.excess import lives
 from pytest_gomem.judge.regressions import REGRESSION
+from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.retention.model import Holder, Retention, largest_types
 from pytest_gomem.session.explanation import Evidence
@@ -28,23 +29,33 @@ def with_holders(window: WindowRecord, head: Evidence, base: Evidence | None) ->
         return window
     if isinstance(found, Unavailable):
         return replace(window, retention_note=found.reason)
+    of = _only_type(broken, found)
     theirs = base.retention if base is not None and any(v.kind == REGRESSION for v in broken) else None
-    holders = beside_base(found.holders, theirs) if isinstance(theirs, Retention) else found.holders
+    holders = found.of[of] if of else found.holders
+    if isinstance(theirs, Retention):
+        holders = beside_base(holders, theirs.of.get(of, ()) if of else theirs.holders)
     why = f"there is no heap dump {base.there}: {theirs.reason}" if base and isinstance(theirs, Unavailable) else ""
     notes = (*(f"in the heap dump {note}" for note in found.notes), *([why] if why else []))
     return replace(
         window,
         holders=holders,
+        holders_of=of,
         objects=largest_types(found.types, _MOST_TYPES),
         retention_note="" if holders else "the heap dump shows no holder",
         notes=(*window.notes, *notes),
     )
 
 
-def beside_base(holders: Iterable[Holder], base: Retention) -> tuple[Holder, ...]:
+def _only_type(broken: Sequence[Verdict], found: Retention) -> str:
+    """The types whose holders are told: of the first broken limit, if all of them are on live objects; else ""."""
+    of = [verdict.budget.type for verdict in broken]
+    return of[0] if all(of) and of[0] in found.of else ""
+
+
+def beside_base(holders: Iterable[Holder], base: Sequence[Holder]) -> tuple[Holder, ...]:
     """The holders with what the same ones of the base retain, those that retain most more first."""
-    before = {_identity(holder): holder.retained for holder in base.holders}
-    unlisted = 0 if len(base.holders) < _LISTED else None
+    before = {_identity(holder): holder.retained for holder in base}
+    unlisted = 0 if len(base) < _LISTED else None
     found = (replace(holder, before=before.get(_identity(holder), unlisted)) for holder in holders)
     return tuple(sorted(found, key=lambda holder: -(holder.retained - (holder.before or 0))))
 

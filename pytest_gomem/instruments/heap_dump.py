@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from pathlib import Path
 
 from pytest_gomem.base.errors import GomemError, ObserveError
@@ -23,13 +24,17 @@ _PROGRAM = Unavailable("no heap dump is taken of a program that ends by itself: 
 
 
 class HeapDump(Instrument):
-    """Takes the dump when all else is read and the round is good: in rare cases Go's runtime dies of it."""
+    """Takes the dump when all else is read and the round is good: in rare cases Go's runtime dies of it.
+
+    of: globs over types whose holders are asked for, too.
+    """
 
     name = "heap_dump"
     closes = Closes.AFTERWARDS
 
-    def __init__(self, limits: DumpLimits) -> None:
+    def __init__(self, limits: DumpLimits, of: Collection[str] = ()) -> None:
         self._limits = limits
+        self._of = of
 
     def close(self, target: Target) -> Finding:
         """Take it and read it, or say why there is none."""
@@ -42,7 +47,7 @@ class HeapDump(Instrument):
                 dump = self._dump(target, stack)
                 if built is None:
                     return Unavailable("nobody knows the binary of the process")
-                return holders_in(dump, built, self._limits, base)
+                return holders_in(dump, built, self._limits, base, self._of)
         except ObserveError as error:
             return unanswered(target.subject, error)
         except GomemError as error:  # no Go to build the reader with
@@ -71,8 +76,8 @@ def _finding(retention: Retention | Unavailable) -> Finding:
 class HeapGrowth(HeapDump):
     """Takes an earlier dump too, when the window opens, and again after the first cycle if it has cycles."""
 
-    def __init__(self, limits: DumpLimits) -> None:
-        super().__init__(limits)
+    def __init__(self, limits: DumpLimits, of: Collection[str] = ()) -> None:
+        super().__init__(limits, of)
         self._kept = contextlib.ExitStack()
         self._earlier: Path | Unavailable | None = None
 

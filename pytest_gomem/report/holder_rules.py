@@ -56,6 +56,7 @@ HOLDER_RULES: Mapping[type, Rules] = {
 HOLDER_WORDS: Mapping[str, str | Mapping[str, Any]] = {
     "holders": "Who holds what lives, from a heap dump of an observed round, those that retain most first; empty where "
     "none was taken.",
+    "holders_of": "The glob over the types of the objects that alone count for the holders; empty where all count.",
     "objects": "By Go type: the live objects of that dump, the types that take most bytes.",
     "retention_note": "Why there are no holders; empty where there are, or where nobody looked for them.",
 }

@@ -23,7 +23,7 @@ _TABLE = 20  # types
 
 def holder_sentences(window: WindowRecord) -> Iterator[str]:
     """For the first screen: the holders that retain most, at most 3."""
-    whole = _whole(window.objects)
+    whole = _whole(window.objects, window.holders_of)
     for number, holder in enumerate(window.holders[:_NAMED]):
         if not number or holder.share >= _LEAST:
             sites = f"; {_allocated(holder.sites[:1])}" if holder.sites else ""
@@ -37,11 +37,12 @@ def holder_lines(window: WindowRecord, width: int) -> Iterator[str]:
     """
     if not (window.holders or window.retention_note):
         return
-    yield "held by, from a heap dump"
+    of = f" ({printable(window.holders_of)} alone)" if window.holders_of else ""
+    yield f"held by{of}, from a heap dump"
     if window.retention_note:
         yield from wrapped(f"nobody is named: {printable(window.retention_note)}", width, "  ")
     told = [one for number, one in enumerate(window.holders) if not number or one.share >= _LEAST_DETAILED][:_DETAILED]
-    yield from _listed(told, _whole(window.objects), width)
+    yield from _listed(told, _whole(window.objects, window.holders_of), width)
     if rest := len(window.holders) - len(told):
         retained = sum(holder.retained for holder in window.holders) - sum(holder.retained for holder in told)
         yield f"  {rest} more holder{'s' * (rest > 1)}: {format_value(retained, BYTES)}"
@@ -58,6 +59,9 @@ def retention_lines(found: Retention, width: int) -> Iterator[str]:
     yield from wrapped(f"{size} ({printable(found.go_version)})", width, "")
     yield from ("", "held by" if found.holders else "the heap dump shows no holder")
     yield from _listed(found.holders, _whole(found.types), width)
+    for glob, holders in found.of.items():
+        yield from ("", f"{printable(glob)} alone, held by" if holders else f"nothing holds {printable(glob)}")
+        yield from _listed(holders, _whole(found.types, glob), width)
     yield from ("", *_type_table(found.types, width), "")
     coverage = f"{share_text(found.typed_objects)} of all objects and {share_text(found.typed_bytes)} of all bytes"
     yield from wrapped(f"{coverage} have a known type", width, "")
@@ -88,9 +92,11 @@ def _listed(holders: Sequence[Holder], whole: str, width: int) -> Iterator[str]:
             yield from wrapped(printable(details), width, "    ")
 
 
-def _whole(types: Mapping[str, ObjectCount]) -> str:
-    """What a share is of."""
-    return "growth" if _is_growth(types) else "live heap"
+def _whole(types: Mapping[str, ObjectCount], of: str = "") -> str:
+    """What a share is of. of: the glob over the types that alone count."""
+    if of:
+        return f"all {'new ' * _is_growth(types)}{of}"
+    return "the growth" if _is_growth(types) else "the live heap"
 
 
 def _is_growth(types: Mapping[str, ObjectCount]) -> bool:
@@ -106,7 +112,7 @@ def _who(holder: Holder) -> str:
 
 def _amount(holder: Holder, whole: str) -> str:
     """Such as "3.10 MB, 98% of the growth"."""
-    text = f"{format_value(holder.retained, BYTES)}, {percent(holder.share)} of the {whole}"
+    text = f"{format_value(holder.retained, BYTES)}, {percent(holder.share)} of {whole}"
     if holder.known:
         text = f"{text}, {holder.known}"
     if holder.before is None:

@@ -126,9 +126,10 @@ class WindowRecord:
     stacks were not read. modules: those with another version than on the side, or in the baseline, that a failed window
     is compared with. observed_rounds: the figures of functions and types that budgets name, of each observed round.
     types: what budgets on objects were judged by. diagnosis: how the cause of its failure was looked for, None if it
-    was not. holders: who holds what lives, from a heap dump, those that retain most first; objects: the Go types that
-    take most of it; retention_note: why there are none, "" if there are or none were looked for. known_leaks: what the
-    entries of gomem_accepted.yaml on leaks mean in it.
+    was not. holders: who holds what lives, from a heap dump, those that retain most first; holders_of: the glob over
+    the types of objects that alone count for them, "" if all do; objects: the Go types that take most of it;
+    retention_note: why there are none, "" if there are or none were looked for. known_leaks: what the entries of
+    gomem_accepted.yaml on leaks mean in it.
     """
 
     name: str
@@ -167,6 +168,7 @@ class WindowRecord:
     diagnosis: DiagnosisRecord | None = None
     holders: tuple[Holder, ...] = ()
     known_leaks: tuple[FoundLeak, ...] = ()
+    holders_of: str = ""
     objects: Mapping[str, ObjectCount] = field(default_factory=dict)
     retention_note: str = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pytest_gomem.launch.launched import Built
 from pytest_gomem.launch.overlay import AGENT_PREFIX
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.retention.dumping import heap_dump
-from pytest_gomem.retention.model import Retention
+from pytest_gomem.retention.model import Holder, Retention
 from pytest_gomem.retention.places import with_short_files
 from pytest_gomem.retention.reading import read_dump
 from pytest_gomem.retention.symbols import symbols_of
@@ -30,8 +31,12 @@ def holders_now(agent: AgentClient, built: Built, limits: DumpLimits, keep: Path
         return holders_in(dump, built, limits)
 
 
-def holders_in(dump: Path, built: Built, limits: DumpLimits, base: Path | None = None) -> Retention:
-    """Read a dump of a binary, with the debug information that it may lack. base: an earlier dump of the process.
+def holders_in(
+    dump: Path, built: Built, limits: DumpLimits, base: Path | None = None, of: Collection[str] = ()
+) -> Retention:
+    """Read a dump of a binary, with the debug information that it may lack.
+
+    base: an earlier dump of the process. of: globs over types whose holders are asked for, too.
 
     Raises GomemError with the reason.
     """
@@ -40,16 +45,19 @@ def holders_in(dump: Path, built: Built, limits: DumpLimits, base: Path | None =
         symbols = symbols_of(built)
     except ObserveError as error:  # most types are still told by the program itself
         symbols, note = None, str(error)
-    found = read_dump(dump, built.binary, base=base, symbols=symbols, limits=limits)
+    found = read_dump(dump, built.binary, base=base, symbols=symbols, limits=limits, of=of)
     found = with_short_files(without_agent(found), built.info.module)
     return replace(found, notes=(*found.notes, note)) if note else found
 
 
 def without_agent(found: Retention) -> Retention:
     """The same but for what our own code in the service holds."""
-    holders = (holder for holder in found.holders if not any(map(_is_ours, (holder.name, holder.function))))
     types = {name: count for name, count in found.types.items() if not _is_ours(name)}
-    return replace(found, holders=tuple(holders), types=types)
+    return replace(found.with_holders(_not_ours), types=types)
+
+
+def _not_ours(holders: Iterable[Holder]) -> Iterator[Holder]:
+    return (holder for holder in holders if not any(map(_is_ours, (holder.name, holder.function))))
 
 
 def _is_ours(name: str) -> bool:

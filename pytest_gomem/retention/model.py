@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -90,7 +90,8 @@ class Retention:
 
     live_objects, live_bytes: of the whole heap. new_objects, new_bytes: those that the earlier dump has not, None
     without one. typed_objects, typed_bytes: the shares whose Go type is known, as ratios. holders: those that retain
-    most first. types: by Go type. notes: what could not be told, in words.
+    most first. types: by Go type. notes: what could not be told, in words. of: by glob over types the holders of the
+    objects of these types, whose bytes alone count for them.
     """
 
     go_version: str
@@ -103,6 +104,17 @@ class Retention:
     new_objects: int | None = None
     new_bytes: int | None = None
     notes: tuple[str, ...] = ()
+    of: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict)
+
+    @property
+    def every_holder(self) -> tuple[Holder, ...]:
+        """Those of all objects, and those of certain types."""
+        return *self.holders, *(holder for found in self.of.values() for holder in found)
+
+    def with_holders(self, change: Callable[[tuple[Holder, ...]], Iterable[Holder]]) -> Retention:
+        """The same with other holders: a function of each list of them."""
+        of = {glob: tuple(change(found)) for glob, found in self.of.items()}
+        return replace(self, holders=tuple(change(self.holders)), of=of)
 
     def meant_by(self, glob: str) -> dict[str, ObjectCount]:
         """The types of live objects that a glob means: "main.Session", "main.*", "[]*"; see `means_type`."""
@@ -134,6 +146,7 @@ def retention_from_json(data: Mapping[str, Any]) -> Retention:
         new_objects=new["objects"] if new else None,
         new_bytes=new["bytes"] if new else None,
         notes=tuple(data.get("notes", ())),
+        of={one["type"]: tuple(_holders(one["holders"])) for one in data.get("of", ())},
     )
 
 

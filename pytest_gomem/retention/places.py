@@ -27,8 +27,8 @@ class Places:
 
 def with_short_files(found: Retention, module: GoModule) -> Retention:
     """The same with short names of files. module: that the program was built from."""
-    places = Places(module, (place for holder in found.holders for place in _places(holder)))
-    return replace(found, holders=tuple(_shortened(holder, places) for holder in found.holders))
+    places = Places(module, (place for holder in found.every_holder for place in _places(holder)))
+    return found.with_holders(lambda holders: (_shortened(holder, places) for holder in holders))
 
 
 def _places(holder: Holder) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_gomem.base.errors import ObserveError
@@ -26,19 +27,21 @@ def read_dump(
     base: Path | None = None,
     symbols: Path | None = None,
     limits: DumpLimits = DEFAULT_LIMITS,
+    of: Iterable[str] = (),
     source: Path = SOURCE,
 ) -> Retention:
     """What a heap dump says about who holds the memory.
 
     binary: of the process. base: an earlier dump of the same process, so that the answer is of the growth. symbols: the
-    same program built with debug information, if `binary` has none. limits: of the objects that are read. source: of
-    the reader.
+    same program built with debug information, if `binary` has none. limits: of the objects that are read. of: globs
+    over types whose holders are asked for, too. source: of the reader.
     Raises ToolchainError without a Go that builds the reader, ObserveError with the reader's reason.
     """
     program = reader_program(dump.parent, source)
     command = [str(program), "-binary", str(binary), "-memory", str(_MEMORY), "-top", str(_HOLDERS)]
     command += ["-max-objects", str(limits.max_objects)]
     command += [] if symbols is None else ["-symbols", str(symbols)]
+    command += [f"-of={glob}" for glob in of]
     command += [] if base is None else ["-base", str(base)]
     try:
         seconds = _PATIENCE + _PER_GIGABYTE * (dump.stat().st_size / 1e9) * (1 if base is None else 2)

@@ -27,7 +27,7 @@ def read(monkeypatch):
     """What was read: the dump's name, whether it was there, and the earlier dump's name. Its answer is FOUND."""
     read = []
 
-    def holders_in(dump, built, limits, base=None):
+    def holders_in(dump, built, limits, base=None, of=()):
         assert built is BUILT
         read.append((dump.name, dump.exists(), base and base.name))
         return FOUND

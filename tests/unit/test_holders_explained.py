@@ -61,6 +61,37 @@ def test_without_a_dump_there_is_a_reason_or_nothing():
     assert found(replace(FOUND, holders=())).retention_note == "the heap dump shows no holder"
 
 
+OF_SESSIONS = replace(SESSIONS, retained=9600, share=1.0, path=(Step("main.Session", 300, 9600),))
+COUNTED = replace(FOUND, of={"*main.Session": (OF_SESSIONS,), "main.Idle": ()})
+
+
+def on_objects(glob):
+    return replace(TOO_MUCH, budget=replace(TOO_MUCH.budget, metric="objects", type=glob))
+
+
+def test_a_limit_on_objects_has_the_holders_of_these_objects():
+    """Their bytes alone count, and the text says so."""
+    named = found(COUNTED, of=failed(on_objects("*main.Session"), on_objects("main.Idle")))
+    assert (named.holders, named.holders_of) == ((OF_SESSIONS,), "*main.Session")
+    (sentence,) = holder_sentences(named)
+    assert "-> main.Session x 300: 9.60 kB, 100% of all *main.Session; allocated at" in sentence
+    assert next(holder_lines(named, 100)) == "held by (*main.Session alone), from a heap dump"
+
+
+def test_beside_another_limit_all_objects_count():
+    """One dump tells one story, and so do objects of which nobody asked the reader."""
+    for broken, dump in ([TOO_MUCH, on_objects("*main.Session")], COUNTED), ([on_objects("main.Other")], COUNTED):
+        named = found(dump, of=failed(*broken))
+        assert (named.holders, named.holders_of) == (FOUND.holders, "")
+
+
+def test_both_sides_of_a_comparison_count_the_same_objects():
+    """What the base side holds is of these objects too."""
+    worse = replace(on_objects("*main.Session"), kind="regression")
+    theirs = replace(FOUND, of={"*main.Session": (replace(OF_SESSIONS, retained=3200),)})
+    assert [one.before for one in found(COUNTED, base=theirs, of=failed(worse)).holders] == [3200]
+
+
 def test_a_comparison_says_what_the_base_side_holds():
     """Found again by root and types, whatever their lines and counts; what holds most more comes first."""
     worse = replace(TOO_MUCH, kind="regression")

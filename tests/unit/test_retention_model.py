@@ -43,6 +43,14 @@ def test_an_answer_is_read():
     assert (found.live_objects, found.live_bytes, found.new_bytes) == (1000, 4_000_000, None)
 
 
+def test_holders_of_certain_types_stand_apart():
+    """By their glob, and what changes holders changes these too."""
+    found = retention_from_json({**ANSWER, "of": [{"type": "*Session", "holders": ANSWER["holders"]}]})
+    assert found.of == {"*Session": found.holders}
+    assert len(found.every_holder) == 2
+    assert found.with_holders(lambda holders: holders[:0]).every_holder == ()
+
+
 def test_objects_are_counted_by_a_glob_of_their_type():
     """A glob adds up all types that it matches."""
     found = retention_from_json(ANSWER)

@@ -20,6 +20,18 @@ type request struct {
 	binary, symbols, base, dump string
 	limits                      dump.Limits
 	top                         int
+	of                          globs
+}
+
+// globs are given one by one.
+type globs []string
+
+func (g *globs) String() string { return strings.Join(*g, " ") }
+
+// Set adds one.
+func (g *globs) Set(glob string) error {
+	*g = append(*g, glob)
+	return nil
 }
 
 func main() {
@@ -30,6 +42,7 @@ func main() {
 	flag.IntVar(&asked.limits.Objects, "max-objects", asked.limits.Objects, "refuse dumps with more objects")
 	memory := flag.Int64("memory", 1<<30, "`bytes` that the reader aims to stay below")
 	flag.IntVar(&asked.top, "top", 12, "how many holders to name")
+	flag.Var(&asked.of, "of", "also name the holders of the types of a `glob`; may be given again")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: heapreader -binary PROGRAM [options] DUMP")
 		flag.PrintDefaults()
@@ -71,7 +84,7 @@ func (r *request) answer() (found *answer.Answer, err error) {
 		}
 	}
 	err = r.typed(r.dump, func(d *dump.Dump, types *typing.Types, notes []string) error {
-		found, err = answer.Of(d, types, before, r.top)
+		found, err = answer.Of(d, types, before, r.top, r.of...)
 		if err == nil {
 			found.Notes = append(notes, found.Notes...)
 		}

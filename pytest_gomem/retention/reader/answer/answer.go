@@ -73,6 +73,7 @@ type Answer struct {
 	Holders      []Holder `json:"holders"`
 	Types        []Type   `json:"types"`
 	New          *Amount  `json:"new,omitempty"`
+	Of           []OfType `json:"of,omitempty"`
 	Notes        []string `json:"notes"`
 }
 
@@ -89,8 +90,8 @@ type Types interface {
 // mostTypes bounds the list of types; those of few bytes are left out first.
 const mostTypes = 10_000
 
-// Of is the answer of a dump: at most so many holders. before may be nil.
-func Of(d *dump.Dump, types Types, before *Before, top int) (*Answer, error) {
+// Of is the answer of a dump: at most so many holders, and as many of the types of each glob. before may be nil.
+func Of(d *dump.Dump, types Types, before *Before, top int, globs ...string) (*Answer, error) {
 	a := &Answer{
 		GoVersion: d.Params.GoVersion, Objects: d.Len(), Holders: []Holder{}, Types: []Type{}, Notes: []string{},
 	}
@@ -122,6 +123,23 @@ func Of(d *dump.Dump, types Types, before *Before, top int) (*Answer, error) {
 	}
 	h := holders{dump: d, types: types, graph: g, isNew: isNew, describe: newDescriber(g, types)}
 	a.Holders = append(a.Holders, h.largest(top)...)
+	for _, glob := range globs {
+		only := meant{glob: glob, types: types, known: map[int32]bool{}}
+		counts := func(object int) bool {
+			if id := types.ID(object); id != 0 {
+				return isNew(object) && only.has(id)
+			}
+			return isNew(object) && meansType(glob, shapeOf(d, object).String())
+		}
+		g.Weigh(func(object int) uint64 {
+			if !counts(object) {
+				return 0
+			}
+			return d.Size(object)
+		})
+		of := holders{dump: d, types: types, graph: g, isNew: counts, describe: h.describe}
+		a.Of = append(a.Of, OfType{glob, append([]Holder{}, of.largest(top)...)})
+	}
 	return a, nil
 }
 

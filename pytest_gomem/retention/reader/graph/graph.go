@@ -54,13 +54,13 @@ func Build(d *dump.Dump, types Types, weight func(object int) uint64) (*Graph, e
 	b.edges, b.tier, children, f.number = edges{}, nil, nil, nil // room for what comes
 	f.dominate()
 	g.order, g.idom, g.before, g.from = f.order, f.idom, f.before, f.from
-	g.sum(weight)
+	g.Weigh(weight)
 	g.children()
 	return g, nil
 }
 
-// sum adds up what each number retains.
-func (g *Graph) sum(weight func(object int) uint64) {
+// Weigh adds up what each number retains, if an object counts so many bytes.
+func (g *Graph) Weigh(weight func(object int) uint64) {
 	g.retained = make([]uint64, len(g.order))
 	for i := len(g.order) - 1; i >= 0; i-- {
 		if node := g.order[i]; node < g.objects {

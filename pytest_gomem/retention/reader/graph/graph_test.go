@@ -37,7 +37,7 @@ func TestWhatANodeDominatesIsWhatItsLossUnreaches(t *testing.T) {
 		f := search(nodes, top, func(node int32) []int32 { return out[node] })
 		f.dominate()
 		g := Graph{objects: int32(nodes), order: f.order, idom: f.idom}
-		g.sum(func(int) uint64 { return 1 })
+		g.Weigh(func(int) uint64 { return 1 })
 		g.children()
 		if reached := without(out, top, -1); len(f.order) != reached {
 			t.Fatal(len(f.order), reached)
