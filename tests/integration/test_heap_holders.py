@@ -97,6 +97,15 @@ def test_what_a_pool_keeps_is_in_it(read):
     assert pool.path[-1].type == "[4096]uint8"
 
 
+def test_what_only_a_cleanup_keeps_has_no_holder(read):
+    if int(read.last.go_version.split(".")[1]) < 24:
+        pytest.skip("runtime.AddCleanup came with Go 1.24")
+    (none,) = (holder for holder in read.last.holders if holder.kind is HolderKind.NONE)
+    assert none.root == "no holder in the dump"
+    assert none.retained == pytest.approx(KEPT, rel=0.06)
+    assert [(step.type, step.count) for step in none.path[-2:]] == [("main.session", 200), ("[]uint8", 200)]
+
+
 def test_goroutines_are_counted_with_the_line_where_they_stand(read):
     blocked = held(read.last, "blocked")
     assert (blocked.count, blocked.function, blocked.state) == (200, "main.deliver", "chan send")

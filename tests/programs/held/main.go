@@ -113,6 +113,7 @@ func keep(id int) {
 	time.AfterFunc(time.Hour, func() { due.id++ })
 	final := &handle{newSession(id)}
 	runtime.SetFinalizer(final, func(*handle) { final.session.id++ })
+	keepCleaned(id)
 	if id%10 == 0 {
 		go collect(id, make(chan int))
 	}

@@ -87,6 +87,9 @@ type Types interface {
 	Inlined(function, file string, line int, yield func(function, file string, line int) bool)
 }
 
+// Of one process more than this share of a dump's objects is in a later dump, even if it has worked hard in between.
+const sameProcess = 0.1
+
 // mostTypes bounds the list of types; those of few bytes are left out first.
 const mostTypes = 10_000
 
@@ -98,7 +101,11 @@ func Of(d *dump.Dump, types Types, before *Before, top int, globs ...string) (*A
 	a.TypedObjects, a.TypedBytes = types.Coverage()
 	var old []uint64
 	if before != nil {
-		old = before.in(d, types)
+		var share float64
+		if old, share = before.in(d, types); share < sameProcess {
+			a.Notes = append(a.Notes, fmt.Sprintf(
+				"Of the earlier dump's objects only %.0f%% are in this one: the two may not be of one process.", 100*share))
+		}
 	}
 	isNew := func(object int) bool { return old == nil || old[object/64]>>uint(object%64)&1 == 0 }
 	if before != nil {

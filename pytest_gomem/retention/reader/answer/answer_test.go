@@ -272,8 +272,13 @@ func TestTwoDumpsTellOfGrowth(t *testing.T) {
 		}
 	}
 	other := madeup.Types{Names: []string{"main.Cache", "main.Job", "main.Job", "main.Job"}}
-	if a, err := Of(read(t, heap(3)), other, before, 12); err != nil || a.New.Objects != 2 {
+	if a, err := Of(read(t, heap(3)), other, before, 12); err != nil || a.New.Objects != 2 || len(a.Notes) != 0 {
 		t.Error("an object of another type at the same address is not new")
+	}
+	strange := madeup.Types{Names: []string{"main.X", "main.Y", "main.Z"}}
+	if a, err := Of(read(t, heap(3)), strange, before, 12); err != nil || len(a.Notes) != 1 ||
+		a.Notes[0] != "Of the earlier dump's objects only 0% are in this one: the two may not be of one process." {
+		t.Error(a.Notes)
 	}
 	same, err := Of(read(t, heap(3)), types, before, 12)
 	if err != nil || len(same.Holders) != 0 || *same.New != (Amount{}) {

@@ -40,8 +40,10 @@ func (h *hashes) key(d *dump.Dump, object int) uint32 {
 }
 
 // in has a bit for each object of a later dump that is in the earlier one: of the same address, size and type.
-func (b *Before) in(d *dump.Dump, types Types) []uint64 {
-	old := make([]uint64, d.Len()/64+1)
+// share is how much of the earlier one is still there.
+func (b *Before) in(d *dump.Dump, types Types) (old []uint64, share float64) {
+	old = make([]uint64, d.Len()/64+1)
+	found := 0
 	names := hashes{types: types}
 	k := 0
 	for i := 0; i < d.Len(); i++ {
@@ -51,7 +53,8 @@ func (b *Before) in(d *dump.Dump, types Types) []uint64 {
 		}
 		if k < len(b.address) && b.address[k] == address && b.key[k] == names.key(d, i) {
 			old[i/64] |= 1 << uint(i%64)
+			found++
 		}
 	}
-	return old
+	return old, float64(found) / float64(len(b.address))
 }
