@@ -12,6 +12,7 @@ from pytest_gomem.judge.figures import figure_metric
 from pytest_gomem.judge.regressions import change_text
 from pytest_gomem.measure.metric import Metric, Noise
 from pytest_gomem.stats import ranks
+from pytest_gomem.stats.by_interval import Bounds
 from pytest_gomem.stats.decision import ENOUGH, FEWEST, PRIMARY, Comparison, Status, compare
 
 _TOO_NOISY = 0.25  # of the median: rounds that cannot show a change of a quarter are no baseline
@@ -110,7 +111,10 @@ def _compared(
         metric = metrics.get(name) or figure_metric(name, (*kept.observed_rounds, *now.observed_rounds))
         if metric is not None and name in tolerances and name in kept.metrics and name not in old:
             is_asked = name not in PRIMARY
-            found = compare(metric, kept.metrics[name], values, tolerances[name], ops=now.ops, is_asked=is_asked)
+            bounds = (Bounds.of(name, kept.rounds), Bounds.of(name, now.rounds)) if metric.has_interval else None
+            found = compare(
+                metric, kept.metrics[name], values, tolerances[name], ops=now.ops, is_asked=is_asked, bounds=bounds
+            )
             if found.base is not None and found.head is not None:
                 yield metric, found
 

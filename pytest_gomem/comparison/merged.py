@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.objects import known_types
 from pytest_gomem.stats.by_clock import IDLE_WATCH
+from pytest_gomem.stats.by_interval import figures_of as bounds_of
 
 
 def merged(rounds: Sequence[Sequence[WindowRecord]], judging: Judging) -> tuple[WindowRecord, ...]:
@@ -78,10 +80,19 @@ def _merged_phase(last: PhaseRecord, rounds: Sequence[WindowRecord]) -> PhaseRec
 def values(window: WindowRecord) -> dict[str, float]:
     """The figures of a window by metric; without those that were not measured or are not finite.
 
-    After the metrics come the functions and types that budgets name, and what the service allocates when idle.
+    After the metrics come the bounds of estimates, the functions and types that budgets name, and what the service
+    allocates when idle.
     """
-    found = {name: one.value for name, one in readings(window).items() if isinstance(one, Reading)}
-    return {**found, **figures_of(window.counted), **window.instruments.get(IDLE_WATCH, {})}
+    measured = {name: one for name, one in readings(window).items() if isinstance(one, Reading)}
+    found = {name: one.value for name, one in measured.items()}
+    bounds = {
+        bound: value
+        for name, one in measured.items()
+        if one.interval is not None
+        for bound, value in bounds_of(name, one.interval).items()
+        if math.isfinite(value)
+    }
+    return {**found, **bounds, **figures_of(window.counted), **window.instruments.get(IDLE_WATCH, {})}
 
 
 def rounds_of(window: WindowRecord) -> tuple[Figures, ...]:

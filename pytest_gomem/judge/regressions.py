@@ -15,6 +15,7 @@ from pytest_gomem.judge.figures import figure_metric, figure_of
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Better, Metric
 from pytest_gomem.stats.by_clock import by_clock
+from pytest_gomem.stats.by_interval import Bounds
 from pytest_gomem.stats.decision import ENOUGH, PRIMARY, Comparison, Status, compare, decisions_of
 
 REGRESSION = "regression"
@@ -101,7 +102,10 @@ class _Sides:
         if now and name in self.left_out:
             return _incomparable(budget, now, f"cannot be judged: {self.left_out[name]}", fails=self.strict)
         tolerance, clock = _limit(budget).value, by_clock(name, self.base, self.head)
-        found = self.compared(metric, before, now, tolerance, decisions=decisions, is_asked=is_asked, by_clock=clock)
+        bounds = (Bounds.of(name, self.base), Bounds.of(name, self.head)) if metric.has_interval else None
+        found = self.compared(
+            metric, before, now, tolerance, decisions=decisions, is_asked=is_asked, by_clock=clock, bounds=bounds
+        )
         if found.head is None:
             return _unmeasured(found, budget, self.missing.get(name, _NOT_ALWAYS), fails=self.strict or is_asked)
         return verdict_of(_doubted(found, metric, budget, self.lone), metric, budget, self.against)

@@ -187,6 +187,7 @@ _growth_metric = partial(
     better=Better.LOWER,
     noise=Noise.MODERATE,
     precision="an estimate: the note has its interval",
+    has_interval=True,
 )
 
 

@@ -86,7 +86,8 @@ class Metric:
     precision: how exact a reading is in general, in words; a Reading may have a better one. prior: how far its rounds
     scatter, if that is known better than from `noise`. redefined: each change that made older figures incomparable,
     oldest first, in words that follow "recorded before": "peaks opened on returned memory". of_wall_time: CPU that the
-    machine withholds changes the reading, so the reading says when that happened.
+    machine withholds changes the reading, so the reading says when that happened. has_interval: each reading is an
+    estimate with an interval, and comparisons are judged by these.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Metric:
     prior: Prior | None = None
     redefined: tuple[str, ...] = ()
     of_wall_time: bool = False
+    has_interval: bool = False
 
     @property
     def definition(self) -> int:
@@ -132,6 +134,7 @@ def metric(
     prior: Prior | None = None,
     redefined: Sequence[str] = (),
     of_wall_time: bool = False,
+    has_interval: bool = False,
 ) -> Callable[[Compute], Metric]:
     """Declare a function as the metric of its own name; the first line of its docstring is the definition."""
 
@@ -150,6 +153,7 @@ def metric(
             prior,
             tuple(redefined),
             of_wall_time,
+            has_interval,
         )
 
     return declare
@@ -168,6 +172,7 @@ def declaration_to_dict(metric: Metric) -> dict[str, Any]:
         "precision": metric.precision,
         "prior": asdict(metric.prior) if metric.prior else None,
         "redefined": list(metric.redefined),
+        "has_interval": metric.has_interval,
     }
 
 
@@ -187,6 +192,7 @@ def declaration_from_dict(data: Mapping[str, Any]) -> Metric:
         precision=data["precision"],
         prior=Prior(**data["prior"]) if data["prior"] else None,
         redefined=tuple(data["redefined"]),
+        has_interval=data.get("has_interval", False),
     )
 
 

@@ -28,6 +28,7 @@ from statistics import median
 from pytest_gomem.measure.metric import Better, Metric, Noise
 from pytest_gomem.stats import ranks
 from pytest_gomem.stats.by_clock import made_by_clock
+from pytest_gomem.stats.by_interval import OVERLAP, Bounds, interval_of_change
 from pytest_gomem.stats.ranks import rounds_needed
 from pytest_gomem.stats.scatter import Scatter
 from pytest_gomem.stats.separation import Gap, is_no_chance
@@ -70,7 +71,7 @@ class Comparison:
     the change had to exceed, unless 8 rounds of each side are separated. smallest_visible: a worsening that as many
     rounds as a run takes before it fails would find 19 times in 20. Both are None if no change would be enough.
     tolerance: the least worsening that counts, a ratio of the base.
-    rule: "separation", "ranks", or "" if nothing was decided.
+    rule: "separation", "ranks", "intervals", or "" if nothing was decided.
     is_suspect: worse, with fewer than ENOUGH rounds, all separated: more should run.
     """
 
@@ -108,19 +109,23 @@ def compare(
     is_asked: bool = True,
     enough: int = ENOUGH,
     by_clock: float = 0.0,
+    bounds: tuple[Bounds, Bounds] | None = None,
 ) -> Comparison:
     """Whether `head` is worse than `base` by more than the tolerance and by more than the scatter of their rounds.
 
     ops: operations of a round; the scatter of the whole window is divided by them. decisions: how many share the error
     rate, see `decisions_of`. base_grows: more rounds of the base can run too. is_asked: a budget set the tolerance, so
     a change beyond it but within the prior's scatter is 'noisy'; else it passes. enough: rounds before it can fail.
-    by_clock: the part of a worsening that is only because the windows took longer; it does not count.
+    by_clock: the part of a worsening that is only because the windows took longer; it does not count. bounds: of a
+    metric with intervals, those of both sides.
     """
     case = _Case(metric, base, head, tolerance, ops, base_grows, is_asked, enough, by_clock)
     if not head:
         return case.outcome(Status.UNAVAILABLE, reason="there are no figures of the head")
     if not base:
         return case.outcome(Status.NO_BASELINE, reason="there is nothing to compare with")
+    if metric.has_interval:
+        return _by_intervals(case, *(bounds or (Bounds((), ()), Bounds((), ()))))
     if metric.noise is Noise.NOISY:
         return _by_ranks(case, NOISY_ALPHA / decisions)
     return _by_separation(case, ALPHA / decisions)
@@ -271,6 +276,21 @@ def _by_separation(case: _Case, alpha: float) -> Comparison:
         visible=scatter.visible(alpha, *case.at_most, case.least) + case.excused if enough else None,
         reason=_why_noisy(case, enough, by_clock, by_t) if noisy else by_clock,
         is_suspect=own > case.least and case.is_worse() and _may_lie_apart(case),
+    )
+
+
+def _by_intervals(case: _Case, base: Bounds, head: Bounds) -> Comparison:
+    is_apart = head.lie_above(base, case.tolerated) or base.lie_above(head, case.tolerated)
+    # Where no growth can be told, its slope is scatter about 0: larger or smaller, it says nothing.
+    is_told = bool(head.low) and (median(head.low) > 0 if case.metric.better is Better.LOWER else bool(head.high))
+    found = is_apart and min(case.counts) >= FEWEST
+    status = case.status(found) if found or is_told else Status.PASS
+    return case.outcome(
+        status,
+        rule="intervals",
+        interval=interval_of_change(base, head),
+        reason=("too few rounds to tell" if is_apart else OVERLAP) if status is Status.NOISY else "",
+        is_suspect=is_apart and case.is_worse() and min(case.counts) < ENOUGH,
     )
 
 
