@@ -28,21 +28,31 @@ class LeakedGoroutines(Instrument):
     def __init__(self, exempt: Exempt) -> None:
         self._exempt = exempt
         self._opening: tuple[bytes, Stacks] | Unavailable = _NOT_OPENED
+        self._first_cycle: tuple[bytes, Stacks] | Unavailable | None = None
+        self._cycles = 0
 
     def open(self, target: Target) -> None:
         """Read them once the service is at rest: a goroutine that is about to end would hide one that stays."""
         target.readings.settled()
-        self._opening = all_goroutines(target.subject)
+        self._opening, self._first_cycle, self._cycles = all_goroutines(target.subject), None, 0
+
+    def cycled(self, target: Target, number: int) -> None:
+        """Read them again after the first cycle: what that has started once is there before the others."""
+        self._cycles = number
+        if number == 1:
+            self._first_cycle = all_goroutines(target.subject)
 
     def close(self, target: Target) -> Finding:
         """Look until all have ended that count, for 2 s at most."""
-        if isinstance(self._opening, Unavailable):
-            return Finding(left=self._opening)
-        text, before = self._opening
+        earlier = self._first_cycle if self._first_cycle is not None and self._cycles > 1 else self._opening
+        if isinstance(earlier, Unavailable):
+            return Finding(left=earlier)
+        text, before = earlier
         found = self._last_look(target, before)
         if isinstance(found, Unavailable):
             return Finding({AT_OPENING: Captured(text, ".txt")}, left=found)
         last, left = found
+        left = replace(left, since_first_cycle=earlier is not self._opening)
         files = {AT_OPENING: Captured(text, ".txt"), AT_CLOSE: Captured(last, ".txt")}
         return Finding(files, notes=tuple(_notes(left)), left=left)
 

@@ -45,7 +45,7 @@ class LeftGoroutines:
     before, after: all of them, at the opening and at the last look. leaked: those that count. uncounted: how many of
     the others do not count by what. unmatched: globs of `Exempt.ignored` that no goroutine matches. ages: by number,
     seconds that one which leaked has at least lived, from the first look that saw it to the last. blocked: the numbers
-    of those that nothing can wake.
+    of those that nothing can wake. since_first_cycle: `before` is after the first of the test's cycles.
     """
 
     before: Stacks
@@ -55,6 +55,7 @@ class LeftGoroutines:
     unmatched: tuple[str, ...] = ()
     ages: Mapping[int, float] = field(default_factory=dict)
     blocked: frozenset[int] = frozenset()
+    since_first_cycle: bool = False
 
 
 def means(glob: str, stack: Stack) -> bool:

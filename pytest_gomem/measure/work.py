@@ -184,7 +184,8 @@ def leaked_goroutines(window: Window) -> Reading | Unavailable:
         return Unavailable(f"before the window, the stacks of {left.before.total} goroutines were read, {_AND_MORE}")
     if not left.after.is_whole:
         return _at_least(left, window)
-    return Reading(len(left.leaked), f"{_STACKS}, before and after", note=joined(*_uncounted(left)))
+    since = "after the first cycle" if left.since_first_cycle else "before"
+    return Reading(len(left.leaked), f"{_STACKS}, {since} and after", note=joined(*_uncounted(left)))
 
 
 def _at_least(left: LeftGoroutines, window: Window) -> Unavailable:

@@ -131,3 +131,17 @@ def test_a_phase_has_no_figure():
     window.phases.leave()
     (phase,) = window.close().phases
     assert "the whole window" in phase.window.left.reason
+
+
+@pytest.mark.parametrize(("cycles", "leaked"), [(1, [20]), (3, [21, 22])])
+def test_of_cycles_the_first_one_starts_what_is_started_once(cycles, leaked):
+    """What came to be in the others counts; of a single cycle, what came to be in it."""
+    numbers: list[int] = []
+    process = process_with(lambda now: workers(*numbers))
+    window = process.open_window(instruments=[LeakedGoroutines(Exempt())])
+    for number in range(cycles):
+        process.work(0.1)
+        numbers.append(20 + number)
+        window.end_cycle()
+    left = window.close().left
+    assert (list(left.leaked), left.since_first_cycle) == (leaked, cycles > 1)
