@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.instruments.goroutines import AT_CLOSE, AT_OPENING
 from pytest_gomem.measure.left_goroutines import Exempt, LeftGoroutines, left_goroutines
 from pytest_gomem.observe.stacks import Stacks
@@ -14,6 +15,7 @@ from pytest_gomem.session.instrument import Finding, Instrument, Target
 from pytest_gomem.session.settling import LONGEST
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25  # seconds between two looks
+_SMALL = 1 << 20  # bytes of stacks, the buffer of runtime/pprof
 _NOT_OPENED = Unavailable("the window was not opened")
 
 
@@ -54,7 +56,7 @@ class LeakedGoroutines(Instrument):
         last, left = found
         left = replace(left, since_first_cycle=earlier is not self._opening)
         files = {AT_OPENING: Captured(text, ".txt"), AT_CLOSE: Captured(last, ".txt")}
-        return Finding(files, notes=tuple(_notes(left)), left=left)
+        return Finding(files, notes=(*_unreturned(target, text), *_unmatched(left)), left=left)
 
     def _last_look(self, target: Target, before: Stacks) -> tuple[bytes, LeftGoroutines] | Unavailable:
         system, first_seen = target.subject.system, dict[int, float]()
@@ -77,7 +79,14 @@ class LeakedGoroutines(Instrument):
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _notes(left: LeftGoroutines) -> Iterator[str]:
+def _unreturned(target: Target, text: bytes) -> Iterator[str]:
+    """What the first reading has left in the window's resident memory: only the agent can return free memory."""
+    if target.subject.agent() is None and len(text) > _SMALL:
+        most = format_value(2 * len(text), BYTES)  # runtime/pprof doubles its buffer until it is large enough
+        yield f"the stacks of all goroutines were read first: up to {most} of start_rss and the peaks may be of that"
+
+
+def _unmatched(left: LeftGoroutines) -> Iterator[str]:
     """Globs that may be mistyped: a service need not have what they mean in each window."""
     if left.leaked and left.unmatched:
         globs = ", ".join(f"'{glob}'" for glob in left.unmatched)

@@ -123,6 +123,19 @@ def test_a_page_in_the_place_of_stacks_is_no_figure():
     assert "something else" in window.close().left.reason
 
 
+@pytest.mark.parametrize(("inside", "is_noted"), [("agent", False), ("pprof", True)])
+def test_memory_that_is_not_returned_is_told(inside, is_noted):
+    """Many stacks take megabytes, of which only the agent can rid the window."""
+    process = FakeProcess(inside=inside)
+    process.profiles = Stacks(process, lambda now: workers(*range(10, 12_000)))
+    window = process.open_window(instruments=[LeakedGoroutines(Exempt())])
+    window.close()
+    ((_, finding),) = window.instruments.findings()
+    assert [note.partition(":")[0] for note in finding.notes] == [
+        "the stacks of all goroutines were read first"
+    ] * is_noted
+
+
 def test_a_phase_has_no_figure():
     """The stacks are read at the edges of the window."""
     process = process_with(lambda now: [])
