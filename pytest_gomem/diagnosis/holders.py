@@ -11,11 +11,12 @@ from pytest_gomem.diagnosis.excess import lives
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.retention.holding import LISTED
 from pytest_gomem.retention.model import Holder, Retention, largest_types
+from pytest_gomem.retention.reading import MOST_HOLDERS
 from pytest_gomem.session.explanation import Evidence
 
 _MOST_TYPES = 20
-_LISTED = 12  # holders that the reader lists at most: one that is missing in a shorter list holds nothing
 _NUMBER = re.compile(r"\d+")
 
 
@@ -38,7 +39,7 @@ def with_holders(window: WindowRecord, head: Evidence, base: Evidence | None) ->
     notes = (*(f"in the heap dump {note}" for note in found.notes), *([why] if why else []))
     return replace(
         window,
-        holders=holders,
+        holders=holders[:MOST_HOLDERS],
         holders_of=of,
         objects=largest_types(found.types, _MOST_TYPES),
         retention_note="" if holders else "the heap dump shows no holder",
@@ -55,7 +56,8 @@ def _only_type(broken: Sequence[Verdict], found: Retention) -> str:
 def beside_base(holders: Iterable[Holder], base: Sequence[Holder]) -> tuple[Holder, ...]:
     """The holders with what the same ones of the base retain, those that retain most more first."""
     before = {_identity(holder): holder.retained for holder in base}
-    unlisted = 0 if len(base) < _LISTED else None
+    # Of a list that is not full nobody is missing who holds anything.
+    unlisted = 0 if len(base) < LISTED else None
     found = (replace(holder, before=before.get(_identity(holder), unlisted)) for holder in holders)
     return tuple(sorted(found, key=lambda holder: -(holder.retained - (holder.before or 0))))
 

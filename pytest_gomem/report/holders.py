@@ -13,8 +13,7 @@ from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.retention.model import AllocationSite, Holder, HolderKind, ObjectCount, Retention, Step, largest_types
 
 _NAMED = 3  # on the first screen
-_LEAST = 0.05  # of what is to be explained: a smaller holder is told below alone
-_LEAST_DETAILED = 0.01
+_LEAST = 0.05  # of what is to be explained: smaller holders are counted
 _DETAILED = 6
 _STEPS = 4  # of a path; longer ones are shown by their ends
 _SITES, _TYPES, _ROOTS = 2, 5, 3
@@ -24,10 +23,29 @@ _TABLE = 20  # types
 def holder_sentences(window: WindowRecord) -> Iterator[str]:
     """For the first screen: the holders that retain most, at most 3."""
     whole = _whole(window.objects, window.holders_of)
-    for number, holder in enumerate(window.holders[:_NAMED]):
-        if not number or holder.share >= _LEAST:
-            sites = f"; {_allocated(holder.sites[:1])}" if holder.sites else ""
-            yield printable(f"{_who(holder)}: {_amount(holder, whole)}{sites}")
+    for holder in _telling(window.holders)[:_NAMED]:
+        sites = f"; {_allocated(holder.sites[:1])}" if holder.sites else ""
+        yield printable(f"{_who(holder)}: {_amount(holder, whole)}{sites}")
+
+
+def _telling(holders: Sequence[Holder]) -> list[Holder]:
+    """Those that explain something: a twentieth of what lives or has grown, or that much more than on the other side.
+
+    What Go's runtime holds explains nothing. If none is left, it is the first.
+    """
+    own = [holder for holder in holders if holder.kind is not HolderKind.RUNTIME]
+    grown = [_growth(holder) for holder in own]
+    if any(holder.before is not None for holder in holders):
+        least = _LEAST * sum(more for more in grown if more > 0)
+        found = [holder for holder, more in zip(own, grown, strict=True) if more > 0 and more >= least]
+    else:
+        found = [holder for holder in own if holder.share >= _LEAST]
+    return found or list((own or holders)[:1])
+
+
+def _growth(holder: Holder) -> int:
+    """What it retains more than on the other side; all of it if that is not known."""
+    return holder.retained - (holder.before or 0)
 
 
 def holder_lines(window: WindowRecord, width: int) -> Iterator[str]:
@@ -41,7 +59,7 @@ def holder_lines(window: WindowRecord, width: int) -> Iterator[str]:
     yield f"held by{of}, from a heap dump"
     if window.retention_note:
         yield from wrapped(f"nobody is named: {printable(window.retention_note)}", width, "  ")
-    told = [one for number, one in enumerate(window.holders) if not number or one.share >= _LEAST_DETAILED][:_DETAILED]
+    told = _telling(window.holders)[:_DETAILED]
     yield from _listed(told, _whole(window.objects, window.holders_of), width)
     if rest := len(window.holders) - len(told):
         retained = sum(holder.retained for holder in window.holders) - sum(holder.retained for holder in told)
@@ -111,14 +129,13 @@ def _who(holder: Holder) -> str:
 
 
 def _amount(holder: Holder, whole: str) -> str:
-    """Such as "3.10 MB, 98% of the growth"."""
-    text = f"{format_value(holder.retained, BYTES)}, {percent(holder.share)} of {whole}"
-    if holder.known:
-        text = f"{text}, {holder.known}"
+    """Such as "3.10 MB, 98% of the growth", or in a comparison "3.10 MB, and 3.00 MB on the base side"."""
+    text = f"{format_value(holder.retained, BYTES)}, "
     if holder.before is None:
-        return text
-    more = holder.retained - holder.before
-    return f"{text}, {format_value(abs(more), BYTES)} {'more' if more >= 0 else 'less'} than on the other side"
+        text += f"{percent(holder.share)} of {whole}"
+    else:
+        text += f"and {format_value(holder.before, BYTES) if holder.before else 'nothing'} on the base side"
+    return f"{text}, {holder.known}" if holder.known else text
 
 
 def _path(steps: Sequence[Step], *, retained: bool = False) -> str:

@@ -19,6 +19,8 @@ from pytest_gomem.retention.places import with_short_files
 from pytest_gomem.retention.reading import read_dump
 from pytest_gomem.retention.symbols import symbols_of
 
+LISTED = 100  # holders: more than anybody reads, so that those of two sides are found in each other's
+
 
 def holders_now(agent: AgentClient, built: Built, limits: DumpLimits, keep: Path | None = None) -> Retention:
     """Take a dump and read it. keep: where to leave a copy, readable by this user alone.
@@ -45,7 +47,7 @@ def holders_in(
         symbols = symbols_of(built)
     except ObserveError as error:  # most types are still told by the program itself
         symbols, note = None, str(error)
-    found = read_dump(dump, built.binary, base=base, symbols=symbols, limits=limits, of=of)
+    found = read_dump(dump, built.binary, base=base, symbols=symbols, limits=limits, most=LISTED, of=of)
     found = with_short_files(without_agent(found), built.info.module)
     return replace(found, notes=(*found.notes, note)) if note else found
 

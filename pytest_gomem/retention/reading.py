@@ -14,7 +14,7 @@ from pytest_gomem.retention.model import Retention, retention_from_json
 from pytest_gomem.retention.reader_program import SOURCE, reader_environment, reader_program
 
 _MEMORY = 1 << 30  # bytes that the reader aims at; 1.8 GB of a dump of 5.5 M objects were read in that
-_HOLDERS = 12
+MOST_HOLDERS = 12
 _PATIENCE, _PER_GIGABYTE = 60.0, 120.0  # seconds; a dump of 1 GB takes some 10 s on a machine of its own
 _MOST_OUTPUT = 32 << 20  # bytes; an answer with 10 000 types has some 1 MB
 _CRASH = re.compile(r"^(panic|fatal error|runtime): .*", re.MULTILINE)
@@ -27,18 +27,19 @@ def read_dump(
     base: Path | None = None,
     symbols: Path | None = None,
     limits: DumpLimits = DEFAULT_LIMITS,
+    most: int = MOST_HOLDERS,
     of: Iterable[str] = (),
     source: Path = SOURCE,
 ) -> Retention:
     """What a heap dump says about who holds the memory.
 
     binary: of the process. base: an earlier dump of the same process, so that the answer is of the growth. symbols: the
-    same program built with debug information, if `binary` has none. limits: of the objects that are read. of: globs
-    over types whose holders are asked for, too. source: of the reader.
+    same program built with debug information, if `binary` has none. limits: of the objects that are read. most: of the
+    holders. of: globs over types whose holders are asked for, too. source: of the reader.
     Raises ToolchainError without a Go that builds the reader, ObserveError with the reader's reason.
     """
     program = reader_program(dump.parent, source)
-    command = [str(program), "-binary", str(binary), "-memory", str(_MEMORY), "-top", str(_HOLDERS)]
+    command = [str(program), "-binary", str(binary), "-memory", str(_MEMORY), "-top", str(most)]
     command += ["-max-objects", str(limits.max_objects)]
     command += [] if symbols is None else ["-symbols", str(symbols)]
     command += [f"-of={glob}" for glob in of]

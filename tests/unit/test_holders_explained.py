@@ -107,7 +107,7 @@ def test_a_comparison_says_what_the_base_side_holds():
         ("300", 10_240), ("global", 3_000_000), ("no", 0),
     ]  # fmt: skip
     assert found(base=theirs).holders == FOUND.holders, "a limit compares nothing"
-    many = replace(theirs, holders=(replace(SESSIONS, retained=3_000_000), *(LOST,) * 11))
+    many = replace(theirs, holders=(replace(SESSIONS, retained=3_000_000), *(LOST,) * 99))
     assert {one.name or one.function: one.before for one in found(base=many, of=failed(worse)).holders} == {
         "main.worker": None,
         "main.cache": 3_000_000,
@@ -118,13 +118,18 @@ def test_a_comparison_says_what_the_base_side_holds():
 
 
 def test_the_first_screen_names_three_at_most():
-    """Root, path, bytes, share, and the line that allocated; a small one is told below alone."""
+    """Root, path, bytes, share, and the line that allocated; small ones, and those of Go's runtime, are counted."""
     assert list(holder_sentences(found())) == [
         "held by global main.cache (map[string]*main.Session) -> *main.Session x 300 -> []uint8 x 300: 3.10 MB, 78% of "
         "the live heap; allocated at main.handler (main.go:21)",
         "held by 300 goroutines in chan receive at main.worker (main.go:41), created by main.serve: 614 kB, 15% of the "
         "live heap",
     ]
+    runtime = replace(WORKERS, kind=HolderKind.RUNTIME)
+    assert list(holder_sentences(found(replace(FOUND, holders=(runtime, LOST))))) == [
+        "no holder in the dump for main.file x 10: 40.0 kB, 1% of the live heap"
+    ]
+    assert len(list(holder_sentences(found(replace(FOUND, holders=(runtime,)))))) == 1, "there is no other"
     alone = found(replace(FOUND, holders=(replace(LOST, share=1.0),)))
     assert list(holder_sentences(alone)) == ["no holder in the dump for main.file x 10: 40.0 kB, 100% of the live heap"]
     assert len(list(holder_sentences(found(replace(FOUND, holders=(SESSIONS,) * 5))))) == 3
@@ -133,12 +138,13 @@ def test_the_first_screen_names_three_at_most():
 def test_below_stands_what_else_is_known():
     """Each step with what it retains, the nearest roots of what has several, and the largest types."""
     several = replace(LOST, kind=HolderKind.SEVERAL, root="several roots", roots=("global a", "global b", "c", "d"))
+    several = replace(several, share=0.1)
     found_ = replace(FOUND, holders=(SESSIONS, replace(several, path=()), *(WORKERS,) * 5))
     assert list(holder_lines(found(found_), 200)) == [
         "held by, from a heap dump",
         "  global main.cache (map[string]*main.Session): 3.10 MB, 78% of the live heap",
         "    -> *main.Session x 300 (3.10 MB) -> []uint8 x 300 (3.00 MB); allocated at main.handler (main.go:21)",
-        "  several roots: 40.0 kB, 1% of the live heap",
+        "  several roots: 40.0 kB, 10% of the live heap",
         "    nearest: global a, global b, c and 1 more",
         *["  300 goroutines in chan receive at main.worker (main.go:41), created by main.serve: 614 kB, 15% of the "
           "live heap"] * 4,
@@ -166,10 +172,15 @@ def test_a_long_path_is_shown_by_its_ends():
     assert " -> a -> ... -> e -> f: 3.10 MB" in sentence
 
 
-def test_beside_the_other_side_the_difference_is_told():
+def test_in_a_comparison_the_base_side_is_told_and_who_grew_alone():
     holder = replace(SESSIONS, before=3_000_000)
     (sentence,) = holder_sentences(found(replace(FOUND, holders=(replace(holder, sites=()),))))
-    assert sentence.endswith("3.10 MB, 78% of the live heap, 100 kB more than on the other side")
+    assert sentence.endswith("3.10 MB, and 3.00 MB on the base side")
+    new = replace(SESSIONS, before=0, sites=())
+    grown = [replace(WORKERS, before=WORKERS.retained - 100_000), replace(LOST, before=LOST.retained), new]
+    first, *others = holder_sentences(found(replace(FOUND, holders=(new, *grown[:2]))))
+    assert first.endswith("3.10 MB, and nothing on the base side")
+    assert others == [], "what has hardly grown is told by nobody's name"
 
 
 def test_a_failure_shows_them_after_who_allocated():
