@@ -28,7 +28,9 @@ from pytest_gomem.config.accepted import (
 )
 from pytest_gomem.config.accepting import add
 from pytest_gomem.config.budgets import unit_of
-from pytest_gomem.config.known_leaks import day
+from pytest_gomem.config.fields import Located
+from pytest_gomem.config.goroutine_globs import goroutine_glob
+from pytest_gomem.config.known_leaks import GOROUTINES, KINDS, KnownLeak, day
 from pytest_gomem.git.repository import GitError, git
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.report.accepted import CACHE_FILE, Broken, broken_limits, read_broken
@@ -46,7 +48,10 @@ def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     gomem_yaml = Path(given.config)
     if not gomem_yaml.exists():
         raise ConfigError(f"there is no {gomem_yaml}", hint="name it: --config PATH")
+    kind = _leak_kind(given)
     tests, path = _report(given), accepted_file(gomem_yaml)
+    if kind:
+        return _accept_leak(given, kind, _test(given.test, tests), path, out)
     units = _units(given.metric, tests, path)
     metric = metric_name(given.metric, units, Place(key="METRIC"))
     test = _test(given.test, tests)
@@ -72,6 +77,35 @@ def accept(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     return 0
 
 
+def _leak_kind(given: argparse.Namespace) -> str:
+    """The kind of leak that is asked for, "" for a metric; raises ConfigError for both and for neither."""
+    kinds = [kind for kind in KINDS if getattr(given, kind)]
+    said = [*kinds, *(["METRIC"] if given.metric else [])]
+    if len(said) != 1:
+        hint = 'such as: gomem accept TEST live_heap, or: gomem accept TEST --goroutines "main.worker"'
+        raise ConfigError(f"{' and '.join(said)} are both given" if said else "what do you accept?", hint=hint)
+    if kinds and (given.amount or given.mute):
+        raise ConfigError(f"--{kinds[0]} takes no amount: what it names is accepted whole")
+    return next(iter(kinds), "")
+
+
+def _accept_leak(given: argparse.Namespace, kind: str, test: str, path: Path, out: TextIO) -> int:
+    written = Located(getattr(given, kind), Place(key=f"--{kind}"), getattr(given, kind))
+    entry = KnownLeak(
+        test=test,
+        kind=kind,
+        glob=goroutine_glob(written) if kind == GOROUTINES else _words(f"--{kind}", written.written),
+        reason=_words("--reason", given.reason),
+        owner=_words("--owner", given.owner or _git_user(path.absolute().parent)),
+        expires=_expires(given.expires),
+        place=Place(),
+    )
+    added = add(path, entry, _units("", (), path))
+    at = f"{added.place.file}:{added.place.line}"
+    out.write(f"{added.kind} '{added.glob}' of {added.test}: accepted until {added.expires} by {added.owner}  ({at})\n")
+    return 0
+
+
 def _by_kind(entry: Acceptance, broken: Sequence[Broken]) -> list[Acceptance]:
     """An entry for each kind of limit that was broken, with the amount it needs; else the entry as it is."""
     kinds = sorted({limit.kind for limit in broken}, key=LIMITS.index)
@@ -89,7 +123,9 @@ def _fresh(entries: Sequence[Acceptance], known: Sequence[Acceptance]) -> Sequen
 def _parser() -> Parser:
     parser = Parser("gomem accept", "Accept a broken limit for a time. This adds an entry to gomem_accepted.yaml.")
     parser.add_argument("test", metavar="TEST", help="a test's id, the end of one, or a glob")
-    parser.add_argument("metric", metavar="METRIC", help="such as live_heap")
+    parser.add_argument("metric", nargs="?", metavar="METRIC", help="such as live_heap")
+    parser.add_argument("--goroutines", metavar="GLOB", help="in place of METRIC: goroutines that stay, by a function")
+    parser.add_argument("--holder", metavar="GLOB", help="in place of METRIC: who holds memory, by its root or path")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why you accept it")
     parser.add_argument("--owner", metavar="NAME", help="who is responsible (default: git's user.name)")
     parser.add_argument(
@@ -109,7 +145,8 @@ def _report(given: argparse.Namespace) -> tuple[TestRecord, ...]:
     """The tests of the report; () if the last run kept none and none is needed."""
     if given.report:
         return tuple(read_report(Path(given.report)).tests)
-    return read_broken() if CACHE_FILE.exists() or not (given.amount or given.mute) else ()
+    needs_none = given.amount or given.mute or given.goroutines or given.holder
+    return read_broken() if CACHE_FILE.exists() or not needs_none else ()
 
 
 def _units(wanted: str, tests: Sequence[TestRecord], path: Path) -> dict[str, Unit]:
@@ -123,7 +160,8 @@ def _units(wanted: str, tests: Sequence[TestRecord], path: Path) -> dict[str, Un
 def _suffice(units: Mapping[str, Unit], wanted: str, path: Path) -> bool:
     """Whether the units hold the metric that is asked for, and those that are accepted already."""
     try:
-        metric_name(wanted, units, Place())
+        if wanted:
+            metric_name(wanted, units, Place())
         load_accepted(path, units)
     except (ConfigError, ConfigErrors):
         return False

@@ -34,14 +34,6 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class AcceptedFile:
-    """The entries on limits, and those on leaks."""
-
-    limits: tuple[Acceptance, ...] = ()
-    leaks: tuple[KnownLeak, ...] = ()
-
-
-@dataclass(frozen=True)
 class Acceptance:
     """One entry: tests (an id or glob) and a metric, until the end of the day `expires` in UTC.
 
@@ -79,6 +71,26 @@ class Acceptance:
         return today > self.expires
 
 
+Entry = Acceptance | KnownLeak
+
+
+@dataclass(frozen=True)
+class AcceptedFile:
+    """The entries of the file, in its order."""
+
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def limits(self) -> tuple[Acceptance, ...]:
+        """Those on limits."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Acceptance))
+
+    @property
+    def leaks(self) -> tuple[KnownLeak, ...]:
+        """Those on leaks."""
+        return tuple(entry for entry in self.entries if isinstance(entry, KnownLeak))
+
+
 def accepted_file(gomem_yaml: Path) -> Path:
     """The path of the file: next to gomem.yaml."""
     return gomem_yaml.with_name(FILE)
@@ -104,7 +116,7 @@ def read_accepted(path: Path, units: Mapping[str, Unit]) -> AcceptedFile:
 
 
 def _entries(node: Located, units: Mapping[str, Unit], mistakes: Mistakes) -> AcceptedFile:
-    found: dict[tuple[str, str, str], Acceptance | KnownLeak] = {}
+    found: dict[tuple[str, str, str], Entry] = {}
     for item in items(node) if node.value is not None else ():
         with mistakes.kept():
             kind = next((kind for kind in KINDS if kind in members(item)), None)
@@ -112,11 +124,7 @@ def _entries(node: Located, units: Mapping[str, Unit], mistakes: Mistakes) -> Ac
             first = found.setdefault(entry.key, entry)
             if first is not entry:
                 raise item.error(f"{entry.subject} is accepted in line {first.place.line} already")
-    entries = tuple(found.values())
-    return AcceptedFile(
-        tuple(entry for entry in entries if isinstance(entry, Acceptance)),
-        tuple(entry for entry in entries if isinstance(entry, KnownLeak)),
-    )
+    return AcceptedFile(tuple(found.values()))
 
 
 def _entry(node: Located, units: Mapping[str, Unit]) -> Acceptance:

@@ -9,12 +9,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from pytest_gomem.base import clock
 from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.base.locks import locked_folder
 from pytest_gomem.base.units import Unit
-from pytest_gomem.config.accepted import VERSION, Acceptance, load_accepted
+from pytest_gomem.config.accepted import VERSION, Acceptance, Entry, read_accepted
+from pytest_gomem.config.known_leaks import KnownLeak
 
 _HEAD = f"""\
 # What is accepted for a time, with a reason and someone who answers for it; `gomem accept` adds to it.
@@ -23,7 +25,10 @@ accepted:
 """
 
 
-def add(path: Path, entry: Acceptance, units: Mapping[str, Unit]) -> Acceptance:
+Added = TypeVar("Added", Acceptance, KnownLeak)
+
+
+def add(path: Path, entry: Added, units: Mapping[str, Unit]) -> Added:
     """Append an entry to the file, which is made if need be; returns the entry as it was read back.
 
     One writer at a time; the file is written whole or not at all. Raises ConfigErrors for mistakes in the file, and
@@ -31,7 +36,7 @@ def add(path: Path, entry: Acceptance, units: Mapping[str, Unit]) -> Acceptance:
     """
     try:
         with locked_folder(path.parent):
-            known = load_accepted(path, units)
+            known = read_accepted(path, units).entries
             _refuse_twice(entry, known)
             written = path.read_bytes() if path.exists() else _HEAD.encode()
             return _appended(path, written, entry, known, units)
@@ -39,7 +44,7 @@ def add(path: Path, entry: Acceptance, units: Mapping[str, Unit]) -> Acceptance:
         raise ConfigError(f"cannot be written: {error.strerror or error}", Place(str(path))) from None
 
 
-def _refuse_twice(entry: Acceptance, known: tuple[Acceptance, ...]) -> None:
+def _refuse_twice(entry: Entry, known: tuple[Entry, ...]) -> None:
     for other in known:
         if other.key == entry.key:
             over = other.has_expired(clock.today())
@@ -48,9 +53,7 @@ def _refuse_twice(entry: Acceptance, known: tuple[Acceptance, ...]) -> None:
             raise ConfigError(what, other.place, "change that entry, or remove it")
 
 
-def _appended(
-    path: Path, written: bytes, entry: Acceptance, known: tuple[Acceptance, ...], units: Mapping[str, Unit]
-) -> Acceptance:
+def _appended(path: Path, written: bytes, entry: Added, known: tuple[Entry, ...], units: Mapping[str, Unit]) -> Added:
     text = entry_text(entry, _indent(written.decode("utf-8-sig")))
     line_end = b"\r\n" if b"\r\n" in written else b"\n"
     gap = b"" if written.endswith(b"\n") else line_end
@@ -70,17 +73,17 @@ def _appended(
         part.replace(path.resolve())
     finally:
         part.unlink(missing_ok=True)
-    return replace(found[-1], place=found[-1].place._replace(file=str(path)))
+    return replace(entry, place=found[-1].place._replace(file=str(path)))
 
 
-def _read_back(part: Path, units: Mapping[str, Unit]) -> tuple[Acceptance, ...]:
+def _read_back(part: Path, units: Mapping[str, Unit]) -> tuple[Entry, ...]:
     try:
-        return load_accepted(part, units)
+        return read_accepted(part, units).entries
     except ConfigErrors:
         return ()
 
 
-def _without_places(entries: tuple[Acceptance, ...]) -> list[Acceptance]:
+def _without_places(entries: tuple[Entry, ...]) -> list[Entry]:
     return [replace(entry, place=Place()) for entry in entries]
 
 
@@ -90,19 +93,25 @@ def _indent(text: str) -> str:
     return found[-1] if found else "  "
 
 
-def entry_text(entry: Acceptance, indent: str) -> str:
+def entry_text(entry: Entry, indent: str) -> str:
     """The entry as YAML, with texts quoted as in JSON."""
-    amount = "muted: true" if entry.amount is None else f"amount: {entry.amount}"
+    what = (f"{entry.kind}: {_quoted(entry.glob)}",) if isinstance(entry, KnownLeak) else _limit(entry)
     rows = (
         f"- test: {_quoted(entry.test)}",
-        f"  metric: {_quoted(entry.metric) if '[' in entry.metric else entry.metric}",
-        *([f"  limit: {entry.limit}"] if entry.limit else []),
-        f"  {amount}",
+        *(f"  {row}" for row in what),
         f"  reason: {_quoted(entry.reason)}",
         f"  owner: {_quoted(entry.owner)}",
         f"  expires: {entry.expires}",
     )
     return "".join(f"{indent}{row}\n" for row in rows)
+
+
+def _limit(entry: Acceptance) -> tuple[str, ...]:
+    return (
+        f"metric: {_quoted(entry.metric) if '[' in entry.metric else entry.metric}",
+        *([f"limit: {entry.limit}"] if entry.limit else []),
+        "muted: true" if entry.amount is None else f"amount: {entry.amount}",
+    )
 
 
 def _quoted(text: str) -> str:

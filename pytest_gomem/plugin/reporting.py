@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pytest
     from _pytest.junitxml import LogXML
 
-    from pytest_gomem.plugin.selection import Entry
+    from pytest_gomem.config.accepted import Entry
     from pytest_gomem.plugin.session import PluginSession
     from pytest_gomem.report.text import Line
     from pytest_gomem.results.run_record import RunRecord, TestRecord

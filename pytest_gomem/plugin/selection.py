@@ -9,16 +9,14 @@ import pytest
 
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.names import means_test, was_looked_for
-from pytest_gomem.config.accepted import Acceptance
+from pytest_gomem.config.accepted import Acceptance, Entry
 from pytest_gomem.config.gomem_yaml import GomemConfig
-from pytest_gomem.config.known_leaks import KnownLeak
 from pytest_gomem.judge.precedence import unmatched
 from pytest_gomem.plugin.use import given_by_controller
 
 if TYPE_CHECKING:
     from pytest_gomem.results.run_record import TestRecord
 
-Entry = Acceptance | KnownLeak
 _ASKED_FOR_ALL, _LEFT_OUT, _LOOKED_INTO = "gomem_asked_for_all", "gomem_left_out", "gomem_looked_into"
 
 

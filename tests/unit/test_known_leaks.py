@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 from test_left_goroutines import goroutine, left, workers
 
-from pytest_gomem.base.errors import ConfigErrors, Place
-from pytest_gomem.base.units import COUNT
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
+from pytest_gomem.base.units import BYTES, COUNT
+from pytest_gomem.commands.accept import accept
 from pytest_gomem.config.accepted import read_accepted
 from pytest_gomem.config.known_leaks import GOROUTINES, HOLDER, KnownLeak
 from pytest_gomem.judge.known_leaks import FoundLeak, KnownLeaks, holds, over_notes, unused
@@ -158,6 +160,48 @@ def test_what_is_accepted_is_told_below_the_table(window_with):
         f"{TEST}: 12 leaked goroutines (main.worker), accepted until 2027-01-31 by ann: the pool "
         f"{TEST}: 3.00 MB held by global main.cache*, accepted until 2027-01-31 by bob: no bound"
     )
+
+
+def accepted(folder: Path, *args: str) -> str:
+    """What `gomem accept` prints in a folder with a gomem.yaml."""
+    (folder / "gomem.yaml").write_text("version: 1\n")
+    out = io.StringIO()
+    usual = ("--reason", "a pool", "--owner", "ann", "--expires", "2999-01-31")
+    accept([*args, *usual, "--config", str(folder / "gomem.yaml")], out, io.StringIO())
+    return out.getvalue()
+
+
+def test_the_command_adds_known_leaks(tmp_path, monkeypatch):
+    """Beside entries on limits; each of them once."""
+    monkeypatch.chdir(tmp_path)
+    text = accepted(tmp_path, TEST, "--goroutines", "created by main.(*Pool).Start")
+    assert text.startswith(f"goroutines 'created by main.(*Pool).Start' of {TEST}: accepted until 2999-01-31 by ann")
+    accepted(tmp_path, "*", "live_heap", "--mute")
+    accepted(tmp_path, "*", "--holder", "global main.cache*")
+    found = read_accepted(tmp_path / "gomem_accepted.yaml", {"live_heap": BYTES})
+    assert [(one.kind, one.glob) for one in found.leaks] == [
+        (GOROUTINES, "created by main.(*Pool).Start"),
+        (HOLDER, "global main.cache*"),
+    ]
+    assert [one.metric for one in found.limits] == ["live_heap"]
+    with pytest.raises(ConfigError, match="is accepted already"):
+        accepted(tmp_path, "*", "--holder", "global main.cache*")
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ((), "what do you accept"),
+        (("live_heap", "--goroutines", "main.f"), "goroutines and METRIC are both given"),
+        (("--goroutines", "main.f", "--mute"), "takes no amount"),
+        (("--goroutines", "main.go:4"), "is a place, not a function"),
+    ],
+)
+def test_the_command_takes_a_metric_or_a_leak(tmp_path, monkeypatch, args, says):
+    """One of them, and a leak as a whole."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=says):
+        accepted(tmp_path, TEST, *args)
 
 
 @pytest.fixture
