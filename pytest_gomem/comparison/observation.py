@@ -10,11 +10,11 @@ from statistics import mean
 from typing import Protocol
 
 from pytest_gomem.attribution.culprits import AT_PEAK
+from pytest_gomem.attribution.living import GROWTH
 from pytest_gomem.comparison.strategy import HeadAlone, Looks, Results, Strategy
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.dump_limits import DEFAULT_LIMITS
 from pytest_gomem.diagnosis.excess import (
-    GROWTH,
     ProfileRate,
     excess_of,
     explainable,

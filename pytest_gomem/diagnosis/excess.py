@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pytest_gomem.attribution.culprits import GC_METRICS, SAMPLE_OF, Findings, amount_text
+from pytest_gomem.attribution.living import GROWTH, is_on_what_lives
 from pytest_gomem.attribution.sampling import counts_objects
-from pytest_gomem.config.budgets import PER_TYPE, Budget
+from pytest_gomem.config.budgets import Budget
 from pytest_gomem.diagnosis.gc_explained import allocation_excess
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
@@ -25,8 +26,6 @@ MOST_SAMPLES = 500_000  # of one round; each costs 3 to 15 us (session/functions
 _OBJECT = 16  # bytes, of a small object: most regressions in objects are of such
 _RESIDENT = frozenset({"peak_rss", "end_rss"})
 _HEAP_OF_RSS = 0.5  # with GOGC=100 half of what a larger live heap adds to the RSS is garbage
-LIVING = frozenset({"live_heap", "heap_objects", "end_rss"})
-GROWTH = frozenset({"heap_growth", "heap_growth_per_op", "rss_growth", "time_to_limit"})
 SEEN = 0.25  # of the excess: with less, it is not there
 
 
@@ -37,7 +36,7 @@ def explainable(window: WindowRecord) -> tuple[Verdict, ...]:
 
 def lives(window: WindowRecord) -> tuple[Verdict, ...]:
     """The failed verdicts on what lives: a heap dump of the window's close shows who holds it."""
-    return tuple(v for v in _failed(window) if v.budget.metric in (*LIVING, *GROWTH, *PER_TYPE) and not v.budget.phase)
+    return tuple(verdict for verdict in _failed(window) if is_on_what_lives(verdict.budget))
 
 
 def failed_of(window: WindowRecord, *, is_between: bool) -> tuple[Verdict, ...]:

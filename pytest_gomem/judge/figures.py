@@ -35,6 +35,11 @@ class Asked(NamedTuple):
     glob: str
     cum: bool = False
 
+    @property
+    def name(self) -> str:
+        """Of its figure: alloc_space[main.encode*], followed by cum for cumulative ones."""
+        return f"{self.metric}[{self.glob}]" + (" cum" if self.cum else "")
+
 
 def asked_by(budget: Budget) -> Asked:
     """What a budget on functions or types asks for."""
@@ -55,14 +60,14 @@ def median_of(rounds: Sequence[FunctionValue | TypeValue]) -> FunctionValue | Ty
 
 def figure_of(budget: Budget) -> str:
     """The name of a budget's figure in a round: alloc_space[main.encode*], followed by cum for cumulative ones."""
-    return _name(asked_by(budget)) if budget.glob else budget.metric
+    return asked_by(budget).name if budget.glob else budget.metric
 
 
 def figures_of(values: Iterable[FunctionValue | TypeValue]) -> dict[str, float]:
     """The values by name, and for functions half the width of their 2 sigma intervals as "NAME interval"."""
     found: dict[str, float] = {}
     for value in values:
-        name = _name(value.asked)
+        name = value.asked.name
         found[name] = value.value
         if value.asked.metric not in PER_TYPE:
             found[name + _INTERVAL] = value.interval
@@ -105,10 +110,6 @@ def figure_metric(name: str, rounds: Iterable[Mapping[str, float]]) -> Metric | 
         precision=f"sampling alone leaves +- {width}, which a finer profile_rate narrows" if interval else "",
         prior=Prior(interval / SIGMAS + exact.absolute, exact.relative),
     )
-
-
-def _name(asked: Asked) -> str:
-    return f"{asked.metric}[{asked.glob}]" + (" cum" if asked.cum else "")
 
 
 def _of_observed_rounds(_: Window) -> Unavailable:

@@ -25,7 +25,7 @@ from pytest_gomem.report.failure_details import (
     settings_lines,
 )
 from pytest_gomem.report.first_screen import first_screen, statement
-from pytest_gomem.report.first_verdict import explaining_first, first_of, goroutines_matter, group_of
+from pytest_gomem.report.first_verdict import explaining_first, first_of, goroutines_matter, group_of, holder_of
 from pytest_gomem.report.goroutines import goroutine_culprit, goroutine_lines
 from pytest_gomem.report.holders import holder_lines
 from pytest_gomem.report.next_command import is_test
@@ -65,7 +65,7 @@ def failure_texts(
 
 
 def failure_text(window: WindowRecord, nodeid: str, options: TextOptions = DEFAULTS) -> tuple[str, str]:
-    """A headline, with what broke first and its first culprit, and the whole text.
+    """A headline, with what broke first, its first culprit and holder, and the whole text.
 
     After the first screen come the culprits, the limits, settings, key metrics, loads, the bill, notes, artifacts and
     the end of the log. Without a broken limit, as when the process died, the headline is the first note.
@@ -176,8 +176,10 @@ def _headline(window: WindowRecord, broken: Sequence[Verdict]) -> str:
         return printable(window.notes[0]) if window.notes else "no limit is broken"
     more = len(broken) - 1
     others = f"; {more} more {'limits are' if more > 1 else 'limit is'} broken" if more else ""
-    culprit = _culprit(window, broken)
-    return statement(broken[0]) + (f", culprit {culprit}" if culprit else "") + others
+    culprit, holder = _culprit(window, broken), holder_of(window, broken[0])
+    allocates = f", culprit {culprit}" if culprit else ""
+    holds = f", held by {printable(holder.root)}" if holder else ""
+    return f"{statement(broken[0])}{allocates}{holds}{others}"
 
 
 def _culprit(window: WindowRecord, broken: Sequence[Verdict]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_gomem.attribution.culprits import AT_PEAK, GC_METRICS, SAMPLE_OF, Culprit
 from pytest_gomem.attribution.goroutines import GoroutineGroup
+from pytest_gomem.attribution.living import is_on_what_lives
 from pytest_gomem.attribution.sampling import counts_made
 from pytest_gomem.base.units import BYTES
 from pytest_gomem.config.budgets import PER_FUNCTION, PER_GLOB
@@ -14,6 +15,7 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.report.goroutines import main_group
 from pytest_gomem.report.text import metric_unit
 from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.retention.model import Holder, HolderKind
 from pytest_gomem.stats.decision import Status
 
 LEAKED_GOROUTINES = "leaked_goroutines"
@@ -23,6 +25,7 @@ GOROUTINE_METRICS = frozenset(
 _FEW = 10  # goroutines; fewer may be there for the memory, not the memory for them
 _EACH = 2560  # bytes that a goroutine takes at least: a stack of 2 KiB, and its descriptor
 _ENOUGH = 0.5  # of what a memory metric has grown by
+_GOOD_PART = 0.25  # of what is to be explained
 _DESCRIPTOR = "runtime.malg"  # allocates the descriptors of goroutines
 
 
@@ -46,6 +49,15 @@ def group_of(window: WindowRecord, verdict: Verdict) -> GoroutineGroup | None:
     """The main group of goroutines, for a verdict on them. The stacks are of the whole window, not of a phase."""
     is_on_them = verdict.budget.metric in GOROUTINE_METRICS and not verdict.budget.phase
     return main_group(window.goroutine_groups) if is_on_them else None
+
+
+def holder_of(window: WindowRecord, verdict: Verdict) -> Holder | None:
+    """The holder that tells most of a verdict on what lives: one root, which keeps a good part of it."""
+    first = next(iter(window.holders), None)
+    is_told = first is not None and is_on_what_lives(verdict.budget) and verdict.status is Status.FAIL
+    if first is None or not is_told or first.share < _GOOD_PART or first.kind in (HolderKind.SEVERAL, HolderKind.NONE):
+        return None
+    return first
 
 
 def goroutines_matter(broken: Sequence[Verdict], window: WindowRecord) -> bool:

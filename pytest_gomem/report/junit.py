@@ -17,7 +17,8 @@ Property = tuple[str, str]
 def properties(test: TestRecord) -> list[Property]:
     """Pairs such as ("gomem.peak_rss", "12345678"); with several windows ("gomem.steady.peak_rss", ...).
 
-    Of the key metrics, and of those that a limit of the window judges. Values are plain decimals in base units: bytes,
+    Of the key metrics, and of those that a limit of the window judges; of functions and types as
+    "gomem.objects[*main.Session]". Values are plain decimals in base units: bytes,
     seconds, ratios (0.1 is 10%), counts, and those per second or per operation. A metric that was not measured is
     ("gomem.peak_rss.unavailable", reason): no number stands in for it.
     """
@@ -33,6 +34,7 @@ def properties(test: TestRecord) -> list[Property]:
                 found.append((name, _decimal(result.value)))
             else:
                 found.append((f"{name}.unavailable", printable(result.reason)))
+        found += [(printable(prefix + value.asked.name), _decimal(value.value)) for value in window.counted]
     return found
 
 

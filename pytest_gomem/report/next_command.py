@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from pytest_gomem.attribution.culprits import AT_PEAK, SAMPLE_OF
-from pytest_gomem.attribution.sampling import counts_made
+from pytest_gomem.attribution.living import is_on_what_lives
 from pytest_gomem.base.printable import printable
 from pytest_gomem.git.repository import short
 from pytest_gomem.judge.regressions import REGRESSION
@@ -56,8 +56,7 @@ def _looking(window: WindowRecord, verdict: Verdict, kept: Mapping[str, str]) ->
     metric, is_between = verdict.budget.metric, verdict.kind == REGRESSION
     if metric == "goroutines" and "goroutine_profile" in kept:
         return _line("gomem", "top", kept["goroutine_profile"])
-    is_live = metric not in AT_PEAK and not counts_made(SAMPLE_OF.get(metric, ""))
-    if is_live and window.holders and "holders" in kept:
+    if window.holders and "holders" in kept and is_on_what_lives(verdict.budget):
         return _line("gomem", "flame", kept["holders"])
     at_peak = metric in AT_PEAK and "peak_profile" in kept
     new = "peak_profile" if at_peak else "heap_profile"

@@ -13,8 +13,9 @@ from pytest_gomem.base.unavailable import Unavailable, reason_of
 from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.pprof.group import as_called
 from pytest_gomem.report import matrix
-from pytest_gomem.report.first_verdict import first_of, group_of
+from pytest_gomem.report.first_verdict import first_of, group_of, holder_of
 from pytest_gomem.report.goroutines import main_group
 from pytest_gomem.report.text import (
     Line,
@@ -224,12 +225,16 @@ def _cells(window: WindowRecord, names: Sequence[str], notes: _Footnotes, budget
 
 
 def _place(window: WindowRecord) -> str:
-    """The file and line of the first culprit of the limit to act on first, if that is broken; "" without one."""
+    """The file and line of the first culprit of the limit to act on first, if that is broken, or the variable that
+    holds; "" without one."""
     verdict = _tightest(window.verdicts)
     if verdict is None or verdict.status is not Status.FAIL:
         return ""
-    named = group_of(window, verdict) or first_of(window, verdict)
-    return f"{named.file.rpartition('/')[2]}:{named.line}" if named and named.file else ""
+    holder = holder_of(window, verdict)
+    named = group_of(window, verdict) or first_of(window, verdict) or holder
+    if named and named.file:
+        return f"{named.file.rpartition('/')[2]}:{named.line}"
+    return as_called(holder.name) if holder else ""
 
 
 def _limit_cell(verdict: Verdict, width: int) -> str:

@@ -10,9 +10,12 @@ from report_samples import metric, verdict, window
 
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.diagnosis.holders import with_holders
+from pytest_gomem.judge.objects import TypeValue
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.holders import holder_lines, holder_sentences
+from pytest_gomem.report.junit import properties
+from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.retention.model import AllocationSite, Holder, HolderKind, ObjectCount, Retention, Step
 from pytest_gomem.retention.places import with_short_files
 
@@ -207,3 +210,18 @@ def test_files_are_named_as_those_of_culprits_are():
     assert [site.file for site in named.sites] == [
         "cmd/api/main.go", "web/page.go", "bytes/buffer.go", "github.com/x/y@v1.2.0/y.go",
     ]  # fmt: skip
+
+
+def test_the_headline_names_who_holds_a_good_part():
+    """In the summary of a run, in JUnit and in annotations there is one line for all."""
+    headline, _ = failure_text(found(), "tests/test_mem.py::test_login")
+    assert headline.endswith("its limit of 3MB, held by global main.cache (map[string]*main.Session)")
+    for holders in ((LOST,), (WORKERS,)):
+        headline, _ = failure_text(found(replace(FOUND, holders=holders)), "tests/test_mem.py::test_login")
+        assert "held by" not in headline
+
+
+def test_what_budgets_count_are_properties_of_junit():
+    """As figures by type, beside the metrics."""
+    counted = replace(failed(), types=(TypeValue("objects", "*main.Session", 300, 0.97, 30, 1),))
+    assert ("gomem.objects[*main.Session]", "300") in properties(TestRecord("t", "failed", (counted,)))
