@@ -74,7 +74,7 @@ def held(found: Retention, way: str) -> Holder:
 @pytest.mark.parametrize("way", HELD)
 def test_each_way_to_keep_memory_is_called_what_it_is(read, way):
     holder = held(read.last, way)
-    assert holder.retained == pytest.approx(KEPT, rel=0.06)
+    assert holder.retained == pytest.approx(KEPT, rel=0.08)
     path = ", ".join(f"{step.type} x {step.count}" for step in holder.path)
     expected = HELD[way][2]
     assert not expected or re.fullmatch(expected.replace("x N", "x 200"), path), path
@@ -83,7 +83,7 @@ def test_each_way_to_keep_memory_is_called_what_it_is(read, way):
 @pytest.mark.parametrize("way", HELD)
 def test_growth_is_what_the_first_dump_has_not(read, way):
     holder = held(read.growth, way)
-    assert holder.retained == pytest.approx(GROWTH, rel=0.06)
+    assert holder.retained == pytest.approx(GROWTH, rel=0.08)
     assert holder.share == pytest.approx(holder.retained / read.growth.new_bytes)
     path = ", ".join(f"{step.type} x {step.count}" for step in holder.path)
     expected = HELD[way][2]
@@ -102,7 +102,7 @@ def test_what_only_a_cleanup_keeps_has_no_holder(read):
         pytest.skip("runtime.AddCleanup came with Go 1.24")
     (none,) = (holder for holder in read.last.holders if holder.kind is HolderKind.NONE)
     assert none.root == "no holder in the dump"
-    assert none.retained == pytest.approx(KEPT, rel=0.06)
+    assert none.retained == pytest.approx(KEPT, rel=0.08)
     assert [(step.type, step.count) for step in none.path[-2:]] == [("main.session", 200), ("[]uint8", 200)]
 
 

@@ -160,6 +160,38 @@ func TestPartsOfWhatSeveralRootsHoldAreNotApart(t *testing.T) {
 	}
 }
 
+func TestAPoolInSomethingElseIsOne(t *testing.T) {
+	h := madeup.New()
+	h.Object(1)
+	h.Object(2, 3)
+	h.Object()
+	h.Object()
+	h.Globals(0)
+	a := of(t, h, madeup.Types{
+		Names: []string{"main.Server", "sync.Pool", "bytes.Buffer", "bytes.Buffer"}, Inner: map[string]bool{"sync.Pool": true},
+		Globals: []string{"main.server"}, GlobalT: "*main.Server",
+	})
+	if holder := a.Holders[0]; holder.Kind != "pool" || holder.Root != "sync.Pool in global main.server (*main.Server)" {
+		t.Errorf("%+v", holder)
+	}
+	expectPath(t, a.Holders[0], Step{"bytes.Buffer", 2, 2 * 64})
+}
+
+func TestAMapThatGrowsIsOneStep(t *testing.T) {
+	h := madeup.New()
+	h.Object(1, 2) // the map, with its groups and its old ones
+	h.Object(3, 4)
+	h.Object(3)
+	h.Object()
+	h.Object()
+	h.Globals(0)
+	a := of(t, h, madeup.Types{
+		Names: []string{"main.Map", "map.group", "map.group", "main.Session", "main.Session"},
+		Inner: map[string]bool{"map.group": true}, Globals: []string{"main.m"},
+	})
+	expectPath(t, a.Holders[0], Step{"main.Map", 1, 5 * 64}, Step{"main.Session", 2, 2 * 64})
+}
+
 func TestManyRootsStandBehindTheTypeThatTheyHold(t *testing.T) {
 	texts := []string{"local of main.a", "local of main.b", "local of main.c", "local of main.d"}
 	for _, one := range []struct {

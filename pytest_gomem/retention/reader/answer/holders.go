@@ -150,10 +150,10 @@ func (h *holders) objects(numbers []int32) int {
 }
 
 func (h *holders) holder(start *group) Holder {
-	steps := h.walk(start)
+	steps, pooled := h.walk(start)
 	out := Holder{Count: 1, Path: []Step{}, Sites: h.sites(steps), Roots: []string{}}
 	if root := h.root(start.key); root != nil {
-		h.single(&out, root, steps)
+		h.single(&out, root, steps, pooled)
 	} else {
 		out.Type = h.name(start.key)
 		roots := h.graph.Nearest(spread(start.members), rootsAsked)
@@ -219,7 +219,7 @@ func spread(numbers []int32) []int32 {
 }
 
 // single fills in what is known of one root.
-func (h *holders) single(out *Holder, root *graph.Root, steps []*group) {
+func (h *holders) single(out *Holder, root *graph.Root, steps []*group, pooled bool) {
 	d := h.describe
 	out.Kind, out.Root, out.Name, out.Type = kinds[root.Kind], d.text(root), root.Name, root.Type
 	if root.Count > 1 {
@@ -231,11 +231,8 @@ func (h *holders) single(out *Holder, root *graph.Root, steps []*group) {
 			out.Kind, out.Root = "pool", pool+" "+root.Name
 			return
 		}
-		for _, step := range steps {
-			if h.isInternal(step.key) && h.name(step.key) == pool {
-				out.Kind, out.Root = "pool", pool+" in "+out.Root
-				return
-			}
+		if pooled {
+			out.Kind, out.Root = "pool", pool+" in "+out.Root
 		}
 	case graph.Goroutines, graph.Runtime:
 		if root.Stack == nil {
@@ -265,8 +262,9 @@ func (d *describer) single(root, frame *graph.Root) string {
 
 // walk goes down from a root along the objects of one type that retain most. Types that come again, as in lists and
 // trees, belong to the step where they came first.
-func (h *holders) walk(start *group) []*group {
-	steps := []*group{start}
+// Inner parts, as of maps, belong to what has them. pooled: what is retained is mostly that of a sync.Pool.
+func (h *holders) walk(start *group) (steps []*group, pooled bool) {
+	steps = []*group{start}
 	known := map[key]*group{start.key: start}
 	for len(steps) < mostSteps {
 		current := steps[len(steps)-1]
@@ -275,19 +273,24 @@ func (h *holders) walk(start *group) []*group {
 		queue := append([]int32(nil), current.members...)
 		for k := 0; k < len(queue); k++ {
 			number := queue[k]
-			if object, ok := h.graph.Object(number); ok && h.isNew(object) {
+			if object, ok := h.graph.Object(number); ok && h.isNew(object) && !h.isInternal(h.keyOf(number)) {
 				own += h.dump.Size(object)
 			}
 			for _, child := range h.graph.Children(number) {
 				if h.graph.Retained(child) == 0 {
 					continue
 				}
-				same := known[h.keyOf(child)]
-				if same == nil {
+				childKey := h.keyOf(child)
+				same := known[childKey]
+				switch {
+				case same != nil:
+					same.count++
+				case h.isInternal(childKey):
+					pooled = pooled || h.name(childKey) == pool && h.holdsMost(child, start)
+				default:
 					below = append(below, child)
 					continue
 				}
-				same.count++
 				queue = append(queue, child)
 			}
 		}
@@ -304,7 +307,11 @@ func (h *holders) walk(start *group) []*group {
 		known[best.key] = best
 		steps = append(steps, best)
 	}
-	return steps
+	return steps, pooled
+}
+
+func (h *holders) holdsMost(number int32, of *group) bool {
+	return float64(h.graph.Retained(number)) >= worthAStep*float64(of.retained)
 }
 
 // inner are types of Go's own that only their users mean: timers, and the entries of a sync.Map before Go 1.24.
@@ -313,8 +320,8 @@ var inner = map[string]bool{
 	"interface {}": true,
 }
 
-// folded tells whether a step is not shown: what is inside of maps, channels and pools, what holds a timer, and the
-// array of a slice that something follows.
+// folded tells whether a step is not shown: frames, an inner part that several roots hold, what holds a timer, and the array
+// of a slice that something follows.
 func (h *holders) folded(step *group, last bool) bool {
 	if step.key < 0 || h.isInternal(step.key) {
 		return true

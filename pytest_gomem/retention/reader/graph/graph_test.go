@@ -214,11 +214,17 @@ func TestFinalizersHoldWhatNothingElseDoes(t *testing.T) {
 	expect(t, held, map[string]uint64{"global main.file": 1, "finalizer main.f": 3, "nothing": 3})
 }
 
-func TestWordsOfStacksHoldWhatNothingElseDoes(t *testing.T) {
-	h := madeup.New()
-	h.Object()
-	h.Object()
-	h.Stale(1, 0)
-	_, held := build(t, h, madeup.Types{})
-	expect(t, held, map[string]uint64{"goroutines": 2})
+func TestWordsOfAPreemptedFrameHoldWhatNothingElseDoes(t *testing.T) {
+	for _, preempted := range []bool{true, false} {
+		h := madeup.New()
+		h.Object()
+		h.Object()
+		h.Stale(preempted, 1, 0)
+		_, held := build(t, h, madeup.Types{})
+		if preempted {
+			expect(t, held, map[string]uint64{"goroutines": 2})
+		} else {
+			expect(t, held, map[string]uint64{"nothing": 2})
+		}
+	}
 }

@@ -54,7 +54,7 @@ const (
 // Type names that the runtime uses for itself, and reuses: they hold, and are held, in its own tier alone. A channel
 // leads to the goroutines that wait for it, and a goroutine to all processors.
 var runtimeTypes = map[string]bool{
-	"runtime.g": true, "runtime.m": true, "runtime.p": true, "runtime.sudog": true, "runtime.timers": true,
+	"runtime.g": true, "runtime.m": true, "runtime.mPadded": true, "runtime.p": true, "runtime.sudog": true, "runtime.timers": true,
 	"[]*runtime.g": true, "[]*runtime.p": true, "[]*runtime.m": true, "[]runtime.timerWhen": true,
 	"[]*runtime.timer": true, "[]*sync.Pool": true,
 }
@@ -209,6 +209,17 @@ type framed struct {
 	root  int32
 }
 
+// preempted is how many frames of a goroutine, the innermost ones, have no list of pointers that holds: where it was
+// stopped in the middle of a function, any word may be a pointer, as it may be for the collector.
+func preempted(g *dump.Goroutine) int {
+	for i := range g.Frames {
+		if g.Frames[i].Function == "runtime.asyncPreempt" {
+			return i + 2
+		}
+	}
+	return 0
+}
+
 // tierOf a goroutine.
 func tierOf(g *dump.Goroutine) uint8 {
 	if g.System {
@@ -222,7 +233,7 @@ func tierOf(g *dump.Goroutine) uint8 {
 	return tierGoroutines
 }
 
-// goroutines adds a root for all of a tier whose stacks are alike.
+// goroutines adds a root for all of a tier whose stacks are alike. It gives frames whose words are to be looked at.
 func (b *builder) goroutines(tier uint8) ([]framed, error) {
 	known := map[string]int32{}
 	var found []framed
@@ -253,12 +264,15 @@ func (b *builder) goroutines(tier uint8) ([]framed, error) {
 			}
 		}
 		b.roots[group].Count++
+		vague := preempted(g)
 		for i := range g.Frames {
 			root := group
 			if len(key) > 0 {
 				root += 1 + int32(i)
 			}
-			found = append(found, framed{&g.Frames[i], root})
+			if i < vague {
+				found = append(found, framed{&g.Frames[i], root})
+			}
 			if err := b.dump.FramePointers(&g.Frames[i], func(_, value uint64) bool {
 				b.link(root, value)
 				return true
@@ -350,8 +364,7 @@ func (b *builder) finalizers() {
 	b.reach(from, tierFinalizers)
 }
 
-// stacks gives frames what any of their words points to and nothing else holds: a frame's list of pointers leaves out
-// what it no longer needs, and the collector scans some frames without a list.
+// stacks gives frames what any of their words points to and nothing else holds.
 func (b *builder) stacks(frames []framed) error {
 	for _, one := range frames {
 		for offset := uint64(0); ; {

@@ -83,10 +83,14 @@ func (h *Heap) Goroutine(id uint64, reason string, pc uint64, pointers ...int) {
 	h.frame("main.f", pc, memory, fields)
 }
 
-// Stale is a goroutine whose words point to objects, but are no pointers by its stack map.
-func (h *Heap) Stale(pointers ...int) {
+// Stale is a goroutine whose words point to objects, but are no pointers by its stack map. preempted: in the middle of
+// its function.
+func (h *Heap) Stale(preempted bool, pointers ...int) {
 	memory, _ := h.words(pointers)
 	h.goroutine(1, "select")
+	if preempted {
+		h.frame("runtime.asyncPreempt", 20, "", []uint64{0})
+	}
 	h.frame("main.f", 10, memory, []uint64{0})
 }
 
