@@ -59,8 +59,7 @@ def read(binaries, tmp_path_factory) -> Read:
     with pytest.MonkeyPatch.context() as patch:
         answer = reading._answer
         patch.setattr(reading, "_answer", lambda out: texts.append(out) or answer(out))
-        patch.setattr(reading, "_HOLDERS", 30)
-        last, growth = read_dump(after, binary), read_dump(after, binary, base=before)
+        last, growth = read_dump(after, binary, most=30), read_dump(after, binary, base=before, most=30)
     return Read(last, growth, "".join(texts))
 
 
