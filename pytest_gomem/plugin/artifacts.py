@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_gomem.base.errors import GomemError, SupervisorError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.printable import printable_lines
+from pytest_gomem.report.course_picture import course_pictures
 from pytest_gomem.session.measurement import artifact_stem
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Artifacts:
     nodeid: str
 
     def save(self, windows: Sequence[tuple[Measurement, Measurement, Measurement | None]]) -> list[str]:
-        """Keep the log and the profiles of each window; returns what went wrong.
+        """Keep the log, the profiles and the courses of each window; returns what went wrong.
 
         windows: each with the measurements that have its profiles, on the head and on the base.
         """
@@ -36,7 +37,8 @@ class Artifacts:
             return []
         try:
             for number, (measurement, profiled, compared) in enumerate(windows):
-                measurement.save_artifacts(self.folder, self.nodeid, number, profiled, compared)
+                pictures = dict(course_pictures(self.nodeid, measurement.record)) if measurement.closed else {}
+                measurement.save_artifacts(self.folder, self.nodeid, number, profiled, compared, pictures)
         except GomemError as error:  # report what failed the test
             return [str(error)]
         return []

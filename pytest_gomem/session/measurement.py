@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from pytest_gomem.attribution.goroutines import goroutine_groups
 from pytest_gomem.base.errors import BudgetBroken, ConfigError, GomemError, MeasureError, Place, SupervisorError
@@ -196,11 +197,12 @@ class Measurement:
         number: int,
         profiled: Measurement | None = None,
         compared: Measurement | None = None,
+        pictures: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Write the service's log and the profiles below `folder`; raises GomemError when that fails.
+        """Write the service's log, the profiles and pictures below `folder`; raises GomemError when that fails.
 
         number: of the window in its test. profiled: the window in the round that has its profiles, if it is another
-        one. compared: the same of the other side.
+        one. compared: the same of the other side. pictures: SVGs by name.
         """
         if self._record is None:
             return
@@ -216,6 +218,8 @@ class Measurement:
         for kind, captured in profiles.items():
             if isinstance(captured.raw, bytes):
                 contents[kind] = (f"{stem}-{kind}{captured.suffix}", captured.raw)
+        for name, svg in pictures.items():
+            contents[f"{name}_course"] = (f"{stem}-{name}.svg", svg.encode())
         try:
             for name, data in contents.values():
                 write_whole(folder / name, data)

@@ -45,6 +45,7 @@ NAMED = {
     "fuzz_dumps": ("mutants", "answered", "refused", "panics", "peak of the process"),
     "fuzz_profiles": ("cases", "accepted", "refused in our words", "peak of a process"),
     "gc_cpu": ("against a CPU profile", "starvation", "by gctrace"),
+    "growth": ("the interval holds the truth", "cache that fills", "a leak of 40 sigmas", "every limit is kept"),
     "gctrace_under_logging": ("accepted gctrace lines", "lost", "misread"),
     "supervisor_cost": ("of a core", "peer", "200 Hz"),
     "leaks": ("400 goroutines in chan send at main.deliver", "first holder right: 1 of 1"),

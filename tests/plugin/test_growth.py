@@ -29,7 +29,8 @@ def test_once(go_service):
 
 def test_growth_is_judged_by_what_cycles_leave(scenario):
     """A leak fails with its interval, and so do two goroutines an operation; steady work passes with its bound."""
-    outcome = scenario(TESTS).run()
+    project = scenario(TESTS)
+    outcome = project.run("--gomem-artifacts=kept")
     leak, steady, goroutines = (outcome.window(name)["metrics"] for name in ("_leak", "_steady", "_goroutines"))
     found = leak["heap_growth_per_op"]
     low, high = found["interval"]
@@ -47,6 +48,8 @@ def test_growth_is_judged_by_what_cycles_leave(scenario):
     assert outcome.window("_once")["metrics"]["heap_growth"]["reason"].endswith(
         "repeat the work by service.cycles(20), or by --gomem-cycles=20"
     )
+    picture = (project.folder / "kept" / outcome.window("_leak")["artifacts"]["heap_growth_per_op_course"]).read_text()
+    assert "heap_growth_per_op of test_leak" in picture
     course = outcome.window("_leak")["courses"]["heap_growth_per_op"]
     assert (course["per"], course["shape"], course["x"][-1]) == ("op", "grows", 1000)
 
