@@ -12,6 +12,9 @@ from pytest_gomem.observe.stacks import Goroutine, Stack
 _HTTP2 = r"(net/http\.\(\*http2|(golang\.org/x/net|net/http/internal)/http2\.\(\*)"
 _SERVES_HTTP2 = re.compile(rf"{_HTTP2}serverConn\)\.(serve|readFrames)(\.func\d+)?")
 _READS_HTTP2 = re.compile(rf"{_HTTP2}[cC]lientConn\)\.readLoop")
+_GRPC = "google.golang.org/grpc"
+_READS_GRPC = f"{_GRPC}.(*Server).handleRawConn.func1"
+_GRPC_CREATORS = (f"{_GRPC}/internal/transport.NewServerTransport", f"{_GRPC}/internal/transport.newHTTP2Server")
 _READS, _WRITES = "net/http.(*persistConn).readLoop", "net/http.(*persistConn).writeLoop"
 # As many as http.DefaultTransport keeps idle; more are no pool.
 _MOST_IDLE = 100
@@ -62,6 +65,12 @@ def _innermost_serves_http2(stack: Stack) -> bool:
     return _SERVES_HTTP2.fullmatch(next(own, "")) is not None
 
 
+def _is_grpc_connection(stack: Stack) -> bool:
+    """What reads a connection, writes to it and pings it; a handler has a goroutine of its own."""
+    creator = stack.created_by.function if stack.created_by else ""
+    return creator in _GRPC_CREATORS or started_with(stack) == _READS_GRPC
+
+
 def _reads_ahead(stack: Stack) -> bool:
     return started_with(stack) == "net/http.(*connReader).backgroundRead"
 
@@ -84,6 +93,12 @@ IDLE = KnownGoroutine(
     "every release; the HTTP/2 package was moved in Go 1.27",
     _is_idle_connection,
 )
+GRPC = KnownGoroutine(
+    "gRPC connections of clients",
+    "a gRPC server serves each connection by three goroutines, until the client closes it",
+    "any, with google.golang.org/grpc",
+    _is_grpc_connection,
+)
 READS_AHEAD = KnownGoroutine(
     "readers behind a handler",
     "while a handler runs, net/http watches its connection; the handler's goroutine is the one that counts",
@@ -97,7 +112,7 @@ OUTGOING = KnownGoroutine(
     "every release; the HTTP/2 package was moved in Go 1.27",
     _is_idle_outgoing,
 )
-KNOWN = (AGENT, SIGNALS, IDLE, READS_AHEAD, OUTGOING)
+KNOWN = (AGENT, SIGNALS, IDLE, GRPC, READS_AHEAD, OUTGOING)
 
 
 def known_goroutines(goroutines: Iterable[Goroutine]) -> dict[int, KnownGoroutine]:
