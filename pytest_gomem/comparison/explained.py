@@ -47,7 +47,7 @@ def explained(
     evidence = _evidence_of(base, key, last, ran)
     found = explanation.explained(window, head, evidence)
     if ran.check is not None:
-        found = with_self_held(found, ran.check.self_held, head.module)
+        found = with_self_held(found, ran.check.self_held, head.built)
     if isinstance(base, Base) and evidence is None:
         compared = [v for v in explainable(window) if v.kind == REGRESSION]
         found = _unnamed(found, compared, ran.why_unseen())

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.launch.launched import Built
 from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.retention.calls import lines_of_calls
 from pytest_gomem.retention.finalizers import SelfHeld, names_them
 from pytest_gomem.retention.model import Holder, HolderKind, Retention
 from pytest_gomem.retention.places import Places
@@ -26,11 +28,16 @@ def is_unheld(found: Retention | Unavailable | None) -> bool:
     return first is not None and first.kind is HolderKind.NONE
 
 
-def with_self_held(window: WindowRecord, found: Sequence[SelfHeld], module: GoModule) -> WindowRecord:
-    """The window whose holders that no dump shows are named, or a note on what was found."""
+def with_self_held(window: WindowRecord, found: Sequence[SelfHeld], built: Built | None) -> WindowRecord:
+    """The window whose holders that no dump shows are named, or a note on what was found. built: what has run."""
     if not any(holder.kind is HolderKind.NONE for holder in window.holders):
         return window
-    places = Places(module, ((one.added.function, one.added.file) for one in found))
+    if built is not None:
+        lines = lines_of_calls(built.binary, [one.call for one in found])
+        found = [one.at(*line) if line else one for one, line in zip(found, lines, strict=True)]
+    places = Places(
+        GoModule() if built is None else built.info.module, ((one.added.function, one.added.file) for one in found)
+    )
     holders = tuple(_named(holder, found, places) for holder in window.holders)
     if holders != window.holders:
         return replace(window, holders=holders)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_gomem.retention.model import AllocationSite
 
@@ -21,9 +21,9 @@ _REPORT = re.compile(
     r"  is reachable from (?:finalizer|cleanup or cleanup argument)\n"
     r"(?:  .*\n)*\n"
     r"Has (?P<kind>finalizer|cleanup) at 0x[0-9a-f]+\n"
-    r"  (?P<function>.+)\(\)\n +.+:(?P<begins>\d+) .*\n"
+    r"  (?P<function>.+)\(\)\n.*\n"
     r"created at: *\n"
-    r"  (?P<adder>.+)\(\)\n +(?P<file>.+):(?P<line>\d+) \+0x[0-9a-f]+$",
+    r"  (?P<adder>.+)\(\)\n +(?P<file>.+):(?P<line>\d+) \+(?P<offset>0x[0-9a-f]+)$",
     re.MULTILINE,
 )
 
@@ -32,13 +32,19 @@ _REPORT = re.compile(
 class SelfHeld:
     """Objects of a Go type that are reachable from their own finalizer or cleanup, so that it never runs.
 
-    kind: "finalizer" or "cleanup". function: that it would run. added: the line that adds it, and how many were seen.
+    kind: "finalizer" or "cleanup". function: that it would run. added: where the call returns to that adds it, and how
+    many were seen. call: the same as function and offset, for `lines_of_calls`.
     """
 
     type: str
     kind: str
     function: str
     added: AllocationSite
+    call: str = ""
+
+    def at(self, file: str, line: int) -> SelfHeld:
+        """The same with another place of the call."""
+        return replace(self, added=replace(self.added, file=file, line=line))
 
 
 def names_them(go_version: str) -> bool:
@@ -51,14 +57,12 @@ def in_log(log: str) -> tuple[SelfHeld, ...]:
     """What the log of a program says of them, the most frequent first. The runtime reports some 50 at most."""
     counts = Counter(_reports(log))
     return tuple(
-        SelfHeld(type_, kind, function, AllocationSite(adder, file, line, count))
-        for (type_, kind, function, adder, file, line), count in counts.most_common()
+        SelfHeld(type_, kind, function, AllocationSite(adder, file, line, count), f"{adder}+{offset}")
+        for (type_, kind, function, adder, file, line, offset), count in counts.most_common()
     )
 
 
-def _reports(log: str) -> Iterator[tuple[str, str, str, str, str, int]]:
+def _reports(log: str) -> Iterator[tuple[str, str, str, str, str, int, str]]:
     for one in _REPORT.finditer(log):
-        # The runtime names the line that it returns to. A function literal begins on the line of the call.
-        is_literal = one["function"].startswith(f"{one['adder']}.func")
-        line = int(one["begins"] if is_literal else one["line"])
-        yield one["type"], one["kind"], one["function"], one["adder"], one["file"], line
+        added = one["adder"], one["file"], int(one["line"]), one["offset"]
+        yield one["type"], one["kind"], one["function"], *added

@@ -19,6 +19,7 @@ from pytest_gomem.launch.build import BinaryInfo, build_once
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.launch.sides import Source
 from pytest_gomem.retention import reading
+from pytest_gomem.retention.calls import lines_of_calls
 from pytest_gomem.retention.model import HolderKind
 from pytest_gomem.retention.reader_program import reader_program
 from pytest_gomem.retention.reading import read_dump
@@ -163,6 +164,20 @@ def test_a_source_that_does_not_build(source, tmp_path):
     (broken / "main.go").write_text("package main\n\nfunc main() { missing() }\n")
     with pytest.raises(ObserveError, match=r"could not be built by go1[^:]*: (?s:.*)undefined: missing"):
         reader_program(tmp_path, broken)
+
+
+# Lines of calls
+
+
+def test_a_call_is_on_the_line_before_it_returns(go, shared_folder, tmp_path):
+    """Also in a stripped binary; what the program does not have is not known, nor is anything without a reader."""
+    binary = build_once("hold", BuildSpec("./hold", ("-ldflags=-s -w",)), HOLD, shared_folder)
+    (file, line), unknown = lines_of_calls(binary, ["main.main+0x40", "main.nobody+0x40"])
+    assert (file.endswith(".go"), line > 0, unknown) == (True, True, None)
+    assert lines_of_calls(tmp_path / "nowhere", ["main.main+0x40"]) == [None]
+    assert lines_of_calls(binary, ["no call"]) == [None]
+    assert lines_of_calls(binary, ["main.main+0x40"], tmp_path / "no source") == [None]
+    assert lines_of_calls(binary, []) == []
 
 
 # Debug information

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"gomem/heapreader/answer"
@@ -20,17 +21,17 @@ type request struct {
 	binary, symbols, base, dump string
 	limits                      dump.Limits
 	top                         int
-	of                          globs
+	of                          list
 }
 
-// globs are given one by one.
-type globs []string
+// list is given one by one.
+type list []string
 
-func (g *globs) String() string { return strings.Join(*g, " ") }
+func (l *list) String() string { return strings.Join(*l, " ") }
 
 // Set adds one.
-func (g *globs) Set(glob string) error {
-	*g = append(*g, glob)
+func (l *list) Set(one string) error {
+	*l = append(*l, one)
 	return nil
 }
 
@@ -43,12 +44,18 @@ func main() {
 	memory := flag.Int64("memory", 1<<30, "`bytes` that the reader aims to stay below")
 	flag.IntVar(&asked.top, "top", 12, "how many holders to name")
 	flag.Var(&asked.of, "of", "also name the holders of the types of a `glob`; may be given again")
+	var calls list
+	flag.Var(&calls, "call", "say where a `FUNCTION+0xOFFSET` calls that a stack trace names; may be given again; needs no DUMP")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: heapreader -binary PROGRAM [options] DUMP")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() != 1 || asked.binary == "" || asked.top < 1 || asked.limits.Objects < 1 || *memory < 1 {
+	dumps := 1
+	if len(calls) > 0 {
+		dumps = 0
+	}
+	if flag.NArg() != dumps || asked.binary == "" || asked.top < 1 || asked.limits.Objects < 1 || *memory < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -56,7 +63,13 @@ func main() {
 	// Nearly all of the memory is slices without pointers, whose collection costs little.
 	debug.SetGCPercent(20)
 	debug.SetMemoryLimit(*memory)
-	found, err := asked.answer()
+	var found any
+	var err error
+	if len(calls) > 0 {
+		found, err = asked.places(calls)
+	} else {
+		found, err = asked.answer()
+	}
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(found)
 	}
@@ -64,6 +77,43 @@ func main() {
 		fmt.Fprintln(os.Stderr, strings.ReplaceAll(err.Error(), "\n", " "))
 		os.Exit(2)
 	}
+}
+
+// place is where a call stands.
+type place struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+}
+
+// places are those of calls, in their order; nil where the program has no such function.
+func (r *request) places(calls []string) (found []*place, err error) {
+	defer func() {
+		if broken := recover(); broken != nil {
+			err = fmt.Errorf("the program could not be read: %v", broken)
+		}
+	}()
+	p, err := program.Load(r.binary, r.symbols)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	for _, call := range calls {
+		at := strings.LastIndex(call, "+")
+		if at < 0 {
+			return nil, fmt.Errorf("%q is no FUNCTION+0xOFFSET", call)
+		}
+		offset, err := strconv.ParseUint(call[at+1:], 0, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no FUNCTION+0xOFFSET", call)
+		}
+		file, line, known := p.Call(call[:at], offset)
+		if known {
+			found = append(found, &place{file, line})
+		} else {
+			found = append(found, nil)
+		}
+	}
+	return found, nil
 }
 
 // answer reads the dumps one after the other.

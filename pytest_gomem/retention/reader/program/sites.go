@@ -59,3 +59,14 @@ func (p *Program) functionNamed(name string) (int, bool) {
 	i, known := p.byName[name]
 	return int(i), known
 }
+
+// Call gives the place of the call that returns to a function, offset bytes after its beginning, as stack traces say it.
+func (p *Program) Call(function string, offset uint64) (file string, line int, known bool) {
+	t := &p.image.lines
+	i, known := p.functionNamed(function)
+	if !known || offset == 0 {
+		return "", 0, false
+	}
+	_, file, line, known = t.place(t.entry(i) + offset - 1)
+	return file, line, known
+}
