@@ -18,6 +18,7 @@ type Program struct {
 	byEntry      map[uint32]int32
 	byDescriptor map[uint64]int32
 	closures     map[uint64]*Type
+	mentioned    map[uint64][]*Type // by code of functions, by entry
 	methods      map[uint64]uint32  // entries of functions, by the hash of their name
 	variables    map[uint64][]*Type // of functions, by entry
 	hashes       map[uint32]uint32  // entries of a twin's types

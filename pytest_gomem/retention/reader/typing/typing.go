@@ -32,6 +32,8 @@ type static struct {
 	ownerType     string
 }
 
+const mostWithin = 32 // statics that begin within another one
+
 // Run types the objects of a dump of a program. It fails if the dump cannot be read or is another program's.
 func Run(d *dump.Dump, p *program.Program) (types *Types, err error) {
 	defer func() {
@@ -107,8 +109,10 @@ func (t *Types) Global(address uint64) (name, typeName string, ok bool) {
 		return v.Name, display(v.Type.Name), true
 	}
 	i := sort.Search(len(t.statics), func(i int) bool { return t.statics[i].address > address }) - 1
-	if i >= 0 && address-t.statics[i].address < t.statics[i].size && t.statics[i].owner != "" {
-		return t.statics[i].owner, t.statics[i].ownerType, true
+	for back := 0; i >= 0 && back < mostWithin; i, back = i-1, back+1 { // one of its fields may be noted too
+		if s := &t.statics[i]; address-s.address < s.size && s.owner != "" {
+			return s.owner, s.ownerType, true
+		}
 	}
 	if name := t.program.Symbol(address); name != "" {
 		return name, "", true

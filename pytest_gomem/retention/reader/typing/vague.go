@@ -124,28 +124,32 @@ func (r *run) plausible(object int, t *program.Type) bool {
 // unplaced guesses what the words of a frame point to from the variables of its function: the compiler keeps some
 // variables, and what they point to on the stack, in places that it does not write down.
 func (r *run) unplaced(f *dump.Frame) {
-	var variables []*program.Type
+	var variables, mentioned []*program.Type
 	start := f.SP - r.stack.low
 	for at := start; at+8 <= start+uint64(f.Size); at += 8 {
 		if r.dump.Find(word(r.stack.memory, int64(at))) < 0 {
 			continue
 		}
-		if variables == nil {
-			if variables = r.program.Variables(f.Entry); len(variables) == 0 {
+		if mentioned == nil {
+			variables, mentioned = r.program.Variables(f.Entry), r.program.Mentioned(f.Entry)
+			if len(variables)+len(mentioned) == 0 {
 				return
 			}
 		}
-		r.match(r.stack.memory, int64(at), variables, true)
+		if !r.match(r.stack.memory, int64(at), variables, true) {
+			r.match(r.stack.memory, int64(at), mentioned, true)
+		}
 	}
 }
 
 // match takes an object of unknown type, to which a word points, for the only one that it can be of the types to which
-// variables lead. headers: the word may also be one of a map header.
-func (r *run) match(memory []byte, at int64, variables []*program.Type, headers bool) {
+// variables lead. It says whether there is such a type, or nothing to do. headers: the word may also be one of a map
+// header.
+func (r *run) match(memory []byte, at int64, variables []*program.Type, headers bool) bool {
 	address := word(memory, at)
 	object := r.dump.Find(address)
 	if object < 0 || r.typ[object] != 0 || address != r.dump.Address(object)+r.header(object) {
-		return
+		return true
 	}
 	var only *program.Type
 	clear := true
@@ -153,7 +157,8 @@ func (r *run) match(memory []byte, at int64, variables []*program.Type, headers 
 		if t == nil || t.Size <= 0 || count == 0 || count > r.dump.Size(object)/uint64(t.Size) || t == only {
 			return
 		}
-		if r.fills(object, count*uint64(t.Size)) && r.program.Pointers(t) == r.dump.HasPointers(object) {
+		if r.fills(object, count*uint64(t.Size)) && r.program.Pointers(t) == r.dump.HasPointers(object) &&
+			(!r.dump.HasPointers(object) || r.fits(object, t)) {
 			clear = clear && only == nil
 			only = t
 		}
@@ -180,6 +185,7 @@ func (r *run) match(memory []byte, at int64, variables []*program.Type, headers 
 	if clear && only != nil {
 		r.guess(object, only)
 	}
+	return only != nil
 }
 
 // tryMap takes the word for that of a map header on the stack which points to the map's contents.
