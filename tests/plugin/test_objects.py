@@ -42,6 +42,15 @@ def test_objects_that_stay(scenario, tmp_path):
                 svc.get("/login?n=7")
             m.check(objects={"main.Session": 6})
 
+        @pytest.fixture(scope="session")
+        def shared(gomem_session):
+            return gomem_session.launch("sessions")
+
+        @pytest.mark.gomem(objects={"main.Session": 5})
+        def test_shared(gomem, shared):
+            with gomem.measure(shared):
+                shared.get("/login?n=1")
+
         def test_dumps(gomem, tmp_path):
             from pytest_gomem.commands.cli import main
 
@@ -59,7 +68,7 @@ def test_objects_that_stay(scenario, tmp_path):
         """,
         more_services=SERVICE,
     ).run("--gomem-artifacts=kept")
-    assert "3 failed, 2 passed" in outcome.text
+    assert "4 failed, 2 passed" in outcome.text
     logout = outcome.window("test_logout")
     verdicts = {(v["type"], v["kind"]): v for v in logout["verdicts"]}
     session = verdicts["*main.Session", "max"]
@@ -83,6 +92,8 @@ def test_objects_that_stay(scenario, tmp_path):
     (once,) = outcome.window("test_once")["verdicts"]
     assert once["status"] == "unavailable"
     assert "and the test must not run again (diagnose=False)" in once["reason"]
+    (shared,) = outcome.window("test_shared")["verdicts"]
+    assert "a process that tests share, or that you started, has none" in shared["reason"]
     grown = (tmp_path / "grown.txt").read_text()
     assert re.search(r"global main.cache \(\*main.Cache\): 1.2\d MB, (9\d|100)% of the growth", grown)
     assert "*Session alone, held by\n  global main.cache (*main.Cache): 9.60 kB, 100% of all new *Session" in grown

@@ -21,6 +21,7 @@ from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import UNITS, Quantity, parse_quantity
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.functions import FunctionValue
+from pytest_gomem.judge.objects import TypeValue
 from pytest_gomem.judge.verdict import Accepted, Verdict
 from pytest_gomem.measure.allocation import SizeClassGrowth
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row
@@ -311,6 +312,16 @@ _goroutines = st.builds(
     GoroutineGroup,
     *[_text] * 3, _count, _text, st.none() | _count, _count, st.lists(_text, max_size=2).map(tuple),
 )  # fmt: skip
+_types = st.builds(
+    TypeValue,
+    st.sampled_from(["objects", "object_bytes"]),
+    _text,
+    _count,
+    st.floats(0, 1),
+    _count,
+    _count,
+    _text,
+)
 _functions = st.builds(
     FunctionValue, _text, _text, st.booleans(), _count, _count, st.integers(1, 1 << 30), _count, _text
 )
@@ -354,6 +365,7 @@ _alone = st.builds(
     rounds=st.lists(st.dictionaries(_names, _number, max_size=3), max_size=3).map(tuple),
     conditions=_texts,
     functions=st.lists(_functions, max_size=2).map(tuple),
+    types=st.lists(_types, max_size=2).map(tuple),
     culprits=st.lists(_culprits, max_size=2).map(tuple),
     goroutine_groups=st.lists(_goroutines, max_size=2).map(tuple),
 )
