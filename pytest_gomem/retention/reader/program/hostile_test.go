@@ -62,6 +62,8 @@ func exhaust(p *Program) {
 		p.Place(entry + 8)
 		p.Closure(entry)
 		p.Variables(entry)
+		p.Mentioned(entry)
+		p.Parameter(entry)
 		for pc := entry + 4; pc < entry+200; pc += 40 {
 			p.Locals(entry, pc, func(l Local) { p.Slots(l.Type) })
 		}

@@ -36,6 +36,9 @@ type InContext struct{ body [11]int64 }
 type InChannel struct{ body [13]int64 }
 type OnStack struct{ body [15]int64 }
 type InSyncMap struct{ body [17]int64 }
+type InMethod struct{ body [21]int64 }
+type InSend struct{ body [23]int64 }
+type InLocalMap struct{ body [25]int64 }
 type Static struct{ one *InStatic }
 type InStatic struct{ body [19]int64 }
 
@@ -51,7 +54,27 @@ var (
 	events   = make(chan *InChannel, N)
 	shared   sync.Map
 	static   = &Static{}
+	methods  []func()
+	cleaned  func(int)
 )
+
+func (m *InMethod) run() { m.body[0]++ }
+
+//go:noinline
+func send(c chan *InSend, held *InSend) { c <- held }
+
+//go:noinline
+func collect(done chan int) {
+	found := map[int]*InLocalMap{}
+	for i := 0; i < N; i++ {
+		found[i] = &InLocalMap{}
+	}
+	select {
+	case <-done:
+	case <-time.After(time.Hour):
+	}
+	println(len(found))
+}
 
 //go:noinline
 func wait(c chan int, held *OnStack) {
@@ -76,7 +99,14 @@ func main() {
 		held := &InTimer{}
 		time.AfterFunc(time.Hour, func() { held.body[0]++ })
 		go wait(make(chan int), &OnStack{})
+		go send(make(chan *InSend), &InSend{})
+		method := &InMethod{}
+		methods = append(methods, method.run)
+		if cleaned != nil {
+			cleaned(i)
+		}
 	}
+	go collect(make(chan int))
 	static.one = &InStatic{}
 	runtime.GC()
 	for i := 0; i < N; i++ {
