@@ -37,8 +37,9 @@ class ByProfiles:
             seen = (*seen, *again)
         named, again = with_goroutines(named, head, base)
         seen = (*seen, *again)
+        named, again = with_holders(named, head, base)
+        seen = (*seen, *again)
         reproduced = any(seen) if seen else None
-        named = with_holders(named, head, base)
         diagnosis = DiagnosisRecord(head.rounds, head.profile_rate, reproduced)
         return replace(with_gc_explained(named), diagnosis=diagnosis)
 

@@ -355,7 +355,7 @@ def test_what_no_dump_shows_a_holder_of_is_looked_for_in_one_more_round(run):
     script.measure(60 * MB)
     script.rounds.begin_round()
     script.observe()
-    script.rounds.current.measurements()[0].retention = UNHELD
+    script.rounds.current.measurements()[0].retention = replace(UNHELD, live_bytes=60 * MB)
     assert script.rounds.begin_round()
     plan = script.rounds.current.plan
     (check,) = plan.instruments(WindowPlan("api", script.config, ()))

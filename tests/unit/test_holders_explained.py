@@ -41,7 +41,7 @@ def failed(*verdicts):
 
 def found(head=FOUND, base=None, of=None):
     there = None if base is None else Seen({}, retention=base, there="on the base side")
-    return with_holders(of or failed(), Seen({}, retention=head), there)
+    return with_holders(of or failed(), Seen({}, retention=head), there)[0]
 
 
 def test_a_limit_on_what_lives_has_its_holders():
@@ -118,6 +118,32 @@ def test_a_comparison_says_what_the_base_side_holds():
     }
     lost = found(base=Unavailable("it died"), of=failed(worse))
     assert lost.notes[-1] == "there is no heap dump on the base side: it died"
+
+
+@pytest.mark.parametrize(
+    ("broken", "head", "base", "seen"),
+    [
+        (TOO_MUCH, FOUND, None, (True,)),
+        (TOO_MUCH, replace(FOUND, live_bytes=3_200_000), None, (False,)),  # of 1 MB above the limit
+        (verdict("heap_objects", "900", 1300), FOUND, None, (True,)),
+        (verdict("heap_objects", "990", 1300), FOUND, None, (False,)),
+        (verdict("end_rss", "3MB", 4e6), FOUND, None, ()),
+        (replace(TOO_MUCH, kind="regression", change=1e6), FOUND, replace(FOUND, live_bytes=3_000_000), (True,)),
+        (replace(TOO_MUCH, kind="regression", change=1e6), FOUND, FOUND, (False,)),
+        (replace(TOO_MUCH, kind="regression", change=1e6), FOUND, None, ()),
+        (verdict("heap_growth_per_op", "10B", 90), FOUND, None, ()),
+        (verdict("heap_growth_per_op", "10B", 90), replace(FOUND, new_objects=3, new_bytes=900), None, (True,)),
+        (verdict("heap_growth_per_op", "10B", 90), replace(FOUND, new_objects=0, new_bytes=0), None, (False,)),
+    ],
+)
+def test_nobody_is_named_where_the_excess_is_not_there_again(broken, head, base, seen):
+    """The observed round had no such heap: whoever holds memory in it has not broken the limit."""
+    there = None if base is None else Seen({}, retention=base, there="on the base side")
+    named, shown = with_holders(failed(broken), Seen({}, retention=head), there)
+    assert (shown, bool(named.holders)) == (seen, seen != (False,))
+    if not named.holders:
+        assert named.retention_note.startswith("the heap dump shows ")
+        assert named.retention_note.endswith(", and not what broke the limit")
 
 
 def test_the_first_screen_names_three_at_most():
