@@ -28,7 +28,9 @@ func (r *run) fromClosures() {
 		variables := r.program.Variables(v.pc)
 		if t := r.program.Closure(v.pc); strings.HasPrefix(t.Name, "func runtime.AddCleanup[") {
 			variables = r.cleaned(memory)
-			r.noteArguments(word(memory, 8))
+			for at := int64(8); at+8 <= int64(len(memory)); at += 8 {
+				r.noteArguments(word(memory, at))
+			}
 		}
 		for at := int64(8); at+8 <= int64(len(memory)); at += 8 {
 			r.match(memory, at, variables, false)
@@ -53,15 +55,16 @@ func (r *run) cleaned(memory []byte) []*program.Type {
 	return nil
 }
 
-// noteArguments keeps the types of a cleanup's argument that the dictionary of a generic function names: since Go 1.26
-// nothing of the heap leads to a copy of the argument.
+// noteArguments keeps the types of a cleanup's argument, if a word leads to the dictionary of a generic function, which
+// names them: nothing of the heap leads to a copy of the argument since Go 1.26, or it is known by its shape alone.
 func (r *run) noteArguments(dictionary uint64) {
 	for k := uint64(0); k < mostInDictionary; k++ {
-		t := r.program.Descriptor(r.program.Static(dictionary + 8*k))
-		if t == nil {
+		value := r.program.Static(dictionary + 8*k)
+		if value == 0 {
 			return
 		}
-		if t.Kind != program.Pointer {
+		t := r.program.Descriptor(value)
+		if t == nil || t.Kind != program.Pointer { // such as a dictionary of what it calls
 			continue
 		}
 		if argument := r.program.Element(t); argument != nil && argument.Kind != program.Function && r.program.Pointers(argument) {
@@ -76,7 +79,7 @@ func (r *run) fromArguments() {
 		return
 	}
 	for i := 0; i < r.dump.Len() && r.err == nil; i++ {
-		if r.typ[i] != 0 || !r.dump.HasPointers(i) {
+		if !r.dump.HasPointers(i) || r.typ[i] != 0 && !r.program.Type(max(r.typ[i], -r.typ[i])).Shape {
 			continue
 		}
 		var only *program.Type
@@ -88,6 +91,7 @@ func (r *run) fromArguments() {
 			}
 		}
 		if only != nil && clear {
+			r.typ[i] = 0
 			r.guess(i, only)
 		}
 	}
@@ -200,5 +204,8 @@ func (r *run) tryMap(header *program.Type, memory []byte, at int64, try func(*pr
 	}
 	if logarithm := at + bucketCountAt - bucketsAt; logarithm >= 0 && memory[logarithm] <= maxBucketBits {
 		try(r.program.MapGroups(header), buckets(memory[logarithm]))
+	}
+	if logarithm := at + bucketCountAt - oldBucketsAt; logarithm >= 0 && memory[logarithm]-1 <= maxBucketBits {
+		try(r.program.MapGroups(header), buckets(memory[logarithm]-1))
 	}
 }
