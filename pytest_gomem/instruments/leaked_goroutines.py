@@ -8,6 +8,7 @@ from dataclasses import replace
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.instruments.goroutines import AT_CLOSE, AT_OPENING
+from pytest_gomem.measure.known_goroutines import open_responses
 from pytest_gomem.measure.left_goroutines import Exempt, LeftGoroutines, left_goroutines
 from pytest_gomem.observe.stacks import Stacks
 from pytest_gomem.session.capture import Captured, all_goroutines, blocked_goroutines
@@ -56,7 +57,7 @@ class LeakedGoroutines(Instrument):
         last, left = found
         left = replace(left, since_first_cycle=earlier is not self._opening)
         files = {AT_OPENING: Captured(text, ".txt"), AT_CLOSE: Captured(last, ".txt")}
-        return Finding(files, notes=(*_unreturned(target, text), *_unmatched(left)), left=left)
+        return Finding(files, notes=(*_unreturned(target, text), *_unmatched(left), *_unclosed(left)), left=left)
 
     def _last_look(self, target: Target, before: Stacks) -> tuple[bytes, LeftGoroutines] | Unavailable:
         system, first_seen = target.subject.system, dict[int, float]()
@@ -91,6 +92,13 @@ def _unmatched(left: LeftGoroutines) -> Iterator[str]:
     if left.leaked and left.unmatched:
         globs = ", ".join(f"'{glob}'" for glob in left.unmatched)
         yield f"ignore_goroutines: no goroutine of this window matches {globs}"
+
+
+def _unclosed(left: LeftGoroutines) -> Iterator[str]:
+    """What to do about connections, whose stacks lie in net/http alone."""
+    if count := open_responses(left.leaked.values()):
+        which = "1 response is" if count == 1 else f"{count} responses are"
+        yield f"{which} neither closed nor read to the end: whoever makes these requests must close response.Body"
 
 
 def _blocked(target: Target) -> frozenset[int]:

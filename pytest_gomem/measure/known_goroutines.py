@@ -115,6 +115,11 @@ OUTGOING = KnownGoroutine(
 KNOWN = (AGENT, SIGNALS, IDLE, GRPC, READS_AHEAD, OUTGOING)
 
 
+def open_responses(goroutines: Iterable[Goroutine]) -> int:
+    """How many of them read a connection of net/http whose response is neither read to its end nor closed."""
+    return sum(started_with(one.stack) == _READS and not _is_idle_outgoing(one.stack) for one in goroutines)
+
+
 def known_goroutines(goroutines: Iterable[Goroutine]) -> dict[int, KnownGoroutine]:
     """Those that a rule means, by number."""
     found: dict[int, KnownGoroutine] = {}

@@ -136,6 +136,17 @@ def test_memory_that_is_not_returned_is_told(inside, is_noted):
     ] * is_noted
 
 
+def test_responses_that_are_not_closed_are_told():
+    """Their stacks lie in net/http alone."""
+    reads = "net/http.(*persistConn).readLoop"
+    process = process_with(lambda now: [goroutine(5, reads), goroutine(6, reads)] if now > 1001.0 else [])
+    window = process.open_window(instruments=[LeakedGoroutines(Exempt())])
+    process.work(1.5)
+    window.close()
+    ((_, finding),) = window.instruments.findings()
+    assert [note.partition(":")[0] for note in finding.notes] == ["2 responses are neither closed nor read to the end"]
+
+
 def test_a_phase_has_no_figure():
     """The stacks are read at the edges of the window."""
     process = process_with(lambda now: [])
