@@ -12,9 +12,12 @@ from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.config.dump_limits import DEFAULT_LIMITS
+from pytest_gomem.launch.build import binary_info
 from pytest_gomem.pprof.write import compressed
 from pytest_gomem.report.holders import retention_lines
+from pytest_gomem.retention.holding import without_agent
 from pytest_gomem.retention.model import Holder, Retention
+from pytest_gomem.retention.places import with_short_files
 from pytest_gomem.retention.profile import holders_profile
 from pytest_gomem.retention.reading import read_dump
 from pytest_gomem.retention.symbols import has_debug_info
@@ -31,6 +34,7 @@ def retention(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
             _check(path)
         limits = replace(DEFAULT_LIMITS, max_objects=given.max_objects)
         found = read_dump(given.dump, given.binary, base=given.base, symbols=given.symbols, limits=limits, of=given.of)
+        found = with_short_files(without_agent(found), binary_info(given.binary).module)
         if given.symbols is None and not has_debug_info(given.binary):
             found = replace(found, notes=(*found.notes, _NO_SYMBOLS))
         if given.pprof is not None:
