@@ -9,15 +9,17 @@ from functools import partial
 from statistics import mean
 from typing import Protocol
 
-from pytest_gomem.attribution.culprits import AT_PEAK
+from pytest_gomem.attribution.culprits import AT_PEAK, SAMPLE_OF
 from pytest_gomem.attribution.living import GROWTH
 from pytest_gomem.comparison.strategy import HeadAlone, Looks, Results, Strategy
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.dump_limits import DEFAULT_LIMITS
 from pytest_gomem.diagnosis.excess import (
+    SEEN,
     ProfileRate,
     excess_of,
     explainable,
+    in_bytes,
     lives,
     rate_for_excess,
     rate_to_keep,
@@ -140,7 +142,11 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
     for window, one in measured:
         for rate in _rates(window, one, failed.get(id(one), ()), keeps_profile=purpose.keeps_profile):
             rates[window.service] = min(rates.get(window.service, rate), rate, key=lambda rate: rate.finest)
-    dumps = {(window.service, window.name): _dump(found) for window, _ in seen if (found := lives(window))}
+    dumps = {
+        (window.service, window.name): _dump(window, found, has_base_side=has_base_side)
+        for window, _ in seen
+        if (found := lives(window))
+    }
     counted = {(w.service, w.name): types for w, one in measured if (types := _types(one.observed_budgets))}
     longest = seconds + max((_sampling(w, one, rates.get(w.service)) for w, one in measured), default=0.0)
     longest += sum(_dumping(window) for window, _ in measured if (window.service, window.name) in {*dumps, *counted})
@@ -169,8 +175,24 @@ def _types(budgets: Iterable[Budget]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(budget.type for budget in budgets if budget.type))
 
 
-def _dump(broken: Sequence[Verdict]) -> type[HeapDump]:
-    return HeapGrowth if any(verdict.budget.metric in GROWTH for verdict in broken) else HeapDump
+def _dump(window: WindowRecord, broken: Sequence[Verdict], *, has_base_side: bool) -> type[HeapDump]:
+    """Of growth, whose holders are those of what has come in the window; else of all that lives.
+
+    In a comparison of two sides each is dumped once: they differ in what one holds more.
+    """
+    if any(verdict.budget.metric in GROWTH for verdict in broken):
+        return HeapGrowth
+    compares = has_base_side and any(verdict.kind == REGRESSION for verdict in broken)
+    return HeapGrowth if not compares and _grew(window, broken) else HeapDump
+
+
+def _grew(window: WindowRecord, broken: Sequence[Verdict]) -> bool:
+    """Whether the live heap grew in the window by what breaks the limits, as far as its bill tells."""
+    rows = () if window.bill is None else window.bill.rows
+    growth = sum(row.bytes - row.before for row in rows if row.name == "live_heap" and row.before is not None)
+    metrics = ((verdict, verdict.budget.metric) for verdict in broken if verdict.budget.metric in SAMPLE_OF)
+    excess = max((in_bytes(excess_of(verdict, window), metric) for verdict, metric in metrics), default=0.0)
+    return 0 < SEEN * excess <= growth
 
 
 def _dumping(window: WindowRecord) -> float:

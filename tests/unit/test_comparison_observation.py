@@ -20,10 +20,11 @@ from pytest_gomem.comparison.strategy import HeadAlone, InTurns, Looks, as_neede
 from pytest_gomem.config.fields import located
 from pytest_gomem.config.services import ServiceConfig, parse_service
 from pytest_gomem.diagnosis.excess import MOST_SAMPLES
+from pytest_gomem.instruments.heap_dump import HeapDump, HeapGrowth
 from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.pprof.write import compressed
-from pytest_gomem.results.window_record import DiagnosisRecord, WindowRecord
+from pytest_gomem.results.window_record import BillRecord, BillRow, DiagnosisRecord, WindowRecord
 from pytest_gomem.session.attached import AttachedProcess
 from pytest_gomem.session.capture import HEAP, OPENING, Captured, Profiles
 from pytest_gomem.session.instrument import WindowPlan, at_launch
@@ -71,6 +72,7 @@ class Script:
     ran: str = ""
     instruments: list[tuple[list[str], int | None]] = field(default_factory=list)
     searches: list[str] = field(default_factory=list)
+    bill: BillRecord | None = None
 
     def to_its_end(self) -> Script:
         figures = {Side.HEAD: iter(self.head), Side.BASE: iter(self.base)}
@@ -114,6 +116,7 @@ class Script:
         (gomem,) = self.rounds.current.gomems
         measurement = Measurement("test", service, REGISTRY, gomem.judging, self.run.settings.explanation)
         record = fake_window_record({"live_heap": live_heap, "peak_heap": live_heap, **self.made})
+        record = replace(record, bill=self.bill)
         measurement.fill({m.name: m.result for m in record.metrics}, record, profiles, self.allocated)
         gomem.measurements.append(measurement)
 
@@ -321,6 +324,18 @@ def test_a_dump_is_taken_of_the_window_that_holds_too_much(run):
     assert "heap_dump" not in [one.name for one in script.rounds.current.plan.instruments(other)]
     script = observed(run, marker=budgets(peak_heap="59MB"))
     assert [names.count("heap_dump") for names, _ in script.instruments] == [0]
+
+
+def test_what_a_window_held_before_is_no_suspect(run, run_against):
+    """If the live heap grew by what breaks a limit, two dumps tell who holds what has come; both in a second round."""
+    for before, growth, rounds in ((59.5 * MB, HeapGrowth, 2), (59.9 * MB, HeapDump, 1), (None, HeapDump, 1)):
+        bill = BillRecord((BillRow("live_heap", round(60 * MB), 0.9, before and round(before)),), 66 * MB, 66 * MB, "")
+        script = observed(run, bill=bill)
+        (plan,) = script.rounds._observation.dumps.values()
+        assert (plan, script.ran) == (growth, "h" + "H" * rounds)
+    bill = BillRecord((BillRow("live_heap", round(60 * MB), 0.9, 0),), 66 * MB, 66 * MB, "")
+    script = observed(run_against, TURNS, (), head=GROWN, bill=bill)
+    assert set(script.rounds._observation.dumps.values()) == {HeapDump}
 
 
 def test_both_sides_of_a_comparison_are_dumped(run_against):
