@@ -179,7 +179,7 @@ func (d *describer) creator(g *dump.Goroutine) string {
 
 func (d *describer) goroutines(r *graph.Root) string {
 	if r.Stack == nil {
-		return r.Name
+		return fmt.Sprintf("%d %s", r.Count, r.Name)
 	}
 	count := "1 goroutine"
 	if r.Count > 1 {

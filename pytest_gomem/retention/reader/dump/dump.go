@@ -54,8 +54,8 @@ type Frame struct {
 	PC       uint64
 	Function string
 	Size     uint32 // bytes
-	offset   int64
-	pointers int64
+	pointers uint32 // where their list begins, bytes behind the contents
+	offset   int64  // of the contents
 }
 
 // Defer is a call that a goroutine makes when a function of it ends. Function is the address of its closure.

@@ -18,7 +18,14 @@ type node struct {
 	_    [100]*int
 }
 
+// small has the size of a class, so that spans of it are full.
+type small struct {
+	next *small
+	_    [7]uint64
+}
+
 var (
+	smalls    *small
 	list      *node
 	large     []*node
 	finalized *[64]byte
@@ -31,6 +38,10 @@ func real(t testing.TB) []byte {
 	for i := 0; i < 100; i++ {
 		list = &node{next: list, name: strings.Repeat("x", i)}
 		large[i*199] = list
+	}
+	smalls = nil
+	for i := 0; i < 2000; i++ {
+		smalls = &small{next: smalls}
 	}
 	finalized = new([64]byte)
 	runtime.SetFinalizer(finalized, func(*[64]byte) {})

@@ -63,7 +63,7 @@ func mutate(random *rand.Rand, raw []byte) []byte {
 }
 
 func TestMutantsNeitherPanicNorTakeMemory(t *testing.T) {
-	raw := small()
+	raw := ofEachKind()
 	random := rand.New(rand.NewSource(1))
 	good := 0
 	var before, after runtime.MemStats
@@ -86,7 +86,7 @@ func TestMutantsNeitherPanicNorTakeMemory(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(small())
+	f.Add(ofEachKind())
 	f.Add(params(tagObject, 4096, "12345678", 1, 0, 0, tagEOF))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		limits := DefaultLimits()
@@ -97,8 +97,8 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// small is a dump with a record of each kind.
-func small() []byte {
+// ofEachKind is a dump with a record of each kind.
+func ofEachKind() []byte {
 	word := "\x00\x10\x00\x00\x00\x00\x00\x00"
 	parts := []any{tagItab, 70, 80, tagType, 80, 8, "main.T", 1, tagOtherRoot, "a root", 4096}
 	for i := 0; i < 40; i++ {

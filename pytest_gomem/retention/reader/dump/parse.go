@@ -46,6 +46,7 @@ const (
 	maxSiteFrames   = 1 << 10
 	maxTypes        = 1 << 20
 	maxRecords      = 1 << 20 // of kinds that are skipped or few
+	frameRoom       = 1 << 12
 )
 
 // parser makes the index of a dump, record by record.
@@ -57,6 +58,8 @@ type parser struct {
 	text      int64
 	objects   collected
 	goroutine *Goroutine
+	stack     []Frame // of the goroutine
+	room      []Frame // for stacks to come
 	frames    int
 	others    int
 	params    bool
@@ -249,7 +252,20 @@ func (p *parser) object() {
 	p.objects.add(address, uint64(size), offset, p.dump.Fields > before)
 }
 
+// endGoroutine gives it its frames. Many goroutines share one slice, as most have few frames.
+func (p *parser) endGoroutine() {
+	if n := len(p.stack); n > 0 {
+		if len(p.room) < n {
+			p.room = make([]Frame, max(n, frameRoom))
+		}
+		p.goroutine.Frames = p.room[:n:n]
+		copy(p.goroutine.Frames, p.stack)
+		p.room, p.stack = p.room[n:], p.stack[:0]
+	}
+}
+
 func (p *parser) startGoroutine() {
+	p.endGoroutine()
 	s, g := p.in, &Goroutine{}
 	g.Address = s.uint()
 	s.uint()
@@ -292,9 +308,9 @@ func (p *parser) frame() {
 	f.Entry, f.PC = s.uint(), s.uint()
 	s.uint()
 	f.Function = p.name()
-	f.pointers = s.offset()
+	f.pointers = uint32(s.offset() - f.offset - size)
 	s.fields(size, func(uint64) {})
-	p.goroutine.Frames = append(p.goroutine.Frames, f)
+	p.stack = append(p.stack, f)
 }
 
 func (p *parser) finalizer() Finalizer {
@@ -379,6 +395,7 @@ func (p *parser) site() {
 // finish sorts what has been read.
 func (p *parser) finish() error {
 	d := p.dump
+	p.endGoroutine()
 	if p.objects.count == 0 {
 		return fmt.Errorf("the heap dump is broken: it has no objects")
 	}

@@ -189,7 +189,7 @@ func (r *Reader) Frame(f *Frame, offset, n uint64) ([]byte, error) {
 // FramePointers gives offset and value of each word of a frame that holds a pointer, until yield says false.
 // The arguments of the function that it called are among them.
 func (r *Reader) FramePointers(f *Frame, yield func(offset, value uint64) bool) error {
-	return r.far(f.pointers, int64(f.Size), func(offset uint64) (uint64, error) {
+	return r.far(f.offset+int64(f.Size)+int64(f.pointers), int64(f.Size), func(offset uint64) (uint64, error) {
 		memory, err := r.view(f.offset+int64(offset), 8)
 		if err != nil {
 			return 0, err

@@ -167,6 +167,23 @@ func TestGoroutinesWithOneStackAreOneRoot(t *testing.T) {
 	}
 }
 
+func TestMoreStacksThanAnyoneReadsShareARoot(t *testing.T) {
+	h := madeup.New()
+	h.Object()
+	for i := 0; i < maxStacks+50; i++ {
+		h.Goroutine(uint64(i), "select", uint64(10+i), 0)
+	}
+	g, _ := build(t, h, madeup.Types{})
+	if len(g.Roots) > 2*maxStacks+10 {
+		t.Error(len(g.Roots))
+	}
+	for i := range g.Roots {
+		if root := &g.Roots[i]; (root.Count == 50) != (root.Name == "goroutines with further stacks") {
+			t.Error(root)
+		}
+	}
+}
+
 func TestTimersAreFoundBelowTheRuntime(t *testing.T) {
 	h := madeup.New()
 	h.Object(1, 3) // the heap of timers, held by the runtime

@@ -201,7 +201,7 @@ func (b *builder) globals(ofRuntime bool) {
 }
 
 // maxStacks bounds how many different stacks have roots of their own. Goroutines with further ones share a root.
-const maxStacks = 50_000
+const maxStacks = 10_000
 
 // framed is a frame of one goroutine, and the root that stands for it.
 type framed struct {
@@ -247,16 +247,20 @@ func (b *builder) goroutines(tier uint8) ([]framed, error) {
 		for i := range g.Frames {
 			key = binary.LittleEndian.AppendUint64(key, g.Frames[i].PC)
 		}
-		if len(known) == maxStacks {
-			key = key[:0]
-		}
 		group, ok := known[string(key)]
+		if !ok && len(known) >= maxStacks {
+			key = key[:0]
+			group, ok = known[""]
+		}
 		if !ok {
-			kind := Goroutines
+			root := Root{Kind: Goroutines, Parent: -1, Stack: g}
 			if tier == tierRuntime {
-				kind = Runtime
+				root.Kind = Runtime
 			}
-			group = b.root(Root{Kind: kind, Parent: -1, Stack: g})
+			if len(key) == 0 {
+				root.Stack, root.Name = nil, "goroutines with further stacks"
+			}
+			group = b.root(root)
 			known[string(key)] = group
 			for i := 0; i < len(g.Frames) && len(key) > 0; i++ {
 				f := &g.Frames[i]
