@@ -12,6 +12,7 @@ from pytest_gomem.base.printable import printable
 from pytest_gomem.git.repository import short
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.report.first_verdict import LEAKED_GOROUTINES
 from pytest_gomem.report.text import budget_name
 from pytest_gomem.results.window_record import BuildRecord, WindowRecord
 from pytest_gomem.stats.decision import Status
@@ -52,10 +53,12 @@ def _again(window: WindowRecord, verdict: Verdict, nodeid: str) -> str:
 
 
 def _looking(window: WindowRecord, verdict: Verdict, kept: Mapping[str, str]) -> str:
-    """Shows what grew in the kept profiles, or who holds it; "" if there are none."""
+    """Shows what grew in the kept profiles and stacks, or who holds it; "" if there are none."""
     metric, is_between = verdict.budget.metric, verdict.kind == REGRESSION
     if metric == "goroutines" and "goroutine_profile" in kept:
         return _line("gomem", "top", kept["goroutine_profile"])
+    if metric == LEAKED_GOROUTINES and "goroutines" in kept:
+        return _line("less", kept["goroutines"])
     if window.holders and "holders" in kept and is_on_what_lives(verdict.budget):
         return _line("gomem", "flame", kept["holders"])
     at_peak = metric in AT_PEAK and "peak_profile" in kept

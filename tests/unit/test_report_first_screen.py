@@ -188,6 +188,7 @@ AGAIN = "pytest 'tests/test_mem.py::test_upload[a b]' --gomem-artifacts=gomem-ar
             f"{FLAME} out/a-compared_peak_profile.pb.gz out/a-peak_profile.pb.gz",
         ),
         (verdict("goroutines", "1", 5.0), tuple(KEPT), "gomem top out/a-goroutine_profile.pb.gz"),
+        (verdict("leaked_goroutines", "0", 5.0), ("goroutines",), "less out/a.log"),
         (
             verdict("gc_cycles", "1", 5.0), ("heap_profile",),
             "gomem flame --sample alloc_space out/a-heap_profile.pb.gz",
