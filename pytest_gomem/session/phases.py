@@ -153,6 +153,9 @@ def _phase(closed: _Closed, window: Window) -> Phase:
         is_phase=True,
         runtime=runtime_pair(start.runtime, end.runtime),
         left=_OF_THE_WINDOW,
+        work_cycles=(),
+        own_seconds=0.0,  # no cycle ends within a phase
+        own_cpu=0.0,
     )
     return Phase(closed.name, start.t, end.t, own.ops, own)
 

@@ -50,6 +50,23 @@ def test_cycles_leave_the_figures_of_the_window_as_they_are(inside):
     assert found.own_seconds > 0
 
 
+def test_a_phase_within_each_cycle_has_its_own_time():
+    """The readings between cycles are outside of it, and the course of the cycles is the window's alone."""
+    process = FakeProcess()
+    service = serving(process)
+    for _ in service.cycles(12):
+        with service.phase("login"):
+            process.work(**WORK)
+            service.count(10)
+    window = service.window.close()
+    for phase in window.phases:
+        assert phase.window.duration == pytest.approx(1.0, rel=0.02)
+        found = evaluate(phase.window, builtin_metrics())
+        assert found["throughput"].value == pytest.approx(10.0, rel=0.02)
+        assert phase.window.own_cpu == 0
+        assert isinstance(found["heap_growth"], Unavailable)
+
+
 def test_each_cycle_has_what_it_left():
     """Bytes, objects and goroutines at rest, with the time and the operations of the work alone."""
     process = FakeProcess()
