@@ -164,6 +164,8 @@ def _budget(metric: str, unit: Unit, glob: str, scope: str, node: Located) -> Bu
     of_memory = _memory(node) if is_mapping and metric == TIME_TO_LIMIT else None
     more = ("cum",) if function else (_MEMORY,) if metric == TIME_TO_LIMIT else ()
     limits, cum = _mapped(node, unit, more) if is_mapping else (_bound(node, unit), False)
+    if metric == TIME_TO_LIMIT and "max" in limits:
+        raise node.error(f"{metric} is the least time that the memory lasts, not the most", "write '>= 24h', or min")
     return Budget(
         metric=metric,
         max=limits.get("max"),

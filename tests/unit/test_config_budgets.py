@@ -55,6 +55,8 @@ def test_time_to_limit_names_the_memory_it_is_about() -> None:
     (plain,) = read("time_to_limit", ">= 24h")
     assert plain.memory is None
     for metric, wrong, words in (
+        ("time_to_limit", "24h", "the least time that the memory lasts, not the most\n  write '>= 24h'"),
+        ("time_to_limit", {"max": "24h", "limit": "512MiB"}, "not the most"),
         ("time_to_limit", {"limit": "512MiB"}, "sets no limit"),
         ("time_to_limit", {"min": "24h", "limit": 0}, "reached from the start"),
         ("time_to_limit", {"min": "24h", "limit": "1h"}, "does not fit bytes"),
