@@ -69,7 +69,13 @@ def _is_ours(name: str) -> bool:
 def _copy(dump: Path, keep: Path) -> None:
     try:
         descriptor = os.open(keep, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with dump.open("rb") as source, os.fdopen(descriptor, "wb") as target:
-            shutil.copyfileobj(source, target)
     except OSError as error:
         raise ObserveError(f"the heap dump cannot be kept as {keep}: {error.strerror}") from None
+    try:
+        with os.fdopen(descriptor, "wb") as target, dump.open("rb") as source:
+            shutil.copyfileobj(source, target)
+    except BaseException as error:  # half of it is of no use, and as secret
+        keep.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise ObserveError(f"the heap dump cannot be kept as {keep}: {error.strerror}") from None
+        raise

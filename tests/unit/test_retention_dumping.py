@@ -11,7 +11,7 @@ import pytest
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.dump_limits import DumpLimits
-from pytest_gomem.retention import dumping
+from pytest_gomem.retention import dumping, holding
 from pytest_gomem.retention.dumping import estimate, heap_dump, why_refused
 
 
@@ -104,3 +104,17 @@ def test_limits_are_of_the_service(monkeypatch, tmp_path):
     monkeypatch.setattr(dumping.shutil, "disk_usage", lambda folder: SimpleNamespace(free=5))
     with pytest.raises(ObserveError, match=r"has 5\.00 B free"), heap_dump(Agent(tmp_path), DumpLimits()):
         pass
+
+
+@pytest.mark.parametrize("end", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_half_a_dump_is_not_kept(monkeypatch, tmp_path, end):
+    """It is as secret as a whole one."""
+
+    def copied(source, target):
+        target.write(source.read(4))
+        raise end
+
+    monkeypatch.setattr(holding.shutil, "copyfileobj", copied)
+    with pytest.raises((ObserveError, KeyboardInterrupt)):
+        holding.holders_now(Agent(tmp_path), None, DumpLimits(), tmp_path / "kept")
+    assert list(tmp_path.iterdir()) == []
