@@ -100,6 +100,8 @@ def _count(written: str) -> int:
 
 def _check(path: Path) -> None:
     try:
+        if path.exists() and not path.is_file():  # to open a pipe may take for ever
+            raise GomemError(f"{path}: is not a file")
         with path.open("rb"):
             pass
     except OSError as error:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.errors import LockedError, ObserveError
 from pytest_gomem.base.files import cache_dir
 from pytest_gomem.base.locks import locked_file
 from pytest_gomem.base.processes import output_within
@@ -41,17 +41,29 @@ def reader_program(otherwise: Path, source: Path = SOURCE) -> Path:
     """The path of the reader, built once for each Go and each source, and kept in the user's cache.
 
     otherwise: where to put it if that cannot be written. Raises ToolchainError without a Go, ObserveError with Go's
-    words if it does not build.
+    words if it does not build, or if there is no place for it.
     """
     toolchain = find_toolchain()
-    folder = cache_dir(_KIND, otherwise)
-    program = folder / f"{toolchain.version}-{_mark(toolchain, source)}" / _NAME
-    if not program.exists():
-        program.parent.mkdir(exist_ok=True)
-        with locked_file(program.parent / ".lock"):
-            if not program.exists():
-                _build(toolchain, source, program)
+    try:
+        folder = _our_own(cache_dir(_KIND, otherwise))
+        program = folder / f"{toolchain.version}-{_mark(toolchain, source)}" / _NAME
+        if not program.exists():
+            program.parent.mkdir(exist_ok=True)
+            with locked_file(program.parent / ".lock"):
+                if not program.exists():
+                    _build(toolchain, source, program)
+    except LockedError:
+        raise
+    except OSError as error:
+        raise ObserveError(f"there is no place for the reader of heap dumps: {error}") from None
     return program
+
+
+def _our_own(folder: Path) -> Path:
+    """The folder, whose program we run; beside a dump that lies in a folder of all users, another may have made it."""
+    if folder.stat().st_uid != os.geteuid():
+        raise ObserveError(f"the reader of heap dumps is not built in {folder}: it belongs to another user")
+    return folder
 
 
 def _mark(toolchain: Toolchain, source: Path) -> str:

@@ -107,6 +107,18 @@ def test_the_users_own_build_settings_do_not_matter(source, tmp_path, monkeypatc
     assert os.access(reader_program(tmp_path, source), os.X_OK)
 
 
+def test_where_it_cannot_lie(source, tmp_path, monkeypatch):
+    """No folder at all, and one of another user, who may have put a program there."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(CACHE, str(tmp_path / "file"))
+    with pytest.raises(ObserveError, match="there is no place for the reader"):
+        reader_program(tmp_path / "file", source)
+    other = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    with pytest.raises(ObserveError, match="belongs to another user"):
+        reader_program(tmp_path, source)
+
+
 def test_an_answer_is_read(read, monkeypatch):
     """With what the reader was asked; settings of the user's own programs do not reach it."""
     monkeypatch.setenv("GOGC", "5")

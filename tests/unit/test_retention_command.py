@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 
 import pytest
 
@@ -54,6 +55,7 @@ def command(monkeypatch, tmp_path):
     """Runs `gomem retention` on files that are there, with such an answer of the reader; status, out and err."""
     for name in ("api", "now.dump", "then.dump"):
         (tmp_path / name).write_bytes(b"x")
+    os.mkfifo(tmp_path / "pipe")
     monkeypatch.chdir(tmp_path)
 
     def command(found, *argv):
@@ -122,6 +124,8 @@ def test_as_json_and_as_a_profile(command, tmp_path):
     [
         (["no.dump", "--binary", "api"], "no.dump: No such file or directory"),
         (["now.dump", "--binary", "gone"], "gone: No such file or directory"),
+        (["pipe", "--binary", "api"], "pipe: is not a file"),
+        ([".", "--binary", "api"], "is not a file"),
         (["now.dump"], "the following arguments are required: --binary"),
         (["now.dump", "--binary", "api", "--max-objects", "0"], "0 is not a whole number above 0"),
         (["now.dump", "--binary", "api", "--pprof", "api/held"], "api/held"),
