@@ -151,6 +151,16 @@ func TestAStrippedBinaryAloneTellsWhatItCan(t *testing.T) {
 	}
 }
 
+func TestATwinOfAnotherBuildGivesNoTypes(t *testing.T) {
+	d, p, types := typed(t, built(t, "-ldflags=-s -w"), built(t, "-gcflags=-N -l"))
+	if len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "No types from the build with symbols: its functions are not") {
+		t.Errorf("notes: %q", p.Notes)
+	}
+	if counted(d, types)["main.Wide"] < 200 {
+		t.Error("the headers of objects tell no types")
+	}
+}
+
 func TestADumpOfAnotherProgramIsRefused(t *testing.T) {
 	d, _, _ := typed(t, built(t), "")
 	p, err := program.Load(built(t, "-gcflags=-N -l"), "")
