@@ -38,7 +38,11 @@ HELD = {  # kind, the root by a pattern, and the path
         r"200 goroutines in chan send at main\.deliver \(main\.go:\d+\), created by main\.keep",
         "",
     ),
-    "local map": ("goroutine", r"20 goroutines in select at main\.collect \(main\.go:\d+\), created by main\.keep", ""),
+    "local map": (
+        "goroutine",
+        r"20 goroutines in select at main\.collect \(main\.go:\d+\), created by main\.keep",
+        rf"(map\[int\]\*main\.session x \d+, )?{SESSIONS}",
+    ),
     "timers": ("timer", r"200 pending timers of func main\.keep\.func2", rf"func main\.keep\.func2 x N, {SESSIONS}"),
     "finalizers": ("finalizer", r"finalizer main\.keep\.func3 of main\.handle", rf"(main\.handle x N, )?{SESSIONS}"),
 }
@@ -75,8 +79,7 @@ def test_each_way_to_keep_memory_is_called_what_it_is(read, way):
     holder = held(read.last, way)
     assert holder.retained == pytest.approx(KEPT, rel=0.08)
     path = ", ".join(f"{step.type} x {step.count}" for step in holder.path)
-    expected = HELD[way][2]
-    assert not expected or re.fullmatch(expected.replace("x N", "x 200"), path), path
+    assert re.fullmatch(HELD[way][2].replace("x N", "x 200"), path), path
 
 
 @pytest.mark.parametrize("way", HELD)
@@ -85,8 +88,7 @@ def test_growth_is_what_the_first_dump_has_not(read, way):
     assert holder.retained == pytest.approx(GROWTH, rel=0.08)
     assert holder.share == pytest.approx(holder.retained / read.growth.new_bytes)
     path = ", ".join(f"{step.type} x {step.count}" for step in holder.path)
-    expected = HELD[way][2]
-    assert not expected or re.fullmatch(expected.replace("x N", "x 100"), path), path
+    assert re.fullmatch(HELD[way][2].replace("x N", "x 100"), path), path
 
 
 def test_what_a_pool_keeps_is_in_it(read):
@@ -125,8 +127,8 @@ def test_live_objects_are_counted_by_type(read):
     assert known["container/list.Element"].count == 200
     assert (known["main.chained"].count, known["main.chained"].new) == (200, None)
     assert read.growth.types["main.chained"].new == 100
-    assert read.last.typed_objects > 0.85
-    assert read.last.typed_bytes > 0.85
+    assert read.last.typed_objects > 0.95
+    assert read.last.typed_bytes > 0.95
     assert read.last.go_version.startswith("go1.")
 
 
