@@ -36,7 +36,7 @@ HELD = {  # kind, the root by a pattern, and the path
     "blocked": (
         "goroutine",
         r"200 goroutines in chan send at main\.deliver \(main\.go:\d+\), created by main\.keep",
-        "",
+        SESSIONS,
     ),
     "local map": (
         "goroutine",

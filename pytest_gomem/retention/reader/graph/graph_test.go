@@ -93,7 +93,7 @@ func build(t *testing.T, h *madeup.Heap, types madeup.Types) (*Graph, map[string
 		}
 		held[name] += g.Retained(child)
 		total += g.Retained(child)
-		if g.Retained(child) == 0 {
+		if held[name] == 0 {
 			delete(held, name)
 		}
 	}
@@ -125,6 +125,29 @@ func TestAGoroutineThatLooksDoesNotHold(t *testing.T) {
 	h.Goroutine(1, "select", 10, 3, 1)
 	_, held := build(t, h, madeup.Types{Globals: []string{"main.cache"}})
 	expect(t, held, map[string]uint64{"global main.cache": 3, "goroutines": 1})
+}
+
+func TestWhatMainHasIsNotHeldByItsConnections(t *testing.T) {
+	h := madeup.New()
+	h.Object(1) // a server
+	h.Object()
+	h.Object(0) // a connection
+	h.Goroutine(2, "select", 10, 2, 1)
+	h.Main(0)
+	g, held := build(t, h, madeup.Types{})
+	expect(t, held, map[string]uint64{"goroutines": 3})
+	if g.Roots[0].Stack.ID != 1 || g.Retained(g.Children(0)[0]) == 0 {
+		t.Error("main is not the first root")
+	}
+}
+
+func TestGoroutinesOfTheRuntimeHaveOneList(t *testing.T) {
+	h := madeup.New()
+	h.Object(1)
+	h.Object()
+	h.Globals(0, 0)
+	_, held := build(t, h, madeup.Types{Globals: []string{"runtime.allgs", "runtime.allgptr"}})
+	expect(t, held, map[string]uint64{"runtime runtime.allgs": 2})
 }
 
 func TestSeveralGlobalsHoldTogether(t *testing.T) {

@@ -83,6 +83,13 @@ func (h *Heap) Goroutine(id uint64, reason string, pc uint64, pointers ...int) {
 	h.frame("main.f", pc, memory, fields)
 }
 
+// Main is the goroutine of main.main, which the runtime has started.
+func (h *Heap) Main(pointers ...int) {
+	memory, fields := h.words(pointers)
+	h.goroutine(1, "IO wait")
+	h.frame("main.main", 30, memory, fields)
+}
+
 // Stale is a goroutine whose words point to objects, but are no pointers by its stack map. preempted: in the middle of
 // its function.
 func (h *Heap) Stale(preempted bool, pointers ...int) {
