@@ -264,17 +264,16 @@ func (p *Program) Timer(name string) *Type {
 	return t
 }
 
-// TrieNode is the type of a node of a sync.Map: an entry, or one with children.
+// TrieNode is the type of a node of a sync.Map or of the unique package: an entry, or one with children.
 func (p *Program) TrieNode(node *Type, isEntry bool) *Type {
-	name := "internal/sync.indirect"
+	kind := "indirect["
 	if isEntry {
-		name = "internal/sync.entry"
+		kind = "entry["
 	}
-	arguments := strings.TrimPrefix(node.Name, "internal/sync.node")
-	if t := p.Named(name + arguments); t != nil {
+	name := strings.Replace(node.Name, "node[", kind, 1)
+	if t := p.Named(name); t != nil {
 		return t
 	}
-	name += arguments
 	if t, ok := p.nodes[name]; ok {
 		return t
 	}
@@ -282,13 +281,42 @@ func (p *Program) TrieNode(node *Type, isEntry bool) *Type {
 		p.nodes = map[string]*Type{}
 	}
 	// Go 1.27 describes the shape alone.
-	t := p.Named(strings.ReplaceAll(name, "interface {}", "go.shape.interface {}"))
+	t := p.Named(shaped(name, false))
+	if t == nil {
+		t = p.Named(shaped(name, true))
+	}
 	if t != nil {
 		t = p.copied(t, name)
 		t.Shape = false
 	}
 	p.nodes[name] = t
 	return t
+}
+
+// shaped is the name of a generic type for the shapes of its arguments. alike: all pointers have one shape, *uint8.
+func shaped(name string, alike bool) string {
+	start := strings.IndexByte(name, '[')
+	if start < 0 {
+		return name
+	}
+	var arguments []string
+	depth, from := 0, start+1
+	for i := start + 1; i < len(name); i++ {
+		switch c := name[i]; {
+		case c == '[' || c == '{':
+			depth++
+		case c == ',' && depth == 0 || i == len(name)-1:
+			argument := name[from:i]
+			if alike && strings.HasPrefix(argument, "*") {
+				argument = "*uint8"
+			}
+			arguments = append(arguments, "go.shape."+argument)
+			from = i + 1
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return name[:start+1] + strings.Join(arguments, ",") + "]"
 }
 
 // ChannelOf is the type of the header of a channel whose elements have a descriptor, nil if it is none.

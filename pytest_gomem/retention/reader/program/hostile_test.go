@@ -217,3 +217,15 @@ func TestPiecesOnTheStack(t *testing.T) {
 		}
 	}
 }
+
+func TestShapesOfArguments(t *testing.T) {
+	for name, shape := range map[string]string{
+		"a.b[interface {},interface {}]": "a.b[go.shape.interface {},go.shape.interface {}]",
+		"a.b[*c.d[int,e],map[f]g]":       "a.b[go.shape.*uint8,go.shape.map[f]g]",
+		"a.b":                            "a.b",
+	} {
+		if found := shaped(name, true); found != shape {
+			t.Errorf("%s: %s, not %s", name, found, shape)
+		}
+	}
+}

@@ -35,7 +35,7 @@ var namedTypes = map[string]bool{
 	"internal/abi.ITab": true, "sync.readOnly": true, "runtime.synctestBubble": true,
 }
 
-var namedPrefixes = []string{"internal/sync.entry[", "internal/sync.indirect["}
+var namedPrefixes = []string{"internal/sync.entry[", "internal/sync.indirect[", "unique.entry[", "unique.indirect["}
 
 const (
 	maxTables        = 1 << 17 // one for each file of C
@@ -213,7 +213,7 @@ func (s *symbols) note(at uint32, u *unit, e *entry) {
 }
 
 func hasNamedPrefix(name []byte) bool {
-	if len(name) < len("internal/sync.") || name[0] != 'i' {
+	if len(name) == 0 || name[0] != 'i' && name[0] != 'u' {
 		return false
 	}
 	for _, prefix := range namedPrefixes {

@@ -295,7 +295,7 @@ func (p *Program) special(t *Type) {
 	switch {
 	case t.Name == "reflect.Value":
 		t.Kind = ReflectValue
-	case strings.HasPrefix(t.Name, "internal/sync.node["):
+	case strings.HasPrefix(t.Name, "internal/sync.node["), strings.HasPrefix(t.Name, "unique.node["):
 		t.Kind = TrieNode
 	case t.Name == "sync.eface":
 		t.Kind = EmptyInterface

@@ -152,7 +152,8 @@ func display(name string) string {
 
 var innerPrefixes = []string{
 	"sync.poolLocal", "sync.poolChainElt", "[]sync.eface", "internal/sync.node[", "internal/sync.entry[",
-	"internal/sync.indirect[", "runtime.hmap", "runtime.bmap", "internal/runtime/maps.", "runtime.sudog",
+	"internal/sync.indirect[", "unique.node[", "unique.entry[", "unique.indirect[",
+	"runtime.hmap", "runtime.bmap", "internal/runtime/maps.", "runtime.sudog",
 }
 
 var innerMaps = []string{"map.group[", "map.bucket[", "[]map.group[", "[]map.bucket[", "[]*map.bucket["}
