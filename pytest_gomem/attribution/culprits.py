@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from pytest_gomem.attribution.causes import Cause
 from pytest_gomem.attribution.groups import LEAST, largest_groups
+from pytest_gomem.attribution.living import GROWTH
 from pytest_gomem.attribution.modules import ModuleChange, change_on_stack
 from pytest_gomem.attribution.origin import Site, Through
 from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, counts_objects, lines, sigma_of_all
@@ -28,7 +29,7 @@ GC_METRICS = frozenset(
 )
 SAMPLE_OF: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("live_heap", "peak_heap", "peak_rss", "end_rss"), "inuse_space"),
+        **dict.fromkeys(("live_heap", "peak_heap", "peak_rss", "end_rss", *sorted(GROWTH)), "inuse_space"),
         "heap_objects": "inuse_objects",
         **dict.fromkeys(("total_alloc", "alloc_bytes_per_op", "alloc_rate", *sorted(GC_METRICS)), "alloc_space"),
         **dict.fromkeys(("allocs", "allocs_per_op"), "alloc_objects"),

@@ -12,19 +12,22 @@ from dataclasses import dataclass, replace
 from pytest_gomem.attribution.culprits import GC_METRICS, SAMPLE_OF, Findings, amount_text
 from pytest_gomem.attribution.living import GROWTH, is_on_what_lives
 from pytest_gomem.attribution.sampling import counts_objects
-from pytest_gomem.config.budgets import Budget
+from pytest_gomem.config.budgets import TIME_TO_LIMIT, Budget
 from pytest_gomem.diagnosis.gc_explained import allocation_excess
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, LEAKED_GOROUTINES
+from pytest_gomem.report.text import readings
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
 _SIGMA = 0.03
 MOST_SAMPLES = 500_000  # of one round; each costs 3 to 15 us (session/functions.py)
 _OBJECT = 16  # bytes, of a small object: most regressions in objects are of such
-_RESIDENT = frozenset({"peak_rss", "end_rss"})
+_RESIDENT = frozenset({"peak_rss", "end_rss", "rss_growth"})
+_PER_SECOND = frozenset({"alloc_rate", "heap_growth", "rss_growth"})
 _HEAP_OF_RSS = 0.5  # with GOGC=100 half of what a larger live heap adds to the RSS is garbage
 SEEN = 0.25  # of the excess: with less, it is not there
 
@@ -63,22 +66,34 @@ def _is_of(verdict: Verdict, window: WindowRecord) -> bool:
 def excess_of(verdict: Verdict, window: WindowRecord) -> float:
     """The worsening, or what a limit is exceeded by: bytes, or objects, that a heap profile of the window should show.
 
-    0.0 for a metric that no heap profile explains. Of resident memory it is the heap's part.
+    0.0 for a metric that no heap profile explains. Of resident memory it is the heap's part. Of growth it is what the
+    window grew by beyond the limit.
     """
     metric = verdict.budget.metric
     if metric in GC_METRICS:
         return allocation_excess(verdict, window)
     if metric not in SAMPLE_OF or verdict.actual is None:
         return 0.0
+    if metric == TIME_TO_LIMIT:
+        return _grown_too_fast(verdict, window)
     amount = verdict.change if verdict.kind == REGRESSION else verdict.actual - verdict.limit.value
     amount = abs(amount or 0.0)
     if metric in _RESIDENT:
         amount *= _HEAP_OF_RSS
     if metric.endswith("_per_op"):
         amount *= window.ops or 1
-    if metric == "alloc_rate":
+    if metric in _PER_SECOND:
         amount *= window.duration
     return amount
+
+
+def _grown_too_fast(verdict: Verdict, window: WindowRecord) -> float:
+    """What the live heap grew by beyond what would leave the time asked for; 0.0 if its growth is not known."""
+    growth = readings(window).get("heap_growth")
+    asked = verdict.baseline if verdict.kind == REGRESSION else verdict.limit.value
+    if not isinstance(growth, Reading) or not asked or verdict.actual is None:
+        return 0.0
+    return max(growth.value * (1 - verdict.actual / asked), 0.0) * window.duration
 
 
 def was_seen(found: Findings, excess: float) -> bool:

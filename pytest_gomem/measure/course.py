@@ -60,13 +60,16 @@ class Course:
         return min(self.line.low, 0.0), max(self.line.high, 0.0)
 
 
-def course_of(points: Sequence[Point]) -> Course:
-    """Judge at least FEWEST points in order of x; raises ObserveError if all have one x."""
+def course_of(points: Sequence[Point], least: float = 0.0) -> Course:
+    """Judge at least FEWEST points in order of x; raises ObserveError if all have one x.
+
+    least: a rise of less than that, in all, is none: readings may differ by so much.
+    """
     whole = blocks(points)
     warm, line, is_over = _warmed_up(points)
     left = blocks(points[warm:])
     course = Course(tuple(whole), len(points), _blocks_in(warm, len(points), len(whole)), line, Shape.LEVEL)
-    why = _against(left, line) if is_over else "rises less and less"
+    why = _against(left, line, least) if is_over else "rises less and less"
     if line.low > (_SURE * line.slope if warm else 0.0) and not why:
         return replace(course, shape=Shape.GROWS)
     saturated = _saturated(whole)
@@ -105,10 +108,12 @@ def _is_faster(points: Sequence[Point], warm: int, line: Line) -> bool:
     return bool(warm) and len(before) > 1 and theil_sen(blocks(before)) > _FASTER * max(line.slope, 0.0)
 
 
-def _against(points: Sequence[Point], line: Line) -> str:
+def _against(points: Sequence[Point], line: Line, least: float) -> str:
     """What speaks against steady growth of these points, in words that follow "it"; "" if nothing does."""
     rise = line.slope * (points[-1][0] - points[0][0])
     steps = sorted(b - a for (_, a), (_, b) in pairwise(points))
+    if rise < least:
+        return "rises by no more than readings may differ by"
     if -steps[0] > _FALL * rise:
         return "also falls"
     if steps[-1] + steps[-2] > _FEW_STEPS * rise:

@@ -35,6 +35,7 @@ _BY_GC = "/gc/heap/live:bytes by the agent, after each GC cycle"
 _BY_GCTRACE = f"{GCTRACE}, after each GC cycle, in whole MiB"
 _RSS = f"{STATM}, as it was sampled"
 _SMALLEST = 8  # bytes: no object of Go is smaller
+_STEADY = 16 * 1024.0  # bytes: by so much a heap at rest may move from reading to reading (session/settling.py)
 LONGEST = 3650 * 86400.0  # seconds: a limit that is further away is out of sight
 _REPEAT = "repeat the work by service.cycles(20), or by --gomem-cycles=20"
 
@@ -119,7 +120,7 @@ def _of_cycles(window: Window, per: str, unit: Unit, value: _Growing, *, objects
             raise ObserveError("it was not counted in each cycle of work")
         points.append((float(x), float(y)))
     step = repeated_step([cycle.objects for cycle in cycles]) if objects else 0
-    return Growth(course_of(points), per, unit, _CYCLES, f"{len(cycles)} cycles", step)
+    return Growth(course_of(points, _least_rise(unit)), per, unit, _CYCLES, f"{len(cycles)} cycles", step)
 
 
 def _through_time(window: Window, points: list[Point], per: str, unit: Unit, source: str, what: str) -> Growth:
@@ -128,7 +129,11 @@ def _through_time(window: Window, points: list[Point], per: str, unit: Unit, sou
         raise ObserveError(f"{len(points)} {what} in the window, and {FEWEST} are the least: {_REPEAT}")
     pace = operations(window) / duration(window) if per == "op" else 1.0
     points = sorted(((t - window.opened) * pace, y) for t, y in points)
-    return Growth(course_of(points), per, unit, source, f"{len(points)} {what}")
+    return Growth(course_of(points, _least_rise(unit)), per, unit, source, f"{len(points)} {what}")
+
+
+def _least_rise(unit: Unit) -> float:
+    return _STEADY if unit == BYTES else 0.0
 
 
 def _heap(window: Window, per: str) -> Growth:

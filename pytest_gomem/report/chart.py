@@ -28,12 +28,13 @@ STYLE = """
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of the chart: its label, its style ("bad" or "good"), and its points."""
+    """A line of the chart: its label, its style ("bad" or "good"), and its points; dots: they alone are drawn."""
 
     label: str
     style: str
     x: Sequence[float]
     y: Sequence[float]
+    dots: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,12 @@ def _frame(title: str, x: Scale, y: Scale, x_title: str, y_title: str) -> Iterat
 
 
 def _curve(curve: Curve, points: Sequence[tuple[float, float]]) -> Iterator[str]:
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    yield f'<polyline class="line {curve.style}" points="{line}"/>'
-    # The dot marks the end of the work, and shows a curve of a single point.
-    end_x, end_y = points[-1]
-    yield f'<circle class="dot {curve.style}" cx="{end_x:.1f}" cy="{end_y:.1f}" r="3.5"/>'
+    if not curve.dots:
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        yield f'<polyline class="line {curve.style}" points="{line}"/>'
+    # The last dot marks the end of the work, and shows a curve of a single point.
+    for x, y in points if curve.dots else points[-1:]:
+        yield f'<circle class="dot {curve.style}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
 
 
 def _legend(curve: Curve, left: float) -> Iterator[str]:

@@ -40,7 +40,7 @@ def _picture(title: str, metric: str, course: FittedCourse) -> str:
     words = "saturates" if course.shape is Shape.SATURATES else format_value(course.slope, slope)
     return draw(
         title,
-        [Curve(what, "good", course.x, course.y), Curve(words, "bad", (first, last), line)],
+        [Curve(words, "bad", (first, last), line), Curve(what, "good", course.x, course.y, dots=True)],
         Axis("operations" if course.per == "op" else "seconds of work"),
         Axis(f"{what},{suffix}" if suffix else what, divisor, zero=False),
         marks=[first] if course.warm else [],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from pytest_gomem.attribution.modules import ModuleChange
@@ -174,8 +176,8 @@ def metric_lines(window: WindowRecord, broken: Sequence[str]) -> Iterator[str]:
     yield from (f"  {line}" for line in columns(rows, gap=3))
     if by_size := size_class_text(window.size_classes) if _ALLOCATION.intersection(broken) else "":
         yield from wrapped(by_size, WIDTH, "  ")
-    for load in window.loads:
-        yield from wrapped(f"load: {_load_text(load)}", WIDTH, "  ")
+    for load, times in _alike(window.loads):
+        yield from wrapped(f"load: {_load_text(load, times)}", WIDTH, "  ")
 
 
 def size_class_text(classes: Sequence[SizeClassGrowth]) -> str:
@@ -195,10 +197,27 @@ def _class(growth: SizeClassGrowth, largest: int) -> str:
     return f"in {growth.size} B ({format_value(growth.mallocs, COUNT)} objects)"
 
 
-def _load_text(load: LoadSummary) -> str:
+def _alike(loads: Sequence[LoadSummary]) -> Iterator[tuple[LoadSummary, int]]:
+    """The loads, those that asked for the same as one, and how many that is."""
+    groups: dict[tuple[int, float | None], list[LoadSummary]] = {}
+    for load in loads:
+        groups.setdefault((load.requests, load.rate_asked), []).append(load)
+    for first, *others in groups.values():
+        every = (first, *others)
+        duration = sum(load.duration for load in every)
+        statuses = Counter[str]()
+        for load in every:
+            statuses.update(load.statuses)
+        rate = len(every) * first.requests / duration if others and duration else first.rate
+        errors = sum(load.errors for load in every)
+        yield replace(first, duration=duration, rate=rate, errors=errors, statuses=statuses), len(every)
+
+
+def _load_text(load: LoadSummary, times: int) -> str:
     asked = "" if load.rate_asked is None else f" of {load.rate_asked:.4g}/s asked"
     statuses = ", ".join(f"{status}: {count}" for status, count in load.statuses.items())
-    text = f"{load.requests} requests in {load.duration:.1f} s ({load.rate:.4g}/s{asked}), {load.errors} errors"
+    each = f"{times} x " if times > 1 else ""
+    text = f"{each}{load.requests} requests in {load.duration:.1f} s ({load.rate:.4g}/s{asked}), {load.errors} errors"
     return printable(text + (f"; {statuses}" if statuses else ""))
 
 

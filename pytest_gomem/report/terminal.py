@@ -15,6 +15,7 @@ from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.pprof.group import as_called
 from pytest_gomem.report import matrix
+from pytest_gomem.report.estimates import estimate_lines
 from pytest_gomem.report.first_verdict import first_of, group_of, holder_of
 from pytest_gomem.report.goroutines import main_group
 from pytest_gomem.report.text import (
@@ -142,7 +143,8 @@ def summary_lines(run_tests: Sequence[TestRecord], width: int, *, verbose: bool 
     """The table with its footnotes and totals, in lines of at most `width` cells; nothing without windows.
 
     An unavailable metric is "-" with the number of the footnote that gives the reason. Columns of metrics with broken
-    limits are dropped last. verbose: reasons are not cut, and dropped columns are named.
+    limits are dropped last. verbose: reasons are not cut, dropped columns are named, and it is said what growth a pass
+    would have shown.
     """
     entries = [
         entry
@@ -161,6 +163,8 @@ def summary_lines(run_tests: Sequence[TestRecord], width: int, *, verbose: bool 
     if hidden := [name for name in wanted if name not in shown] if verbose else []:
         yield from ((line, "") for line in wrapped(f"no room here for {', '.join(hidden)}", width, "  "))
     yield from notes.lines(width, whole=verbose)
+    estimates = [line for entry in entries for line in estimate_lines(entry.names[-1], entry.window)] if verbose else []
+    yield from ((line, "") for estimate in estimates for line in wrapped(estimate, width, "  "))
     yield from ((line, "") for line in wrapped(_totals(entries), width))
 
 

@@ -19,7 +19,9 @@ from pytest_gomem.diagnosis.excess import (
     rate_to_keep,
     was_seen,
 )
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.observe.effective import GO_PROFILE_RATE
+from pytest_gomem.results.window_record import MetricValue
 from pytest_gomem.stats.decision import Status
 
 MB = 1_000_000
@@ -39,13 +41,19 @@ MB = 1_000_000
         # A window has 1000 operations and lasts 10.2 s.
         (verdict("alloc_bytes_per_op", "1kB", 1500.0), 0.5e6),
         (worse("allocs_per_op", 4.0), 4e3),
+        (verdict("heap_growth_per_op", "16B", 66.0), 50e3),
+        (verdict("heap_growth", "1kB/s", 3000.0), 2000 * 10.2),
+        (verdict("rss_growth", "1kB/s", 3000.0), 1000 * 10.2),
+        # It grew by 5 kB/s; a limit that is reached in an hour, and not in a day, allows 1/24 of that.
+        (verdict("time_to_limit", "24h", 3600.0, "min"), 5000 * 23 / 24 * 10.2),
         (replace(verdict("total_alloc", "1B", 1.0), actual=None), 0.0),
         (verdict("goroutines", "10", 12.0), 0.0),
     ],
 )
 def test_what_a_profile_should_show(broken, excess):
     """What exceeds a limit, or the worsening of a comparison, as the whole window's bytes or objects."""
-    assert excess_of(broken, window()) == pytest.approx(excess)
+    grown = MetricValue("heap_growth", "bytes/second", Reading(5000.0, "cycles", interval=(4900.0, 5100.0)))
+    assert excess_of(broken, window(metrics=(grown,))) == pytest.approx(excess)
 
 
 def test_what_can_be_explained():

@@ -79,6 +79,14 @@ def test_no_growth_has_a_bound():
     assert found.note == f"no growth above {bound} can be told from these 20 cycles"
 
 
+def test_a_rise_within_what_readings_differ_by_is_no_growth():
+    """However straight the line is; objects that come back exactly would still tell it."""
+    found = reading(leaking(0.5, noise=1.0), "heap_growth_per_op")
+    assert found.interval is not None
+    assert found.interval[0] == 0.0
+    assert found.note.endswith("; its line rises, but it rises by no more than readings may differ by")
+
+
 def test_saturation_is_named():
     """With its size, and when it stopped."""
     found = reading(worked([3e6 + 1e5 * min(at, 6) for at in range(20)]), "heap_growth_per_op")
