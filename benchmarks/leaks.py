@@ -2,8 +2,9 @@
 
 Twelve leaks, each a path of a small service (leaks/main.go) that knows how many bytes it keeps. The test does the same
 work in 20 steps and has the budgets of an ordinary user. Each leak must break them; the first holder of the failure
-must be the right one for 11 of the 12, and retain what the service has kept within 5%. What only a cleanup holds is in
-no heap dump: there the failure must have the line that sets the cleanup. With each Go release in turn.
+must be the right one for 11 of the 12, and retain what the service has kept within 5%. It keeps less than it ordinarily
+holds: 1 MB beside 1.4 MB of settings. What only a cleanup holds is in no heap dump: there the failure must have the
+line that sets the cleanup. With each Go release in turn.
 
 With --small-leak a path keeps 64 bytes a request, in fresh processes: the growth per operation must be found within
 20 000 operations each time, and its interval must hold the 64 bytes in 19 of 20 runs. Requests are sent over 2
@@ -30,13 +31,13 @@ from common import Outcome, Project, mb, table, verdict, workshop
 
 SERVICE = Path(__file__).parent / "leaks"
 RELEASES = ("go1.26.8", "go1.27.3")
-STEPS, REQUESTS = 20, 400
+STEPS, REQUESTS = 20, 60
 SMALL_LEAK, OPERATIONS = 64, 20_000  # bytes
 RIGHT, NEAR, SECONDS = 11, 0.05, 10.0
 TO_ONE = 20  # runs, of which one interval may miss the truth
 GROWTH = {"heap_growth_per_op": "256B"}
 STAYING = {**GROWTH, "leaked_goroutines": 0}
-HEAP = {"live_heap": "4MB"}
+HEAP = {"live_heap": "2MB"}
 YAML = """version: 1
 services:
   api:
@@ -132,12 +133,11 @@ class Found:
     def error(self) -> float | None:
         """How far the retained bytes are from what the service has kept, as a ratio; None without a size.
 
-        For growth the holders are those of what came after the first of the steps, which all do the same.
+        Holders are told of what came after the first of the steps, which all do the same.
         """
         if self.leak.line or self.first is None:
             return None
-        of_growth = any("growth" in metric for metric in self.leak.budgets)
-        return float(self.first["retained"] / (self.kept * (1 - 1 / STEPS if of_growth else 1)) - 1)
+        return float(self.first["retained"] / (self.kept * (1 - 1 / STEPS)) - 1)
 
     @property
     def missed(self) -> list[str]:
