@@ -53,7 +53,8 @@ def group_of(window: WindowRecord, verdict: Verdict) -> GoroutineGroup | None:
 
 def holder_of(window: WindowRecord, verdict: Verdict) -> Holder | None:
     """The holder that tells most of a verdict on what lives: one root, not known before, which keeps a good part."""
-    first = next((holder for holder in window.holders if not holder.known), None)
+    own = (holder for holder in window.holders if not holder.known and holder.kind is not HolderKind.RUNTIME)
+    first = next(own, None)
     is_told = first is not None and is_on_what_lives(verdict.budget) and verdict.status is Status.FAIL
     if first is None or not is_told or first.share < _GOOD_PART or first.kind in (HolderKind.SEVERAL, HolderKind.NONE):
         return None

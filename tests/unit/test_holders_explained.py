@@ -245,6 +245,8 @@ def test_the_headline_names_who_holds_a_good_part():
     for holders in ((LOST,), (WORKERS,), (replace(SESSIONS, known="known until 2027-01-31"),)):
         headline, _ = failure_text(found(replace(FOUND, holders=holders)), "tests/test_mem.py::test_login")
         assert "held by" not in headline
+    runtime = replace(SESSIONS, kind=HolderKind.RUNTIME, root="the runtime")
+    assert "held by" not in failure_text(found(replace(FOUND, holders=(runtime,))), "tests/test_mem.py::test_login")[0]
 
 
 def test_what_budgets_count_are_properties_of_junit():
