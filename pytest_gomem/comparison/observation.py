@@ -143,8 +143,10 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
         for rate in _rates(window, one, failed.get(id(one), ()), keeps_profile=purpose.keeps_profile):
             rates[window.service] = min(rates.get(window.service, rate), rate, key=lambda rate: rate.finest)
     dumps = {
-        (window.service, window.name): _dump(window, found, has_base_side=has_base_side)
-        for window, _ in seen
+        (window.service, window.name): HeapDump
+        if one.service.process.no_agent  # it says why there is none
+        else _dump(window, found, has_base_side=has_base_side)
+        for window, one in seen
         if (found := lives(window))
     }
     counted = {(w.service, w.name): types for w, one in measured if (types := _types(one.observed_budgets))}

@@ -73,6 +73,7 @@ class Script:
     instruments: list[tuple[list[str], int | None]] = field(default_factory=list)
     searches: list[str] = field(default_factory=list)
     bill: BillRecord | None = None
+    no_agent: str = ""
 
     def to_its_end(self) -> Script:
         figures = {Side.HEAD: iter(self.head), Side.BASE: iter(self.base)}
@@ -110,7 +111,7 @@ class Script:
 
     def measure(self, live_heap: float, profiles: Profiles | None = None) -> None:
         process = AttachedProcess(None, None, None, 50.0, reset_peak=False, url=f"http://{len(self.ran)}")
-        process.config = self.config
+        process.config, process.no_agent = self.config, self.no_agent
         service = Service(process, lambda: self.run.load_driver)
         service.name = "api"
         (gomem,) = self.rounds.current.gomems
@@ -334,6 +335,7 @@ def test_what_a_window_held_before_is_no_suspect(run, run_against):
         (plan,) = script.rounds._observation.dumps.values()
         assert (plan, script.ran) == (growth, "h" + "H" * rounds)
     bill = BillRecord((BillRow("live_heap", round(60 * MB), 0.9, 0),), 66 * MB, 66 * MB, "")
+    assert observed(run, bill=bill, no_agent="the binary is prebuilt").ran == "hH", "there will be no dump"
     script = observed(run_against, TURNS, (), head=GROWN, bill=bill)
     assert set(script.rounds._observation.dumps.values()) == {HeapDump}
 
