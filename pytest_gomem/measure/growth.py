@@ -236,7 +236,12 @@ def time_to_limit(window: Window) -> Reading | Unavailable:
     limit = required(window.limit)
     growth = heap_by_time(window)
     used, of_what = _used(window)
-    room = max(limit.bytes - used, 0.0)
+    source = f"{growth.source}; {of_what}"
+    if used >= limit.bytes:
+        whole = format_value(limit.bytes, BYTES)
+        reached = f"{format_value(used, BYTES)} are in use: {limit.source}, {whole}, is reached"
+        return Reading(0.0, source, note=reached, interval=(0.0, 0.0))
+    room = limit.bytes - used
     low, high = growth.interval
     least, most = (_time(room, rate) for rate in (high, low if growth.is_told else 0.0))
     value = _time(room, growth.slope) if growth.is_told else least
@@ -244,7 +249,6 @@ def time_to_limit(window: Window) -> Reading | Unavailable:
     shown = "" if growth.is_told else _at_least(least)
     left = f"{format_value(room, BYTES)} are left of {limit.source}, {format_value(limit.bytes, BYTES)}"
     interval = (least, most if most < LONGEST else math.inf)
-    source = f"{growth.source}; {of_what}"
     return Reading(value, source, note=joined(shown, told, left), interval=interval)
 
 
