@@ -49,7 +49,18 @@ def test_a_reason_is_kept_too():
 def test_summary_of_an_empty_window_is_empty():
     """Where nothing was read nothing is computed, and nothing raises."""
     gone = Unavailable("nothing was read")
-    every = ("start", "end", "gctrace", "memstats", "smaps", "opening_smaps", "runtime", "after", "startup_peak")
+    every = (
+        "start",
+        "end",
+        "gctrace",
+        "memstats",
+        "smaps",
+        "opening_smaps",
+        "runtime",
+        "after",
+        "startup_peak",
+        "left",
+    )
     found = summarize(window(**dict.fromkeys(every, gone), timeline=(), ops=None, loads=()), REGISTRY)
     assert all(isinstance(result, Unavailable) for result in found.metrics.values())
     assert (found.bill, found.opening_bill, found.peak_moment) == (None, None, None)
