@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
 import courses
 from common import small_asked, table, verdict
 
-from pytest_gomem.measure.course import Shape, course_of
+from pytest_gomem.measure.course import course_of
+from pytest_gomem.measure.shape import Shape
 from pytest_gomem.measure.slope import blocks, line_through
 
 READINGS = (10, 20, 60, 200)

@@ -18,7 +18,8 @@ from pytest_gomem.commands.target import TARGET_HELP, endpoint_url
 from pytest_gomem.diagnosis.watched import GOROUTINES, LIVE_HEAP, RSS, Watched, watch
 from pytest_gomem.launch.build import binary_info
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.measure.course import Course, Shape
+from pytest_gomem.measure.course import Course
+from pytest_gomem.measure.shape import Shape
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.observe.system import System
 from pytest_gomem.report.culprits import culprit_lines, summary

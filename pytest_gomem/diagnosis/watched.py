@@ -11,7 +11,8 @@ from pytest_gomem.attribution.goroutines import GoroutineGroup, goroutine_groups
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, attempt
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.measure.course import FEWEST, Course, course_of
+from pytest_gomem.measure.course import Course, course_of
+from pytest_gomem.measure.shape import FEWEST
 from pytest_gomem.measure.slope import Point
 from pytest_gomem.observe.records import MemStats
 from pytest_gomem.observe.stacks import read_stacks

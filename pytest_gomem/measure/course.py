@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 from itertools import pairwise
 from statistics import median
 
+from pytest_gomem.measure.shape import FEWEST, Shape
 from pytest_gomem.measure.slope import Line, Point, blocks, line_through, theil_sen
 
-FEWEST = 10  # points that tell anything
 _WARM_UPS = (1 / 8, 1 / 4, 3 / 8, 1 / 2)  # shares of the course that may be left out at its beginning
 _NARROWER = 0.8  # the least that must be left of the interval's width for one more of them
 _SURE = 0.5  # of the slope, that its interval keeps at least after a warm-up: the end of one rises too
@@ -23,14 +22,6 @@ _FALL = 0.4  # of the rise: after such a fall it is not known how much stays
 _AT_THE_END = 0.5  # of what the line foretells for the last points, that they rise at least
 _FULL, _STILL = 0.9, 0.15  # of the whole rise: what makes a cache full, and what it may still take afterwards
 _SIGMAS = 5  # a rise of fewer is no saturation, but scatter
-
-
-class Shape(Enum):
-    """What a course does."""
-
-    GROWS = "grows"
-    SATURATES = "saturates"
-    LEVEL = "level"  # no growth that can be told
 
 
 @dataclass(frozen=True)
@@ -111,7 +102,7 @@ def _is_faster(points: Sequence[Point], warm: int, line: Line) -> bool:
 def _against(points: Sequence[Point], line: Line, least: float) -> str:
     """What speaks against steady growth of these points, in words that follow "it"; "" if nothing does."""
     rise = line.slope * (points[-1][0] - points[0][0])
-    steps = sorted(b - a for (_, a), (_, b) in pairwise(points))
+    steps = sorted(b - a for a, b in pairwise(_without_spikes([y for _, y in points])))
     if rise < least:
         return "rises by no more than readings may differ by"
     if -steps[0] > _FALL * rise:
@@ -128,6 +119,12 @@ def _against(points: Sequence[Point], line: Line, least: float) -> str:
     if any(_ends_flat(points, last, line.sigma) for last in {2, 3, max(2, len(points) // 4)}):
         return "no longer rises at the end"
     return ""
+
+
+def _without_spikes(values: Sequence[float]) -> list[float]:
+    """Each value but the outermost as the median of its neighbours and itself: what falls back at once was no step."""
+    inner = [median(values[at - 1 : at + 2]) for at in range(1, len(values) - 1)]
+    return [values[0], *inner, values[-1]]
 
 
 def _quarters(points: Sequence[Point]) -> Iterator[Sequence[Point]]:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, attempt, known, required
@@ -23,12 +24,15 @@ from pytest_gomem.base.units import (
     Unit,
     format_value,
 )
-from pytest_gomem.measure.course import FEWEST, Course, Shape, course_of, repeated_step
 from pytest_gomem.measure.cycles import traced_cycles
 from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, metric
-from pytest_gomem.measure.slope import Point
+from pytest_gomem.measure.shape import FEWEST, Shape
 from pytest_gomem.measure.window import Window, WorkCycle, once_per_window
 from pytest_gomem.measure.window_sources import GCTRACE, STATM, duration, joined, memstats, operations, samples
+
+if TYPE_CHECKING:
+    from pytest_gomem.measure.course import Course
+    from pytest_gomem.measure.slope import Point
 
 _CYCLES = "what is left after each cycle of work, after forced collections"
 _BY_GC = "/gc/heap/live:bytes by the agent, after each GC cycle"
@@ -108,6 +112,8 @@ def work_cycles(window: Window) -> tuple[WorkCycle, ...]:
 
 
 def _of_cycles(window: Window, per: str, unit: Unit, value: _Growing, *, objects: bool = False) -> Growth:
+    from pytest_gomem.measure.course import course_of, repeated_step
+
     cycles = work_cycles(window)
     if per == "op":
         operations(window)  # says what to do where nothing counts them
@@ -125,6 +131,8 @@ def _of_cycles(window: Window, per: str, unit: Unit, value: _Growing, *, objects
 
 def _through_time(window: Window, points: list[Point], per: str, unit: Unit, source: str, what: str) -> Growth:
     """Of readings at moments, CLOCK_MONOTONIC; operations count as spread evenly over the window."""
+    from pytest_gomem.measure.course import course_of
+
     if len(points) < FEWEST:
         raise ObserveError(f"{len(points)} {what} in the window, and {FEWEST} are the least: {_REPEAT}")
     pace = operations(window) / duration(window) if per == "op" else 1.0

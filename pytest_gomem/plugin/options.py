@@ -66,7 +66,7 @@ def _confirm(written: str, _: Path) -> int:
 
 
 def _cycles(written: str, _: Path) -> int:
-    from pytest_gomem.measure.course import FEWEST
+    from pytest_gomem.measure.shape import FEWEST
 
     return 0 if written == OFF else _whole(written, FEWEST, _MOST_CYCLES, ' or "off"')
 

@@ -13,8 +13,8 @@ from pytest_gomem.base.units import (
     format_value,
     scale_of,
 )
-from pytest_gomem.measure.course import Shape
 from pytest_gomem.measure.growth import FittedCourse
+from pytest_gomem.measure.shape import Shape
 from pytest_gomem.report.chart import Axis, Curve, draw
 from pytest_gomem.results.window_record import WindowRecord
 

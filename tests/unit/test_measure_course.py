@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.measure.course import FEWEST, Shape, course_of, repeated_step
+from pytest_gomem.measure.course import course_of, repeated_step
+from pytest_gomem.measure.shape import FEWEST, Shape
 from pytest_gomem.measure.slope import BLOCKS, blocks, line_through, theil_sen
 
 
@@ -101,6 +102,15 @@ def test_growth_that_is_not_steady_is_no_growth():
         assert course.interval[0] <= 0
     stopped = course_of(points([min(at, 108) + at % 3 for at in range(120)]))
     assert (stopped.shape, stopped.why) == (Shape.LEVEL, "no longer rises at the end")
+
+
+def test_a_spike_is_no_step():
+    """What was alive in one GC cycle and gone in the next: a service that leaked 92 bytes a request."""
+    live = (
+        658328, 798608, 923704, 1064368, 1192656, 1279136, 1412832, 1827344, 1632928, 1706048, 1854432, 1930136,
+        1989816, 2063272, 2214744, 2282496, 2350760,
+    )  # fmt: skip
+    assert course_of(points(live)).shape is Shape.GROWS
 
 
 def test_what_repeats_itself_exactly_is_told_at_one_object():

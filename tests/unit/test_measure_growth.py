@@ -12,10 +12,10 @@ from gomem_windows import CLOSED, MIB, OPENED, cycle
 
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES_PER_OP, format_value
-from pytest_gomem.measure.course import Shape
 from pytest_gomem.measure.growth import LONGEST, METRICS, fitted_courses
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import evaluate
+from pytest_gomem.measure.shape import Shape
 from pytest_gomem.measure.window import GcTrace, MemoryLimit, WorkCycle
 from pytest_gomem.observe.records import GcRecord, Sample
 from pytest_gomem.testing import fake_window

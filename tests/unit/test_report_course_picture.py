@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 from report_samples import window
 
-from pytest_gomem.measure.course import Shape
 from pytest_gomem.measure.growth import FittedCourse
+from pytest_gomem.measure.shape import Shape
 from pytest_gomem.report.course_picture import course_pictures
 
 LEAK = FittedCourse(
