@@ -43,7 +43,7 @@ def with_holders(window: WindowRecord, head: Evidence, base: Evidence | None) ->
     if isinstance(theirs, Retention):
         holders = beside_base(holders, theirs.of.get(of, ()) if of else theirs.holders)
     why = f"there is no heap dump {base.there}: {theirs.reason}" if base and isinstance(theirs, Unavailable) else ""
-    notes = (*(f"in the heap dump {note}" for note in found.notes), *([why] if why else []))
+    notes = (*(f"heap dump: {note}" for note in found.notes), *([why] if why else []))
     named = replace(
         window,
         holders=holders[:MOST_HOLDERS],

@@ -253,3 +253,8 @@ def test_what_budgets_count_are_properties_of_junit():
     """As figures by type, beside the metrics."""
     counted = replace(failed(), types=(TypeValue("objects", "*main.Session", 300, 0.97, 30, 1),))
     assert ("gomem.objects[*main.Session]", "300") in properties(TestRecord("t", "failed", (counted,)))
+
+
+def test_notes_of_the_reader_are_notes_of_the_window():
+    """They say what they are of."""
+    assert "heap dump: the binary has no symbols" in found(replace(FOUND, notes=("the binary has no symbols",))).notes

@@ -104,7 +104,7 @@ func Of(d *dump.Dump, types Types, before *Before, top int, globs ...string) (*A
 		var share float64
 		if old, share = before.in(d, types); share < sameProcess {
 			a.Notes = append(a.Notes, fmt.Sprintf(
-				"Of the earlier dump's objects only %.0f%% are in this one: the two may not be of one process.", 100*share))
+				"of the earlier dump's objects only %.0f%% are in this one: the two may not be of one process", 100*share))
 		}
 	}
 	isNew := func(object int) bool { return old == nil || old[object/64]>>uint(object%64)&1 == 0 }
@@ -207,7 +207,7 @@ func (a *Answer) count(d *dump.Dump, types Types, compared bool, isNew func(int)
 	})
 	if more := len(a.Types) - mostTypes; more > 0 {
 		a.Types = a.Types[:mostTypes]
-		a.Notes = append(a.Notes, fmt.Sprintf("%d further types of few bytes are not listed.", more))
+		a.Notes = append(a.Notes, fmt.Sprintf("%d further types of few bytes are not listed", more))
 	}
 }
 

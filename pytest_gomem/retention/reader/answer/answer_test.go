@@ -309,7 +309,7 @@ func TestTwoDumpsTellOfGrowth(t *testing.T) {
 	}
 	strange := madeup.Types{Names: []string{"main.X", "main.Y", "main.Z"}}
 	if a, err := Of(read(t, heap(3)), strange, before, 12); err != nil || len(a.Notes) != 1 ||
-		a.Notes[0] != "Of the earlier dump's objects only 0% are in this one: the two may not be of one process." {
+		a.Notes[0] != "of the earlier dump's objects only 0% are in this one: the two may not be of one process" {
 		t.Error(a.Notes)
 	}
 	same, err := Of(read(t, heap(3)), types, before, 12)

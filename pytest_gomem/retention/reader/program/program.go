@@ -72,12 +72,12 @@ func Load(path, twin string) (p *Program, err error) {
 	case err == nil:
 	case twin != "":
 		if err := p.useTwin(twin); err != nil {
-			p.Notes = append(p.Notes, fmt.Sprintf("No types from the build with symbols: %v.", err))
+			p.Notes = append(p.Notes, fmt.Sprintf("no types from the build with symbols: %v", err))
 		}
 	case errors.Is(err, errNoSymbols):
-		p.Notes = append(p.Notes, "The binary has no symbols: types come from its type descriptors alone.")
+		p.Notes = append(p.Notes, "the binary has no symbols: types come from its type descriptors alone")
 	default:
-		p.Notes = append(p.Notes, fmt.Sprintf("Types come from type descriptors alone: the binary's symbols cannot be read: %v.", err))
+		p.Notes = append(p.Notes, fmt.Sprintf("types come from type descriptors alone: the symbols of the binary cannot be read: %v", err))
 	}
 	return p, nil
 }

@@ -153,7 +153,7 @@ func TestAStrippedBinaryAloneTellsWhatItCan(t *testing.T) {
 
 func TestATwinOfAnotherBuildGivesNoTypes(t *testing.T) {
 	d, p, types := typed(t, built(t, "-ldflags=-s -w"), built(t, "-gcflags=-N -l"))
-	if len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "No types from the build with symbols: its functions are not") {
+	if len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "no types from the build with symbols: its functions are not") {
 		t.Errorf("notes: %q", p.Notes)
 	}
 	if counted(d, types)["main.Wide"] < 200 {
