@@ -43,9 +43,10 @@ class LeftGoroutines:
     """The goroutines that are alive after a window and were not there before it.
 
     before, after: all of them, at the opening and at the last look. leaked: those that count. uncounted: how many of
-    the others do not count by what. unmatched: globs of `Exempt.ignored` that no goroutine matches. ages: by number,
-    seconds that one which leaked has at least lived, from the first look that saw it to the last. blocked: the numbers
-    of those that nothing can wake. since_first_cycle: `before` is after the first of the test's cycles.
+    the others do not count by what. unmatched: if some leaked, globs of `Exempt.ignored` that no goroutine matches.
+    ages: by number, seconds that one which leaked has at least lived, from the first look that saw it to the last.
+    blocked: the numbers of those that nothing can wake. since_first_cycle: `before` is after the first of the test's
+    cycles.
     """
 
     before: Stacks
@@ -87,7 +88,13 @@ def left_goroutines(before: Stacks, after: Stacks, exempt: Exempt) -> LeftGorout
             leaked = new
         elif new:
             uncounted[rule] = len(new)
-    return LeftGoroutines(before, after, leaked, uncounted, tuple(rules.unmatched(exempt.ignored)))
+    unmatched = _unmatched(exempt.ignored, {**before.counts, **after.counts}) if leaked else ()
+    return LeftGoroutines(before, after, leaked, uncounted, tuple(unmatched))
+
+
+def _unmatched(globs: Iterable[str], stacks: Iterable[Stack]) -> Iterator[str]:
+    """The globs that mean no stack, not even one that another rule comes first for."""
+    return (glob for glob in globs if not any(means(glob, stack) for stack in stacks))
 
 
 def _new(before: Mapping[int, Goroutine], after: Mapping[int, Goroutine]) -> Iterator[Goroutine]:
@@ -115,7 +122,6 @@ class _Rules:
         ignored = (Uncounted(Why.IGNORED, glob) for glob in exempt.ignored)
         self._rules = (*ignored, *(Uncounted(Why.ACCEPTED, glob) for glob in exempt.accepted))
         self._of_stack: dict[Stack, Uncounted | None] = {}
-        self._matched: set[str] = set()
 
     def sorted(self, stacks: Stacks) -> dict[Uncounted | None, dict[int, Goroutine]]:
         """The goroutines by the first rule that means them; those that count have none."""
@@ -128,10 +134,5 @@ class _Rules:
 
     def _rule(self, stack: Stack) -> Uncounted | None:
         if stack not in self._of_stack:
-            self._of_stack[stack] = rule = next((rule for rule in self._rules if means(rule.name, stack)), None)
-            self._matched |= {rule.name} if rule else set()
+            self._of_stack[stack] = next((rule for rule in self._rules if means(rule.name, stack)), None)
         return self._of_stack[stack]
-
-    def unmatched(self, globs: Iterable[str]) -> Iterator[str]:
-        """Those that were the first for no goroutine."""
-        return (glob for glob in globs if glob not in self._matched)

@@ -83,7 +83,7 @@ def test_a_glob_means_any_function_of_the_stack_or_the_creator(glob, is_meant):
 def test_what_a_glob_means_does_not_count_and_is_told():
     """It neither leaks, nor does its end hide another."""
     after = [*workers(20, 21), goroutine(30, "main.poll"), goroutine(31, "main.cache")]
-    found = left(workers(7), after, "main.worker", "main.gone", accepted=("main.cache",))
+    found = left(workers(7), after, "main.worker", "main.gone", "*.worker", accepted=("main.cache",))
     assert list(found.leaked) == [30]
     # One of the two has come in the place of number 7.
     assert found.uncounted == {Uncounted(Why.IGNORED, "main.worker"): 1, Uncounted(Why.ACCEPTED, "main.cache"): 1}
