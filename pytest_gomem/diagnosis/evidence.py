@@ -22,7 +22,9 @@ from pytest_gomem.session.explanation import Evidence
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.service import outlives_round
 
-_NOT_DUMPED = Unavailable("a service that tests share, or that you attached, is dumped when a test calls retention()")
+_NOT_DUMPED = Unavailable(
+    "a service that tests share is dumped when a test calls retention(), and one that you attached to has no agent"
+)
 
 
 @dataclass(frozen=True)

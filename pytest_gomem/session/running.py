@@ -117,8 +117,8 @@ class RunningService:
         """Where its resident memory is now: rows that sum to RSS; raises ObserveError."""
         return bill(read_smaps(self.pid), self.memstats())
 
-    def _holders(self, keep: Path | None) -> Retention:
-        agent, built, config = self._agent(), self.process.built, self.process.config
+    def _holders(self, agent: AgentClient, keep: Path | None) -> Retention:
+        built, config = self.process.built, self.process.config
         assert built is not None, "a service with the agent was built here"
         limits = DEFAULT_LIMITS if config is None else config.retention
         try:

@@ -246,9 +246,10 @@ class Service(RunningService):
         where to leave the dump, in a new file that only you can read; it is the whole heap. Needs the agent, and a Go
         that builds the reader. Raises ObserveError, ToolchainError with the reason.
         """
+        agent = self._agent()
         if self.window is not None:
             self.window.disturbed = "retention() was called in this window, and a heap dump disturbs the service"
-        return self._holders(None if keep is None else Path(keep))
+        return self._holders(agent, None if keep is None else Path(keep))
 
     def stop(self) -> None:
         """SIGTERM, grace, SIGKILL for the whole tree; an attached process keeps running."""

@@ -10,6 +10,7 @@ from pytest_gomem.measure.registry import builtin_metrics, evaluate
 from pytest_gomem.measure.window import Window
 from pytest_gomem.observe.records import Observed
 from pytest_gomem.observe.sources import Source
+from pytest_gomem.session.service import Service
 from pytest_gomem.testing import FakeProcess
 
 MIB = 1 << 20
@@ -286,3 +287,14 @@ def test_a_window_that_was_disturbed_has_no_figures():
     again.disturbed = "a heap dump disturbs"
     again.restart()
     assert value(again.close(), "peak_rss")
+
+
+def test_what_no_agent_can_dump_disturbs_no_window():
+    """The figures stay."""
+    process = FakeProcess(inside="pprof")
+    process.name = "api"
+    service = Service(process, lambda: pytest.fail("no load is asked for"))
+    service.window = process.open_window()
+    with pytest.raises(ObserveError, match="has no agent"):
+        service.retention()
+    assert value(service.window.close(), "peak_rss")
