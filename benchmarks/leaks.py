@@ -34,6 +34,7 @@ RELEASES = ("go1.26.8", "go1.27.3")
 STEPS, REQUESTS = 20, 60
 SMALL_LEAK, OPERATIONS = 64, 20_000  # bytes
 RIGHT, NEAR, SECONDS = 11, 0.05, 10.0
+WARM_UP = 2000  # requests
 TO_ONE = 20  # runs, of which one interval may miss the truth
 GROWTH = {"heap_growth_per_op": "256B"}
 STAYING = {**GROWTH, "leaked_goroutines": 0}
@@ -61,6 +62,8 @@ TESTS = """
     @pytest.mark.parametrize("run", range(given["runs"]))
     @pytest.mark.parametrize("path", leaks)
     def test_it(go_service, path, run):
+        with go_service.warmup():  # until the runtime has all the goroutines and threads that it needs
+            go_service.load("/none", requests=given["warm_up"], connections=16)
         began = time.monotonic()
         for _ in go_service.cycles(given["steps"]):
             go_service.load("/" + path, requests=given["requests"] // given["steps"], connections=2)
@@ -172,10 +175,10 @@ def line_of(code: str) -> int:
     return number
 
 
-def settings(leaks: Sequence[Leak], runs: int, requests: int) -> dict[str, object]:
+def settings(leaks: Sequence[Leak], runs: int, requests: int, warm_up: int = 20) -> dict[str, object]:
     """What goes to the tests."""
     budgets = {leak.path: leak.budgets for leak in leaks}
-    return {"leaks": budgets, "runs": runs, "requests": requests, "steps": STEPS}
+    return {"leaks": budgets, "runs": runs, "requests": requests, "steps": STEPS, "warm_up": warm_up}
 
 
 def yaml(release: str) -> str:
@@ -209,7 +212,7 @@ def leaks_found(folder: Path, release: str, leaks: Sequence[Leak], *, show: bool
 def small_leak(folder: Path, runs: int, *, show: bool) -> list[str]:
     """The runs of 64 bytes a request; what is missed."""
     leak = Leak("node", {"heap_growth_per_op": "16B"}, "global", "")
-    project = Project(folder / "small_leak", TESTS, yaml(""), settings([leak], runs, OPERATIONS))
+    project = Project(folder / "small_leak", TESTS, yaml(""), settings([leak], runs, OPERATIONS, WARM_UP))
     outcome = project.run("--gomem-diagnose=off")
     if show:
         print(outcome.text)
