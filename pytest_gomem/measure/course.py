@@ -54,11 +54,13 @@ class Course:
 def course_of(points: Sequence[Point], least: float = 0.0) -> Course:
     """Judge at least FEWEST points in order of x; raises ObserveError if all have one x.
 
-    least: a rise of less than that, in all, is none: readings may differ by so much.
+    least: what the course may rise by, in all, by what is none of the work: no more than that is no growth, and the
+    interval reaches down by so much.
     """
     whole = blocks(points)
     warm, line, is_over = _warmed_up(points)
     left = blocks(points[warm:])
+    rises, line = line.low > 0, _without(line, left, least)
     course = Course(tuple(whole), len(points), _blocks_in(warm, len(points), len(whole)), line, Shape.LEVEL)
     why = _against(left, line, least) if is_over else "rises less and less"
     if line.low > (_SURE * line.slope if warm else 0.0) and not why:
@@ -67,9 +69,9 @@ def course_of(points: Sequence[Point], least: float = 0.0) -> Course:
     if saturated is not None:
         late = blocks(points[len(points) // 2 :])
         rise, filled = saturated
-        line = line_through(late) if len(late) >= FEWEST // 2 else line
+        line = _without(line_through(late), late, least) if len(late) >= FEWEST // 2 else line
         return replace(course, line=line, warm=len(whole) // 2, shape=Shape.SATURATES, rise=rise, filled=filled)
-    return replace(course, why=why if line.low > 0 else "")
+    return replace(course, why=why if rises else "")
 
 
 def _blocks_in(warm: int, count: int, most: int) -> int:
@@ -93,6 +95,11 @@ def _warmed_up(points: Sequence[Point]) -> tuple[int, Line, bool]:
     return chosen, lines[chosen], False
 
 
+def _without(line: Line, points: Sequence[Point], rise: float) -> Line:
+    """The line with an interval that allows for so much of the rise through these points being none of the work."""
+    return replace(line, low=line.low - rise / (points[-1][0] - points[0][0]))
+
+
 def _is_faster(points: Sequence[Point], warm: int, line: Line) -> bool:
     """Whether the course rose faster than the line right before the end of the warm-up."""
     before = points[max(warm - max(3, len(points) // 8), 0) : warm + 1]
@@ -104,7 +111,7 @@ def _against(points: Sequence[Point], line: Line, least: float) -> str:
     rise = line.slope * (points[-1][0] - points[0][0])
     steps = sorted(b - a for a, b in pairwise(_without_spikes([y for _, y in points])))
     if rise < least:
-        return "rises by no more than readings may differ by"
+        return "rises by no more than a service does by itself"
     if -steps[0] > _FALL * rise:
         return "also falls"
     if steps[-1] + steps[-2] > _FEW_STEPS * rise:
