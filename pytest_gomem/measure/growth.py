@@ -6,7 +6,7 @@ A figure is the slope of a course, with its interval. Where no growth can be tol
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ from pytest_gomem.measure.window_sources import GCTRACE, STATM, duration, joined
 if TYPE_CHECKING:
     from pytest_gomem.measure.course import Course
     from pytest_gomem.measure.slope import Point
+    from pytest_gomem.observe.records import GcRecord
 
 _CYCLES = "what is left after each cycle of work, after forced collections"
 _BY_GC = "/gc/heap/live:bytes by the agent, after each GC cycle"
@@ -131,15 +132,34 @@ def _of_cycles(window: Window, per: str, unit: Unit, value: _Growing, *, objects
     return Growth(course_of(points, _least_rise(unit)), per, unit, _CYCLES, f"{len(cycles)} cycles", step)
 
 
-def _through_time(window: Window, points: list[Point], per: str, unit: Unit, source: str, what: str) -> Growth:
-    """Of readings at moments, CLOCK_MONOTONIC; operations count as spread evenly over the window."""
+def _of_readings(points: list[Point], per: str, unit: Unit, source: str, what: str) -> Growth:
+    """Of readings in the window, by seconds or operations since it opened."""
     from pytest_gomem.measure.course import course_of
 
     if len(points) < FEWEST:
         raise ObserveError(f"{len(points)} {what} in the window, and {FEWEST} are the least: {_REPEAT}")
+    return Growth(course_of(sorted(points), _least_rise(unit)), per, unit, source, f"{len(points)} {what}")
+
+
+def _since_opening(window: Window, per: str) -> Callable[[float], float]:
+    """From a moment, CLOCK_MONOTONIC, to seconds or operations since the opening; operations as if evenly spread."""
     pace = operations(window) / duration(window) if per == "op" else 1.0
-    points = sorted(((t - window.opened) * pace, y) for t, y in points)
-    return Growth(course_of(points, _least_rise(unit)), per, unit, source, f"{len(points)} {what}")
+    return lambda t: (t - window.opened) * pace
+
+
+def _until(window: Window, records: Sequence[GcRecord], per: str) -> list[float]:
+    """The seconds or operations until each of these GC cycles ended.
+
+    A busy machine works unevenly, but each operation allocates about as much. So that share of the operations was done
+    which had been allocated of all that the window allocates.
+    """
+    moment = _since_opening(window, per)
+    pair, allocated = known(window.memstats), [record.allocated for record in records if record.allocated is not None]
+    made = 0 if pair is None else pair.end.total_alloc - pair.start.total_alloc
+    if per != "op" or pair is None or made <= 0 or len(allocated) < len(records):
+        return [moment(record.t) for record in records]
+    each, before = operations(window) / made, pair.start.total_alloc
+    return [(until - before) * each for until in allocated]
 
 
 def _least_rise(unit: Unit) -> float:
@@ -150,11 +170,13 @@ def _heap(window: Window, per: str) -> Growth:
     if work_cycles(window):
         return _of_cycles(window, per, BYTES, lambda cycle: cycle.live, objects=True)
     own = window.own_cycles
-    exact: list[Point] = [(r.t, r.live) for r in window.gc_records if r.live is not None and r.number not in own]
-    if exact or window.gc_records:
-        return _through_time(window, exact, per, BYTES, _BY_GC, "GC cycles")
-    traced: list[Point] = [(cycle.t, cycle.heap_live) for cycle in traced_cycles(window)[0] if cycle.t is not None]
-    return _through_time(window, traced, per, BYTES, _BY_GCTRACE, "GC cycles")
+    records = [record for record in window.gc_records if record.live is not None and record.number not in own]
+    if window.gc_records:
+        exact = [(x, float(record.live or 0)) for x, record in zip(_until(window, records, per), records, strict=True)]
+        return _of_readings(exact, per, BYTES, _BY_GC, "GC cycles")
+    moment = _since_opening(window, per)
+    traced = [(moment(cycle.t), float(cycle.heap_live)) for cycle in traced_cycles(window)[0] if cycle.t is not None]
+    return _of_readings(traced, per, BYTES, _BY_GCTRACE, "GC cycles")
 
 
 @once_per_window
@@ -174,8 +196,9 @@ def rss_by_time(window: Window) -> Growth:
     """The course of the resident memory by seconds; raises ObserveError."""
     if work_cycles(window):
         return _of_cycles(window, "second", BYTES, lambda cycle: cycle.rss)
-    points: list[Point] = [(sample.t, sample.rss) for sample in samples(window)]
-    return _through_time(window, points, "second", BYTES, _RSS, "samples")
+    moment = _since_opening(window, "second")
+    points: list[Point] = [(moment(sample.t), sample.rss) for sample in samples(window)]
+    return _of_readings(points, "second", BYTES, _RSS, "samples")
 
 
 def _goroutines(window: Window, per: str) -> Growth:

@@ -81,13 +81,15 @@ class GcCycle:
 class GcRecord:
     """One GC cycle by debug.ReadGCStats. pause: both stops, seconds; t: when it ended.
 
-    live: bytes that it left alive; None if unknown: of cycles that end in quick succession it is known of the last one.
+    live: bytes that it left alive. allocated: bytes from the program's start until it was noticed. None if unknown: of
+    cycles that end in quick succession both are known of the last one.
     """
 
     number: int
     pause: float
     t: float
     live: int | None = None
+    allocated: int | None = None
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,9 @@ def test_no_cycle_is_lost_while_they_follow_fast(obedient):
 def test_records_go_on_from_a_number(obedient):
     """since= asks for what came after it; asked at once again, there is nothing new."""
     obedient.tell("burn 5")
-    assert [record.number for record in obedient.agent.gc_records(since=3).cycles] == [4, 5]
+    records = obedient.agent.gc_records(since=3).cycles
+    assert [record.number for record in records] == [4, 5]
+    assert 0 < records[-1].allocated <= obedient.agent.memstats().common.total_alloc
     assert obedient.agent.gc_records(since=5).cycles == ()
 
 

@@ -144,7 +144,7 @@ def test_histograms_and_their_infinite_ends():
 @given(st.integers(0, 600), st.integers(0, 300))
 def test_records_and_lost_make_all_cycles(num_gc, kept):
     """len(cycles) + lost is what ended since, for every ring."""
-    rows = [[number, 1000 * number, 10**18 + number, 0] for number in range(max(1, num_gc - kept + 1), num_gc + 1)]
+    rows = [[number, 1000 * number, 10**18 + number, 0, 0] for number in range(max(1, num_gc - kept + 1), num_gc + 1)]
     with agent(ok({"num_gc": num_gc, "cycles": rows})) as (client, _):
         records = client.gc_records()
     assert len(records.cycles) + records.lost == num_gc

@@ -150,6 +150,22 @@ def test_gc_cycles_tell_it_without_cycles_of_work():
     assert "by the agent" in found.source
 
 
+def test_operations_are_counted_by_what_they_allocate():
+    """A busy machine does most of them late: by the clock the heap would rise less in one half than in the other."""
+    done = [(at + 1) / 40 for at in range(40)]
+    records = tuple(
+        GcRecord(11 + at, 30e-6, OPENED + (CLOSED - OPENED) * share**0.25, int(3e6 + 4e3 * 1000 * share), allocated)
+        for at, share in enumerate(done)
+        for allocated in [5_000_000 + int(30_050_000 * share)]
+    )
+    found = reading(fake_window(gc_records=records), "heap_growth_per_op")
+    assert found.value == pytest.approx(4000, rel=1e-3)
+    assert found.interval is not None
+    assert found.interval[0] > 3900
+    by_clock = tuple(replace(record, allocated=None) for record in records)
+    assert "no growth above" in reading(fake_window(gc_records=by_clock), "heap_growth_per_op").note
+
+
 def test_gctrace_tells_it_in_mib():
     """Without an agent."""
     cycles = tuple(cycle(11 + at, t=OPENED + at / 4, heap_live=(3 + at // 2) * MIB) for at in range(40))

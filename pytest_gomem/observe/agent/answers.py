@@ -88,6 +88,7 @@ def _gc_records(fields: Fields, since: int) -> GcRecords:
     # Ends are by the wall clock, which the service and this process share.
     offset = time.monotonic() - time.time()
     cycles = tuple(
-        GcRecord(number, pause / 1e9, end / 1e9 + offset, live or None) for number, pause, end, live in fields["cycles"]
+        GcRecord(number, pause / 1e9, end / 1e9 + offset, live or None, allocated or None)
+        for number, pause, end, live, allocated in fields["cycles"]
     )
     return GcRecords(since, fields["num_gc"], cycles)
