@@ -43,7 +43,8 @@ LOOK_ALIKES = (
 LEAK = "leaks"
 WAYS = ("cycles", "plain")
 STEPS, REQUESTS = 20, 2000
-BUDGETS = {"heap_growth_per_op": "16B", "goroutine_growth_per_op": "0.001", "leaked_goroutines": 0}
+GROWTH = "heap_growth_per_op"
+BUDGETS = {GROWTH: "16B", "goroutine_growth_per_op": "0.001", "leaked_goroutines": 0}
 YAML = f"""version: 1
 services:
   api:
@@ -119,7 +120,7 @@ def unmeasured(window: Mapping[str, Any]) -> list[str]:
 
 
 def main() -> int:
-    """Run, count, print; 1 where a look-alike raised an alarm, or the leak did not."""
+    """Run, count, print; 1 where a look-alike raised an alarm, or the leak passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--ways", default=",".join(WAYS))
@@ -158,7 +159,10 @@ def main() -> int:
                     (kind, way, f"{alarmed} of {given.runs}", words(of_metrics), words(untold), f"{seconds:.1f} s")
                 )
                 print(*rows[-1], sep="  ", flush=True)
-                if alarmed != (given.runs if kind == LEAK else 0):
+                silent = sum(GROWTH not in (*broken[at], *unmeasured(window)) for at, window in enumerate(windows))
+                if kind == LEAK and silent:  # a budget that nobody could judge fails its test, too
+                    missed.append(f"{kind}, {way}: passed in {silent} of {given.runs} runs")
+                if kind != LEAK and alarmed:
                     missed.append(f"{kind}, {way}: {alarmed} alarms in {given.runs} runs ({words(of_metrics)})")
     head = ("what", "way", "alarms", "by", "not told", "a run")
     table(f"look-alikes beside {given.busy} busy processes", head, rows)
