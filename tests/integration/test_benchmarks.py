@@ -48,7 +48,7 @@ NAMED = {
     "growth": ("the interval holds the truth", "cache that fills", "a leak of 40 sigmas", "every limit is kept"),
     "gctrace_under_logging": ("accepted gctrace lines", "lost", "misread"),
     "supervisor_cost": ("of a core", "peer", "200 Hz"),
-    "leaks": ("60 goroutines in chan send at main.deliver", "first holder right: 1 of 1"),
+    "leaks": ("global main.latest (*main.recent)", "first holder right: 1 of 1"),
     "look_alikes": ("0 of 1", "every limit is kept"),
     "no_process_left": ("SIGKILL", "SIGTERM", "SIGINT", "none left"),
     "peak_of_small_program": ("go_service", "gomem.run", "own VmHWM", "of the limit"),
