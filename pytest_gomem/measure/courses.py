@@ -159,6 +159,12 @@ def _heap(window: Window, per: str) -> Growth:
     own = window.own_cycles
     records = [record for record in window.gc_records if record.live is not None and record.number not in own]
     if window.gc_records:
+        ended, seen = sum(record.number not in own for record in window.gc_records), len(records)
+        if seen < FEWEST <= ended:
+            raise ObserveError(
+                f"the live heap is known after {seen} of {ended} GC cycles, which ended too fast, and {FEWEST} are the "
+                f"least: {_REPEAT}"
+            )
         exact = [(x, float(record.live or 0)) for x, record in zip(_until(window, records, per), records, strict=True)]
         return _of_readings(exact, per, BYTES, BY_GC, "GC cycles")
     moment = _since_opening(window, per)

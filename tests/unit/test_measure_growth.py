@@ -180,6 +180,12 @@ def test_a_window_with_few_gc_cycles_tells_nothing():
     assert reason(window, "heap_growth").startswith("9 GC cycles in the window, and 10 are the least: repeat the work")
 
 
+def test_gc_cycles_that_end_too_fast_are_not_few():
+    """The agent knows the live heap after the last of several alone, and the reason says so."""
+    window = fake_window(gc_records=gc_records([None, None, 3e6] * 9))
+    assert reason(window, "heap_growth").startswith("the live heap is known after 9 of 27 GC cycles, which ended too")
+
+
 def test_goroutines_are_exact():
     """One for each 1000 operations; without cycles nothing counts them between the edges."""
     found = reading(leaking(0, goroutines=[8 + at for at in range(20)]), "goroutine_growth_per_op")
