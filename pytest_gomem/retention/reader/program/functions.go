@@ -27,47 +27,29 @@ type Local struct {
 // Locals calls yield with each variable that is on the stack at pc in the function that starts at entry; both are
 // addresses of the running program.
 func (p *Program) Locals(entryPC, pc uint64, yield func(Local)) {
-	c, u, e, ok := p.functionEntry(entryPC)
-	if !ok || !e.children {
-		return
-	}
-	pc = pc - p.bias - p.image.module.text + p.symbols.im.module.text
-	start := c.at
-	defer func() { p.work += c.at - start }()
-	var child, origin entry
-	for depth, n := 1, 0; depth > 0 && !c.broken && c.at-start < maxFunctionAt && n < maxVariables; {
-		p.symbols.parse(&c, u, &child)
-		if child.tag == 0 {
-			depth--
-			continue
-		}
-		if child.children {
-			depth++
-		}
+	n := 0
+	p.entriesWithin(entryPC, func(child *entry, u *unit) bool {
 		if child.tag != tagVariable && child.tag != tagParameter {
-			continue
+			return true
 		}
 		n++
 		expression := child.location
 		if expression == nil && child.list >= 0 {
-			expression = p.symbols.expression(u, child.list, child.listIsIndex, pc)
+			expression = p.symbols.expression(u, child.list, child.listIsIndex, p.linked(pc))
 		}
 		if len(expression) == 0 {
-			continue
+			return n < maxVariables
 		}
-		if child.origin != 0 {
-			if _, _, ok := p.symbols.entry(child.origin, &origin); ok {
-				child.name, child.typ = origin.name, origin.typ
-			}
-		}
+		p.followOrigin(child)
 		t := p.resolve(entryReference(child.typ))
 		if t == nil || t.Size <= 0 {
-			continue
+			return n < maxVariables
 		}
 		if places := pieces(expression, t.Size); len(places) > 0 {
 			yield(Local{string(child.name), t, places})
 		}
-	}
+		return n < maxVariables
+	})
 }
 
 // method is the entry of a function by its name, 0 if there is none.
@@ -77,16 +59,12 @@ func (p *Program) method(name string) uint32 {
 	}
 	if p.methods == nil {
 		p.methods = map[uint64]uint32{}
-		var e, origin entry
+		var e entry
 		for _, f := range p.symbols.functions {
 			if _, _, ok := p.symbols.entry(uint64(f.entry), &e); !ok {
 				continue
 			}
-			if e.origin != 0 {
-				if _, _, ok := p.symbols.entry(e.origin, &origin); ok {
-					e.name = origin.name
-				}
-			}
+			p.followOrigin(&e)
 			p.methods[hashed(string(e.name))] = f.entry
 		}
 	}
@@ -104,7 +82,7 @@ func (p *Program) Parameter(entryPC uint64) *Type {
 	if p.symbols == nil {
 		return nil
 	}
-	at, ok := find(p.symbols.functions, entryPC-p.bias-p.image.module.text+p.symbols.im.module.text)
+	at, ok := find(p.symbols.functions, p.linked(entryPC))
 	if !ok {
 		return nil
 	}
@@ -129,12 +107,7 @@ func (p *Program) firstParameter(at uint32) *Type {
 		if child.tag != tagParameter || child.hasClosure {
 			continue
 		}
-		if child.origin != 0 {
-			var origin entry
-			if _, _, ok := p.symbols.entry(child.origin, &origin); ok {
-				child.typ = origin.typ
-			}
-		}
+		p.followOrigin(&child)
 		return p.resolve(entryReference(child.typ))
 	}
 	return nil
@@ -150,37 +123,61 @@ func (p *Program) Variables(entryPC uint64) []*Type {
 		p.variables = map[uint64][]*Type{}
 	}
 	var list []*Type
-	c, u, e, ok := p.functionEntry(entryPC)
-	if ok && e.children {
-		start := c.at
-		defer func() { p.work += c.at - start }()
-		seen := map[*Type]bool{}
-		var child, origin entry
-		for depth := 1; depth > 0 && !c.broken && c.at-start < maxFunctionAt && len(list) < maxDistinct; {
-			p.symbols.parse(&c, u, &child)
-			if child.tag == 0 {
-				depth--
-				continue
-			}
-			if child.children {
-				depth++
-			}
-			if child.tag != tagVariable && child.tag != tagParameter {
-				continue
-			}
-			if child.origin != 0 {
-				if _, _, ok := p.symbols.entry(child.origin, &origin); ok {
-					child.typ = origin.typ
-				}
-			}
-			if t := p.resolve(entryReference(child.typ)); t != nil && !seen[t] && p.Pointers(t) {
-				seen[t] = true
-				list = append(list, t)
-			}
+	seen := map[*Type]bool{}
+	p.entriesWithin(entryPC, func(child *entry, _ *unit) bool {
+		if child.tag != tagVariable && child.tag != tagParameter {
+			return true
 		}
-	}
+		p.followOrigin(child)
+		if t := p.resolve(entryReference(child.typ)); t != nil && !seen[t] && p.Pointers(t) {
+			seen[t] = true
+			list = append(list, t)
+		}
+		return len(list) < maxDistinct
+	})
 	p.variables[entryPC] = list
 	return list
+}
+
+// linked is an address of the running program as the symbols have it.
+func (p *Program) linked(address uint64) uint64 {
+	return address - p.bias - p.image.module.text + p.symbols.im.module.text
+}
+
+// followOrigin gives an entry the name and the type of the one that it was inlined from, if it was.
+func (p *Program) followOrigin(e *entry) {
+	if e.origin == 0 {
+		return
+	}
+	var origin entry
+	if _, _, ok := p.symbols.entry(e.origin, &origin); ok {
+		e.name, e.typ = origin.name, origin.typ
+	}
+}
+
+// entriesWithin calls yield with each entry within that of the function which starts at an address, in blocks and
+// inlined functions too, until yield returns false.
+func (p *Program) entriesWithin(entryPC uint64, yield func(child *entry, u *unit) bool) {
+	c, u, e, ok := p.functionEntry(entryPC)
+	if !ok || !e.children {
+		return
+	}
+	start := c.at
+	defer func() { p.work += c.at - start }()
+	var child entry
+	for depth := 1; depth > 0 && !c.broken && c.at-start < maxFunctionAt; {
+		p.symbols.parse(&c, u, &child)
+		if child.tag == 0 {
+			depth--
+			continue
+		}
+		if child.children {
+			depth++
+		}
+		if !yield(&child, u) {
+			return
+		}
+	}
 }
 
 func (p *Program) functionEntry(entryPC uint64) (cursor, *unit, entry, bool) {
@@ -188,8 +185,7 @@ func (p *Program) functionEntry(entryPC uint64) (cursor, *unit, entry, bool) {
 	if p.symbols == nil {
 		return cursor{}, nil, e, false
 	}
-	address := entryPC - p.bias - p.image.module.text + p.symbols.im.module.text
-	at, ok := find(p.symbols.functions, address)
+	at, ok := find(p.symbols.functions, p.linked(entryPC))
 	if !ok {
 		return cursor{}, nil, e, false
 	}
@@ -219,37 +215,17 @@ func (p *Program) Closure(entryPC uint64) *Type {
 		}
 		return t
 	}
-	c, u, e, ok := p.functionEntry(entryPC)
-	if !ok || !e.children {
-		return t
-	}
-	start := c.at
-	defer func() { p.work += c.at - start }()
-	var child, origin entry
-	for depth := 1; depth > 0 && !c.broken && c.at-start < maxFunctionAt; {
-		p.symbols.parse(&c, u, &child)
-		if child.tag == 0 {
-			depth--
-			continue
-		}
-		if child.children {
-			depth++
-		}
+	p.entriesWithin(entryPC, func(child *entry, _ *unit) bool {
 		if !child.hasClosure || child.closure < 0 || child.closure > maxFunctionAt {
-			continue
+			return true
 		}
-		if child.origin != 0 {
-			if _, _, ok := p.symbols.entry(child.origin, &origin); ok {
-				child.name, child.typ = origin.name, origin.typ
-			}
+		p.followOrigin(child)
+		if captured := p.resolve(entryReference(child.typ)); captured != nil && captured.Size >= 0 {
+			t.Size = max(t.Size, child.closure+captured.Size)
+			t.slots = p.placed(t.slots, captured, child.closure, false)
 		}
-		captured := p.resolve(entryReference(child.typ))
-		if captured == nil || captured.Size < 0 {
-			continue
-		}
-		t.Size = max(t.Size, child.closure+captured.Size)
-		t.slots = p.placed(t.slots, captured, child.closure, false)
-	}
+		return true
+	})
 	sort.SliceStable(t.slots, func(i, j int) bool { return t.slots[i].Offset < t.slots[j].Offset })
 	return t
 }
