@@ -9,11 +9,18 @@ PROGRAM = Path(__file__).parents[1] / "programs" / "holders"
 SIZE = 8 << 10  # bytes that the program keeps of each request
 REQUESTS = 300
 # Without debug information of its own: the reader gets that of a second build.
-SERVICES = f"""\
-holders:
+SERVICE = f"""\
   build: {{package: {PROGRAM}, flags: ["-ldflags=-s -w"]}}
   args: ["--listen", "127.0.0.1:{{port}}"]
   ready: {{http: /healthz}}
+"""
+# At Go's own rate of samples one run in 100 knows no line of a session.
+SERVICES = f"""\
+holders:
+{SERVICE}
+sampled:
+{SERVICE}
+  gc: {{godebug: {{memprofilerate: 4096}}}}
 """
 # A dump that ends the service is too rare to wait for.
 CONFTEST = """
@@ -47,7 +54,7 @@ def test_cleanup(go_service):
 def test_deadly(go_service, deadly):
     grow(go_service, "/session")
 
-@pytest.mark.gomem(service="holders", live_heap="10MB")
+@pytest.mark.gomem(service="sampled", live_heap="10MB")
 def test_by_hand(go_service, tmp_path):
     grow(go_service, "/session")
     found = go_service.retention(keep=tmp_path / "heap.dump")
