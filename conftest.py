@@ -23,14 +23,14 @@ settings.register_profile("quick", settings.get_profile("gomem"), max_examples=5
 settings.load_profile("gomem")
 
 
-# What Python, pytest, git or Go read of the shell that the tests were started from, and would tell or do otherwise.
+# What Python, pytest, git, Go or we read of the shell that the tests were started from, and would tell or do otherwise.
 OF_THE_SHELL = (
     *("CI", "BUILD_NUMBER", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS"),
     # Without bytecode each pytest that a test starts would compile all that it imports: twice the CPU of a short run.
     "PYTHONDONTWRITEBYTECODE",
     *("GOFLAGS", "GODEBUG", "GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GOEXPERIMENT", "GOTRACEBACK", "GOWORK"),
 )
-BY_PREFIX = ("PYTEST_", "GIT_")
+BY_PREFIX = ("PYTEST_", "GIT_", "GITHUB_", "GITLAB_", "RUNNER_", "CI_")
 KEPT = {
     *("PYTEST_CURRENT_TEST", "PYTEST_DEBUG_TEMPROOT", "PYTEST_VERSION"),
     *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM"),  # the owner of a mounted checkout is told there
