@@ -39,6 +39,7 @@ from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import (
     BillRecord,
     BillRow,
+    BuildRecord,
     PhaseRecord,
     WindowRecord,
 )
@@ -141,6 +142,12 @@ RULES: Mapping[type, Rules] = {
             "modules": "Of a failed window: the modules whose version differs from that of the side, or the baseline, "
             "that it is compared with.",
         },
+    ),
+    BuildRecord: Rules(
+        words={
+            "folder": "That of the go.mod, relative to the top of the repository: a culprit's file is relative to it. "
+            "Null where that is not known."
+        }
     ),
     PhaseRecord: Rules(words={"ops": COUNT}),
     **METRIC_RULES,

@@ -37,12 +37,16 @@ class MetricValue:
 
 @dataclass(frozen=True)
 class BuildRecord:
-    """Where the measured binary came from; go_version and revision are read from the binary itself, "" if unknown."""
+    """Where the measured binary came from; go_version and revision are read from the binary itself, "" if unknown.
+
+    folder: that of its go.mod, relative to the top of the repository; None if unknown, as for a prebuilt binary.
+    """
 
     ref: str = ""
     go_version: str = ""
     revision: str = ""
     flags: tuple[str, ...] = ()
+    folder: str | None = None
 
 
 @dataclass(frozen=True)

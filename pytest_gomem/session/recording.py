@@ -9,6 +9,7 @@ from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.judge.conditions import CYCLES
 from pytest_gomem.launch.ending import last_lines
+from pytest_gomem.launch.in_repository import module_in_repository
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.measure.summary import Metrics, Summary
 from pytest_gomem.measure.window import Window
@@ -99,7 +100,13 @@ def _build(service: Service) -> BuildRecord:
     if built is None:
         return BuildRecord()
     info, source = built.info, built.source
-    return BuildRecord(source.ref or str(built.binary), info.go_version, source.revision or info.revision, info.flags)
+    return BuildRecord(
+        ref=source.ref or str(built.binary),
+        go_version=info.go_version,
+        revision=source.revision or info.revision,
+        flags=info.flags,
+        folder=module_in_repository(source.build, source.base_dir, info.module.path),
+    )
 
 
 def _in_force(service: Service, window: Window) -> dict[str, str]:
