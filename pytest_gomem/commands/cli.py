@@ -72,6 +72,11 @@ COMMANDS = {
         "explain",
         "print the failures of a JSON report: gomem explain report.json [TEST]",
     ),
+    "report": (
+        "pytest_gomem.commands.report",
+        "report",
+        "make files for CI servers from a JSON report: gomem report report.json --junit PATH",
+    ),
     "baseline": ("pytest_gomem.commands.baseline", "baseline", "update, list, show, diff and prune kept baselines"),
     "top": ("pytest_gomem.commands.top", "top", "show what a profile holds, by function, line, file or package"),
     "diff": ("pytest_gomem.commands.top", "diff", "show what changed between two profiles"),

@@ -90,7 +90,7 @@ def _measured(core: Run, registry: Registry, given: argparse.Namespace, out: Tex
     broken = failed(window.verdicts)
     if given.json:
         record = TestRecord("gomem run", "failed" if broken else "passed", (window,))
-        write_json(run_record((record,)), Path(given.json))
+        write_json(run_record((record,), Path.cwd()), Path(given.json))
     if broken:
         err.write(failure_text(window, "gomem run", TextOptions(report=given.json or ""))[1] + "\n")
         return 1

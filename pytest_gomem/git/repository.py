@@ -130,6 +130,10 @@ class Revision:
         """The beginning of the hash, with a "+" where the tree has changes that are not committed."""
         return f"{self.commit[:digits]}{'+' if self.dirty else ''}"
 
+    def __str__(self) -> str:
+        """The whole hash, with "-dirty" where the tree has such changes."""
+        return f"{self.commit}{'-dirty' if self.dirty else ''}"
+
 
 def revision_of(folder: Path) -> Revision:
     """The revision that is checked out around a folder; empty without git, never raises.
@@ -146,6 +150,14 @@ def revision_of(folder: Path) -> Revision:
     except GitError:
         branch = ""
     return Revision(commit, branch, dirty)
+
+
+def place_in_repository(folder: Path) -> str:
+    """A folder relative to the top of its repository; "" for the top and without git, never raises."""
+    try:
+        return git(folder, "rev-parse", "--show-prefix").removesuffix("\n").removesuffix("/")
+    except GitError:
+        return ""
 
 
 _BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")

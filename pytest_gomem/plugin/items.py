@@ -42,6 +42,12 @@ def test_id(item: pytest.Item) -> str:
     return item.nodeid.removesuffix(f"@{'_'.join(sorted(set(groups)))}") if groups else item.nodeid
 
 
+def line_of(item: pytest.Item) -> int | None:
+    """The line of the test or its first decorator, from 1; None unless it is in the file of the test's id."""
+    file, line, _ = item.location
+    return line + 1 if line is not None and file == item.nodeid.partition("::")[0] else None
+
+
 def with_and_without_groups(nodeids: Iterable[str]) -> set[str]:
     """The ids, each also without possible groups: xdist's controller cannot know, as an id may contain "@"."""
     ids = set(nodeids)

@@ -21,7 +21,7 @@ from pytest_gomem.judge.decide import failed
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.plugin.artifacts import Artifacts
 from pytest_gomem.plugin.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
-from pytest_gomem.plugin.items import test_id
+from pytest_gomem.plugin.items import line_of, test_id
 from pytest_gomem.plugin.judged_by import judging_of
 from pytest_gomem.plugin.messages import GomemWarning
 from pytest_gomem.plugin.repeated import repeat
@@ -307,6 +307,7 @@ class MeasuredItem:
             outcome=self._outcome(report),
             windows=self.windows(),
             matrix=dict(combination.written) if combination else {},
+            line=line_of(self._item),
         )
         if takes_test_properties(self._item.config):
             found = properties(record)

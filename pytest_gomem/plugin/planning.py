@@ -49,7 +49,7 @@ class Planning:
         if messages:
             self._refuse(pytest_session, items, "\n".join(messages))
         else:
-            self._session.outcomes.plan(map(test_id, measured))
+            self._session.outcomes.plan(measured)
 
     def _refuse(self, pytest_session: pytest.Session, items: list[pytest.Item], text: str) -> None:
         if not is_worker(self._session.config):

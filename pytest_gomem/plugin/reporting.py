@@ -1,10 +1,8 @@
-"""The records of a run's tests: collected in the controlling process for the reporters; also tests without one."""
+"""The records of a run's tests: collected in the controlling process, and given to the reporters."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_gomem.config.accepted import Entry
     from pytest_gomem.plugin.session import PluginSession
     from pytest_gomem.report.text import Line
-    from pytest_gomem.results.run_record import RunRecord, TestRecord
+    from pytest_gomem.results.run_record import RunRecord
     from pytest_gomem.results.stored import StoredTests
 
 
@@ -38,85 +36,19 @@ def junit_of(config: pytest.Config) -> LogXML | None:
     return config.stash.get(xml_key, None)
 
 
-_FILE = "planned.json"
-_CRASH = "???"  # the phase in xdist's report of a test whose worker died
-
-
-@dataclass(eq=False)  # pytest 8.0 hashes its plugins
-class Outcomes:
-    """The outcome of each test to measure, registered as a plugin of its own.
-
-    Under xdist a worker writes the list of these tests to the run's folder. A worker on another machine cannot: its
-    tests are known only from their results.
-    """
-
-    session: PluginSession
-    interrupted: bool = False
-    _planned: tuple[str, ...] = ()
-    _started: set[str] = field(default_factory=set)
-    _crashed: dict[str, str] = field(default_factory=dict)
-
-    def plan(self, nodeids: Iterable[str]) -> None:
-        """Note the tests to measure."""
-        self._planned = tuple(nodeids)
-        if is_worker(self.session.config):
-            from pytest_gomem.base.files import write_whole
-
-            write_whole(self.session.folder.path / _FILE, json.dumps(self._planned))
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Note that a test begins, here or on a worker."""
-        self._started.add(nodeid)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note that a worker died, and in which test."""
-        if report.when == _CRASH:
-            self._crashed[report.nodeid] = str(report.longrepr).strip().partition("\n")[0]
-
-    def pytest_keyboard_interrupt(self) -> None:
-        """Ctrl-C, or pytest.exit()."""
-        self.interrupted = True
-
-    def without_result(self, known: Collection[str], session: pytest.Session) -> tuple[TestRecord, ...]:
-        """A record without windows for each planned test that is not known."""
-        if self.session.config.option.collectonly:
-            return ()
-        from pytest_gomem.plugin.items import with_and_without_groups
-
-        started = with_and_without_groups(self._started)
-        crashed = {one: why for nodeid, why in self._crashed.items() for one in with_and_without_groups([nodeid])}
-        return tuple(
-            self._record(nodeid, crashed, started, session) for nodeid in self._expected() if nodeid not in known
-        )
-
-    def _expected(self) -> tuple[str, ...]:
-        file = self.session.folder.path / _FILE
-        return self._planned or (tuple(json.loads(file.read_text())) if file.exists() else ())
-
-    @staticmethod
-    def _record(nodeid: str, crashed: dict[str, str], started: Collection[str], session: pytest.Session) -> TestRecord:
-        from pytest_gomem.results.run_record import TestRecord
-
-        if nodeid in crashed:
-            return TestRecord(nodeid, "crashed", (), reason=crashed[nodeid] or "its xdist worker died")
-        if nodeid in started:
-            return TestRecord(nodeid, "interrupted", (), reason="the run ended while this test ran")
-        why = session.shouldfail or session.shouldstop
-        return TestRecord(nodeid, "not run", (), reason=str(why) if why else "the run ended before this test began")
-
-
 class Reporting:
     """The records of one pytest run, registered as a plugin of its own."""
 
     def __init__(self, session: PluginSession) -> None:
         self._session = session
         self._trouble = ""
+        self._seconds: dict[str, dict[str, float]] = {}
 
     @cached_property
     def _tests(self) -> StoredTests:
         from pytest_gomem.results.stored import StoredTests
 
-        return StoredTests()
+        return StoredTests(self._seconds)
 
     @property
     def _has_tests(self) -> bool:
@@ -134,6 +66,8 @@ class Reporting:
         if line is not None and not is_worker(self._session.config):
             self._tests.keep(report.nodeid, line)
             del report.gomem
+        # The last one of a phase: a test's own follows those of its subtests, and those of an earlier attempt.
+        self._seconds.setdefault(report.nodeid, {})[report.when or ""] = report.duration
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -172,13 +106,15 @@ class Reporting:
 
         missing = self._session.outcomes.without_result(with_and_without_groups(self._tests.nodeids), session)
         for test in missing:
+            self._seconds.pop(test.nodeid, None)  # those of its set-up would look like all
             self._tests.keep(test.nodeid, to_line(test))
         return replace(
-            run_record(self._tests),
+            run_record(self._tests, self._session.config.rootpath),
             exit_status=int(session.exitstatus),
             interrupted=self._session.outcomes.interrupted,
             complete=not missing,
             artifacts=str(self._session.settings.artifacts or ""),
+            deselected=self._session.outcomes.deselected,
         )
 
     @cached_property

@@ -18,8 +18,9 @@ from pytest_gomem.plugin.baselines import RunBaselines
 from pytest_gomem.plugin.hook_calls import gathered
 from pytest_gomem.plugin.measuring import Measuring
 from pytest_gomem.plugin.messages import announce
+from pytest_gomem.plugin.outcomes import Outcomes
 from pytest_gomem.plugin.planning import Planning
-from pytest_gomem.plugin.reporting import Outcomes, Reporting
+from pytest_gomem.plugin.reporting import Reporting
 from pytest_gomem.plugin.run_folder import RunFolder
 from pytest_gomem.plugin.selection import Selection
 from pytest_gomem.plugin.settings import Settings, read_settings, text_options

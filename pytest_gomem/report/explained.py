@@ -13,7 +13,7 @@ from pytest_gomem.report.text import budget_name, columns, limit_text, metric_un
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 
-_FINE = ("passed", "skipped", "xfailed")
+_FINE = ("passed", "skipped", "xfailed", "xpassed")
 
 
 def has_failed(test: TestRecord) -> bool:
@@ -28,9 +28,19 @@ def text_of(test: TestRecord, options: TextOptions = DEFAULTS) -> str:
     return "\n\n".join(texts or ["\n".join(_calm_lines(test))])
 
 
+def headline_of(test: TestRecord) -> str:
+    """What is wrong with a test that failed or has no result, in one line."""
+    first, *others = [headline for headline, _ in failure_texts(test.windows, test.nodeid)] or [_without_limit(test)]
+    return first + (f"; {len(others)} more failure{'s' * (len(others) > 1)}" if others else "")
+
+
+def _without_limit(test: TestRecord) -> str:
+    return printable(test.reason) or "no limit is broken: pytest shows its error"
+
+
 def _calm_lines(test: TestRecord) -> Iterator[str]:
-    why = test.reason or ("no limit is broken: pytest shows its error" if test.outcome not in _FINE else "")
-    yield printable(f"{test.nodeid}: {test.outcome}" + (f", {why}" if why else ""))
+    why = "" if test.outcome in _FINE else _without_limit(test)
+    yield printable(f"{test.nodeid}: {test.outcome}") + (f", {why}" if why else "")
     for window in test.windows:
         yield printable(f"  window '{window.name}' of {window.service}, {window.duration:.1f} s")
         yield from (f"    {line}" for line in columns(list(_verdicts(window)), right=[1]))

@@ -35,12 +35,15 @@ class Tool(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How the run of pytest ended, and where it kept files."""
+    """How the run of pytest ended, where it kept files, and of which commit and tests it was."""
 
     exit_status: int | None
     interrupted: bool
     complete: bool
     artifacts: str | None = None
+    commit: str | None = None
+    folder: str = ""
+    deselected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,15 @@ def half_width_of(data: Mapping[str, Any]) -> int:
 
 def ending_of(run: RunRecord) -> Ending:
     """How the run ended."""
-    return Ending(run.exit_status, run.interrupted, run.complete, run.artifacts or None)
+    return Ending(
+        run.exit_status,
+        run.interrupted,
+        run.complete,
+        run.artifacts or None,
+        run.commit or None,
+        run.folder,
+        run.deselected,
+    )
 
 
 def environment_of(run: RunRecord) -> dict[str, FACT]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pytest_gomem.attribution.origin import Site, Through
 from pytest_gomem.base.errors import Place
@@ -46,9 +47,20 @@ from pytest_gomem.results.window_record import (
 
 SCHEMA_VERSION = 1
 
+
+def _in_the_end(name: str, if_null: object = None) -> Callable[[Mapping[str, Any]], Any]:
+    """Reads a part of how the run ended."""
+
+    def read(data: Mapping[str, Any]) -> Any:
+        value = getattr(PUBLIC.decode(Ending, data["run"]), name)
+        return if_null if value is None else value
+
+    return read
+
+
 RULES: Mapping[type, Rules] = {
     RunRecord: Rules(
-        hidden=("tool_version", "exit_status", "interrupted", "complete", "artifacts"),
+        hidden=("tool_version", *Ending._fields),
         shown={
             "schema_version": Shown(int, lambda run: SCHEMA_VERSION),
             "tool": Shown(Tool, lambda run: Tool("pytest-gomem", run.tool_version)),
@@ -58,10 +70,8 @@ RULES: Mapping[type, Rules] = {
         },
         read={
             "tool_version": lambda data: data["tool"]["version"],
-            "exit_status": lambda data: data["run"]["exit_status"],
-            "interrupted": lambda data: data["run"]["interrupted"],
-            "complete": lambda data: data["run"]["complete"],
-            "artifacts": lambda data: data["run"].get("artifacts") or "",
+            **{name: _in_the_end(name) for name in Ending._fields},
+            **{name: _in_the_end(name, "") for name in ("artifacts", "commit")},
         },
         words={
             "": {
@@ -78,7 +88,7 @@ RULES: Mapping[type, Rules] = {
                 },
                 "required": list(ENVIRONMENT_KEYS),
             },
-            "run": "How the run of pytest ended.",
+            "run": "How the run of pytest ended, and what it was a run of.",
         },
     ),
     Tool: Rules(words={"name": {"const": "pytest-gomem"}}),
@@ -88,6 +98,10 @@ RULES: Mapping[type, Rules] = {
             "interrupted": "By Ctrl-C, or by pytest.exit().",
             "complete": "Each test that was to be measured has a result.",
             "artifacts": "The folder of --gomem-artifacts, relative to that of this report; null without one.",
+            "commit": "The hash of HEAD around the rootdir, with -dirty where tracked files differ from it; null "
+            "without git.",
+            "folder": "The rootdir relative to the top of that repository; empty for the top.",
+            "deselected": "Tests that would have been measured, and that -k, -m or a plugin left out.",
         }
     ),
     TestRecord: Rules(
@@ -97,6 +111,12 @@ RULES: Mapping[type, Rules] = {
             "test has no result.",
             "reason": "Why the test has no result; null where it has one.",
             "matrix": "The GC settings of the test's gomem_gc combination.",
+            "line": {
+                "description": "Of the test or its first decorator in the file of its id, from 1; null if it is "
+                "defined elsewhere.",
+                "minimum": 1,
+            },
+            "duration": {"description": "Seconds of set-up, body and teardown; null without a result.", **COUNT},
         },
     ),
     WindowRecord: Rules(

@@ -12,7 +12,9 @@ from pytest_gomem.results.window_record import WindowRecord
 class TestRecord:
     """One test: its id, pytest's outcome, the matrix combination it ran under, and its windows.
 
-    outcome: also "crashed", "interrupted" and "not run" for a test that has no result, with the reason.
+    outcome: also "crashed", "interrupted" and "not run" for a test that has no result, with the reason. line: that of
+    the test in the file of its id, from 1; None if it is defined elsewhere. duration: the seconds of its set-up, body
+    and teardown together.
     """
 
     __test__ = False
@@ -22,6 +24,8 @@ class TestRecord:
     windows: tuple[WindowRecord, ...]
     matrix: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
+    line: int | None = None
+    duration: float | None = None
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,9 @@ class RunRecord:
 
     exit_status: pytest's, before a report could change it; None outside pytest. interrupted: by Ctrl-C, a signal or
     pytest.exit(). complete: each test that was to be measured has a result. artifacts: the folder of the files that
-    were kept, "" if none were to be.
+    were kept, "" if none were to be. commit: that of HEAD around the rootdir, with "-dirty" if tracked files differ
+    from it; "" without git. folder: the rootdir relative to the top of that repository, "" for the top. deselected:
+    tests that would have been measured, and that -k, -m or a plugin left out.
     """
 
     tool_version: str
@@ -40,3 +46,6 @@ class RunRecord:
     interrupted: bool = False
     complete: bool = True
     artifacts: str = ""
+    commit: str = ""
+    folder: str = ""
+    deselected: tuple[str, ...] = ()

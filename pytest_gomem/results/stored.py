@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, KeysView, Sequence
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
+from dataclasses import replace
 from typing import BinaryIO, NamedTuple, overload
 
 from pytest_gomem.results.codec import EXACT
@@ -34,13 +35,15 @@ class StoredTests(Sequence[TestRecord]):
     """The tests of a run in the order in which they first ended; only their ids are in memory.
 
     Each access reads records from disk again: iterate once rather than by index, and keep no list of them. Their file
-    has no name: nobody can remove it, and it ends with this process.
+    has no name: nobody can remove it, and it ends with this process. seconds: by test those of its phases, which may
+    still be added; they are its duration.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: Mapping[str, Mapping[str, float]] | None = None) -> None:
         self._file: BinaryIO | None = None
         self._end = 0
         self._places: dict[str, _Place | str] = {}
+        self._seconds = seconds or {}
 
     def keep(self, nodeid: str, line: str) -> None:
         """Add the line of a test; it replaces an earlier one of the same test."""
@@ -64,14 +67,14 @@ class StoredTests(Sequence[TestRecord]):
         return len(self._places)
 
     def __iter__(self) -> Iterator[TestRecord]:
-        return self._read(list(self._places.values()))
+        return self._read(list(self._places.items()))
 
     @overload
     def __getitem__(self, at: int) -> TestRecord: ...
     @overload
     def __getitem__(self, at: slice) -> tuple[TestRecord, ...]: ...
     def __getitem__(self, at: int | slice) -> TestRecord | tuple[TestRecord, ...]:
-        places = list(self._places.values())
+        places = list(self._places.items())
         if isinstance(at, slice):
             return tuple(self._read(places[at]))
         return next(self._read([places[at]]))
@@ -86,9 +89,11 @@ class StoredTests(Sequence[TestRecord]):
         self._end += len(line)  # what a full disk cut short is written over
         return place
 
-    def _read(self, places: Iterable[_Place | str]) -> Iterator[TestRecord]:
-        for place in places:
-            yield from_line(place if isinstance(place, str) else self._line(place))
+    def _read(self, places: Iterable[tuple[str, _Place | str]]) -> Iterator[TestRecord]:
+        for nodeid, place in places:
+            test = from_line(place if isinstance(place, str) else self._line(place))
+            seconds = self._seconds.get(nodeid)
+            yield replace(test, duration=sum(seconds.values())) if seconds else test
 
     def _line(self, place: _Place) -> bytes:
         assert self._file is not None

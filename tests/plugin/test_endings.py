@@ -36,6 +36,14 @@ def test_of_others():
 """
 
 
+SPLITTER = """
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    config.hook.pytest_deselected(items=[item for item in items if item.name == "test_first"])
+    items[:] = [item for item in items if item.name != "test_first"]
+"""
+
+
 def outcomes(outcome):
     return {test["nodeid"].partition("::test_")[2]: test["outcome"] for test in outcome.report["tests"]}
 
@@ -46,15 +54,27 @@ def reasons(outcome):
     }
 
 
+def ended(outcome):
+    run = dict(outcome.report["run"])
+    run["deselected"] = [test.partition("::test_")[2] for test in run["deselected"]]
+    assert (run.pop("commit"), run.pop("folder"), run.pop("artifacts")) == (None, "", None)
+    return run
+
+
 def test_a_report_has_every_test_that_was_to_be_measured(scenario):
     """Also one whose worker died in it; a failed teardown is an error; sys.exit fails a test and keeps its window."""
     project = scenario(TESTS)
     outcome = project.run("-n1", "-k", "first or leaves or torn or crashes or others")
     assert outcomes(outcome) == {"first": "passed", "leaves": "failed", "torn_down": "error", "crashes": "crashed"}
     assert reasons(outcome) == {"crashes": "worker 'gw0' crashed while running 'test_it.py::test_crashes'"}
-    assert outcome.report["run"] == {"exit_status": 1, "interrupted": False, "complete": False, "artifacts": None}
+    left = ["interrupted", "last"]
+    assert ended(outcome) == {"exit_status": 1, "interrupted": False, "complete": False, "deselected": left}
     for test in ("test_leaves", "test_torn_down"):
         assert outcome.value(test, "peak_rss") > 1e6
+    lines = (project.folder / "test_it.py").read_text().splitlines()
+    for test in outcome.report["tests"]:
+        assert lines[test["line"] - 1].startswith(f"def {test['nodeid'].partition('::')[2]}(")
+        assert (test["duration"] is None) == (test["outcome"] == "crashed")
 
 
 def test_an_interrupted_run_tells_how_far_it_came(scenario):
@@ -62,20 +82,25 @@ def test_an_interrupted_run_tells_how_far_it_came(scenario):
     outcome = scenario(TESTS).run("-k", "first or interrupted or last")
     assert outcomes(outcome) == {"first": "passed", "interrupted": "interrupted", "last": "not run"}
     assert set(reasons(outcome)) == {"interrupted", "last"}
-    assert outcome.report["run"] == {"exit_status": 2, "interrupted": True, "complete": False, "artifacts": None}
+    left = ["leaves", "torn_down", "crashes"]
+    assert ended(outcome) == {"exit_status": 2, "interrupted": True, "complete": False, "deselected": left}
     assert outcome.value("test_first", "peak_rss") > 1e6
 
 
 def test_a_run_that_stops_at_a_failure_says_so(scenario):
-    """Under -x the rest is not run, and pytest's own words are the reason; a whole run is complete."""
-    project = scenario(TESTS)
-    outcome = project.run("-x", "-k", "leaves or last")
+    """Under -x the rest is not run, and pytest's own words are the reason; a whole run is complete.
+
+    What a plugin leaves out after all others, as those that split a run do, was not to be run.
+    """
+    project = scenario(TESTS, conftest=SPLITTER)
+    outcome = project.run("-x", "-k", "first or leaves or last")
     assert outcomes(outcome) == {"leaves": "failed", "last": "not run"}
     assert reasons(outcome) == {"last": "stopping after 1 failures"}
-    assert outcome.report["run"] == {"exit_status": 1, "interrupted": False, "complete": False, "artifacts": None}
+    assert ended(outcome)["deselected"] == ["torn_down", "crashes", "interrupted", "first"]
     outcome = project.run("-k", "last or others")
     assert outcomes(outcome) == {"last": "passed"}
-    assert outcome.report["run"] == {"exit_status": 0, "interrupted": False, "complete": True, "artifacts": None}
+    left = ["first", "leaves", "torn_down", "crashes", "interrupted"]
+    assert ended(outcome) == {"exit_status": 0, "interrupted": False, "complete": True, "deselected": left}
 
 
 def test_a_reporter_that_raises_is_named_and_harms_nobody(scenario):

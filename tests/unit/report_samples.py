@@ -380,10 +380,15 @@ tests = st.builds(
     outcome=st.sampled_from(["passed", "failed", "skipped", "error"]),
     windows=st.lists(windows, max_size=3).map(tuple),
     matrix=_texts | st.sampled_from([{"gogc": "25"}, {"gogc": "50"}]),
+    line=st.none() | st.integers(1, 10**6),
+    duration=st.none() | _finite,
 )
 runs = st.builds(
     RunRecord,
     tool_version=_text,
     environment=st.dictionaries(_text, st.none() | _text | _count | _number, max_size=3),
     tests=st.lists(tests, max_size=3).map(tuple),
+    commit=_text,
+    folder=_text,
+    deselected=st.lists(_text, max_size=2).map(tuple),
 )

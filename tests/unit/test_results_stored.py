@@ -46,6 +46,17 @@ def test_records_are_read_from_the_file_each_time(stored):
     assert [one == other for one, other in zip(stored, stored, strict=True)] == [True] * len(TESTS)
 
 
+def test_a_duration_is_that_of_all_phases():
+    """Those of a test's phases come one by one, its record in between."""
+    seconds = {"one": {"setup": 1.0}}
+    kept = StoredTests(seconds)
+    kept.keep("one", to_line(TESTS[0]))
+    kept.keep("two", to_line(TESTS[1]))
+    seconds["one"] |= {"call": 2.0, "teardown": 0.5}
+    assert [test.duration for test in kept] == [3.5, None]
+    kept.close()
+
+
 def test_nobody_can_remove_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     kept = StoredTests()
