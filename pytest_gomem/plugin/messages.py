@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gomem.base.printable import printable, printable_lines
+from pytest_gomem.base.printable import printable_line, printable_lines
 from pytest_gomem.plugin.use import is_worker
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def write_section(terminal: pytest.TerminalReporter, title: str, lines: Sequence
     if lines:
         terminal.section(title, "=")
     for text, style in lines:
-        terminal.write_line(printable(text), **({style: True} if style else {}))
+        terminal.write_line(printable_line(text), **({style: True} if style else {}))
 
 
 def announce(config: pytest.Config, line: str) -> None:
@@ -40,9 +40,9 @@ def announce(config: pytest.Config, line: str) -> None:
     capture = config.pluginmanager.get_plugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
         if is_worker(config):  # of xdist: its only terminal is the controller's stderr
-            print(f"\n{printable(line)}", file=sys.stderr, flush=True)
+            print(f"\n{printable_line(line)}", file=sys.stderr, flush=True)
         elif reporter := config.pluginmanager.get_plugin("terminalreporter"):
-            _report(config, reporter, printable(line))
+            _report(config, reporter, printable_line(line))
 
 
 def _report(config: pytest.Config, reporter: Any, line: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from pytest_gomem.base.printable import printable
+from pytest_gomem.base.printable import printable, printable_lines
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.regressions import REGRESSION
@@ -79,7 +79,8 @@ def failure_text(window: WindowRecord, nodeid: str, options: TextOptions = DEFAU
         blocks = _fitted(first, sections, options.lines)
         left_out = len(first) + sum(len(section.lines) for section in sections) - sum(map(len, blocks))
         blocks.append([f"  {_more(left_out, nodeid, options.report)}"])
-    return _headline(window, broken), "\n\n".join("\n".join(block) for block in blocks)
+    # A sentence of others may have been wrapped so that a line begins with what a CI runner obeys.
+    return _headline(window, broken), printable_lines("\n\n".join("\n".join(block) for block in blocks))
 
 
 class _Section(NamedTuple):

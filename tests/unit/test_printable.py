@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pprof_profiles import HEAP, location, profile
+from report_samples import verdict, window
 
 from pytest_gomem.base.errors import BuildError, ConfigErrors, GomemError, LaunchError
-from pytest_gomem.base.printable import printable, printable_lines, printable_stream
+from pytest_gomem.base.printable import printable, printable_line, printable_lines, printable_stream, raw_stream
 from pytest_gomem.commands import cli
 from pytest_gomem.config.gomem_yaml import load_config
-from pytest_gomem.plugin.messages import GomemWarning
+from pytest_gomem.plugin.messages import GomemWarning, write_section
 from pytest_gomem.pprof.write import compressed
+from pytest_gomem.report.failure import failure_text
 from pytest_gomem.report.text import columns
 
 # Title and colour of a terminal, a C1 introducer, a reversed direction of writing, a forged row, a runner's command.
@@ -53,6 +56,51 @@ def test_of_several_lines(text, shown):
     stream = io.StringIO()
     print(text, file=printable_stream(stream), end="")
     assert stream.getvalue() == shown
+    assert raw_stream(printable_stream(stream)) is raw_stream(stream) is stream
+
+
+def is_obeyed(line: str) -> bool:
+    """Whether GitHub's runner reads the line for a command, as its ActionCommand.cs does, or that of Azure."""
+    return line.lstrip().startswith("::") or re.search(r"##\w*\[", line) is not None
+
+
+ORDERS = ("::error::no", " \u00a0::stop-commands::x", "ok ##[error]no", "##vso[task.complete]", "###[warning]", "\n")
+
+
+@given(st.lists(st.sampled_from(ORDERS) | st.text(max_size=3)).map("".join))
+def test_no_line_is_a_command_of_a_runner(text):
+    """Neither at its start nor within, however the text was put together; and it is not changed twice."""
+    for shown in (printable_lines(text), printable_line(text)):
+        assert not any(map(is_obeyed, shown.split("\n")))
+    assert printable_line(printable_line(text)) == printable_line(text)
+    assert printable_lines(printable_lines(text)) == printable_lines(text)
+
+
+def test_a_wrapped_sentence_gives_no_command():
+    """A failure breaks what others said between words: the next line may begin with anything."""
+    words = f"live_heap is too much {'x' * 70} ::error::no ##[error]no"
+    broken = window(verdicts=(verdict("live_heap", "1MB", 2e6, reason=words),), notes=(f"{'y' * 100} ::warning::no",))
+    _, text = failure_text(broken, "tests/test_a.py::test_b")
+    assert "error" in text
+    assert "warning" in text
+    assert not any(map(is_obeyed, text.splitlines()))
+
+
+class Terminal(io.StringIO):
+    """What a section is written to."""
+
+    def section(self, title: str, separator: str) -> None:
+        self.write(f"{separator} {title}\n")
+
+    def write_line(self, line: str, **style: bool) -> None:
+        self.write(f"{line}\n")
+
+
+def test_a_section_gives_no_command():
+    """Each line of a table stands at the start of a line of pytest's output."""
+    terminal = Terminal()
+    write_section(terminal, "gomem", [("::error::no", "red"), ("  ::error::no", "")])
+    assert terminal.getvalue().splitlines()[1:] == ["\\::error::no", "  \\::error::no"]
 
 
 @pytest.mark.parametrize(
