@@ -61,8 +61,9 @@ proto: $(VENV)/.ready ## Generate the profile messages from profile.proto
 	$(BIN)/python -m pip install --quiet grpcio-tools
 	$(BIN)/python -m pytest_gomem.pprof.generate
 
-schema: $(VENV)/.ready ## Write schema.json of the JSON report, as the records and its rules make it
+schema: $(VENV)/.ready ## Write the JSON Schemas of the JSON report and of gomem.yaml, as the code makes them
 	$(BIN)/python -m pytest_gomem.report.json_schema
+	$(BIN)/python -m pytest_gomem.scaffold.config_schema
 
 clean: ## Remove what these targets made
 	rm -rf $(VENV) dist gomem-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

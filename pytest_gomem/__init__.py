@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from pytest_gomem.results.window_record import WindowRecord as WindowRecord
     from pytest_gomem.retention.model import Holder as Holder
     from pytest_gomem.retention.model import Retention as Retention
+    from pytest_gomem.scaffold.config_schema import config_schema as config_schema
     from pytest_gomem.session.gomem import Gomem as Gomem
     from pytest_gomem.session.gomem import Launchpad as Launchpad
     from pytest_gomem.session.measurement import Measurement as Measurement
@@ -95,6 +96,7 @@ _NAMES = {
     "pytest_gomem.results.run_record": "RunRecord TestRecord",
     "pytest_gomem.results.window_record": "MetricValue PhaseRecord WindowRecord",
     "pytest_gomem.retention.model": "Holder Retention",
+    "pytest_gomem.scaffold.config_schema": "config_schema",
     "pytest_gomem.session.gomem": "Gomem Launchpad",
     "pytest_gomem.session.measurement": "Measurement",
     "pytest_gomem.session.service": "Service",

@@ -16,6 +16,7 @@ from pytest_gomem.base.units import (
     Quantity,
     Unit,
 )
+from pytest_gomem.config import json_schema as schema
 from pytest_gomem.config.fields import Fields, Located, Mistakes, flag, located, members, quantity
 
 # Metrics to come: a budget on one is accepted, and fails as unmeasured.
@@ -38,9 +39,13 @@ _OF_WHOLE_WINDOWS = frozenset({"leaked_goroutines"})  # read at the edges of a w
 
 PHASES = "phases"
 
-_LIMITS = ("max", "min", "warn", "regression")
+_LIMITS = schema.LIMITS
 TIME_TO_LIMIT = "time_to_limit"
-_MEMORY = "limit"  # of time_to_limit: the memory that it is about
+_MEMORY = "limit"
+# What a limit has beside these, of functions and of the time to a limit.
+_CUM: schema.Keys = {"cum": schema.flag("Whether what the functions call counts too")}
+_OF_TIME: schema.Keys = {_MEMORY: schema.quantity("The memory that it is about, such as 512MiB", BYTES)}
+UNITS_OF_OTHERS: Mapping[str, Unit] = MappingProxyType({**_LATER, **_OF_PROFILES, **_OF_DUMPS})  # beside a window's
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def parse_budget(
 
 def unit_of(metric: str, units: Mapping[str, Unit]) -> Unit | None:
     """The unit of a metric's limits, None if there is no such metric; units: by metric."""
-    return units.get(metric) or _OF_PROFILES.get(metric) or _OF_DUMPS.get(metric) or _LATER.get(metric)
+    return units.get(metric) or UNITS_OF_OTHERS.get(metric)
 
 
 def unknown_metric(written: str, name: str, units: Mapping[str, Unit], place: Place) -> ConfigError:
@@ -121,6 +126,24 @@ def parse_budgets(node: Located, units: Mapping[str, Unit], scope: str) -> tuple
     return tuple(found)
 
 
+def limit_schema(metric: str, unit: Unit) -> schema.Schema | None:
+    """What may be written for a metric; None for what any metric of its unit takes."""
+    if metric == TIME_TO_LIMIT:
+        some, text, mapped = schema.limit(unit, _OF_TIME)["anyOf"]
+        del some, mapped["properties"]["max"]
+        return {"anyOf": [{**text, "pattern": text["pattern"].replace("([<>]=)?", ">=")}, mapped]}
+    if metric in PER_GLOB:
+        limit = schema.limit(unit, _CUM if metric in PER_FUNCTION else None)
+        of = "functions" if metric in PER_FUNCTION else "types"
+        return schema.named(f"By glob over {of}", limit, type="object", minProperties=1)
+    return None
+
+
+def may_be_of_phase(metric: str) -> bool:
+    """Whether a phase can have a budget on it."""
+    return metric != PHASES and metric not in PER_GLOB and metric not in _OF_WHOLE_WINDOWS
+
+
 def _of_phases(node: Located, units: Mapping[str, Unit], scope: str) -> tuple[Budget, ...]:
     mistakes, found = Mistakes(), list[Budget]()
     with mistakes.kept():
@@ -135,7 +158,7 @@ def _of_phase(phase: str, node: Located, units: Mapping[str, Unit], scope: str) 
     if not phase or "#" in phase:
         raise node.error(f"{phase!r} is not the name of a phase", "give the name that the test gives to phase()")
     for metric, limits in members(node).items():
-        if metric == PHASES or metric in PER_GLOB or metric in _OF_WHOLE_WINDOWS:
+        if not may_be_of_phase(metric):
             raise limits.error(f"{metric} cannot be budgeted in a phase", "put it on the whole window")
     budgets = parse_budgets(node, units, scope)
     if any(budget.regression is not None for budget in budgets):
@@ -162,7 +185,7 @@ def _budget(metric: str, unit: Unit, glob: str, scope: str, node: Located) -> Bu
     function, of_type = (glob, "") if metric in PER_FUNCTION else ("", glob)
     is_mapping = isinstance(node.value, Mapping)
     of_memory = _memory(node) if is_mapping and metric == TIME_TO_LIMIT else None
-    more = ("cum",) if function else (_MEMORY,) if metric == TIME_TO_LIMIT else ()
+    more = _CUM if function else _OF_TIME if metric == TIME_TO_LIMIT else {}
     limits, cum = _mapped(node, unit, more) if is_mapping else (_bound(node, unit), False)
     if metric == TIME_TO_LIMIT and "max" in limits:
         raise node.error(f"{metric} is the least time that the memory lasts, not the most", "write '>= 24h', or min")
@@ -202,7 +225,7 @@ def _bound(node: Located, unit: Unit) -> dict[str, Quantity]:
     return {"min" if sign == ">=" else "max": quantity(unit)(Located(written.strip(), node.place, written.strip()))}
 
 
-def _mapped(node: Located, unit: Unit, more: tuple[str, ...]) -> tuple[dict[str, Quantity], bool]:
+def _mapped(node: Located, unit: Unit, more: schema.Keys) -> tuple[dict[str, Quantity], bool]:
     """The limits, and whether they are on cumulative values. more: keys that this metric has besides the limits."""
     mistakes = Mistakes()
     fields = Fields(node, (*_LIMITS, *more), mistakes)

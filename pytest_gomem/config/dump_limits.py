@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_gomem.base.units import BYTES, COUNT
+from pytest_gomem.config import json_schema as schema
 from pytest_gomem.config.fields import Fields, Located, Mistakes, quantity
+
+DUMP_KEYS: schema.Keys = {
+    "max_dump": schema.quantity("Bytes of the file at most, such as 2GB", BYTES),
+    "max_objects": schema.quantity("Live objects at most, such as 8M", COUNT),
+}
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ DEFAULT_LIMITS = DumpLimits()
 def parse_dump_limits(node: Located) -> DumpLimits:
     """Read `{max_dump: 2GB, max_objects: 8M}`. Raises ConfigErrors with every mistake in it."""
     mistakes = Mistakes()
-    fields = Fields(node, ("max_dump", "max_objects"), mistakes)
+    fields = Fields(node, DUMP_KEYS, mistakes)
     limits = DumpLimits(
         max_dump=fields.read("max_dump", lambda size: round(quantity(BYTES)(size).value), DEFAULT_LIMITS.max_dump),
         max_objects=fields.read(

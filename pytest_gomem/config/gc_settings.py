@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.config import json_schema as schema
 from pytest_gomem.config.fields import Fields, Located, Mistakes, flag, located, members, whole
 
 Off = Literal["off"]
@@ -17,10 +18,34 @@ DEFAULT_GOMAXPROCS = 2
 # The shell's values of these never reach a service: a figure must not depend on who runs the tests.
 PINNED = ("GOGC", "GOMEMLIMIT", "GODEBUG", "GOMAXPROCS")
 
-GC_KEYS = ("gogc", "gomemlimit", "gomaxprocs", "godebug", "unbounded")
 _INT32 = 2**31 - 1
 _INT64 = 2**63 - 1
 _GO_BYTES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+GC_KEYS: schema.Keys = {
+    "gogc": {
+        "description": "GOGC: a percentage of at least 1, or off",
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": _INT32},
+            {"type": "string", "pattern": r"^(off|\+?[0-9]{1,20})$"},
+        ],
+    },
+    "gomemlimit": {
+        "description": "GOMEMLIMIT: a whole number of B, KiB, MiB, GiB or TiB, or off",
+        "anyOf": [
+            {"type": "integer", "minimum": 1},
+            {"type": "string", "pattern": "^(off|[0-9]{1,20}(B|KiB|MiB|GiB|TiB)?)$"},
+        ],
+    },
+    "gomaxprocs": schema.whole("GOMAXPROCS", 1, _INT32),
+    "godebug": {
+        "description": "GODEBUG: a mapping, or text such as a=1,b=2",
+        "anyOf": [
+            {"type": "string"},
+            schema.named("", {"type": ["integer", "string"]}, "^[A-Za-z0-9_.]+$"),
+        ],
+    },
+    "unbounded": schema.flag("Allows gogc: off without a memory limit"),
+}
 
 
 @dataclass(frozen=True)

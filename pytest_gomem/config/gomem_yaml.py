@@ -11,12 +11,11 @@ from pytest_gomem.base.units import Unit
 from pytest_gomem.config.accepted import Acceptance, accepted_file, read_accepted
 from pytest_gomem.config.budgets import Budget, parse_budgets
 from pytest_gomem.config.fields import Fields, Located, Mistakes, check_version, members
+from pytest_gomem.config.file_schema import BUDGETS_KEYS, FILE_KEYS, VERSION
 from pytest_gomem.config.goroutine_globs import goroutine_globs
 from pytest_gomem.config.known_leaks import KnownLeak
 from pytest_gomem.config.services import ServiceConfig, parse_service
 from pytest_gomem.config.yaml12 import read_yaml
-
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def load_config(path: Path, units: Mapping[str, Unit]) -> GomemConfig:
 
 def _config(path: Path, root: Located, units: Mapping[str, Unit]) -> GomemConfig:
     mistakes = Mistakes()
-    fields = Fields(root, ("version", "services", "budgets", "ignore_goroutines"), mistakes)
+    fields = Fields(root, FILE_KEYS, mistakes)
     check_version(root, fields, VERSION, mistakes)
     base_dir = path.absolute().parent
     services = fields.read("services", lambda node: _services(node, base_dir), {})
@@ -88,7 +87,7 @@ def _services(node: Located, base_dir: Path) -> dict[str, ServiceConfig]:
 
 def _budgets(node: Located, services: tuple[str, ...], units: Mapping[str, Unit]) -> BudgetTable:
     mistakes = Mistakes()
-    fields = Fields(node, ("defaults", "services", "tests"), mistakes)
+    fields = Fields(node, BUDGETS_KEYS, mistakes)
 
     def by_name(scope: str, names: tuple[str, ...] | None) -> Callable[[Located], dict[str, tuple[Budget, ...]]]:
         return lambda section: _named_budgets(section, names, units, scope)

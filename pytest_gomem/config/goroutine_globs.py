@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 
+from pytest_gomem.config import json_schema as schema
 from pytest_gomem.config.fields import Located, Mistakes, filled, items
 
 CREATED_BY = "created by "
 _HINT = 'such as "main.worker", "net/http.(*Server).Serve" or "created by main.(*Pool).*"'
+GOROUTINE_GLOBS = schema.items(
+    'Goroutines that are no leak, by function: "main.(*cache).refresh", "created by main.(*Pool).*"',
+    schema.filled(""),
+)
 _PLACE = re.compile(r"\.go(:[0-9]+)?$")
 
 

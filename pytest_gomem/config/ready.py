@@ -5,15 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.base.units import SECONDS
+from pytest_gomem.config import json_schema as schema
 from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, quantity, text
 from pytest_gomem.config.tokens import ports_named
 
 READY_TIMEOUT = 10.0
 URL = re.compile(r"https?://\S+")
+READY_KEYS: schema.Keys = {
+    "http": schema.filled("A path that answers 2xx on the port, or a whole URL", r"^(/|https?://\S+$)"),
+    "tcp": {"description": "true: the port accepts connections", "const": True},
+    "log": schema.filled("A regular expression that is found in its output"),
+    "port": schema.filled("Name of the port to ask; else the unnamed one, else the first"),
+    "timeout": schema.quantity("Then the launch fails; 10s if it is not said", SECONDS),
+}
+_KINDS = ("http", "tcp", "log")
+READY = schema.mapping(
+    "How it shows that it is ready; else its first port accepts connections",
+    READY_KEYS,
+    allOf=[{"not": {"type": "object", "required": list(pair)}} for pair in combinations(_KINDS, 2)],
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +55,8 @@ def default_ready(texts: Iterable[str]) -> Ready:
 def parse_ready(node: Located, ports: tuple[str, ...]) -> Ready:
     """Read `ready` of a service that names these ports. Raises ConfigErrors with every mistake in it."""
     mistakes = Mistakes()
-    fields = Fields(node, ("http", "tcp", "log", "port", "timeout"), mistakes)
-    kinds = [kind for kind in ("http", "tcp", "log") if kind in fields.said]
+    fields = Fields(node, READY_KEYS, mistakes)
+    kinds = [kind for kind in _KINDS if kind in fields.said]
     if len(kinds) > 1:
         mistakes.add(node.error(f"waits for both {kinds[0]} and {kinds[1]}", "keep one of http, tcp, log"))
     http = fields.read("http", lambda url: _http(url, ports), "")

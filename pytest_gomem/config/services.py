@@ -9,36 +9,64 @@ from pathlib import Path
 
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import SECONDS
-from pytest_gomem.config.dump_limits import DEFAULT_LIMITS, DumpLimits, parse_dump_limits
+from pytest_gomem.config import json_schema as schema
+from pytest_gomem.config.dump_limits import DEFAULT_LIMITS, DUMP_KEYS, DumpLimits, parse_dump_limits
 from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, members, quantity, text, texts, whole
-from pytest_gomem.config.gc_settings import GcSettings, check, check_env, parse_gc
-from pytest_gomem.config.goroutine_globs import goroutine_globs
-from pytest_gomem.config.ready import URL, Ready, check_ports, default_ready, parse_ready
+from pytest_gomem.config.gc_settings import GC_KEYS, PINNED, GcSettings, check, check_env, parse_gc
+from pytest_gomem.config.goroutine_globs import GOROUTINE_GLOBS, goroutine_globs
+from pytest_gomem.config.ready import READY, URL, Ready, check_ports, default_ready, parse_ready
 from pytest_gomem.config.tokens import ports_named
 
 STOP_GRACE = 5.0
 
 _STARTS = ("build", "binary", "command")
-_KEYS = (
-    *_STARTS,
-    "against_binary",
-    "args",
-    "env",
-    "cwd",
-    "ready",
-    "pprof",
-    "expvar",
-    "metrics",
-    "gc",
-    "profile_rate",
-    "tree",
-    "follow",
-    "stop_grace",
-    "agent",
-    "stderr_split",
-    "peak_profile",
-    "retention",
-    "ignore_goroutines",
+_URL = rf"^{URL.pattern}$"
+_VARIABLE = r"^[^=]+$"
+_BUILD_KEYS: schema.Keys = {
+    "package": schema.filled("A Go package, such as ./cmd/api"),
+    "flags": schema.texts("Flags of go build, such as -trimpath"),
+    "tags": schema.texts("Build tags"),
+    "env": schema.named('Variables of the build, such as CGO_ENABLED: "0"', schema.TEXT, _VARIABLE),
+}
+_KEYS: schema.Keys = {
+    "build": {
+        "description": "A Go package, built once per pytest run",
+        "anyOf": [
+            {"type": "string", "pattern": r"\S"},
+            schema.mapping("", _BUILD_KEYS, type="object", required=["package"]),
+        ],
+    },
+    "binary": schema.filled("A prebuilt program"),
+    "command": {**schema.texts("A program and its first arguments: [./bin/api, serve]"), "minItems": 1},
+    "against_binary": schema.filled("For a prebuilt service: what a comparison starts instead"),
+    "args": schema.texts("Arguments; {port} becomes a free port, {tmp} a private folder"),
+    "env": schema.named(
+        "Variables, on top of pytest's own environment",
+        schema.TEXT,
+        rf"^(?!({'|'.join(PINNED)})$)[^=]+$",
+    ),
+    "cwd": schema.filled("Working directory; else the folder of this file"),
+    "ready": READY,
+    "pprof": schema.filled("URL of net/http/pprof; else /debug/pprof is tried on each port", _URL),
+    "expvar": schema.filled("URL of package expvar's /debug/vars", _URL),
+    "metrics": schema.filled("URL of a Prometheus page with go_* and process_*", _URL),
+    "gc": schema.mapping("GC settings that the service is launched under", GC_KEYS),
+    "profile_rate": schema.whole("Bytes per heap profile sample in observed rounds", 0),
+    "tree": schema.flag("Sum RSS, threads, descriptors and CPU over all its descendants"),
+    "follow": schema.flag("Measure the process that the program leaves running when it ends with status 0"),
+    "stop_grace": schema.quantity("Time between SIGTERM and SIGKILL; 5s if it is not said", SECONDS),
+    "agent": schema.flag("false builds the service without the agent"),
+    "stderr_split": schema.flag("With the agent: os.Stderr is a pipe of its own"),
+    "peak_profile": schema.flag("With the agent: keep the heap profile of the highest GC cycle"),
+    "retention": schema.mapping("What a heap dump may take", DUMP_KEYS),
+    "ignore_goroutines": GOROUTINE_GLOBS,
+}
+SERVICE = schema.mapping(
+    "A service or program; build, binary or command starts it",
+    _KEYS,
+    type="object",
+    **schema.one_of(_STARTS),
+    **{"not": {"required": ["build", "against_binary"]}},
 )
 _NAME = re.compile(r"\w[\w.-]*")
 _TOKEN_FIRST = re.compile(r"\$\{|\{tmp\}")
@@ -171,7 +199,7 @@ def _build(node: Located) -> BuildSpec:
     if isinstance(node.value, str):
         return BuildSpec(filled(node))
     mistakes = Mistakes()
-    fields = Fields(node, ("package", "flags", "tags", "env"), mistakes)
+    fields = Fields(node, _BUILD_KEYS, mistakes)
     if "package" not in fields.said:
         mistakes.add(node.error("names no package", "write  build: ./cmd/api  or  build: {package: ./cmd/api, ...}"))
     build = BuildSpec(

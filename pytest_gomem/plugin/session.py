@@ -15,6 +15,7 @@ from pytest_gomem.base.errors import ConfigError, GomemError
 from pytest_gomem.base.printable import printable
 from pytest_gomem.plugin import builtin
 from pytest_gomem.plugin.baselines import RunBaselines
+from pytest_gomem.plugin.editor_schema import keep_editor_schema
 from pytest_gomem.plugin.hook_calls import gathered
 from pytest_gomem.plugin.measuring import Measuring
 from pytest_gomem.plugin.messages import announce
@@ -81,6 +82,7 @@ class PluginSession:
             from pytest_gomem.config.gomem_yaml import load_config
 
             self.gomem_config = load_config(Path(os.path.relpath(path)), self.registry.units())
+            keep_editor_schema(self.config, path, self.registry)
         if self.settings.has_base_side:
             self.base, self._remarks = self._base_side()
 

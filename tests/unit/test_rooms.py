@@ -33,6 +33,7 @@ ROOMS = (
     "baseline",
     "history",
     "selftest",
+    "scaffold",
     "flame",
     "plugin",
     "commands",

@@ -1,0 +1,1 @@
+"""What `gomem init` finds in a repository, and writes: pure finding and text."""
