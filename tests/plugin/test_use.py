@@ -73,6 +73,7 @@ WITH_YAML = {
     "pytest_gomem.plugin.builtin",
     "pytest_gomem.plugin.session",
     "pytest_gomem.plugin.editor_schema",
+    "pytest_gomem.plugin.outcomes",
     "pytest_gomem.plugin.run_folder",
     "pytest_gomem.plugin.planning",
     "pytest_gomem.plugin.measuring",
