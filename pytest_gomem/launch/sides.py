@@ -78,11 +78,15 @@ class Origin(Protocol):
 
 @dataclass(frozen=True)
 class Against:
-    """The base side: a commit (`ref`), a binary, another Go, or a commit built by another Go."""
+    """The base side: a commit (`ref`), a binary, another Go, or a commit built by another Go.
+
+    head: the commit that the head is built from; "" = the working tree.
+    """
 
     ref: str = ""
     binary: Path | None = None
     toolchain: Toolchain | None = None
+    head: str = ""
 
     def __str__(self) -> str:
         what = str(self.binary or self.ref or "the same source")
@@ -90,18 +94,29 @@ class Against:
 
 
 class HeadSide:
-    """The head: the working tree, built by the usual Go."""
+    """The head: the working tree or another commit, built by the usual Go.
 
-    def __init__(self, against: Against | None = None) -> None:
+    otherwise: where the commit's files go if the user's cache cannot be written.
+    """
+
+    def __init__(self, against: Against | None = None, otherwise: Path | None = None) -> None:
         self._against = against
+        self._otherwise = otherwise
         self._refs: dict[Path, str] = {}
 
     @contextlib.contextmanager
     def source(self, config: ServiceConfig) -> Iterator[Source]:
-        """In reports it is named by its binary without a comparison or build, else by the state of the working tree."""
+        """In reports it is named by its commit, by its binary without a comparison or build, else by the working tree.
+
+        Raises LaunchError if the commit has nothing to start the service from, GitError from the checkout.
+        """
         # A prebuilt base has no agent, and both sides must be read in the same way.
         agent = self._against is None or self._against.binary is None
         build = config.build
+        if build is not None and self._against is not None and self._against.head:
+            with _at_commit(config, build, self._against.head, None, self._otherwise or Path()) as source:
+                yield replace(source, agent=agent)
+            return
         if build is not None and self._against is not None and self._against.ref:
             build = trimmed(build, find_toolchain())
         yield Source(build, config.command, config.base_dir, ref=self._ref(config), agent=agent)
@@ -152,6 +167,9 @@ class BaseSide:
 
     def _remark(self, repository: Repository) -> str:
         commit = repository.commit(self._against.ref)
+        if self._against.head:
+            is_same = repository.commit(self._against.head) == commit and not self._against.toolchain
+            return "both sides are that very commit: it is compared with itself" if is_same else ""
         if commit != repository.commit("HEAD") or self._against.toolchain:
             return ""
         if repository.changes():
@@ -172,27 +190,30 @@ class BaseSide:
         elif not against.ref:
             yield replace(_source(config, config.build), toolchain=against.toolchain, ref=self._by())
         else:
-            with self._at_commit(config, config.build) as source:
+            with _at_commit(config, config.build, against.ref, against.toolchain, self._otherwise) as source:
                 yield source
 
     def _by(self) -> str:
         return self._against.toolchain.version if self._against.toolchain else ""
 
-    @contextlib.contextmanager
-    def _at_commit(self, config: ServiceConfig, spec: BuildSpec) -> Iterator[Source]:
-        folder = _package_folder(spec, config.base_dir)
-        repository = Repository.around(folder)
-        commit = repository.commit(self._against.ref)
-        name = f"{self._against.ref} ({short(commit)})" if not commit.startswith(self._against.ref) else short(commit)
-        with checked_out(repository, commit, self._otherwise) as checkout:
-            spec = trimmed(spec, self._against.toolchain or find_toolchain())
-            mapped = _mapped(config, spec, repository, checkout, name)
-            by = f", built by {self._by()}" if self._against.toolchain else ""
-            try:
-                yield replace(mapped, toolchain=self._against.toolchain, ref=name + by)
-            except BuildError as error:
-                words = "\n".join([error.output.rstrip(), *checkout.notes])
-                raise BuildError(f"{config.name} at {name}", error.command, error.cwd, words) from None
+
+@contextlib.contextmanager
+def _at_commit(
+    config: ServiceConfig, spec: BuildSpec, ref: str, toolchain: Toolchain | None, otherwise: Path
+) -> Iterator[Source]:
+    folder = _package_folder(spec, config.base_dir)
+    repository = Repository.around(folder)
+    commit = repository.commit(ref)
+    name = f"{ref} ({short(commit)})" if not commit.startswith(ref) else short(commit)
+    with checked_out(repository, commit, otherwise) as checkout:
+        spec = trimmed(spec, toolchain or find_toolchain())
+        mapped = _mapped(config, spec, repository, checkout, name)
+        by = f", built by {toolchain.version}" if toolchain else ""
+        try:
+            yield replace(mapped, toolchain=toolchain, ref=name + by)
+        except BuildError as error:
+            words = "\n".join([error.output.rstrip(), *checkout.notes])
+            raise BuildError(f"{config.name} at {name}", error.command, error.cwd, words) from None
 
 
 def _is_around(folder: Path, repository: Repository) -> bool:

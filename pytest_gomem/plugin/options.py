@@ -86,6 +86,10 @@ def _against(written: str, folder: Path) -> Against | None:
     return Against(binary=path) if is_program or written.startswith(_PATH_STARTS) else Against(written)
 
 
+def _head(written: str, _: Path) -> str | None:
+    return None if written == OFF else written
+
+
 def _against_go(written: str, folder: Path) -> str | None:
     if written == OFF:
         return None
@@ -185,6 +189,12 @@ OPTIONS = (
         "GO",
         _against_go,
         "as --gomem-against, built by another Go: a version such as 1.26, or a toolchain's path",
+    ),
+    Option(
+        "head",
+        "REF",
+        _head,
+        "with --gomem-against: take the services from that commit instead of the working tree",
     ),
     Option(
         "no-compare",

@@ -83,6 +83,10 @@ class PluginSession:
 
             self.gomem_config = load_config(Path(os.path.relpath(path)), self.registry.units())
             keep_editor_schema(self.config, path, self.registry)
+        against, head = self.settings.against, self.settings.head
+        if head and not self.settings.no_compare and (against is None or not against.ref):
+            hint = "name the other side: --gomem-against=REF"
+            raise ConfigError("--gomem-head is one side of a comparison of two commits", hint=hint)
         if self.settings.has_base_side:
             self.base, self._remarks = self._base_side()
 
@@ -100,6 +104,8 @@ class PluginSession:
             raise ConfigError(
                 "--gomem-against-go builds the base side, and --gomem-against names a binary", hint="keep one"
             )
+        if self.settings.head:
+            base = replace(base, head=self.settings.head)
         if go:
             base = replace(base, toolchain=named_toolchain(go, self.folder.path))
         return base, BaseSide(base, self.folder.path).check(self.gomem_config.services.values())
@@ -149,7 +155,8 @@ class PluginSession:
             go = str(error)
         lines = [f"{go}, services: {', '.join(self.gomem_config.services) or 'none'}"]
         if self.base:
-            lines += [f"compared with {self.base}", *self._remarks]
+            of = f"{self.base.head} is " if self.base.head else ""
+            lines += [f"{of}compared with {self.base}", *self._remarks]
         if self.settings.no_compare:
             lines.append("nothing is compared (--gomem-no-compare)")
         return "\n".join(printable(f"gomem: {line}") for line in lines)

@@ -25,6 +25,7 @@ class Settings:
 
     Paths are absolute. diagnose: failed tests that are diagnosed at most, 0 for "off". cycles: how often each body runs
     in its window, 0 for once. against, against_go: what they name, even if no_compare makes them unused.
+    head: the commit under test, None for the working tree.
     """
 
     config: Path | None = None
@@ -37,6 +38,7 @@ class Settings:
     diagnose: int = 20
     against: Against | None = None
     against_go: str | None = None
+    head: str | None = None
     no_compare: bool = False
     update: bool = False
     force: bool = False

@@ -107,7 +107,7 @@ class Run:
     @cached_property
     def _origins(self) -> Mapping[Side, Origin]:
         against = self.settings.against
-        head = HeadSide(against)
+        head = HeadSide(against, self.settings.run_dir)
         return {Side.HEAD: head, Side.BASE: BaseSide(against, self.settings.run_dir) if against else head}
 
     def service_config(self, name: str | None) -> ServiceConfig:

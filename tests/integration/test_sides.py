@@ -171,6 +171,23 @@ class TestCommit:
         assert repository.state() == before
         assert repository.git("worktree", "prune", "--dry-run", "--verbose") == ""
 
+    def test_the_head_can_be_a_commit_too(self, repository, tmp_path):
+        """Then the working tree plays no part and stays as it is; a service that is not there has a reason."""
+        (repository.folder / "main.go").write_text(MAIN.format("three, not committed"))
+        before, config = repository.state(), service(repository.folder)
+        against = Against("HEAD", head="HEAD~1")
+        assert BaseSide(against, tmp_path).check([config]) == ()
+        with HeadSide(against, tmp_path).source(config) as new, BaseSide(against, tmp_path).source(config) as base:
+            assert printed(built(new, tmp_path / "out")) == "one"
+            assert printed(built(base, tmp_path / "out")) == "two"
+            assert (new.ref, new.build.flags) == (f"HEAD~1 ({new.revision[:12]})", base.build.flags)
+        assert repository.state() == before
+        (itself,) = BaseSide(Against("HEAD", head="main"), tmp_path).check([config])
+        assert itself == "both sides are that very commit: it is compared with itself"
+        absent = pytest.raises(LaunchError, match="the service is new, or has moved since")
+        with absent, HeadSide(against, tmp_path).source(service(repository.folder, "./other")):
+            pass
+
     def test_remarks_when_the_commit_is_head(self, repository, tmp_path):
         """Compared with HEAD: either the changes of the working tree are judged, or nothing but noise is."""
         config, base = service(repository.folder), BaseSide(Against("main"), tmp_path)

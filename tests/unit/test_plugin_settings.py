@@ -24,6 +24,7 @@ TEXTS = {
     "diagnose": ("2", lambda folder: 2),
     "against": ("main~1", lambda folder: Against("main~1")),
     "against-go": ("1.26", lambda folder: "1.26"),
+    "head": ("main~2", lambda folder: "main~2"),
     "baseline-dir": ("kept/baselines", lambda folder: folder / "kept" / "baselines"),
     "baseline-profiles": ("profiles", lambda folder: folder / "profiles"),
     "baseline-profile-size": ("4KiB", lambda folder: 4096),
@@ -114,3 +115,10 @@ def test_a_base_side_is_a_commit_or_a_program(tmp_path):
     assert against("./gone", tmp_path) == Against(binary=tmp_path / "gone")
     program.chmod(0o644)
     assert against("server", tmp_path) == Against("server")
+
+
+@pytest.mark.parametrize("other", ["", "--gomem-against=off", "--gomem-against=./program"])
+def test_a_commit_as_head_needs_one_as_base(pytester, other):
+    """One side alone is no comparison; a binary is not built from sources."""
+    with pytest.raises(pytest.UsageError, match="name the other side: --gomem-against=REF"):
+        pytester.parseconfigure("--gomem-head=main", *filter(None, [other]))
