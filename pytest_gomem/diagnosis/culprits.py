@@ -95,8 +95,8 @@ def _grown(metric: str, head: Evidence, counts: Counts, *, since_opening: bool =
     """The culprits of a metric, since the opening or of all that is live; raises ObserveError."""
     kind, _ = kind_for(metric, head)
     after = head.profiles(kind, metric)
-    earlier = _earlier(metric, head, len(after)) if since_opening else None
-    return find_culprits(metric, after, earlier, head.module, counts=counts, cycles=head.cycles(kind))
+    before = earlier(metric, head, len(after)) if since_opening else None
+    return find_culprits(metric, after, before, head.module, counts=counts, cycles=head.cycles(kind))
 
 
 def garbage_of(allocated: Findings, metric: str) -> Findings:
@@ -106,7 +106,7 @@ def garbage_of(allocated: Findings, metric: str) -> Findings:
     return replace(allocated, metric=metric, culprits=culprits, note=note)
 
 
-def _earlier(metric: str, head: Evidence, count: int) -> tuple[Profile, ...] | None:
+def earlier(metric: str, head: Evidence, count: int) -> tuple[Profile, ...] | None:
     """The profiles of the opening, one for each round; None if everything counts that is live at the close.
 
     What functions hold is judged whole, not by how much it grew.

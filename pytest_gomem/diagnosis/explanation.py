@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_gomem.diagnosis.culprits import with_culprits
 from pytest_gomem.diagnosis.evidence import Observed
+from pytest_gomem.diagnosis.flames import with_flames
 from pytest_gomem.diagnosis.gc_explained import with_gc_explained
 from pytest_gomem.diagnosis.goroutines import with_goroutines
 from pytest_gomem.diagnosis.holders import with_holders
@@ -41,7 +42,7 @@ class ByProfiles:
         seen = (*seen, *again)
         reproduced = any(seen) if seen else None
         diagnosis = DiagnosisRecord(head.rounds, head.profile_rate, reproduced)
-        return replace(with_gc_explained(named), diagnosis=diagnosis)
+        return replace(with_gc_explained(with_flames(named, head, base)), diagnosis=diagnosis)
 
     def texts(self, windows: Sequence[WindowRecord], nodeid: str) -> list[tuple[str, str]]:
         """See `session.explanation.Explanation`."""

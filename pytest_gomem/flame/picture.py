@@ -160,10 +160,14 @@ def _what_is_shown(asked: Asked, kind: ValueType, now: Values, layout: Layout) -
 
 
 def _doubts(profile: Profile, tree: CallTree, kind: ValueType, layout: Layout) -> Iterator[str]:
-    if profile.period_type.type == "space" and profile.period > 1:
-        rate = format_value(profile.period, BYTES)
-        yield f"Estimated from samples: one for each {rate} allocated, on average."
+    yield from sampling_note(profile)
     if layout.negative:
         yield f"Values below 0, together -{value_text(layout.negative, kind.unit)}, have no width and are not drawn."
     if tree.cut:
         yield f"{counted(tree.cut, 'stack')} cut at {DEEPEST} frames; what lies deeper counts there."
+
+
+def sampling_note(profile: Profile) -> Iterator[str]:
+    """That the values of a heap profile are estimates, if they are."""
+    if profile.period_type.type == "space" and profile.period > 1:
+        yield f"Estimated from samples: one for each {format_value(profile.period, BYTES)} allocated, on average."

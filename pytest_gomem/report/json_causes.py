@@ -14,9 +14,11 @@ from pytest_gomem.judge.known_leaks import FoundLeak
 from pytest_gomem.judge.objects import TypeValue
 from pytest_gomem.report.json_parts import change_of, half_width_of
 from pytest_gomem.report.json_words import COUNT, NUMBER, count
+from pytest_gomem.results.flame_record import FlameRecord
 from pytest_gomem.results.public import Rules, Shown
 from pytest_gomem.results.window_record import DiagnosisRecord
 
+_COUNTS = {"type": "integer", **COUNT}
 CAUSES: Mapping[type, Rules] = {
     FunctionValue: Rules(
         words={
@@ -108,6 +110,28 @@ CAUSES: Mapping[type, Rules] = {
             "them; null if less than one.",
             "age": "Seconds that one of those which leaked has at least lived after the work; null if unknown.",
             "blocked": count("How many of those which leaked nothing can wake any more; 0 before Go 1.26."),
+        }
+    ),
+    FlameRecord: Rules(
+        words={
+            "": {
+                "description": "The largest frames of a call tree, as columns. Of functions: functions, file, whose. "
+                "Of nodes: parent, function, line, value, before; node 0 is the root, a parent comes before its "
+                "children."
+            },
+            "shows": "What the values are.",
+            "unit": {"enum": ["bytes", "count"]},
+            "against": "What before is, such as at the opening; empty where there is none.",
+            "legend": "Whose code, or types, the functions may be.",
+            "functions": "Their names; of holders, roots and Go types.",
+            "file": "Of each function its place in files; -1 where it is unknown.",
+            "whose": "Of each function its place in legend.",
+            "parent": "Of each node its caller's place, or its holder's; -1 for the root.",
+            "function": "Of each node the place of its function; -1 for the root.",
+            "line": {"description": "Of each node the line that has most of its value; 0: unknown.", "items": _COUNTS},
+            "value": {"description": "Of each node, with all that it calls, or keeps.", "items": _COUNTS},
+            "before": {"description": "The same on the other side of against; else empty.", "items": _COUNTS},
+            "dropped": count("Frames that were left out, as too small."),
         }
     ),
     Cause: Rules(words={"kind": {"enum": list(KINDS)}}),

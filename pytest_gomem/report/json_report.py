@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -79,7 +80,7 @@ def read_report(path: Path) -> RunRecord:
 
 
 def _text(run: RunRecord) -> Iterator[str]:
-    """The report test by test, laid out as json.dumps(indent=1) does it: of a long run no more is in memory."""
+    """The report test by test: of a long run no more is in memory."""
     yield _json(to_dict(replace(run, tests=()))).removesuffix("[]\n}")
     start = "[\n  "
     for test in run.tests:
@@ -88,5 +89,11 @@ def _text(run: RunRecord) -> Iterator[str]:
     yield "[]\n}\n" if start.startswith("[") else "\n ]\n}\n"
 
 
+# Text in JSON has no line breaks, so that no string looks like this.
+_NUMBERS = re.compile(r"\[\n +(-?[0-9][^\n]*(?:,\n +-?[0-9][^\n]*)*)\n +\]")
+
+
 def _json(data: object) -> str:
-    return json.dumps(data, allow_nan=False, ensure_ascii=False, indent=1)
+    """As json.dumps(indent=1) lays it out, but a list of numbers is one line: those of series are long."""
+    text = json.dumps(data, allow_nan=False, ensure_ascii=False, indent=1)
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)

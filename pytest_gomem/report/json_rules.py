@@ -159,6 +159,8 @@ RULES: Mapping[type, Rules] = {
             "known_leaks": "The entries of gomem_accepted.yaml on leaks that mean this test, where what they mean was "
             "looked for.",
             **HOLDER_WORDS,
+            "flames": "Of a failed window: call trees of what broke its limits, for a flame graph each; live, "
+            "live_objects, allocated, allocated_objects, peak or holders.",
             "modules": "Of a failed window: the modules whose version differs from that of the side, or the baseline, "
             "that it is compared with.",
         },

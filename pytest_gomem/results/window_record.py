@@ -22,6 +22,7 @@ from pytest_gomem.measure.peak import PeakMoment
 from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.series import Series
 from pytest_gomem.measure.work import LoadSummary
+from pytest_gomem.results.flame_record import FlameRecord
 from pytest_gomem.retention.model import Holder, ObjectCount
 
 
@@ -133,7 +134,8 @@ class WindowRecord:
     was not. holders: who holds what lives, from a heap dump, those that retain most first; holders_of: the glob over
     the types of objects that alone count for them, "" if all do; objects: the Go types that take most of it;
     retention_note: why there are none, "" if there are or none were looked for. known_leaks: what the entries of
-    gomem_accepted.yaml on leaks mean in it.
+    gomem_accepted.yaml on leaks mean in it. flames: of a failed window the call trees of what broke its limits, by what
+    they show.
     """
 
     name: str
@@ -175,6 +177,7 @@ class WindowRecord:
     holders_of: str = ""
     objects: Mapping[str, ObjectCount] = field(default_factory=dict)
     retention_note: str = ""
+    flames: Mapping[str, FlameRecord] = field(default_factory=dict)
 
     @property
     def counted(self) -> tuple[FunctionValue | TypeValue, ...]:

@@ -34,6 +34,7 @@ from pytest_gomem.measure.registry import builtin_metrics
 from pytest_gomem.measure.series import Series
 from pytest_gomem.measure.work import LoadSummary
 from pytest_gomem.results.bill import bill_record
+from pytest_gomem.results.flame_record import FlameRecord
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import BuildRecord, GcRecord, MetricValue, PhaseRecord, WindowRecord
 from pytest_gomem.stats.decision import Status
@@ -326,6 +327,19 @@ _functions = st.builds(
     FunctionValue, _text, _text, st.booleans(), _count, _count, st.integers(1, 1 << 30), _count, _text
 )
 _phases = st.builds(PhaseRecord, _text, _number, _number, st.none() | _count, _metrics)
+_numbers = st.lists(st.integers(-1, 1 << 40), max_size=3).map(tuple)
+_flames = st.builds(
+    FlameRecord,
+    _text,
+    st.sampled_from(["bytes", "count"]),
+    _text,
+    *[st.lists(_text, max_size=2).map(tuple)] * 2,
+    *[_numbers] * 2,
+    st.lists(_text, max_size=2).map(tuple),
+    *[_numbers] * 2,
+    *[_numbers.map(lambda row: tuple(map(abs, row)))] * 3,
+    _count,
+)
 _alone = st.builds(
     WindowRecord,
     name=_text,
@@ -368,6 +382,7 @@ _alone = st.builds(
     types=st.lists(_types, max_size=2).map(tuple),
     culprits=st.lists(_culprits, max_size=2).map(tuple),
     goroutine_groups=st.lists(_goroutines, max_size=2).map(tuple),
+    flames=st.dictionaries(st.sampled_from(["live", "allocated", "holders"]), _flames, max_size=1),
 )
 # One whose base is a window too, as in a comparison.
 windows = st.one_of(

@@ -127,6 +127,17 @@ def test_verdict_tells_where_the_limit_was_declared_and_as_written():
     assert (found["actual"], found["headroom"], found["status"]) == (900_000_000, 0.5, "pass")
 
 
+def test_a_list_of_numbers_is_one_line_of_the_file(tmp_path):
+    """A text that looks like one stays as it is; all else is a line of its own, so that reports compare well."""
+    series = {"rss": Series((0.5, 1.0), (-1.0, 2e-7))}
+    json_report.write_json(as_run(window(series=series, log_tail="[\n 1,\n 2\n ]")), tmp_path / "report.json")
+    text = (tmp_path / "report.json").read_text()
+    assert [line.strip() for line in text.splitlines() if line.strip()[:3] in ('"t"', '"v"')] == [
+        '"t": [0.5, 1],', '"v": [-1, 2e-07]',
+    ]  # fmt: skip
+    assert json.loads(text)["tests"][0]["windows"][0]["log_tail"] == "[\n 1,\n 2\n ]"
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_figure_that_is_not_finite_is_null_with_a_reason(value):
     """nan and infinity become null, and the reason says which it was."""
