@@ -128,6 +128,7 @@ def path(tree: CallTree, node: int) -> Sequence[int]:
 
 
 TEXT = "#111111"  # on every frame, in both themes
+MARK = {"light": "#5b0f86", "dark": "#3d0a5c"}  # of what was found or stands out, on any of the colours
 ROOT = {"light": "#dfe3e8", "dark": "#8a929b"}
 
 # Orange, blue, yellow and grey differ with any common deficiency of colour vision.

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from array import array
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from chromium import Chromium, executable
 
+import pytest_gomem.page
+from pytest_gomem.flame.bounded import Shown, flame_record, tree_of_profiles
 from pytest_gomem.flame.html import page
 from pytest_gomem.flame.picture import Asked, picture
 from pytest_gomem.flame.tree import call_tree
+from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.page.flame_style import flame_style
 from pytest_gomem.pprof.model import Function, Line, Location, Profile, ValueType, pack
 from pytest_gomem.pprof.table import value_text
 
@@ -46,6 +53,27 @@ def chromium(tmp_path_factory):
     browser = Chromium(tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.close()
+
+
+@pytest.fixture
+def draw(chromium, tmp_path):
+    """Opens the flame graph that the page of a report draws of stacks, beside others where there are some."""
+
+    def draw(stacks, base=None, **changed):
+        lines = tree_of_profiles([profile_of(stacks)], [profile_of(base)] if base else [], GoModule("example.com/app"))
+        shown = Shown("inuse_space", "bytes live at the close", "at the opening" if base else "")
+        data = json.dumps(vars(replace(flame_record(lines, shown), **changed))).replace("<", "\\u003c")
+        script = Path(pytest_gomem.page.__file__).with_name("assets").joinpath("flame.js").read_text()
+        path = tmp_path / "record.html"
+        path.write_text(
+            f"<!doctype html><meta charset=utf-8><style>{flame_style()}</style><div id=flame></div><script>{script}\n"
+            f"drawFlame(document.getElementById('flame'), {data}, 'live');</script>"
+        )
+        chromium.open(path)
+        return chromium
+
+    yield draw
+    assert chromium.complaints == []
 
 
 @pytest.fixture
@@ -231,3 +259,51 @@ def test_values_read_as_everywhere_else(show):
     told = {label.partition(":")[0]: label for label in labels}
     for value in values:
         assert f"itself {value_text(value, 'bytes')} (" in told[f"main.f{value}"]
+
+
+def told(browser):
+    """Each frame of a record's flame graph, as a screen reader has it: {label: (left, share of the width, class)}."""
+    script = """[...document.querySelectorAll('.flame-box')].map((b) => [b.ariaLabel, b.offsetLeft,
+        Math.round(100 * b.offsetWidth / b.parentNode.clientWidth), b.className])"""
+    return {label: (left, width, kind) for label, left, width, kind in browser.evaluate(script)}
+
+
+def test_the_page_of_a_report_draws_what_grew(draw):
+    """Then all there is; colours are changes, the user's own functions are marked, and what is gone is told."""
+    base = {
+        ("main.main", "main.serve", "main.leak"): (1, 1000),
+        ("main.main", "main.work"): (1, 3000),
+        ("main.main", HOSTILE): (1, 1000),
+    }
+    browser = draw(STACKS, base)
+    leak = "main.leak (main.go:1): 6.00 kB, 75%; 1.00 kB at the opening, change +5.00 kB"
+    assert told(browser)[leak] == (0, 83, "flame-box flame-c6 flame-own")
+    assert not any("onerror" in label for label in told(browser))  # it has not grown
+    assert "5.00 kB at the opening, 8.00 kB now: +3.00 kB" in text(browser, ".flame-head")
+    assert "Gone, and so not drawn: 3.00 kB. 3.00 kB main.work." in text(browser, ".flame-notes")
+    browser.click(".flame-choice label:last-child input")
+    assert told(browser)[leak][1] == 75
+    same = next(one for label, one in told(browser).items() if "onerror" in label)
+    assert same[1:] == (13, "flame-box flame-c3")
+
+
+def test_the_flame_graph_of_a_report_by_keyboard(draw):
+    """Arrows walk, Enter zooms, Escape goes back, / searches; what is focused is told."""
+    browser = draw(STACKS, notes=("Mean of 2 rounds.",), dropped=3)
+    assert told(browser)["all: 8.00 kB, 100%"] == (0, 100, "flame-box flame-root")
+    assert "Mean of 2 rounds. 3 smaller frames are left out." in text(browser, ".flame-notes")
+    browser.evaluate("document.querySelector('.flame-box[tabindex=\"0\"]').focus()")
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowLeft", "Enter"):
+        browser.press(key)
+    assert focused(browser) == "main.serve (main.go"
+    assert "main.serve main.go:1 7.00 kB with all it calls, 88% of all" in text(browser, ".flame-about")
+    assert [width for left, width, _ in told(browser).values() if left == 0] == [100, 100, 100, 86]
+    browser.press("Escape")
+    browser.press("Home")
+    assert focused(browser) == "all"
+    browser.press("/")
+    browser.write("LEAK|conn")
+    assert text(browser, ".flame-found") == "3 frames match: 7.00 kB, 88% of all"
+    browser.press("Enter")
+    assert focused(browser).startswith("main.leak")
+    assert sum("flame-match" in kind for *_, kind in told(browser).values()) == 3

@@ -16,6 +16,7 @@ from pytest_gomem.flame.frame import (
     CHANGES,
     HELD,
     KINDS,
+    MARK,
     ROOT,
     TEXT,
     Change,
@@ -164,6 +165,7 @@ def test_text_can_be_read_on_every_colour(theme):
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     for colour in (ROOT[theme], *KINDS[theme].values(), *HELD[theme].values(), *CHANGES[theme].values()):
         assert contrast(TEXT, colour) >= 4.5, colour
+        assert contrast(MARK[theme], colour) >= 3, colour
 
 
 @pytest.mark.parametrize(
