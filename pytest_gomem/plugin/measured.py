@@ -147,11 +147,20 @@ class MeasuredItem:
             report.outcome, report.longrepr = "passed", None
             self.rounds.give_up(plan, in_one_line(error))
 
+    @property
+    def name(self) -> str:
+        """Its id without the file."""
+        return self._nodeid.rpartition("::")[2]
+
+    def services(self) -> list[Service]:
+        """All that this round has launched or attached so far, or shares with other tests."""
+        made = [service for gomem in self.rounds.current.gomems for service in gomem.services]
+        return list(dict.fromkeys([*self._services(), *made]))
+
     def announce(self) -> None:
         """Show that the test runs again to find a cause."""
         if search := self.rounds.search():
-            name = self._nodeid.rpartition("::")[2]
-            self._run.settings.announce(f"gomem: looking for the cause of {name}, {search}")
+            self._run.settings.announce(f"gomem: looking for the cause of {self.name}, {search}")
 
     def body(self) -> Generator[None, Any, Any]:
         """Run one round: open the windows, run the body, close; a failing body keeps its own error."""
@@ -285,8 +294,7 @@ class MeasuredItem:
 
     def report_set_up(self) -> None:
         """Show and keep the logs of what started before the set-up failed; nothing was measured yet."""
-        started = [*self._services(), *(service for gomem in self.rounds.current.gomems for service in gomem.services)]
-        for text in self._artifacts.of_set_up(dict.fromkeys(started)):
+        for text in self._artifacts.of_set_up(self.services()):
             self._item.add_report_section("setup", "gomem", text)
 
     def _save_artifacts(self) -> list[str]:

@@ -18,6 +18,7 @@ from pytest_gomem.base.errors import BudgetBroken
 from pytest_gomem.comparison.observation import Purpose
 from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, as_needed, fixed
 from pytest_gomem.instruments.kept_heap import kept_heap
+from pytest_gomem.plugin import progress
 from pytest_gomem.plugin.items import test_id
 from pytest_gomem.plugin.options import OFF
 from pytest_gomem.plugin.use import SESSION_FIXTURE
@@ -93,11 +94,11 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
     """
     if measured.rounds.in_further_round:
         return (yield from measured.body())
-    with _one_benchmark(item):
-        return (yield from _rounds(item, measured))
+    with _one_benchmark(item), progress.shown(item, measured) as begun:
+        return (yield from _rounds(item, measured, begun))
 
 
-def _rounds(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]:
+def _rounds(item: pytest.Item, measured: MeasuredItem, begun: Callable[[], None]) -> Generator[None, Any, Any]:
     result, broken = None, None
     try:
         result = yield from measured.body()
@@ -110,6 +111,7 @@ def _rounds(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, A
         if not measured.rounds.begin_round():
             break
         measured.announce()
+        begun()
         try:
             _further_round(item, measured, before)
         except BudgetBroken as error:
