@@ -22,19 +22,19 @@ from pytest_gomem.config.accepted import (
     Acceptance,
     Amount,
     accepted_file,
-    accepted_unit,
     amount,
     load_accepted,
     metric_name,
 )
 from pytest_gomem.config.accepting import add
+from pytest_gomem.config.budgets import unit_of
 from pytest_gomem.config.fields import Located
 from pytest_gomem.config.goroutine_globs import goroutine_glob
 from pytest_gomem.config.known_leaks import GOROUTINES, KINDS, KnownLeak, day
 from pytest_gomem.git.repository import GitError, git
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.report.accepted import CACHE_FILE, Broken, broken_limits, read_broken
-from pytest_gomem.report.json_report import read_report
+from pytest_gomem.report.json_reading import read_report
 from pytest_gomem.results.run_record import TestRecord
 
 # The next run's figure differs a little. With room for a third of what is visible, 33 of 1000 next runs (drawn from the
@@ -187,7 +187,7 @@ def _test(wanted: str, tests: Sequence[TestRecord]) -> str:
 
 
 def _said(written: str, metric: str, units: Mapping[str, Unit]) -> Amount:
-    unit = accepted_unit(metric, units)
+    unit = unit_of(metric.partition("[")[0], units)
     assert unit is not None
     return amount(written, unit, Place(key="--amount"))
 

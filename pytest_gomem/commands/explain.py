@@ -9,10 +9,12 @@ from typing import TextIO
 
 from pytest_gomem.base.files import from_here
 from pytest_gomem.base.names import find_tests
+from pytest_gomem.base.printable import printable
 from pytest_gomem.commands.cli import Parser
 from pytest_gomem.report.explained import has_failed, text_of
 from pytest_gomem.report.failure import LINES, TextOptions
-from pytest_gomem.report.json_report import read_report
+from pytest_gomem.report.json_reading import read_report
+from pytest_gomem.results.run_record import RunRecord
 
 
 def explain(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
@@ -26,11 +28,15 @@ def explain(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         report=given.report,
         artifacts=from_here(run.artifacts) if run.artifacts else "",
     )
-    texts = [text_of(test, options) for test in shown]
+    texts = [text_of(test, options) for test in shown] + ([] if given.test else _problems(run))
     outcomes = Counter(test.outcome for test in run.tests)
     counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()) or "none was measured"
     out.write("\n\n".join(texts or [f"no test of {given.report} failed: {counted}"]) + "\n")
     return 0
+
+
+def _problems(run: RunRecord) -> list[str]:
+    return ["\n".join(printable(f"the run fails: {problem}") for problem in run.problems)] if run.problems else []
 
 
 def _parser() -> Parser:

@@ -1,37 +1,81 @@
-"""`gomem report`: makes pages and files for CI servers from JSON reports alone."""
+"""`gomem report`: makes pages and files for CI servers from JSON reports alone, and merges those of shards."""
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
+from pytest_gomem.base import clock
+from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.files import from_here
+from pytest_gomem.base.printable import printable
 from pytest_gomem.commands.cli import Parser
 from pytest_gomem.report.failure import TextOptions
-from pytest_gomem.report.json_report import read_report
+from pytest_gomem.report.json_reading import read_stored
+from pytest_gomem.report.json_report import write_json
+from pytest_gomem.report.merging import Merged, merge
+from pytest_gomem.report.shards import Shard, refuse_number
 from pytest_gomem.results.run_record import RunRecord
+
+_MERGE = "merge"
 
 
 def report(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
-    """Write what is asked for; 0, because only tests and `merge` judge."""
+    """Write what is asked for; 0, because only tests and `merge` judge: 1 if the merged run fails."""
+    with ExitStack() as opened:
+        return _merge(argv[1:], opened, out) if list(argv[:1]) == [_MERGE] else _report(argv, opened, out)
+
+
+def _report(argv: Sequence[str], opened: ExitStack, out: TextIO) -> int:
     parser = _parser()
     given = parser.parse_args(argv)
-    if not _outputs(given):
+    if not _is_any(given):
         parser.error("say what to write, such as --junit PATH")
-    run = read_report(Path(given.report))
-    write_outputs(run, given, out)
+    if len(given.report) == 1:
+        write_outputs(read_stored(Path(given.report[0]), opened), given, given.report[0], out)
+    else:
+        write_outputs(_merged(given, opened).run, given, "", out)
     return 0
 
 
+def _merge(argv: Sequence[str], opened: ExitStack, out: TextIO) -> int:
+    given = _merge_parser().parse_args(argv)
+    merged = _merged(given, opened)
+    if given.merged:
+        write_json(merged.run, Path(given.merged), "-o")
+    write_outputs(merged.run, given, given.merged or "", out)
+    out.write("\n".join(_account(merged, len(given.report))) + "\n")
+    return merged.run.exit_status or 0
+
+
 def _parser() -> Parser:
-    parser = Parser(
-        "gomem report", "Make files for people and CI servers from a JSON report (pytest --gomem-json=PATH)."
-    )
-    parser.add_argument("report", metavar="REPORT", help="the JSON report")
+    words = "Make files for people and CI servers from a JSON report of pytest --gomem-json, or from those of shards."
+    more = "gomem report merge --help says how to decide on all shards as one"
+    parser = Parser("gomem report", words, epilog=more)
+    _add_reports(parser)
     add_outputs(parser)
     return parser
+
+
+def _merge_parser() -> Parser:
+    words = "Merge the JSON reports of the shards of a run, and say whether the whole run fails: exit status 1."
+    parser = Parser("gomem report merge", words)
+    _add_reports(parser)
+    parser.add_argument("-o", dest="merged", metavar="MERGED.json", help="write the merged report")
+    add_outputs(parser)
+    return parser
+
+
+def _add_reports(parser: Parser) -> None:
+    parser.add_argument("report", nargs="+", metavar="REPORT", help="a JSON report, or those of all shards of a run")
+    parser.add_argument("--shards", type=int, metavar="N", help="how many reports there must be")
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="GLOB", help="tests that no shard is to run; repeatable"
+    )
 
 
 def add_outputs(parser: Parser) -> None:
@@ -39,17 +83,38 @@ def add_outputs(parser: Parser) -> None:
     parser.add_argument("--junit", dest="to_junit", metavar="PATH", help="write a JUnit file")
 
 
-def _outputs(given: argparse.Namespace) -> list[object]:
-    return [value for name, value in vars(given).items() if name.startswith("to_") and value]
+def _is_any(given: argparse.Namespace) -> bool:
+    return any(value for name, value in vars(given).items() if name.startswith("to_"))
 
 
-def write_outputs(run: RunRecord, given: argparse.Namespace, out: TextIO) -> None:
-    """Write each output that is asked for; raises ConfigError."""
+def write_outputs(run: RunRecord, given: argparse.Namespace, file: str, out: TextIO) -> None:
+    """Write each output that is asked for; raises ConfigError. file: the JSON report of the run, if there is one."""
     if given.to_junit:
         from pytest_gomem.report.junit_file import write_junit
 
-        write_junit(run, Path(given.to_junit), _text_options(run, given))
+        artifacts = from_here(run.artifacts) if run.artifacts else ""
+        write_junit(run, Path(given.to_junit), TextOptions(report=file, artifacts=artifacts))
 
 
-def _text_options(run: RunRecord, given: argparse.Namespace) -> TextOptions:
-    return TextOptions(report=given.report, artifacts=from_here(run.artifacts) if run.artifacts else "")
+def _merged(given: argparse.Namespace, opened: ExitStack) -> Merged:
+    """The reports as one; raises ConfigErrors."""
+    written = getattr(given, "merged", None)
+    if written and Path(written).resolve() in [Path(file).resolve() for file in given.report]:
+        raise ConfigError(
+            f"{written} is among the reports to merge, and -o would replace it", hint="remove it, or write elsewhere"
+        )
+    if given.shards is not None:
+        refuse_number(given.report, given.shards)
+    shards = [Shard(file, read_stored(Path(file), opened)) for file in given.report]
+    return merge(shards, clock.today(), given.without)
+
+
+def _account(merged: Merged, number: int) -> list[str]:
+    """What fails the run, what is to be known beside, and how many tests there were."""
+    outcomes = Counter(merged.outcomes.values())
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()) or "none was measured"
+    problems = [f"FAILED {printable(problem)}" for problem in merged.run.problems]
+    remarks = [f"note: {printable(remark)}" for remark in merged.remarks]
+    tests = outcomes.total()
+    whole = f"{number} report{'s' * (number != 1)}, {tests} test{'s' * (tests != 1)}: {counted}"
+    return [*merged.failures.values(), *problems, *remarks, whole]

@@ -17,7 +17,7 @@ from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.commands.pytest_run import LISTENING, read_declared, run_pytest
 from pytest_gomem.instruments.injected_load import VARIABLE, InjectedLoad
 from pytest_gomem.plugin.declared import FILE_VARIABLE
-from pytest_gomem.report.json_report import read_report
+from pytest_gomem.report.json_reading import read_report
 from pytest_gomem.report.text import clip, columns, display_width, percent, short_name, short_names, wrapped
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.selftest.gate import GateResult, NotTested, gate_results, injected_load_for

@@ -12,7 +12,7 @@ from pytest_gomem.base.errors import ConfigError, ObserveError
 from pytest_gomem.base.processes import output_within
 
 _GIT_SECONDS = 600.0  # a checkout of a large repository takes some
-_SHOWN = 12  # hexadecimal digits of a commit in a text
+SHOWN = 12  # hexadecimal digits of a commit in a text
 # Inside of a hook git sets these for the repository of the hook (git rev-parse --local-env-vars lists them). Not among
 # them is GIT_CONFIG_COUNT, which only users set: containers say by it that a mounted repository is a safe.directory.
 _OF_A_HOOK = (
@@ -115,7 +115,7 @@ class Repository:
 
 def short(commit: str) -> str:
     """The beginning of a commit's hash, as texts show it."""
-    return commit[:_SHOWN]
+    return commit[:SHOWN]
 
 
 @dataclass(frozen=True)

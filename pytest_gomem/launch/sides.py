@@ -151,14 +151,20 @@ class BaseSide:
         if not built and not any(config.against_binary for config in configs):
             hint = "give a service a build, or an against_binary"
             raise ConfigError("no service of gomem.yaml can be built at another commit", hint=hint)
-        folders = [_package_folder(config.build, config.base_dir) for config in built if config.build]
-        repositories = list(dict.fromkeys(Repository.around(folder) for folder in folders))
+        repositories = _repositories(built)
         is_clear = len(repositories) == 1 and _is_around(configs[0].base_dir, repositories[0])
         remarks = [
             "; ".join(filter(None, ["" if is_clear else self._which(repository), self._remark(repository)]))
             for repository in repositories
         ]
         return tuple(filter(None, remarks))
+
+    def identity(self, services: Iterable[ServiceConfig]) -> str:
+        """The commit, binary or Go of this side, the same wherever it is built; raises GitError."""
+        against = self._against
+        commits = [repository.commit(against.ref) for repository in _repositories(services)] if against.ref else []
+        what = str(against.binary or "") or ", ".join(commits) or against.ref or "the same source"
+        return f"{what}, built by {self._by()}" if against.toolchain else what
 
     def _which(self, repository: Repository) -> str:
         """The repository that REF was looked up in, in case pytest was started in another, as around a submodule."""
@@ -214,6 +220,12 @@ def _at_commit(
         except BuildError as error:
             words = "\n".join([error.output.rstrip(), *checkout.notes])
             raise BuildError(f"{config.name} at {name}", error.command, error.cwd, words) from None
+
+
+def _repositories(services: Iterable[ServiceConfig]) -> list[Repository]:
+    """Those of the services that are built."""
+    folders = [_package_folder(config.build, config.base_dir) for config in services if config.build]
+    return list(dict.fromkeys(Repository.around(folder) for folder in folders))
 
 
 def _is_around(folder: Path, repository: Repository) -> bool:

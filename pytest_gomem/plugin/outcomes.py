@@ -6,26 +6,29 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
 
 from pytest_gomem.plugin.items import line_of, test_id, with_and_without_groups
 from pytest_gomem.plugin.use import is_measured, is_worker
 
 if TYPE_CHECKING:
-    import pytest
-
+    from pytest_gomem.base.errors import Place
     from pytest_gomem.plugin.session import PluginSession
     from pytest_gomem.results.run_record import TestRecord
+    from pytest_gomem.results.whole import Whole
 
 _FILE = "planned.json"
 _CRASH = "???"  # the phase in xdist's report of a test whose worker died
 
 
 class _Chosen(NamedTuple):
-    """The tests to measure, each with its line, and those that were left out."""
+    """The tests to measure, each with its line; those that were left out; what is declared for tests that are none."""
 
     lines: Mapping[str, int | None]
     deselected: Sequence[str]
+    stale: Sequence[tuple[str, Sequence[Any]]] | None
 
 
 @dataclass(eq=False)  # pytest 8.0 hashes its plugins
@@ -38,6 +41,7 @@ class Outcomes:
 
     session: PluginSession
     interrupted: bool = False
+    stale: Sequence[tuple[str, Place]] | None = None
     _planned: dict[str, int | None] = field(default_factory=dict)
     _deselected: dict[str, None] = field(default_factory=dict)
     _started: set[str] = field(default_factory=set)
@@ -47,12 +51,18 @@ class Outcomes:
         """Note the tests to measure."""
         self._planned = {test_id(item): line_of(item) for item in items}
 
-    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """Note tests that -k, -m or a plugin leaves out, perhaps after they were planned."""
+    def leave_out(self, items: Iterable[pytest.Item]) -> None:
+        """Note tests that are not to be measured after all."""
         self._deselected.update((test_id(item), None) for item in items if is_measured(item))
 
-    def pytest_collection_finish(self) -> None:
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Note tests that -k, -m or a plugin leaves out, perhaps after they were planned."""
+        self.leave_out(items)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
         """On a worker, tell the controller."""
+        self.leave_out(self.session.selection.left_out(session.items))
         if is_worker(self.session.config):
             from pytest_gomem.base.files import write_whole
 
@@ -86,14 +96,27 @@ class Outcomes:
         """The tests that would have been measured, and were left out."""
         return tuple(self._chosen.deselected)
 
+    def whole(self) -> Whole:
+        """What this run knows for one of all tests."""
+        from pytest_gomem.base.errors import Place
+        from pytest_gomem.results.whole import Stale, Whole
+
+        config, stale = self.session.gomem_config, self._chosen.stale
+        return Whole(
+            self.session.settings.strict,
+            None if stale is None else tuple(Stale(words, Place(*place)) for words, place in stale),
+            config.accepted if config else (),
+            config.known_leaks if config else (),
+        )
+
     def _own(self) -> _Chosen:
         left = {nodeid: line for nodeid, line in self._planned.items() if nodeid not in self._deselected}
-        return _Chosen(left, tuple(self._deselected))
+        return _Chosen(left, tuple(self._deselected), self.stale)
 
     @cached_property
     def _chosen(self) -> _Chosen:
         own, file = self._own(), self.session.folder.path / _FILE
-        return _Chosen(*json.loads(file.read_text())) if not any(own) and file.exists() else own
+        return _Chosen(*json.loads(file.read_text())) if not (own.lines or own.deselected) and file.exists() else own
 
     def _record(
         self, nodeid: str, crashed: dict[str, str], started: Collection[str], session: pytest.Session

@@ -61,9 +61,12 @@ class Planning:
 
     def _look_for_stale(self, items: Iterable[pytest.Item]) -> None:
         config, selection = self._session.gomem_config, self._session.selection
-        if config is None or not selection.has_all():
+        self._session.outcomes.leave_out(selection.left_out(items))
+        if config is None or not selection.saw_all():
             return
-        for error in without_a_test(config, [test_id(item) for item in items], selection.was_looked_for):
+        stale = without_a_test(config, selection.found(), selection.was_looked_for)
+        self._session.outcomes.stale = [(error.message, error.place) for error in stale]
+        for error in stale if selection.has_all() else ():
             if self._session.settings.strict:
                 self._mistakes.add(error)
             else:

@@ -97,7 +97,7 @@ class Reporting:
         self._trouble = "\n".join(troubles)
         if troubles:
             return pytest.ExitCode.USAGE_ERROR
-        return pytest.ExitCode.TESTS_FAILED if self._session.settings.strict and self._vanished else pytest.ExitCode.OK
+        return pytest.ExitCode.TESTS_FAILED if record.problems else pytest.ExitCode.OK
 
     def _run_record(self, session: pytest.Session) -> RunRecord:
         from pytest_gomem.plugin.items import with_and_without_groups
@@ -115,15 +115,29 @@ class Reporting:
             complete=not missing,
             artifacts=str(self._session.settings.artifacts or ""),
             deselected=self._session.outcomes.deselected,
+            against=self._session.against,
+            whole=self._session.outcomes.whole(),
+            problems=self._problems(),
         )
+
+    def _problems(self) -> tuple[str, ...]:
+        if not self._session.settings.strict:
+            return ()
+        from pytest_gomem.report.accepted import vanished_text
+
+        return tuple(vanished_text(entry, why) for entry, why in self._vanished)
 
     @cached_property
     def _vanished(self) -> tuple[tuple[Entry, str], ...]:
         """Acceptances with nothing left to accept."""
-        from pytest_gomem.plugin.selection import nothing_to_accept
+        config = self._session.gomem_config
+        if config is None or not (config.accepted or config.known_leaks):
+            return ()
+        from pytest_gomem.base import clock
+        from pytest_gomem.results.acceptances import nothing_to_accept
 
         whole = self._session.selection.ran_all()
-        return nothing_to_accept(self._session.gomem_config, self._tests, whole=whole)
+        return nothing_to_accept(self._session.outcomes.whole(), self._tests, clock.today(), whole=whole)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the tables, in pytest's own style."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,12 +12,14 @@ from pytest_gomem.base.names import means_test, was_looked_for
 from pytest_gomem.config.accepted import Acceptance, Entry
 from pytest_gomem.config.gomem_yaml import GomemConfig
 from pytest_gomem.judge.precedence import unmatched
+from pytest_gomem.plugin.items import test_id
 from pytest_gomem.plugin.use import given_by_controller
 
-if TYPE_CHECKING:
-    from pytest_gomem.results.run_record import TestRecord
-
 _ASKED_FOR_ALL, _LEFT_OUT, _LOOKED_INTO = "gomem_asked_for_all", "gomem_left_out", "gomem_looked_into"
+_LOOKED_EVERYWHERE = "gomem_looked_everywhere"
+# --ignore and --lf skip tests before collection, so they are never reported as deselected.
+_SKIPPING = ("ignore", "ignore_glob", "lf")
+_DESELECTING = ("keyword", "markexpr", "deselect")
 
 
 class Selection:
@@ -26,6 +28,8 @@ class Selection:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._left_out = False
+        self._has_unknown = False
+        self._found: tuple[pytest.Item, ...] = ()
         self._looked_into: set[str] = set()
         self._ran: set[str] = set()
         self.collected: tuple[str, ...] = ()
@@ -35,16 +39,41 @@ class Selection:
         asked_for_all = given_by_controller(self._config).get(_ASKED_FOR_ALL)
         if asked_for_all is not None:
             return bool(asked_for_all)
-        # --ignore and --lf skip tests before collection, so they are never reported as deselected.
-        names = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf")
-        narrowed = any(self._config.getoption(name, None) for name in names)
+        return self._looks_everywhere() and not any(self._config.getoption(name, None) for name in _DESELECTING)
+
+    def _looks_everywhere(self) -> bool:
+        looks = given_by_controller(self._config).get(_LOOKED_EVERYWHERE)
+        if looks is not None:
+            return bool(looks)
         named = self._config.args_source is pytest.Config.ArgsSource.ARGS
-        everything_is_below = self._config.rootpath.is_relative_to(self._config.invocation_params.dir)
-        return everything_is_below and not named and not narrowed
+        skips = any(self._config.getoption(name, None) for name in _SKIPPING)
+        return self._config.rootpath.is_relative_to(self._config.invocation_params.dir) and not (named or skips)
+
+    def saw_all(self) -> bool:
+        """Whether all existing tests were collected, also those that were left out since."""
+        return self._looks_everywhere() and not self._has_unknown
 
     def has_all(self) -> bool:
         """Whether all existing tests were collected, and none was left out since."""
         return self.asks_for_all() and not self._left_out
+
+    def found(self) -> tuple[str, ...]:
+        """The ids of the tests that were collected here, also of those that were left out since."""
+        return tuple(map(test_id, self._found))
+
+    def left_out(self, items: Iterable[pytest.Item]) -> list[pytest.Item]:
+        """The tests that were collected here and are not among these."""
+        kept = set(map(id, items))
+        gone = [item for item in self._found if id(item) not in kept]
+        names = set(map(test_id, items)) if gone else ()
+        gone = [item for item in gone if test_id(item) not in names]
+        self._left_out |= bool(gone)
+        return gone
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Note all tests: a plugin that splits a run may leave some out without a word."""
+        self._found = tuple(items)
 
     def was_looked_for(self, test: str) -> bool:
         """Whether a test, or all tests of a glob, would be collected if it existed."""
@@ -60,12 +89,14 @@ class Selection:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a module that is broken or skipped as a whole: its tests are unknown."""
+        self._has_unknown |= not report.passed
         self._left_out |= not report.passed
         self._looked_into.add(report.nodeid)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note the tests that will run here."""
         self.collected = tuple(item.nodeid for item in session.items)
+        self._found = ()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note that a test is over, after its teardown."""
@@ -82,6 +113,7 @@ class Selection:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell the worker whether the run is narrowed: pytest-xdist passes it folders as if they were named."""
         node.workerinput[_ASKED_FOR_ALL] = self.asks_for_all()
+        node.workerinput[_LOOKED_EVERYWHERE] = self._looks_everywhere()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
@@ -120,29 +152,3 @@ def _what(entry: Entry) -> str:
 def gone(entries: Iterable[Entry], nodeids: Sequence[str]) -> tuple[Entry, ...]:
     """The entries of gomem_accepted.yaml that match no existing test."""
     return tuple(entry for entry in entries if not any(means_test(entry.test, nodeid) for nodeid in nodeids))
-
-
-def nothing_to_accept(
-    config: GomemConfig | None, tests: Sequence[TestRecord], *, whole: bool
-) -> tuple[tuple[Entry, str], ...]:
-    """The entries of gomem_accepted.yaml to remove, each with the reason. whole: all tests were requested."""
-    if config is None or not (config.accepted or config.known_leaks):
-        return ()
-    from pytest_gomem.base import clock
-    from pytest_gomem.judge.acceptances import Judged, vanished
-    from pytest_gomem.judge.known_leaks import unused
-    from pytest_gomem.results.keys import ran_to_its_end
-
-    judged = [
-        Judged(test.nodeid, ran_to_its_end(test), tuple(verdict for one in test.windows for verdict in one.verdicts))
-        for test in tests
-    ]
-    found = [
-        (one.nodeid, one.complete, [leak for window in test.windows for leak in window.known_leaks])
-        for one, test in zip(judged, tests, strict=True)
-    ]
-    today = clock.today()
-    return (
-        *vanished(config.accepted, judged, today, whole=whole),
-        *unused(config.known_leaks, found, today, whole=whole),
-    )

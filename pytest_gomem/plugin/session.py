@@ -40,7 +40,7 @@ class PluginSession:
     """Settings, gomem.yaml, the core's run, and the parts that plan, measure, compare and report its tests.
 
     Heavy parts are made on first use. gomem_config: None without a gomem.yaml. base: the other side of all
-    comparisons, if any.
+    comparisons, if any. against: the same as its commit, binary or Go.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
@@ -48,6 +48,7 @@ class PluginSession:
         self.settings = settings
         self.gomem_config: GomemConfig | None = None
         self.base: Against | None = None
+        self.against = ""
         self._remarks: tuple[str, ...] = ()
         self.folder = RunFolder(config)
         self.selection = Selection(config)
@@ -108,7 +109,10 @@ class PluginSession:
             base = replace(base, head=self.settings.head)
         if go:
             base = replace(base, toolchain=named_toolchain(go, self.folder.path))
-        return base, BaseSide(base, self.folder.path).check(self.gomem_config.services.values())
+        side, services = BaseSide(base, self.folder.path), self.gomem_config.services.values()
+        remarks = side.check(services)
+        self.against = side.identity(services)
+        return base, remarks
 
     @cached_property
     def registry(self) -> Registry:

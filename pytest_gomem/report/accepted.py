@@ -10,8 +10,8 @@ from pathlib import Path
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, UNITS, Unit, format_value
-from pytest_gomem.config.accepted import Acceptance
-from pytest_gomem.config.known_leaks import GOROUTINES, KnownLeak
+from pytest_gomem.config.accepted import Entry
+from pytest_gomem.config.known_leaks import GOROUTINES
 from pytest_gomem.judge.acceptances import excess, metric_of
 from pytest_gomem.judge.known_leaks import FoundLeak
 from pytest_gomem.judge.verdict import Accepted, Verdict
@@ -21,6 +21,7 @@ from pytest_gomem.results.stored import from_line, to_line
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
+ERROR_IF_STRICT = "; an error under --gomem-strict"
 CACHE_KEY = "gomem/broken"
 CACHE_FILE = Path(".pytest_cache/v") / CACHE_KEY
 
@@ -121,9 +122,13 @@ def known_leak_text(leak: FoundLeak) -> str:
     return f"{format_value(leak.retained, BYTES)} held by {leak.glob}"
 
 
-def vanished_lines(vanished: Sequence[tuple[Acceptance | KnownLeak, str]], width: int, strict: bool) -> Iterator[Line]:
+def vanished_text(entry: Entry, why: str) -> str:
+    """What to remove from gomem_accepted.yaml, and why."""
+    return printable(f"{entry.place.file}:{entry.place.line}: {why}: remove the entry of '{entry.test}'")
+
+
+def vanished_lines(vanished: Sequence[tuple[Entry, str]], width: int, strict: bool) -> Iterator[Line]:
     """Lines about entries to remove from gomem_accepted.yaml, and why."""
     for entry, why in vanished:
-        end = "" if strict else "; an error under --gomem-strict"
-        text = printable(f"{entry.place.file}:{entry.place.line}: {why}: remove the entry of '{entry.test}'{end}")
+        text = vanished_text(entry, why) + ("" if strict else ERROR_IF_STRICT)
         yield from ((line, "red" if strict else "yellow") for line in wrapped(text, width, "  "))

@@ -10,16 +10,15 @@ from pytest_gomem.report.failure import DEFAULTS, TextOptions, failure_texts
 from pytest_gomem.report.failure_details import WIDTH, log_lines, note_lines
 from pytest_gomem.report.terminal import standing
 from pytest_gomem.report.text import budget_name, columns, limit_text, metric_unit, value_text, wrapped
+from pytest_gomem.results.keys import FINE
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
-
-_FINE = ("passed", "skipped", "xfailed", "xpassed")
 
 
 def has_failed(test: TestRecord) -> bool:
     """Whether a test failed, has no result, or broke a limit that was only reported."""
     broken = (verdict.status in FAILING for window in test.windows for verdict in window.verdicts)
-    return test.outcome not in _FINE or any(broken)
+    return test.outcome not in FINE or any(broken)
 
 
 def text_of(test: TestRecord, options: TextOptions = DEFAULTS) -> str:
@@ -39,14 +38,14 @@ def _without_limit(test: TestRecord) -> str:
 
 
 def _calm_lines(test: TestRecord) -> Iterator[str]:
-    why = "" if test.outcome in _FINE else _without_limit(test)
+    why = "" if test.outcome in FINE else _without_limit(test)
     yield printable(f"{test.nodeid}: {test.outcome}") + (f", {why}" if why else "")
     for window in test.windows:
         yield printable(f"  window '{window.name}' of {window.service}, {window.duration:.1f} s")
         yield from (f"    {line}" for line in columns(list(_verdicts(window)), right=[1]))
         if window.no_base:
             yield from wrapped(f"not compared: {window.no_base}", WIDTH, "    ")
-        if test.outcome not in _FINE:
+        if test.outcome not in FINE:
             yield from note_lines(window.notes)
             yield from log_lines(window.log_tail, whole=False)
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.base.units import UNITS, Quantity, Unit
+from pytest_gomem.base.units import RATIO, UNITS, Quantity, Unit
+from pytest_gomem.config.accepted import Amount
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
@@ -21,6 +22,7 @@ from pytest_gomem.measure.work import LoadSummary
 from pytest_gomem.report.text import finite, known
 from pytest_gomem.results.public import FACT, Shown
 from pytest_gomem.results.run_record import RunRecord
+from pytest_gomem.results.whole import ShardRecord, Whole
 from pytest_gomem.results.window_record import WindowRecord
 
 ENVIRONMENT_KEYS = ("go_version", "goos", "goarch", "kernel", "cpus", "page_size", "thp")
@@ -40,10 +42,14 @@ class Ending(NamedTuple):
     exit_status: int | None
     interrupted: bool
     complete: bool
-    artifacts: str | None = None
-    commit: str | None = None
+    artifacts: str = ""
+    commit: str = ""
     folder: str = ""
     deselected: tuple[str, ...] = ()
+    against: str = ""
+    whole: Whole = Whole()
+    problems: tuple[str, ...] = ()
+    shards: tuple[ShardRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,15 +167,14 @@ def half_width_of(data: Mapping[str, Any]) -> int:
 
 def ending_of(run: RunRecord) -> Ending:
     """How the run ended."""
-    return Ending(
-        run.exit_status,
-        run.interrupted,
-        run.complete,
-        run.artifacts or None,
-        run.commit or None,
-        run.folder,
-        run.deselected,
-    )
+    return Ending(*(getattr(run, name) for name in Ending._fields))
+
+
+def amount_of(data: Mapping[str, Any]) -> Amount | None:
+    """What an entry accepts, of which only the text is known; None if it mutes."""
+    if data["amount"] is None:
+        return None
+    return Amount(Quantity(math.nan, RATIO, data["amount"]), data["amount"].endswith("%"))
 
 
 def environment_of(run: RunRecord) -> dict[str, FACT]:

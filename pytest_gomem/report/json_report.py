@@ -1,4 +1,4 @@
-"""The JSON report, schema_version 1: plain dictionaries made from the records, and their writing."""
+"""The JSON report, schema_version 1: plain dictionaries made from the records and back, and its writing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from typing import Any
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.report.json_rules import PUBLIC
-from pytest_gomem.results.leaves import CodecError
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 
 
@@ -48,7 +47,7 @@ def report_schema() -> dict[str, Any]:
     return loaded
 
 
-def write_json(run: RunRecord, path: Path) -> None:
+def write_json(run: RunRecord, path: Path, option: str = "--gomem-json") -> None:
     """Write the report to `path`, whole or not at all: readers never see half of it. Parent folders are made.
 
     A device or pipe (/dev/stdout) is written to directly. The folder of artifacts becomes relative to that of the
@@ -61,22 +60,7 @@ def write_json(run: RunRecord, path: Path) -> None:
     except OSError as error:
         hint = "name a file in a folder you may write to"
         message = f"the JSON report cannot be written to {path}: {error.strerror or error}"
-        raise ConfigError(message, Place(key="--gomem-json"), hint) from error
-
-
-def read_report(path: Path) -> RunRecord:
-    """The run of a report that `write_json` wrote; raises ConfigError for another file."""
-    place, hint = Place(str(path)), "pytest --gomem-json=PATH writes one"
-    try:
-        run = from_dict(json.loads(path.read_bytes()))
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", place, hint) from None
-    except CodecError as error:
-        raise ConfigError(f"is no report of pytest --gomem-json: {error}", place) from None
-    except (RecursionError, ValueError):
-        raise ConfigError("is no report of pytest --gomem-json", place, hint) from None
-    folder = os.path.normpath(path.absolute().parent / run.artifacts)
-    return replace(run, artifacts=folder) if run.artifacts else run
+        raise ConfigError(message, Place(key=option), hint) from error
 
 
 def _text(run: RunRecord) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_gomem.attribution.origin import Site, Through
 from pytest_gomem.base.errors import Place
+from pytest_gomem.config.accepted import Acceptance
 from pytest_gomem.judge.verdict import Accepted, Verdict
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
@@ -24,6 +25,7 @@ from pytest_gomem.report.json_parts import (
     Tool,
     all_finite,
     all_loads,
+    amount_of,
     budget_of,
     ending_of,
     environment_of,
@@ -37,6 +39,7 @@ from pytest_gomem.report.json_parts import (
 from pytest_gomem.report.json_words import COUNT, NUMBER, NUMBERS, WHY_NONE, count
 from pytest_gomem.results.public import FACT, PublicCodec, Rules, Shown
 from pytest_gomem.results.run_record import RunRecord, TestRecord
+from pytest_gomem.results.whole import ShardRecord, Whole
 from pytest_gomem.results.window_record import (
     BillRecord,
     BillRow,
@@ -48,14 +51,9 @@ from pytest_gomem.results.window_record import (
 SCHEMA_VERSION = 1
 
 
-def _in_the_end(name: str, if_null: object = None) -> Callable[[Mapping[str, Any]], Any]:
+def _in_the_end(name: str) -> Callable[[Mapping[str, Any]], Any]:
     """Reads a part of how the run ended."""
-
-    def read(data: Mapping[str, Any]) -> Any:
-        value = getattr(PUBLIC.decode(Ending, data["run"]), name)
-        return if_null if value is None else value
-
-    return read
+    return lambda data: getattr(PUBLIC.decode(Ending, data["run"]), name)
 
 
 RULES: Mapping[type, Rules] = {
@@ -71,7 +69,6 @@ RULES: Mapping[type, Rules] = {
         read={
             "tool_version": lambda data: data["tool"]["version"],
             **{name: _in_the_end(name) for name in Ending._fields},
-            **{name: _in_the_end(name, "") for name in ("artifacts", "commit")},
         },
         words={
             "": {
@@ -93,6 +90,7 @@ RULES: Mapping[type, Rules] = {
     ),
     Tool: Rules(words={"name": {"const": "pytest-gomem"}}),
     Ending: Rules(
+        null={"artifacts": "", "commit": "", "against": ""},
         words={
             "exit_status": "That of pytest, without what a failed report made of it; null outside of pytest.",
             "interrupted": "By Ctrl-C, or by pytest.exit().",
@@ -102,7 +100,35 @@ RULES: Mapping[type, Rules] = {
             "without git.",
             "folder": "The rootdir relative to the top of that repository; empty for the top.",
             "deselected": "Tests that would have been measured, and that -k, -m or a plugin left out.",
+            "against": "The base side of comparisons that were asked for: its commit, binary or Go; null without.",
+            "whole": "What a run of all tests decides, for gomem report merge.",
+            "problems": "What fails the run beside its tests.",
+            "shards": "The runs that a merged report is made of.",
+        },
+    ),
+    Whole: Rules(
+        words={
+            "strict": "Under --gomem-strict.",
+            "stale": "What is declared for tests that do not exist; null where not all files were looked into.",
+            "accepted": "The entries of gomem_accepted.yaml on limits.",
+            "known_leaks": "The entries of gomem_accepted.yaml on leaks.",
         }
+    ),
+    ShardRecord: Rules(
+        words={
+            "file": "Its report, as it was named.",
+            "exit_status": "That of pytest.",
+            "tests": "The ids of its tests.",
+        },
+    ),
+    Acceptance: Rules(
+        shown={"amount": Shown(str | None, lambda entry: None if entry.amount is None else str(entry.amount))},
+        null={"limit": ""},
+        read={"amount": amount_of},
+        words={
+            "amount": "As written; null where the metric is muted.",
+            "limit": "The kind of limit; null for any.",
+        },
     ),
     TestRecord: Rules(
         null={"reason": ""},

@@ -41,6 +41,9 @@ def write_junit(run: RunRecord, path: Path, options: TextOptions) -> None:
         if test.outcome in _ELEMENTS:
             counted[_ELEMENTS[test.outcome]] += 1
         seconds, number = seconds + (test.duration or 0.0), number + 1
+    for problem in run.problems:
+        suite.append(_problem(problem))
+        counted["error"], number = counted["error"] + 1, number + 1
     attributes = {"errors": "error", "failures": "failure", "skipped": "skipped"}
     suite.attrib |= {name: str(counted[element]) for name, element in attributes.items()}
     suite.attrib |= {"tests": str(number), "time": f"{seconds:.3f}"}
@@ -67,6 +70,13 @@ def _case(test: TestRecord, options: TextOptions) -> ElementTree.Element:
         ElementTree.SubElement(case, element, _typed(test, message)).text = (
             _legal(text_of(test, options)) if fails else ""
         )
+    return case
+
+
+def _problem(words: str) -> ElementTree.Element:
+    """What fails the run beside its tests, as a case: a CI server shows nothing else."""
+    case = ElementTree.Element("testcase", classname="gomem", name="run", time="0.000")
+    ElementTree.SubElement(case, "error", message=_legal(printable(words))).text = _legal(printable(words))
     return case
 
 

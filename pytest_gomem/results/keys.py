@@ -1,4 +1,4 @@
-"""The name of a window in every round and every run, and whether its test ran to its end."""
+"""The name of a window in every round and every run, and what the outcome of its test means."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ def keys(windows: Iterable[WindowRecord]) -> Iterator[Key]:
         name = (ATTACHED if window.conditions.get(PROCESS) == ATTACHED else window.service, window.name)
         yield (*name, seen[name])
         seen[name] += 1
+
+
+FINE = frozenset({"passed", "skipped", "xfailed", "xpassed"})
+WITHOUT_RESULT = frozenset({"crashed", "interrupted", "not run"})
 
 
 def ran_to_its_end(test: TestRecord) -> bool:

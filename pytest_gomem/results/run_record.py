@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_gomem.results.whole import ShardRecord, Whole
 from pytest_gomem.results.window_record import WindowRecord
 
 
@@ -36,7 +37,9 @@ class RunRecord:
     pytest.exit(). complete: each test that was to be measured has a result. artifacts: the folder of the files that
     were kept, "" if none were to be. commit: that of HEAD around the rootdir, with "-dirty" if tracked files differ
     from it; "" without git. folder: the rootdir relative to the top of that repository, "" for the top. deselected:
-    tests that would have been measured, and that -k, -m or a plugin left out.
+    tests that would have been measured, and that -k, -m or a plugin left out. against: the base side of all comparisons
+    that were asked for: its commit, binary or Go. whole: what a run of all tests decides. problems: what fails the run
+    beside its tests. shards: the runs that this one is made of.
     """
 
     tool_version: str
@@ -49,3 +52,7 @@ class RunRecord:
     commit: str = ""
     folder: str = ""
     deselected: tuple[str, ...] = ()
+    against: str = ""
+    whole: Whole = field(default_factory=Whole)
+    problems: tuple[str, ...] = ()
+    shards: tuple[ShardRecord, ...] = ()

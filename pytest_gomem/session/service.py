@@ -230,13 +230,13 @@ class Service(RunningService):
         if window is None:
             yield
             return
-        window.enter_phase(name, ops)
+        window.phases.enter(name, ops)
         try:
             yield
         except BaseException:
             window.phases.abandon()
             raise
-        window.leave_phase(collect=collect)
+        window.phases.leave(collect=collect)
 
     @checked
     def retention(self, keep: str | Path | None = None) -> Retention:

@@ -9,7 +9,7 @@ import pytest
 from pytest_gomem.commands.cli import COMMANDS, main
 
 VERBS = [[command] for command in COMMANDS]
-VERBS += [["baseline", verb] for verb in ("update", "list", "show", "diff", "prune")]
+VERBS += [["baseline", verb] for verb in ("update", "list", "show", "diff", "prune")] + [["report", "merge"]]
 
 
 def run(*argv):
@@ -39,6 +39,6 @@ def test_a_mistake_is_one_line_and_status_2(verb):
     """It names the command, and where to read more; what pytest is to read is left to pytest."""
     status, out, err = run(*verb, "--no-such-flag")
     assert (status, out) == (2, "")
-    assert err.startswith(f"gomem {verb[0]}: ")
+    assert err.startswith((f"gomem {verb[0]}: ", f"gomem {' '.join(verb)}: "))
     assert err.endswith(" --help says more\n")
     assert err.count("\n") == 1

@@ -1,0 +1,71 @@
+"""What the shards of a run know of the whole, and that their merged reports say what one run would."""
+
+from __future__ import annotations
+
+import pytest
+
+TESTS = """
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_size(gomem, size):
+    pass
+
+def test_alone(gomem):
+    pass
+
+def test_of_others():
+    pass
+"""
+# Tells nobody what it leaves out, as some of the plugins that split a run.
+SPLITTER = """
+def pytest_addoption(parser):
+    parser.addoption("--part", type=int)
+
+def pytest_collection_modifyitems(config, items):
+    part = config.getoption("part")
+    if part is not None:
+        items[:] = [item for number, item in enumerate(items) if number % 2 == part]
+"""
+BUDGETS = """
+budgets:
+  tests:
+    test_it.py::test_size: {live_heap: 90MB}
+    test_it.py::test_gone: {live_heap: 90MB}
+"""
+GONE = "test_it.py::test_gone"
+STALE = f"gomem.yaml:13 budgets.tests['{GONE}'].live_heap: the budget of '{GONE}' matches no test"
+
+
+@pytest.fixture
+def project(dry_scenario):
+    return dry_scenario(TESTS, budgets=BUDGETS, conftest=SPLITTER)
+
+
+@pytest.mark.parametrize(
+    "shards",
+    [
+        [("--part=0",), ("--part=1",)],
+        [("-n1", "-k", "size"), ("test_it.py::test_alone",)],
+    ],
+    ids=["by a plugin", "by -k and by name"],
+)
+def test_shards_know_together_what_none_knows(project, gomem, shards):
+    """A budget for no test fails the merged run under --gomem-strict, as it fails one run, and no shard.
+
+    One that is named on the command line cannot know, as another file may have the test. What none has run is missed.
+    """
+    names, known = [], []
+    for number, args in enumerate(shards):
+        outcome = project.run("--gomem-strict", *args)
+        assert outcome.status == 0, outcome.text
+        known.append(outcome.report["run"]["whole"])
+        names.append(f"shard-{number}.json")
+        (project.folder / "report.json").rename(project.folder / names[-1])
+    assert [one["strict"] for one in known] == [True, True]
+    assert [one["stale"] is None for one in known] == [False, "test_it.py::test_alone" in shards[1]]
+    status, text = gomem(project.folder, "report", "merge", *names)
+    assert status == 1
+    assert text.endswith(f"FAILED {STALE}\n2 reports, 4 tests: 4 passed\n"), text
+    status, text = gomem(project.folder, "report", "merge", names[0])
+    assert status == 2
+    assert text.startswith("gomem report: the test test_it.py::test_"), text
+    assert " was left out (shard-0.json), and no report has it\n" in text
