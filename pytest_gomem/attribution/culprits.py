@@ -77,7 +77,8 @@ class Culprit:
     @property
     def counted(self) -> str:
         """What it counts, as a sample type of heap profiles."""
-        return self.sample_type or SAMPLE_OF[self.metric]
+        # A report of another version may name metrics that this one does not know.
+        return self.sample_type or SAMPLE_OF.get(self.metric, "inuse_space")
 
     @property
     def change(self) -> int:

@@ -57,7 +57,7 @@ def _parser() -> Parser:
     more = "gomem report merge --help says how to decide on all shards as one"
     parser = Parser("gomem report", words, epilog=more)
     _add_reports(parser)
-    add_outputs(parser)
+    add_outputs(parser, "-o")
     return parser
 
 
@@ -78,8 +78,10 @@ def _add_reports(parser: Parser) -> None:
     )
 
 
-def add_outputs(parser: Parser) -> None:
-    """What can be made of a run. The destination of each begins with "to_"."""
+def add_outputs(parser: Parser, *of_page: str) -> None:
+    """What can be made of a run. The destination of each begins with "to_". of_page: other names of --html."""
+    page = "write a page to look at all tests: one HTML file"
+    parser.add_argument(*of_page, "--html", dest="to_html", metavar="PATH", help=page)
     parser.add_argument("--junit", dest="to_junit", metavar="PATH", help="write a JUnit file")
 
 

@@ -160,6 +160,7 @@ class Option(NamedTuple):
 OPTIONS = (
     Option("config", "PATH", _path, "gomem.yaml to use (default: beside pyproject.toml, if it is there)"),
     Option("json", "PATH", _output, "write a JSON report"),
+    Option("html", "PATH", _output, "write a page to look at all tests: one HTML file (needs pytest-gomem[report])"),
     Option("history", "PATH", _output, "append what each window measured to this file, for `gomem history`"),
     Option("artifacts", "DIR", _output, "save the service log and the heap profiles of each failed test there"),
     Option(

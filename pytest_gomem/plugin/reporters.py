@@ -41,6 +41,13 @@ def _json(run: RunRecord, session: PluginSession) -> None:
         write_json(run, session.settings.json)
 
 
+def _html(run: RunRecord, session: PluginSession) -> None:
+    if session.settings.html:
+        from pytest_gomem.page.write import write_page
+
+        write_page(run, session.settings.html, "--gomem-html")
+
+
 def _history(run: RunRecord, session: PluginSession) -> None:
     if session.settings.history:
         from pytest_gomem.base import clock
@@ -51,4 +58,4 @@ def _history(run: RunRecord, session: PluginSession) -> None:
         append(session.settings.history, entries_of(run, revision_of(session.config.rootpath), clock.now()))
 
 
-_REPORTERS: tuple[Callable[[RunRecord, PluginSession], None], ...] = (_remember_broken, _json, _history)
+_REPORTERS: tuple[Callable[[RunRecord, PluginSession], None], ...] = (_remember_broken, _json, _html, _history)

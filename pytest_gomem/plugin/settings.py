@@ -30,6 +30,7 @@ class Settings:
 
     config: Path | None = None
     json: Path | None = None
+    html: Path | None = None
     history: Path | None = None
     artifacts: Path | None = None
     rounds: Rounds | None = None

@@ -36,7 +36,7 @@ from pytest_gomem.stats.decision import Status
 _FEWEST_CELLS = 12  # of a test's name, however narrow the terminal
 _BYTES = re.compile(r"[0-9.]+ [kMGT]?B\b")
 # Where the terminal is narrow, columns are dropped from the end.
-_HEAD = ("test", "metric", "base", "now", "change", "verdict", "95% interval", "would see", "rounds")
+HEAD = ("test", "metric", "base", "now", "change", "verdict", "95% interval", "would see", "rounds")
 _RIGHT = {2, 3, 4, 6, 7, 8}
 _NEEDED = 6  # columns that are never dropped
 _WORDS = {
@@ -64,7 +64,9 @@ _STYLES: dict[Status, Style] = {
 }
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
+    """A compared metric of a window; name: of the test, with that of the window if there are several."""
+
     name: str
     verdict: Verdict
     window: WindowRecord
@@ -90,8 +92,8 @@ def sides_lines(
     bases = dict.fromkeys(window.base.build.ref for _, window in entries if window.base is not None)
     yield clip(f"gomem: compared with {printable(', '.join(bases) or 'nothing')}", width), "bold"
     yield from ((line, "yellow") for line in _go_versions([window for _, window in entries], width))
-    rows = [row for name, window in entries for row in _rows(name, window)]
-    listed = [row for row in rows if not (hides_same and _is_calm(row.verdict))]
+    rows = [row for name, window in entries for row in compared_rows(name, window)]
+    listed = [row for row in rows if not (hides_same and is_calm(row.verdict))]
     yield from _table(listed, width)
     yield from ((line, "yellow") for line in _uncompared(entries, width))
     yield from ((line, "") for line in _doubts(rows, width, verbose=verbose))
@@ -107,24 +109,25 @@ def _go_versions(windows: Sequence[WindowRecord], width: int) -> Iterator[str]:
             yield from wrapped(f"base and now were built by different Go versions: {base} and {new}", width, "  ")
 
 
-def _rows(name: str, window: WindowRecord) -> list[_Row]:
+def compared_rows(name: str, window: WindowRecord) -> list[Row]:
+    """The compared metrics of a window, the worse ones first."""
     compared = [verdict for verdict in window.verdicts if verdict.kind == REGRESSION]
     order = [Status.FAIL, Status.UNAVAILABLE, Status.NOISY]
     compared.sort(key=lambda verdict: order.index(verdict.status) if verdict.status in order else len(order))
-    return [_Row(name, verdict, window) for verdict in compared]
+    return [Row(name, verdict, window) for verdict in compared]
 
 
-def _is_calm(verdict: Verdict) -> bool:
+def is_calm(verdict: Verdict) -> bool:
     """Whether it needs no attention: it did not change, or nobody asked for it and it was not compared."""
     is_unasked = verdict.budget.scope == BY_DEFAULT
     return verdict.status is Status.PASS or (verdict.status is Status.NO_BASELINE and is_unasked)
 
 
-def _table(rows: Sequence[_Row], width: int) -> Iterator[Line]:
+def _table(rows: Sequence[Row], width: int) -> Iterator[Line]:
     if not rows:
         return
-    every = [("", *_HEAD[1:]), *(("", *_cells(row)) for row in rows)]
-    for shown in range(len(_HEAD), _NEEDED - 1, -1):
+    every = [("", *HEAD[1:]), *(("", *cells(row)) for row in rows)]
+    for shown in range(len(HEAD), _NEEDED - 1, -1):
         figures = columns([row[:shown] for row in every], right=_RIGHT & set(range(shown)))
         room = max(width - max(map(display_width, figures)), _FEWEST_CELLS)
         if room >= width // 4:
@@ -157,9 +160,9 @@ def _uncompared(entries: Sequence[tuple[str, WindowRecord]], width: int) -> Iter
             yield from wrapped(", ".join(alike), width, "    ")
 
 
-def _doubts(rows: Sequence[_Row], width: int, *, verbose: bool) -> Iterator[str]:
+def _doubts(rows: Sequence[Row], width: int, *, verbose: bool) -> Iterator[str]:
     """Why a metric is too noisy to tell, with what would help, or was not compared."""
-    alike: dict[str, list[_Row]] = {}
+    alike: dict[str, list[Row]] = {}
     for row in rows:
         if row.verdict.status is Status.NO_BASELINE and not verbose:
             alike.setdefault(without_process(_without_amounts(row)), []).append(row)
@@ -171,19 +174,20 @@ def _doubts(rows: Sequence[_Row], width: int, *, verbose: bool) -> Iterator[str]
         yield clip_end(f"  {_name(first, width)}{more}: {reason}", width)
 
 
-def _name(row: _Row, width: int) -> str:
+def _name(row: Row, width: int) -> str:
     return short_name(short_names(row.name), width)
 
 
-def _reason(row: _Row) -> str:
+def _reason(row: Row) -> str:
     return printable(" ".join(row.verdict.reason.split()))
 
 
-def _without_amounts(row: _Row) -> str:
+def _without_amounts(row: Row) -> str:
     return _BYTES.sub("...", _reason(row))
 
 
-def _cells(row: _Row) -> tuple[str, ...]:
+def cells(row: Row) -> tuple[str, ...]:
+    """The texts of a row for the columns of HEAD after the first."""
     verdict = row.verdict
     unit = metric_unit(row.window, verdict.budget.metric)
     base, now, change = known(verdict.baseline), known(verdict.actual), known(verdict.change)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from pytest_gomem.attribution.culprits import GC_METRICS, SAMPLE_OF, Culprit, Findings, amount_text
 from pytest_gomem.attribution.origin import Site
@@ -37,10 +38,7 @@ def culprit_lines(culprits: Sequence[Culprit], summaries: Mapping[str, str], wid
     told: set[tuple[str, str, int]] = set()
     for metric, words in summaries.items():
         named = [culprit for culprit in culprits if culprit.metric == metric]
-        if metric not in SAMPLE_OF or (metric in GC_METRICS and not named):
-            yield f"cause of {printable(metric)}"
-        else:
-            yield f"allocated by ({printable(metric)}), estimated from samples"
+        yield cause_title(metric, is_named=bool(named))
         between = [culprit for culprit in named if culprit.is_between]
         of_limit = [culprit for culprit in named if not culprit.is_between]
         yield from (f"  {line}" for line in _table(of_limit, width - 2))
@@ -106,8 +104,12 @@ def _spellings(function: str) -> tuple[str, str]:
 
 def _figures(culprit: Culprit) -> str:
     """Such as "235 MB more live (+- 2.00 MB), 98% of the growth"."""
+    return f"{_with_interval(culprit)}, {_share(culprit.share, culprit)}"
+
+
+def _with_interval(culprit: Culprit) -> str:
     interval = amount_text(culprit.interval, culprit.counted).removesuffix(" objects")
-    return f"{_amount(culprit)} (+- {interval}), {_share(culprit.share, culprit)}"
+    return f"{_amount(culprit)} (+- {interval})"
 
 
 def _amount(culprit: Culprit) -> str:
@@ -159,3 +161,30 @@ def _changed(culprit: Culprit) -> list[str]:
 
 def _place(at: Culprit | Site) -> str:
     return printable(f"{at.file}:{at.line}") if at.file else "-"
+
+
+class Told(NamedTuple):
+    """The texts of a culprit for a table of its own; why: what is known of it, a clause each."""
+
+    function: str
+    place: str
+    through: str
+    amount: str
+    share: str
+    why: tuple[str, ...]
+
+
+def told(culprit: Culprit) -> Told:
+    """The culprit in printable texts."""
+    clauses = [culprit.reason, *_changed(culprit), *(cause.text for cause in culprit.causes if cause.kind != "callee")]
+    called = [f"called by {caller.function} ({_place(caller)})" for caller in culprit.callers]
+    why = tuple(map(printable, filter(None, [*clauses, *called])))
+    function, through = printable(culprit.function), printable(_through(culprit))
+    return Told(function, _place(culprit), through, _with_interval(culprit), _share(culprit.share, culprit), why)
+
+
+def cause_title(metric: str, *, is_named: bool) -> str:
+    """What stands above the culprits of a metric."""
+    if metric not in SAMPLE_OF or (metric in GC_METRICS and not is_named):
+        return f"cause of {printable(metric)}"
+    return f"allocated by ({printable(metric)}), estimated from samples"

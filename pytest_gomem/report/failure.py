@@ -70,8 +70,7 @@ def failure_text(window: WindowRecord, nodeid: str, options: TextOptions = DEFAU
     After the first screen come the culprits, the limits, settings, key metrics, loads, the bill, notes, artifacts and
     the end of the log. Without a broken limit, as when the process died, the headline is the first note.
     """
-    broken = explaining_first([verdict for verdict in window.verdicts if verdict.status in FAILING], window)
-    warned = [v for v in window.verdicts if v.status is Status.WARN and not _is_broken(v, broken)]
+    broken, warned = told_first(window)
     first = first_screen(window, nodeid, broken, warned, options.artifacts)
     sections = [section for section in _sections(window, broken, warned, options) if section.lines]
     blocks = [first, *(section.lines for section in sections)]
@@ -81,6 +80,12 @@ def failure_text(window: WindowRecord, nodeid: str, options: TextOptions = DEFAU
         blocks.append([f"  {_more(left_out, nodeid, options.report)}"])
     # A sentence of others may have been wrapped so that a line begins with what a CI runner obeys.
     return _headline(window, broken), printable_lines("\n\n".join("\n".join(block) for block in blocks))
+
+
+def told_first(window: WindowRecord) -> tuple[list[Verdict], list[Verdict]]:
+    """The broken limits of a window, the one that explains the others first, and other warnings."""
+    broken = explaining_first([verdict for verdict in window.verdicts if verdict.status in FAILING], window)
+    return broken, [v for v in window.verdicts if v.status is Status.WARN and not _is_broken(v, broken)]
 
 
 class _Section(NamedTuple):
@@ -116,13 +121,13 @@ def _sections(
         _Section([*settings_lines(window.gc.requested, window.gc.effective, whole=whole)]),
         _Section([*metrics]),
         _Section([f"  {line}" for line in bill]),
-        _Section([*note_lines([*_search(window), *window.notes])]),
+        _Section([*note_lines([*search_words(window), *window.notes])]),
         _Section([*artifact_lines(window.artifacts)]),
         _Section([*log_lines(window.log_tail, whole=whole)], at_end=True),
     ]
 
 
-def _search(window: WindowRecord) -> Iterator[str]:
+def search_words(window: WindowRecord) -> Iterator[str]:
     """How the cause was looked for, and what went wrong there; what was left out is said where the cause would be."""
     if (found := window.diagnosis) and found.rounds:
         rate = f", one sample in {format_value(found.profile_rate, BYTES)}" if found.profile_rate else ""

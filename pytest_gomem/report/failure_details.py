@@ -58,10 +58,11 @@ def limit_lines(verdicts: Sequence[Verdict], window: WindowRecord) -> Iterator[s
     if verdicts:
         yield "  limits"
     for verdict in verdicts:
-        yield from wrapped(f"{budget_name(verdict)}: {'; '.join(_details(verdict, window))}", WIDTH, "    ")
+        yield from wrapped(f"{budget_name(verdict)}: {'; '.join(details_of(verdict, window))}", WIDTH, "    ")
 
 
-def _details(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
+def details_of(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
+    """Where a limit comes from, how it was judged, and what its figure was read from, a clause each."""
     yield _declared(verdict)
     if verdict.accepted:
         yield accepted_text(verdict.accepted)
@@ -176,8 +177,13 @@ def metric_lines(window: WindowRecord, broken: Sequence[str]) -> Iterator[str]:
     yield from (f"  {line}" for line in columns(rows, gap=3))
     if by_size := size_class_text(window.size_classes) if _ALLOCATION.intersection(broken) else "":
         yield from wrapped(by_size, WIDTH, "  ")
-    for load, times in _alike(window.loads):
-        yield from wrapped(f"load: {_load_text(load, times)}", WIDTH, "  ")
+    for text in load_texts(window):
+        yield from wrapped(f"load: {text}", WIDTH, "  ")
+
+
+def load_texts(window: WindowRecord) -> list[str]:
+    """Its loads, a text each; those that asked for the same are one."""
+    return [_load_text(load, times) for load, times in _alike(window.loads)]
 
 
 def size_class_text(classes: Sequence[SizeClassGrowth]) -> str:

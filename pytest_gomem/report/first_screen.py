@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.base.printable import printable
@@ -23,6 +24,7 @@ from pytest_gomem.stats.decision import Status
 
 _LIMITS = 4  # told on the first screen; all of them have their details below
 _NAMED = 2
+_COMMANDS = ("next", "or")  # their labels
 
 
 def first_screen(
@@ -32,13 +34,36 @@ def first_screen(
 
     broken: the worst first. warned: other verdicts to tell. artifacts: the folder of the kept files.
     """
-    answers = [
-        *_limits(broken, warned),
-        *_labelled("who", [*_who(window, broken), *holder_sentences(window)]),
-        *_labelled("since", _since(window, broken)),
-        *_commands(next_commands(window, broken, nodeid, artifacts)),
-    ]
-    return [_title(window, nodeid), *([""] if answers else []), *answers]
+    told = [line for answer in answers(window, nodeid, broken, warned, artifacts) for line in _laid_out(answer)]
+    return [_title(window, nodeid), *([""] if told else []), *told]
+
+
+class Answer(NamedTuple):
+    """A printable text of the first screen, and its label; "" if it goes on with what the label before it begins."""
+
+    label: str
+    text: str
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it is to be pasted, and so never wrapped."""
+        return self.label in _COMMANDS
+
+
+def answers(
+    window: WindowRecord, nodeid: str, broken: Sequence[Verdict], warned: Sequence[Verdict], artifacts: str
+) -> Iterator[Answer]:
+    """What broke, who did it, since what, and the next commands; the arguments are those of `first_screen`."""
+    yield from _limits(broken, warned)
+    yield from _labelled("who", [*_who(window, broken), *holder_sentences(window)])
+    yield from _labelled("since", _since(window, broken))
+    commands = next_commands(window, broken, nodeid, artifacts)
+    yield from (Answer(label, command) for label, command in zip(_COMMANDS, commands, strict=False))
+
+
+def _laid_out(answer: Answer) -> list[str]:
+    label = f"  {answer.label:<5} "
+    return [label + answer.text] if answer.is_command else wrapped(answer.text, WIDTH, label)
 
 
 def _title(window: WindowRecord, nodeid: str) -> str:
@@ -58,7 +83,7 @@ def _judged(verdicts: Sequence[Verdict]) -> str:
     return ", ".join(parts)
 
 
-def _limits(broken: Sequence[Verdict], warned: Sequence[Verdict]) -> Iterator[str]:
+def _limits(broken: Sequence[Verdict], warned: Sequence[Verdict]) -> Iterator[Answer]:
     told = [*broken, *warned]
     for verdict in told[:_LIMITS]:
         yield from _labelled("warn" if verdict.status is Status.WARN else "FAIL", [statement(verdict)])
@@ -135,11 +160,5 @@ def _commit(named: Sequence[Culprit]) -> Iterator[str]:
         yield f"{culprit.file}:{culprit.line}: {cause.text}"
 
 
-def _commands(commands: Iterator[str]) -> Iterator[str]:
-    """The commands, not wrapped: they are pasted."""
-    yield from (f"  {label:<5} {command}" for label, command in zip(("next", "or"), commands, strict=False))
-
-
-def _labelled(label: str, texts: Sequence[str]) -> Iterator[str]:
-    for number, text in enumerate(texts):
-        yield from wrapped(text, WIDTH, f"  {'' if number else label:<5} ")
+def _labelled(label: str, texts: Sequence[str]) -> Iterator[Answer]:
+    yield from (Answer("" if number else label, text) for number, text in enumerate(texts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from pytest_gomem.attribution.goroutines import GoroutineGroup
 from pytest_gomem.base.printable import printable
@@ -16,12 +17,10 @@ _CREATED_BY = ", created by "
 
 def goroutine_lines(groups: Sequence[GoroutineGroup], width: int) -> Iterator[str]:
     """A title and at most 11 lines: the groups that leaked, else those that grew, else all, each with how many."""
-    leaked = [group for group in groups if group.leaked]
-    grown = leaked or [group for group in groups if group.growth > 0]
-    shown = grown or sorted(groups, key=lambda group: -group.after)
+    shown = telling(groups)
     if not shown:
         return
-    yield f"goroutines {'that leaked, ' if leaked else ''}by state, function and creation site"
+    yield f"goroutines {'that leaked, ' if shown[0].leaked else ''}by state, function and creation site"
     stack = [f"{'':8}{clip_end(printable(call), width - 8)}" for call in shown[0].stack]
     first, *others = _rows(shown[: _LINES - 2 - len(stack)], width - 2)
     yield from (f"  {first}", *stack, *(f"  {row}" for row in others))
@@ -88,3 +87,25 @@ def _short(call: str) -> str:
     """A call as Go code writes it: "web.(*Page).show (web/page.go:4)" for example.com/app/web.(*Page).show."""
     function, space, place = printable(call).partition(" (")
     return as_called(function) + space + place
+
+
+class Told(NamedTuple):
+    """The printable texts of a group for a table of its own."""
+
+    number: str
+    state: str
+    where: str
+    stack: tuple[str, ...]
+
+
+def told(group: GoroutineGroup) -> Told:
+    """How many there are, or how many more; what they wait for, where, and the stack of most of them."""
+    state = printable(group.state) + _for_how_long(group)
+    return Told(_signed(_count(group), group), state, _where(group), tuple(map(printable, group.stack)))
+
+
+def telling(groups: Sequence[GoroutineGroup]) -> Sequence[GoroutineGroup]:
+    """The groups that leaked, else those that grew, else all, the largest first."""
+    leaked = [group for group in groups if group.leaked]
+    grown = leaked or [group for group in groups if group.growth > 0]
+    return grown or sorted(groups, key=lambda group: -group.after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, COUNT, format_value
@@ -64,8 +65,8 @@ def holder_lines(window: WindowRecord, width: int) -> Iterator[str]:
     if rest := len(window.holders) - len(told):
         retained = sum(holder.retained for holder in window.holders) - sum(holder.retained for holder in told)
         yield f"  {rest} more holder{'s' * (rest > 1)}: {format_value(retained, BYTES)}"
-    if types := _types(window.objects):
-        yield from wrapped(printable(types), width, "  ")
+    if types := types_text(window.objects):
+        yield from wrapped(types, width, "  ")
 
 
 def retention_lines(found: Retention, width: int) -> Iterator[str]:
@@ -176,3 +177,26 @@ def _types(objects: Mapping[str, ObjectCount]) -> str:
         if number:
             parts.append(f"{format_value(number, COUNT)} {name} ({format_value(size, BYTES)})")
     return f"{'new' if is_new else 'live'} objects by type: {', '.join(parts)}" if parts else ""
+
+
+class Held(NamedTuple):
+    """The printable texts of a holder for a table of its own; share: of what is to be explained."""
+
+    root: str
+    amount: str
+    share: float
+    details: tuple[str, ...]
+
+
+def held(window: WindowRecord) -> tuple[Held, ...]:
+    """The holders of a window that explain something, those that retain most first."""
+    whole = _whole(window.objects, window.holders_of)
+    return tuple(
+        Held(printable(one.root), printable(_amount(one, whole)), one.share, tuple(map(printable, _details(one))))
+        for one in _telling(window.holders)
+    )
+
+
+def types_text(objects: Mapping[str, ObjectCount]) -> str:
+    """The types that take most, in one printable line; "" without any."""
+    return printable(_types(objects))

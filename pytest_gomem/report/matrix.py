@@ -33,7 +33,7 @@ _SAME_WORK = 1.02  # ops that differ by no more than this count as the same work
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """One combination of settings. complete: its body ran to its end, so its figures are of the whole work."""
 
     settings: Mapping[str, str]
@@ -48,18 +48,23 @@ def matrix_lines(run_tests: Sequence[TestRecord], width: int) -> Iterator[Line]:
 
     A "*" marks the best of a column, and all that look the same. No line is wider than `width` cells.
     """
-    for title, rows in _groups(run_tests).items():
+    for title, rows in groups_of(run_tests).items():
         if len(rows) > 1:
-            by = "by build settings" if all(row.settings.keys() <= _OF_THE_BUILD for row in rows) else "by GC settings"
+            by = by_what(rows)
             yield clip(f"gomem: {short_name(short_names(title), width - 8 - len(by))} {by}", width), "bold"
             yield from _table(rows, width)
-            for remark in _remarks(rows):
+            for remark in remarks(rows):
                 yield from ((line, "") for line in wrapped(remark, width, "  "))
 
 
-def _groups(run_tests: Sequence[TestRecord]) -> dict[str, list[_Row]]:
+def by_what(rows: Sequence[Row]) -> str:
+    """What tells the rows apart."""
+    return "by build settings" if all(row.settings.keys() <= _OF_THE_BUILD for row in rows) else "by GC settings"
+
+
+def groups_of(run_tests: Sequence[TestRecord]) -> dict[str, list[Row]]:
     """Rows by test; if a combination ran again (a rerun), the last run counts."""
-    groups: dict[str, dict[tuple[tuple[str, str], ...], _Row]] = {}
+    groups: dict[str, dict[tuple[tuple[str, str], ...], Row]] = {}
     for test in run_tests:
         for label, window in zip(window_labels(test), test.windows, strict=True):
             if test.matrix:
@@ -76,10 +81,10 @@ def _title(test: TestRecord, label: str) -> str:
     return base + (f"[{others}]" if others else "") + (f" / {label}" if label else "")
 
 
-def _row(test: TestRecord, window: WindowRecord) -> _Row:
+def _row(test: TestRecord, window: WindowRecord) -> Row:
     units = {metric.name: metric.unit for metric in window.metrics}
     known = {name: result.value for name, result in readings(window).items() if isinstance(result, Reading)}
-    return _Row(
+    return Row(
         settings=test.matrix,
         ops=window.ops,
         values=known,
@@ -88,13 +93,13 @@ def _row(test: TestRecord, window: WindowRecord) -> _Row:
     )
 
 
-def _table(rows: Sequence[_Row], width: int) -> Iterator[Line]:
+def _table(rows: Sequence[Row], width: int) -> Iterator[Line]:
     settings = list(dict.fromkeys(key for row in rows for key in row.settings))
     wanted = [name for name in METRICS if any(name in row.values for row in rows)]
     for shown in range(len(wanted), -1, -1):
         names = wanted[:shown]
         cells = [[*map(printable, settings), *(f"{name} " for name in names), ""]]
-        best = {name: _best(rows, name) for name in names}
+        best = {name: best_text(rows, name) for name in names}
         cells += [_cells(row, settings, best) for row in rows]
         lines = [f"  {line}" for line in columns(cells, right=range(len(settings) + len(names)))]
         if all(display_width(line) <= width for line in lines):
@@ -107,7 +112,7 @@ def _table(rows: Sequence[_Row], width: int) -> Iterator[Line]:
         yield from ((line, "") for line in wrapped(f"no room here for {', '.join(hidden)}", width, "  "))
 
 
-def _cells(row: _Row, settings: Sequence[str], best: Mapping[str, str]) -> list[str]:
+def _cells(row: Row, settings: Sequence[str], best: Mapping[str, str]) -> list[str]:
     figures = []
     for name, best_text in best.items():
         text = row.texts.get(name, "-")
@@ -115,7 +120,7 @@ def _cells(row: _Row, settings: Sequence[str], best: Mapping[str, str]) -> list[
     return [*(printable(row.settings.get(key, "-")) for key in settings), *figures, "" if row.complete else "failed"]
 
 
-def _best(rows: Sequence[_Row], name: str) -> str:
+def best_text(rows: Sequence[Row], name: str) -> str:
     """The best of a column as it is printed; "" if all are the same."""
     known = [row for row in rows if row.complete and name in row.values]
     if len({row.texts[name] for row in known}) < 2:
@@ -124,7 +129,8 @@ def _best(rows: Sequence[_Row], name: str) -> str:
     return choose(known, key=lambda row: row.values[name]).texts[name]
 
 
-def _remarks(rows: Sequence[_Row]) -> Iterator[str]:
+def remarks(rows: Sequence[Row]) -> Iterator[str]:
+    """What the extremes cost and save, or why that is not told."""
     whole = [row for row in rows if row.complete]
     if len(whole) < len(rows):
         yield f"{len(rows) - len(whole)} of {len(rows)} failed before their end and are not compared"
@@ -135,7 +141,7 @@ def _remarks(rows: Sequence[_Row]) -> Iterator[str]:
         yield trade
 
 
-def _trade(rows: Sequence[_Row]) -> str:
+def _trade(rows: Sequence[Row]) -> str:
     """What the combination with the smallest peak costs, compared with the one of fewest cycles; "" if unknown."""
     known = [row for row in rows if min(row.values.get("gc_cycles", -1), row.values.get("peak_rss", -1)) >= 0]
     if len(known) < 2:
@@ -156,7 +162,7 @@ def _trade(rows: Sequence[_Row]) -> str:
     return f"{first} costs {cost} and saves {saved} of peak RSS{both}"
 
 
-def _is_alike(rows: Sequence[_Row]) -> bool:
+def _is_alike(rows: Sequence[Row]) -> bool:
     """Whether the extremes differ no more than two runs under the same settings."""
     (least, most), (low, high) = (
         (min(found), max(found)) for found in ([row.values[name] for row in rows] for name in ("gc_cycles", "peak_rss"))

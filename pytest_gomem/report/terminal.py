@@ -44,7 +44,7 @@ from pytest_gomem.results.window_record import MetricValue, WindowRecord
 from pytest_gomem.stats.decision import Status
 
 # The most important first: on a narrow terminal, columns are dropped from the end.
-_METRICS = {
+COLUMNS = {
     "peak_rss": "peak RSS",
     "live_heap": "live heap",
     "alloc_bytes_per_op": "alloc/op",
@@ -118,7 +118,7 @@ def for_tables(test: TestRecord) -> TestRecord:
 
 
 def _for_tables(window: WindowRecord) -> WindowRecord:
-    shown = {*_METRICS, *matrix.METRICS, *(verdict.budget.metric for verdict in window.verdicts)}
+    shown = {*COLUMNS, *matrix.METRICS, *(verdict.budget.metric for verdict in window.verdicts)}
     bare = WindowRecord(window.name, window.service, window.build, window.gc, window.ops, window.duration, ())
     group = main_group(window.goroutine_groups)
     return replace(
@@ -155,9 +155,9 @@ def summary_lines(run_tests: Sequence[TestRecord], width: int, *, verbose: bool 
     if not entries:
         return
     present = {metric.name for entry in entries for metric in entry.window.metrics}
-    tightest = filter(None, (_tightest(entry.window.verdicts) for entry in entries))
-    broken = dict.fromkeys(verdict.budget.metric for verdict in tightest if verdict.status in FAILING)
-    wanted = [name for name in dict.fromkeys((*_METRICS, *broken)) if name in present]
+    first = filter(None, (tightest(entry.window.verdicts) for entry in entries))
+    broken = dict.fromkeys(verdict.budget.metric for verdict in first if verdict.status in FAILING)
+    wanted = [name for name in dict.fromkeys((*COLUMNS, *broken)) if name in present]
     shown, notes, lines = _fitting(entries, wanted, present.intersection(broken), width)
     yield from lines
     if hidden := [name for name in wanted if name not in shown] if verbose else []:
@@ -193,13 +193,13 @@ def _fitting(
     """
     longest = max(display_width(entry.names[-1]) for entry in entries)
     first_kept = sorted(wanted, key=lambda name: name not in broken)
-    places = [_place(entry.window) for entry in entries]
+    places = [culprit_place(entry.window) for entry in entries]
     counts = range(len(wanted), -1, -1)
     for last, count in [*product([places] if any(places) else [], counts), *product([[]], counts)]:
         shown = [name for name in wanted if name in first_kept[:count]]
         needed = min(longest, width // 4 if count > (0 if last else len(broken)) else _FEWEST_CELLS)
         notes = _Footnotes()
-        rows = [("", *(_METRICS.get(name, name) for name in shown), "tightest limit", "")]
+        rows = [("", *(COLUMNS.get(name, name) for name in shown), "tightest limit", "")]
         rows += [_cells(entry.window, shown, notes, width // 3) for entry in entries]
         rows = [(*row, place) for row, place in zip(rows, ["culprit", *last], strict=True)] if last else rows
         figures = columns(rows, right=range(1, count + 1))
@@ -217,7 +217,7 @@ def _cells(window: WindowRecord, names: Sequence[str], notes: _Footnotes, budget
     """The window's figures, headed by an empty cell: the gap after the name."""
     metrics = {metric.name: metric for metric in window.metrics}
     figures = [_figure(metrics.get(name), notes) for name in names]
-    verdict = _tightest(window.verdicts)
+    verdict = tightest(window.verdicts)
     if verdict is None:
         return ("", *figures, "", "")
     budget = _limit_cell(verdict, budget_width)
@@ -228,10 +228,10 @@ def _cells(window: WindowRecord, names: Sequence[str], notes: _Footnotes, budget
     return ("", *figures, budget, "unmeasured" + notes.mark(reason))
 
 
-def _place(window: WindowRecord) -> str:
+def culprit_place(window: WindowRecord) -> str:
     """The file and line of the first culprit of the limit to act on first, if that is broken, or the variable that
     holds; "" without one."""
-    verdict = _tightest(window.verdicts)
+    verdict = tightest(window.verdicts)
     if verdict is None or verdict.status is not Status.FAIL:
         return ""
     holder = holder_of(window, verdict)
@@ -259,7 +259,7 @@ def _figure(metric: MetricValue | None, notes: _Footnotes) -> str:
     return value_text(result.value, metric.unit).removesuffix("/op")  # the column's head says it
 
 
-def _tightest(verdicts: Sequence[Verdict]) -> Verdict | None:
+def tightest(verdicts: Sequence[Verdict]) -> Verdict | None:
     """The verdict to act on first: broken by most, unmeasured, past its warning, or with least room left."""
     return min(verdicts, key=_tightness, default=None)
 
@@ -293,7 +293,7 @@ def _excess(verdict: Verdict, actual: float) -> str:
 
 
 def _style(window: WindowRecord) -> Style:
-    verdict = _tightest(window.verdicts)
+    verdict = tightest(window.verdicts)
     return _STYLES.get(verdict.status, "") if verdict is not None else ""
 
 

@@ -1,0 +1,138 @@
+"""Writes the page of a run: one HTML file with its script, style and data, test by test."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from pytest_gomem import __version__
+from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.files import from_here, write_whole
+from pytest_gomem.base.printable import printable
+from pytest_gomem.page.detail import Places, detail_of
+from pytest_gomem.page.flame_style import flame_style
+from pytest_gomem.page.rows import counts, row_of
+from pytest_gomem.page.tables import columns_compared, comparison_of, matrices_of
+from pytest_gomem.page.words import Words
+from pytest_gomem.report.json_parts import environment_of
+from pytest_gomem.report.terminal import COLUMNS, for_tables
+from pytest_gomem.results.run_record import RunRecord, TestRecord
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+Json = dict[str, Any]
+_HERE = Path(__file__).parent
+_ASSETS = _HERE / "assets"
+_STYLES = ("uplot/uPlot.min.css", "page.css")
+_LIBRARY = "uplot/uPlot.iife.min.js"
+_SCRIPTS = ("text.js", "chart.js", "flame.js", "parts.js", "test.js", "list.js", "page.js")
+_UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+
+
+def write_page(run: RunRecord, path: Path, key: str) -> None:
+    """Write the page to `path`, whole or not at all; raises ConfigError if that fails, or without jinja2.
+
+    key: how the path was given, for the error. The records of no more than one test are in memory.
+    """
+    template = _template(key)
+    try:
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as details:
+            whole = _gather(run, path, details)
+            details.seek(0)
+            write_whole(path, template.generate(title=whole["title"], data=_text(whole), tests=details, **_assets()))
+    except OSError as error:
+        message = f"the page cannot be written to {path}: {error.strerror or error}"
+        raise ConfigError(message, Place(key=key), "name a file in a folder you may write to") from error
+
+
+def _template(key: str) -> Template:
+    try:
+        from jinja2 import Environment, FileSystemLoader
+    except ImportError:
+        raise ConfigError("the page needs jinja2", Place(key=key), "pip install 'pytest-gomem[report]'") from None
+    return Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True).get_template("page.html.j2")
+
+
+def _gather(run: RunRecord, path: Path, details: IO[str]) -> Json:
+    """What the list shows of all tests; the details of each become a line of the file."""
+    words, rows, compared, of_matrix = Words(), [], [], list[TestRecord]()
+    for number, test in enumerate(run.tests):
+        row = row_of(test)
+        rows.append(row)
+        compared += [{"test": number, **one} for one in comparison_of(test)]
+        if test.matrix:
+            of_matrix.append(for_tables(test))
+        details.write(_text(detail_of(test, words, _places(run, path))) + "\n")
+    return {
+        "title": _title(run),
+        "facts": list(_facts(run)),
+        "warnings": list(_warnings(run)),
+        "counts": counts(rows),
+        "columns": list(COLUMNS.items()),
+        "rows": rows,
+        "compared": {"columns": columns_compared(), "rows": compared},
+        "matrices": matrices_of(of_matrix),
+        "words": words.texts,
+    }
+
+
+def _places(run: RunRecord, path: Path) -> Places:
+    if not run.artifacts:
+        return Places()
+    return Places(from_here(run.artifacts), os.path.relpath(run.artifacts, path.parent))
+
+
+def _text(data: object) -> str:
+    """JSON on one line that can end no script, whatever names are in it."""
+    return json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).translate(_UNSAFE)
+
+
+def _title(run: RunRecord) -> str:
+    return printable(Path(run.folder).name if run.folder else "") or "gomem report"
+
+
+def _facts(run: RunRecord) -> Iterator[tuple[str, str]]:
+    """What the head of the page says of the run; unknown facts are left out."""
+    if run.commit:
+        yield "commit", printable(run.commit)
+    if run.folder:
+        yield "folder", printable(run.folder)
+    for name, value in environment_of(run).items():
+        if value is not None:
+            yield printable(name.replace("_", " ")), printable(str(value))
+    yield "pytest-gomem", printable(run.tool_version)
+
+
+def _warnings(run: RunRecord) -> Iterator[str]:
+    if run.interrupted:
+        yield "The run was interrupted: tests are missing."
+    elif not run.complete:
+        yield "Not each test that was to be measured has a result."
+    if run.deselected:
+        left = len(run.deselected)
+        yield f"{left} test{'s' * (left != 1)} that would have been measured {'were' if left > 1 else 'was'} left out."
+
+
+def _assets() -> Mapping[str, str]:
+    """The script that runs before the page is painted, the other one, and the style, each with its hash."""
+    early = _read("theme.js")
+    style = "\n".join([*map(_read, _STYLES), flame_style()])
+    own = "\n".join(map(_read, _SCRIPTS))
+    script = f'{_read(_LIBRARY)}\n(() => {{\n"use strict";\n{own}}})();\n'
+    found = {"early": early, "style": style, "script": script}
+    return {**found, **{f"{name}_hash": _hash(text) for name, text in found.items()}, "version": __version__}
+
+
+def _read(name: str) -> str:
+    return (_ASSETS / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
