@@ -49,6 +49,7 @@ class Command(Protocol):
 
 # Name -> (module, function, help): a module is loaded only when its command is asked for.
 COMMANDS = {
+    "init": ("pytest_gomem.commands.init", "init", "write a gomem.yaml and a first test: gomem init [DIR] [--yes]"),
     "run": ("pytest_gomem.commands.run", "run", "run a program to its end and measure it: gomem run -- ./job --flag"),
     "compare": (
         "pytest_gomem.commands.compare",

@@ -26,9 +26,16 @@ def status_of(done: subprocess.CompletedProcess[str]) -> int:
 
 
 def run_pytest(
-    args: Sequence[str], *, env: Mapping[str, str] | None = None, captured: bool = False
+    args: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    captured: bool = False,
+    cwd: Path | None = None,
+    seconds: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run pytest to its end. captured: without a terminal; stdout holds what it prints to both streams.
+
+    seconds: until it is killed; raises GomemError then.
 
     A Ctrl-C in a terminal reaches pytest too, which then tears down its fixtures and reports. This function waits for
     it, and then raises KeyboardInterrupt. A second Ctrl-C kills pytest.
@@ -37,6 +44,7 @@ def run_pytest(
     process = subprocess.Popen(
         command,
         env=env,
+        cwd=cwd,
         stdin=subprocess.DEVNULL if captured else None,
         stdout=subprocess.PIPE if captured else None,
         stderr=subprocess.STDOUT if captured else None,
@@ -45,7 +53,9 @@ def run_pytest(
     )
     try:
         try:
-            output, _ = process.communicate()
+            output, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise GomemError(f"pytest did not end within {seconds:g} s") from None
         except KeyboardInterrupt:
             process.communicate()
             raise
