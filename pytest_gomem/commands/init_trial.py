@@ -19,7 +19,7 @@ from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.measure.registry import Registry, builtin_metrics
-from pytest_gomem.report.json_report import read_report
+from pytest_gomem.report.json_reading import read_report
 from pytest_gomem.scaffold.limits import Limits, limits_of
 from pytest_gomem.scaffold.proposal import Proposal
 from pytest_gomem.scaffold.texts import python_text, yaml_text

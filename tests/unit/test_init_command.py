@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import io
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -207,29 +206,20 @@ def test_without_a_terminal_nothing_is_asked(repository: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("typed", "service"), [("\n\n", "api"), ("9\nx\n2\ny\n", "shop"), ("1\nn\n", ""), ("\x04", ""), ("1\n\x04", "")]
 )
-def test_questions_in_a_terminal(repository: Path, typed: str, service: str) -> None:
+def test_questions_in_a_terminal(repository: Path, monkeypatch: pytest.MonkeyPatch, typed: str, service: str) -> None:
     """Enter takes the first; a number chooses; n and Ctrl-D write nothing."""
     write(repository, cmd_api=SERVER, cmd_shop=GRPC)
-    text, status = in_a_terminal(repository, typed)
+    ours, theirs = os.openpty()
+    with open(theirs, encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        os.write(ours, typed.encode())
+        status, text, _ = run("--no-try")
+    os.close(ours)
     assert "Which program do you want to measure? [1]" in text
     assert (repository / "gomem.yaml").exists() == bool(service), text
     assert status == (130 if "\x04" in typed else 0)
     if service:
         assert list(loaded().services) == [service]
-
-
-def in_a_terminal(folder: Path, typed: str) -> tuple[str, int]:
-    """What `gomem init --no-try` prints to a terminal in which this is typed, and its exit status."""
-    ours, theirs = os.openpty()
-    command = [sys.executable, "-c", "from pytest_gomem.commands.cli import run; run()", "init", "--no-try"]
-    with subprocess.Popen(
-        command, cwd=folder, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        os.close(theirs)
-        os.write(ours, typed.encode())
-        text, _ = process.communicate(timeout=60)
-    os.close(ours)
-    return text.decode(), process.returncode
 
 
 @pytest.mark.parametrize(
