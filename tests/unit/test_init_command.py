@@ -210,7 +210,7 @@ def test_questions_in_a_terminal(repository: Path, monkeypatch: pytest.MonkeyPat
     """Enter takes the first; a number chooses; n and Ctrl-D write nothing."""
     write(repository, cmd_api=SERVER, cmd_shop=GRPC)
     ours, theirs = os.openpty()
-    with open(theirs, encoding="utf-8") as terminal:
+    with os.fdopen(theirs, encoding="utf-8") as terminal:
         monkeypatch.setattr(sys, "stdin", terminal)
         os.write(ours, typed.encode())
         status, text, _ = run("--no-try")
