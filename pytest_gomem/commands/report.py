@@ -91,6 +91,10 @@ def _is_any(given: argparse.Namespace) -> bool:
 
 def write_outputs(run: RunRecord, given: argparse.Namespace, file: str, out: TextIO) -> None:
     """Write each output that is asked for; raises ConfigError. file: the JSON report of the run, if there is one."""
+    if given.to_html:
+        from pytest_gomem.page.write import write_page
+
+        write_page(run, Path(given.to_html), "--html")
     if given.to_junit:
         from pytest_gomem.report.junit_file import write_junit
 

@@ -18,6 +18,8 @@ from pytest_gomem.results.window_record import WindowRecord
 
 Json = dict[str, Any]
 _MOST_GROUPS = 12
+_ENDLESS = 1e18
+_FINEST = 1e-9  # of a value: finer steps would be noise of its last digits
 _FINE = 20_000  # steps of a course's range
 
 
@@ -72,7 +74,7 @@ def flames_of(window: WindowRecord) -> Json:
 
 
 def _growth(name: str, course: FittedCourse) -> Json | None:
-    points = [(x, y) for x, y in zip(course.x, course.y, strict=False) if math.isfinite(x) and math.isfinite(y)]
+    points = [(x, y) for x, y in zip(course.x, course.y, strict=False) if abs(x) < _ENDLESS and abs(y) < _ENDLESS]
     if len(points) < 2 or not math.isfinite(course.slope) or not math.isfinite(course.level):
         return None
     steps = [_step([one[axis] for one in points]) for axis in (0, 1)]
@@ -95,5 +97,5 @@ def _growth(name: str, course: FittedCourse) -> Json | None:
 
 
 def _step(values: Sequence[float]) -> float:
-    reach = max(values) - min(values) or abs(values[0]) or 1.0
+    reach = max(max(values) - min(values), _FINEST * max(map(abs, values))) or 1.0
     return 10.0 ** (math.floor(math.log10(reach)) - math.ceil(math.log10(_FINE)) + 1)

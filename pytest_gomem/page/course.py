@@ -21,6 +21,7 @@ Json = dict[str, Any]
 _POINTS = {"rss": 400, "heap_live": 300}
 _OTHER_POINTS = 200
 _MARKS = 240  # GC cycles; more could not be told apart
+_ENDLESS = 1e18
 _DIGITS = 4  # after the first
 _MS = 1000
 _STEPS = frozenset({"hwm", "threads", "fds"})
@@ -49,7 +50,7 @@ def course_of(window: WindowRecord) -> Json | None:
         "phases": [
             (printable(phase.name), round(phase.start, 3), round(phase.end, 3))
             for phase in window.phases
-            if math.isfinite(phase.start) and math.isfinite(phase.end)
+            if _is_drawable(phase.start, phase.end)
         ],
         "peak": None if moment is None else (round(moment.earliest, 3), round(moment.latest, 3)),
         "duration": round(window.duration, 3) if math.isfinite(window.duration) else 0,
@@ -65,9 +66,15 @@ def packed(values: Sequence[float], step: float) -> list[int]:
 def _points(window: WindowRecord) -> dict[str, list[Point]]:
     series = {name: list(zip(one.t, one.v, strict=True)) for name, one in measured_points(window).items()}
     goal = [(cycle.end, float(cycle.heap_goal)) for cycle in window.cycles if cycle.end is not None and cycle.heap_goal]
-    found = {**series, "heap_goal": goal}
+    every = {**series, "heap_goal": goal}
+    found = {name: [one for one in points if _is_drawable(*one)] for name, points in every.items()}
     known_first = [*(name for name in _TITLES if name in found), *(name for name in found if name not in _TITLES)]
     return {name: found[name] for name in known_first if found[name]}
+
+
+def _is_drawable(t: float, value: float = 0.0) -> bool:
+    """Whether a moment and a value can be of a process at all: a damaged report may hold any number."""
+    return abs(t) < _ENDLESS and abs(value) < _ENDLESS
 
 
 def _curve(name: str, points: Sequence[Point]) -> Json:
@@ -98,7 +105,7 @@ def _step(largest: float) -> int:
 
 def _marks(cycles: Sequence[JoinedCycle]) -> Json | None:
     """The end of each cycle; of many those with the longest pauses. pauses: in us, null if unknown."""
-    ended = [cycle for cycle in cycles if cycle.end is not None and math.isfinite(cycle.end)]
+    ended = [cycle for cycle in cycles if cycle.end is not None and _is_drawable(cycle.end)]
     if not ended:
         return None
     longest = sorted(ended, key=lambda cycle: -(known(cycle.pause) or 0.0))[:_MARKS]
@@ -106,9 +113,13 @@ def _marks(cycles: Sequence[JoinedCycle]) -> Json | None:
     return {
         "count": len(ended),
         "t": packed([(cycle.end or 0.0) * _MS for cycle in shown], 1),
-        "pauses": [None if (pause := known(cycle.pause)) is None else round(pause * 1e6) for cycle in shown],
+        "pauses": [_microseconds(cycle.pause) for cycle in shown],
         "forced": [at for at, cycle in enumerate(shown) if cycle.forced],
     }
+
+
+def _microseconds(pause: float | None) -> int | None:
+    return round(pause * 1e6) if pause is not None and _is_drawable(pause) else None
 
 
 def _limits(window: WindowRecord) -> Iterator[Json]:

@@ -43,7 +43,6 @@ def detail_of(test: TestRecord, words: Words, places: Places) -> Json:
         "outcome": printable(test.outcome),
         "reason": printable(test.reason),
         "line": test.line,
-        "duration": test.duration,
         "matrix": _pairs(test.matrix),
         "windows": [
             {"label": printable(label), **_window(window, test.nodeid, words, places)}

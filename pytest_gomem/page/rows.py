@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -93,4 +94,6 @@ def _figures(window: WindowRecord) -> dict[str, tuple[float, str]]:
 def _rounded(value: float) -> float:
     """Five digits, which are enough to sort by and to draw."""
     rounded = float(f"{value:.5g}")
+    if not math.isfinite(rounded):  # of the largest numbers that there are
+        return value
     return int(rounded) if rounded.is_integer() else rounded

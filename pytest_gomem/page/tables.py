@@ -67,7 +67,6 @@ def _matrix_row(row: matrix.Row, settings: Sequence[str], best: dict[str, str]) 
     return {
         "settings": [printable(row.settings.get(key, "-")) for key in settings],
         "texts": texts,
-        "values": [row.values.get(name) for name in best],
         "best": [row.complete and text != "" and text == best[name] for name, text in zip(best, texts, strict=True)],
         "complete": row.complete,
     }

@@ -104,6 +104,10 @@ def _facts(run: RunRecord) -> Iterator[tuple[str, str]]:
         yield "commit", printable(run.commit)
     if run.folder:
         yield "folder", printable(run.folder)
+    if run.against:
+        yield "compared with", printable(run.against)
+    if run.shards:
+        yield "shards", str(len(run.shards))
     for name, value in environment_of(run).items():
         if value is not None:
             yield printable(name.replace("_", " ")), printable(str(value))
@@ -111,6 +115,7 @@ def _facts(run: RunRecord) -> Iterator[tuple[str, str]]:
 
 
 def _warnings(run: RunRecord) -> Iterator[str]:
+    yield from map(printable, run.problems)
     if run.interrupted:
         yield "The run was interrupted: tests are missing."
     elif not run.complete:

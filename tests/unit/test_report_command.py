@@ -14,6 +14,7 @@ from report_samples import calmly, runs, sample_run, sample_tests
 
 from pytest_gomem.commands.cli import main
 from pytest_gomem.git.repository import place_in_repository, revision_of
+from pytest_gomem.page.write import write_page
 from pytest_gomem.report.failure import DEFAULTS, TextOptions, failure_texts
 from pytest_gomem.report.json_report import write_json
 from pytest_gomem.report.junit import suite_properties
@@ -61,6 +62,17 @@ def test_junit_has_what_pytest_writes(report, tmp_path):
     assert cases[3][0].get("message") == "its worker died"
     written = [(one.get("name"), one.get("value")) for one in suite.find("properties")]
     assert written == list(suite_properties(tests))
+
+
+def test_the_page_is_that_of_the_run(report, tmp_path):
+    """`-o` is where the page goes; it is made of the JSON alone."""
+    run = sample_run()
+    write_json(run, tmp_path / "report.json")
+    assert report("report.json", "-o", "of_json.html") == (0, "", "")
+    write_page(replace(run, exit_status=None), tmp_path / "of_run.html", "--gomem-html")
+    of_run = (tmp_path / "of_run.html").read_text()
+    assert len(of_run) > 50_000
+    assert (tmp_path / "of_json.html").read_text() == of_run
 
 
 @calmly
