@@ -175,7 +175,7 @@ def _next(root: Path, rootdir: Path, test: Path, trial: Trial) -> Iterator[str]:
         yield f"pytest's rootdir is {_from_here(rootdir)}: without --rootdir it looks for {CONFIG} there"
     yield "\nnext:"
     if trial.failed:
-        yield f"  {go}gomem doctor   # after you have corrected {CONFIG}"
+        yield f"  {go}gomem doctor --try   # after you have corrected {CONFIG}"
     yield f"  {go}pytest {named}"
     if trial.limits is not None and trial.limits.share is not None:
         share = trial.limits.share

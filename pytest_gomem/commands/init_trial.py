@@ -96,10 +96,8 @@ def _asked(proposal: Proposal, root: Path, folder: Path) -> tuple[Proposal, str]
         if not proposal.kind:  # only to be built: its test runs it to its end
             core.start(core.service_config(None), Overrides()).stop()
             return proposal, "it ends with status 0"
-        service = core.launch(None, Overrides())
-        if proposal.kind != "http":
-            return until_open, "it listens"
-        return _with_answers(proposal, service)
+        with core.launch(None, Overrides()) as service:
+            return _with_answers(proposal, service) if proposal.kind == "http" else (until_open, "it listens")
 
 
 def _with_answers(proposal: Proposal, service: Service) -> tuple[Proposal, str]:
