@@ -12,7 +12,7 @@ from pytest_gomem.baseline.review import Moves, moves, never_failing, too_noisy
 from pytest_gomem.baseline.snapshot import Snapshot, Tests, Windows, by_metric, differences, opened_no_more
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.comparison.merged import incomparable, rounds_of
-from pytest_gomem.judge.figures import figure_of
+from pytest_gomem.judge.figures import figure_metric, figure_of
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.results.keys import by_window
@@ -153,7 +153,8 @@ class Recorder:
                 yield f"{name} is left out: {why}"
         for name, how in snapshot.left_out.items():
             yield f"{name} is left out: {how}, so that only a change beyond 25% would be seen{_QUIETER}"
-        judged = {name: self.metrics[name] for name in tolerances if name in snapshot.metrics and name in self.metrics}
+        compared = ((name, self.metrics.get(name) or figure_metric(name, ())) for name in tolerances)
+        judged = {name: metric for name, metric in compared if metric is not None and name in snapshot.metrics}
         yield from never_failing(len(snapshot.rounds), judged)
 
     def _result(self, nodeid: str, found: Mapping[str, Moves | None], gone: Sequence[str]) -> Update:

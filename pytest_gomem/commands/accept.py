@@ -22,12 +22,12 @@ from pytest_gomem.config.accepted import (
     Acceptance,
     Amount,
     accepted_file,
+    accepted_unit,
     amount,
     load_accepted,
     metric_name,
 )
 from pytest_gomem.config.accepting import add
-from pytest_gomem.config.budgets import unit_of
 from pytest_gomem.config.fields import Located
 from pytest_gomem.config.goroutine_globs import goroutine_glob
 from pytest_gomem.config.known_leaks import GOROUTINES, KINDS, KnownLeak, day
@@ -187,7 +187,7 @@ def _test(wanted: str, tests: Sequence[TestRecord]) -> str:
 
 
 def _said(written: str, metric: str, units: Mapping[str, Unit]) -> Amount:
-    unit = unit_of(metric.partition("[")[0], units)
+    unit = accepted_unit(metric, units)
     assert unit is not None
     return amount(written, unit, Place(key="--amount"))
 

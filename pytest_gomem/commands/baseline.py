@@ -22,6 +22,7 @@ from pytest_gomem.baseline.store import Store
 from pytest_gomem.baseline.update import prune, stale
 from pytest_gomem.commands.cli import Parser
 from pytest_gomem.commands.pytest_run import metrics_for, run_pytest, status_of
+from pytest_gomem.config.budgets import unit_of
 from pytest_gomem.git.repository import Repository, git
 from pytest_gomem.judge.figures import figure_metric, figure_unit
 from pytest_gomem.judge.regressions import change_text
@@ -137,7 +138,7 @@ def _shown(title: str, snapshot: Snapshot, store: Store, metrics: Registry) -> L
     rows = [("  metric", "median", "lowest", "highest", "rounds")]
     for name, values in snapshot.metrics.items():
         figures = (median(values), min(values), max(values))
-        unit = units.get(name) or figure_unit(name)
+        unit = unit_of(name, units) or figure_unit(name)
         texts = (format_value(value, unit) if unit else f"{value:g}" for value in figures)
         rows.append((f"  {name}", *texts, str(len(values))))  # type: ignore[arg-type]
     yield from columns(rows, right=range(1, 5))

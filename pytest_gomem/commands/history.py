@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from pytest_gomem.base.errors import ConfigError, GomemError
+from pytest_gomem.base.errors import ConfigError, GomemError, Place
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.names import did_you_mean, find_tests
 from pytest_gomem.base.units import UNITS, scale_of
 from pytest_gomem.commands.cli import Parser, checked
+from pytest_gomem.config.own_metrics import is_own, parsed
 from pytest_gomem.history.changes import Change, MissingStats, Shift, changes_of, shifts_of
 from pytest_gomem.history.entry import UNSAID, Entry, with_definition
 from pytest_gomem.history.file import Damaged, read
@@ -28,6 +29,8 @@ DEFAULT_FILE = "gomem_history.jsonl"
 def history(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Print the trends of a metric; 0 also if it changed, because only tests judge."""
     given = _parser().parse_args(argv)
+    if is_own(given.metric):
+        given.metric = str(parsed(given.metric, Place(key="METRIC")))
     held = read(Path(given.file))
     for line in held.damaged:
         err.write(f"gomem history: {given.file}:{line.line}: {line.why}; skipped\n")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pytest_gomem.base.errors import GomemError
+from pytest_gomem.config.own_metrics import is_own
 from pytest_gomem.measure.metric import declaration_from_dict
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.plugin.declared import FILE_VARIABLE
@@ -99,4 +100,4 @@ def metrics_for(names: Iterable[str]) -> Registry:
     Unknown names are left out. Raises as every_metric.
     """
     builtin = Registry(builtin_metrics())
-    return builtin if all(name in builtin for name in names) else every_metric()
+    return builtin if all(name in builtin or is_own(name) for name in names) else every_metric()

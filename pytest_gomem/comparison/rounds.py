@@ -21,6 +21,7 @@ from pytest_gomem.diagnosis.evidence import Observed
 from pytest_gomem.diagnosis.finalizers import is_unheld
 from pytest_gomem.instruments.idle_watch import IdleWatch
 from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.measure.own_metrics import with_own
 from pytest_gomem.results.keys import Key, keys
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.gomem import Gomem
@@ -258,8 +259,10 @@ class AllRounds:
 
     def are_decided(self, windows: Iterable[WindowRecord], looks: Looks) -> bool:
         """Whether the comparisons of these windows are decided."""
-        metrics = {metric.name: metric for metric in self._run.settings.registry}
-        return is_decided(tuple(windows), metrics, looks, base_grows=self._run.settings.against is not None)
+        windows = tuple(windows)
+        judged = (verdict.budget.metric for window in windows for verdict in window.verdicts)
+        metrics = {metric.name: metric for metric in with_own(self._run.settings.registry, judged)}
+        return is_decided(windows, metrics, looks, base_grows=self._run.settings.against is not None)
 
     @property
     def _measured_rounds(self) -> int:

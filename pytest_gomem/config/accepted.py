@@ -13,6 +13,7 @@ from pytest_gomem.base.units import RATIO, Quantity, Unit, parse_quantity
 from pytest_gomem.config.budgets import unit_of, unknown_metric
 from pytest_gomem.config.fields import Fields, Located, Mistakes, check_version, filled, flag, items, members, text
 from pytest_gomem.config.known_leaks import KINDS, KnownLeak, day, parse_known_leak
+from pytest_gomem.config.own_metrics import is_own, parsed
 from pytest_gomem.config.yaml12 import read_yaml
 
 FILE = "gomem_accepted.yaml"
@@ -134,7 +135,7 @@ def _entry(node: Located, units: Mapping[str, Unit]) -> Acceptance:
         if key not in fields.said:
             mistakes.add(node.error(f"has no {key}"))
     metric = fields.read("metric", lambda member: metric_name(filled(member), units, member.place), "")
-    unit = unit_of(metric.partition("[")[0], units)
+    unit = accepted_unit(metric, units)
     read_amount = (lambda member: amount(text(member), unit, member.place)) if unit else (lambda member: None)
     entry = Acceptance(
         test=fields.read("test", filled, ""),
@@ -163,10 +164,17 @@ def _limit(node: Located) -> str:
 
 def metric_name(written: str, units: Mapping[str, Unit], place: Place) -> str:
     """The name of a metric, with a function glob or without; raises ConfigError if there is no such metric."""
+    if is_own(written):
+        return str(parsed(written, place))
     match = _NAME.fullmatch(written)
     if match is None or unit_of(match[1], units) is None:
         raise unknown_metric(written, match[1] if match else written, units, place)
     return written
+
+
+def accepted_unit(metric: str, units: Mapping[str, Unit]) -> Unit | None:
+    """The unit of a metric by such a name; None if there is none."""
+    return unit_of(metric if is_own(metric) else metric.partition("[")[0], units)
 
 
 def amount(written: str, unit: Unit, place: Place) -> Amount:

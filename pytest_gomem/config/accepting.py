@@ -108,7 +108,7 @@ def entry_text(entry: Entry, indent: str) -> str:
 
 def _limit(entry: Acceptance) -> tuple[str, ...]:
     return (
-        f"metric: {_quoted(entry.metric) if '[' in entry.metric else entry.metric}",
+        f"metric: {_quoted(entry.metric) if set(entry.metric) & set('[:') else entry.metric}",
         *([f"limit: {entry.limit}"] if entry.limit else []),
         "muted: true" if entry.amount is None else f"amount: {entry.amount}",
     )

@@ -18,6 +18,7 @@ from pytest_gomem.base.units import (
 )
 from pytest_gomem.config import json_schema as schema
 from pytest_gomem.config.fields import Fields, Located, Mistakes, flag, located, members, quantity
+from pytest_gomem.config.own_metrics import is_own, own_metric, parsed
 
 # Metrics to come: a budget on one is accepted, and fails as unmeasured.
 _LATER: Mapping[str, Unit] = MappingProxyType(
@@ -85,15 +86,16 @@ def parse_budget(
 ) -> tuple[Budget, ...]:
     """Read "1.8GB", "<= 1.8GB" or a number in base units (a ceiling), ">= 24h" (a floor), {max, min, warn, regression}.
 
-    units: every metric's unit, by name. A metric of functions or types takes a mapping of glob to any of these
-    and gives one budget for each; `phases` takes a mapping of phase to budgets. `warn` belongs to the ceiling where
-    there is one, else to the floor.
+    units: every metric's unit, by name; of a metric that the service publishes itself the name tells it. A metric of
+    functions or types takes a mapping of glob to any of these and gives one budget for each; `phases` takes a mapping
+    of phase to budgets. `warn` belongs to the ceiling where there is one, else to the floor.
     Raises ConfigErrors with every mistake in the value.
     """
     node, mistakes, found = located(value, place), Mistakes(), list[Budget]()
     if metric == PHASES:
         return _of_phases(node, units, scope)
     with mistakes.kept():
+        metric = str(parsed(metric, node.place)) if is_own(metric) else metric
         unit = unit_of(metric, units)
         if unit is None:
             raise unknown_metric(metric, metric, units, node.place)
@@ -106,13 +108,16 @@ def parse_budget(
 
 def unit_of(metric: str, units: Mapping[str, Unit]) -> Unit | None:
     """The unit of a metric's limits, None if there is no such metric; units: by metric."""
+    if is_own(metric):
+        return own_metric(metric).unit
     return units.get(metric) or UNITS_OF_OTHERS.get(metric)
 
 
 def unknown_metric(written: str, name: str, units: Mapping[str, Unit], place: Place) -> ConfigError:
     """The error for an unknown metric, with the nearest name; name: what is written, without a glob."""
     near = nearest(name, units)
-    hint = (f"did you mean {near}?  " if near else "") + "all names: pytest --gomem-metrics"
+    own = 'of the service\'s own pages: "prom:NAME{label=value}", "expvar:PATH"; ' if ":" in name else ""
+    hint = own + (f"did you mean {near}?  " if near else "") + "all names: pytest --gomem-metrics"
     return ConfigError(f"unknown metric '{written}'", place, hint)
 
 

@@ -8,6 +8,7 @@ from pytest_gomem.instruments.injected_load import InjectedLoad
 from pytest_gomem.instruments.kept_heap import KeptHeap
 from pytest_gomem.instruments.leaked_goroutines import LeakedGoroutines
 from pytest_gomem.instruments.opening_profile import OpeningProfile
+from pytest_gomem.instruments.own_pages import OwnPages
 from pytest_gomem.instruments.peak_profile import PeakProfile
 from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.session.instrument import Choice, Instrument, WindowPlan
@@ -20,9 +21,11 @@ def builtin_instruments() -> Choice:
     def chosen(plan: WindowPlan) -> tuple[Instrument, ...]:
         asks = plan.is_profiled and any(budget.function for budget in plan.budgets)
         is_limited = any(budget.metric == LeakedGoroutines.name for budget in plan.budgets)
+        own = OwnPages(plan.budgets)
         return (
             *injected.instruments(plan),
             *((LeakedGoroutines(plan.exempt),) if is_limited and not plan.is_observed else ()),
+            *((own,) if own.is_needed else ()),  # whose connections are no goroutines of the service
             *((OpeningProfile(rate_for(plan.budgets)),) if asks else ()),
         )
 

@@ -9,13 +9,15 @@ from dataclasses import replace
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import Quantity, format_value
 from pytest_gomem.config.budgets import Budget
+from pytest_gomem.config.own_metrics import is_own
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.own_metrics import NOT_READ
 from pytest_gomem.stats.decision import Status
 
 FAILING = frozenset({Status.FAIL, Status.UNAVAILABLE})
 _NO_BASELINE = "this run has nothing to compare it with"
-NOT_YET = Unavailable("this version does not measure it yet")  # a metric that is still to come
+_NOT_YET = Unavailable("this version does not measure it yet")  # a metric that is still to come
 # "4.35GB" is 4.35 * 1e9 in floating point, which can miss the whole number by a digit: equal must pass.
 _EQUAL = 1e-12
 
@@ -113,6 +115,11 @@ def _name(budget: Budget) -> str:
     return f"{budget.metric} of phase '{budget.phase}'" if budget.phase else budget.metric
 
 
+def without_result(metric: str) -> Unavailable:
+    """Why a window has no result for a metric that can be budgeted."""
+    return NOT_READ if is_own(metric) else _NOT_YET
+
+
 def failed(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
     """The verdicts that fail a test: broken limits, and limits on unmeasured metrics."""
     return tuple(verdict for verdict in verdicts if verdict.status in FAILING)
@@ -138,5 +145,5 @@ def judge_phase(budget: Budget, phases: Mapping[str, Results]) -> tuple[Verdict,
     return tuple(
         verdict
         for name, results in found.items()
-        for verdict in judge(replace(budget, phase=name), results.get(budget.metric, NOT_YET))
+        for verdict in judge(replace(budget, phase=name), results.get(budget.metric, without_result(budget.metric)))
     )

@@ -13,7 +13,9 @@ from pytest_gomem.attribution.sampling import SIGMAS
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import Unit, format_value
 from pytest_gomem.config.budgets import PER_GLOB, PER_TYPE, Budget, unit_of
+from pytest_gomem.config.own_metrics import is_own
 from pytest_gomem.measure.metric import Better, Metric, Noise, Prior
+from pytest_gomem.measure.own_metrics import declared
 from pytest_gomem.measure.window import Window
 
 if TYPE_CHECKING:
@@ -86,11 +88,13 @@ def is_observed(name: str) -> bool:
 
 
 def figure_metric(name: str, rounds: Iterable[Mapping[str, float]]) -> Metric | None:
-    """The figure as a metric to compare; None for another name, and for an interval.
+    """The figure as a metric to compare, and any that a service publishes itself; None for other names, and intervals.
 
     rounds: of both sides. The prior of the scatter is the widest of their intervals, with the scatter that remains
     without sampling.
     """
+    if is_own(name):
+        return declared(name)
     unit = figure_unit(name)
     if unit is None or name.endswith(_INTERVAL):
         return None

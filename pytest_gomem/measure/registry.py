@@ -10,6 +10,7 @@ from pytest_gomem.base.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import Unit
+from pytest_gomem.config.own_metrics import is_own
 from pytest_gomem.measure import (
     allocation,
     bill_metrics,
@@ -23,6 +24,7 @@ from pytest_gomem.measure import (
     work,
 )
 from pytest_gomem.measure.metric import Metric, Reading
+from pytest_gomem.measure.own_metrics import declared, with_own
 from pytest_gomem.measure.window import Window
 from pytest_gomem.measure.window_sources import joined
 
@@ -56,7 +58,9 @@ class Registry:
             )
 
     def lookup(self, name: str) -> Metric:
-        """The metric of that name; raises ConfigError with the nearest valid name."""
+        """The metric of that name, also one that services publish; raises ConfigError with the nearest valid name."""
+        if is_own(name):
+            return declared(name)
         if name not in self._metrics:
             raise ConfigError(f"unknown metric '{name}'", hint=did_you_mean(name, self._metrics))
         return self._metrics[name]
@@ -80,11 +84,15 @@ def builtin_metrics() -> tuple[Metric, ...]:
 
 
 def evaluate(window: Window, registry: Iterable[Metric]) -> dict[str, Reading | Unavailable]:
-    """Every metric of the window, by name; never raises: a metric that fails is unavailable, with the reason."""
+    """Every metric of the window, by name, and those of its service that budgets name.
+
+    Never raises: a metric that fails is unavailable, with the reason.
+    """
+    every = with_own(registry, window.own.names)
     if window.disturbed:
-        return {metric.name: Unavailable(window.disturbed) for metric in registry}
+        return {metric.name: Unavailable(window.disturbed) for metric in every}
     starved = starvation.withheld(window)
-    return {metric.name: _evaluated(metric, window, starved if metric.of_wall_time else "") for metric in registry}
+    return {metric.name: _evaluated(metric, window, starved if metric.of_wall_time else "") for metric in every}
 
 
 def _evaluated(metric: Metric, window: Window, note: str) -> Reading | Unavailable:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, Value, attempt, known, required
+from pytest_gomem.measure.own_edges import OwnEdges
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Observed, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
@@ -154,8 +155,8 @@ class Window:
     window. startup_peak: the kernel's peak from the start of the process until it was ready, bytes. disturbed: why its
     figures say nothing of the service, "" if they do. left: the goroutines that came to be and stayed. work_cycles: in
     which the test repeated its work, or why the last of them could not be read. own_seconds, own_cpu: what our readings
-    at their ends took, in seconds of wall time and of the process's CPU. limit: of its memory. computed: the cache of
-    once_per_window.
+    at their ends took, in seconds of wall time and of the process's CPU. limit: of its memory. own: what the service
+    publishes itself. computed: the cache of once_per_window.
     """
 
     name: str
@@ -198,6 +199,7 @@ class Window:
     own_seconds: float = 0.0
     own_cpu: float = 0.0
     limit: MemoryLimit | Unavailable = Unavailable("no limit of its memory is known")
+    own: OwnEdges = field(default_factory=OwnEdges)
     computed: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property

@@ -17,6 +17,8 @@ _LOOK_TIMEOUT = 5.0
 
 
 class _Readable(Protocol):
+    reads: int
+
     def read(self) -> object:
         """Raises ObserveError if there is no such page."""
 
@@ -40,18 +42,26 @@ def first_that_reads(kind: Callable[[str, float], _P], urls: Iterable[str], what
             except ObserveError as error:
                 answers.append(str(error))
                 continue
-        return kind(url, READ_TIMEOUT)
+        found = kind(url, READ_TIMEOUT)
+        found.reads = probe.reads
+        return found
     tried = "; ".join(answers) or "there is no port to look on"
     raise ObserveError(f"no {what} found ({tried})" + (f": {hint}" if hint else ""))
 
 
 class Page:
-    """A page of a service. After a timeout it is not read again until its silence is forgotten."""
+    """A page of a service. After a timeout it is not read again until its silence is forgotten.
+
+    reads: how often it has answered: a page may count its own readers.
+    """
+
+    url: str
 
     def __init__(self, client: HttpClient, timeout: float) -> None:
         self._client = client
         self._timeout = timeout
         self.silence = Silence()
+        self.reads = 0
 
     def read_whole(self, path: str, url: str, extra_time: float = 0.0) -> bytes:
         """The body of the answer, at most 128 MiB, within the timeout and `extra_time` seconds more.
@@ -63,6 +73,7 @@ class Page:
                 response = self._client.request(Request("GET", path, timeout=self._timeout + extra_time))
             except LoadError as error:
                 raise _in_our_words(error, url) from None
+        self.reads += 1
         if response.status != 200:
             text = response.text.strip().splitlines()
             raise ObserveError(f"{url} answered {response.status}" + (f": {text[0]}" if text else ""))

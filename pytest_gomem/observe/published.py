@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from pytest_gomem.load.http_client import HttpClient
 from pytest_gomem.observe.memstats import parse_expvar
 from pytest_gomem.observe.page import READ_TIMEOUT, Page
 from pytest_gomem.observe.records import MemStats, Observed, quantities_of
+from pytest_gomem.observe.text_format import SAMPLE
 
 # Our quantity -> the sample with the same definition in client_golang's NewGoCollector and NewProcessCollector.
 SAMPLES: Mapping[str, str] = MappingProxyType(
@@ -40,14 +40,6 @@ SAMPLES: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 _SECONDS = frozenset({"pause_total", "cpu"})  # all others are whole numbers
 
-_LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*[ \t]*=[ \t]*"(?:[^"\\\n]|\\[\\"n])*"[ \t]*'
-_SAMPLE = re.compile(
-    r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*"
-    rf"(?P<labels>\{{[ \t]*(?:{_LABEL}(?:,[ \t]*{_LABEL})*(?:,[ \t]*)?)?\}}[ \t]*)?"
-    r"(?<=[ \t}])(?P<value>[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[Ii]nf|NaN))"
-    r"(?:[ \t]+-?[0-9]+)?[ \t]*"
-)
-
 
 def parse_prometheus(text: str) -> dict[str, float]:
     """The quantities on a page in the text format 0.0.4, by our names, in base units.
@@ -61,7 +53,7 @@ def parse_prometheus(text: str) -> dict[str, float]:
         stripped = line.strip(" \t\r")
         if not stripped or stripped.startswith("#"):
             continue
-        sample = _SAMPLE.fullmatch(stripped)
+        sample = SAMPLE.fullmatch(stripped)
         if sample is None:
             raise ObserveError(f"line {number} is not of the Prometheus text format: {stripped[:60]!r}")
         name = wanted.get(sample["name"])

@@ -206,14 +206,15 @@ def _pprof(target: Target) -> Inside:
 
 
 def _expvar(target: Target) -> Inside:
-    return first_that_reads(ExpvarPage, _urls(target, "expvar", "/debug/vars"), "expvar page")
+    return first_that_reads(ExpvarPage, urls_of(target, "expvar", "/debug/vars"), "expvar page")
 
 
 def _prometheus(target: Target) -> Reader:
-    return first_that_reads(PrometheusPage, _urls(target, "metrics", "/metrics"), "Prometheus page")
+    return first_that_reads(PrometheusPage, urls_of(target, "metrics", "/metrics"), "Prometheus page")
 
 
-def _urls(target: Target, key: str, path: str) -> list[str]:
+def urls_of(target: Target, key: str, path: str) -> list[str]:
+    """Where to look for a page: at the URL that gomem.yaml names under that key, else at the path on each port."""
     named = target.url_of(key)
     return [named] if named is not None else [f"{base}{path}" for base in target.bases()]
 

@@ -57,10 +57,10 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """--gomem-metrics."""
     if not config.getoption("gomem_metrics"):
         return None
-    from pytest_gomem.report.metrics_list import metric_lines
+    from pytest_gomem.report.metrics_list import metric_lines, own_metric_lines
 
     config._do_configure()
-    print("\n".join(metric_lines(tuple(session_of(config).registry))))
+    print("\n".join([*metric_lines(tuple(session_of(config).registry)), *own_metric_lines()]))
     return 0
 
 

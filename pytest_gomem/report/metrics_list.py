@@ -10,6 +10,14 @@ from pytest_gomem.report.text import columns, wrapped
 
 _HEAD = ("name", "unit", "better", "noise")
 _INDENT = " " * 6
+_OWN = (
+    (
+        '"prom:NAME{label=value}"',
+        "A metric on the service's Prometheus page: what a counter has counted in the window, a gauge at the close; "
+        'followed by " per_op", what one operation has counted',
+    ),
+    ('"expvar:PATH"', 'A variable of package expvar at the close; with " counter" or " per_op", what it has counted'),
+)
 
 
 def metric_lines(metrics: Sequence[Metric], width: int = 100) -> Iterator[str]:
@@ -30,3 +38,12 @@ def metric_lines(metrics: Sequence[Metric], width: int = 100) -> Iterator[str]:
             yield from wrapped(metric.doc, width, _INDENT)
             if metric.sources:
                 yield from wrapped(f"from {', '.join(metric.sources)}", width, _INDENT)
+
+
+def own_metric_lines(width: int = 100) -> Iterator[str]:
+    """How metrics are spelled that a service publishes itself, as one more group."""
+    yield ""
+    yield "own"
+    for name, meaning in _OWN:
+        yield f"  {name}"
+        yield from wrapped(meaning, width, _INDENT)

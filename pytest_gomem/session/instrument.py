@@ -18,10 +18,12 @@ from pytest_gomem.measure.left_goroutines import Exempt
 if TYPE_CHECKING:
     from pytest_gomem.base.unavailable import Unavailable
     from pytest_gomem.measure.left_goroutines import LeftGoroutines
+    from pytest_gomem.measure.own_edges import OwnEdges
     from pytest_gomem.retention.model import Retention
     from pytest_gomem.session.capture import Captured, Profiles
     from pytest_gomem.session.life import EndedProgram
     from pytest_gomem.session.measurement import Measurement
+    from pytest_gomem.session.own_readings import OwnReadings
     from pytest_gomem.session.readings import Calibrated, Readings
     from pytest_gomem.session.subject import Subject
 
@@ -46,12 +48,13 @@ class Closes(Enum):
 class Target(Protocol):
     """The window that an instrument is attached to.
 
-    profiles: of the window. opening: the runtime's figures at the opening, set from Opens.LAST on. measurement: figures
-    and record, set from Closes.JUDGED on.
+    own: what our own readings within it have done. profiles: of the window. opening: the runtime's figures at the
+    opening, set from Opens.LAST on. measurement: figures and record, set from Closes.JUDGED on.
     """
 
     subject: Subject
     readings: Readings
+    own: OwnReadings
     profiles: Profiles
     opening: Calibrated | Unavailable
     measurement: Measurement | None
@@ -64,6 +67,7 @@ class Finding:
     artifacts: by the names of the report; --gomem-artifacts keeps them. figures: by name, reported as they are.
     conditions: what must be equal for two windows to compare. retention: what a heap dump says, or why there is none.
     left: the goroutines that came to be and stayed, or why that is not known; None if nobody looked.
+    own: what the pages of the service told, of the whole window as "" and of its phases by name; None if nobody read.
     """
 
     artifacts: Mapping[str, Captured] = field(default_factory=dict)
@@ -72,6 +76,7 @@ class Finding:
     conditions: Mapping[str, str] = field(default_factory=dict)
     retention: Retention | Unavailable | None = None
     left: LeftGoroutines | Unavailable | None = None
+    own: Mapping[str, OwnEdges] | None = None
 
 
 class Instrument:
@@ -93,6 +98,12 @@ class Instrument:
 
     def cycled(self, target: Target, number: int) -> None:
         """A cycle of the test's work has ended, and its settled reading is taken; the first one is number 1."""
+
+    def phase_begins(self, target: Target, phase: str) -> None:
+        """A phase of this name is about to begin; the first reading of its own comes next."""
+
+    def phase_ended(self, target: Target, phase: str) -> None:
+        """A phase has ended, and its last reading is taken; `name#2` is the second of that name."""
 
     def close(self, target: Target) -> Finding:
         """End, at the point `closes`."""
@@ -158,6 +169,16 @@ class Attached:
         for instrument in self._instruments:
             instrument.cycled(target, number)
 
+    def phase_begins(self, target: Target, phase: str) -> None:
+        """Tell all of them that a phase is about to begin."""
+        for instrument in self._instruments:
+            instrument.phase_begins(target, phase)
+
+    def phase_ended(self, target: Target, phase: str) -> None:
+        """Tell all of them that a phase has ended."""
+        for instrument in self._instruments:
+            instrument.phase_ended(target, phase)
+
     def close(self, when: Closes, target: Target) -> None:
         """Close those of this point, and add their profiles to the window."""
         for instrument in self._instruments:
@@ -185,6 +206,11 @@ class Attached:
     def left(self) -> LeftGoroutines | Unavailable | None:
         """The goroutines that came to be and stayed, as the last instrument found them that looked."""
         return next((found.left for _, found in reversed(self._found) if found.left is not None), None)
+
+    @property
+    def own(self) -> Mapping[str, OwnEdges]:
+        """What the pages of the service told, of the whole window as "" and of its phases by name."""
+        return next((found.own for _, found in reversed(self._found) if found.own is not None), {})
 
     def findings(self) -> list[tuple[str, Finding]]:
         """The findings since the last call, each with the name of its instrument."""

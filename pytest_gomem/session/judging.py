@@ -14,7 +14,7 @@ from pytest_gomem.config.gomem_yaml import BudgetTable
 from pytest_gomem.config.known_leaks import HOLDER
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.acceptances import with_accepted
-from pytest_gomem.judge.decide import NOT_YET, judge, judge_phase
+from pytest_gomem.judge.decide import judge, judge_phase, without_result
 from pytest_gomem.judge.figures import Asked, asked_by
 from pytest_gomem.judge.functions import FunctionValue, judge_function
 from pytest_gomem.judge.known_leaks import KnownLeaks
@@ -85,7 +85,7 @@ class Judging:
                 if budget.glob
                 else judge_phase(budget, by_phase)
                 if budget.phase
-                else judge(budget, results.get(budget.metric, NOT_YET))
+                else judge(budget, results.get(budget.metric, without_result(budget.metric)))
             )
         )
         return self.with_accepted(found)

@@ -17,6 +17,7 @@ from pytest_gomem.observe.agent.unasked import PEAK, Kept, Unasked
 from pytest_gomem.observe.records import GcRecord, MemStats, SizeClass
 from pytest_gomem.session.capture import HEAP, OPENING, Captured, Profiles
 from pytest_gomem.session.instrument import Attached, Instrument
+from pytest_gomem.session.own_edges import with_own
 from pytest_gomem.session.processes import GCTRACE_IS_OFF, LaunchedProcess, gctrace_is_off
 
 _SILENT = Unavailable(
@@ -43,7 +44,7 @@ class EndedProgram:
 
     def window(self, name: str, ops: int | None) -> Window:
         """Its window, from its start to its end."""
-        return _whole_life(self._process, name, ops)
+        return with_own(_whole_life(self._process, name, ops), self.instruments.own)
 
     def kept(self, asked: Kept) -> bytes | Unavailable:
         """What the agent answered to this request at its end."""

@@ -18,7 +18,7 @@ from pytest_gomem.config.arguments import checked
 from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.config.tokens import unexpanded
-from pytest_gomem.judge.decide import failed
+from pytest_gomem.judge.decide import failed, without_result
 from pytest_gomem.judge.figures import Asked, asked_by
 from pytest_gomem.judge.known_leaks import over_notes
 from pytest_gomem.judge.verdict import Verdict
@@ -147,11 +147,14 @@ class Measurement:
 
     def __getitem__(self, name: str) -> float:
         """The metric's value in base units; raises MeasureError with the reason if it is unavailable."""
-        self._registry.lookup(name)
-        result = self.results[name]
+        result = self._result(name)
         if isinstance(result, Unavailable):
             raise MeasureError(f"{name} is unavailable in window '{self.name}': {self._shown(result.reason)}")
         return result.value
+
+    def _result(self, name: str) -> Reading | Unavailable:
+        metric = self._registry.lookup(name).name
+        return self.results.get(metric) or without_result(metric)
 
     def _shown(self, text: str) -> str:
         return unexpanded(text, self.service.hidden)
@@ -159,8 +162,7 @@ class Measurement:
     @checked
     def get(self, name: str, default: float | None = None) -> float | None:
         """The metric's value, or `default` if it is unavailable."""
-        self._registry.lookup(name)
-        reading = known(self.results[name])
+        reading = known(self._result(name))
         return default if reading is None else reading.value
 
     @checked

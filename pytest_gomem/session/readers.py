@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from pytest_gomem.base.clock import Silence
+from pytest_gomem.base.clock import Deadline, Silence
 from pytest_gomem.base.errors import NoSource, ObserveError
 from pytest_gomem.base.unavailable import Unavailable, attempt, known
 from pytest_gomem.measure.window import SourceEdges
 from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.own_page import OwnPage, find_own_page
 from pytest_gomem.observe.page import Page
 from pytest_gomem.observe.records import PROCESS_QUANTITIES, Observed
 from pytest_gomem.observe.sources import Inside, Reader, Source, Target
@@ -28,6 +29,7 @@ class Readers:
         self._target = target
         self.system = system
         self._found: dict[str, Reader | ObserveError] = {}
+        self._own: dict[str, OwnPage | ObserveError] = {}
 
     def reader(self, source: Source) -> Reader:
         """The source at this process, searched once; raises ObserveError if it is not there."""
@@ -40,6 +42,23 @@ class Readers:
         if isinstance(found, ObserveError):
             raise ObserveError(str(found))
         return found
+
+    def own_page(self, page: str, deadline: Deadline) -> OwnPage:
+        """The page with figures of the service's own, searched once; raises ObserveError if it is not there."""
+        if page not in self._own:
+            try:
+                self._own[page] = find_own_page(page, self._target, deadline)
+            except ObserveError as error:
+                self._own[page] = error
+        found = self._own[page]
+        if isinstance(found, ObserveError):
+            raise ObserveError(str(found))
+        return found
+
+    def reads_of(self, url: str) -> int:
+        """How often the page at that URL was read here, as a source of figures or for figures of the service's own."""
+        pages = (found for found in (*self._found.values(), *self._own.values()) if isinstance(found, Page))
+        return sum(page.reads for page in pages if page.url == url)
 
     def inside(self) -> Inside:
         """The most trusted source of all of MemStats; raises ObserveError with every reason."""
@@ -93,13 +112,13 @@ class Readers:
             self.system.sleep(_LOOK)
 
     def _silences(self) -> Iterator[Silence]:
-        for found in (self._target.agent(), *self._found.values()):
+        for found in (self._target.agent(), *self._found.values(), *self._own.values()):
             if isinstance(found, AgentClient | Page):
                 yield found.silence
 
     def close(self) -> None:
         """Drop all connections."""
-        for found in self._found.values():
+        for found in (*self._found.values(), *self._own.values()):
             if not isinstance(found, ObserveError):
                 found.close()
 

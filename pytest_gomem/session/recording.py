@@ -10,6 +10,7 @@ from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.judge.conditions import CYCLES
 from pytest_gomem.launch.ending import last_lines
 from pytest_gomem.launch.in_repository import module_in_repository
+from pytest_gomem.measure.own_metrics import with_own
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.measure.summary import Metrics, Summary
 from pytest_gomem.measure.window import Window
@@ -90,7 +91,7 @@ def _cycles(window: Window) -> dict[str, str]:
 def _values(metrics: Metrics, registry: Registry) -> tuple[MetricValue, ...]:
     return tuple(
         MetricValue(metric.name, metric.unit.name, metrics[metric.name], metric.definition)
-        for metric in registry
+        for metric in with_own(registry, metrics)
         if metric.name in metrics
     )
 

@@ -230,13 +230,13 @@ class Service(RunningService):
         if window is None:
             yield
             return
-        window.phases.enter(name, ops)
+        window.enter_phase(name, ops)
         try:
             yield
         except BaseException:
             window.phases.abandon()
             raise
-        window.phases.leave(collect=collect)
+        window.leave_phase(collect=collect)
 
     @checked
     def retention(self, keep: str | Path | None = None) -> Retention:

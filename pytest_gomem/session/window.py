@@ -16,6 +16,7 @@ from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.capture import Profiles
 from pytest_gomem.session.instrument import Attached, Closes, Instrument, Opens
 from pytest_gomem.session.operations import Operations
+from pytest_gomem.session.own_edges import with_own
 from pytest_gomem.session.own_readings import OwnReadings
 from pytest_gomem.session.phases import Phases
 from pytest_gomem.session.readers import OtherSources
@@ -116,6 +117,22 @@ class OpenWindow:
         self.work_cycles.end(self.operations.total(None), lambda number: self.instruments.cycled(self, number))
         self.operations.wait(self.own.seconds - own)
 
+    def enter_phase(self, name: str, ops: int | None) -> None:
+        """A phase begins; raises MeasureError if one is open."""
+        own = self.own.seconds
+        if not self.phases.open_one:
+            self.instruments.phase_begins(self, name)
+        self.phases.enter(name, ops)
+        self.operations.wait(self.own.seconds - own)
+
+    def leave_phase(self, *, collect: bool) -> None:
+        """The open phase is over; nothing happens if the window has reopened meanwhile."""
+        own, name = self.own.seconds, self.phases.open_one
+        self.phases.leave(collect=collect)
+        if name:
+            self.instruments.phase_ended(self, name)
+        self.operations.wait(self.own.seconds - own)
+
     def close(self) -> Window:
         """Take the closing readings and collect what was recorded; of a dead process, all that can still be read."""
         self.instruments.close(Closes.FIRST, self)
@@ -177,7 +194,8 @@ class OpenWindow:
         )
         left = self.instruments.left
         window = window if left is None else replace(window, left=left)
-        return replace(window, phases=self.phases.finished(window))
+        window = replace(window, phases=self.phases.finished(window))
+        return with_own(window, self.instruments.own, _REPLACED if self._is_replaced else None)
 
     def _memory_limit(self) -> MemoryLimit | Unavailable:
         """The one that was asked for, else the one in force, which the agent knows."""

@@ -123,3 +123,58 @@ def test_a_broken_budget_of_a_service_that_has_expvar_alone(scenario, binaries):
     notes = outcome.window("test_alloc")["notes"]
     assert "no stacks of goroutines: expvar has no stacks of goroutines" in " ".join(notes)
     assert "AttributeError" not in outcome.text
+
+
+def test_what_a_service_publishes_can_be_budgeted(scenario, binaries):
+    """Beside the agent's own figures: in the marker, in gomem.yaml, in phases, in check() and in the test's body."""
+    args = '"--listen", "127.0.0.1:{port}", "--metrics", "--expvar"'
+    pub = f"pub:\n  build: {PROGRAMS / 'published'}\n  args: [{args}]\n  ready: {{http: /healthz}}\n"
+    outcome = scenario(
+        """
+        OWN = {
+            "prom:store_allocs_total{keep='true'}": 0, "prom:store_allocs_total per_op": 1,
+            "prom:scrapes_total": 0, "expvar:store.heldBytes": "2MB", "prom:store_held_byte": 5,
+            "phases": {"keep": {"prom:store_allocs_total": 1}},
+        }
+
+        @pytest.mark.gomem(service="pub", **OWN)
+        def test_alloc(gomem):
+            service = gomem.launch("pub")
+            with gomem.measure(service) as m:
+                for _ in range(5):
+                    service.get("/alloc?bytes=1000")
+                with service.phase("keep"):
+                    service.get("/alloc?bytes=3000000&keep=true")
+            assert m['prom:store_allocs_total{keep=true}'] == 1
+            assert m["expvar:store.allocs per_op"] == 1
+            assert m.get("prom:store_held_bytes") is None
+            m.check(**{"expvar:store.allocs per_op": 1})
+        """,
+        budgets="""
+        budgets:
+          defaults:
+            "prom:store_allocs_total{keep=true}": {warn: 1, max: 9}
+            "expvar:store.allocs per_op": 1
+        """,
+        more_services=pub,
+    ).run("-n1", "--gomem-diagnose=off")
+    assert outcome.status == 1
+    assert "prom:store_allocs_total{keep=true} is 1, 1 over its limit of 0" in outcome.text
+    print(outcome.text)
+    window = outcome.window("test_alloc")
+    verdicts = {(v["metric"], v["phase"] or ""): v["status"] for v in window["verdicts"]}
+    assert sum(v["metric"] == "expvar:store.allocs per_op" for v in window["verdicts"]) == 2  # check() too
+    assert verdicts == {
+        ("prom:store_allocs_total{keep=true}", ""): "fail",
+        ("prom:store_allocs_total per_op", ""): "pass",
+        ("prom:scrapes_total", ""): "pass",
+        ("expvar:store.heldBytes", ""): "fail",
+        ("expvar:store.allocs per_op", ""): "pass",
+        ("prom:store_held_byte", ""): "unavailable",
+        ("prom:store_allocs_total", "keep"): "pass",
+    }
+    metrics = window["metrics"]
+    assert "did you mean store_held_bytes?" in metrics["prom:store_held_byte"]["reason"]
+    told = {name: (m["value"], m["unit"], m["source"]) for name, m in metrics.items() if m["value"] is not None}
+    assert told["prom:store_allocs_total per_op"] == (1, "count/op", "prometheus")
+    assert told["expvar:store.heldBytes"] == (3e6, "bytes", "expvar")

@@ -55,7 +55,13 @@ WHOLE: dict[str, Any] = {
     },
     "budgets": {
         "defaults": {"gc_cpu": "10%", "goroutines": 200},
-        "services": {"api": {"throughput": ">= 100/s", "alloc_rate": "1MiB/min"}},
+        "services": {
+            "api": {
+                "prom:http_requests_total{code=500} per_op": "2/op",
+                "throughput": ">= 100/s",
+                "alloc_rate": "1MiB/min",
+            }
+        },
         "tests": {
             "t*": {
                 "live_heap": {"max": "64MiB", "warn": "60MiB", "min": 1, "regression": "2%"},

@@ -1,6 +1,7 @@
 // Command published tells of itself by expvar at /debug/vars (--expvar) and in Prometheus' format at /metrics (--metrics).
 //
 // /alloc?bytes= allocates that much, and keeps it with ?keep=true. --lie doubles what /metrics tells of allocation.
+// Both pages tell how many allocations there were, and the bytes that are kept; /metrics counts its readers too.
 package main
 
 import (
@@ -21,8 +22,11 @@ import (
 )
 
 var (
-	mu   sync.Mutex
-	kept [][]byte
+	mu      sync.Mutex
+	kept    [][]byte
+	held    int
+	allocs  = map[bool]int{}
+	scrapes int
 )
 
 func main() {
@@ -33,6 +37,11 @@ func main() {
 	flag.Parse()
 	mux := http.NewServeMux()
 	web.Handle(mux, "/alloc", alloc)
+	expvar.Publish("store", expvar.Func(func() any {
+		mu.Lock()
+		defer mu.Unlock()
+		return map[string]any{"heldBytes": held, "allocs": allocs[true] + allocs[false], "name": "blocks"}
+	}))
 	if *vars {
 		mux.Handle("/debug/vars", expvar.Handler())
 	}
@@ -48,10 +57,12 @@ func alloc(q web.Query) (any, error) {
 		return nil, err
 	}
 	block := web.Touch(make([]byte, bytes))
+	mu.Lock()
+	defer mu.Unlock()
+	allocs[q.Bool("keep")]++
 	if q.Bool("keep") {
-		mu.Lock()
-		defer mu.Unlock()
 		kept = append(kept, block)
+		held += bytes
 	}
 	return bytes, nil
 }
@@ -83,6 +94,15 @@ func page(lie bool) string {
 	tell("go_memstats_heap_alloc_bytes", "gauge", float64(m.HeapAlloc))
 	tell("go_memstats_heap_sys_bytes", "gauge", float64(m.HeapSys))
 	tell("go_memstats_next_gc_bytes", "gauge", float64(m.NextGC))
+	mu.Lock()
+	defer mu.Unlock()
+	scrapes++
+	tell("store_held_bytes", "gauge", float64(held))
+	tell("scrapes_total", "counter", float64(scrapes))
+	fmt.Fprintf(&out, "# TYPE store_allocs_total counter\n")
+	for keep, count := range allocs {
+		fmt.Fprintf(&out, "store_allocs_total{keep=\"%t\"} %d\n", keep, count)
+	}
 	tell("process_resident_memory_bytes", "gauge", float64(resident()))
 	tell("process_cpu_seconds_total", "counter", spent().Seconds())
 	return out.String()
