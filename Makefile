@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick heavy lint lowest wheel-test recordings agent-releases heap-types junit-schema proto schema clean
+.PHONY: help demo test quick heavy lint lowest wheel-test recordings agent-releases heap-types junit-schema proto schema pictures clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,9 @@ proto: $(VENV)/.ready ## Generate the profile messages from profile.proto
 schema: $(VENV)/.ready ## Write the JSON Schemas of the JSON report and of gomem.yaml, as the code makes them
 	$(BIN)/python -m pytest_gomem.report.json_schema
 	$(BIN)/python -m pytest_gomem.scaffold.config_schema
+
+pictures: $(VENV)/.ready ## Make the pictures of the README from a run of its own test
+	nice $(BIN)/python docs/pictures/make.py
 
 clean: ## Remove what these targets made
 	rm -rf $(VENV) dist gomem-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyte
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ def in_terminal(
     deadline = time.monotonic() + PATIENCE
     try:
         with contextlib.suppress(OSError):  # the other end is closed
-            while select.select([ours], [], [], deadline - time.monotonic())[0] and (data := os.read(ours, 65536)):
+            while select.select([ours], [], [], max(0.0, deadline - time.monotonic()))[0] and (
+                data := os.read(ours, 65536)
+            ):
                 stream.feed(data)
                 screens.append([line.rstrip() for line in screen.display])
                 if answers and answers[0][0] in "\n".join(screens[-1]):

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from shell import shell
@@ -53,6 +54,7 @@ from pytest_gomem.stats.decision import Status
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PICTURES = ROOT / "docs" / "pictures"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PYTEST = f"{sys.executable} -m pytest -p no:cacheprovider"
 UNITS_OF = Registry(builtin_metrics()).units()
@@ -346,9 +348,20 @@ def test_sh_blocks_run(readme_folder, command):
         whole = {"make quick": "make test"}.get(command, command)
         assert re.search(rf"^{whole}\b", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     else:
+        if words[:2] == ["gomem", "init"]:  # what it writes is tried by tests/integration/test_init_command.py
+            readme_folder, command = without_ours(readme_folder), f"{command} --yes --no-try"
         with served(readme_folder, command) as runnable:
             done = shell(readme_folder, runnable, **(BRIEFLY if command in BRIEF else {}))
         assert done.returncode == EXIT_STATUS.get(command, 0), done.stdout
+
+
+def without_ours(folder: Path) -> Path:
+    """The Go module of the README's project before anything of ours is in it."""
+    new = folder.with_name(f"{folder.name}-new")
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(folder / "cmd" / "api", new / "cmd" / "api")
+    shutil.copy(folder / "go.mod", new)
+    return new
 
 
 def assert_installable(requirement: str) -> None:
@@ -359,8 +372,33 @@ def assert_installable(requirement: str) -> None:
 
 
 def test_failure_in_the_readme_is_real(readme_folder):
-    """Each line of the failure that the README shows is printed by its test, but for the figures."""
-    assert_fails_as_shown(readme_folder, blocks(PAGES[0], "text")[0])
+    """Each line of the picture that the README shows is printed by its test, but for the figures.
+
+    The small rows of the bill come and go from run to run.
+    """
+    prompt, *shown = pictured_lines(PICTURES / "failure.svg")
+    assert prompt == "$ pytest"
+    without_rules = (re.sub("(=|_){5,}", "", line).strip() for line in shown)
+    kept = [line for line in without_rules if line not in ("", "...") and not line.endswith("at the opening")]
+    assert_fails_as_shown(readme_folder, kept)
+
+
+def pictured_lines(picture: Path) -> list[str]:
+    """The lines of text in a picture of a terminal, with one blank between their parts."""
+    lines = dict[str, list[str]]()
+    for run in ElementTree.parse(picture).iter("{http://www.w3.org/2000/svg}text"):
+        lines.setdefault(run.attrib["y"], []).append(run.text)
+    return [" ".join(runs) for runs in lines.values()]
+
+
+def test_pipeline_in_the_readme():
+    """The README's recipe is that of docs/ci.md, whose commands are run by a test, without what it keeps."""
+    short, whole = (
+        next(block.text.splitlines() for block in blocks(page, "yaml") if block.is_pipeline)
+        for page in (PAGES[0], ROOT / "docs" / "ci.md")
+    )
+    for line in short:
+        assert any(known.startswith(line) for known in whole), line
 
 
 def test_tutorial(tmp_path, go):
@@ -371,17 +409,16 @@ def test_tutorial(tmp_path, go):
     (tmp_path / "test_memory.py").write_text(blocks(TUTORIAL, "python")[0].text)
     (tmp_path / "main.go").write_text(service.text)
     _, failure, passed = blocks(TUTORIAL, "text")
-    assert_fails_as_shown(tmp_path, failure)
+    assert_fails_as_shown(tmp_path, [line for line in failure.text.splitlines() if line.strip()])
     (tmp_path / "main.go").write_text(re.sub(r".*= append.*\n", repair.text, service.text))
     done = shell(tmp_path, PYTEST, COLUMNS="80")
     assert done.returncode == 0, done.stdout
     assert re.search(without_figures(passed.text.splitlines()[-1]), done.stdout), done.stdout
 
 
-def assert_fails_as_shown(folder: Path, block: Block) -> None:
-    done = shell(folder, f"{PYTEST} --gomem-diagnose=20")
+def assert_fails_as_shown(folder: Path, shown: list[str]) -> None:
+    done = shell(folder, f"{PYTEST} --gomem-diagnose=20", COLUMNS="112")  # as wide as the picture
     assert done.returncode == 1, done.stdout
-    shown = [line for line in block.text.splitlines() if line.strip()]
     assert len(shown) > 5
     for line in shown:
         assert re.search(without_figures(line), done.stdout), f"{line}\n\n{done.stdout}"
@@ -555,7 +592,7 @@ def pyproject_names(section: str) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_links(page):
     """Every link within the repository leads somewhere, to a heading too."""
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
+    for target in re.findall(r"""(?:\]\(|src(?:set)?=")(?!https?:)([^)"]+)[)"]""", page.read_text()):
         path, _, anchor = target.partition("#")
         linked = (page.parent / path).resolve() if path else page
         assert linked.exists(), target
