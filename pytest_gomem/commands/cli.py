@@ -62,6 +62,11 @@ COMMANDS = {
         "accept",
         "accept a broken limit for a time, with a reason and an owner",
     ),
+    "tighten": (
+        "pytest_gomem.commands.tighten",
+        "tighten",
+        "lower budgets to what is measured plus the smallest visible change",
+    ),
     "selftest": ("pytest_gomem.commands.selftest", "selftest", "make services worse on purpose: do your tests notice?"),
     "history": (
         "pytest_gomem.commands.history",

@@ -110,6 +110,12 @@ def read_yaml(path: Path, mistakes: Mistakes) -> Located:
         raise ConfigError("the file is nested too deeply", Place(str(path))) from None
 
 
+def composed(text: str) -> Node | None:
+    """The nodes of one document, each with its marks in the text; raises YAMLError. Tags are those of `read_yaml`."""
+    node: Node | None = _Loader(text).get_single_node()
+    return node
+
+
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:

@@ -126,7 +126,7 @@ def failed(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
 
 
 Results = Mapping[str, Reading | Unavailable]
-_FOR_MANY = ("defaults", "services")  # scopes for many windows, some without the phase
+FOR_MANY = ("defaults", "services")  # scopes for many windows, some without the phase
 
 
 def given_name(phase: str) -> str:
@@ -140,7 +140,7 @@ def judge_phase(budget: Budget, phases: Mapping[str, Results]) -> tuple[Verdict,
     Without such a phase it is unmeasured, which fails, unless the budget is for many windows.
     """
     found = {name: results for name, results in phases.items() if given_name(name) == budget.phase}
-    if not found and budget.scope not in _FOR_MANY:
+    if not found and budget.scope not in FOR_MANY:
         return judge(budget, Unavailable("there was no such phase in the window"))
     return tuple(
         verdict

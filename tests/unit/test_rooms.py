@@ -35,6 +35,7 @@ ROOMS = (
     "history",
     "selftest",
     "scaffold",
+    "tighten",
     "page",
     "plugin",
     "commands",

@@ -1,0 +1,1 @@
+"""Lowers budgets to what is measured plus the smallest visible change."""
