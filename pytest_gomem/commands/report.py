@@ -27,7 +27,7 @@ _MERGE = "merge"
 def report(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Write what is asked for; 0, because only tests and `merge` judge: 1 if the merged run fails."""
     with ExitStack() as opened:
-        return _merge(argv[1:], opened, out) if list(argv[:1]) == [_MERGE] else _report(argv, opened, out)
+        return _merge(argv[1:], opened, out, err) if list(argv[:1]) == [_MERGE] else _report(argv, opened, out)
 
 
 def _report(argv: Sequence[str], opened: ExitStack, out: TextIO) -> int:
@@ -35,20 +35,21 @@ def _report(argv: Sequence[str], opened: ExitStack, out: TextIO) -> int:
     given = parser.parse_args(argv)
     if not _is_any(given):
         parser.error("say what to write, such as --junit PATH")
-    if len(given.report) == 1:
+    if len(given.report) == 1 and given.shards is None:
         write_outputs(read_stored(Path(given.report[0]), opened), given, given.report[0], out)
     else:
         write_outputs(_merged(given, opened).run, given, "", out)
     return 0
 
 
-def _merge(argv: Sequence[str], opened: ExitStack, out: TextIO) -> int:
+def _merge(argv: Sequence[str], opened: ExitStack, out: TextIO, err: TextIO) -> int:
     given = _merge_parser().parse_args(argv)
     merged = _merged(given, opened)
+    is_taken = "-" in vars(given).values()  # stdout is for one of the outputs
+    (err if is_taken else out).write("\n".join(_account(merged, len(given.report))) + "\n")
     if given.merged:
         write_json(merged.run, Path(given.merged), "-o")
     write_outputs(merged.run, given, given.merged or "", out)
-    out.write("\n".join(_account(merged, len(given.report))) + "\n")
     return merged.run.exit_status or 0
 
 

@@ -14,16 +14,14 @@ from pytest_gomem import __version__
 from pytest_gomem.base.printable import printable
 from pytest_gomem.report.accepted import ERROR_IF_STRICT, vanished_text
 from pytest_gomem.report.explained import headline_of
-from pytest_gomem.report.shards import Shard, left_out, refuse
+from pytest_gomem.report.shards import Shard, how_it_ended, left_out, refuse
 from pytest_gomem.results.acceptances import nothing_to_accept
 from pytest_gomem.results.keys import FINE, WITHOUT_RESULT
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.whole import ShardRecord, Stale, Whole
 from pytest_gomem.results.window_record import WindowRecord
 
-_STATUSES = {2: "it was interrupted", 3: "an internal error", 4: "a mistake in its options, markers or gomem.yaml"}
 _A_TEST_FAILED = 1
-_NONE_RAN = 5
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,8 @@ def _ended_badly(shards: Iterable[ShardRecord], outcomes: Mapping[str, str]) -> 
         if status == _A_TEST_FAILED:
             if all(outcomes[test] in FINE for test in shard.tests):
                 yield f"{file}: pytest failed, and no measured test did: its output says which test or error it was"
-        elif status not in (None, 0, _NONE_RAN):
-            yield f"{file}: pytest ended with status {status}: {_STATUSES.get(status, 'its output says why')}"
+        elif words := how_it_ended(status):
+            yield f"{file}: {words}"
 
 
 def _together(shards: Sequence[Shard], ids: Sequence[Sequence[str]], left: tuple[str, ...]) -> RunRecord:

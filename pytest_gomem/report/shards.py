@@ -12,6 +12,12 @@ from pytest_gomem.git.repository import SHOWN
 from pytest_gomem.results.run_record import RunRecord
 
 _MOST = 5  # errors of one kind
+_COULD = (None, 0, 1, 5)  # all passed, one failed, there were none
+_STATUSES: dict[int | None, str] = {
+    2: "it was interrupted",
+    3: "an internal error",
+    4: "a mistake in its options, markers or gomem.yaml",
+}
 
 
 class Shard(NamedTuple):
@@ -25,7 +31,7 @@ def refuse_number(files: Sequence[str], number: int) -> None:
     """Raise ConfigError unless there are so many reports."""
     if len(files) != number:
         raise ConfigError(
-            f"there are {len(files)} reports, and --shards says {number}: {', '.join(files)}",
+            f"the number of reports is {len(files)}, and --shards says {number}: {', '.join(files)}",
             hint="look at the job of each shard: one may have been cancelled, or its report was not uploaded"
             if len(files) < number
             else "a report of an older run may be among them: leave it out",
@@ -90,11 +96,8 @@ def _twice(shards: Sequence[Shard], ids: Sequence[Sequence[str]]) -> Iterator[Co
             files.setdefault(test, []).append(file)
     merged = [shard.file for shard in shards if shard.run.shards]
     hint = f"{merged[0]} is itself merged: leave it out" if merged else "leave out all but one of these reports"
-    several = {test: where for test, where in files.items() if len(where) > 1}
-    return _first(
-        (ConfigError(f"the test {test} is in several reports: {', '.join(where)}", hint=hint))
-        for test, where in several.items()
-    )
+    texts = [f"the test {test} is in several reports: {', '.join(where)}" for test, where in files.items() if where[1:]]
+    return _first(texts, hint)
 
 
 def _run_by_none(
@@ -102,17 +105,24 @@ def _run_by_none(
 ) -> Iterator[ConfigError]:
     missing = [test for test in left_out(shards, ids) if not any(means_test(glob, test) for glob in without)]
     files = {test: [shard.file for shard in shards if test in shard.run.deselected] for test in missing}
+    ended = [f"{file}: {words}" for file, run in shards if (words := how_it_ended(run.exit_status))]
+    hint = "is the report of a shard missing? if no shard is to run a test, say  --without GLOB  of its id"
     return _first(
-        ConfigError(
-            f"the test {test} was left out ({', '.join(where)}), and no report has it",
-            hint=f"is the report of a shard missing? if no shard is to run it, add  --without '{test}'  or a glob",
-        )
-        for test, where in files.items()
+        [f"the test {test} was left out ({', '.join(where)}), and no report has it" for test, where in files.items()],
+        "\n".join(ended) or hint,
     )
 
 
-def _first(errors: Iterable[ConfigError]) -> Iterator[ConfigError]:
-    every = list(errors)
-    yield from every[:_MOST]
-    if more := every[_MOST:]:
-        yield ConfigError(f"and {len(more)} more test{'s' * (len(more) > 1)} of that kind", hint=more[0].hint)
+def _first(messages: Sequence[str], hint: str) -> Iterator[ConfigError]:
+    """The first errors of a kind, and how many more there are, with one hint for all."""
+    shown = list(messages[:_MOST])
+    if more := len(messages) - len(shown):
+        shown.append(f"and {more} more test{'s' * (more > 1)} of that kind")
+    return (ConfigError(text, hint=hint if text is shown[-1] else "") for text in shown)
+
+
+def how_it_ended(status: int | None) -> str:
+    """That pytest could not run all tests, by its exit status; "" if it could."""
+    if status in _COULD:
+        return ""
+    return f"pytest ended with status {status}: {_STATUSES.get(status, 'its output says why')}"

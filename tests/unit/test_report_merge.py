@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from report_samples import calmly, sample_run, usual_metrics, verdict, window
 
 from pytest_gomem.base.errors import Place
-from pytest_gomem.base.units import BYTES, parse_quantity
+from pytest_gomem.base.units import BYTES, RATIO, parse_quantity
 from pytest_gomem.commands.cli import main
 from pytest_gomem.config.accepted import Acceptance, Amount
 from pytest_gomem.config.known_leaks import KnownLeak
+from pytest_gomem.report.json_reading import read_report
 from pytest_gomem.report.json_report import to_dict, write_json
 from pytest_gomem.report.merging import merge
 from pytest_gomem.report.shards import Shard
@@ -172,14 +173,20 @@ REFUSED = {
         [shard(PASSED, deselected=("t.py::test_b", "t.py::test_z")), shard(FAILED, deselected=("t.py::test_z",))],
         (),
         "the test t.py::test_z was left out (a.json, b.json), and no report has it\n"
-        "  is the report of a shard missing? if no shard is to run it, add  --without 't.py::test_z'  or a glob\n",
+        "  is the report of a shard missing? if no shard is to run a test, say  --without GLOB  of its id\n",
+    ),
+    "a test that nobody ran as a shard broke off": (
+        [shard(PASSED, deselected=("t.py::test_z",)), shard(deselected=("t.py::test_a",), exit_status=4)],
+        (),
+        "the test t.py::test_z was left out (a.json), and no report has it\n"
+        "  b.json: pytest ended with status 4: a mistake in its options, markers or gomem.yaml\n",
     ),
     "a shard that is missing": (
         [shard(PASSED), shard(FAILED)],
         ("--shards", "3"),
-        "there are 2 reports, and --shards says 3: a.json, b.json\n  look at the job of each shard: ",
+        "the number of reports is 2, and --shards says 3: a.json, b.json\n  look at the job of each shard: ",
     ),
-    "one too many": ([shard(PASSED), shard(FAILED)], ("--shards", "1"), "there are 2 reports, and --shards says 1: "),
+    "one too many": ([shard(PASSED), shard(FAILED)], ("--shards", "1"), "the number of reports is 2, and "),
     "the output among the input": ([shard(PASSED)], ("-o", "./a.json"), "./a.json is among the reports to merge, and "),
 }  # fmt: skip
 
@@ -199,6 +206,7 @@ def test_many_errors_are_few_lines(merging):
     status, _, err = merging([shard(*tests, deselected=("t.py::test_z",)), shard(*tests)])
     assert status == 2
     assert [err.count(words) for words in ("is in several reports", "and no report has it")] == [5, 1]
+    assert err.count("leave out all but one") == 1
     assert "\nand 35 more tests of that kind\n  leave out all but one of these reports\n" in err
 
 
@@ -225,6 +233,7 @@ def test_a_test_without_a_result_fails_the_gate(merging):
         (shard(replace(PASSED, nodeid="b"), exit_status=1), "pytest failed, and no measured test did: "),
         (shard(exit_status=2, interrupted=True), "pytest ended with status 2: it was interrupted"),
         (shard(exit_status=3), "pytest ended with status 3: an internal error"),
+        (shard(exit_status=6), "pytest ended with status 6: its output says why"),
         (shard(exit_status=4), "pytest ended with status 4: a mistake in its options, markers or gomem.yaml"),
     ],
 )  # fmt: skip
@@ -268,6 +277,25 @@ def test_what_only_the_whole_can_tell_is_told_there(merging, strict):
         f"{word} gomem_accepted.yaml:3: what was accepted of goroutines until 2026-01-01 is over: remove the entry of "
         f"'t.py::*'{end}",
     ]
+
+
+AGAIN = "goroutines is within its limits again: remove the entry of 't.py::test_*'"
+
+
+@pytest.mark.parametrize(
+    ("stale", "more", "is_told"),
+    [((), (), True), (None, (), False), ((), (replace(LOST, nodeid="u.py::test_z"),), False)],
+    ids=["all ran", "there may be others", "one is lost"],
+)
+def test_an_acceptance_of_many_tests_needs_all_of_them(merging, stale, more, is_told):
+    """It has nothing left to accept when all tests have run to their end, in whichever shard."""
+    ten = Amount(parse_quantity("10%", RATIO), relative=True)
+    entry = Acceptance("t.py::test_*", "goroutines", ten, "r", "o", date(2199, 1, 1), Place("gomem_accepted.yaml", 3))
+    known = Whole(stale=stale, accepted=(entry,))
+    runs = parts(shard(PASSED, replace(PASSED, nodeid="t.py::test_b"), *more, whole=known), [0, 1, *[1 for _ in more]])
+    assert (AGAIN in merging(runs, "-o", "merged.json")[1]) == is_told
+    (accepted,) = read_report(Path("merged.json")).whole.accepted
+    assert (str(accepted.amount), accepted.amount.relative, accepted.muted) == ("10%", True, False)
 
 
 def test_a_glob_that_one_shard_knows_a_test_for_is_not_stale(merging):
@@ -345,8 +373,18 @@ def test_a_report_that_was_written_anew_is_read(merging, tmp_path):
     assert err.getvalue().startswith(f"gomem report: twice.json: has the test {IDS[0]} twice\n")
 
 
+def test_an_output_that_cannot_be_written_hides_no_verdict(merging):
+    """What fails the run is told all the same."""
+    status, out, err = merging([shard(FAILED)], "-o", "a.json/merged.json")
+    assert (status, out.count("FAILED t.py::test_b")) == (2, 1)
+    assert err.startswith("gomem report: -o: the JSON report cannot be written to a.json/merged.json: ")
+
+
 def test_several_reports_make_one_file(merging, tmp_path):
     """`gomem report` takes shards too; it judges nothing."""
     merging([shard(PASSED), shard(FAILED)])
     assert printed("report", "a.json", "b.json", "--junit", "junit.xml") == ""
     assert 'tests="2"' in (tmp_path / "junit.xml").read_text()
+    out, err = io.StringIO(), io.StringIO()
+    assert main(["report", "a.json", "--junit", "junit.xml", "--shards", "2"], out, err) == 2
+    assert err.getvalue().startswith("gomem report: the number of reports is 1, and --shards says 2: a.json\n")
