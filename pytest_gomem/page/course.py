@@ -13,7 +13,7 @@ from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.cycles import JoinedCycle
 from pytest_gomem.measure.series import Point, thinned
-from pytest_gomem.report.json_parts import known_moment, measured_points
+from pytest_gomem.report.json_parts import known_moment
 from pytest_gomem.report.text import budget_name, known, limit_text
 from pytest_gomem.results.window_record import WindowRecord
 
@@ -64,7 +64,7 @@ def packed(values: Sequence[float], step: float) -> list[int]:
 
 
 def _points(window: WindowRecord) -> dict[str, list[Point]]:
-    series = {name: list(zip(one.t, one.v, strict=True)) for name, one in measured_points(window).items()}
+    series = {name: zip(one.t, one.v, strict=False) for name, one in window.series.items()}
     goal = [(cycle.end, float(cycle.heap_goal)) for cycle in window.cycles if cycle.end is not None and cycle.heap_goal]
     every = {**series, "heap_goal": goal}
     found = {name: [one for one in points if _is_drawable(*one)] for name, points in every.items()}

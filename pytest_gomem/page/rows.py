@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_gomem.base.printable import printable
+from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.explained import has_failed
@@ -17,7 +18,7 @@ from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
 Json = dict[str, Any]
-_UNMEASURED = -1e9  # sorts below all that is over its limit
+_WORST = -1e9  # of a limit of 0, which is missed by no share
 
 
 def row_of(test: TestRecord) -> Json:
@@ -53,10 +54,9 @@ def limit_of(verdict: Verdict) -> Json:
     """A verdict beside its limit. used: of the limit, as a ratio; room: what is left, negative if it is broken."""
     over, left = known(verdict.over), known(verdict.headroom)
     used = 1 + over if over is not None else 1 - left if left is not None else None
-    if verdict.status is Status.UNAVAILABLE:
-        room: float | None = _UNMEASURED
-    else:
-        room = None if used is None else _rounded(1 - used)
+    room = None if used is None else _rounded(1 - used)
+    if room is None and verdict.status in FAILING:
+        room = _WORST if verdict.status is Status.FAIL else 0.0
     return {
         "name": budget_name(verdict),
         "limit": limit_text(verdict),

@@ -112,6 +112,27 @@ class Chromium:
         for kind in ("mousePressed", "mouseReleased"):
             self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
+    def double_click(self, selector):
+        """Click twice in its middle."""
+        x, y = self.middle(selector)
+        for count in (1, 2):
+            for kind in ("mousePressed", "mouseReleased"):
+                self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=count)
+
+    def drag(self, selector, start, stop):
+        """Drag across an element, from one share of its width to another."""
+        script = f"(() => {{ const r = document.querySelector({json.dumps(selector)}).getBoundingClientRect(); "
+        left, width, y = self.evaluate(script + "return [r.left, r.width, r.top + r.height / 2]; })()")
+        events = [("mouseMoved", start), ("mousePressed", start), ("mouseMoved", (start + stop) / 2)]
+        for kind, share in [*events, ("mouseMoved", stop), ("mouseReleased", stop)]:
+            button = "none" if kind == "mouseMoved" and share == start else "left"
+            place = {"x": left + share * width, "y": y}
+            self.ask("Input.dispatchMouseEvent", type=kind, **place, button=button, buttons=1, clickCount=1)
+
+    def resize(self, width, height):
+        """Make the window so large."""
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
     def hover(self, selector):
         """Move the mouse there."""
         x, y = self.middle(selector)

@@ -8,12 +8,14 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from itertools import accumulate
+from pathlib import Path
 
 import pytest
 import report_samples as samples
 from hypothesis import Phase, given, settings
 from page_samples import HOSTILE, course_window, hostile_run, page_of
 
+import pytest_gomem.page
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.page.course import course_of, packed
 from pytest_gomem.page.rows import row_of, status_of
@@ -117,6 +119,26 @@ def test_the_file_allows_its_own_scripts_alone(tmp_path):
     (links,) = {one[2] for one in data["t0"]["windows"][0]["artifacts"]}
     assert links.startswith("./")
     assert ":" not in links.split("kept/")[1][:12]
+
+
+def brightness(colour):
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels]
+    return sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_texts_stand_out_from_what_is_behind_them(theme):
+    """4.5 to 1, as WCAG 2 asks for at level AA, in both themes."""
+    style = Path(pytest_gomem.page.__file__).with_name("assets").joinpath("page.css").read_text()
+    light, dark = style.split('data-theme="dark"', 1)
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", light if theme == "light" else dark))
+    tones = [(name, f"{name}-soft") for name in ("bad", "warn", "noisy", "good", "accent")]
+    plain = [(name, on) for name in ("ink", "quiet", "bad", "warn", "good", "accent") for on in ("paper", "ground")]
+    pairs = [*tones, *plain, ("quiet", "field"), ("paper", "ink"), ("on-accent", "accent")]
+    for text, behind in pairs:
+        one, other = sorted((brightness(colours[text]), brightness(colours[behind])))
+        assert (other + 0.05) / (one + 0.05) >= 4.5, (text, behind)
 
 
 @settings(samples.calmly, max_examples=8, phases=[Phase.generate])  # shrinking whole runs takes minutes

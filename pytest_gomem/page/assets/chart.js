@@ -18,10 +18,11 @@ function drawCourse(element, course) {
   const top = Math.max(...curves.filter((curve) => curve.unit === "bytes").map((curve) => Math.max(...curve.values)), 0);
   const limits = course.limits.map((limit) => ({ ...limit, shown: !top || limit.value <= top * NEAR }));
   const cycles = course.cycles && { ...course.cycles, times: unpacked(course.cycles.t, 0.001), shown: true };
-  const end = Math.max(course.duration, ...curves.map((curve) => curve.times[curve.times.length - 1]));
+  const first = Math.min(...curves.map((curve) => curve.times[0]));
+  const last = Math.max(...curves.map((curve) => curve.times[curve.times.length - 1]));
   const readout = h("p", { class: "readout", "aria-live": "off" });
   const place = h("div", { class: "plot", tabindex: "0", role: "img", "aria-label": describe(curves, limits, cycles, course) });
-  const reset = h("button", { type: "button", class: "plain", disabled: true, click: () => zoomTo(0, end) }, "Reset zoom");
+  const reset = h("button", { type: "button", class: "plain", disabled: true, click: () => zoomTo(first, last) }, "Reset zoom");
   const legend = h("div", { class: "legend", role: "group", "aria-label": "Show in the chart" });
   element.append(h("div", { class: "chart-head" }, legend, reset), place, readout);
 
@@ -35,14 +36,14 @@ function drawCourse(element, course) {
     width: Math.max(place.clientWidth, 200), height: heightNow(), legend: { show: false }, padding: [18, 12, 0, 4],
     cursor: { drag: { x: true, y: false, setScale: true }, points: { size: 7 }, y: false },
     scales: {
-      x: { time: false, range: (u, min, max) => (min === null ? [0, end] : [min, max]) },
+      x: { time: false },
       y: { range: () => [0, Math.max(visibleTop(), 1) * 1.08] },
-      n: { range: (u, min, max) => [0, Math.max(max || 0, 1) * 1.15] },
+      n: { range: (u, min, max) => (max === null ? [null, null] : [0, Math.max(max, 1) * 1.15]) },
     },
     axes: [
       axis({ values: (u, ticks) => ticks.map((tick) => `${Number(tick.toFixed(3))} s`), space: 70, size: 30 }),
       axis({ scale: "y", values: (u, ticks) => tickTexts(ticks, "bytes"), size: 64 }),
-      axis({ scale: "n", side: 1, grid: { show: false }, values: (u, ticks) => tickTexts(ticks, "count"), size: 46, show: curves.some((c) => c.unit !== "bytes" && c.shown) }),
+      axis({ scale: "n", side: 1, grid: { show: false }, values: (u, ticks) => tickTexts(ticks, "count"), size: 46 }),
     ],
     series: [{}, ...series],
     hooks: {
@@ -60,8 +61,8 @@ function drawCourse(element, course) {
     const shown = curves.filter((curve) => curve.shown && curve.unit === "bytes").map((curve) => Math.max(...curve.values));
     return Math.max(...shown, ...limits.filter((limit) => limit.shown).map((limit) => limit.value), 0);
   }
-  function isWhole() { return chart === undefined || (chart.scales.x.min <= 0 && chart.scales.x.max >= end); }
-  function zoomTo(min, max) { chart.setScale("x", { min: Math.max(min, 0), max: Math.min(max, end) }); }
+  function isWhole() { return chart === undefined || (chart.scales.x.min <= first && chart.scales.x.max >= last); }
+  function zoomTo(min, max) { chart.setScale("x", { min: Math.max(min, first), max: Math.min(max, last) }); }
 
   function drawPhases(u) {
     const { ctx, bbox } = u;
@@ -166,7 +167,7 @@ function drawCourse(element, course) {
       const middle = cursor >= min && cursor <= max && cursor ? cursor : (min + max) / 2;
       const half = ((max - min) / 2) * (event.key === "+" ? 0.6 : 1 / 0.6);
       zoomTo(middle - half, middle + half);
-    } else if (event.key === "0") zoomTo(0, end);
+    } else if (event.key === "0") zoomTo(first, last);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -177,7 +178,6 @@ function drawCourse(element, course) {
       title: curve.title, colour: COLOURS[curve.name] || "--ink", dashed: Boolean(DASHED[curve.name]), of: curve,
       change: () => {
         chart.setSeries(at + 1, { show: curve.shown });
-        chart.axes[2].show = curves.some((one) => one.unit !== "bytes" && one.shown);
         chart.redraw(true, true);
       },
     })),

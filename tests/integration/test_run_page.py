@@ -1,0 +1,221 @@
+"""The page of a run in a headless Chromium: filter, sort, tabs, zoom, keys, themes, a phone, and hostile names."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from chromium import Chromium, executable
+
+sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the records that the tests of reports share
+import report_samples as samples
+from page_samples import HOSTILE, course_window, hostile_run
+
+from pytest_gomem.page.write import write_page
+from pytest_gomem.results.run_record import RunRecord, TestRecord
+
+COURSE = TestRecord("tests/test_course.py::test_course", "failed", (course_window(400),))
+RUN = replace(samples.sample_run(), tests=(*samples.sample_tests(), COURSE, *samples.matrix_tests()))
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    if executable() is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    browser = Chromium(tmp_path_factory.mktemp("chromium"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The page of the sample run; it is only read."""
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    write_page(RUN, path, "--gomem-html")
+    return path
+
+
+@pytest.fixture
+def browser(chromium, page):
+    """The browser with that page; nothing may go wrong in it, and it asks for nothing."""
+    chromium.requests.clear()
+    chromium.resize(1280, 900)
+    chromium.prefer("light")
+    chromium.open(page)
+    yield chromium
+    assert chromium.complaints == []
+    assert {address.partition("#")[0] for address in chromium.requests} == {page.as_uri()}
+
+
+def text(browser, selector):
+    return browser.evaluate(f"document.querySelector({selector!r}).innerText")
+
+
+def names(browser):
+    return browser.evaluate("[...document.querySelectorAll('#rows .name')].map((one) => one.textContent)")
+
+
+def open_test(browser, nodeid):
+    browser.evaluate(f"location.hash = '#test=' + encodeURIComponent({nodeid!r})")
+    browser.evaluate("new Promise((told) => setTimeout(told, 30))")
+
+
+def test_the_worst_is_first_and_words_filter(browser):
+    """`/` leads to the filter; each of its words must be there; Escape ends it."""
+    assert text(browser, "#verdict strong") == "5 of 14 tests failed"
+    assert len(names(browser)) == 14
+    assert names(browser)[:3] == ["test_leak", "TestDownload::test_range[first-byte]", "test_course"]
+    browser.press("/")
+    browser.write("MATRIX gogc=25-")
+    assert names(browser) == ["test_matrix[gogc=25-gomemlimit=off]", "test_matrix[gogc=25-gomemlimit=1GiB]"]
+    assert text(browser, "#shown") == "2 of 14 tests"
+    browser.press("Escape")
+    assert len(names(browser)) == 14
+    browser.click(".chip.warn")
+    assert names(browser) == ["test_close_to_its_limit_with_a_long_name"]
+    browser.press("/")
+    browser.write("nothing like it")
+    assert text(browser, "#none") == "No test matches."
+
+
+def test_columns_sort(browser):
+    """The largest figure first, then the smallest; what has none is last both ways."""
+    browser.click(".sort[data-key='gc_cycles']")
+    assert names(browser)[0] == "test_matrix[gogc=25-gomemlimit=off]"
+    assert names(browser)[-1] == "test_skipped"
+    browser.click(".sort[data-key='gc_cycles']")
+    assert names(browser)[0] == "test_matrix[gogc=400-gomemlimit=off]"
+    assert names(browser)[-1] == "test_skipped"
+    browser.click(".sort[data-key='name']")
+    assert names(browser)[0] == "TestDownload::test_range[first-byte]"
+    pressed = "[...document.querySelectorAll('.sort[aria-pressed=true]')].map((one) => one.dataset.key)"
+    assert browser.evaluate(pressed) == ["name"]
+
+
+def test_all_by_keyboard(browser):
+    """j and k walk the list, Enter opens, then j goes on to the next test, and Escape leads back to where you were."""
+    focused = "document.activeElement.getAttribute('aria-label').split(':')[3]"
+    first, second = names(browser)[:2]
+    browser.press("j")
+    browser.press("ArrowDown")
+    assert second in browser.evaluate("document.activeElement.innerText")
+    browser.press("k")
+    assert first in browser.evaluate("document.activeElement.innerText"), focused
+    browser.press("Enter")
+    browser.evaluate("new Promise((told) => setTimeout(told, 30))")
+    assert text(browser, "#test-name") == first
+    assert browser.evaluate("document.activeElement.id") == "test-name"
+    browser.press("j")
+    browser.evaluate("new Promise((told) => setTimeout(told, 30))")
+    assert text(browser, "#test-name") == second
+    browser.press("Escape")
+    browser.evaluate("new Promise((told) => setTimeout(told, 30))")
+    assert second in browser.evaluate("document.activeElement.innerText")
+
+
+def test_a_test_tells_what_broke(browser):
+    """The first screen in words, each limit with where it is declared, and every metric with its source or reason."""
+    open_test(browser, RUN.tests[0].nodeid)
+    assert text(browser, ".answers dt") == "FAIL"
+    assert text(browser, ".answers dd") == "peak_rss is 2.02 GB, 222 MB (12.3%) over its limit of 1.8GB"
+    assert text(browser, "#part-limits tbody tr").split("\t")[:3] == ["peak_rss", "2.02 GB", "1.8GB"]
+    assert "gomem.yaml:31" in text(browser, "#part-limits tbody tr")
+    browser.click("#part-limits .check input")
+    assert "read from a source" in text(browser, "#part-limits tr.more")
+    browser.evaluate("document.querySelector('#part-metrics summary').click()")
+    assert "the service has no pprof endpoint" in text(browser, "#part-metrics table")
+
+
+def test_tabs_of_windows_and_views(browser):
+    """By arrows, as a tablist; the address keeps the window."""
+    open_test(browser, RUN.tests[1].nodeid)
+    state = """[...document.querySelectorAll('#test [role=tab]')].map((one) =>
+        [one.innerText, one.getAttribute('aria-selected'), one.tabIndex])"""
+    assert browser.evaluate(state) == [["steady", "true", 0], ["cold", "false", -1]]
+    browser.evaluate("document.querySelector('#test [role=tab]').focus()")
+    browser.press("ArrowRight")
+    assert browser.evaluate(state) == [["steady", "false", -1], ["cold", "true", 0]]
+    assert "short by 58%" in text(browser, "#part-limits")
+    assert browser.evaluate("location.hash").endswith("&window=cold")
+    browser.press("Escape")
+    browser.evaluate("new Promise((told) => setTimeout(told, 30))")
+    browser.click("#tab-matrix")
+    assert browser.evaluate("document.getElementById('view-tests').hidden")
+    assert "costs" in text(browser, "#view-matrix")
+
+
+def test_the_course_zooms(browser):
+    """By a drag and by keys; a click in the legend shows a curve, and the readout says what was when."""
+    open_test(browser, COURSE.nodeid)
+    reset = "document.querySelector('.chart-head .plain')"
+    browser.evaluate("document.getElementById('part-course').scrollIntoView()")
+    assert browser.evaluate(f"{reset}.disabled")
+    browser.drag(".u-over", 0.4, 0.6)
+    assert not browser.evaluate(f"{reset}.disabled")
+    browser.hover(".u-over")
+    assert "RSS" in text(browser, ".readout")
+    assert "in drain" in text(browser, ".readout")
+    browser.double_click(".u-over")
+    assert browser.evaluate(f"{reset}.disabled")
+    browser.evaluate("document.querySelector('.plot').focus()")
+    browser.press("+")
+    assert not browser.evaluate(f"{reset}.disabled")
+    browser.press("0")
+    assert browser.evaluate(f"{reset}.disabled")
+    threads = "[...document.querySelectorAll('.legend button')].find((one) => one.innerText === 'threads')"
+    browser.evaluate(f"{threads}.click()")
+    browser.hover(".u-over")
+    assert "threads 12" in text(browser, ".readout")
+
+
+def test_themes_follow_the_system_and_the_button(browser):
+    """prefers-color-scheme decides until the button, or its key, is pressed."""
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = browser.evaluate(paper)
+    browser.prefer("dark")
+    assert browser.evaluate(paper) != light
+    browser.press("d")
+    assert browser.evaluate(paper) == light
+    browser.evaluate("localStorage.clear()")
+    browser.prefer("light")
+
+
+@pytest.mark.parametrize("at", [None, 0, 7])
+def test_a_phone_scrolls_in_one_direction(browser, at):
+    """Rows become cards, and wide tables scroll within themselves."""
+    browser.resize(360, 700)
+    if at is not None:
+        open_test(browser, RUN.tests[at].nodeid)
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_screen_reader_hears_names(browser):
+    """Every control has one, in the list and in a test."""
+    for nodeid in (None, COURSE.nodeid):
+        if nodeid:
+            open_test(browser, nodeid)
+        nodes = browser.ask("Accessibility.getFullAXTree")["nodes"]
+        controls = ("button", "searchbox", "combobox", "link", "tab", "checkbox", "image")
+        for node in nodes:
+            if node.get("role", {}).get("value") in controls and not node.get("ignored"):
+                assert node["name"]["value"], node
+
+
+def test_hostile_names_are_text(chromium, tmp_path):
+    """No script of theirs runs, no image is asked for, and no policy is broken."""
+    path = tmp_path / "page.html"
+    run: RunRecord = hostile_run()
+    write_page(run, path, "--gomem-html")
+    chromium.requests.clear()
+    chromium.open(path)
+    assert HOSTILE[:25] in text(chromium, "#rows")
+    chromium.evaluate("document.querySelector('.item a').click()")
+    chromium.evaluate("new Promise((told) => setTimeout(told, 50))")
+    assert HOSTILE[:25] in text(chromium, "#window")
+    assert r"\u202e" in text(chromium, "#window")
+    assert chromium.evaluate("document.images.length") == 0
+    assert chromium.evaluate("document.querySelectorAll('script:not([type])').length") == 2  # our own
+    assert chromium.complaints == []
+    assert {address.partition("#")[0] for address in chromium.requests} == {path.as_uri()}
