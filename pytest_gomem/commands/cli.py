@@ -73,6 +73,11 @@ COMMANDS = {
         "history",
         "show the trend of a metric over commits, and where it changed",
     ),
+    "bisect": (
+        "pytest_gomem.commands.bisect",
+        "bisect",
+        "find the first commit that made a metric worse: gomem bisect GOOD [BAD] TEST [METRIC]",
+    ),
     "explain": (
         "pytest_gomem.commands.explain",
         "explain",

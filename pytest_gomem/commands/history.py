@@ -19,6 +19,7 @@ from pytest_gomem.history.changes import Change, MissingStats, Shift, changes_of
 from pytest_gomem.history.entry import UNSAID, Entry, with_definition
 from pytest_gomem.history.file import Damaged, read
 from pytest_gomem.history.plot import trend_lines
+from pytest_gomem.history.suggestion import bisect_command
 from pytest_gomem.history.trend import Trend, trends
 from pytest_gomem.judge.conditions import said
 from pytest_gomem.report.chart import Axis, Curve, draw
@@ -157,7 +158,11 @@ def _trend(trend: Trend, changes: Iterable[Change]) -> dict[str, Any]:
             for point in trend.points
         ],
         "changes": [
-            {**_step(change), "facts": {n: {"before": a, "after": b} for n, (a, b) in change.facts.items()}}
+            {
+                **_step(change),
+                "facts": {n: {"before": a, "after": b} for n, (a, b) in change.facts.items()},
+                "bisect": bisect_command(trend, change) or None,
+            }
             for change in changes
         ],
         "conditions_changed": [

@@ -67,9 +67,22 @@ def run_pytest(
     return subprocess.CompletedProcess(command, process.returncode, output or "")
 
 
+# For runs whose figures are of this command alone: keep them nowhere, and compare them with nothing.
+KEEPS_NOTHING = (
+    *("--gomem-history=off", "--gomem-against=off", "--gomem-against-go=off", "--gomem-head=off"),
+    *("--gomem-artifacts=off", "--gomem-diagnose=off", "-o", "gomem_update=false", "-o", "gomem_strict=false"),
+)
+_LAST_LINES = 30
+
+
+def last_lines(text: str) -> str:
+    """The end of what pytest printed, as a hint of an error."""
+    return "\n  ".join(text.rstrip().splitlines()[-_LAST_LINES:])
+
+
 LISTENING = ("-p", "pytest_gomem.plugin.declared")  # for any run of pytest, with FILE_VARIABLE in its environment
 # Without this, pytest would look for a base side that the ini file names, which can take long.
-_ALONE = ("--gomem-against=off", "--gomem-against-go=off")
+_ALONE = ("--gomem-against=off", "--gomem-against-go=off", "--gomem-head=off")
 
 
 def read_declared(path: Path) -> Registry:

@@ -14,7 +14,7 @@ from pytest_gomem.base.files import run_folder
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import RATIO, format_value, parse_quantity
 from pytest_gomem.commands.cli import Parser, checked
-from pytest_gomem.commands.pytest_run import LISTENING, read_declared, run_pytest
+from pytest_gomem.commands.pytest_run import KEEPS_NOTHING, LISTENING, last_lines, read_declared, run_pytest
 from pytest_gomem.instruments.injected_load import VARIABLE, InjectedLoad
 from pytest_gomem.plugin.declared import FILE_VARIABLE
 from pytest_gomem.report.json_reading import read_report
@@ -23,15 +23,8 @@ from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.selftest.gate import GateResult, NotTested, gate_results, injected_load_for
 from pytest_gomem.stats.decision import FEWEST
 
-# A run with an injected load says nothing about the service: keep its figures nowhere, and compare them only here.
-_ALONE = (
-    *("--gomem-history=off", "--gomem-against=off", "--gomem-against-go=off", "--gomem-artifacts=off"),
-    "--gomem-diagnose=off",
-    *("-o", "gomem_update=false", "-o", "gomem_strict=false"),
-)
 _UPDATE = "--gomem-update"
 _METRICS = "metrics.json"
-_LAST_LINES = 30
 
 
 def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
@@ -88,23 +81,19 @@ def _measured(folder: Path, args: Sequence[str], load: InjectedLoad) -> tuple[Te
     folder.mkdir()
     report, written = folder / "report.json", folder / "injected_load.json"
     load.write(written)
-    command = [*args, *_ALONE, *LISTENING, "--gomem-report-only", f"--gomem-json={report}"]
+    command = [*args, *KEEPS_NOTHING, *LISTENING, "--gomem-report-only", f"--gomem-json={report}"]
     env = {**os.environ, VARIABLE: str(written), FILE_VARIABLE: str(folder / _METRICS)}
     done = run_pytest(command, env=env, captured=True)
     if done.returncode not in (0, 1) or not report.exists():
-        raise ConfigError(f"pytest ended with status {done.returncode}", hint=_last_lines(done.stdout))
+        raise ConfigError(f"pytest ended with status {done.returncode}", hint=last_lines(done.stdout))
     tests = tuple(read_report(report).tests)
     failed = [test.nodeid for test in tests if test.outcome not in ("passed", "skipped", "xfailed")]
     if failed or done.returncode:
         named = ", ".join(failed) or "a test that uses no gomem fixture"
-        raise ConfigError(f"the tests must pass by themselves first: {named}", hint=_last_lines(done.stdout))
+        raise ConfigError(f"the tests must pass by themselves first: {named}", hint=last_lines(done.stdout))
     if not any(test.windows for test in tests):
-        raise ConfigError("no test measured anything", hint=_last_lines(done.stdout))
+        raise ConfigError("no test measured anything", hint=last_lines(done.stdout))
     return tests
-
-
-def _last_lines(text: str) -> str:
-    return "\n  ".join(text.rstrip().splitlines()[-_LAST_LINES:])
 
 
 def _not_tested(one: NotTested) -> str:

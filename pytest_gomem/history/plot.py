@@ -8,6 +8,7 @@ from statistics import median
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.history.changes import Change, Shift, shifts_of
+from pytest_gomem.history.suggestion import bisect_command
 from pytest_gomem.history.trend import Point, Trend
 from pytest_gomem.report.text import clip, columns, pad, percent, value_text, wrapped
 
@@ -111,6 +112,8 @@ def _change_lines(trend: Trend, changes: Sequence[Change], width: int) -> Iterat
         yield from wrapped(printable(f"{_levels(trend, change)} from {_when(change)} on"), width)
         for name, (old, new) in change.facts.items():
             yield from wrapped(printable(f"{name} changed there too: {old or 'none'} -> {new or 'none'}"), width, "  ")
+        if command := bisect_command(trend, change):
+            yield from wrapped(printable(f"which commit it was:  {command}"), width, "  ")
 
 
 def _shift_lines(trend: Trend, shifts: Sequence[Shift], width: int) -> Iterator[str]:

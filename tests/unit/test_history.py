@@ -26,6 +26,7 @@ from pytest_gomem.history.changes import change_points, changes_of, shifts_of
 from pytest_gomem.history.entry import Entry, entries_of, from_line, to_line, with_definition
 from pytest_gomem.history.file import append, read
 from pytest_gomem.history.plot import trend_lines
+from pytest_gomem.history.suggestion import bisect_command
 from pytest_gomem.history.trend import trends
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 
@@ -346,8 +347,31 @@ def test_the_course_in_a_terminal(gomem, file):
     assert (status, err) == (0, "")
     (marked,) = [line for line in out.splitlines() if line.lstrip().startswith(">")]
     assert "0000000016" in marked
-    assert out.splitlines()[-1] == "  go_version changed there too: go1.26.0 -> go1.26.1"
+    lines = " ".join(" ".join(out.splitlines()[-4:]).split())
+    assert "go_version changed there too: go1.26.0 -> go1.26.1" in lines
+    assert lines.endswith(f"which commit it was: gomem bisect 000000001500 000000001600 {TEST} live_heap")
     assert gomem("history", "live_heap", "test_upload", "--file", file)[1] == out
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "revisions"),
+    [
+        (61e6, 58e6, {}),  # better
+        (61e6, 64e6, {22: Revision()}),
+        (61e6, 64e6, {21: Revision()}),
+        (61e6, 64e6, {22: Revision("f" * 40, "main", True)}),
+        (61e6, 64e6, {21: Revision("f" * 40, "main", False), 22: Revision("f" * 40, "main", False)}),
+    ],
+)
+def test_no_search_is_suggested_where_none_can_help(before, after, revisions):
+    """What got better, and runs whose commit is unknown, the same, or not all of what was measured."""
+    runs = [
+        entry(run, (after if run >= 22 else before) + run, **({"revision": revisions[run]} if run in revisions else {}))
+        for run in range(30)
+    ]
+    (trend,) = trends(runs, "live_heap", [TEST])
+    (change,) = changes_of(trend)
+    assert (change.at, bisect_command(trend, change)) == (22, "")
 
 
 def test_other_conditions_in_a_terminal(gomem, tmp_path):
@@ -406,7 +430,8 @@ def test_the_course_as_json(gomem, file):
     status, out, err = gomem("history", "live_heap", TEST, "--file", file, "--json")
     data = json.loads(out)
     assert status == 0
-    assert [change["at"] for change in data["trends"][0]["changes"]] == [22]
+    (change,) = data["trends"][0]["changes"]
+    assert (change["at"], change["bisect"].startswith("gomem bisect 000000001500 ")) == (22, True)
     assert len(data["trends"][0]["points"]) == 30
     assert data["damaged"][0]["line"] == 31
     assert f"{file}:31: is not JSON" in err

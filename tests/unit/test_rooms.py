@@ -36,6 +36,7 @@ ROOMS = (
     "selftest",
     "scaffold",
     "tighten",
+    "bisect",
     "page",
     "plugin",
     "commands",
