@@ -173,8 +173,10 @@ def metric_lines(window: WindowRecord, broken: Sequence[str]) -> Iterator[str]:
         cells = [(name, results[name]) for name in names if name in results]
         texts = [f"{name} {value_text(cell.value, units[name])}" for name, cell in cells if isinstance(cell, Reading)]
         if texts:
-            rows.append((group, *texts, *[""] * (4 - len(texts))))
-    yield from (f"  {line}" for line in columns(rows, gap=3))
+            rows.append((group, *texts))
+    most = max(map(len, rows), default=0)
+    padded = [(*row, *[""] * (most - len(row))) for row in rows]
+    yield from (f"  {line}" for line in columns(padded, gap=3))
     if by_size := size_class_text(window.size_classes) if _ALLOCATION.intersection(broken) else "":
         yield from wrapped(by_size, WIDTH, "  ")
     for text in load_texts(window):

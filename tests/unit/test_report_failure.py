@@ -20,9 +20,11 @@ from report_samples import (
 )
 
 from pytest_gomem.judge.regressions import BY_DEFAULT
+from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.peak import PeakMoment
 from pytest_gomem.report.failure import TextOptions, failure_text, failure_texts
-from pytest_gomem.results.window_record import GcRecord
+from pytest_gomem.report.failure_details import KEY_METRICS
+from pytest_gomem.results.window_record import GcRecord, MetricValue
 from pytest_gomem.stats.decision import Status
 
 NODEID = "tests/test_mem.py::test_upload"
@@ -184,6 +186,14 @@ def test_the_windows_of_a_test_share_its_lines():
     assert len(texts) == 3
     assert len("\n\n".join(texts).split("\n")) <= 60
     assert failure_texts([calm], NODEID) == []
+
+
+def test_a_group_of_key_metrics_may_be_long():
+    """The metrics of leaks are five, where the other groups have four at most."""
+    names = dict(KEY_METRICS)["leaks"]
+    known = tuple(MetricValue(name, "count", Reading(1.0, "a source")) for name in names)
+    told = text_of(window(metrics=known, verdicts=(verdict("peak_rss", "1B", 2.0),)))
+    assert "   ".join(f"{name} 1" for name in names) in told
 
 
 def test_unavailable_key_metrics_are_not_in_the_block():
