@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from typing import TextIO
 from pytest_gomem.base import clock
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.files import from_here
-from pytest_gomem.base.printable import printable
+from pytest_gomem.base.printable import printable, raw_stream
 from pytest_gomem.commands.cli import Parser
 from pytest_gomem.report.failure import TextOptions
 from pytest_gomem.report.json_reading import read_stored
@@ -83,6 +84,17 @@ def add_outputs(parser: Parser, *of_page: str) -> None:
     """What can be made of a run. The destination of each begins with "to_". of_page: other names of --html."""
     page = "write a page to look at all tests: one HTML file"
     parser.add_argument(*of_page, "--html", dest="to_html", metavar="PATH", help=page)
+    parser.add_argument("--markdown", dest="to_markdown", metavar="PATH|-", help="write the comment for a pull request")
+    parser.add_argument("--key", default="", metavar="KEY", help="with --markdown: that of the job, if several comment")
+    parser.add_argument(
+        "--gitlab", dest="to_gitlab", metavar="DIR", help="write a code quality report and a metrics report for GitLab"
+    )
+    parser.add_argument(
+        "--annotations",
+        dest="to_annotations",
+        action="store_true",
+        help="print workflow commands that annotate the change on GitHub, and add to the summary of the job",
+    )
     parser.add_argument("--junit", dest="to_junit", metavar="PATH", help="write a JUnit file")
 
 
@@ -96,11 +108,33 @@ def write_outputs(run: RunRecord, given: argparse.Namespace, file: str, out: Tex
         from pytest_gomem.page.write import write_page
 
         write_page(run, Path(given.to_html), "--html")
+    if given.to_markdown or given.to_gitlab or given.to_annotations:
+        _for_pull_request(run, given, out)
     if given.to_junit:
         from pytest_gomem.report.junit_file import write_junit
 
         artifacts = from_here(run.artifacts) if run.artifacts else ""
         write_junit(run, Path(given.to_junit), TextOptions(report=file, artifacts=artifacts))
+
+
+def _for_pull_request(run: RunRecord, given: argparse.Namespace, out: TextIO) -> None:
+    from pytest_gomem.ci.findings import tell
+    from pytest_gomem.ci.github import run_link
+    from pytest_gomem.ci.gitlab import write_gitlab
+    from pytest_gomem.ci.markdown import comment
+    from pytest_gomem.ci.outputs import show_on_github, write_comment
+    from pytest_gomem.launch.in_repository import top_of_repository
+
+    told = tell(run, top_of_repository(Path.cwd()), from_here(run.artifacts) if run.artifacts else "")
+    if given.to_markdown == "-":
+        out.write(comment(told, key=given.key, link=run_link(os.environ)) + "\n")
+    elif given.to_markdown:
+        write_comment(told, Path(given.to_markdown), given.key, os.environ)
+    if given.to_gitlab:
+        write_gitlab(told, Path(given.to_gitlab))
+    if given.to_annotations:
+        commands = raw_stream(out)  # others' words in them are escaped, as the runner wants it
+        commands.writelines(f"{line}\n" for line in show_on_github(told, os.environ))
 
 
 def _merged(given: argparse.Namespace, opened: ExitStack) -> Merged:

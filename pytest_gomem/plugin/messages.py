@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,30 @@ def write_section(terminal: pytest.TerminalReporter, title: str, lines: Sequence
         terminal.write_line(printable_line(text), **({style: True} if style else {}))
 
 
+def command_runner(config: pytest.Config, commands: Sequence[str]) -> None:
+    """Write commands to the CI runner that reads our output, each at the start of a line, also under -q."""
+    with _uncaptured(config):
+        if reporter := config.pluginmanager.get_plugin("terminalreporter"):
+            reporter.ensure_newline()
+            if reporter._tw.width_of_current_line:  # dots, which under -q ensure_newline knows nothing of
+                reporter.write_line("")
+            for command in commands:
+                reporter.write_line(command)
+            reporter.flush()
+        else:
+            print("", *commands, sep="\n", flush=True)
+
+
+def _uncaptured(config: pytest.Config) -> AbstractContextManager[object]:
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    return capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
+
+
 def announce(config: pytest.Config, line: str) -> None:
     """Show a line at once, on its own line, even while output is captured; not under -q."""
     if config.get_verbosity() < 0:
         return
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+    with _uncaptured(config):
         if is_worker(config):  # of xdist: its only terminal is the controller's stderr
             print(f"\n{printable_line(line)}", file=sys.stderr, flush=True)
         elif reporter := config.pluginmanager.get_plugin("terminalreporter"):

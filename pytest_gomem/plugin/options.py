@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 METRICS_FLAG = "--gomem-metrics"
 OFF: Literal["off"] = "off"
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+_KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")  # ends no HTML comment
 _PATH_STARTS = ("/", "./", "../", "~")
 _SMALLEST_PROFILE = 4096  # leaves room for a few lines
 _FASTEST_SAMPLING = 1000
@@ -116,6 +118,20 @@ def _sample_rate(written: str, _: Path) -> float:
     return rate
 
 
+def _ci(written: str, _: Path) -> Literal["auto", "off"]:
+    if written == "auto":
+        return "auto"
+    if written == OFF:
+        return OFF
+    raise ValueError(f"expected auto or off, not {written!r}")
+
+
+def _key(written: str, _: Path) -> str:
+    if _KEY.fullmatch(written) is None:
+        raise ValueError(f"expected at most 64 letters, digits, dots, dashes and underscores, not {written!r}")
+    return written
+
+
 class Given(NamedTuple):
     """The value of an option: its text, its origin, and the folder where a relative path starts."""
 
@@ -162,6 +178,12 @@ OPTIONS = (
     Option("json", "PATH", _output, "write a JSON report"),
     Option("html", "PATH", _output, "write a page to look at all tests: one HTML file (needs pytest-gomem[report])"),
     Option("history", "PATH", _output, "append what each window measured to this file, for `gomem history`"),
+    Option("markdown", "PATH", _output, "write the comment for a pull request, in Markdown"),
+    Option("markdown-key", "KEY", _key, "tells that comment from those of other jobs"),
+    Option("gitlab", "DIR", _output, "write a code quality report and a metrics report for GitLab there"),
+    Option(
+        "ci", "auto|off", _ci, "under GitHub Actions, annotate what broke and add to the job summary (default auto)"
+    ),
     Option("artifacts", "DIR", _output, "save the service log and the heap profiles of each failed test there"),
     Option(
         "rounds", "N", _rounds, 'run each test N times, or "auto": as its comparisons need (default; 1 without any)'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -58,4 +59,38 @@ def _history(run: RunRecord, session: PluginSession) -> None:
         append(session.settings.history, entries_of(run, revision_of(session.config.rootpath), clock.now()))
 
 
-_REPORTERS: tuple[Callable[[RunRecord, PluginSession], None], ...] = (_remember_broken, _json, _html, _history)
+def _pull_request(run: RunRecord, session: PluginSession) -> None:
+    """The comment, the files for GitLab, and what GitHub shows by itself; `gomem selftest` breaks limits on purpose."""
+    from pytest_gomem.instruments.injected_load import in_selftest
+
+    settings = session.settings
+    is_shown = settings.ci == "auto" and os.environ.get("GITHUB_ACTIONS") == "true" and not in_selftest()
+    if not (is_shown or settings.markdown or settings.gitlab):
+        return
+    from pytest_gomem.ci.findings import tell
+    from pytest_gomem.ci.gitlab import write_gitlab
+    from pytest_gomem.ci.outputs import show_on_github, write_comment
+    from pytest_gomem.launch.in_repository import top_of_repository
+    from pytest_gomem.plugin.messages import command_runner
+    from pytest_gomem.plugin.settings import text_options
+
+    mistakes = Mistakes()
+    told = tell(run, top_of_repository(session.config.rootpath), text_options(settings, 0).artifacts)
+    if is_shown:
+        command_runner(session.config, list(show_on_github(told, os.environ)))
+    with mistakes.kept():
+        if settings.markdown:
+            write_comment(told, settings.markdown, settings.markdown_key, os.environ)
+    with mistakes.kept():
+        if settings.gitlab:
+            write_gitlab(told, settings.gitlab)
+    mistakes.raise_all()
+
+
+_REPORTERS: tuple[Callable[[RunRecord, PluginSession], None], ...] = (
+    _remember_broken,
+    _json,
+    _html,
+    _history,
+    _pull_request,
+)

@@ -85,7 +85,7 @@ class Reporting:
         The summary shows what cannot be written: an error raised here would stop pytest's own summary and the other
         reporters.
         """
-        if is_worker(self._session.config) or not (self._has_tests or self._session.settings.json):
+        if is_worker(self._session.config) or not (self._has_tests or self._session.settings.has_report):
             return pytest.ExitCode.OK
         record = self._run_record(session)
         troubles = []

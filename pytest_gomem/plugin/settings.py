@@ -32,6 +32,10 @@ class Settings:
     json: Path | None = None
     html: Path | None = None
     history: Path | None = None
+    markdown: Path | None = None
+    markdown_key: str = ""
+    gitlab: Path | None = None
+    ci: Literal["auto", "off"] = "auto"
     artifacts: Path | None = None
     rounds: Rounds | None = None
     cycles: int = 0
@@ -55,6 +59,11 @@ class Settings:
     def has_base_side(self) -> bool:
         """Whether tests are compared with another side."""
         return not self.no_compare and (self.against is not None or self.against_go is not None)
+
+    @property
+    def has_report(self) -> bool:
+        """Whether a report is to be written, even of no test."""
+        return any((self.json, self.markdown, self.gitlab))
 
     @property
     def enough(self) -> int:

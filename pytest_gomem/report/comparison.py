@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_gomem.base.printable import printable
@@ -37,8 +37,8 @@ _FEWEST_CELLS = 12  # of a test's name, however narrow the terminal
 _BYTES = re.compile(r"[0-9.]+ [kMGT]?B\b")
 # Where the terminal is narrow, columns are dropped from the end.
 HEAD = ("test", "metric", "base", "now", "change", "verdict", "95% interval", "would see", "rounds")
-_RIGHT = {2, 3, 4, 6, 7, 8}
-_NEEDED = 6  # columns that are never dropped
+RIGHT = {2, 3, 4, 6, 7, 8}
+NEEDED = 6  # columns that are never dropped
 _WORDS = {
     Status.FAIL: "worse",
     Status.IMPROVED: "better",
@@ -127,8 +127,8 @@ def _table(rows: Sequence[Row], width: int) -> Iterator[Line]:
     if not rows:
         return
     every = [("", *HEAD[1:]), *(("", *cells(row)) for row in rows)]
-    for shown in range(len(HEAD), _NEEDED - 1, -1):
-        figures = columns([row[:shown] for row in every], right=_RIGHT & set(range(shown)))
+    for shown in range(len(HEAD), NEEDED - 1, -1):
+        figures = columns([row[:shown] for row in every], right=RIGHT & set(range(shown)))
         room = max(width - max(map(display_width, figures)), _FEWEST_CELLS)
         if room >= width // 4:
             break
@@ -228,12 +228,20 @@ def _unjudged(windows: Sequence[WindowRecord]) -> str:
 
 
 def _lost(windows: Sequence[WindowRecord]) -> str:
-    lost = sum(bool(window.no_base) for window in windows)
+    return lost_text(sum(bool(window.no_base) for window in windows))
+
+
+def lost_text(lost: int) -> str:
+    """How many windows should have been compared and were not; "" for none."""
     return f"{lost} window{'s' * (lost > 1)} not compared" if lost else ""
 
 
 def _totals(windows: Sequence[WindowRecord]) -> str:
     compared = (window for window in windows if window.base)
     count = Counter(v.status for window in compared for v in window.verdicts if v.kind == REGRESSION)
-    parts = [f"{count[status]} {words}" for status, words in _TOTALS.items() if count[status]]
-    return f"compared: {', '.join(filter(None, [*parts, _lost(windows)])) or 'nothing'}"
+    return f"compared: {', '.join(filter(None, [totals_text(count), _lost(windows)])) or 'nothing'}"
+
+
+def totals_text(count: Mapping[Status, int]) -> str:
+    """How comparisons came out: "2 worse, 1 better, 40 same"."""
+    return ", ".join(f"{count[status]} {words}" for status, words in _TOTALS.items() if count.get(status))

@@ -42,7 +42,7 @@ def _calm_lines(test: TestRecord) -> Iterator[str]:
     yield printable(f"{test.nodeid}: {test.outcome}") + (f", {why}" if why else "")
     for window in test.windows:
         yield printable(f"  window '{window.name}' of {window.service}, {window.duration:.1f} s")
-        yield from (f"    {line}" for line in columns(list(_verdicts(window)), right=[1]))
+        yield from (f"    {line}" for line in columns(list(standings(window)), right=[1]))
         if window.no_base:
             yield from wrapped(f"not compared: {window.no_base}", WIDTH, "    ")
         if test.outcome not in FINE:
@@ -50,7 +50,8 @@ def _calm_lines(test: TestRecord) -> Iterator[str]:
             yield from log_lines(window.log_tail, whole=False)
 
 
-def _verdicts(window: WindowRecord) -> Iterator[tuple[str, ...]]:
+def standings(window: WindowRecord) -> Iterator[tuple[str, ...]]:
+    """For each verdict its metric, what was measured, the limit, and where it stands."""
     for verdict in window.verdicts:
         unit = metric_unit(window, verdict.budget.metric, verdict.limit.unit.name)
         value = "-" if verdict.actual is None else value_text(verdict.actual, unit)

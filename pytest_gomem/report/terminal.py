@@ -261,10 +261,11 @@ def _figure(metric: MetricValue | None, notes: _Footnotes) -> str:
 
 def tightest(verdicts: Sequence[Verdict]) -> Verdict | None:
     """The verdict to act on first: broken by most, unmeasured, past its warning, or with least room left."""
-    return min(verdicts, key=_tightness, default=None)
+    return min(verdicts, key=tightness, default=None)
 
 
-def _tightness(verdict: Verdict) -> tuple[int, float, float]:
+def tightness(verdict: Verdict) -> tuple[int, float, float]:
+    """A key that sorts verdicts, the one to act on first in front."""
     over, left = known(verdict.over), known(verdict.headroom)
     return (
         _URGENCY.get(verdict.status, len(_URGENCY)),

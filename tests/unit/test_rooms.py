@@ -29,6 +29,7 @@ ROOMS = (
     "instruments",
     "report",
     "flame",
+    "ci",
     "diagnosis",
     "comparison",
     "baseline",
