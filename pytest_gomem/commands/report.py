@@ -126,15 +126,15 @@ def _for_pull_request(run: RunRecord, given: argparse.Namespace, out: TextIO) ->
     from pytest_gomem.launch.in_repository import top_of_repository
 
     told = tell(run, top_of_repository(Path.cwd()), from_here(run.artifacts) if run.artifacts else "")
+    raw = raw_stream(out)  # others' words are escaped in both, as GitHub wants it
     if given.to_markdown == "-":
-        out.write(comment(told, key=given.key, link=run_link(os.environ)) + "\n")
+        raw.write(comment(told, key=given.key, link=run_link(os.environ)) + "\n")
     elif given.to_markdown:
         write_comment(told, Path(given.to_markdown), given.key, os.environ)
     if given.to_gitlab:
         write_gitlab(told, Path(given.to_gitlab))
     if given.to_annotations:
-        commands = raw_stream(out)  # others' words in them are escaped, as the runner wants it
-        commands.writelines(f"{line}\n" for line in show_on_github(told, os.environ))
+        raw.writelines(f"{line}\n" for line in show_on_github(told, os.environ))
 
 
 def _merged(given: argparse.Namespace, opened: ExitStack) -> Merged:
