@@ -17,6 +17,11 @@ TEXTS = {
     "config": ("my.yaml", lambda folder: folder / "my.yaml"),
     "json": ("out/report.json", lambda folder: folder / "out" / "report.json"),
     "history": ("/runs.jsonl", lambda folder: type(folder)("/runs.jsonl")),
+    "html": ("page.html", lambda folder: folder / "page.html"),
+    "markdown": ("comment.md", lambda folder: folder / "comment.md"),
+    "markdown-key": ("linux.arm64-2", lambda folder: "linux.arm64-2"),
+    "gitlab": ("reports", lambda folder: folder / "reports"),
+    "ci": ("off", lambda folder: "off"),
     "artifacts": ("kept", lambda folder: folder / "kept"),
     "rounds": ("12", lambda folder: 12),
     "cycles": ("10", lambda folder: 10),
@@ -31,6 +36,8 @@ TEXTS = {
     "sample-rate": ("2.5", lambda folder: 2.5),
 }
 WRONG = {
+    "markdown-key": ("a b", "expected at most 64 letters, digits, dots, dashes and underscores, not 'a b'"),
+    "ci": ("on", "expected auto or off, not 'on'"),
     "rounds": ("0", "expected a whole number from 1 to 1000 or \"auto\", not '0'"),
     "cycles": ("9", "expected a whole number from 10 to 10000 or \"off\", not '9'"),
     "confirm": ("2", "expected a whole number from 3 to 1000, not '2'"),
@@ -80,7 +87,8 @@ def test_a_flag_wins(read):
     ini = ["gomem_against = main", "gomem_against_go = 1.26", "gomem_rounds = 2", "gomem_strict = no"]
     ini += ["gomem_json = a.json", "gomem_history = a.jsonl", "gomem_artifacts = kept"]
     ini += ["gomem_diagnose = 5"]
-    off = ("against", "json", "history", "artifacts", "baseline-profiles", "diagnose")
+    ini += ["gomem_markdown = a.md", "gomem_gitlab = reports"]
+    off = ("against", "json", "history", "markdown", "gitlab", "artifacts", "baseline-profiles", "diagnose")
     said = read([*(f"--gomem-{name}=off" for name in off), "--gomem-rounds=auto"], ini)
     assert said == Settings(rounds="auto", diagnose=0, baseline_profiles="off", against_go="1.26")
     assert said.has_base_side
