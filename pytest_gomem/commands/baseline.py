@@ -33,7 +33,7 @@ from pytest_gomem.report.text import columns
 from pytest_gomem.stats.decision import Status, compare
 
 Lines = Iterator[str]
-_UPDATE = "run pytest --gomem-update; further arguments go to pytest"
+_UPDATE = "Run pytest --gomem-update; further arguments go to pytest."
 _ALL_DESELECTED = 5  # pytest's status for a run without tests
 
 
@@ -60,10 +60,10 @@ def _parser() -> Parser:
     usage = "gomem baseline update [pytest args]"
     verbs.add_parser("update", help=_UPDATE, description=_UPDATE, usage=usage)
     for verb, words in (
-        ("list", "the tests that have a baseline"),
-        ("show", "what the rounds of a test measured"),
-        ("diff", "what has changed since a commit"),
-        ("prune", "the baselines of tests that no longer exist"),
+        ("list", "List the tests that have a baseline."),
+        ("show", "Show what the rounds of a test measured."),
+        ("diff", "Show what has changed since a commit."),
+        ("prune", "List the baselines of tests that no longer exist, or remove them."),
     ):
         each = verbs.add_parser(verb, help=words, description=words)
         each.add_argument(
@@ -74,7 +74,7 @@ def _parser() -> Parser:
         if verb == "show":
             each.add_argument("test", nargs="?", default="*", metavar="TEST", help="an id, the end of one, or a glob")
         if verb == "diff":
-            each.add_argument("ref", nargs="?", default="HEAD", metavar="REF", help="a commit; default: HEAD")
+            each.add_argument("ref", nargs="?", default="HEAD", metavar="REF", help="a commit (default: HEAD)")
         if verb == "prune":
             each.add_argument("--delete", action="store_true", help="remove them; without it they are listed")
             each.add_argument("pytest", nargs="*", metavar="PYTEST_ARG", help="the arguments of your run of all tests")

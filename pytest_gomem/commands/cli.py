@@ -86,7 +86,7 @@ COMMANDS = {
     "report": (
         "pytest_gomem.commands.report",
         "report",
-        "make files for CI servers from a JSON report: gomem report report.json --junit PATH",
+        "make files for people and CI servers from JSON reports, and one report of those of shards",
     ),
     "baseline": ("pytest_gomem.commands.baseline", "baseline", "update, list, show, diff and prune kept baselines"),
     "top": ("pytest_gomem.commands.top", "top", "show what a profile holds, by function, line, file or package"),

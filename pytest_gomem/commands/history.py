@@ -81,7 +81,7 @@ def _parser() -> Parser:
         help="only runs under this condition, such as go=go1.26; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("-o", dest="picture", metavar="FILE.svg", help="draw the trend of one window")
+    parser.add_argument("-o", "--output", dest="picture", metavar="FILE.svg", help="draw the trend of one window")
     return parser
 
 

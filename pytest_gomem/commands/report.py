@@ -67,7 +67,7 @@ def _merge_parser() -> Parser:
     words = "Merge the JSON reports of the shards of a run, and say whether the whole run fails: exit status 1."
     parser = Parser("gomem report merge", words)
     _add_reports(parser)
-    parser.add_argument("-o", dest="merged", metavar="MERGED.json", help="write the merged report")
+    parser.add_argument("-o", "--output", dest="merged", metavar="MERGED.json", help="write the merged report")
     add_outputs(parser)
     return parser
 

@@ -81,7 +81,7 @@ def _parser() -> Parser:
         action="append",
         default=[],
         metavar="GLOB",
-        help="also say who holds the objects of these types, such as '*main.Session'; may be given again",
+        help="also say who holds the objects of these types, such as '*main.Session'; repeatable",
     )
     parser.add_argument("--pprof", type=Path, metavar="FILE", help="also write the holders as a profile")
     parser.add_argument("--json", action="store_true", help="print JSON")

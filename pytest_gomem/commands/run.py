@@ -61,8 +61,11 @@ def _parser() -> Parser:
         "--diagnose", action="store_true", help="with --build: if a limit breaks, run it again and look for the cause"
     )
     parser.add_argument("--json", metavar="PATH", help="write the window as JSON")
-    parser.add_argument("--timeout", type=float, default=RUN_TIMEOUT, metavar="SECONDS")
-    parser.add_argument("command", nargs="*", help="the program and its arguments, after --; with --build, arguments")
+    ending = f"end a program that runs longer (default: {RUN_TIMEOUT:.0f})"
+    parser.add_argument("--timeout", type=float, default=RUN_TIMEOUT, metavar="SECONDS", help=ending)
+    parser.add_argument(
+        "command", nargs="*", metavar="CMD", help="the program and its arguments, after --; with --build, arguments"
+    )
     return parser
 
 
