@@ -162,6 +162,7 @@ class TestCommit:
         before, config = repository.state(), service(repository.folder)
         base = BaseSide(Against("HEAD~1"), tmp_path)
         assert base.check([config]) == ()
+        assert base.identity([config]) == repository.git("rev-parse", "HEAD~1")
         with base.source(config) as source, HeadSide(Against("HEAD~1")).source(config) as new:
             assert printed(built(source, tmp_path / "out")) == "one"
             assert printed(built(new, tmp_path / "out")) == "three, not committed"
@@ -204,12 +205,14 @@ class TestCommit:
         monkeypatch.chdir(above.folder / "libs")
         within, own = service(above.folder, "./libs/api"), service(above.folder)
         base = BaseSide(Against("HEAD~1"), tmp_path)
-        at = repository.git("rev-parse", "HEAD~1")[:12]
+        one = repository.git("rev-parse", "HEAD~1")
+        at = one[:12]
         assert base.check([within]) == (f"HEAD~1 is {at} in the repository api",)
         assert base_says(within, Against("HEAD~1"), tmp_path) == "one"
         at = above.git("rev-parse", "HEAD~1")[:12]
         assert base.check([own, within]) == (f"HEAD~1 is {at} in the repository ..", *base.check([within]))
         assert base.check([own]) == ()
+        assert base.identity([own, within]) == f"{above.git('rev-parse', 'HEAD~1')}, {one}"
         (same,) = BaseSide(Against("HEAD"), tmp_path).check([within])
         at = repository.git("rev-parse", "HEAD")[:12]
         itself = "the working tree is that very commit: it is compared with itself"
