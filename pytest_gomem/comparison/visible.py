@@ -23,17 +23,22 @@ class Fit(Enum):
 
 
 def smallest_visible(
-    metric: Metric, values: Sequence[float], *, ops: int | None = None, enough: int = ENOUGH
+    metric: Metric,
+    values: Sequence[float],
+    *,
+    ops: int | None = None,
+    enough: int = ENOUGH,
+    tolerance: float = 0.0,
 ) -> float | None:
     """The worsening, in the metric's unit, that `enough` rounds like these of each side find 19 times in 20.
 
-    With fewer than three rounds the metric's prior replaces their scatter. None for a metric without a prior:
-    only ranks show its changes.
+    tolerance: the least worsening that counts, a ratio. With fewer than three rounds the metric's prior replaces their
+    scatter. None for a metric without a prior: only ranks show its changes.
     """
     if metric.noise is Noise.NOISY or not values:
         return None
     rounds = tuple(values) if len(values) >= FEWEST else (values[-1],) * FEWEST
-    return compare(metric, rounds, rounds, 0.0, ops=ops, decisions=len(PRIMARY), enough=enough).smallest_visible
+    return compare(metric, rounds, rounds, tolerance, ops=ops, decisions=len(PRIMARY), enough=enough).smallest_visible
 
 
 def fit(room: float, threshold: float, visible: float) -> Fit:

@@ -38,8 +38,8 @@ def find_figure(metric: OwnMetric, page: Published) -> Found:
 
 def in_text_page(metric: OwnMetric, page: TextPage) -> Found:
     """The series that have all the labels of the metric. Several are summed if they count, and refused otherwise."""
-    every = page.series.get(metric.name)
-    if every is None:
+    every = page.series(metric.name)
+    if not every:
         raise ObserveError(_no_such_metric(metric.name, page))
     found = {labels: value for labels, value in every.items() if _has_all(labels, metric.labels)}
     kind = _kind_of(metric, page)
@@ -57,7 +57,7 @@ def in_text_page(metric: OwnMetric, page: TextPage) -> Found:
 def values_before(metric: OwnMetric, page: Published) -> Mapping[Labels, float]:
     """What a counter had counted on an earlier page: a series that was not there yet had counted nothing."""
     if isinstance(page, TextPage):
-        every = page.series.get(metric.name, {})
+        every = page.series(metric.name)
         return {labels: value for labels, value in every.items() if _has_all(labels, metric.labels)}
     try:
         return in_variables(metric, page).values
@@ -90,15 +90,15 @@ def _kind_of(metric: OwnMetric, page: TextPage) -> str:
 
 
 def _parts(name: str, page: TextPage) -> str:
-    quantile = [f"{name}{{quantile=...}}"] if name in page.series else []
+    quantile = [f"{name}{{quantile=...}}"] if name in page.names else []
     return " or ".join([*page.parts(name), *quantile])
 
 
 def _no_such_metric(name: str, page: TextPage) -> str:
     if parts := page.parts(name):
         return f"{name} is a {page.types.get(name, HISTOGRAM)}: name {' or '.join(parts)}"
-    near = nearest(name, page.series)
-    shown = f"did you mean {near}?" if near else f"it has {len(page.series)} others ({_APPEARS})"
+    near = nearest(name, page.names)
+    shown = f"did you mean {near}?" if near else f"it has {len(page.names)} others ({_APPEARS})"
     return f"the page has no metric {name}: {shown}"
 
 

@@ -1,10 +1,10 @@
-"""Reads a whole page in Prometheus' text format: every sample with its labels, and the type of every metric."""
+"""Reads a page in Prometheus' text format: the samples of a name with their labels, and the type of each metric."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.config.own_metrics import unescaped
@@ -19,6 +19,8 @@ SAMPLE = re.compile(
     r"(?:[ \t]+-?[0-9]+)?[ \t]*"
 )
 _PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"')
+_NAME = re.compile(r"^[ \t]*([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t{]", re.MULTILINE)
+_TYPE = re.compile(r"^[ \t]*#[ \t]+TYPE[ \t]+(\S+)[ \t]+(\S+)[ \t\r]*$", re.MULTILINE)
 _PARTS = {  # the sample's ending -> what it is, of a metric that has such parts
     "_sum": (HISTOGRAM, SUMMARY),
     "_count": (HISTOGRAM, SUMMARY),
@@ -30,12 +32,35 @@ COUNTED_PARTS = ("_sum", "_count", "_bucket")
 Labels = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
 class TextPage:
-    """What a page holds. types: by metric, as the page gives them. series: by sample name, each by its labels."""
+    """A page in the text format. Only what is asked for is read of it, since it may have 10 000 lines."""
 
-    types: Mapping[str, str]
-    series: Mapping[str, Mapping[Labels, float]]
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def types(self) -> Mapping[str, str]:
+        """The type of each metric, as the page gives it."""
+        return {name: UNTYPED if kind == "unknown" else kind for name, kind in _TYPE.findall(self._text)}
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of all samples."""
+        return frozenset(_NAME.findall(self._text))
+
+    def series(self, name: str) -> Mapping[Labels, float]:
+        """The samples of that name by their labels; timestamps and exemplars are read over.
+
+        Raises ObserveError, with the line, for another format, and for a sample that is there twice.
+        """
+        found: dict[Labels, float] = {}
+        for line in re.finditer(rf"^[ \t]*{re.escape(name)}(?![a-zA-Z0-9_:]).*$", self._text, re.MULTILINE):
+            number = self._text.count("\n", 0, line.start()) + 1
+            labels, value = _sample(line[0].strip(" \t\r"), number)
+            if labels in found:
+                raise ObserveError(f"line {number}: {name} is there twice with the same labels")
+            found[labels] = value
+        return found
 
     def type_of(self, name: str) -> str:
         """The type of a sample: its own, or "counter" for the parts that a histogram or summary counts."""
@@ -49,36 +74,22 @@ class TextPage:
 
     def parts(self, name: str) -> Sequence[str]:
         """The samples that a histogram or summary of this name has in its place."""
-        return [f"{name}{ending}" for ending in COUNTED_PARTS if f"{name}{ending}" in self.series]
+        return [f"{name}{ending}" for ending in COUNTED_PARTS if f"{name}{ending}" in self.names]
 
 
 def parse_text_format(text: str) -> TextPage:
-    """Every sample and type of a page; timestamps, exemplars and other comments are read over.
-
-    Raises ObserveError, with the line, for another format, a repeated sample, or a page without any sample.
-    """
-    types: dict[str, str] = {}
-    series: dict[str, dict[Labels, float]] = {}
+    """The page; raises ObserveError if its first line that is no comment is no sample, or if it has none."""
     for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip(" \t\r")
-        if stripped.startswith("#"):
-            words = stripped.split(None, 3)
-            if words[:2] == ["#", "TYPE"] and len(words) == 4:
-                types[words[2]] = UNTYPED if words[3] == "unknown" else words[3]
-        elif stripped:
-            name, labels, value = _sample(stripped, number)
-            known = series.setdefault(name, {})
-            if labels in known:
-                raise ObserveError(f"line {number}: {name} is there twice with the same labels")
-            known[labels] = value
-    if not series:
-        raise ObserveError("the page has no sample")
-    return TextPage(types, series)
+        if stripped and not stripped.startswith("#"):
+            _sample(stripped, number)
+            return TextPage(text)
+    raise ObserveError("the page has no sample")
 
 
-def _sample(line: str, number: int) -> tuple[str, Labels, float]:
+def _sample(line: str, number: int) -> tuple[Labels, float]:
     found = SAMPLE.fullmatch(line.partition(" # ")[0]) or SAMPLE.fullmatch(line)
     if found is None:
         raise ObserveError(f"line {number} is not of the Prometheus text format: {line[:60]!r}")
     pairs = sorted((label, unescaped(value)) for label, value in _PAIR.findall(found["labels"] or ""))
-    return found["name"], tuple(pairs), float(found["value"])
+    return tuple(pairs), float(found["value"])

@@ -9,6 +9,7 @@ from pytest_gomem.base.units import Quantity, format_value, parse_quantity
 from pytest_gomem.comparison.visible import smallest_visible
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.measure.metric import Metric, Noise
+from pytest_gomem.stats.decision import PRIMARY
 from pytest_gomem.tighten.coverage import Covered
 from pytest_gomem.tighten.known_figures import Known
 from pytest_gomem.tighten.spelling import respelled
@@ -135,7 +136,7 @@ def _reach(windows: Sequence[Known], metric: Metric, *, up: bool) -> Reach:
 
 def _of_window(window: Known, metric: Metric, *, up: bool) -> Reach:
     values = window.figures[metric.name]
-    visible = smallest_visible(metric, values, ops=window.ops)
+    visible = smallest_visible(metric, values, ops=window.ops, tolerance=PRIMARY.get(metric.name, 0.0))
     assert visible is not None, "only noisy metrics have none"
     return Reach(window, max(values) if up else min(values), len(values), visible)
 

@@ -56,7 +56,7 @@ def test_it_prints_and_applies(project, gomem):
     before = yaml.read_text(), test.read_text()
     status, text = gomem(project.folder, "tighten")
     assert (status, yaml.read_text(), test.read_text()) == (0, *before), text
-    assert "warn 60MiB -> 28.7MiB, max 64MiB -> 30.6MiB" in text
+    assert "warn 60MiB -> 28.8MiB, max 64MiB -> 30.7MiB" in text
     assert "test_it.py::TestB::test_b / api/test: 30.0 MB at worst in 8 rounds, smallest visible change " in text
     assert "gc_pause_max: stays: it is noisy" in text
     assert '+@pytest.mark.gomem(peak_rss="40.' in text
@@ -65,7 +65,7 @@ def test_it_prints_and_applies(project, gomem):
     status, text = gomem(project.folder, "tighten", "--apply")
     assert status == 0, text
     assert "1 of gomem.yaml tightened; 1 in Python files" in text
-    assert yaml.read_text() == before[0].replace("{max: 64MiB, warn: 60MiB}", "{max: 30.6MiB, warn: 28.7MiB}")
+    assert yaml.read_text() == before[0].replace("{max: 64MiB, warn: 60MiB}", "{max: 30.7MiB, warn: 28.8MiB}")
     assert (test.read_text(), yaml.stat().st_mode & 0o777) == (before[1], 0o640)
 
 

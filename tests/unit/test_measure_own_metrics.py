@@ -196,7 +196,10 @@ def test_a_page_that_could_not_be_read_is_the_reason(edge):
 def test_any_page_is_read_or_refused(text):
     """With the line of what is wrong."""
     with suppress(ObserveError):
-        assert parse_text_format(text).series
+        page = parse_text_format(text)
+        assert page.names
+        for name in page.names:
+            assert page.series(name)
 
 
 @settings(max_examples=40)
@@ -231,3 +234,18 @@ def test_it_is_compared_only_if_regression_names_it():
     assert compared("5%", base=more, head=list(range(8))) == {JOBS: Status.IMPROVED}
     assert compared("5%", base=more[:3], head=[99.0] * 3) == {JOBS: Status.NOISY}
     assert compared("5%", base=[], head=more) == {JOBS: Status.NO_BASELINE}
+
+
+def test_a_strange_line_costs_its_own_metric_alone():
+    """With its number; what is no such page at all is refused when it is looked for."""
+    page = PAGE + '{"utf-8.name", a="b"} 5\njobs_total{a=b} 1\nqueue_length 8\n'
+    assert read("prom:cache_bytes{shard=1}", page, page).value == 2e6
+    number = page.count("\n")
+    assert (
+        f"line {number - 1} is not of the Prometheus text format: 'jobs_total"
+        in read("prom:jobs_total", page, page).reason
+    )
+    assert f"line {number}: queue_length is there twice" in read("prom:queue_length", page, page).reason
+    for text, words in (("<html>", "line 1 is not of the"), ("# no\n\n", "has no sample"), ("", "has no sample")):
+        with pytest.raises(ObserveError, match=words):
+            parse_text_format(text)
