@@ -113,8 +113,6 @@ def _unchanged_lines(answer: Answer, registry: Registry, nodeid: str, width: int
     )
     for change in answer.changes:
         yield from wrapped(unchanged_words(change, units[change.target.metric]), width, "  ")
-    if not answer.changes:
-        yield from wrapped("no figure was measured on both", width, "  ")
 
 
 def _candidate_lines(answer: Answer, width: int) -> Iterator[str]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -158,7 +159,7 @@ def _command(asked: Asked) -> str:
 def _state_file(repository: Repository) -> Path:
     """In the user's cache: a file for each repository."""
     key = hashlib.sha256(os.fsencode(repository.common_dir)).hexdigest()[:8]
-    return cache_dir("bisect", Path.cwd()) / f"{repository.top.name}-{key}.json"
+    return cache_dir("bisect", Path(tempfile.gettempdir())) / f"{repository.top.name}-{key}.json"
 
 
 def _tell(state: State, given: argparse.Namespace, repository: Repository, err: TextIO) -> None:

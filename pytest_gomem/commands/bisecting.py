@@ -86,6 +86,9 @@ class Bisection:
                 self.progress.line(ends_words(ends))
                 return ()
             changes = tuple(comparisons(measured, metrics.values()))
+            if not changes:
+                reasons = dict.fromkeys(both.why_lost(name) for both in measured.values() for name in metrics)
+                raise GomemError(f"{', '.join(metrics)} cannot be compared: {'; '.join(reasons)}")
             if not self._may_run_more(measured) or not any(_is_open(change.comparison) for change in changes):
                 return changes
 

@@ -70,7 +70,9 @@ def run_pytest(
 # For runs whose figures are of this command alone: keep them nowhere, and compare them with nothing.
 KEEPS_NOTHING = (
     *("--gomem-history=off", "--gomem-against=off", "--gomem-against-go=off", "--gomem-head=off"),
-    *("--gomem-artifacts=off", "--gomem-diagnose=off", "-o", "gomem_update=false", "-o", "gomem_strict=false"),
+    *("--gomem-artifacts=off", "--gomem-diagnose=off", "--gomem-html=off"),
+    *("--gomem-markdown=off", "--gomem-gitlab=off", "--gomem-ci=off"),
+    *("-o", "gomem_update=false", "-o", "gomem_strict=false"),
 )
 _LAST_LINES = 30
 

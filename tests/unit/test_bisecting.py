@@ -171,6 +171,12 @@ def test_a_bad_end_that_does_not_build_is_an_error():
         bisection(FakeRuns([0.0] * 5 + ["on the base side: building service 'api at c5' failed: x"])).run()
 
 
+def test_a_metric_that_nothing_measures_is_an_error():
+    """With the reason why there is no figure of it."""
+    with pytest.raises(GomemError, match="latency_p99 cannot be compared: latency_p99 was not measured in every round"):
+        bisection(FakeRuns(at(3)), metric="latency_p99").run()
+
+
 def test_a_wrong_step_is_found_out_and_left_out():
     """A commit that scatters was taken for a bad one: its parent does not differ from it so, and the search goes on."""
     runs = FakeRuns(at(30), frozenset([20]))

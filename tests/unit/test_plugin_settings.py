@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from pytest_gomem.base.errors import ConfigErrors
+from pytest_gomem.commands.pytest_run import KEEPS_NOTHING
 from pytest_gomem.launch.sides import Against
 from pytest_gomem.plugin.options import OPTIONS
 from pytest_gomem.plugin.settings import Settings, read_settings
@@ -130,3 +131,11 @@ def test_a_commit_as_head_needs_one_as_base(pytester, other):
     """One side alone is no comparison; a binary is not built from sources."""
     with pytest.raises(pytest.UsageError, match="name the other side: --gomem-against=REF"):
         pytester.parseconfigure("--gomem-head=main", *filter(None, [other]))
+
+
+def test_runs_of_our_own_commands_write_no_output():
+    """An output that the ini file names is not that of a selftest, or of a step of a bisection."""
+    outputs = [option.flag for option in OPTIONS if option.parse.__name__ == "_output" and option.name != "json"]
+    assert len(outputs) > 3
+    assert "--gomem-ci=off" in KEEPS_NOTHING
+    assert [flag for flag in outputs if f"{flag}=off" not in KEEPS_NOTHING] == []
