@@ -227,6 +227,15 @@ def test_a_test_without_a_result_fails_the_gate(merging):
     assert not json.loads(Path("merged.json").read_text())["run"]["complete"]
 
 
+def test_a_shard_that_broke_off_names_few_of_its_tests(merging):
+    """Those that failed are all told."""
+    lost = [replace(LOST, nodeid=f"t.py::test_{number}") for number in range(30)]
+    failed = [replace(FAILED, nodeid=f"u.py::test_{number}") for number in range(30)]
+    out = merging([shard(*lost, *failed, complete=False)])[1].splitlines()
+    assert [sum(line.startswith(word) for line in out) for word in ("NOT RUN", "FAILED")] == [10, 30]
+    assert out[-2:] == ["and 20 more tests without a result", "1 report, 60 tests: 30 not run, 30 failed"]
+
+
 @pytest.mark.parametrize(
     ("run", "said"),
     [
@@ -374,10 +383,19 @@ def test_a_report_that_was_written_anew_is_read(merging, tmp_path):
 
 
 def test_an_output_that_cannot_be_written_hides_no_verdict(merging):
-    """What fails the run is told all the same."""
-    status, out, err = merging([shard(FAILED)], "-o", "a.json/merged.json")
-    assert (status, out.count("FAILED t.py::test_b")) == (2, 1)
+    """What fails the run is told all the same, and the other outputs are written."""
+    status, out, err = merging([shard(FAILED)], "-o", "a.json/merged.json", "--junit", "junit.xml")
+    assert (status, out.count("FAILED t.py::test_b"), Path("junit.xml").exists()) == (2, 1, True)
     assert err.startswith("gomem report: -o: the JSON report cannot be written to a.json/merged.json: ")
+
+
+def test_a_comment_on_stdout_stands_alone_there(merging):
+    """It may go into a file or the summary of a job; what fails the run goes to stderr."""
+    status, out, err = merging([shard(PASSED), shard(FAILED)], "--markdown", "-")
+    assert status == 1
+    assert "t.py::test_b" in out
+    assert "2 reports" not in out
+    assert err.splitlines()[-1] == "2 reports, 2 tests: 1 passed, 1 failed"
 
 
 def test_several_reports_make_one_file(merging, tmp_path):
