@@ -33,6 +33,8 @@ _ASSETS = _HERE / "assets"
 _STYLES = ("uplot/uPlot.min.css", "page.css")
 _LIBRARY = "uplot/uPlot.iife.min.js"
 _SCRIPTS = ("text.js", "chart.js", "flame.js", "parts.js", "test.js", "list.js", "page.js")
+_FACTS = {"go_version": "Go", "cpus": "CPUs", "thp": "huge pages", "python": "Python"}
+_FIRST = ("go_version", "platform", "cpus")
 _UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
@@ -74,6 +76,7 @@ def _gather(run: RunRecord, path: Path, details: IO[str]) -> Json:
         "title": _title(run),
         "facts": list(_facts(run)),
         "warnings": list(_warnings(run)),
+        "shards": list(_shards(run)),
         "counts": counts(rows),
         "columns": list(COLUMNS.items()),
         "rows": rows,
@@ -108,10 +111,18 @@ def _facts(run: RunRecord) -> Iterator[tuple[str, str]]:
         yield "compared with", printable(run.against)
     if run.shards:
         yield "shards", str(len(run.shards))
-    for name, value in environment_of(run).items():
-        if value is not None:
-            yield printable(name.replace("_", " ")), printable(str(value))
+    yield from _environment(environment_of(run))
     yield "pytest-gomem", printable(run.tool_version)
+
+
+def _environment(facts: Mapping[str, str | int | float | None]) -> Iterator[tuple[str, str]]:
+    known = {name: str(value) for name, value in facts.items() if value is not None}
+    platform = "/".join(known.pop(name) for name in ("goos", "goarch") if name in known)
+    if platform:
+        known["platform"] = platform
+    for name in (*_FIRST, *(name for name in known if name not in _FIRST)):
+        if name in known:
+            yield printable(_FACTS.get(name, name.replace("_", " "))), printable(known[name])
 
 
 def _warnings(run: RunRecord) -> Iterator[str]:
@@ -123,6 +134,14 @@ def _warnings(run: RunRecord) -> Iterator[str]:
     if run.deselected:
         left = len(run.deselected)
         yield f"{left} test{'s' * (left != 1)} that would have been measured {'were' if left > 1 else 'was'} left out."
+
+
+def _shards(run: RunRecord) -> Iterator[tuple[str, str, str, str]]:
+    """The reports that a merged run is made of: file, number of tests, environment, and how each ended."""
+    for shard in run.shards:
+        facts = ", ".join(f"{name} {value}" for name, value in _environment(shard.environment))
+        ended = "interrupted" if shard.interrupted else f"exit status {shard.exit_status}"
+        yield printable(shard.file), str(len(shard.tests)), facts, ended if shard.complete else f"{ended}, incomplete"
 
 
 def _assets() -> Mapping[str, str]:

@@ -57,9 +57,19 @@ def names(browser):
     return browser.evaluate("[...document.querySelectorAll('#rows .name')].map((one) => one.textContent)")
 
 
+def until(browser, script):
+    """Wait until it is true: the address changes first, and the page a little later."""
+    look = f"(() => {{ const look = () => ({script}) ? told(1) : setTimeout(look, 5); look(); }})()"
+    browser.evaluate(f"new Promise((told) => {look})")
+
+
 def open_test(browser, nodeid):
     browser.evaluate(f"location.hash = '#test=' + encodeURIComponent({nodeid!r})")
-    browser.evaluate("new Promise((told) => setTimeout(told, 30))")
+    until(browser, "!document.getElementById('test').hidden && document.getElementById('window')")
+
+
+def until_list(browser):
+    until(browser, "document.getElementById('test').hidden")
 
 
 def test_the_worst_is_first_and_words_filter(browser):
@@ -96,22 +106,19 @@ def test_columns_sort(browser):
 
 def test_all_by_keyboard(browser):
     """j and k walk the list, Enter opens, then j goes on to the next test, and Escape leads back to where you were."""
-    focused = "document.activeElement.getAttribute('aria-label').split(':')[3]"
     first, second = names(browser)[:2]
     browser.press("j")
     browser.press("ArrowDown")
     assert second in browser.evaluate("document.activeElement.innerText")
     browser.press("k")
-    assert first in browser.evaluate("document.activeElement.innerText"), focused
+    assert first in browser.evaluate("document.activeElement.innerText")
     browser.press("Enter")
-    browser.evaluate("new Promise((told) => setTimeout(told, 30))")
-    assert text(browser, "#test-name") == first
+    until(browser, f"document.getElementById('test-name')?.innerText === {first!r}")
     assert browser.evaluate("document.activeElement.id") == "test-name"
     browser.press("j")
-    browser.evaluate("new Promise((told) => setTimeout(told, 30))")
-    assert text(browser, "#test-name") == second
+    until(browser, f"document.getElementById('test-name').innerText === {second!r}")
     browser.press("Escape")
-    browser.evaluate("new Promise((told) => setTimeout(told, 30))")
+    until_list(browser)
     assert second in browser.evaluate("document.activeElement.innerText")
 
 
@@ -140,7 +147,7 @@ def test_tabs_of_windows_and_views(browser):
     assert "short by 58%" in text(browser, "#part-limits")
     assert browser.evaluate("location.hash").endswith("&window=cold")
     browser.press("Escape")
-    browser.evaluate("new Promise((told) => setTimeout(told, 30))")
+    until_list(browser)
     browser.click("#tab-matrix")
     assert browser.evaluate("document.getElementById('view-tests').hidden")
     assert "costs" in text(browser, "#view-matrix")
@@ -149,25 +156,24 @@ def test_tabs_of_windows_and_views(browser):
 def test_the_course_zooms(browser):
     """By a drag and by keys; a click in the legend shows a curve, and the readout says what was when."""
     open_test(browser, COURSE.nodeid)
-    reset = "document.querySelector('.chart-head .plain')"
+    reset = "document.querySelector('.chart-head .plain').disabled"
     browser.evaluate("document.getElementById('part-course').scrollIntoView()")
-    assert browser.evaluate(f"{reset}.disabled")
+    until(browser, "" + reset)
     browser.drag(".u-over", 0.4, 0.6)
-    assert not browser.evaluate(f"{reset}.disabled")
+    until(browser, "!" + reset)
     browser.hover(".u-over")
-    assert "RSS" in text(browser, ".readout")
-    assert "in drain" in text(browser, ".readout")
+    until(browser, "/in drain .*RSS 400 MB/.test(document.querySelector('.readout').innerText)")
     browser.double_click(".u-over")
-    assert browser.evaluate(f"{reset}.disabled")
+    until(browser, "" + reset)
     browser.evaluate("document.querySelector('.plot').focus()")
     browser.press("+")
-    assert not browser.evaluate(f"{reset}.disabled")
+    until(browser, "!" + reset)
     browser.press("0")
-    assert browser.evaluate(f"{reset}.disabled")
+    until(browser, "" + reset)
     threads = "[...document.querySelectorAll('.legend button')].find((one) => one.innerText === 'threads')"
     browser.evaluate(f"{threads}.click()")
     browser.hover(".u-over")
-    assert "threads 12" in text(browser, ".readout")
+    until(browser, "document.querySelector('.readout').innerText.includes('threads 12')")
 
 
 def test_themes_follow_the_system_and_the_button(browser):
@@ -212,7 +218,7 @@ def test_hostile_names_are_text(chromium, tmp_path):
     chromium.open(path)
     assert HOSTILE[:25] in text(chromium, "#rows")
     chromium.evaluate("document.querySelector('.item a').click()")
-    chromium.evaluate("new Promise((told) => setTimeout(told, 50))")
+    until(chromium, "document.getElementById('window')")
     assert HOSTILE[:25] in text(chromium, "#window")
     assert r"\u202e" in text(chromium, "#window")
     assert chromium.evaluate("document.images.length") == 0

@@ -38,7 +38,7 @@ function makeRow(row, number, columns) {
   const limit = row.limit;
   const link = h("a", { class: "row", href: `#test=${encodeURIComponent(row.id)}`, "aria-label": `${row.id}: ${row.status}${limit ? `, ${limit.name} ${limit.standing}` : ""}` },
     h("span", { class: "c-status" }, pill(row.status)),
-    h("span", { class: "c-name" }, h("span", { class: "name" }, name), h("span", { class: "where" }, where, row.windows > 1 && ` · ${row.windows} windows, shown: ${row.of}`, row.culprit && ` · ${row.culprit}`)),
+    h("span", { class: "c-name" }, h("span", { class: "name" }, breakable(name)), h("span", { class: "where" }, where, row.windows > 1 && ` · ${row.windows} windows, shown: ${row.of}`, row.culprit && ` · ${row.culprit}`)),
     h("span", { class: "c-worst" }, limit && usedBar(limit), limit && h("span", { class: "limit" }, h("span", {}, limit.name), " ", h("span", { class: "quiet" }, limit.limit)),
       limit ? h("span", { class: `standing ${TONES[limit.status] || "none"}` }, limit.standing) : h("span", { class: "quiet" }, row.windows ? "no limit" : row.outcome)),
     columns.map(([key, title]) => h("span", { class: "c-figure", "data-title": title }, row.figures[key] ? row.figures[key][1] : "–")));

@@ -14,6 +14,10 @@ function buildHead() {
   if (rest.length) verdict.append(h("span", { class: "quiet" }, rest.join(", ")));
   by("facts").append(...RUN.facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, name === "commit" ? value.replace(/^([0-9a-f]{12})[0-9a-f]*/, "$1") : value))));
   by("warnings").append(...RUN.warnings.map((text) => h("p", { class: "warning" }, text)));
+  if (RUN.shards.length) {
+    const rows = RUN.shards.map((shard) => h("tr", {}, shard.map((cell) => h("td", {}, cell))));
+    by("warnings").append(h("details", {}, h("summary", {}, `made of ${plural(RUN.shards.length, "report")}`), table(["report", "tests", "environment", "how it ended"], rows)));
+  }
 }
 
 function buildViews() {
@@ -40,7 +44,7 @@ function showList() {
   const last = list.rows[opened];
   opened = null;
   closeTest();
-  by("test").hidden = true;
+  by("test").hidden = by("way").hidden = true;
   by("overview").hidden = false;
   document.querySelector("header.top").classList.remove("small");
   scrollTo(0, scrolled);
@@ -55,7 +59,7 @@ function openTest(number, label) {
   if (opened === null) scrolled = scrollY;
   opened = number;
   by("overview").hidden = true;
-  by("test").hidden = false;
+  by("test").hidden = by("way").hidden = false;
   document.querySelector("header.top").classList.add("small");
   const heading = showTest(number, label, WAY);
   scrollTo(0, 0);
@@ -90,6 +94,12 @@ function moveInList(step) {
   if (next) next.link.focus();
 }
 
+function toFilter() {
+  if (opened !== null) { history.replaceState(null, "", "#"); showList(); }
+  by("filter").focus();
+  by("filter").select();
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const writing = event.target.matches("input, select, textarea");
@@ -101,7 +111,7 @@ document.addEventListener("keydown", (event) => {
   if (event.target === by("filter") && (event.key === "ArrowDown" || event.key === "Enter")) { event.preventDefault(); moveInList(1); return; }
   if (writing) return;
   const step = { j: 1, k: -1 }[event.key] || (opened === null && { ArrowDown: 1, ArrowUp: -1 }[event.key]);
-  if (event.key === "/") { event.preventDefault(); if (opened !== null) WAY.back(); setTimeout(() => { by("filter").focus(); by("filter").select(); }); }
+  if (event.key === "/") { event.preventDefault(); toFilter(); }
   else if (event.key === "d") by("theme").click();
   else if (step && opened !== null) WAY.step(step);
   else if (step && !by("view-tests").hidden && (event.key === "j" || event.key === "k" || document.activeElement.closest("#list"))) { event.preventDefault(); moveInList(step); }

@@ -46,7 +46,7 @@ function limitsPart(view) {
   const limits = urgentFirst((view.verdicts || []).filter((one) => one.base === undefined));
   if (!limits.length) return null;
   const [rows, box] = withDetails(limits.map((one) => [h("tr", { class: rowClass(one) }, named(one),
-    h("td", { class: "number" }, one.value || "–"), h("td", { class: "number" }, one.limit),
+    h("td", { class: "number", "data-head": "measured" }, one.value || "–"), h("td", { class: "number", "data-head": "limit" }, one.limit),
     h("td", {}, h("span", { class: "room" }, usedBar(one), h("span", {}, one.standing))), verdictOf(one),
     h("td", { class: "quiet small" }, one.declared)), one]), 6);
   return section("limits", "Limits", table(["metric", ">measured", ">limit", "headroom", "verdict", "declared at"], rows, "limits"), box);
@@ -56,8 +56,8 @@ function comparedPart(view) {
   const compared = urgentFirst((view.verdicts || []).filter((one) => one.base !== undefined));
   if (!compared.length) return null;
   const [rows, box] = withDetails(compared.map((one) => [h("tr", { class: rowClass(one) }, named(one),
-    h("td", { class: "number" }, one.base), h("td", { class: "number" }, one.now), h("td", { class: "number" }, one.change),
-    h("td", { class: "number quiet" }, one.interval), verdictOf(one, one.word), h("td", { class: "quiet small" }, one.limit.replace("regression ", "")),
+    h("td", { class: "number", "data-head": "base" }, one.base), h("td", { class: "number", "data-head": "now" }, one.now), h("td", { class: "number", "data-head": "change" }, one.change),
+    h("td", { class: "number quiet", "data-head": "95% interval" }, one.interval), verdictOf(one, one.word), h("td", { class: "quiet small", "data-head": "allowed" }, one.limit.replace("regression ", "")),
     h("td", { class: "quiet small" }, one.declared)), one]), 8);
   return section("compared", "Compared with the base", table(["metric", ">base", ">now", ">change", ">95% interval", "verdict", "allowed", "declared at"], rows, "limits"), box);
 }
@@ -137,7 +137,7 @@ function goroutinesPart(view) {
 function growthPart(view) {
   if (!view.growths) return null;
   const places = view.growths.map((growth) => {
-    const place = h("div", { class: "growth" }, h("h4", {}, `${growth.name}: ${growth.slope}, ${growth.shape}`));
+    const place = h("div", { class: "growth" }, h("h4", {}, growthTitle(growth)));
     return [place, growth];
   });
   const part = section("growth", "Growth", h("div", { class: "growths" }, places.map(([place]) => place)));

@@ -50,12 +50,12 @@ function showTest(number, wanted, go) {
   closeTest();
   const row = RUN.rows[number], test = detailOf(number), place = by("test");
   const [where, name] = partsOf(row.id);
-  const heading = h("h2", { tabindex: "-1", id: "test-name" }, name || row.id);
+  const heading = h("h2", { tabindex: "-1", id: "test-name" }, breakable(name || row.id));
+  by("way").replaceChildren(
+    h("button", { type: "button", class: "plain", click: () => go.back() }, "← All tests"),
+    h("span", { class: "right" }, h("button", { type: "button", class: "plain", click: () => go.step(-1), disabled: !go.has(-1) }, "Previous"),
+      h("button", { type: "button", class: "plain", click: () => go.step(1), disabled: !go.has(1) }, "Next")));
   place.append(
-    h("nav", { class: "way", "aria-label": "Tests" },
-      h("button", { type: "button", class: "plain", click: () => go.back() }, "← All tests"),
-      h("span", { class: "right" }, h("button", { type: "button", class: "plain", click: () => go.step(-1), disabled: !go.has(-1) }, "Previous"),
-        h("button", { type: "button", class: "plain", click: () => go.step(1), disabled: !go.has(1) }, "Next"))),
     h("header", { class: "test-head" }, h("p", { class: "quiet where" }, where + (test && test.line ? `:${test.line}` : "")), heading,
       h("p", { class: "about" }, pill(row.status), row.outcome !== row.status && h("span", { class: "quiet" }, `pytest: ${row.outcome}`),
         test && test.matrix.map(([key, value]) => h("span", { class: "tag" }, `${key}=${value}`)))));

@@ -58,6 +58,9 @@ function partsOf(id) {
   return [id.slice(0, at), id.slice(at + 2)];
 }
 
+// A name that may be broken after its separators, before it is broken anywhere.
+const breakable = (name) => name.split(/(?<=[[\-_.:/])/).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
+
 const STATUS_WORDS = {
   failed: "failed", warned: "warned", noisy: "noisy", passed: "passed", skipped: "skipped",
   fail: "broken", unavailable: "unmeasured", warn: "warned", pass: "kept", improved: "better", no_baseline: "not compared",
@@ -79,7 +82,7 @@ function usedBar(limit) {
   return bar;
 }
 
-const table = (heads, rows, kind = "") => h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Table" },
+const table = (heads, rows, kind = "") => h("div", { class: "scroll" },
   h("table", { class: kind },
     heads && h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", class: head.startsWith(">") ? "number" : null }, head.replace(/^>/, ""))))),
     h("tbody", {}, rows)));
