@@ -72,10 +72,15 @@ def tree_of_profiles(now: Sequence[Profile], before: Sequence[Profile], module: 
     Raises ProfileError if the profiles do not go together.
     """
     origins = Origins(module, [*now, *before])
-    sides = [merge([_measured(one, origins) for one in side]) for side in (now, before) if side]
+    sides = [_joined([_measured(one, origins) for one in side]) for side in (now, before) if side]
     several = (f"Mean of {len(now)} rounds.",) if len(now) > 1 else ()
     tree = call_tree(sides[0], sides[1] if before else None, by="line")
     return LineTree(tree, (len(now), len(before)), origins, module, (*several, *sampling_note(sides[0])))
+
+
+def _joined(profiles: Sequence[Profile]) -> Profile:
+    """Their sum; a merge of one would renumber all its places for nothing."""
+    return profiles[0] if len(profiles) == 1 else merge(profiles)
 
 
 def _measured(profile: Profile, origins: Origins) -> Profile:
