@@ -111,7 +111,8 @@ class Project:
     @property
     def command(self) -> list[str]:
         """The pytest of this interpreter."""
-        return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+        without = ("no:cacheprovider", "no:hypothesispytest", "no:benchmark")  # slow to load, and nothing of ours
+        return [sys.executable, "-m", "pytest", *(f"-p{name}" for name in without)]
 
     def run(self, *args: str) -> Outcome:
         """Run pytest here, whatever its outcome."""

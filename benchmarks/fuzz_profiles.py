@@ -37,8 +37,8 @@ from pytest_gomem.pprof.model import Function, Line, Location, Profile, ProfileE
 from pytest_gomem.pprof.read import parse_profile
 from pytest_gomem.pprof.write import encode
 
-CASES, SMALL_CASES = 100_000, 100
-BOMB_EVERY, SMALL_BOMB_EVERY = 1000, 25
+CASES, SMALL_CASES = 100_000, 40
+BOMB_EVERY, SMALL_BOMB_EVERY = 1000, 20
 LONGEST, LARGEST = 1.0, 600e6  # seconds of CPU time of a case, bytes of a process
 TYPECHECK = Path(__file__).parent / "typecheck"
 DENSE = (8 << 20) - 4096  # bytes that a bomb unpacks to, just allowed

@@ -22,7 +22,7 @@ NAMED = {
     "a_a": ("peak_rss", "live_heap", "alloc_bytes_per_op", "allocs_per_op", "of stated noise"),
     "against": ("heap", "judged worse", "cost of a comparison"),
     "broken_input": ("clear messages", "pytest -n 2"),
-    "culprits": ("test_logs", "escape: 1 of 1", "callee: 1 of 1"),
+    "culprits": ("test_encode_fresh", "1 of 1", "callee: 1 of 1"),
     "diagnosis_cost": ("tests that pass, 1 pairs", "a budget that breaks", "observed rounds a side", "limit is kept"),
     "dump_cost": ("0.10 M", "stop", "memory", "global main.open (*main.shop)", "every limit is kept"),
     "faults": (
@@ -32,7 +32,7 @@ NAMED = {
         "processes left",
         "every limit is kept",
     ),
-    "function_budgets": ("test_exact", "2 pass", "2 fail", "the price of a sample"),
+    "function_budgets": ("test_exact", "1 pass", "1 fail", "the price of a sample"),
     "detection/equal": (
         "false alarms, and the rate at most",
         "two levels, 50% above",
