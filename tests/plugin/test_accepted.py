@@ -40,7 +40,7 @@ def test_the_life_of_an_acceptance(scenario, gomem):
     assert gomem(project.folder, "accept", "test_it.py::test_unmeasured", "alloc_bytes_per_op", "--reason", "flaky",
                  "--owner", "bob", "--mute")[0] == 0  # fmt: skip
 
-    passed = project.run("-n", "2", "--gomem-strict")
+    passed = project.run("-n1", "--gomem-strict")
     assert passed.status == 0, passed.text
     (verdict,) = passed.window("test_grown")["verdicts"]
     assert verdict["status"] == "warn"

@@ -82,7 +82,7 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     assert len(snapshot["metrics"]["live_heap"]) == 3
     assert {"go", "goos", "goarch", "gomaxprocs", "agent", "thp", "build"} <= set(snapshot["conditions"])
 
-    same = project.run("-n2")
+    same = project.run()
     assert same.status == 0, same.text
     assert "gomem: compared with the baseline of " in same.text
     assert statuses(same, "test_keeps")["live_heap"] == "pass"
@@ -124,7 +124,7 @@ def test_a_worsening_of_two_percent_fails_and_the_update_takes_it(project):
     )
     assert "nobody can be named: the baseline's heap profile, " in damaged.text
 
-    again = project.run("--gomem-update", "-k", "keeps", "-n2")
+    again = project.run("--gomem-update", "-k", "keeps", "-n1")  # of a worker's test, whose controller writes
     assert again.status == 0, again.text
     assert "changed: test_it.py::test_keeps" in again.text
     assert "api/test: live_heap 50.2 MB -> 51.2 MB, +" in again.text
@@ -167,17 +167,16 @@ def test_other_conditions_are_no_comparable_baseline(brief):
     assert other.status == 0, other.text
     assert "no comparable baseline: gogc is 50, was default" in " ".join(other.text.split())
     assert "compared: 2 windows not compared" in other.text
-    quiet = brief.run("-q")
-    assert "gomem: 2 windows not compared; " in quiet.text
-    assert "tightest limit" not in quiet.text
-    strict = brief.run("--gomem-strict")
+    strict = brief.run("--gomem-strict", "-q")
     assert strict.status == 1
     assert "2 failed" in strict.text
-    assert brief.run("--gomem-update").status == 0
+    assert "gomem: 2 windows not compared; " in strict.text
+    assert "tightest limit" not in strict.text
+    assert brief.run("--gomem-update", "-k", "keeps").status == 0
     snapshots = json.loads(path(brief).read_text())["tests"]["test_keeps"]["api/test"]
     assert [snapshot["conditions"].get("gogc") for snapshot in snapshots] == ["50", "default"]
     yaml.write_text(yaml.read_text().replace("ready:", "tree: true\n    ready:"))
-    other = brief.run()
+    other = brief.run("-k", "keeps")
     assert other.status == 0, other.text
     assert other.window("test_keeps")["no_base"].endswith("tree is yes, was no (gomem baseline update records one too)")
 
@@ -193,7 +192,7 @@ def test_a_baseline_of_uncommitted_changes_is_marked(brief):
         assert brief.run("--gomem-update", "-k", "keeps").status == 0
         (snapshot,) = json.loads(path(brief).read_text())["tests"]["test_keeps"]["api/test"]
         assert snapshot["recorded"]["commit"] == head + mark
-        assert f"gomem: compared with the baseline of {head}{mark}\n" in brief.run("-k", "keeps").text
+    assert f"gomem: compared with the baseline of {head}+\n" in brief.run("-k", "keeps").text
 
 
 def test_update_command(brief):
@@ -250,7 +249,7 @@ def test_a_failing_or_scattering_run_is_not_recorded(scenario):
     assert (calm.status, "live_heap is" in calm.text) == (0, False)
     assert any(note.startswith("live_heap is not compared: it scat") for note in calm.window("test_scatters")["notes"])
     (project.folder / "now").unlink()
-    forced = project.run("--gomem-update", "--gomem-force", "--gomem-rounds=3", "-n2")
+    forced = project.run("--gomem-update", "--gomem-force", "--gomem-rounds=3")
     assert forced.status == 0, forced.text
     tests = json.loads(path(project).read_text())["tests"]
     assert set(tests) == {"test_fails", "test_scatters", "test_fine"}
@@ -259,19 +258,14 @@ def test_a_failing_or_scattering_run_is_not_recorded(scenario):
 
 def test_a_damaged_file_is_named_and_never_overwritten(brief):
     """File and line are named; neither a comparison nor an update touches it."""
-    assert brief.run("--gomem-update", "-k", "keeps").status == 0
-    good = path(brief).read_text()
-    conflict = good.replace(' "tests": {', '<<<<<<< HEAD\n "tests": {')
-    for text, says, args in (
-        (conflict, ":3: a merge conflict is not resolved", ()),
-        (conflict, ":3: a merge conflict is not resolved", ("--gomem-update",)),
-        (good[: len(good) // 2], ": this is no baseline file", ()),
-    ):
-        path(brief).write_text(text)
+    path(brief).parent.mkdir()
+    text = '{"version": 1,\n "recorded": {},\n<<<<<<< HEAD\n "tests": {}}\n'
+    path(brief).write_text(text)
+    for args in ((), ("--gomem-update",)):
         outcome = brief.run("-k", "keeps", *args)
         assert outcome.status == 1, outcome.text
         assert f"gomem_baselines{os.sep}test_it.json" in outcome.text
-        assert says in outcome.text
+        assert ":3: a merge conflict is not resolved" in outcome.text
         assert "Traceback" not in outcome.text
         assert path(brief).read_text() == text
 
