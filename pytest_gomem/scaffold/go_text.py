@@ -6,14 +6,16 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 _PIECES = re.compile(r"""(?P<comment>//[^\n]*|/\*.*?\*/)|"(?:\\.|[^"\\\n])*"|`[^`]*`|'(?:\\.|[^'\\\n])+'""", re.DOTALL)
 _PACKAGE = re.compile(r"^\s*package\s+(\w+)", re.MULTILINE)
 _IMPORTS = re.compile(r"^import\s*(?:\((?P<many>[^)]*)\)|(?P<one>[^\n]*))", re.MULTILINE)
 _STRING = r'"(?:\\.|[^"\\\n])*"'
 _CONSTANT = re.compile(
-    rf"^\s*(?:(?:const|var)\s+)?(?P<name>\w+)(?:\s+[\w.]+)?\s*:?=\s*(?P<value>{_STRING}|[0-9]+)\s*;?$", re.MULTILINE
+    r"^[ \t]*(?:(?:const|var)[ \t]+)?(?P<name>\w+)(?:[ \t]+[\w.]+)?"
+    rf"[ \t]*:?=[ \t]*(?P<value>{_STRING}|[0-9]+)[ \t]*;?$",
+    re.MULTILINE,
 )
 _BUILD = re.compile(r"^//go:build\s+(.+)$", re.MULTILINE)
 _TERM = re.compile(r"[\w.]+")
@@ -79,17 +81,17 @@ class GoText:
         rule = _BUILD.search(head)
         return rule is None or _holds(rule[1])
 
+    def has(self, *words: str) -> bool:
+        """Whether one of these texts is in it."""
+        return any(word in self.text for word in words)
+
     def line_at(self, place: int) -> int:
         """The line of a character, from 1."""
         return self.text.count("\n", 0, place) + 1
 
-    def calls(self, name: str) -> Iterator[Call]:
+    def calls(self, name: str) -> tuple[Call, ...]:
         """The calls of what the pattern `name` matches."""
-        for found in re.finditer(rf"(?<![\w.])(?:{name})\(", self.text):
-            split = _arguments(self.text, found.end())
-            if split is not None:
-                arguments, end = split
-                yield Call(found[0][:-1], arguments, self.line_at(found.start()), end)
+        return _calls(self, name)
 
     def literals(self, name: str) -> Iterator[tuple[str, int]]:
         """The inside of each composite literal of what the pattern matches, and its line."""
@@ -97,6 +99,16 @@ class GoText:
             split = _arguments(self.text, found.end(), "}")
             if split is not None:
                 yield self.text[found.end() : split[1]], self.line_at(found.start())
+
+
+@lru_cache(maxsize=65536)  # several programs share a file
+def _calls(file: GoText, name: str) -> tuple[Call, ...]:
+    found = list[Call]()
+    for match in re.finditer(rf"(?<![\w.])(?:{name})\(", file.text):
+        split = _arguments(file.text, match.end())
+        if split is not None:
+            found.append(Call(match[0][:-1], split[0], file.line_at(match.start()), split[1]))
+    return tuple(found)
 
 
 def literal(written: str) -> str | None:

@@ -14,7 +14,7 @@ _FLAG = rf"[\w.()]+\.{_VALUE}(?:Var)?P?"  # of package flag and pflag, and of fl
 _KINGPIN = r"[\w.]+\.Flag"
 _LITERAL = rf"(?:\w+\.)?{_VALUE}Flag"  # of urfave/cli
 _ENV = r"[\w.]*(?:[eE]nv|ENV)\w*"
-_TAGGED = re.compile(r"^\s*(\w+)\s+[\w.*\[\]]+\s+`([^`\n]+)`", re.MULTILINE)
+_TAGGED = re.compile(r"^[ \t]*(\w+)[ \t]+[\w.*\[\]]+[ \t]+`([^`\n]+)`", re.MULTILINE)
 _TAG = re.compile(r'(\w[\w-]*):"((?:\\.|[^"\\])*)"')
 _FIELD = re.compile(r"(\w+)\s*:\s*")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*[A-Z0-9]")
@@ -141,6 +141,8 @@ def _of_viper(file: GoText, constants: Mapping[str, str]) -> Iterator[Option]:
 
 def _of_tags(file: GoText) -> Iterator[Option]:
     """Fields of structs that envconfig, env, go-flags, kong or go-arg fill."""
+    if not file.has('env:"', 'envconfig:"', 'long:"', 'default:"'):
+        return
     kong = any("alecthomas/kong" in path for path in file.imports)
     prefix = next(
         (f"{literal(call.arguments[0])}_" for call in file.calls(r"envconfig\.(?:Must)?Process") if call.arguments), ""

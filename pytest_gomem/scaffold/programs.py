@@ -6,12 +6,15 @@ import os
 import re
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from pytest_gomem.scaffold.go_text import GoText
-from pytest_gomem.scaffold.repository import Module, Repository, go_files
+from pytest_gomem.scaffold.repository import Module, Repository, go_files, read_text
 
 MOST_FILES = 600  # of one program's source
+MOST_PROGRAMS = 200
+_PACKAGE_MAIN = re.compile(r"^package main\b", re.MULTILINE)
 _MAIN = re.compile(r"^func main\(\)", re.MULTILINE)
 
 
@@ -34,9 +37,14 @@ class Program:
 
 
 def find_programs(repository: Repository) -> tuple[Program, ...]:
-    """The programs below the repository's root, in the order of their folders."""
-    found = (_program(repository, folder) for folder in repository.folders)
-    return tuple(program for program in found if program is not None)
+    """The programs below the repository's root, in the order of their folders; the first of very many."""
+    found = (_program(repository, folder) for folder in repository.folders if _may_hold_one(folder))
+    return tuple(islice((program for program in found if program is not None), MOST_PROGRAMS))
+
+
+def _may_hold_one(folder: Path) -> bool:
+    """Whether a file says so: most folders are libraries, and need not be read in full."""
+    return any(_PACKAGE_MAIN.search(read_text(path)) for path in folder.glob("*.go"))
 
 
 def _program(repository: Repository, folder: Path) -> Program | None:

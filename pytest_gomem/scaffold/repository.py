@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from pytest_gomem.scaffold.go_text import GoText
@@ -124,6 +125,7 @@ def read_text(path: Path) -> str:
         return ""
 
 
+@lru_cache(maxsize=8192)
 def go_files(folder: Path, root: Path) -> tuple[GoText, ...]:
     """The files of a folder that a build here takes."""
     try:

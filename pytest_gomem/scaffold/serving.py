@@ -10,12 +10,13 @@ from pytest_gomem.scaffold.go_text import GoText
 from pytest_gomem.scaffold.options import constants_of, value_of
 from pytest_gomem.scaffold.programs import Program
 
-_HTTP = re.compile(
-    r"\.ListenAndServe(?:TLS)?\(|\bhttp\.Serve(?:TLS)?\(|\bhttp\.Server\{|\bgin\.(?:Default|New)\(|\becho\.New\("
-    r"|\bfiber\.New\(|\bfasthttp\.Serve|\bnegroni\.|\bhttps?erve\."
-)
-_GRPC = re.compile(r"\bgrpc\.NewServer\(|\bxds\.NewGRPCServer\(")
-_TCP = re.compile(r"\bnet\.Listen(?:TCP)?\(|\btls\.Listen\(|\bListenConfig\b")
+# Plain texts: they are looked for in every file.
+_HTTP = (
+    ".ListenAndServe(", ".ListenAndServeTLS(", "http.Serve(", "http.ServeTLS(", "http.Server{", "gin.Default(",
+    "gin.New(", "echo.New(", "fiber.New(", "fasthttp.Serve", "fasthttp.ListenAndServe",
+)  # fmt: skip
+_GRPC = ("grpc.NewServer(", "xds.NewGRPCServer(")
+_TCP = ("net.Listen(", "net.ListenTCP(", "tls.Listen(", "net.ListenConfig")
 _LISTEN = r"[\w.()&]+\.(?:ListenAndServe|ListenAndServeTLS|Listen|Run|Start)"
 _FIXED = re.compile(r"(?:[\w.-]*|\[[\w:]*\]):([0-9]{2,5})")
 _ROUTE = r"[\w.()]+\.(?:Handle|HandleFunc|HandlerFunc|Handler|GET|Get|Any|All|Path|Methods?|Mount|Route)"
@@ -63,9 +64,8 @@ class Serving:
 
 def serving_of(program: Program) -> Serving:
     """Read the program's source."""
-    text = [file.text for file in program.files]
-    kind = "http" if any(map(_HTTP.search, text)) else "grpc" if any(map(_GRPC.search, text)) else ""
-    kind = kind or ("tcp" if any(map(_TCP.search, text)) else "")
+    kinds = (("http", _HTTP), ("grpc", _GRPC), ("tcp", _TCP))
+    kind = next((kind for kind, words in kinds if any(file.has(*words) for file in program.files)), "")
     constants = constants_of(program.files)
     routes = tuple({route.path: route for file in program.files for route in _routes(file, constants)}.values())
     return Serving(

@@ -43,6 +43,7 @@ NAMED = {
     "detection/live": ("live runs", "base", "live heap +5%"),
     "detection/record": ("shift of the median", "one more object per op"),
     "detection/scatter": ("in sigmas of the prior", "kept lines", "degrees of freedom"),
+    "first_run": ("examples/go_service", "green", "1 of 1"),
     "fuzz_dumps": ("mutants", "answered", "refused", "panics", "peak of the process"),
     "fuzz_profiles": ("cases", "accepted", "refused in our words", "peak of a process"),
     "gc_cpu": ("against a CPU profile", "starvation", "by gctrace"),
