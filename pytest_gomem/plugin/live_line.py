@@ -17,8 +17,8 @@ _SAVE, _RESTORE, _CLEAR = "\x1b7", "\x1b8", "\x1b[K"
 class LiveLine:
     """Draws `text()` again and again while it is allowed. Use it as a context manager.
 
-    A thread draws, as the test keeps the main thread busy. It stops before a fork, since Python warns of forks beside
-    threads, and begins anew behind it.
+    A thread draws, as the test keeps the main thread busy. It ends before a fork, since Python warns of forks beside
+    threads, also of one that begins right after it. So it begins anew when the line is allowed again.
     """
 
     def __init__(self, terminal: int, text: Callable[[], str]) -> None:
@@ -27,13 +27,13 @@ class LiveLine:
         self._lock = threading.RLock()  # a handler of signals may hide the line while the main thread does
         self._owner = os.getpid()
         self._ended = threading.Event()
+        self._ended.set()
         self._thread: threading.Thread | None = None
         self._may_draw = False
         self._drawn = ""
 
     def __enter__(self) -> LiveLine:
         global _shown  # noqa: PLW0603 - handlers of forks cannot be taken back
-        self.start()
         _shown = self
         return self
 
@@ -50,7 +50,12 @@ class LiveLine:
 
     def allow(self) -> None:
         """Nobody else writes to the terminal from now on."""
-        self._may_draw = True
+        if self.is_ours:
+            self._may_draw = True
+            if self._ended.is_set():
+                self._ended = threading.Event()
+                self._thread = threading.Thread(target=self._run, args=(self._ended,), daemon=True, name="gomem line")
+                self._thread.start()
 
     def hide(self) -> None:
         """Remove the text; nothing is drawn until it is allowed again."""
@@ -59,12 +64,6 @@ class LiveLine:
         with self._lock:
             self._may_draw = False
             self._clear()
-
-    def start(self) -> None:
-        """Begin to draw."""
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(self._ended,), daemon=True, name="gomem progress")
-        self._thread.start()
 
     def stop(self) -> None:
         """End the thread, and remove the text."""
@@ -104,9 +103,4 @@ def _before_fork() -> None:
         _shown.stop()
 
 
-def _after_fork() -> None:
-    if _shown is not None and _shown.is_ours:
-        _shown.start()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork)
+os.register_at_fork(before=_before_fork)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.terminal import TerminalReporter  # not public in pytest 8.0
 
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.plugin.live_line import LiveLine
@@ -39,7 +40,7 @@ def shown(item: pytest.Item, measured: MeasuredItem) -> Iterator[Callable[[], No
     news = _News(measured, name="" if reporter.showlongtestinfo else measured.name)
     line = LiveLine(terminal, lambda: progress_line(news.now(), _room(terminal, reporter)))
     try:
-        with _out_of_the_way(line, capture), line:
+        with line, _out_of_the_way(line, capture):
             yield news.begin_round
     finally:
         os.close(terminal)
@@ -50,7 +51,7 @@ def is_wanted(item: pytest.Item) -> bool:
     config = item.config
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     return (
-        type(reporter) is pytest.TerminalReporter  # one of a plugin may move the cursor
+        type(reporter) is TerminalReporter  # one of a plugin may move the cursor
         and bool(reporter.isatty)
         and config.get_verbosity() >= 0
         and config.getoption("capture", "no") == "fd"

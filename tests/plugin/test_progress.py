@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from _pytest.terminal import TerminalReporter
 from terminal import in_terminal
 
 from pytest_gomem.plugin.progress import is_wanted
@@ -105,7 +106,7 @@ def item(monkeypatch, *, options=(), verbosity=0, style="progress", isatty=True,
     monkeypatch.setenv("TERM", "xterm")
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    made = object.__new__(reporter or pytest.TerminalReporter)
+    made = object.__new__(reporter or TerminalReporter)
     made.isatty = isatty
     given = {"capture": "fd", "usepdb": False, "trace": False, **dict(options)}
     config = SimpleNamespace(
@@ -135,7 +136,7 @@ def test_wanted_in_a_plain_terminal(monkeypatch):
         {"options": {"trace": True}},
         {"style": "classic"},
         {"fixtures": ("capsys",)},
-        {"reporter": type("OfAPlugin", (pytest.TerminalReporter,), {})},
+        {"reporter": type("OfAPlugin", (TerminalReporter,), {})},
         {"TERM": "dumb"},
         {"CI": "true"},
         {"BUILD_NUMBER": "7"},
