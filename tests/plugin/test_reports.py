@@ -128,7 +128,8 @@ def test_summaries_say_it_in_one_line(scenario, gomem):
 def test_junit_and_artifacts(scenario, gomem):
     """JUnit carries the key metrics as properties, of the suite: junit-10.xsd, of xunit2, allows none in a test.
 
-    A failed test leaves its service's log and profiles as artifacts, and the failure's next command draws them.
+    A failed test leaves its service's log and profiles as artifacts, to which the page links, and the failure's next
+    command draws them.
     """
     project = scenario(
         """
@@ -137,7 +138,8 @@ def test_junit_and_artifacts(scenario, gomem):
             go_service.get("/stderr?lines=3&len=40")
         """
     )
-    outcome = project.run("--junit-xml=junit.xml", "--gomem-artifacts=artifacts", "--gomem-diagnose=20")
+    outputs = ("--junit-xml=junit.xml", "--gomem-html=page.html", "--gomem-artifacts=artifacts")
+    outcome = project.run(*outputs, "--gomem-diagnose=20")
     assert outcome.status == 1
     junit = ElementTree.parse(project.folder / "junit.xml")
     names = [p.get("name") for p in junit.iterfind("./testsuite/properties/property")]
@@ -145,6 +147,7 @@ def test_junit_and_artifacts(scenario, gomem):
     assert len(names) < 30
     assert {child.tag for case in junit.iter("testcase") for child in case} == {"failure"}
     log = outcome.window("test_it")["artifacts"]["log"]
+    assert f'"./artifacts/{log}"' in (project.folder / "page.html").read_text()
     assert len((project.folder / "artifacts" / log).read_text().splitlines()) >= 3
     told = gomem(project.folder, "explain", "report.json")[1]
     assert told in outcome.text

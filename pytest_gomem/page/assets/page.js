@@ -12,7 +12,7 @@ function buildHead() {
   verdict.append(h("strong", {}, failed ? `${failed} of ${plural(all, "test")} failed` : all ? `${plural(all, "test")}, none failed` : "No test was measured"));
   const rest = ["warned", "noisy", "skipped"].filter((status) => RUN.counts[status]).map((status) => `${RUN.counts[status]} ${status}`);
   if (rest.length) verdict.append(h("span", { class: "quiet" }, rest.join(", ")));
-  by("facts").append(...RUN.facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, name === "commit" ? value.replace(/^([0-9a-f]{12})[0-9a-f]*/, "$1") : value))));
+  by("facts").append(...RUN.facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value.replace(/\b([0-9a-f]{12})[0-9a-f]{28}\b/g, "$1")))));
   by("warnings").append(...RUN.warnings.map((text) => h("p", { class: "warning" }, text)));
   if (RUN.shards.length) {
     const rows = RUN.shards.map((shard) => h("tr", {}, shard.map((cell) => h("td", {}, cell))));

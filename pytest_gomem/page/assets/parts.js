@@ -86,7 +86,7 @@ function billPart(view) {
   const rows = bill.rows.map((row, at) => h("tr", {},
     h("td", { class: "first" }, h("span", { class: `swatch b${at % 10}`, "aria-hidden": "true" }), row.name),
     h("td", { class: "number" }, row.size), h("td", { class: "number" }, percentText(bill.rss ? row.bytes / bill.rss : 0)),
-    bill.against ? h("td", { class: "number quiet" }, row.before || "–") : null, h("td", { class: "quiet small" }, row.hint)));
+    bill.against ? h("td", { class: "number quiet" }, row.before || "–") : null, h("td", { class: "quiet small hint" }, row.hint)));
   const heads = ["part", ">size", ">share", ...(bill.against ? [`>${bill.against}`] : []), "where to look"];
   return section("bill", "Resident memory", h("p", {}, bill.sentence),
     h("div", { class: "stacks" }, stack((row) => row.bytes, bill.rss, "at the close"),
