@@ -35,6 +35,7 @@ from pytest_gomem.tighten.wording import difference, stays_lines, tighter_lines,
 
 _PLANNING = ("--collect-only", "-q", "-p", "pytest_gomem.plugin.planned", *LISTENING)
 _ALONE = ("--gomem-against=off", "--gomem-against-go=off")
+_NO_TESTS = 5  # pytest's status
 _BASELINES, _HISTORY = "baselines", "history"
 
 
@@ -98,7 +99,7 @@ def _planned(args: Sequence[str]) -> _Project:
         tests, metrics = Path(folder) / "tests.json", Path(folder) / "metrics.json"
         env = {**os.environ, planned.FILE_VARIABLE: str(tests), declared.FILE_VARIABLE: str(metrics)}
         done = run_pytest([*_PLANNING, *_ALONE, *args], env=env, captured=True)
-        if not tests.exists():
+        if done.returncode not in (0, _NO_TESTS) or not tests.exists():
             raise GomemError(f"pytest could not collect the tests:\n{done.stdout.rstrip()}")
         data = json.loads(tests.read_text())
         if data is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -29,6 +30,7 @@ class Site:
     def __init__(self, port: int) -> None:
         self.process = FakeProcess(bases=[f"http://127.0.0.1:{port}"])
         self.jobs = self.scrapes = 0
+        self.connected: set[object] = set()
 
     def page(self, path: str) -> str | None:
         try:
@@ -59,11 +61,23 @@ def plan(*budgets: Budget) -> WindowPlan:
 @pytest.fixture
 def site() -> Iterator[Site]:
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # which keeps connections
+
+        def setup(self) -> None:
+            super().setup()
+            site.connected.add(self)
+
+        def finish(self) -> None:
+            super().finish()
+            site.connected.discard(self)
+
         def do_GET(self) -> None:
             page = site.page(self.path)
+            body = (page or "").encode()
             self.send_response(200 if page else 404)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write((page or "").encode())
+            self.wfile.write(body)
 
         def log_message(self, *args: object) -> None:
             pass
@@ -99,6 +113,17 @@ def test_pages_are_read_before_all_else_and_behind_all_else(site):
     assert value(closed, "total_alloc") == 1_000_000
     metrics = evaluate(closed, ())
     assert {name: metrics[name].value for name in metrics} == {"prom:jobs_total": 30, "expvar:jobs": 30}
+
+
+def test_no_connection_is_kept(site):
+    """It would be a goroutine of the service, in the window and not before it."""
+    window = site.window("prom:jobs_total", "expvar:jobs")
+    for _ in range(2):
+        deadline = time.monotonic() + 10
+        while site.connected and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert site.connected == set()
+        window.close()
 
 
 def test_only_the_pages_that_budgets_name_are_read(site):
