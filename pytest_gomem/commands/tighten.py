@@ -101,16 +101,15 @@ def _planned(args: Sequence[str]) -> _Project:
         done = run_pytest([*_PLANNING, *_ALONE, *args], env=env, captured=True)
         if done.returncode not in (0, _NO_TESTS) or not tests.exists():
             raise GomemError(f"pytest could not collect the tests:\n{done.stdout.rstrip()}")
-        data = json.loads(tests.read_text())
-        if data is None:
-            raise ConfigError("there is no budget here: no gomem.yaml, and no test that measures anything")
-        if not data["whole"]:
-            hint = "give no path, -k, -m or --deselect; what the ini file sets you can undo, as by  -m ''"
-            raise ConfigError("a limit may judge tests that were not collected", hint=hint)
-        return _project(data, read_declared(metrics))
+        return _project(json.loads(tests.read_text()), read_declared(metrics))
 
 
-def _project(data: Mapping[str, Any], registry: Registry) -> _Project:
+def _project(data: Mapping[str, Any] | None, registry: Registry) -> _Project:
+    if data is None:
+        raise ConfigError("there is no budget here: no gomem.yaml, and no test that measures anything")
+    if not data["whole"]:
+        hint = "give no path, -k, -m or --deselect; what the ini file sets you can undo, as by  -m ''"
+        raise ConfigError("a limit may judge tests that were not collected", hint=hint)
     markers = tuple[tuple[Budget, ...], ...]
     return _Project(
         root=Path(data["root"]),

@@ -69,10 +69,13 @@ def test_it_prints_and_applies(project, gomem):
     assert (test.read_text(), yaml.stat().st_mode & 0o777) == (before[1], 0o640)
 
 
-def test_part_of_the_tests_is_not_enough(project, gomem):
-    """A limit may judge the others."""
-    status, text = gomem(project.folder, "tighten", "test_it.py::test_a")
-    assert (status, "a limit may judge tests that were not collected" in text) == (2, True), text
+@pytest.mark.parametrize(
+    ("data", "words"), [(None, "there is no budget here"), ({"whole": False}, "a limit may judge")]
+)
+def test_what_pytest_must_know(data, words):
+    """All tests that a limit judges: with a path or -k it may judge others."""
+    with pytest.raises(ConfigError, match=words):
+        tighten._project(data, Registry(()))
 
 
 @pytest.mark.parametrize(

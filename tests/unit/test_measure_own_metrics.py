@@ -192,6 +192,7 @@ def test_a_page_that_could_not_be_read_is_the_reason(edge):
     assert found["prom:queue_length"] == (lost if edge == "end" else Reading(7, "prometheus"))
 
 
+@settings(max_examples=30)
 @given(st.text() | st.lists(st.sampled_from((CLIENT_GOLANG + PAGE).splitlines()), max_size=9).map("\n".join))
 def test_any_page_is_read_or_refused(text):
     """With the line of what is wrong."""
@@ -202,7 +203,7 @@ def test_any_page_is_read_or_refused(text):
             assert page.series(name)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.dictionaries(st.text(), x)),
     st.text(),
