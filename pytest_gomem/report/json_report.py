@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -68,16 +67,26 @@ def _text(run: RunRecord) -> Iterator[str]:
     yield _json(to_dict(replace(run, tests=()))).removesuffix("[]\n}")
     start = "[\n  "
     for test in run.tests:
-        yield start + _json(test_to_dict(test)).replace("\n", "\n  ")
+        yield start + _json(test_to_dict(test), "\n  ")
         start = ",\n  "
     yield "[]\n}\n" if start.startswith("[") else "\n ]\n}\n"
 
 
-# Text in JSON has no line breaks, so that no string looks like this.
-_NUMBERS = re.compile(r"\[\n +(-?[0-9][^\n]*(?:,\n +-?[0-9][^\n]*)*)\n +\]")
+_NUMBERS = frozenset({int, float})
 
 
-def _json(data: object) -> str:
-    """As json.dumps(indent=1) lays it out, but a list of numbers is one line: those of series are long."""
-    text = json.dumps(data, allow_nan=False, ensure_ascii=False, indent=1)
-    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
+def _json(data: object, line: str = "\n") -> str:
+    """As json.dumps(indent=1) lays it out, but a list of numbers is one line: those of series are long.
+
+    By ourselves, as with an indent json encodes each number by Python. line: the line end and the room before `data`.
+    """
+    within = f"{line} "
+    if type(data) is dict and data:
+        members = (f"{within}{_text_of(name)}: {_json(member, within)}" for name, member in data.items())
+        return f"{{{','.join(members)}{line}}}"
+    if type(data) is list and not _NUMBERS.issuperset(map(type, data)):
+        return f"[{','.join(within + _json(item, within) for item in data)}{line}]"
+    return _text_of(data)
+
+
+_text_of = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
