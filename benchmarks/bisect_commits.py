@@ -4,8 +4,8 @@ In each history two commits do not build and one is noisy: its live heap scatter
 four stand differs from run to run. The service keeps 60 kB per request; the test is 300 requests.
 The metric is not named: `gomem bisect` takes the one that is worst. A run counts if it names the right commit and its
 line, and leaves no process, no working tree in `git worktree list` and no change behind.
-RUNS in the environment sets their number, 10 unless said. --small: one history of 2 commits, 50 larger requests, and no
-search for the line.
+RUNS in the environment sets their number, 10 unless said. --small: a history of one commit, 20 larger requests, no
+search for the line: what it takes to measure the ends and to confirm the answer.
 
     python benchmarks/bisect_commits.py [--small]
 """
@@ -179,15 +179,15 @@ def left(folder: Path, children: int) -> list[str]:
 def main() -> int:
     """Bisect, and print a row for each run."""
     is_small = small_asked(__doc__)
-    runs, requests, size = (1, 50, 100_000) if is_small else (int(os.environ.get("RUNS", "10")), 300, 60_000)
+    runs, requests, size = (1, 20, 400_000) if is_small else (int(os.environ.get("RUNS", "10")), 300, 60_000)
     more = ("--", "--gomem-diagnose=off", "--gomem-confirm=3") if is_small else ()
-    commits = 2 if is_small else 40
+    commits = 1 if is_small else 40
     rows, missed = [], []
     with workshop() as folder:
         os.environ["XDG_CACHE_HOME"], goes_on = str(folder / "cache"), os.environ.get("XDG_CACHE_HOME")
         os.environ.setdefault("GOCACHE", str(Path(goes_on or "~/.cache").expanduser() / "go-build"))
         for seed in range(runs):
-            history = History(2, 2, (), -1) if is_small else History.of(seed, commits)
+            history = History(1, 1, (), -1) if is_small else History.of(seed, commits)
             hashes = write_repository(folder / f"run{seed}", history, requests, size)
             children, began = len(psutil.Process().children(recursive=True)), time.monotonic()
             said, text = bisected(folder / f"run{seed}", hashes[0], more)

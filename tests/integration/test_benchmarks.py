@@ -16,7 +16,7 @@ NAMED = {
     "agent_cpu": ("extra CPU per request", "streaming"),
     "base_build": ("head", "base side", "of its time without a shared cache"),
     "bill": ("guilty row", "garbage under GOGC=400", "most unexplained"),
-    "bisect_commits": ("wall time", "the right commit: 1 of 1", "log2(2) is 1.0"),
+    "bisect_commits": ("wall time", "the right commit: 1 of 1", "+2% of live heap"),
     "peak_profile": ("guilty line named first", "killed at its peak"),
     "split_stderr": ("with the split", "without a whole line"),
     "a_a": ("peak_rss", "live_heap", "alloc_bytes_per_op", "allocs_per_op", "of stated noise"),
