@@ -25,7 +25,8 @@ _PART = 0.75  # of the change of the ends: a commit that makes less of it is not
 class Confirmed:
     """The commit against its parent. before, after: medians of the metric. window: with culprits.
 
-    seconds: how long that comparison took.
+    lost: why the two could not be compared, so that the figures are those of the steps, "" if they were. seconds: how
+    long that comparison took.
     """
 
     commit: Commit
@@ -33,6 +34,7 @@ class Confirmed:
     before: float
     after: float
     window: WindowRecord | None
+    lost: str
     seconds: float = 0.0
 
 
@@ -86,17 +88,16 @@ def _confirmed_lines(answer: Answer, found: Confirmed, nodeid: str, width: int) 
         whole = from_to(ends.base, ends.base + ends.change, ends.unit)
         rest = f"this is {max(part, 0):.0%} of the change between the ends ({whole}): other commits made the rest"
         yield from wrapped(rest, width, "  ")
-    if found.window is None:
+    if found.lost:
+        yield from wrapped(printable(f"it was not compared with its parent: {found.lost}"), width, "  ")
+    if found.lost or found.window is None:
         return
     culprits = _culprits(found.window, ends.target.metric)
     summary = found.window.culprit_summaries.get(ends.target.metric)
     if summary is not None:
         yield from (f"  {line}" for line in culprit_lines(culprits, {ends.target.metric: summary}, width - 2))
     else:
-        why = (
-            "no line is named: the change is within the limit on regressions of this metric, so no cause was looked for"
-        )
-        yield from wrapped(why, width, "  ")
+        yield from wrapped("no line is named: no cause was looked for", width, "  ")
     for change in found.window.modules:
         yield from wrapped(printable(change.text), width, "  ")
 
@@ -159,6 +160,7 @@ def _confirmed(found: Confirmed, metric: str) -> dict[str, Any]:
     return {
         **_commit(found.commit),
         "parent": found.parent,
+        "not_compared": found.lost or None,
         "before": found.before,
         "after": found.after,
         "culprits": [{"function": c.function, "file": c.file, "line": c.line, "reason": c.reason} for c in culprits],

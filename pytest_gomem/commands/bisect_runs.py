@@ -16,6 +16,7 @@ from pytest_gomem.bisect.measured import Measured, measured_in
 from pytest_gomem.commands.pytest_run import KEEPS_NOTHING, last_lines, run_pytest
 from pytest_gomem.git.repository import short
 from pytest_gomem.plugin.collected import FILE_VARIABLE
+from pytest_gomem.plugin.compared_closely import METRIC_VARIABLE
 from pytest_gomem.plugin.ends_with_parent import PARENT_VARIABLE
 from pytest_gomem.report.json_reading import read_report
 from pytest_gomem.results.run_record import TestRecord
@@ -76,16 +77,17 @@ class TestRuns:
         args = [f"--gomem-rounds={rounds}", f"--gomem-confirm={max(rounds, FEWEST)}"]
         return measured_in(self._run(good, other, args))
 
-    def explained(self, parent: str, commit: str) -> TestRecord:
-        """The commit against its parent, as `gomem compare` does it: with the search for the cause."""
-        return self._run(commit, parent, ["--gomem-rounds=auto", "--gomem-diagnose=1"])
+    def explained(self, parent: str, commit: str, metric: str) -> TestRecord:
+        """The commit against its parent, as `gomem compare` does it: with the search for the cause, however small."""
+        args = ["--gomem-rounds=auto", "--gomem-diagnose=1", "-p", "pytest_gomem.plugin.compared_closely"]
+        return self._run(commit, parent, args, {METRIC_VARIABLE: metric})
 
-    def _run(self, head: str, base: str, args: Sequence[str]) -> TestRecord:
+    def _run(self, head: str, base: str, args: Sequence[str], env: Mapping[str, str] | None = None) -> TestRecord:
         with run_folder("gomem-bisect-") as folder:
             report = folder / "report.json"
             command = [*KEEPS_NOTHING, *args, *self.pytest_args, self.test.argument, "--gomem-report-only"]
             command += [f"--gomem-json={report}", f"--gomem-against={base}", f"--gomem-head={head}"]
-            done = run_beside(folder, command)
+            done = run_beside(folder, command, env)
             tests = list(read_report(report).tests) if report.exists() else []
         test = next((one for one in tests if one.nodeid == self.test.nodeid), None)
         if test is None:

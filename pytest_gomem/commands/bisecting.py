@@ -17,6 +17,7 @@ from pytest_gomem.bisect.measured import (
     Target,
     comparisons,
     followed,
+    in_short,
     joined,
     measured_in,
     turned,
@@ -177,18 +178,22 @@ class Bisection:
 
     def _confirm(self, commit: Commit, parent: str) -> tuple[Confirmed, Both | None, Likeness | None]:
         """Compare with the parent by the same decision; both, found: None if the two cannot be compared."""
-        target, test = self._target, self.runs.explained(parent, commit.hash)
+        target, levels = self._target, self.state.levels
+        try:
+            test = self.runs.explained(parent, commit.hash, target.metric)
+        except GomemError as error:  # the steps have found it, and the answer stays
+            return Confirmed(commit, parent, *self._by_levels(levels), None, in_short(str(error))), None, None
         named = {(key[0], numbered(key)): one for key, one in zip(keys(test.windows), test.windows, strict=True)}
         measured, window = turned(measured_in(test)), named.get((target.service, target.window))
-        levels = self.state.levels
         while True:
             both = measured.get((target.service, target.window))
-            if both is None or both.why_lost(target.metric):
-                return Confirmed(commit, parent, *self._by_levels(levels), window), None, None
+            lost = "the test opened no such window" if both is None else both.why_lost(target.metric)
+            if both is None or lost:
+                return Confirmed(commit, parent, *self._by_levels(levels), window, lost), None, None
             found = likeness(self._metric, both.good, both.other, Levels(0.0, levels.bad - levels.good), both.ops)
             if found.kind is not Kind.UNCLEAR or not self._may_run_more(measured):
                 before, after = (median(in_every_round(target.metric, side)) for side in (both.good, both.other))
-                return Confirmed(commit, parent, before, after, window), both, found
+                return Confirmed(commit, parent, before, after, window, ""), both, found
             measured = self._more(measured, parent, commit.hash)
 
     def _by_levels(self, levels: Levels) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from pytest_gomem.commands import cli
 from pytest_gomem.git import commits as git_commits
 from pytest_gomem.git.commits import commits_between
 from pytest_gomem.git.repository import GitError, Repository
+from pytest_gomem.plugin.compared_closely import METRIC_VARIABLE, pytest_collection_modifyitems
 
 
 def gomem(*args: str) -> tuple[int, str, str]:
@@ -153,6 +154,17 @@ def test_ctrl_c_keeps_the_steps(made, monkeypatch):
     assert status == 130
     assert "go on by  gomem bisect --resume" in err
     assert read_state(kept).steps == (step,)
+
+
+def test_the_answer_is_compared_without_a_tolerance(pytester, monkeypatch):
+    """Whatever the user's own marker says of the metric; what it says of others stays."""
+    monkeypatch.setenv(METRIC_VARIABLE, "peak_rss")
+    item = pytester.getitem(
+        "import pytest\n@pytest.mark.gomem(peak_rss='1GB', live_heap='1MB')\ndef test_func(): pass\n"
+    )
+    pytest_collection_modifyitems([item])
+    marks = [mark.kwargs for mark in item.iter_markers("gomem")]
+    assert marks == [{"peak_rss": {"regression": "0%"}}, {"peak_rss": "1GB", "live_heap": "1MB"}]
 
 
 def test_a_run_ends_with_the_command_that_is_killed(tmp_path):

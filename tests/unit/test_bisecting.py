@@ -36,6 +36,7 @@ class FakeRuns:
     levels: list[float | str]
     noisy: frozenset[int] = frozenset()
     stop_at: str = ""
+    fails: str = ""
     asked: list[tuple[str, str]] = field(default_factory=list)
     drawn: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -45,7 +46,10 @@ class FakeRuns:
         self.asked.append((good, other))
         return measured_in(self.record(good, other, rounds))
 
-    def explained(self, parent: str, commit: str) -> TestRecord:
+    def explained(self, parent: str, commit: str, metric: str) -> TestRecord:
+        assert metric == "live_heap"
+        if self.fails:
+            raise GomemError(self.fails)
         self.asked.append((parent, commit))
         return self.record(commit, parent, 3)
 
@@ -139,6 +143,14 @@ def test_of_two_changes_the_larger_one_is_named():
         answer = bisection(FakeRuns(levels)).run()
         assert answer.confirmed.commit.hash == named
         assert any("of the change between the ends" in line for line in lines(answer, 21))
+
+
+def test_an_answer_survives_a_comparison_that_fails():
+    """The steps have found it; its figures are theirs, and the reason is told."""
+    answer = bisection(FakeRuns(at(13), fails="the test fails on c13:\n  more")).run()
+    assert answer.confirmed.commit.hash == "c13"
+    assert answer.confirmed.after - answer.confirmed.before == pytest.approx(STEP, abs=2e4)
+    assert "  it was not compared with its parent: the test fails on c13: more" in lines(answer, 41)
 
 
 def test_equal_ends_stop_at_once():
