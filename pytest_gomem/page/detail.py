@@ -19,7 +19,7 @@ from pytest_gomem.page.rows import limit_of
 from pytest_gomem.page.words import Words
 from pytest_gomem.report.comparison import Row, cells
 from pytest_gomem.report.failure import failure_text, search_words, told_first
-from pytest_gomem.report.failure_details import KEY_METRICS, details_of, load_texts
+from pytest_gomem.report.failure_details import KEY_METRICS, details_of, load_texts, size_class_text
 from pytest_gomem.report.first_screen import answers
 from pytest_gomem.report.text import finite, metric_unit, value_text, window_labels
 from pytest_gomem.results.run_record import TestRecord
@@ -70,7 +70,8 @@ def _window(window: WindowRecord, nodeid: str, words: Words, places: Places) -> 
         "rounds": rounds_of(window),
         "loads": load_texts(window),
         "gc": _settings(window),
-        "conditions": _pairs(window.conditions),
+        "sizes": printable(size_class_text(window.size_classes)),
+        "conditions": [*_build(window), *_pairs(window.conditions)],
         "modules": [printable(change.text) for change in window.modules],
         "notes": [printable(note) for note in (*search_words(window), *window.notes)],
         "log": printable_lines(window.log_tail.rstrip()) if window.log_tail.strip() else "",
@@ -146,6 +147,13 @@ def _settings(window: WindowRecord) -> list[tuple[str, str, str]]:
     names = dict.fromkeys([*asked, *found])
     rows = [(printable(name), printable(asked.get(name, "")), printable(found.get(name, ""))) for name in names]
     return [row for row in rows if row[1] or row[2]]
+
+
+def _build(window: WindowRecord) -> Iterator[tuple[str, str]]:
+    """What the binary was built from."""
+    build = window.build
+    facts = {"built from": build.ref, "revision": build.revision, "flags": " ".join(build.flags)}
+    yield from ((name, printable(value)) for name, value in facts.items() if value)
 
 
 def _pairs(facts: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -156,7 +156,7 @@ def test_tabs_of_windows_and_views(browser):
 def test_the_course_zooms(browser):
     """By a drag and by keys; a click in the legend shows a curve, and the readout says what was when."""
     open_test(browser, COURSE.nodeid)
-    reset = "document.querySelector('.chart-head .plain').disabled"
+    reset = "document.querySelector('.zooms button:last-child').disabled"
     browser.evaluate("document.getElementById('part-course').scrollIntoView()")
     until(browser, "" + reset)
     browser.drag(".u-over", 0.4, 0.6)
@@ -169,6 +169,10 @@ def test_the_course_zooms(browser):
     browser.press("+")
     until(browser, "!" + reset)
     browser.press("0")
+    until(browser, reset)
+    browser.click(".zooms button")
+    until(browser, "!" + reset)
+    browser.click(".zooms button:last-child")
     until(browser, "" + reset)
     threads = "[...document.querySelectorAll('.legend button')].find((one) => one.innerText === 'threads')"
     browser.evaluate(f"{threads}.click()")

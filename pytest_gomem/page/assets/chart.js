@@ -24,8 +24,11 @@ function drawCourse(element, course) {
   const place = h("div", { class: "plot", tabindex: "0", role: "img", "aria-label": describe(curves, limits, cycles, course) });
   const reset = h("button", { type: "button", class: "plain", disabled: true, click: () => zoomTo(first, last) }, "Reset zoom");
   const legend = h("div", { class: "legend", role: "group", "aria-label": "Show in the chart" });
-  element.append(h("div", { class: "chart-head" }, legend, reset), place, readout);
+  const zoomBy = (factor, label, text) => h("button", { type: "button", class: "plain", "aria-label": label, click: () => zoom(factor) }, text);
+  const zooms = h("span", { class: "zooms" }, zoomBy(0.6, "Zoom in", "+"), zoomBy(1 / 0.6, "Zoom out", "−"), reset);
+  element.append(h("div", { class: "chart-head" }, legend, zooms), place, readout);
 
+  let cursor = 0;
   const stepped = uPlot.paths.stepped({ align: 1 });
   const series = curves.map((curve) => ({
     label: curve.title, scale: curve.unit === "bytes" ? "y" : "n", show: curve.shown, spanGaps: true, width: curve.name === "rss" ? 2 : 1.5,
@@ -64,6 +67,12 @@ function drawCourse(element, course) {
   function isWhole() { return chart === undefined || (chart.scales.x.min <= first && chart.scales.x.max >= last); }
   function zoomTo(min, max) { chart.setScale("x", { min: Math.max(min, first), max: Math.min(max, last) }); }
 
+  function zoom(factor) {
+    const { min, max } = chart.scales.x;
+    const middle = cursor > min && cursor < max ? cursor : (min + max) / 2;
+    zoomTo(middle - ((max - min) / 2) * factor, middle + ((max - min) / 2) * factor);
+  }
+
   function drawPhases(u) {
     const { ctx, bbox } = u;
     ctx.save();
@@ -97,7 +106,19 @@ function drawCourse(element, course) {
       ctx.lineTo(x, bbox.top + bbox.height - size);
       ctx.stroke();
     });
+    if (course.peak) drawPeak(u, (course.peak[0] + course.peak[1]) / 2);
     ctx.restore();
+  }
+  function drawPeak(u, t) {
+    const { ctx, bbox } = u, ratio = devicePixelRatio, x = u.valToPos(t, "x", true);
+    const rss = curves.find((curve) => curve.name === "rss");
+    if (!rss || !rss.shown || x < bbox.left || x > bbox.left + bbox.width) return;
+    const y = u.valToPos(rss.values[Math.max(lastUntil(rss.times, t), 0)], "y", true);
+    ctx.strokeStyle = css("--c-rss");
+    ctx.lineWidth = 1.5 * ratio;
+    ctx.beginPath();
+    ctx.arc(x, y, 5 * ratio, 0, 2 * Math.PI);
+    ctx.stroke();
   }
   function drawLimits(u) {
     const { ctx, bbox } = u, ratio = devicePixelRatio;
@@ -155,7 +176,19 @@ function drawCourse(element, course) {
   const usual = "Drag to zoom, double click to see all. By keyboard: arrows move the cursor, + and - zoom, 0 shows all.";
   readout.textContent = usual;
 
-  let cursor = 0;
+  // A finger moves what is zoomed; up and down it scrolls the page.
+  let held = null;
+  chart.over.addEventListener("pointerdown", (event) => {
+    if (event.pointerType !== "mouse") held = { x: event.clientX, min: chart.scales.x.min, max: chart.scales.x.max };
+  });
+  chart.over.addEventListener("pointermove", (event) => {
+    if (!held || event.pointerType === "mouse") return;
+    const span = held.max - held.min;
+    const min = Math.min(Math.max(held.min + ((held.x - event.clientX) / chart.over.clientWidth) * span, first), last - span);
+    chart.setScale("x", { min, max: min + span });
+  });
+  for (const end of ["pointerup", "pointercancel"]) chart.over.addEventListener(end, () => { held = null; });
+
   place.addEventListener("keydown", (event) => {
     const { min, max } = chart.scales.x;
     const move = { ArrowLeft: -0.02, ArrowRight: 0.02 }[event.key];
@@ -163,11 +196,8 @@ function drawCourse(element, course) {
       cursor = Math.min(Math.max((cursor || (min + max) / 2) + move * (max - min), min), max);
       chart.setCursor({ left: chart.valToPos(cursor, "x"), top: 10 });
       tellAt(cursor);
-    } else if (event.key === "+" || event.key === "-") {
-      const middle = cursor >= min && cursor <= max && cursor ? cursor : (min + max) / 2;
-      const half = ((max - min) / 2) * (event.key === "+" ? 0.6 : 1 / 0.6);
-      zoomTo(middle - half, middle + half);
-    } else if (event.key === "0") zoomTo(first, last);
+    } else if (event.key === "+" || event.key === "-") zoom(event.key === "+" ? 0.6 : 1 / 0.6);
+    else if (event.key === "0") zoomTo(first, last);
     else return;
     event.preventDefault();
     event.stopPropagation();

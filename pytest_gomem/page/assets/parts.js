@@ -185,6 +185,7 @@ function metricsPart(view, words) {
   if (!view.metrics) return null;
   return section("metrics", "Metrics", h("details", { open: view.metrics.length <= 12 }, h("summary", {}, `${plural(view.metrics.length, "metric")}, each with its source`), metricsTable(view.metrics, words)),
     (view.phases || []).filter((phase) => phase.metrics.length).map((phase) => h("details", {}, h("summary", {}, `phase ${phase.name}${phase.ops === null ? "" : `, ${plural(phase.ops, "op")}`}`), metricsTable(phase.metrics, words))),
+    view.sizes && h("p", {}, view.sizes),
     (view.loads || []).map((text) => h("p", {}, `load: ${text}`)));
 }
 
@@ -206,7 +207,7 @@ function conditionsPart(view) {
   if (!gc.length && !facts.length && !view.modules) return null;
   return section("conditions", "Conditions",
     view.modules && h("div", {}, h("h4", {}, "Modules with another version"), h("ul", {}, view.modules.map((text) => h("li", {}, text)))),
-    h("details", {}, h("summary", {}, "GC settings, and what must be the same to compare"),
+    h("details", {}, h("summary", {}, "GC settings, the build, and what must be the same to compare"),
       gc.length > 0 && table(["GC setting", "requested", "effective"], gc), facts.length > 0 && table(["condition", "value"], facts)));
 }
 
