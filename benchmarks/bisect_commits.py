@@ -4,8 +4,9 @@ In each history two commits do not build and one is noisy: its live heap scatter
 four stand differs from run to run. The service keeps 60 kB per request; the test is 300 requests.
 The metric is not named: `gomem bisect` takes the one that is worst. A run counts if it names the right commit and its
 line, and leaves no process, no working tree in `git worktree list` and no change behind.
-RUNS in the environment sets their number, 10 unless said. --small: a history of one commit, 20 larger requests, no
-search for the line: what it takes to measure the ends and to confirm the answer.
+In every second history they stand where a binary search looks first.
+SEEDS in the environment chooses histories, 0,1,2,3,4,5,6,7,8,9 unless said. --small: a history of one commit, 20 larger
+requests, no search for the line: what it takes to measure the ends and to confirm the answer.
 
     python benchmarks/bisect_commits.py [--small]
 """
@@ -123,7 +124,12 @@ class History:
         """The ends and the parent of the culprit build and hold still: else no measurement tells it from its parent."""
         chosen = random.Random(seed)
         culprit = chosen.randint(2, commits - 1)
-        first, second, noisy = chosen.sample([at for at in range(1, commits) if not 0 <= culprit - at <= 1], 3)
+        free = [at for at in range(1, commits) if not 0 <= culprit - at <= 1]
+        if seed % 2:  # where a binary search looks first
+            middle = commits // 2
+            free = [at for at in (middle, middle - 1, middle + 1, middle // 2, middle + middle // 2) if at in free][:3]
+            chosen.shuffle(free)
+        first, second, noisy = chosen.sample(free, 3)
         return cls(commits, culprit, (first, second), noisy)
 
     def more(self, at: int, size: int) -> str:
@@ -176,38 +182,59 @@ def left(folder: Path, children: int) -> list[str]:
     return found + ["a process"] * (len(psutil.Process().children(recursive=True)) - children)
 
 
+@dataclass(frozen=True)
+class Run:
+    """What came of one history. wrong: why it does not count, "" if it does."""
+
+    history: History
+    named: int | None
+    steps: int
+    skipped: int
+    seconds: float
+    wrong: str
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Its row in the table."""
+        places = " ".join(map(str, (*self.history.broken, f"~{self.history.noisy}")))
+        figures = (self.history.culprit, self.named, places, self.steps, self.skipped)
+        return (*map(str, figures), f"{self.seconds:.0f} s")
+
+
+def run_of(folder: Path, history: History, requests: int, size: int, more: tuple[str, ...]) -> Run:
+    """Write the history, and bisect it."""
+    hashes = write_repository(folder, history, requests, size)
+    children, began = len(psutil.Process().children(recursive=True)), time.monotonic()
+    said, text = bisected(folder, hashes[0], more)
+    seconds, steps, commit = time.monotonic() - began, said.get("steps", []), said.get("commit") or {}
+    named = hashes.index(commit["hash"]) if commit else None
+    is_line = bool(more) or "more.go" in [culprit["file"] for culprit in commit.get("culprits", [])]
+    is_right = named == history.culprit and is_line and said["metric"] == "live_heap"
+    remains = left(folder, children)
+    wrong = "" if is_right and not remains else f"{history}: named {named}; left {remains}\n{text}\n{said}"
+    skipped = sum(step["kind"] in ("lost", "unclear") for step in steps)
+    return Run(history, named, len(steps), skipped, seconds, wrong)
+
+
 def main() -> int:
     """Bisect, and print a row for each run."""
     is_small = small_asked(__doc__)
-    runs, requests, size = (1, 20, 400_000) if is_small else (int(os.environ.get("RUNS", "10")), 300, 60_000)
+    seeds = [0] if is_small else list(map(int, os.environ.get("SEEDS", "0,1,2,3,4,5,6,7,8,9").split(",")))
+    requests, size, commits = (20, 400_000, 1) if is_small else (300, 60_000, 40)
     more = ("--", "--gomem-diagnose=off", "--gomem-confirm=3") if is_small else ()
-    commits = 1 if is_small else 40
-    rows, missed = [], []
+    runs = []
     with workshop() as folder:
         os.environ["XDG_CACHE_HOME"], goes_on = str(folder / "cache"), os.environ.get("XDG_CACHE_HOME")
         os.environ.setdefault("GOCACHE", str(Path(goes_on or "~/.cache").expanduser() / "go-build"))
-        for seed in range(runs):
+        for seed in seeds:
             history = History(1, 1, (), -1) if is_small else History.of(seed, commits)
-            hashes = write_repository(folder / f"run{seed}", history, requests, size)
-            children, began = len(psutil.Process().children(recursive=True)), time.monotonic()
-            said, text = bisected(folder / f"run{seed}", hashes[0], more)
-            seconds, steps = time.monotonic() - began, said.get("steps", [])
-            named = hashes.index(said["commit"]["hash"]) if said.get("commit") else None
-            culprits = (said.get("commit") or {}).get("culprits", [])
-            is_line = is_small or ("more.go" in [culprit["file"] for culprit in culprits])
-            wrong = left(folder / f"run{seed}", children)
-            if named != history.culprit or not is_line or wrong or said["metric"] != "live_heap":
-                missed.append(f"run {seed}: named {named}, not {history.culprit}; {wrong}\n{text}\n{said}")
-            skipped = sum(step["kind"] in ("lost", "unclear") for step in steps)
-            places = f"{history.broken}, {history.noisy}".replace(",)", ")")
-            rows.append((str(seed), str(history.culprit), str(named), places, len(steps), skipped, f"{seconds:.0f} s"))
-            print(f"run {seed}: {rows[-1]}", file=sys.stderr, flush=True)
-    header = ("run", "bad", "named", "broken, noisy", "steps", "skipped", "wall time")
-    table(f"bisections of {commits} commits, +2% of live heap", header, [tuple(map(str, row)) for row in rows])
-    right = sum(row[1] == row[2] for row in rows)
-    mean = sum(int(row[4]) for row in rows) / len(rows)
-    print(f"the right commit: {right} of {runs}; {mean:.1f} steps, log2({commits}) is {math.log2(commits):.1f}")
-    return verdict(missed)
+            runs.append(run_of(folder / f"run{seed}", history, requests, size, more))
+            print(f"run {seed}: {', '.join(runs[-1].row)}", file=sys.stderr, flush=True)
+    header = ("bad", "named", "broken ~noisy", "steps", "skipped", "wall time")
+    table(f"bisections of {commits} commits, +2% of live heap", header, [run.row for run in runs])
+    right, mean = sum(not run.wrong for run in runs), sum(run.steps for run in runs) / len(runs)
+    print(f"the right commit: {right} of {len(runs)}; {mean:.1f} steps, log2({commits}) is {math.log2(commits):.1f}")
+    return verdict([run.wrong for run in runs if run.wrong])
 
 
 if __name__ == "__main__":

@@ -82,7 +82,8 @@ def _confirmed_lines(answer: Answer, found: Confirmed, nodeid: str, width: int) 
     yield clip(printable(f"  by {found.commit.author}, {found.commit.date}"), width)
     where = f"window '{ends.target.window}' of {ends.target.service}, {nodeid}"
     yield from wrapped(f"{ends.target.metric} {from_to(found.before, found.after, ends.unit)}", width, "  ")
-    yield from wrapped(printable(f"in {where}, against its parent {short(found.parent)}"), width, "  ")
+    against = "" if found.lost else f", against its parent {short(found.parent)}"
+    yield from wrapped(printable(f"in {where}{against}"), width, "  ")
     part = (found.after - found.before) / ends.change
     if part < _PART:
         whole = from_to(ends.base, ends.base + ends.change, ends.unit)
@@ -143,11 +144,18 @@ def answer_to_dict(answer: Answer, commits: Mapping[str, Commit], registry: Regi
         "service": ends.target.service if ends else None,
         "ends": {"before": ends.base, "after": ends.base + ends.change} if ends else None,
         "commit": _confirmed(answer.confirmed, ends.target.metric) if answer.confirmed and ends else None,
+        "comparisons": [_comparison(change, units[change.target.metric]) for change in answer.changes],
         "candidates": [_commit(commit) for commit in answer.candidates],
         "steps": [_step(step, commits[step.commit]) for step in answer.state.steps],
         "commits": len(commits),
         "seconds": round(answer.seconds, 1),
     }
+
+
+def _comparison(change: Change, unit: str) -> dict[str, Any]:
+    found, target = change.comparison, change.target
+    seen = {"before": found.base, "after": found.head, "would_see": found.smallest_visible}
+    return {"service": target.service, "window": target.window, "metric": target.metric, "unit": unit, **seen}
 
 
 def _commit(commit: Commit) -> dict[str, Any]:
@@ -159,7 +167,7 @@ def _confirmed(found: Confirmed, metric: str) -> dict[str, Any]:
     culprits = _culprits(window, metric) if window else []
     return {
         **_commit(found.commit),
-        "parent": found.parent,
+        "parent": found.parent or None,
         "not_compared": found.lost or None,
         "before": found.before,
         "after": found.after,

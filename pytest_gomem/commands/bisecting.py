@@ -161,6 +161,9 @@ class Bisection:
             why = "others of them could not be judged" if left else "the steps contradict each other"
             return Answer(self.state, candidates=left, reason=why)
         (commit,) = left
+        if not commit.parents:  # the first commit of a history that was merged
+            lost = Confirmed(commit, "", *self._by_levels(self.state.levels), None, "it has no parent")
+            return Answer(self.state, lost, left)
         parent, began = commit.parents[0], time.monotonic()
         with self.progress.during(f"comparing {short(commit.hash)} with its parent", len(self.state.steps), 0):
             confirmed, both, found = self._confirm(commit, parent)

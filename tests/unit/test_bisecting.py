@@ -153,6 +153,15 @@ def test_an_answer_survives_a_comparison_that_fails():
     assert "  it was not compared with its parent: the test fails on c13: more" in lines(answer, 41)
 
 
+def test_a_commit_without_a_parent_can_be_the_answer():
+    """The first one of a history that was merged."""
+    search = bisection(FakeRuns(at(1, 2)))
+    search.commits["c1"] = replace(search.commits["c1"], parents=())
+    answer = search.run()
+    assert answer.confirmed.commit.hash == "c1"
+    assert "  it was not compared with its parent: it has no parent" in lines(answer, 2)
+
+
 def test_equal_ends_stop_at_once():
     """With what could have been seen; no commit between them is measured."""
     runs = FakeRuns([0.0] * 20)
@@ -163,7 +172,10 @@ def test_equal_ends_stop_at_once():
     assert "nothing is certainly worse at c19" in shown
     assert "live_heap 20.0 MB -> 20.0 MB" in shown
     assert "would be seen" in shown
-    assert answer_to_dict(answer, commits(20), REGISTRY, NODEID)["found"] is False
+    found = answer_to_dict(answer, commits(20), REGISTRY, NODEID)
+    assert (found["found"], found["reason"]) == (False, "the two ends do not differ")
+    heap = found["comparisons"][0]
+    assert (heap["metric"], heap["unit"], 0 < heap["would_see"] < STEP) == ("live_heap", "bytes", True)
 
 
 def test_an_end_that_scatters_is_no_end():
