@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -28,7 +29,7 @@ from pytest_gomem.session.service import Service
 from pytest_gomem.stats.decision import FEWEST
 
 _ASK_SECONDS = 5.0
-_WORK_SECONDS = 1.0  # that the load of the test should take
+_WORK_SECONDS = 2.5  # that the load of the test should take
 _PER_REQUEST = 0.0004  # seconds that the client itself needs
 _COUNTS = (2000, 1000, 500, 200, 100, 50)
 _TEST_SECONDS = 300.0
@@ -85,7 +86,7 @@ def _tried(proposal: Proposal, root: Path, err: TextIO) -> Trial:
 
 def _asked(proposal: Proposal, root: Path, folder: Path) -> tuple[Proposal, str]:
     """The proposal with the paths that the started service answers; raises GomemError if it does not start."""
-    until_open = replace(proposal, ready="")
+    until_open = replace(proposal, ready="") if proposal.has_port else proposal
     path = folder / "gomem.yaml"
     path.write_text(yaml_text(until_open, "", base=str(root)), encoding="utf-8")
     registry = Registry(builtin_metrics())
@@ -116,15 +117,27 @@ def _answers(proposal: Proposal, service: Service) -> Iterator[tuple[str, int]]:
     """The status of each path; 0 for one that does not answer, or not soon."""
     for path in dict.fromkeys([*proposal.paths, *([proposal.ready] if proposal.ready else [])]):
         with suppress(LoadError):
-            answer = service.get(path, timeout=_ASK_SECONDS, max_body=_MOST_BODY, port=proposal.fixed_port or None)
-            yield path, answer.status
+            yield path, _status(proposal, service, path)
+
+
+def _status(proposal: Proposal, service: Service, path: str) -> int:
+    """The status of an answer; 0 for none, or none that is whole, of a fixed port."""
+    if not proposal.fixed_port:
+        return service.get(path, timeout=_ASK_SECONDS, max_body=_MOST_BODY).status
+    connection = http.client.HTTPConnection("127.0.0.1", proposal.fixed_port, timeout=_ASK_SECONDS)
+    with closing(connection), suppress(OSError, http.client.HTTPException):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read(_MOST_BODY)
+        return answer.status
+    return 0
 
 
 def _requests(proposal: Proposal, service: Service) -> int:
     """How many requests of the path fit into the time that the load should take."""
-    port, started = proposal.fixed_port or None, time.monotonic()
+    started = time.monotonic()
     for _ in range(20):
-        service.get(proposal.path, timeout=_ASK_SECONDS, max_body=_MOST_BODY, port=port)
+        _status(proposal, service, proposal.path)
     each = max((time.monotonic() - started) / 20, _PER_REQUEST)
     return next((count for count in _COUNTS if count * each <= _WORK_SECONDS), _COUNTS[-1])
 

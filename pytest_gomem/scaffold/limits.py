@@ -13,11 +13,11 @@ from pytest_gomem.judge.regressions import in_every_round
 from pytest_gomem.measure.metric import Metric
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.selftest.gate import RAISED
-from pytest_gomem.stats.decision import FEWEST
+from pytest_gomem.stats.decision import ENOUGH, FEWEST
 
 USUAL_SHARE = 0.05  # what `gomem selftest` adds if nothing else is said
 _ROOM = 0.04  # of the level: less than that
-_SPARE = 2.0  # the rounds of a selftest may scatter more than these few
+_SPARE = 1.75  # the rounds of a selftest may scatter more than these few
 _OF_PROGRAMS = ("total_alloc", "allocs", "peak_rss")
 
 
@@ -40,17 +40,19 @@ def limits_of(window: WindowRecord, metrics: Mapping[str, Metric], *, ends: bool
         values = in_every_round(name, window.rounds)
         if not values or name not in metrics or not (level := median(values)):
             continue
-        visible = smallest_visible(metrics[name], values, ops=window.ops, enough=FEWEST) or 0.0
+        visible, of_few = (
+            smallest_visible(metrics[name], values, ops=window.ops, enough=enough) or 0.0 for enough in (ENOUGH, FEWEST)
+        )
         unit = metrics[name].unit
-        limits[name] = limit_text(max(values) + max(visible, _ROOM * level), unit)
+        limits[name] = limit_text(max(values) + max(_SPARE * visible, _ROOM * level), unit)
         levels[name] = format_value(level, unit)
-        shares.append(visible / level)
+        shares.append(max(_SPARE * visible, of_few) / level)
     return Limits(limits, levels, None if ends or not shares else _share(max(shares)))
 
 
 def _share(visible: float) -> float:
     """The usual share, or the next multiple of it that stands out of the noise."""
-    steps = math.ceil(max(visible * _SPARE, USUAL_SHARE) / USUAL_SHARE - 1e-9)
+    steps = math.ceil(max(visible, USUAL_SHARE) / USUAL_SHARE - 1e-9)
     return steps * USUAL_SHARE
 
 

@@ -121,8 +121,13 @@ def propose(repository: Repository, found: Found) -> Proposal:
 
 
 def others(repository: Repository, found: Found) -> tuple[Proposal, ...]:
-    """What else may work, if the best guess does not: a program that seemed to serve may end by itself."""
+    """What else may work, if the best guess does not: a program that seemed to serve may end by itself.
+
+    One whose source says where it listens serves: nothing else is tried, so that its failure is told.
+    """
     best = propose(repository, found)
+    if best.kind and (best.has_port or best.fixed_port):
+        return ()
     ending = _programs_that_end(replace(best, fixed_port=0, ready="", paths=(), env={}), found)
     return ending if best.kind else ending[1:]
 

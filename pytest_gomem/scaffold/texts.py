@@ -161,8 +161,9 @@ def _body(proposal: Proposal) -> _Parts:
 
 
 def _of_http(proposal: Proposal) -> _Parts:
-    path, port = _json(proposal.path), f", port={proposal.fixed_port}" if proposal.fixed_port else ""
-    more = port + (", allow_errors=True" if proposal.answers_errors else "")
+    if proposal.fixed_port:
+        return _of_fixed_port(proposal)
+    path, more = _json(proposal.path), ", allow_errors=True" if proposal.answers_errors else ""
     body = f"""\
 def test_requests(go_service):
     \"\"\"The same work each time, so that the figures compare. Replace it by what your users do.\"\"\"
@@ -170,6 +171,28 @@ def test_requests(go_service):
         go_service.load({path}, requests={max(10, proposal.requests // 10)}{more})
     go_service.load({path}, requests={proposal.requests}{more})"""
     return _what(proposal), (), (), body
+
+
+def _of_fixed_port(proposal: Proposal) -> _Parts:
+    body = f"""\
+def test_requests(go_service):
+    \"\"\"The same work each time, so that the figures compare. Replace it by what your users do.
+
+    Let the service take its address from a flag or variable: then it gets a free port, and load() can be used.
+    \"\"\"
+{_remarks(proposal)}    with go_service.warmup():
+        request({_json(proposal.path)}, {max(10, proposal.requests // 10)})
+    request({_json(proposal.path)}, {proposal.requests})
+    go_service.count({proposal.requests})
+
+
+def request(path, times):
+    connection = http.client.HTTPConnection("127.0.0.1", {proposal.fixed_port}, timeout=10)
+    for _ in range(times):
+        connection.request("GET", path)
+        connection.getresponse().read()
+    connection.close()"""
+    return _what(proposal), ("import http.client", ""), (), body
 
 
 def _remarks(proposal: Proposal) -> str:

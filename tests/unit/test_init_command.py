@@ -106,6 +106,18 @@ def test_a_grpc_server_by_variables(repository: Path) -> None:
     assert "call(go_service.port, 2000)" in test
 
 
+def test_a_server_with_a_fixed_port(repository: Path) -> None:
+    """It cannot be given another one: the test asks it there, and says what would be better."""
+    fixed = 'func main() { http.HandleFunc("GET /ping", nil); http.ListenAndServe(":8099", nil) }'
+    write(repository, cmd_api=fixed)
+    guessed()
+    assert loaded().services["api"].ready.target == "http://127.0.0.1:8099/ping"
+    test = (repository / "test_memory.py").read_text()
+    ast.parse(test)
+    assert 'HTTPConnection("127.0.0.1", 8099, timeout=10)' in test
+    assert "Let the service take its address from a flag or variable" in test
+
+
 def test_a_program_that_ends(repository: Path) -> None:
     """The most harmless run is proposed."""
     write(repository, cmd_tool=TOOL)
