@@ -39,7 +39,6 @@ def test_of_others():
 SPLITTER = """
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    config.hook.pytest_deselected(items=[item for item in items if item.name == "test_first"])
     items[:] = [item for item in items if item.name != "test_first"]
 """
 
@@ -90,7 +89,7 @@ def test_an_interrupted_run_tells_how_far_it_came(scenario):
 def test_a_run_that_stops_at_a_failure_says_so(scenario):
     """Under -x the rest is not run, and pytest's own words are the reason; a whole run is complete.
 
-    What a plugin leaves out after all others, as those that split a run do, was not to be run.
+    What a plugin leaves out after all others, and without a word, as those that split a run do, was not to be run.
     """
     project = scenario(TESTS, conftest=SPLITTER)
     outcome = project.run("-x", "-k", "first or leaves or last")
