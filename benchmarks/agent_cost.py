@@ -97,7 +97,7 @@ def main() -> int:
         reading(bare["agent"], count=20 if small else 200)
         followed = follow(bare["agent"], rate=850, seconds=1 if small else 10)
         per_cycle(bare["agent"], count=200 if small else 2000, pairs=2 if small else 15)
-        named = spikes(bare["agent"], runs=3 if small else 20)
+        named = spikes(bare["agent"], runs=1 if small else 20)
     return 0 if followed and named else 1
 
 

@@ -91,7 +91,7 @@ def run(binary: Path, way: str) -> tuple[int | None, int | None]:
 
 def main() -> int:
     """Measure and print."""
-    runs = 2 if small_asked(__doc__) else 20
+    runs = 1 if small_asked(__doc__) else 20
     with workshop() as folder:
         binary = built(".", module(folder / "bench", SOURCE), folder / "bin" / "bench")
         named = {way: [run(binary, way) for _ in range(runs)] for way in WAYS}

@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.usefixtures("go")
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NAMED = {
-    "agent_cost": ("binary", "bytes allocated", "0 lost", "spike of 200 MB and 5 ms: named 3 of 3"),
+    "agent_cost": ("binary", "bytes allocated", "0 lost", "spike of 200 MB and 5 ms: named 1 of 1"),
     "agent_cpu": ("extra CPU per request", "streaming"),
     "base_build": ("head", "base side", "of its time without a shared cache"),
     "bill": ("guilty row", "garbage under GOGC=400", "most unexplained"),

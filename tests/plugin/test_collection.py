@@ -141,7 +141,7 @@ def test_broken_marker_under_xdist(dry_scenario):
         @pytest.mark.gomem(peak_rrs="1GB")
         def test_metric(go_service): pass
         """
-    ).run("-n", "2")
+    ).run("-n1")
     assert outcome.status not in (0, 5)
     assert "did you mean peak_rss?" in outcome.text
     assert "INTERNALERROR" not in outcome.text

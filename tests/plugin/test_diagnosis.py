@@ -151,7 +151,7 @@ def test_out_of_time(go_service, runs):
 """,
         more_services=profiled(),
     )
-    outcome = project.run(DIAGNOSED, "-n", "2")
+    outcome = project.run(DIAGNOSED)
     assert "3 failed, 1 rerun" in outcome.text
     assert (runs(project, "test_flaky"), first(outcome.window("test_flaky"))) == (3, "main.lean")
     short = outcome.window("test_short_of_time")

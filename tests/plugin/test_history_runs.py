@@ -51,7 +51,7 @@ def test_runs_become_a_course(scenario):
     commit = git(project.folder, "rev-parse", "HEAD")
     assert project.run().status == 1
     (project.folder / "gomem.yaml").write_text((project.folder / "gomem.yaml").read_text() + "# touched\n")
-    assert project.run("-n", "2").status == 1
+    assert project.run("-n1").status == 1
 
     lines = [json.loads(line) for line in (project.folder / "runs.jsonl").read_text().splitlines()]
     assert len(lines) == 8

@@ -35,7 +35,7 @@ def test_it_is_accepted_before_anything_ran(scenario, accept):
     assert (status, f"rss_kept of {TEST} is accepted up to 50MB" in text) == (0, True), text
     status, text = accept(project, TEST, "live_heap", "--amount", "50MB")  # beside an entry that it must know
     assert status == 0, text
-    for args in ((), ("-n2",)):
+    for args in ((), ("-n1",)):
         outcome = project.run("--gomem-strict", *args)
         assert outcome.status == 0, outcome.text
         accepted = {v["metric"]: v["accepted"] for v in outcome.window("test_kept")["verdicts"]}

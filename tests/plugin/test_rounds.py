@@ -209,7 +209,7 @@ def test_company_of_rerunfailures_timeout_xdist_unittest_and_subtests(dry_scenar
                 assert False
         """)
     )
-    for args in (["--reruns=3"], ["--reruns=3", "-n2"]):
+    for args in (["--reruns=3"], ["--reruns=3", "-n1"]):
         outcome = project.run(*args)
         told = said(project)
         assert outcome.status == 1

@@ -45,7 +45,7 @@ def test_what_was_left_out_is_not_gone(project):
         assert outcome.status == 0, outcome.text
         assert STALE not in outcome.text
     (project.folder / "conftest.py").write_text(DESELECTS)
-    for args in ((), ("-n2",)):
+    for args in ((), ("-n1",)):
         outcome = project.run("--gomem-strict", *args)
         assert outcome.status == 0, outcome.text
         assert STALE not in outcome.text
@@ -88,7 +88,7 @@ CHOICES = (
 )
 
 
-@pytest.mark.parametrize("args", [*CHOICES, ("test_it.py::test_a",), ("-n2", "test_it.py")])
+@pytest.mark.parametrize("args", [*CHOICES, ("test_it.py::test_a",), ("-n1", "test_it.py")])
 def test_a_run_that_chooses_calls_nothing_gone(with_something_gone, args):
     """Whatever narrows it."""
     outcome = with_something_gone.run(*args)
@@ -96,7 +96,7 @@ def test_a_run_that_chooses_calls_nothing_gone(with_something_gone, args):
     assert told(outcome) == [False] * 3, outcome.text
 
 
-@pytest.mark.parametrize("args", [(), ("--ff", *CACHED), ("-n2",)])
+@pytest.mark.parametrize("args", [(), ("--ff", *CACHED), ("-n1",)])
 def test_a_run_of_all_tests_says_what_is_gone(with_something_gone, args):
     """Whatever order it runs them in."""
     outcome = with_something_gone.run(*args)
@@ -104,7 +104,7 @@ def test_a_run_of_all_tests_says_what_is_gone(with_something_gone, args):
     assert told(outcome) == [True] * 3, outcome.text
 
 
-@pytest.mark.parametrize("args", [("--maxfail=1",), ("-n2", "-x"), ("--sw", *CACHED, "-p", "stepwise")])
+@pytest.mark.parametrize("args", [("--maxfail=1",), ("-n1", "-x"), ("--sw", *CACHED, "-p", "stepwise")])
 def test_a_run_that_stops_has_looked_for_all(with_something_gone, args):
     """What was collected and did not run is not gone; what was not there to be collected is."""
     folder = with_something_gone.folder
@@ -114,7 +114,7 @@ def test_a_run_that_stops_has_looked_for_all(with_something_gone, args):
     assert told(outcome) == [False, True, True], outcome.text
 
 
-@pytest.mark.parametrize("args", [("--continue-on-collection-errors",), ("-n2",)])
+@pytest.mark.parametrize("args", [("--continue-on-collection-errors",), ("-n1",)])
 def test_a_collection_that_failed_calls_nothing_gone(with_something_gone, args):
     """Nobody knows which tests a broken module has; the others have said nothing of its."""
     (with_something_gone.folder / "slow" / "test_slow.py").write_text("import nothing_like_it")
@@ -145,7 +145,7 @@ def leave_out_by_name(folder):
     ("leave_out", "xdist"),
     [
         (leave_out_by_testpaths, ()),
-        (leave_out_by_conftest, ("-n2",)),
+        (leave_out_by_conftest, ("-n1",)),
         (leave_out_by_plugin, ()),
         (leave_out_by_name, ()),
     ],
@@ -168,11 +168,11 @@ def test_where_nobody_looks_nothing_is_gone(project, leave_out, xdist):
 def test_what_is_gone_is_told_under_xdist_too(project):
     """A baseline in the summary, a budget as an error of the collection."""
     keep_baseline_of(project, "test_gone")
-    outcome = project.run("-n2")
+    outcome = project.run("-n1")
     assert outcome.status == 0, outcome.text
     assert STALE in outcome.text
     (project.folder / "slow" / "test_slow.py").write_text("def test_renamed(): pass")
-    strict = project.run("-n2", "--gomem-strict")
+    strict = project.run("-n1", "--gomem-strict")
     assert strict.status != 0
     assert "the budget of 'slow/test_slow.py::test_c' matches no test" in strict.text
 
