@@ -243,6 +243,9 @@ def test_hostile_names_are_text(chromium, tmp_path):
     assert HOSTILE[:25] in text(chromium, "#window")
     assert r"\u202e" in text(chromium, "#window")
     assert chromium.evaluate("document.images.length") == 0
+    chromium.resize(360, 700)
+    assert chromium.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    chromium.resize(1280, 900)
     assert chromium.evaluate("document.querySelectorAll('script:not([type])').length") == 2  # our own
     assert chromium.complaints == []
     assert {address.partition("#")[0] for address in chromium.requests} == {path.as_uri()}

@@ -106,14 +106,20 @@ function drawCourse(element, course) {
       ctx.lineTo(x, bbox.top + bbox.height - size);
       ctx.stroke();
     });
-    if (course.peak) drawPeak(u, (course.peak[0] + course.peak[1]) / 2);
+    if (course.peak) drawPeak(u);
     ctx.restore();
   }
-  function drawPeak(u, t) {
-    const { ctx, bbox } = u, ratio = devicePixelRatio, x = u.valToPos(t, "x", true);
+  function drawPeak(u) {
+    const { ctx, bbox } = u, ratio = devicePixelRatio;
     const rss = curves.find((curve) => curve.name === "rss");
-    if (!rss || !rss.shown || x < bbox.left || x > bbox.left + bbox.width) return;
-    const y = u.valToPos(rss.values[Math.max(lastUntil(rss.times, t), 0)], "y", true);
+    if (!rss || !rss.shown) return;
+    // Between its two moments; the sample that shows most of it may lie just outside.
+    const from = Math.max(lastUntil(rss.times, course.peak[0]), 0), to = Math.min(lastUntil(rss.times, course.peak[1]) + 1, rss.times.length - 1);
+    let at = from;
+    for (let next = from; next <= to; next++) if (rss.values[next] > rss.values[at]) at = next;
+    const x = u.valToPos(rss.times[at], "x", true), y = u.valToPos(rss.values[at], "y", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) return;
+    ctx.setLineDash([]);
     ctx.strokeStyle = css("--c-rss");
     ctx.lineWidth = 1.5 * ratio;
     ctx.beginPath();
