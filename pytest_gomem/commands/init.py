@@ -15,6 +15,7 @@ from pytest_gomem.base.printable import printable
 from pytest_gomem.commands.cli import Parser
 from pytest_gomem.commands.init_trial import Trial, tried
 from pytest_gomem.commands.questions import Asked, ask, choose
+from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.report.text import percent
 from pytest_gomem.scaffold.config_schema import KEPT
 from pytest_gomem.scaffold.go_list import only_built
@@ -37,6 +38,8 @@ def init(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     test = Path(os.path.normpath(root / given.test))
     _refuse_to_overwrite(root, test)
     asked = Asked.of(given.yes, sys.stdin)
+    if not given.no_try:
+        find_toolchain()  # without a Go there is nothing to try, and the message says how to get one
     repository = _repository(root)
     chosen = _chosen(repository, asked, out)
     trial = _tried(repository, chosen, given, asked, err)

@@ -61,8 +61,10 @@ def tried(proposals: Iterable[Proposal], root: Path, err: TextIO) -> Trial:
         first = first or proposal
         try:
             return _tried(proposal, root, err)
-        except (BuildError, ToolchainError) as error:
+        except BuildError as error:
             return Trial(first, words=f"it is not built: {_short(str(error))}", failed=True)
+        except ToolchainError:
+            raise
         except GomemError as error:
             why = why or _short(str(error))
             args = " ".join(proposal.args) or "no arguments"

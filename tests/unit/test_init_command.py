@@ -205,6 +205,14 @@ def test_what_is_no_repository_of_a_program(
     assert sorted(path.name for path in repository.iterdir()) == sorted(files)
 
 
+def test_without_go_nothing_is_written(repository: Path) -> None:
+    """Nothing can be tried, and it says how to get a Go; our tests have none unless they ask for it."""
+    write(repository, cmd_api=SERVER)
+    status, _, err = run("--yes")
+    assert (status, "install Go, or: pip install" in err) == (2, True), err
+    assert not (repository / "gomem.yaml").exists()
+
+
 def test_without_a_terminal_nothing_is_asked(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says how to go without questions."""
     write(repository, cmd_api=SERVER)
