@@ -43,6 +43,14 @@ def _output(written: str, folder: Path) -> Path | None:
     return None if written == OFF else _path(written, folder)
 
 
+def _page(written: str, folder: Path) -> Path | None:
+    from importlib.util import find_spec
+
+    if written != OFF and find_spec("jinja2") is None:  # better said now than after the last test
+        raise ValueError("the page needs jinja2: pip install 'pytest-gomem[report]'")
+    return _output(written, folder)
+
+
 def _path_or_off(written: str, folder: Path) -> Path | Literal["off"]:
     return OFF if written == OFF else _path(written, folder)
 
@@ -176,7 +184,7 @@ class Option(NamedTuple):
 OPTIONS = (
     Option("config", "PATH", _path, "gomem.yaml to use (default: beside pyproject.toml, if it is there)"),
     Option("json", "PATH", _output, "write a JSON report"),
-    Option("html", "PATH", _output, "write a page to look at all tests: one HTML file (needs pytest-gomem[report])"),
+    Option("html", "PATH", _page, "write a page to look at all tests: one HTML file (needs pytest-gomem[report])"),
     Option("history", "PATH", _output, "append what each window measured to this file, for `gomem history`"),
     Option("markdown", "PATH", _output, "write the comment for a pull request, in Markdown"),
     Option("markdown-key", "KEY", _key, "tells that comment from those of other jobs"),

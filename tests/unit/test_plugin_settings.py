@@ -115,6 +115,16 @@ def test_all_mistakes_are_reported_together(read, as_ini):
     assert sorted(str(error).split("\n", 1)[0] for error in raised.value.errors) == sorted(expected)
 
 
+def test_a_page_is_refused_before_the_tests_run(read, monkeypatch):
+    """Without jinja2, which the extra brings; `off` asks for no page."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(
+        ConfigErrors, match=r"--gomem-html: the page needs jinja2: pip install 'pytest-gomem\[report\]'"
+    ):
+        read(["--gomem-html=page.html"])
+    assert read(["--gomem-html=off"]).html is None
+
+
 def test_a_base_side_is_a_commit_or_a_program(tmp_path):
     """A program is one by its file, or because no commit is written like that."""
     against = next(option.parse for option in OPTIONS if option.name == "against")
@@ -137,5 +147,5 @@ def test_runs_of_our_own_commands_write_no_output():
     """An output that the ini file names is not that of a selftest, or of a step of a bisection."""
     outputs = [option.flag for option in OPTIONS if option.parse.__name__ == "_output" and option.name != "json"]
     assert len(outputs) > 3
-    assert "--gomem-ci=off" in KEEPS_NOTHING
+    assert {"--gomem-ci=off", "--gomem-html=off"} <= set(KEEPS_NOTHING)
     assert [flag for flag in outputs if f"{flag}=off" not in KEEPS_NOTHING] == []
