@@ -90,10 +90,11 @@ CHOICES = (
 
 @pytest.mark.parametrize("args", [*CHOICES, ("test_it.py::test_a",), ("-n1", "test_it.py")])
 def test_a_run_that_chooses_calls_nothing_gone(with_something_gone, args):
-    """Whatever narrows it."""
+    """Whatever narrows it; a shard that has collected all tests keeps what it knows for the merged report."""
     outcome = with_something_gone.run(*args)
     assert outcome.status == 0, outcome.text
     assert told(outcome) == [False] * 3, outcome.text
+    assert (outcome.report["run"]["whole"]["stale"] is not None) == (args[0] in ("-k", "-m", "--deselect=nothing"))
 
 
 @pytest.mark.parametrize("args", [(), ("--ff", *CACHED), ("-n1",)])

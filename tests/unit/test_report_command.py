@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
-from report_samples import calmly, runs, sample_run, sample_tests
+from hypothesis import strategies as st
+from report_samples import calmly, sample_run, sample_tests
 
 from pytest_gomem.commands.cli import main
 from pytest_gomem.git.repository import place_in_repository, revision_of
@@ -75,14 +76,17 @@ def test_the_page_is_that_of_the_run(report, tmp_path):
     assert (tmp_path / "of_json.html").read_text() == of_run
 
 
+OUTCOMES = ("passed", "failed", "skipped", "not run")
+
+
 @calmly
-@given(runs)
-def test_junit_is_xml_whatever_a_test_is_called(tmp_path_factory, run):
+@given(st.lists(st.builds(TestRecord, st.text(), st.sampled_from(OUTCOMES), st.just(()), reason=st.text())))
+def test_junit_is_xml_whatever_a_test_is_called(tmp_path_factory, tests):
     """Also control characters, and what no encoding has."""
-    path = tmp_path_factory.getbasetemp() / "any.xml"
+    path, run = tmp_path_factory.getbasetemp() / "any.xml", RunRecord("0.1.0", {}, tests, problems=("\x00\ud800",))
     write_junit(run, path, DEFAULTS)
     (suite,) = ElementTree.parse(path).getroot()
-    assert len(suite.findall("testcase")) == len(run.tests)
+    assert len(suite.findall("testcase")) == len(tests) + 1
 
 
 def test_a_report_needs_something_to_write(report, tmp_path):
