@@ -35,7 +35,8 @@ fi
 # An invisible character after each "@" keeps it from being a mention.
 body=$(sed $'s/@/@\xe2\x81\xa0/g' "$COMMENT_FILE" | jq --raw-input --slurp --arg most "$most" '{body: .[:($most | tonumber)]}')
 found=$(gh api --paginate "repos/$REPOSITORY/issues/$NUMBER/comments" \
-  --jq '.[] | select(.user.type == "Bot" and (.body | startswith(env.MARKER))) | .id' | head -n 1)
+  --jq '.[] | select(.user.type == "Bot" and (.body | startswith(env.MARKER))) | .id')
+found=${found%%$'\n'*}  # the oldest; a pipe to head could end gh early, which fails
 if [[ $found =~ ^[0-9]+$ ]]; then
   gh api --method PATCH "repos/$REPOSITORY/issues/comments/$found" --input - > /dev/null <<< "$body"
   echo "updated the comment of pull request $NUMBER"

@@ -24,15 +24,15 @@ _NO_NAME = re.compile(r"[^a-zA-Z0-9_]")
 _UNITS = {"bytes": "bytes", "seconds": "seconds", "ratio": "as a share of 1"}
 
 
-def write_gitlab(told: Told, folder: Path) -> None:
-    """Write both files into the folder, each whole or not at all; raises ConfigError."""
+def write_gitlab(told: Told, folder: Path, option: str) -> None:
+    """Write both files into the folder, each whole or not at all; raises ConfigError. option: names the folder."""
     files = {QUALITY: json.dumps(quality(told), indent=1) + "\n", METRICS: "".join(metrics(told))}
     for name, content in files.items():
         try:
             write_whole(folder / name, content)
         except OSError as error:
             message = f"the file for GitLab cannot be written to {folder / name}: {error.strerror or error}"
-            raise ConfigError(message, Place(key="--gomem-gitlab"), "name a folder you may write to") from None
+            raise ConfigError(message, Place(key=option), "name a folder you may write to") from None
 
 
 def quality(told: Told) -> list[dict[str, object]]:

@@ -24,12 +24,12 @@ def show_on_github(told: Told, environment: Mapping[str, str]) -> Iterator[str]:
         yield warning(str(error))
 
 
-def write_comment(told: Told, path: Path, key: str, environment: Mapping[str, str]) -> None:
-    """Write the comment, whole or not at all; raises ConfigError. key: see `markdown.marker`."""
+def write_comment(told: Told, path: Path, key: str, environment: Mapping[str, str], option: str) -> None:
+    """Write the comment, whole or not at all; raises ConfigError. key: as `markdown.marker`. option: names the path."""
     text = comment(told, key=key, link=run_link(environment))
     try:
         write_whole(path, f"{text}\n")
     except OSError as error:
         hint = "name a file in a folder you may write to"
         message = f"the comment cannot be written to {path}: {error.strerror or error}"
-        raise ConfigError(message, Place(key="--gomem-markdown"), hint) from None
+        raise ConfigError(message, Place(key=option), hint) from None

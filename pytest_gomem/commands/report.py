@@ -13,7 +13,7 @@ from pytest_gomem.base import clock
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.printable import printable
 from pytest_gomem.commands.cli import Parser
-from pytest_gomem.commands.report_outputs import add_outputs, is_any, write_outputs
+from pytest_gomem.commands.report_outputs import a_path, add_outputs, is_any, write_outputs
 from pytest_gomem.report.json_reading import read_stored
 from pytest_gomem.report.merging import Merged, merge
 from pytest_gomem.report.shards import Shard, refuse_number
@@ -44,7 +44,7 @@ def _report(argv: Sequence[str], opened: ExitStack, out: TextIO) -> int:
 def _merge(argv: Sequence[str], opened: ExitStack, out: TextIO, err: TextIO) -> int:
     given = _merge_parser().parse_args(argv)
     merged = _merged(given, opened)
-    is_taken = "-" in vars(given).values()  # stdout is for one of the outputs
+    is_taken = given.to_markdown == "-"  # stdout is for the comment
     (err if is_taken else out).write("\n".join(_account(merged, len(given.report))) + "\n")
     write_outputs(merged.run, given, given.merged or "", out)
     return merged.run.exit_status or 0
@@ -64,7 +64,8 @@ def _merge_parser() -> Parser:
     words = "Merge the JSON reports of the shards of a run, and say whether the whole run fails: exit status 1."
     parser = Parser("gomem report merge", words)
     _add_reports(parser)
-    parser.add_argument("-o", "--output", dest="merged", metavar="MERGED.json", help="write the merged report")
+    words = "write the merged report"
+    parser.add_argument("-o", "--output", dest="merged", type=a_path, metavar="MERGED.json", help=words)
     add_outputs(parser)
     return parser
 

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from pytest_gomem.base.files import from_here
 from pytest_gomem.base.printable import raw_stream
-from pytest_gomem.commands.cli import Parser
+from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.report.failure import TextOptions
 from pytest_gomem.results.run_record import RunRecord
@@ -18,19 +18,26 @@ from pytest_gomem.results.run_record import RunRecord
 def add_outputs(parser: Parser, *of_page: str) -> None:
     """What can be made of a run. The destination of each begins with "to_". of_page: other names of --html."""
     page = "write a page to look at all tests: one HTML file"
-    parser.add_argument(*of_page, "--html", dest="to_html", metavar="PATH", help=page)
+    parser.add_argument(*of_page, "--html", dest="to_html", type=a_path, metavar="PATH", help=page)
     parser.add_argument("--markdown", dest="to_markdown", metavar="PATH|-", help="write the comment for a pull request")
     parser.add_argument("--key", default="", metavar="KEY", help="with --markdown: that of the job, if several comment")
-    parser.add_argument(
-        "--gitlab", dest="to_gitlab", metavar="DIR", help="write a code quality report and a metrics report for GitLab"
-    )
+    gitlab = "write a code quality report and a metrics report for GitLab"
+    parser.add_argument("--gitlab", dest="to_gitlab", type=a_path, metavar="DIR", help=gitlab)
     parser.add_argument(
         "--annotations",
         dest="to_annotations",
         action="store_true",
         help="print workflow commands that annotate the change on GitHub, and add to the summary of the job",
     )
-    parser.add_argument("--junit", dest="to_junit", metavar="PATH", help="write a JUnit file")
+    parser.add_argument("--junit", dest="to_junit", type=a_path, metavar="PATH", help="write a JUnit file")
+
+
+@checked
+def a_path(written: str) -> str:
+    """The argument of an option that writes files: no "-"."""
+    if written == "-":
+        raise ValueError("only --markdown writes to stdout: name a path")
+    return written
 
 
 def is_any(given: argparse.Namespace) -> bool:
@@ -87,11 +94,15 @@ def _for_pull_request(run: RunRecord, given: argparse.Namespace, file: str, out:
 
     told = tell(run, top_of_repository(Path.cwd()), _artifacts(run))
     raw = raw_stream(out)  # others' words are escaped in both, as GitHub wants it
-    if given.to_markdown == "-":
-        raw.write(comment(told, key=given.key, link=run_link(os.environ)) + "\n")
-    elif given.to_markdown:
-        write_comment(told, Path(given.to_markdown), given.key, os.environ)
-    if given.to_gitlab:
-        write_gitlab(told, Path(given.to_gitlab))
+    mistakes = Mistakes()
+    with mistakes.kept():
+        if given.to_markdown == "-":
+            raw.write(comment(told, key=given.key, link=run_link(os.environ)) + "\n")
+        elif given.to_markdown:
+            write_comment(told, Path(given.to_markdown), given.key, os.environ, "--markdown")
+    with mistakes.kept():
+        if given.to_gitlab:
+            write_gitlab(told, Path(given.to_gitlab), "--gitlab")
     if given.to_annotations:
         raw.writelines(f"{line}\n" for line in show_on_github(told, os.environ))
+    mistakes.raise_all()

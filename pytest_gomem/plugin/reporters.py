@@ -80,10 +80,10 @@ def _pull_request(run: RunRecord, session: PluginSession) -> None:
         command_runner(session.config, list(show_on_github(told, os.environ)))
     with mistakes.kept():
         if settings.markdown:
-            write_comment(told, settings.markdown, settings.markdown_key, os.environ)
+            write_comment(told, settings.markdown, settings.markdown_key, os.environ, "--gomem-markdown")
     with mistakes.kept():
         if settings.gitlab:
-            write_gitlab(told, settings.gitlab)
+            write_gitlab(told, settings.gitlab, "--gomem-gitlab")
     mistakes.raise_all()
 
 

@@ -80,9 +80,9 @@ def replace_metric(verdict, name):
 
 def test_both_files_are_written(tmp_path):
     """Also where nothing broke: GitLab compares with an empty report. A folder that cannot be is said."""
-    write_gitlab(tell(run_of(passed(side())), None), tmp_path / "gitlab")
+    write_gitlab(tell(run_of(passed(side())), None), tmp_path / "gitlab", "--gitlab")
     assert json.loads((tmp_path / "gitlab" / QUALITY).read_text()) == []
     assert (tmp_path / "gitlab" / METRICS).read_text().endswith("# EOF\n")
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"the file for GitLab cannot be written to .*file"):
-        write_gitlab(tell(run_of(), None), tmp_path / "file")
+    with pytest.raises(ConfigError, match=r"--gitlab: the file for GitLab cannot be written to .*file"):
+        write_gitlab(tell(run_of(), None), tmp_path / "file", "--gitlab")

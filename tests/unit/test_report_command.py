@@ -103,6 +103,28 @@ def test_a_place_that_cannot_be_written_is_named(report, tmp_path):
     assert err.startswith("gomem report: --junit: the JUnit file cannot be written to report.json/junit.xml: ")
 
 
+def test_what_cannot_be_written_keeps_nothing_else_back(report, tmp_path):
+    """Each place by the option that names it here; the files for GitLab and the annotations are there."""
+    write_json(sample_run(), tmp_path / "report.json")
+    places = "--markdown", "report.json/comment.md", "--html", "report.json/page.html"
+    status, out, err = report("report.json", *places, "--gitlab", "out", "--annotations")
+    assert status == 2
+    assert "\n--markdown: the comment cannot be written to report.json/comment.md: " in err
+    assert err.startswith("gomem report: --html: the page cannot be written to report.json/page.html: ")
+    assert "::error " in out
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+@pytest.mark.parametrize("option", ["-o", "--junit", "--gitlab"])
+def test_a_dash_is_no_file(report, tmp_path, option):
+    """Somebody who means stdout gets no file of that name."""
+    write_json(sample_run(), tmp_path / "report.json")
+    status, out, err = report("merge", "report.json", option, "-")
+    assert (status, out) == (2, "")
+    assert "only --markdown writes to stdout: name a path" in err
+    assert not (tmp_path / "-").exists()
+
+
 def test_a_run_knows_its_commit_and_its_place(tmp_path, monkeypatch):
     """The whole hash, "-dirty" if tracked files differ, and the folder below the top; without git nothing."""
     for name in ("AUTHOR", "COMMITTER"):
