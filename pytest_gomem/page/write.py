@@ -32,7 +32,10 @@ _HERE = Path(__file__).parent
 _ASSETS = _HERE / "assets"
 _STYLES = ("uplot/uPlot.min.css", "page.css")
 _LIBRARY = "uplot/uPlot.iife.min.js"
-_SCRIPTS = ("text.js", "chart.js", "flame.js", "parts.js", "test.js", "list.js", "page.js")
+_SCRIPTS = (
+    *("text.js", "paint.js", "chart.js", "growth.js", "flame.js", "parts.js", "limits.js", "causes.js"),
+    *("test.js", "list.js", "page.js"),
+)
 _FACTS = {"go_version": "Go", "cpus": "CPUs", "thp": "huge pages", "python": "Python"}
 _FIRST = ("go_version", "platform", "cpus")
 _UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}

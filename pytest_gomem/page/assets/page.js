@@ -6,36 +6,77 @@ let opened = null; // the number of the test that is shown
 
 function buildHead() {
   by("title").textContent = RUN.title;
-  const { failed } = RUN.counts, all = RUN.rows.length;
+  const { failed } = RUN.counts,
+    all = RUN.rows.length;
   const verdict = by("verdict");
   verdict.className = failed ? "bad" : "good";
-  verdict.append(h("strong", {}, failed ? `${failed} of ${plural(all, "test")} failed` : all ? `${plural(all, "test")}, none failed` : "No test was measured"));
-  const rest = ["warned", "noisy", "skipped"].filter((status) => RUN.counts[status]).map((status) => `${RUN.counts[status]} ${status}`);
+  verdict.append(
+    h(
+      "strong",
+      {},
+      failed
+        ? `${failed} of ${plural(all, "test")} failed`
+        : all
+          ? `${plural(all, "test")}, none failed`
+          : "No test was measured",
+    ),
+  );
+  const rest = ["warned", "noisy", "skipped"]
+    .filter((status) => RUN.counts[status])
+    .map((status) => `${RUN.counts[status]} ${status}`);
   if (rest.length) verdict.append(h("span", { class: "quiet" }, rest.join(", ")));
-  by("facts").append(...RUN.facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value.replace(/\b([0-9a-f]{12})[0-9a-f]{28}\b/g, "$1")))));
+  by("facts").append(
+    ...RUN.facts.map(([name, value]) =>
+      h("div", {}, h("dt", {}, name), h("dd", {}, value.replace(/\b([0-9a-f]{12})[0-9a-f]{28}\b/g, "$1"))),
+    ),
+  );
   by("warnings").append(...RUN.warnings.map((text) => h("p", { class: "warning" }, text)));
   if (RUN.shards.length) {
-    const rows = RUN.shards.map((shard) => h("tr", {}, shard.map((cell) => h("td", {}, cell))));
-    by("warnings").append(h("details", {}, h("summary", {}, `made of ${plural(RUN.shards.length, "report")}`), table(["report", "tests", "environment", "how it ended"], rows)));
+    const rows = RUN.shards.map((shard) =>
+      h(
+        "tr",
+        {},
+        shard.map((cell) => h("td", {}, cell)),
+      ),
+    );
+    by("warnings").append(
+      h(
+        "details",
+        {},
+        h("summary", {}, `made of ${plural(RUN.shards.length, "report")}`),
+        table(["report", "tests", "environment", "how it ended"], rows),
+      ),
+    );
   }
 }
 
 function buildViews() {
-  const views = [["tests", "Tests"], comparedView() && ["compared", "Compared"], matrixView() && ["matrix", "GC settings"]].filter(Boolean);
-  const choose = (chosen) => { for (const [key] of views) by(`view-${key}`).hidden = key !== chosen; };
+  const views = [
+    ["tests", "Tests"],
+    comparedView() && ["compared", "Compared"],
+    matrixView() && ["matrix", "GC settings"],
+  ].filter(Boolean);
+  const choose = (chosen) => {
+    for (const [key] of views) by(`view-${key}`).hidden = key !== chosen;
+  };
   const made = tabs("Views", views, "tests", choose);
   by("views").replaceWith(made);
   made.id = "views";
   made.hidden = views.length < 2;
-  [...made.children].forEach((tab) => { tab.id = `tab-${tab.dataset.key}`; tab.setAttribute("aria-controls", `view-${tab.dataset.key}`); });
+  [...made.children].forEach((tab) => {
+    tab.id = `tab-${tab.dataset.key}`;
+    tab.setAttribute("aria-controls", `view-${tab.dataset.key}`);
+  });
 }
 
-const addressOf = (number, label) => `#test=${encodeURIComponent(RUN.rows[number].id)}${label ? `&window=${encodeURIComponent(label)}` : ""}`;
+const addressOf = (number, label = "") =>
+  `#test=${encodeURIComponent(RUN.rows[number].id)}${label ? `&window=${encodeURIComponent(label)}` : ""}`;
 
 function route() {
   const asked = new URLSearchParams(location.hash.slice(1).replaceAll("+", "%2B"));
   const number = numberOf.get(asked.get("test"));
-  if (number === undefined) showList(); else openTest(number, asked.get("window"));
+  if (number === undefined) showList();
+  else openTest(number, asked.get("window"));
 }
 
 let scrolled = 0;
@@ -48,7 +89,8 @@ function showList() {
   by("overview").hidden = false;
   document.querySelector("header.top").classList.remove("small");
   scrollTo(0, scrolled);
-  if (last.link.isConnected) last.link.focus({ preventScroll: true }); else by("list").focus({ preventScroll: true });
+  if (last.link.isConnected) last.link.focus({ preventScroll: true });
+  else by("list").focus({ preventScroll: true });
 }
 
 function openTest(number, label) {
@@ -71,15 +113,24 @@ const neighbour = (step) => {
   return at < 0 ? undefined : list.order[at + step];
 };
 const WAY = {
-  back: () => { location.hash = ""; },
+  back: () => {
+    location.hash = "";
+  },
   has: (step) => Boolean(neighbour(step)),
-  step: (step) => { const next = neighbour(step); if (next) location.hash = addressOf(next.number); },
+  step: (step) => {
+    const next = neighbour(step);
+    if (next) location.hash = addressOf(next.number);
+  },
   window: (label) => history.replaceState(null, "", addressOf(opened, label)),
 };
 
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  try { localStorage.setItem("gomem-theme", theme); } catch { /* a file may have no storage */ }
+  try {
+    localStorage.setItem("gomem-theme", theme);
+  } catch {
+    /* a file may have no storage */
+  }
   document.dispatchEvent(new Event("themechange"));
 }
 const isDark = () => document.documentElement.dataset.theme === "dark";
@@ -90,12 +141,18 @@ function nameTheme() {
 
 function moveInList(step) {
   const at = list.order.findIndex((one) => one.link === document.activeElement);
-  const next = list.order[at < 0 ? (step > 0 ? 0 : list.order.length - 1) : Math.min(Math.max(at + step, 0), list.order.length - 1)];
+  const next =
+    list.order[
+      at < 0 ? (step > 0 ? 0 : list.order.length - 1) : Math.min(Math.max(at + step, 0), list.order.length - 1)
+    ];
   if (next) next.link.focus();
 }
 
 function toFilter() {
-  if (opened !== null) { history.replaceState(null, "", "#"); showList(); }
+  if (opened !== null) {
+    history.replaceState(null, "", "#");
+    showList();
+  }
   by("filter").focus();
   by("filter").select();
 }
@@ -105,23 +162,47 @@ document.addEventListener("keydown", (event) => {
   const writing = event.target.matches("input, select, textarea");
   if (event.key === "Escape") {
     if (opened !== null) WAY.back();
-    else if (event.target === by("filter")) { by("filter").value = ""; by("filter").dispatchEvent(new Event("input")); by("filter").blur(); }
+    else if (event.target === by("filter")) {
+      by("filter").value = "";
+      by("filter").dispatchEvent(new Event("input"));
+      by("filter").blur();
+    }
     return;
   }
-  if (event.target === by("filter") && (event.key === "ArrowDown" || event.key === "Enter")) { event.preventDefault(); moveInList(1); return; }
+  if (event.target === by("filter") && (event.key === "ArrowDown" || event.key === "Enter")) {
+    event.preventDefault();
+    moveInList(1);
+    return;
+  }
   if (writing) return;
   const step = { j: 1, k: -1 }[event.key] || (opened === null && { ArrowDown: 1, ArrowUp: -1 }[event.key]);
-  if (event.key === "/") { event.preventDefault(); toFilter(); }
-  else if (event.key === "d") by("theme").click();
+  if (event.key === "/") {
+    event.preventDefault();
+    toFilter();
+  } else if (event.key === "d") by("theme").click();
   else if (step && opened !== null) WAY.step(step);
-  else if (step && !by("view-tests").hidden && (event.key === "j" || event.key === "k" || document.activeElement.closest("#list"))) { event.preventDefault(); moveInList(step); }
+  else if (
+    step &&
+    !by("view-tests").hidden &&
+    (event.key === "j" || event.key === "k" || document.activeElement.closest("#list"))
+  ) {
+    event.preventDefault();
+    moveInList(step);
+  }
 });
 
 by("theme").addEventListener("click", () => setTheme(isDark() ? "light" : "dark"));
 document.addEventListener("themechange", nameTheme);
 let before = null; // what a printed page is not to be: dark
-addEventListener("beforeprint", () => { before = document.documentElement.dataset.theme; document.documentElement.dataset.theme = "light"; document.dispatchEvent(new Event("themechange")); });
-addEventListener("afterprint", () => { document.documentElement.dataset.theme = before; document.dispatchEvent(new Event("themechange")); });
+addEventListener("beforeprint", () => {
+  before = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+  document.dispatchEvent(new Event("themechange"));
+});
+addEventListener("afterprint", () => {
+  document.documentElement.dataset.theme = before;
+  document.dispatchEvent(new Event("themechange"));
+});
 addEventListener("hashchange", route);
 
 nameTheme();

@@ -14,14 +14,27 @@ function tabs(label, choices, chosen, choose) {
     }
   };
   choices.forEach(([key, text], at) => {
-    const pick = (to) => { const [next] = choices[(to + choices.length) % choices.length]; select(next, true); choose(next); };
-    const tab = h("button", { type: "button", role: "tab", click: () => pick(at), keydown: (event) => {
-      const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: choices.length - 1 }[event.key];
-      if (to === undefined) return;
-      event.preventDefault();
-      event.stopPropagation();
-      pick(to);
-    } }, text);
+    const pick = (to) => {
+      const [next] = choices[(to + choices.length) % choices.length];
+      select(next, true);
+      choose(next);
+    };
+    const tab = h(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        click: () => pick(at),
+        keydown: (event) => {
+          const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: choices.length - 1 }[event.key];
+          if (to === undefined) return;
+          event.preventDefault();
+          event.stopPropagation();
+          pick(to);
+        },
+      },
+      text,
+    );
     tab.dataset.key = key;
     list.append(tab);
   });
@@ -48,25 +61,52 @@ function closeTest() {
 
 function showTest(number, wanted, go) {
   closeTest();
-  const row = RUN.rows[number], test = detailOf(number), place = by("test");
+  const row = RUN.rows[number],
+    test = detailOf(number),
+    place = by("test");
   const [where, name] = partsOf(row.id);
   const heading = h("h2", { tabindex: "-1", id: "test-name" }, breakable(name || row.id));
   by("way").replaceChildren(
     h("button", { type: "button", class: "plain", click: () => go.back() }, "← All tests"),
-    h("span", { class: "right" }, h("button", { type: "button", class: "plain", click: () => go.step(-1), disabled: !go.has(-1) }, "Previous"),
-      h("button", { type: "button", class: "plain", click: () => go.step(1), disabled: !go.has(1) }, "Next")));
+    h(
+      "span",
+      { class: "right" },
+      h("button", { type: "button", class: "plain", click: () => go.step(-1), disabled: !go.has(-1) }, "Previous"),
+      h("button", { type: "button", class: "plain", click: () => go.step(1), disabled: !go.has(1) }, "Next"),
+    ),
+  );
   place.append(
-    h("header", { class: "test-head" }, h("p", { class: "quiet where" }, where + (test && test.line ? `:${test.line}` : "")), heading,
-      h("p", { class: "about" }, pill(row.status), row.outcome !== row.status && h("span", { class: "quiet" }, `pytest: ${row.outcome}`),
-        test && test.matrix.map(([key, value]) => h("span", { class: "tag" }, `${key}=${value}`)))));
-  if (!test) { place.append(h("p", { class: "quiet" }, "This test is still being read.")); return heading; }
+    h(
+      "header",
+      { class: "test-head" },
+      h("p", { class: "quiet where" }, where + (test && test.line ? `:${test.line}` : "")),
+      heading,
+      h(
+        "p",
+        { class: "about" },
+        pill(row.status),
+        row.outcome !== row.status && h("span", { class: "quiet" }, `pytest: ${row.outcome}`),
+        test && test.matrix.map(([key, value]) => h("span", { class: "tag" }, `${key}=${value}`)),
+      ),
+    ),
+  );
+  if (!test) {
+    place.append(h("p", { class: "quiet" }, "This test is still being read."));
+    return heading;
+  }
   if (test.reason) place.append(h("p", {}, test.reason));
   if (!test.windows.length) place.append(h("p", { class: "quiet" }, "Nothing was measured in this test."));
   const panel = h("div", { id: "window" });
-  const at = Math.max(test.windows.findIndex((view) => view.label === wanted), 0);
+  const at = Math.max(
+    test.windows.findIndex((view) => view.label === wanted),
+    0,
+  );
   if (test.windows.length > 1) {
     const choices = test.windows.map((view, index) => [String(index), view.label]);
-    const list = tabs("Windows", choices, String(at), (key) => { showWindow(panel, test.windows[key]); go.window(test.windows[key].label); });
+    const list = tabs("Windows", choices, String(at), (key) => {
+      showWindow(panel, test.windows[key]);
+      go.window(test.windows[key].label);
+    });
     [...list.children].forEach((tab, index) => {
       tab.setAttribute("aria-controls", "window");
       const worst = (test.windows[index].verdicts || []).some((one) => one.failing);
@@ -81,16 +121,53 @@ function showTest(number, wanted, go) {
   return heading;
 }
 
-const PARTS = [failurePart, limitsPart, comparedPart, coursePart, culpritsPart, holdersPart, goroutinesPart, flamesPart, billPart, growthPart, roundsPart,
-  metricsPart, conditionsPart, notesPart, logPart, artifactsPart];
+const PARTS = [
+  failurePart,
+  limitsPart,
+  comparedPart,
+  coursePart,
+  culpritsPart,
+  holdersPart,
+  goroutinesPart,
+  flamesPart,
+  billPart,
+  growthPart,
+  roundsPart,
+  metricsPart,
+  conditionsPart,
+  notesPart,
+  logPart,
+  artifactsPart,
+];
 
 function showWindow(panel, view) {
   for (const end of ends) end();
   const parts = PARTS.map((part) => part(view, RUN.words)).filter(Boolean);
-  const way = h("nav", { class: "contents", "aria-label": "Parts" }, parts.filter((part) => part.id).map((part) =>
-    h("button", { type: "button", click: () => part.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" }) }, part.querySelector("h3").textContent)));
+  const way = h(
+    "nav",
+    { class: "contents", "aria-label": "Parts" },
+    parts
+      .filter((part) => part.id)
+      .map((part) =>
+        h(
+          "button",
+          {
+            type: "button",
+            click: () => part.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" }),
+          },
+          part.querySelector("h3").textContent,
+        ),
+      ),
+  );
   panel.replaceChildren(
-    h("dl", { class: "facts" }, view.about.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))), way, ...parts);
+    h(
+      "dl",
+      { class: "facts" },
+      view.about.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    ),
+    way,
+    ...parts,
+  );
   ends = parts.filter((part) => part.draw).map((part) => part.draw());
 }
 

@@ -2,7 +2,7 @@
 
 const by = (id) => document.getElementById(id);
 
-// An element: h("td", {class: "number"}, "12", child). Functions become listeners; null and false children are left out.
+// An element: h("td", {class: "number"}, "12", child). Functions become listeners; null and false are left out.
 function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -16,8 +16,19 @@ function h(tag, properties = {}, ...children) {
   return element;
 }
 
-const BYTES = [[1e12, " TB"], [1e9, " GB"], [1e6, " MB"], [1e3, " kB"], [1, " B"]];
-const COUNTS = [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]];
+const BYTES = [
+  [1e12, " TB"],
+  [1e9, " GB"],
+  [1e6, " MB"],
+  [1e3, " kB"],
+  [1, " B"],
+];
+const COUNTS = [
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+  [1, ""],
+];
 
 const scaleOf = (size, unit) => {
   const scales = unit === "bytes" ? BYTES : COUNTS;
@@ -41,7 +52,8 @@ function tickTexts(ticks, unit) {
 }
 
 const secondsText = (seconds) => `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
-const percentText = (ratio) => (ratio > 0 && ratio < 0.001 ? "<0.1%" : `${Number((ratio * 100).toPrecision(ratio < 0.1 ? 2 : 3))}%`);
+const percentText = (ratio) =>
+  ratio > 0 && ratio < 0.001 ? "<0.1%" : `${Number((ratio * 100).toPrecision(ratio < 0.1 ? 2 : 3))}%`;
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 // Adds up the differences that data holds: [5, 1, -2] with step 10 is [50, 60, 40].
@@ -62,19 +74,41 @@ function partsOf(id) {
 const breakable = (name) => name.split(/(?<=[[\-_.:/])/).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
 
 const STATUS_WORDS = {
-  failed: "failed", warned: "warned", noisy: "noisy", passed: "passed", skipped: "skipped",
-  fail: "broken", unavailable: "unmeasured", warn: "warned", pass: "kept", improved: "better", no_baseline: "not compared",
+  failed: "failed",
+  warned: "warned",
+  noisy: "noisy",
+  passed: "passed",
+  skipped: "skipped",
+  fail: "broken",
+  unavailable: "unmeasured",
+  warn: "warned",
+  pass: "kept",
+  improved: "better",
+  no_baseline: "not compared",
 };
 const TONES = {
-  failed: "bad", fail: "bad", unavailable: "bad", warned: "warn", warn: "warn", noisy: "noisy", passed: "good", pass: "good",
-  improved: "good", skipped: "none", no_baseline: "none",
+  failed: "bad",
+  fail: "bad",
+  unavailable: "bad",
+  warned: "warn",
+  warn: "warn",
+  noisy: "noisy",
+  passed: "good",
+  pass: "good",
+  improved: "good",
+  skipped: "none",
+  no_baseline: "none",
 };
-const pill = (status, words) => h("span", { class: `pill ${TONES[status] || "none"}` }, words || STATUS_WORDS[status] || status);
+const pill = (status, words) =>
+  h("span", { class: `pill ${TONES[status] || "none"}` }, words || STATUS_WORDS[status] || status);
 
 // A bar that shows how much of a limit is used; beyond it the bar is full and in the colour of trouble.
 function usedBar(limit) {
   const over = limit.used !== null && limit.used > 1;
-  const bar = h("span", { class: `used ${TONES[limit.status] || "none"} ${over ? "is-over" : ""}`, "aria-hidden": "true" });
+  const bar = h("span", {
+    class: `used ${TONES[limit.status] || "none"} ${over ? "is-over" : ""}`,
+    "aria-hidden": "true",
+  });
   if (limit.used === null) return bar;
   const fill = h("span", { class: "fill" });
   fill.style.width = over ? `${Math.max(100 / limit.used, 8)}%` : `${Math.max(limit.used * 100, 2)}%`;
@@ -82,7 +116,25 @@ function usedBar(limit) {
   return bar;
 }
 
-const table = (heads, rows, kind = "") => h("div", { class: "scroll" },
-  h("table", { class: kind },
-    heads && h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", class: head.startsWith(">") ? "number" : null }, head.replace(/^>/, ""))))),
-    h("tbody", {}, rows)));
+const table = (heads, rows, kind = "") =>
+  h(
+    "div",
+    { class: "scroll" },
+    h(
+      "table",
+      { class: kind },
+      heads &&
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            heads.map((head) =>
+              h("th", { scope: "col", class: head.startsWith(">") ? "number" : null }, head.replace(/^>/, "")),
+            ),
+          ),
+        ),
+      h("tbody", {}, rows),
+    ),
+  );
