@@ -63,8 +63,10 @@ def merge(shards: Sequence[Shard], today: date, without: Sequence[str] = ()) -> 
     if not outcomes:
         problems.append("no test was measured in any of the reports")
     run = replace(run, problems=tuple(problems), exit_status=int(bool(failures or problems)))
-    remarks = () if run.whole.strict else tuple(text + ERROR_IF_STRICT for text in found)
-    return Merged(run, outcomes, failures, remarks)
+    remarks = [] if run.whole.strict else [text + ERROR_IF_STRICT for text in found]
+    if len(shards) > 1 and not run.commit:
+        remarks.append("no report says its commit, as git did not tell it: they may be of different ones")
+    return Merged(run, outcomes, failures, tuple(remarks))
 
 
 def _failure_line(test: TestRecord) -> str:

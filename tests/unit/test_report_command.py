@@ -96,11 +96,14 @@ def test_a_report_needs_something_to_write(report, tmp_path):
     assert err.startswith("gomem report: say what to write, such as --junit PATH; ")
 
 
-def test_a_place_that_cannot_be_written_is_named(report, tmp_path):
+def test_each_place_that_cannot_be_written_is_named(report, tmp_path):
+    """With its option."""
     write_json(sample_run(), tmp_path / "report.json")
-    status, _, err = report("report.json", "--junit", "report.json/junit.xml")
+    options = {"--html": "page", "--markdown": "comment", "--gitlab": "file for GitLab", "--junit": "JUnit file"}
+    status, _, err = report("report.json", *(word for option in options for word in (option, "report.json/it")))
     assert status == 2
-    assert err.startswith("gomem report: --junit: the JUnit file cannot be written to report.json/junit.xml: ")
+    for option, what in options.items():
+        assert f"{option}: the {what} cannot be written to report.json/it" in err
 
 
 def test_what_cannot_be_written_keeps_nothing_else_back(report, tmp_path):

@@ -130,6 +130,15 @@ def test_a_green_run_is_green(merging):
     assert [one["environment"]["cpus"] for one in merged["run"]["shards"]] == [2, 4]
 
 
+def test_commits_that_nobody_knows_are_not_checked(merging):
+    """It is said, and fails nothing."""
+    runs = [shard(PASSED, commit=""), shard(replace(PASSED, nodeid="t.py::test_b"), commit="")]
+    status, out, _ = merging(runs)
+    assert status == 0
+    assert out.startswith("note: no report says its commit, ")
+    assert "note" not in merging(runs[:1])[1]
+
+
 REFUSED = {
     "a test twice": (
         [shard(PASSED), shard(FAILED), shard(PASSED)],
