@@ -102,7 +102,7 @@ def launches(folder: Path, sizes: Sequence[int], count: int) -> list[str]:
 def comparisons(folder: Path, garbage: int, count: int, *args: str) -> list[str]:
     """Print how many comparisons find a transient that has grown; the limits missed. args: of each pytest."""
     made = project(folder / "compared", garbage, count, agent=True)
-    made.passed("--gomem-update", *args)
+    made.passed("--gomem-update", "--gomem-baseline-profiles=off", *args)
     found, said = {}, json.loads((made.folder / "given.json").read_text())
     for grown in (0, 10 * MB):
         (made.folder / "given.json").write_text(json.dumps({**said, "bytes": TRANSIENT + grown}))

@@ -56,7 +56,7 @@ def main() -> int:
     with workshop() as folder, a_busy_core(wanted=not given.small):
         yaml = service_yaml(go_service(folder))
         base = {**variants[0].given, "requests": requests}
-        Project(folder / "project", TESTS, yaml, base).passed("--gomem-update", *least)
+        Project(folder / "project", TESTS, yaml, base).passed("--gomem-update", "--gomem-baseline-profiles=off", *least)
         for at in range(runs):
             for variant in variants:
                 count[variant.name] += failed(folder / "project", yaml, variant, requests, *least)

@@ -37,6 +37,8 @@ TESTS = """
 """
 
 
+# Where no profile matters: an observed round that takes one is the dearest part of a short run.
+UNPROFILED = "gomem_baseline_profiles = off"
 # Three rounds leave four degrees of freedom: what they see lies some 25 sigmas of their own scatter out, and on a busy
 # machine that is up to 10 kB of live heap. 2% of 50 MB is seen through four times that.
 KEPT, TWO_PERCENT = 50_000_000, 1_000_000
@@ -52,7 +54,7 @@ def project(scenario):
 @pytest.fixture
 def brief(scenario):
     """The same tests where the figures do not matter: one round of each."""
-    written = scenario(TESTS.replace("rounds=3", "rounds=1"))
+    written = scenario(TESTS.replace("rounds=3", "rounds=1"), ini=UNPROFILED)
     keep(written, 1000)
     return written
 
@@ -232,7 +234,8 @@ def test_a_failing_or_scattering_run_is_not_recorded(scenario):
         @pytest.mark.gomem(rounds=1)
         def test_fine(go_service):
             pass
-        """
+        """,
+        ini=UNPROFILED,
     )
     (project.folder / "now").touch()
     refused = project.run("--gomem-update")
@@ -325,7 +328,7 @@ def test_second(api, gomem):
 
 def test_what_other_tests_left_in_a_process_is_no_regression(scenario):
     """A service of gomem_session holds what ran before, and that is another matter in each selection of tests."""
-    project = scenario(IN_A_PROCESS_OF_MANY.format("rounds=3"))
+    project = scenario(IN_A_PROCESS_OF_MANY.format("rounds=3"), ini=UNPROFILED)
     assert project.run("--gomem-update", "-k", "second").status == 0
     outcome = project.run()
     assert outcome.status == 0, outcome.text
@@ -334,7 +337,7 @@ def test_what_other_tests_left_in_a_process_is_no_regression(scenario):
 
 def test_what_is_worse_in_a_process_of_many_tests_is_run_no_more(scenario):
     """Further rounds tell nothing, and have no peak of their own for the test's budget; nor are they kept."""
-    project = scenario(IN_A_PROCESS_OF_MANY.format('peak_rss="500MB"'))
+    project = scenario(IN_A_PROCESS_OF_MANY.format('peak_rss="500MB"'), ini=UNPROFILED)
     recorded = project.run("--gomem-update", "-k", "second")
     assert recorded.status == 0, recorded.text
     (kept,) = json.loads(path(project).read_text())["tests"]["test_second"]["api/steady"]
@@ -380,7 +383,8 @@ def test_a_window_that_a_test_opens_first_is_told_and_costs_no_rounds(scenario):
             for name in os.environ["WINDOWS"].split():
                 with gomem.launch() as svc, gomem.measure(svc, name=name):
                     svc.get("/alloc?bytes=1000&keep=true")
-        """
+        """,
+        ini=UNPROFILED,
     )
     assert project.run("--gomem-update", env={"WINDOWS": "first"}).status == 0
     for opened in ("first second", "second"):
@@ -401,7 +405,8 @@ def test_other_work_than_the_baseline_did_is_said(scenario):
         def test_loads(go_service):
             for _ in range(int(Path("times").read_text())):
                 go_service.get("/alloc?bytes=1000000&keep=true")
-        """
+        """,
+        ini=UNPROFILED,
     )
     (project.folder / "times").write_text("2")
     assert project.run("--gomem-update").status == 0

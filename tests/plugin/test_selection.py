@@ -223,6 +223,7 @@ def test_groups_of_xdist_change_no_test(scenario):
             pass
         """,
         budgets=BUDGETS % "test_it.py::test_a",
+        ini="gomem_baseline_profiles = off",
     )
     assert project.run("--gomem-update").status == 0
     for conftest, args in (("", ("-n1", "--dist=loadgroup")), ("import pytest\n" + GROUPED, ())):
