@@ -18,5 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """From now on the end of the parent is a Ctrl-C: fixtures are torn down, and services end."""
     with contextlib.suppress(OSError, AttributeError):  # there is no prctl outside of Linux
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
-    if os.getppid() != int(os.environ.get(PARENT_VARIABLE, os.getppid())):
-        raise pytest.UsageError("the command that started this run has ended")
+    try:
+        os.kill(int(os.environ[PARENT_VARIABLE]), 0)
+    except ProcessLookupError:  # it ended before that
+        raise pytest.UsageError("the command that started this run has ended") from None
