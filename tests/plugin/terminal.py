@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -71,8 +72,9 @@ def in_terminal(
             while select.select([ours], [], [], max(0.0, deadline - time.monotonic()))[0] and (
                 data := os.read(ours, 65536)
             ):
-                stream.feed(data)
-                screens.append([line.rstrip() for line in screen.display])
+                for piece in re.split(b"(?<=\x1b8)", data):  # what is drawn and removed in one read was there too
+                    stream.feed(piece)
+                    screens.append([line.rstrip() for line in screen.display])
                 if answers and answers[0][0] in "\n".join(screens[-1]):
                     os.write(ours, answers.pop(0)[1])
         return Shown(process.wait(max(0.0, deadline - time.monotonic())), screens[-1], screens)

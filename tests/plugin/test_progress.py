@@ -15,40 +15,40 @@ from pytest_gomem.plugin.progress import is_wanted
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
 BUSY = """
     import os, signal, time
+    from pytest_gomem.plugin import live_line
 
-    def busy(seconds=0.7):
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            time.sleep(0.01)
+    def shown(word="rss", meanwhile=lambda: None):
+        until = time.monotonic() + 20
+        while word not in live_line._shown._drawn and time.monotonic() < until:
+            meanwhile()
+            time.sleep(0.02)
 
     @pytest.mark.gomem(rounds=2)
     def test_served(go_service):
         print("printed by a test that passes")
-        until = time.monotonic() + 0.7
-        while time.monotonic() < until:
-            go_service.get("/alloc?bytes=8000000")
+        shown("heap", lambda: go_service.get("/alloc?bytes=8000000"))
 
     def test_broken(gomem):
         with gomem.measure(gomem.attach(pid=os.getpid())):
             print("printed before the failure")
             os.write(2, b"written to fd 2")
-            busy()
+            shown()
             assert "wrong" == ""
 
     def test_forks(gomem, recwarn):
         gomem.attach(pid=os.getpid())
-        busy(0.4)
+        shown()
         if (child := os.fork()) == 0:
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         assert not recwarn.list
-        busy(0.4)
 
     def test_lets_through(gomem, request):
-        busy(0.4)
+        gomem.attach(pid=os.getpid())
+        shown()
         with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
             print("let through")
-        busy(0.4)
+        shown()
 """
 
 
@@ -83,11 +83,12 @@ def test_leaves_the_terminal_to_others(scenario):
     stops = """
     def test_stops(gomem):
         gomem.attach(pid=os.getpid())
-        busy(0.5)
+        shown()
         breakpoint()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # pdb has taken it
     """
-    project = scenario(BUSY.replace("    @pytest.mark", f"{stops}\n    @pytest.mark", 1))
+    tests = BUSY.replace("    @pytest.mark", f"{stops}\n    @pytest.mark", 1).replace('shown("heap"', 'shown("no end"')
+    project = scenario(tests)
     keys = [("(Pdb)", b"c\n"), ("::test_served  round 1 of 2", b"\x03")]
     shown = in_terminal([*PYTEST, "-v", "-k", "served or stops"], project.folder, columns=60, answers=keys)
     assert shown.status == pytest.ExitCode.INTERRUPTED
