@@ -48,12 +48,15 @@ def _is_odd(file: str) -> bool:
 
 
 def _candidates(window: WindowRecord, verdict: Verdict, top: Path | None) -> Iterator[Spot]:
-    """The lines of the repository that the report names for a verdict, the surest first."""
+    """The lines of the repository that the report names for a verdict, the surest first.
+
+    The line of a holder is the last: a goroutine may hold by its call what was allocated far from there.
+    """
     folder, culprit = window.build.folder, first_of(window, verdict)
     if folder is None:
         return
     callers = culprit.callers if culprit else ()
-    for one in (group_of(window, verdict) or holder_of(window, verdict), culprit, *callers):
+    for one in (group_of(window, verdict), culprit, *callers, holder_of(window, verdict)):
         if one is not None and one.file:
             spot = Spot(posixpath.join(folder, one.file), one.line)
             if _is_in(spot, top) if top else _seems_own(one.function, one.file, spot):

@@ -16,6 +16,7 @@ from pytest_gomem.ci.outputs import show_on_github
 from pytest_gomem.ci.places import Spot, spot_of
 from pytest_gomem.judge.verdict import Accepted
 from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.retention.model import Holder, HolderKind
 from pytest_gomem.stats.decision import Status
 
 
@@ -57,6 +58,19 @@ class TestPlace:
         got = side(Status.FAIL, file=file, folder=folder)
         test = replace(worse(), windows=(got,))
         assert spot_of(run_of(test), test, got, got.verdicts, repository(tmp_path, *files)) == spot
+
+    def test_a_holder_gives_way_to_the_line_that_allocates(self, tmp_path):
+        """A local variable of main.main holds what the whole service does: its line is where main waits."""
+        held = Holder(
+            HolderKind.GOROUTINE, "local of main.main", 2 * 10**6, 0.98, 1,
+            function="main.main", file="wait.go", line=40,
+        )  # fmt: skip
+        top = repository(tmp_path, "store.go", "wait.go")
+        got = replace(side(Status.FAIL), holders=(held,))
+        test = replace(worse(), windows=(got,))
+        assert spot_of(run_of(test), test, got, got.verdicts, top) == Spot("services/api/store.go", 18)
+        got = replace(got, culprits=())
+        assert spot_of(run_of(test), test, got, got.verdicts, top) == Spot("services/api/wait.go", 40)
 
     def test_a_link_out_of_the_repository_is_no_place(self, tmp_path):
         """The file would be another repository's."""
