@@ -128,18 +128,22 @@ def tell(run: RunRecord, top: Path | None, artifacts: str = "") -> Told:
     top: the repository, to see which files lie in it; None if it is not at hand. artifacts: the folder of kept files,
     as a person would name it.
     """
-    told = Told(run.commit, run.problems)
+    told = Told(run.commit, tuple(map(printable, run.problems)))
     for test in run.tests:
         told.nodeids.append(test.nodeid)
         told.outcomes[test.outcome] += 1
         told.findings += _findings(run, test, top, artifacts)
         if test.outcome in _LOST:
             told.no_result.setdefault(printable(test.reason), []).append(test.nodeid)
-        for label, window in zip(window_labels(test), test.windows, strict=True):
+        for label, window in zip(_labels(test), test.windows, strict=True):
             told.issues += _issues(run, test, label, window, top)
             told.figures += _figures(test.nodeid, label, window)
             _add_tables(told, test.nodeid, label, window)
     return told
+
+
+def _labels(test: TestRecord) -> Sequence[str]:
+    return list(map(printable, window_labels(test)))
 
 
 def level_of(test: TestRecord) -> Level:
@@ -152,7 +156,7 @@ def _findings(run: RunRecord, test: TestRecord, top: Path | None, artifacts: str
     if test.outcome in (*EXPECTED, *_LOST, "skipped"):
         return
     has_broken = False
-    for label, window in zip(window_labels(test), test.windows, strict=True):
+    for label, window in zip(_labels(test), test.windows, strict=True):
         broken, warned = told_first(window)
         warned = [verdict for verdict in warned if verdict.accepted is None]
         has_broken = has_broken or bool(broken)
@@ -162,7 +166,8 @@ def _findings(run: RunRecord, test: TestRecord, top: Path | None, artifacts: str
             yield _of_window(level, spot, test.nodeid, label, window, broken, warned, artifacts)
     if test.outcome not in FINE and not has_broken:
         reasons = [test.reason, *(note for window in test.windows for note in window.notes)]
-        words = printable(next(filter(None, reasons), "")) or f"the test {test.outcome}: its own error is in the log"
+        own = "its set-up or teardown failed" if test.outcome == "error" else "it failed"
+        words = printable(next(filter(None, reasons), "")) or f"{own} with an error of its own, which is in the log"
         weight = _NO_RESULT if test.outcome == "crashed" else _WITHOUT_LIMIT
         yield Finding("error", test_spot(run, test), weight, test.nodeid, "", clip_end(words, _LONGEST))
 

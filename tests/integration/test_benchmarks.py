@@ -58,6 +58,7 @@ NAMED = {
     "program_end": ("peak, agent", "beyond what the program is known to allocate", "every limit is kept"),
     "planted": ("page", "main.go:70", "named first: 1 of 1"),
     "profiles": ("inuse_space", "alloc_space", "of its time", "of its memory"),
+    "pull_request": ("services/api/store/store.go", "GitLab: the code quality report", "every limit is kept"),
     "real_modules/named": ("jwt", "named first", "1 of 1", "quiet"),
     "real_server": ("server.StoreMsg x 2000", "the messages of the stream", "every limit is kept"),
     "report_memory": ("records on disk", "peer: records in memory", "kB a test more than pytest itself"),

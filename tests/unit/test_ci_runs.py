@@ -18,13 +18,14 @@ from pytest_gomem.ci.gitlab import metrics, quality
 from pytest_gomem.ci.markdown import comment, summary
 
 
-@settings(max_examples=settings.default.max_examples // 10, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=settings.default.max_examples // 10, phases=[Phase.generate])
 @given(runs, st.sampled_from(["", "a,b:c%0A::x", "%25\udce9", "#\x1e\"'"]) | st.text(max_size=8), st.integers(0, 3000))
 def test_any_run_is_read_whole(run, name, room):
     """GitHub reads as many annotations as were written, GitLab and OpenMetrics all figures, and texts fit."""
     added = (replace(worse(), nodeid=f"t.py::test[{name}]"), passed(with_limit(), f"t.py::test_kept[{name}]"))
     told = tell(replace(run, tests=tuple({test.nodeid: test for test in (*run.tests, *added)}.values())), None)
     lines = list(annotation_lines(told))
+    assert all(map(str.isprintable, lines))
     found = commands("\n".join(lines))
     levels = [[one for one in found if one.name == level] for level in ("error", "warning")]
     assert len(found) == len(lines)
