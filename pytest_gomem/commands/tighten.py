@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from pytest_gomem.base.errors import ConfigError, GomemError, Place
 from pytest_gomem.base.files import from_here, write_whole
 from pytest_gomem.base.locks import locked_folder
+from pytest_gomem.base.printable import raw_stream
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.commands.cli import Parser
 from pytest_gomem.commands.history import DEFAULT_FILE
@@ -72,7 +73,9 @@ def tighten(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     changed = [file for file in files if given.apply and file.path == project.config and file.edited.done]
     for file in changed:
         _apply(file)
-    out.write("\n".join(_lines(found, files, project, applied=bool(changed))) + "\n")
+    out.writelines(f"{line}\n" for line in _lines(found, files))
+    raw_stream(out).writelines(f"{line}\n" for line in _differences(files, changed))
+    out.write(f"{_summary(files, project, found, applied=bool(changed))}\n")
     return 0
 
 
@@ -172,14 +175,14 @@ def _files(found: Sequence[Decision], covered: Iterable[Covered], project: _Proj
         try:
             before = path.read_bytes()
             text = before.decode()
-        except (OSError, UnicodeDecodeError) as error:
+            if is_yaml:
+                made = yaml_edits.edited(text, several, file)
+            else:
+                made = python_edits.edited(text, [(one, a_test[key_of(one.budget)]) for one in several])
+        except (OSError, ValueError, SyntaxError) as error:  # of another encoding, or changed meanwhile
             why = f"the file cannot be read: {error}"
-            yield _File(path, b"", yaml_edits.Edited("", (), tuple((one, why) for one in several)))
-            continue
-        if is_yaml:
-            yield _File(path, before, yaml_edits.edited(text, several, file))
-        else:
-            yield _File(path, before, python_edits.edited(text, [(one, a_test[key_of(one.budget)]) for one in several]))
+            before, made = b"", yaml_edits.Edited("", (), tuple((one, why) for one in several))
+        yield _File(path, before, made)
 
 
 def _apply(file: _File) -> None:
@@ -196,24 +199,27 @@ def _apply(file: _File) -> None:
         raise ConfigError(f"it cannot be written: {error.strerror}", place) from None
 
 
-def _lines(found: Sequence[Decision], files: Sequence[_File], project: _Project, *, applied: bool) -> Iterator[str]:
+def _lines(found: Sequence[Decision], files: Sequence[_File]) -> Iterator[str]:
     for file in files:
         for one in file.edited.done:
             yield from tighter_lines(one)
         yield from undone_lines(file.edited.undone)
-    stay = [one for one in found if isinstance(one, Stays)]
-    for kept in stay:
-        if kept.is_news:
+    for kept in found:
+        if isinstance(kept, Stays) and kept.is_news:
             yield from stays_lines(kept)
+
+
+def _differences(files: Sequence[_File], changed: Sequence[_File]) -> Iterator[str]:
+    """Those of the files that are still to be changed."""
     for file in files:
-        if file.edited.done and not (applied and file.path == project.config):
+        if file.edited.done and file not in changed:
             yield from difference(os.path.relpath(file.path), file.before.decode(), file.edited.text)
-    yield _summary(files, project, fitting=sum(not kept.is_news for kept in stay), applied=applied)
 
 
-def _summary(files: Sequence[_File], project: _Project, *, fitting: int, applied: bool) -> str:
+def _summary(files: Sequence[_File], project: _Project, found: Sequence[Decision], *, applied: bool) -> str:
     in_yaml = sum(len(file.edited.done) for file in files if file.path == project.config)
     in_python = sum(len(file.edited.done) for file in files if file.path != project.config)
+    fitting = sum(isinstance(one, Stays) and not one.is_news for one in found)
     how = "tightened" if applied else "can be tighter: gomem tighten --apply changes them"
     parts = [
         f"{in_yaml} of gomem.yaml {how}" if in_yaml else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from pytest_gomem.config.own_metrics import is_own, own_metric
 from pytest_gomem.tighten.new_limits import NewLimit, Tighter
@@ -13,12 +14,14 @@ from pytest_gomem.tighten.yaml_edits import Edited
 _NOT_A_LITERAL = "its limit is not a literal of the marker: change it where it is made"
 _SEVERAL = "several markers there have this limit: change it by hand"
 
+_BOM = "\ufeff"  # Python leaves it out before it counts columns
+
 Edit = tuple[int, int, bytes]  # from and to which byte of the source, and what stands there then
 
 
 def edited(text: str, tighter: Iterable[tuple[Tighter, str]]) -> Edited:
     """The text of a test file with these limits. tighter: each with the id of one of its tests."""
-    source, tree = text.encode(), ast.parse(text)
+    source, tree = text.encode(), ast.parse(text.removeprefix(_BOM))
     starts = _line_starts(source)
     edits: list[Edit] = []
     done: list[Tighter] = []
@@ -115,10 +118,8 @@ def _edit(source: bytes, starts: Sequence[int], value: ast.expr, limit: NewLimit
 
 
 def _line_starts(source: bytes) -> list[int]:
-    starts = [0]
-    for line in source.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
-    return starts
+    ends = list(accumulate(map(len, source.splitlines(keepends=True))))
+    return [len(_BOM.encode()) if source.startswith(_BOM.encode()) else 0, *ends]
 
 
 def by_file(tighter: Iterable[Tighter]) -> Mapping[str, list[Tighter]]:

@@ -6,9 +6,11 @@ import difflib
 import io
 from collections.abc import Iterator, Sequence
 
-from pytest_gomem.base.printable import printable
+from pytest_gomem.base.printable import printable, printable_line
 from pytest_gomem.base.units import format_value
 from pytest_gomem.tighten.new_limits import Stays, Tighter
+
+_TEXT = str.maketrans({"\t": " ", "\f": " ", "\ufeff": " "})  # what source files hold beside printable characters
 
 
 def tighter_lines(one: Tighter) -> Iterator[str]:
@@ -34,9 +36,15 @@ def undone_lines(undone: Sequence[tuple[Tighter, str]]) -> Iterator[str]:
 
 
 def difference(file: str, before: str, after: str) -> Iterator[str]:
-    """The unified diff of a file, as `git apply` and `patch -p1` take it; without line ends."""
+    """The unified diff of a file, as `git apply` and `patch -p1` take it; without line ends.
+
+    Tabs and carriage returns stay, so the lines are for a stream that changes nothing. What a terminal or a CI runner
+    could take for a command is escaped.
+    """
     old, new = (list(io.StringIO(text, newline="\n")) for text in (before, after))
     for line in difflib.unified_diff(old, new, f"a/{file}", f"b/{file}"):
-        yield line.removesuffix("\n")
+        shown = line.removesuffix("\n")
+        plain = shown.removesuffix("\r").translate(_TEXT)
+        yield shown if printable_line(plain) == plain else printable_line(shown)
         if not line.endswith("\n"):
             yield "\\ No newline at end of file"

@@ -150,6 +150,16 @@ def test_a_literal_is_found_in_its_marker(nodeid, scope, limits, line):
     ast.parse(found.text)
 
 
+def test_a_byte_order_mark_stays():
+    """Some editors of Windows write one; Python counts no column for it."""
+    text = """\ufeffimport pytest; pytestmark = pytest.mark.gomem(threads=50)\r\ndef test_a(go_service): ...\r\n"""
+    (budget,) = parse_marker(
+        {"threads": 50}, units=UNITS, scope="marker on module", place=Place("t.py", 1, "x")
+    ).budgets
+    found = python_edits.edited(text, [(tighter(budget), "t.py::test_a")])
+    assert found.text == text.replace("threads=50", "threads=950")
+
+
 @pytest.mark.parametrize(
     ("nodeid", "limits", "why"),
     [
@@ -182,6 +192,14 @@ def test_the_difference_can_be_applied():
         " y",
         "\\ No newline at end of file",
     ]
+
+
+def test_the_difference_keeps_what_a_source_file_holds():
+    """Tabs, carriage returns and a byte order mark, or it could not be applied; a command to a terminal is escaped."""
+    lines = list(
+        difference("t.py", "\ufeffa\r\n\t1\r\n\x1b[2J\r\n::error::\n", "\ufeffa\r\n\t2\r\n\x1b[2J\r\n::error::\n")
+    )
+    assert lines[3:] == [" \ufeffa\r", "-\t1\r", "+\t2\r", " \\x1b[2J\\r", " \\::error::"]
 
 
 def test_a_change_says_why(tmp_path):
