@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -161,6 +162,8 @@ def _pairs(facts: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _link(folder: str, path: str) -> str:
-    """A relative address, "" where the folder is not known; it can't be another scheme."""
-    whole = f"{folder}/{path}" if folder else ""
-    return f"./{quote(whole.encode('utf-8', 'surrogateescape'))}" if whole else ""
+    """A relative address, "" where the folder is not known, or none can have the name; it can't be another scheme."""
+    try:
+        return f"./{quote(os.fsencode(f'{folder}/{path}'))}" if folder else ""
+    except UnicodeEncodeError:
+        return ""

@@ -10,9 +10,9 @@ from pytest_gomem.base.printable import printable
 from pytest_gomem.judge.decide import FAILING
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
-from pytest_gomem.report.explained import has_failed
 from pytest_gomem.report.terminal import COLUMNS, culprit_place, standing, tightest
 from pytest_gomem.report.text import budget_name, known, limit_text, readings, value_text
+from pytest_gomem.results.keys import FINE
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
@@ -39,11 +39,16 @@ def row_of(test: TestRecord) -> Json:
 
 
 def status_of(test: TestRecord) -> str:
-    """What needs most attention: failed, warned, noisy, passed, or skipped."""
+    """What needs most attention: failed, warned, noisy, passed, or skipped.
+
+    As elsewhere, a broken limit that fails no test is a warning, and a test that is expected to fail is a skipped one.
+    """
     statuses = {verdict.status for window in test.windows for verdict in window.verdicts}
-    if has_failed(test):
+    if test.outcome not in FINE:
         return "failed"
-    if Status.WARN in statuses:
+    if test.outcome == "xfailed":
+        return "skipped"
+    if not statuses.isdisjoint((*FAILING, Status.WARN)):
         return "warned"
     if Status.NOISY in statuses:
         return "noisy"

@@ -18,6 +18,7 @@ from page_samples import HOSTILE, course_window, hostile_run, page_of
 import pytest_gomem.page
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.page.course import course_of, packed
+from pytest_gomem.page.detail import _link
 from pytest_gomem.page.rows import row_of, status_of
 from pytest_gomem.page.words import Words
 from pytest_gomem.page.write import write_page
@@ -30,7 +31,7 @@ def test_the_list_and_each_test_are_in_the_file(tmp_path):
     _, data = page_of(run, tmp_path)
     assert [row["id"] for row in data["run"]["rows"]] == [test.nodeid for test in run.tests]
     assert [data[f"t{number}"]["id"] for number in range(len(run.tests))] == [test.nodeid for test in run.tests]
-    assert data["run"]["counts"] == {"failed": 4, "warned": 1, "noisy": 0, "passed": 7, "skipped": 1}
+    assert data["run"]["counts"] == {"failed": 3, "warned": 2, "noisy": 0, "passed": 7, "skipped": 1}
     upload = data["t0"]["windows"][0]
     assert upload["answers"][0] == ["FAIL", "peak_rss is 2.02 GB, 222 MB (12.3%) over its limit of 1.8GB", False]
     assert {
@@ -56,6 +57,13 @@ def test_the_status_is_what_needs_most_attention(outcome, status):
     """A warning of a passed test is told; a test that has no result has failed."""
     warned = samples.verdict("live_heap", "60MiB", 63.8e6, "warn")
     assert status_of(TestRecord("a::b", outcome, (samples.window(verdicts=(warned,)),))) == status
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("failed", "failed"), ("passed", "warned"), ("xfailed", "skipped")])
+def test_no_more_tests_fail_than_in_the_run(outcome, status):
+    """Under --gomem-report-only a broken limit fails none, and one that is expected to fail is like one left out."""
+    broken = samples.verdict("live_heap", "60MiB", 63.8e6)
+    assert status_of(TestRecord("a::b", outcome, (samples.window(verdicts=(broken,)),))) == status
 
 
 def unpacked(curve):
@@ -157,6 +165,8 @@ def test_links_lead_from_the_page_to_the_kept_files(tmp_path):
     assert data["t0"]["windows"][0]["artifacts"] == [
         ["heap profile", "test_upload/heap.pb.gz", "./../kept/test_upload/heap.pb.gz"]
     ]
+    assert _link("kept", "b\udcff") == "./kept/b%FF"  # bytes that are no UTF-8
+    assert _link("kept", "b\ud800") == ""  # no file can have that name
 
 
 def test_what_cannot_be_written_is_said(tmp_path, monkeypatch):
