@@ -10,6 +10,7 @@ from pytest_gomem.attribution.culprits import Culprit
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES_PER_OP, BYTES_PER_SECOND, COUNT_PER_OP, PER_SECOND, format_value
 from pytest_gomem.measure.growth import FittedCourse
+from pytest_gomem.measure.shape import Shape
 from pytest_gomem.page.course import packed
 from pytest_gomem.report import culprits, goroutines, holders
 from pytest_gomem.report.json_rules import PUBLIC
@@ -64,7 +65,7 @@ def goroutines_of(window: WindowRecord) -> Json | None:
 
 
 def growths_of(window: WindowRecord) -> list[Json]:
-    """The courses of the metrics of growth, each with the line that was fitted through them."""
+    """The courses of the metrics of growth, each with the line that was fitted through it if it grows."""
     return [found for name, course in window.courses.items() if (found := _growth(name, course))]
 
 
@@ -80,6 +81,7 @@ def _growth(name: str, course: FittedCourse) -> Json | None:
     steps = [_step([one[axis] for one in points]) for axis in (0, 1)]
     is_goroutines = name.startswith("goroutine")
     units = (COUNT_PER_OP, PER_SECOND) if is_goroutines else (BYTES_PER_OP, BYTES_PER_SECOND)
+    ends = (points[min(course.warm, len(points) - 1)][0], points[-1][0])
     return {
         "name": printable(name),
         "per": course.per,
@@ -90,9 +92,7 @@ def _growth(name: str, course: FittedCourse) -> Json | None:
         "y": packed([y for _, y in points], steps[1]),
         "steps": steps,
         "warm": course.warm,
-        "line": [
-            course.level + course.slope * x for x in (points[min(course.warm, len(points) - 1)][0], points[-1][0])
-        ],
+        "line": [course.level + course.slope * x for x in ends] if course.shape is Shape.GROWS else None,
     }
 
 

@@ -249,3 +249,42 @@ def test_hostile_names_are_text(chromium, tmp_path):
     assert chromium.evaluate("document.querySelectorAll('script:not([type])').length") == 2  # our own
     assert chromium.complaints == []
     assert {address.partition("#")[0] for address in chromium.requests} == {path.as_uri()}
+
+
+def test_the_address_keeps_the_list(browser):
+    """Words, status, sort and view: Back leads from a test to the list as it was, and a link shows it to others."""
+    browser.press("/")
+    browser.write("MATRIX gogc=")
+    browser.click(".chip.good")
+    browser.click(".sort[data-key='gc_cycles']")
+    browser.click(".sort[data-key='gc_cycles']")
+    shown, address = names(browser), browser.evaluate("location.hash")
+    assert address == "#find=MATRIX%20gogc%3D&status=passed&sort=gc_cycles&order=reversed"
+    browser.evaluate("document.querySelector('.item a').click()")
+    until(browser, "document.getElementById('window')")
+    browser.evaluate("history.back()")
+    until_list(browser)
+    assert (names(browser), browser.evaluate("location.hash")) == (shown, address)
+    browser.evaluate("location.hash = 'view=matrix&status=junk&sort=junk'")
+    until(browser, "!document.getElementById('view-matrix').hidden")
+    assert len(names(browser)) == 14
+    assert browser.evaluate("document.getElementById('tab-matrix').getAttribute('aria-selected')") == "true"
+    browser.evaluate(f"location.hash = {address!r}")
+    until(browser, "document.getElementById('view-matrix').hidden")
+    assert names(browser) == shown
+
+
+def test_what_was_not_compared_is_told_by_reason(chromium, tmp_path):
+    """How many windows share it, the most frequent first; the list of them opens."""
+    windows = [samples.window(no_base=why) for why in ("another Go", "no baseline", "another Go")]
+    path = tmp_path / "page.html"
+    tests = [TestRecord(f"test_it.py::test_{at}", "passed", (one,)) for at, one in enumerate(windows)]
+    write_page(RunRecord("0.1.0", {}, tests), path, "--gomem-html")
+    chromium.open(path)
+    chromium.click("#tab-compared")
+    assert text(chromium, "#view-compared h3") == "Not compared: 3 windows"
+    told = "[...document.querySelectorAll('#view-compared details')].map((one) => one.innerText)"
+    assert chromium.evaluate(told) == ["2 another Go", "1 no baseline"]
+    chromium.click("#view-compared summary")
+    assert chromium.evaluate(told)[0].split("\n")[-2:] == ["test_0", "test_2"]
+    assert chromium.complaints == []

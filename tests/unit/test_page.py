@@ -17,6 +17,9 @@ from page_samples import HOSTILE, course_window, hostile_run, page_of
 
 import pytest_gomem.page
 from pytest_gomem.base.errors import ConfigError
+from pytest_gomem.measure.growth import FittedCourse
+from pytest_gomem.measure.shape import Shape
+from pytest_gomem.page.causes import growths_of
 from pytest_gomem.page.course import course_of, packed
 from pytest_gomem.page.detail import _link
 from pytest_gomem.page.rows import row_of, status_of
@@ -64,6 +67,14 @@ def test_no_more_tests_fail_than_in_the_run(outcome, status):
     """Under --gomem-report-only a broken limit fails none, and one that is expected to fail is like one left out."""
     broken = samples.verdict("live_heap", "60MiB", 63.8e6)
     assert status_of(TestRecord("a::b", outcome, (samples.window(verdicts=(broken,)),))) == status
+
+
+@pytest.mark.parametrize("shape", list(Shape))
+def test_only_what_grows_has_a_line(shape):
+    """A slope through a level course would suggest a growth that was not found."""
+    course = FittedCourse("op", (0.0, 1.0, 2.0), (5e6, 6e6, 7e6), 1, 1e6, 5e6, shape)
+    (growth,) = growths_of(samples.window(courses={"heap_growth_per_op": course}))
+    assert growth["line"] == ([6e6, 7e6] if shape is Shape.GROWS else None)
 
 
 def unpacked(curve):

@@ -1,4 +1,4 @@
-// The course of a metric of growth: its points, and the line that was fitted through them.
+// The course of a metric of growth: its points, and the line through them if it grows.
 
 const SHAPES = { saturates: "it rose and stopped", level: "no growth can be told" };
 const growthTitle = (growth) => `${growth.name}: ${SHAPES[growth.shape] || `grows by ${growth.slope}`}`;
@@ -15,6 +15,12 @@ function drawGrowth(element, growth) {
   });
   element.append(place);
   const height = () => 220;
+  const fitted = {
+    stroke: () => css("--bad"),
+    width: 2,
+    spanGaps: true,
+    points: { show: false },
+  };
   const chart = new uPlot(
     {
       width: Math.max(place.clientWidth, 200),
@@ -48,19 +54,10 @@ function drawGrowth(element, growth) {
           paths: () => null,
           points: { show: true, size: 6, fill: () => css("--c-live") },
         },
-        {
-          stroke: () => css(growth.shape === "grows" ? "--bad" : "--quiet"),
-          width: 2,
-          dash: growth.shape === "grows" ? undefined : [6, 4],
-          spanGaps: true,
-          points: { show: false },
-        },
+        ...(growth.line ? [fitted] : []),
       ],
     },
-    uPlot.join([
-      [x, y],
-      [[from, to], growth.line],
-    ]),
+    uPlot.join([[x, y], ...(growth.line ? [[[from, to], growth.line]] : [])]),
     place,
   );
   return whileVisible(place, chart, height);

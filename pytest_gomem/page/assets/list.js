@@ -2,7 +2,10 @@
 
 const STATUSES = ["failed", "warned", "noisy", "passed", "skipped"];
 const RANK = Object.fromEntries(STATUSES.map((status, at) => [status, at]));
-const list = { rows: [], order: [], status: "", words: [], sort: "worst", reversed: false };
+const list = {
+  ...{ rows: [], order: [], statuses: [], sorts: [], views: [] },
+  ...{ view: "tests", status: "", find: "", sort: "worst", reversed: false },
+};
 
 function buildList() {
   const place = by("list");
@@ -29,39 +32,27 @@ function buildList() {
   place.style.setProperty("--figures", columns.length);
   place.append(head, body, h("p", { id: "none", class: "quiet", hidden: true }, "No test matches."));
   by("sort").append(...heads.map(([key, title]) => h("option", { value: key }, title)));
-  by("sort").value = list.sort;
-  by("sort").addEventListener("change", (event) => {
-    list.sort = event.target.value;
-    list.reversed = false;
-    arrange();
-  });
-  by("filter").addEventListener("input", (event) => {
-    list.words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
-    arrange();
-  });
+  by("sort").addEventListener("change", (event) => rearrange({ sort: event.target.value, reversed: false }));
+  by("filter").addEventListener("input", (event) => rearrange({ find: event.target.value }));
   const choices = [
     ["", "all", RUN.rows.length],
     ...STATUSES.map((status) => [status, status, RUN.counts[status]]),
   ].filter(([key, , count]) => !key || count);
+  list.statuses = choices.map(([key]) => key);
+  list.sorts = heads.map(([key]) => key);
   by("statuses").append(
-    ...choices.map(([key, word, count]) => {
-      const chip = h(
+    ...choices.map(([key, word, count]) =>
+      h(
         "button",
         {
           type: "button",
           class: `chip ${TONES[key] || "none"}`,
-          "aria-pressed": String(!key),
-          click: () => {
-            list.status = key;
-            for (const other of by("statuses").children) other.setAttribute("aria-pressed", String(other === chip));
-            arrange();
-          },
+          click: () => rearrange({ status: key }),
         },
         word,
         h("span", { class: "count" }, String(count)),
-      );
-      return chip;
-    }),
+      ),
+    ),
   );
   arrange();
 }
@@ -114,11 +105,12 @@ function makeRow(row, number, columns) {
   };
 }
 
-function sortBy(key) {
-  list.reversed = list.sort === key && !list.reversed;
-  list.sort = key;
-  by("sort").value = key;
+const sortBy = (key) => rearrange({ sort: key, reversed: list.sort === key && !list.reversed });
+
+function rearrange(changed) {
+  Object.assign(list, changed);
   arrange();
+  keepAddress();
 }
 
 // Names sort upwards, figures downwards: the largest is what one looks for. What has no value stays last.
@@ -134,6 +126,7 @@ function arrange() {
   const sign = list.reversed ? -1 : 1;
   const keyed = list.rows.map((one) => [key(one), one]);
   const missing = (value) => value === Infinity;
+  const words = list.find.toLowerCase().split(/\s+/).filter(Boolean);
   keyed.sort(([a, one], [b, other]) => {
     if (missing(a) || missing(b)) return missing(a) - missing(b) || one.number - other.number;
     return (a < b ? -1 : a > b ? 1 : 0) * sign || one.number - other.number;
@@ -141,71 +134,21 @@ function arrange() {
   list.order = keyed
     .map(([, one]) => one)
     .filter(
-      (one) => (!list.status || one.row.status === list.status) && list.words.every((word) => one.text.includes(word)),
+      (one) => (!list.status || one.row.status === list.status) && words.every((word) => one.text.includes(word)),
     );
   by("rows").replaceChildren(...list.order.map((one) => one.element));
   by("none").hidden = list.order.length > 0;
   by("shown").textContent =
     list.order.length === list.rows.length ? "" : `${list.order.length} of ${plural(list.rows.length, "test")}`;
+  by("sort").value = list.sort;
+  [...by("statuses").children].forEach((chip, at) =>
+    chip.setAttribute("aria-pressed", String(list.statuses[at] === list.status)),
+  );
   for (const button of document.querySelectorAll(".row.head .sort")) {
     const is = button.dataset.key === list.sort;
     button.setAttribute("aria-pressed", String(is));
     button.dataset.direction = is ? (list.reversed ? "up" : "down") : "";
   }
-}
-
-function comparedView() {
-  const found = RUN.compared;
-  if (!found.rows.length) return false;
-  const place = by("view-compared");
-  const calmOnes = found.rows.filter((row) => row.calm).length;
-  const bodyOf = (all) =>
-    found.rows
-      .filter((row) => all || !row.calm)
-      .map((row) =>
-        h(
-          "tr",
-          { class: TONES[row.status] === "bad" ? "bad-row" : null },
-          h(
-            "td",
-            {},
-            h(
-              "a",
-              { href: addressOf(row.test, row.window) },
-              partsOf(RUN.rows[row.test].id)[1] + (row.window ? ` / ${row.window}` : ""),
-            ),
-          ),
-          row.cells.length
-            ? row.cells.map((cell, at) =>
-                h(
-                  "td",
-                  { class: at === 0 ? null : at === 4 ? null : "number" },
-                  at === 4 ? pill(row.status, cell) : cell,
-                ),
-              )
-            : h("td", { colspan: found.columns.length, class: "quiet" }, `not compared: ${row.why}`),
-        ),
-      );
-  const heads = ["test", ...found.columns.map((head, at) => (at === 0 || at === 4 ? head : `>${head}`))];
-  const content = h("div");
-  const draw = (all) => content.replaceChildren(table(heads, bodyOf(all)));
-  draw(calmOnes === found.rows.length);
-  place.append(
-    h(
-      "div",
-      { class: "card" },
-      calmOnes > 0 &&
-        calmOnes < found.rows.length &&
-        h(
-          "label",
-          { class: "check" },
-          h("input", { type: "checkbox", change: (event) => draw(event.target.checked) }),
-          ` show ${plural(calmOnes, "metric")} that did not change`,
-        ),
-      content,
-    ),
-  );
-  return true;
 }
 
 function matrixView() {

@@ -56,10 +56,11 @@ function buildViews() {
     comparedView() && ["compared", "Compared"],
     matrixView() && ["matrix", "GC settings"],
   ].filter(Boolean);
-  const choose = (chosen) => {
-    for (const [key] of views) by(`view-${key}`).hidden = key !== chosen;
-  };
-  const made = tabs("Views", views, "tests", choose);
+  list.views = views.map(([key]) => key);
+  const made = tabs("Views", views, "tests", (key) => {
+    showView(key);
+    keepAddress();
+  });
   by("views").replaceWith(made);
   made.id = "views";
   made.hidden = views.length < 2;
@@ -69,14 +70,9 @@ function buildViews() {
   });
 }
 
-const addressOf = (number, label = "") =>
-  `#test=${encodeURIComponent(RUN.rows[number].id)}${label ? `&window=${encodeURIComponent(label)}` : ""}`;
-
-function route() {
-  const asked = new URLSearchParams(location.hash.slice(1).replaceAll("+", "%2B"));
-  const number = numberOf.get(asked.get("test"));
-  if (number === undefined) showList();
-  else openTest(number, asked.get("window"));
+function showView(chosen) {
+  list.view = chosen;
+  for (const key of list.views) by(`view-${key}`).hidden = key !== chosen;
 }
 
 let scrolled = 0;
@@ -114,7 +110,7 @@ const neighbour = (step) => {
 };
 const WAY = {
   back: () => {
-    location.hash = "";
+    location.hash = listAddress();
   },
   has: (step) => Boolean(neighbour(step)),
   step: (step) => {
@@ -150,7 +146,7 @@ function moveInList(step) {
 
 function toFilter() {
   if (opened !== null) {
-    history.replaceState(null, "", "#");
+    history.replaceState(null, "", listAddress() || "#");
     showList();
   }
   by("filter").focus();

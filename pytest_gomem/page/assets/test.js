@@ -39,6 +39,7 @@ function tabs(label, choices, chosen, choose) {
     list.append(tab);
   });
   select(chosen, false);
+  list.select = (key) => select(key, false);
   return list;
 }
 
