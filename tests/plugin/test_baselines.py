@@ -38,7 +38,7 @@ TESTS = """
 
 
 # Where no profile matters: an observed round that takes one is the dearest part of a short run.
-UNPROFILED = "gomem_baseline_profiles = off"
+UNPROFILED, UNPROFILED_RUN = "gomem_baseline_profiles = off", ("--gomem-baseline-profiles=off",)
 # Three rounds leave four degrees of freedom: what they see lies some 25 sigmas of their own scatter out, and on a busy
 # machine that is up to 10 kB of live heap. 2% of 50 MB is seen through four times that.
 KEPT, TWO_PERCENT = 50_000_000, 1_000_000
@@ -442,7 +442,7 @@ def test_what_a_service_allocates_by_the_clock_is_no_regression_of_a_slower_mach
         (project.folder / "seconds").write_text(str(seconds))
 
     ask(1_000_000, 0.2)
-    recorded = project.run("--gomem-update", "--gomem-force", "--gomem-rounds=5")
+    recorded = project.run("--gomem-update", "--gomem-force", "--gomem-rounds=5", *UNPROFILED_RUN)
     assert recorded.status == 0, recorded.text
     ask(1_000_000, 0.8)
     slower = project.run("--gomem-confirm=4")
@@ -477,7 +477,7 @@ def test_no_service_is_watched_while_another_window_is_open(scenario):
     """
     )
     (project.folder / "bytes").write_text("1000")
-    for seconds, arguments in (("0.2", ["--gomem-update", "--gomem-force"]), ("1.5", [])):
+    for seconds, arguments in (("0.2", ["--gomem-update", "--gomem-force", *UNPROFILED_RUN]), ("1.5", [])):
         (project.folder / "seconds").write_text(seconds)
         outcome = project.run("-k", "beside", *arguments)
         assert outcome.status == 0, outcome.text
