@@ -12,6 +12,7 @@ from pytest_gomem.base.errors import ConfigError, ObserveError
 from pytest_gomem.base.processes import output_within
 
 _GIT_SECONDS = 600.0  # a checkout of a large repository takes some
+_FACT_SECONDS = 60.0  # each run asks for its revision at its end, and none is worth a longer wait
 SHOWN = 12  # hexadecimal digits of a commit in a text
 # Inside of a hook git sets these for the repository of the hook (git rev-parse --local-env-vars lists them). Not among
 # them is GIT_CONFIG_COUNT, which only users set: containers say by it that a mounted repository is a safe.directory.
@@ -42,16 +43,16 @@ def environment_without_hook() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
 
 
-def git(folder: Path, *words: str) -> str:
-    """What a git command prints; raises GitError with git's message."""
-    status, out, err = _ran(folder, words)
+def git(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> str:
+    """What a git command prints; raises GitError with git's message, also if it takes longer."""
+    status, out, err = _ran(folder, words, seconds)
     if status:
         said = (err or out).strip() or f"it ended with status {status}"
         raise GitError(f"`git {' '.join(words[:2])}` in {folder} failed: {said}")
     return out
 
 
-def _ran(folder: Path, words: tuple[str, ...]) -> tuple[int, str, str]:
+def _ran(folder: Path, words: tuple[str, ...], seconds: float = _GIT_SECONDS) -> tuple[int, str, str]:
     executable = shutil.which("git")
     if executable is None:
         raise GitError("git is not on PATH: a comparison with another commit needs it")
@@ -60,7 +61,7 @@ def _ran(folder: Path, words: tuple[str, ...]) -> tuple[int, str, str]:
     # We show its messages and look for words in them: they must be English.
     environment = {**environment_without_hook(), "LC_ALL": "C"}
     try:
-        return output_within(_GIT_SECONDS, command, folder, environment, errors="surrogateescape")
+        return output_within(seconds, command, folder, environment, errors="surrogateescape")
     except OSError as error:  # TimeoutError is one
         raise GitError(f"`git {' '.join(words[:2])}` in {folder} failed: {error}") from None
 
@@ -138,24 +139,26 @@ class Revision:
 def revision_of(folder: Path) -> Revision:
     """The revision that is checked out around a folder; empty without git, never raises.
 
-    Untracked files, such as those that a run writes, don't count as changes.
+    Untracked files, such as those that a run writes, don't count as changes, nor does what git cannot tell in time.
     """
-    try:
-        commit = git(folder, "rev-parse", "--verify", "HEAD").strip()
-        dirty = bool(git(folder, "status", "--porcelain", "--untracked-files=no").strip())
-    except GitError:
+
+    def fact(*words: str) -> str:
+        try:
+            return git(folder, *words, seconds=_FACT_SECONDS).strip()
+        except GitError:
+            return ""
+
+    commit = fact("rev-parse", "--verify", "HEAD")
+    if not commit:
         return Revision()
-    try:
-        branch = git(folder, "symbolic-ref", "--short", "HEAD").strip()
-    except GitError:
-        branch = ""
-    return Revision(commit, branch, dirty)
+    dirty = bool(fact("status", "--porcelain", "--untracked-files=no"))
+    return Revision(commit, fact("symbolic-ref", "--short", "HEAD"), dirty)
 
 
 def place_in_repository(folder: Path) -> str:
     """A folder relative to the top of its repository; "" for the top and without git, never raises."""
     try:
-        return git(folder, "rev-parse", "--show-prefix").removesuffix("\n").removesuffix("/")
+        return git(folder, "rev-parse", "--show-prefix", seconds=_FACT_SECONDS).removesuffix("\n").removesuffix("/")
     except GitError:
         return ""
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from report_samples import calmly, sample_run, sample_tests
 
 from pytest_gomem.commands.cli import main
-from pytest_gomem.git.repository import place_in_repository, revision_of
+from pytest_gomem.git.repository import Revision, place_in_repository, revision_of
 from pytest_gomem.page.write import write_page
 from pytest_gomem.report.failure import DEFAULTS, TextOptions, failure_texts
 from pytest_gomem.report.json_report import write_json
@@ -144,3 +144,12 @@ def test_a_run_knows_its_commit_and_its_place(tmp_path, monkeypatch):
     assert (str(revision_of(below)), place_in_repository(below)) == (head, "services/api")
     (below / "main.go").write_text("package api\n")
     assert (str(revision_of(top)), place_in_repository(top)) == (f"{head}-dirty", "")
+
+
+def test_a_git_that_hangs_holds_no_run(tmp_path, monkeypatch):
+    """The commit is still known, by which shards are merged."""
+    (tmp_path / "git").write_text('#!/bin/sh\ncase "$*" in *status*) exec sleep 60;; *) echo abc;; esac\n')
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("pytest_gomem.git.repository._FACT_SECONDS", 0.5)
+    assert revision_of(tmp_path) == Revision("abc", "abc", False)
