@@ -35,7 +35,7 @@ _COUNTS = (2000, 1000, 500, 200, 100, 50)
 _TEST_SECONDS = 300.0
 _MOST_BODY = 1 << 20
 _LAST_LINES = 12
-_ALONE = ("-p", "no:cacheprovider", "-q", "--gomem-no-compare", "--gomem-diagnose=off")
+_ALONE = ("-p", "no:cacheprovider", "-q", "--gomem-no-compare", "--gomem-diagnose=off", "--gomem-ci=off")
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,8 @@ class Reporting:
         """
         if is_worker(self._session.config) or not (self._has_tests or self._session.settings.has_report):
             return pytest.ExitCode.OK
+        if session.config.option.collectonly:  # it would replace the report of a run by an empty one
+            return pytest.ExitCode.OK
         record = self._run_record(session)
         troubles = []
         for report in each_call(self._session.config, "pytest_gomem_report"):

@@ -46,6 +46,16 @@ def test_quiet(scenario):
     assert "peak RSS" not in outcome.text
 
 
+def test_to_collect_keeps_the_report_of_the_run(dry_scenario):
+    """It measures nothing, and `gomem tighten` collects before it reads the report that it is given."""
+    project = dry_scenario("def test_it(gomem): pass")
+    html = project.folder / "page.html"
+    assert project.run(f"--gomem-html={html}").status == 0
+    before = (project.folder / "report.json").read_text(), html.read_text()
+    assert project.run("--collect-only", f"--gomem-html={html}").status == 0
+    assert ((project.folder / "report.json").read_text(), html.read_text()) == before
+
+
 def test_artifacts_that_cannot_be_written_hide_no_verdict(scenario):
     """The broken budget is told, and the body's own error, with the reason why nothing was kept."""
     project = scenario(
