@@ -44,8 +44,7 @@ def selftest(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     found = [one for one in every if isinstance(one, GateResult)]
     untested = [one for one in every if isinstance(one, NotTested)]
     if not found:
-        hint = "\n".join(["the service needs the agent: build: in gomem.yaml", *map(_not_tested, untested)])
-        raise ConfigError("no window could be made worse", hint=hint)
+        raise ConfigError("no window could be made worse", hint="\n".join(map(_not_tested, untested)))
     out.write("\n".join(_lines(found, untested, share, get_terminal_size().columns)) + "\n")
     return 1 if untested or any(result.is_silent for result in found) else 0
 

@@ -23,6 +23,7 @@ from pytest_gomem.measure.window_sources import (
 from pytest_gomem.observe.records import KernelReading
 
 _MAXRSS = f"ru_maxrss in the {RUSAGE}"
+_WHOLE_LIFE = "of its whole life, start-up included"
 _SMAPS = "/proc/PID/smaps_rollup"
 _DRIFT = "+- max(32, 2 x CPUs) pages per CPU since Linux 6.2: 256 KiB on 2 CPUs, 32 MiB on 64, with 4 KiB pages"
 
@@ -55,7 +56,7 @@ def _tree_note(window: Window) -> str:
 def peak_rss(window: Window) -> Reading | Unavailable:
     """Highest resident memory of the process in the window."""
     if whole_life(window) and window.lifetime_peak is not None:
-        return Reading(window.lifetime_peak, _MAXRSS, _drift_words(window), "of its whole life, start-up included")
+        return Reading(window.lifetime_peak, _MAXRSS, _drift_words(window), _WHOLE_LIFE)
     peak, held = kernel_peak(window), required(window.start).rss if window.held is None else window.held
     reading = _sampled_peak(window) if peak is None else _recorded_peak(window, peak)
     most = reading.value if peak is not None else max(kept_peak(window) or 0, reading.value)
@@ -68,6 +69,11 @@ def peak_rss(window: Window) -> Reading | Unavailable:
     note = f"up to {_bytes(held)} too high: free pages from before the window are in it"
     note = note if held > rss_drift(window.cpus) else ""
     return replace(reading, note=joined(reading.note, note, _childrens_pages(window)))
+
+
+def is_of_whole_life(peak: Reading | Unavailable | None) -> bool:
+    """Whether this peak_rss is that of a program that ended by itself."""
+    return isinstance(peak, Reading) and _WHOLE_LIFE in peak.note
 
 
 def _childrens_pages(window: Window) -> str:

@@ -13,8 +13,9 @@ from pytest_gomem.instruments.injected_load import NOTE, InjectedLoad, Window
 from pytest_gomem.judge.figures import figure_metric, figure_of
 from pytest_gomem.judge.regressions import REGRESSION, in_every_round
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.memory import is_of_whole_life
 from pytest_gomem.measure.metric import Metric
-from pytest_gomem.report.text import budget_name, limit_text, percent
+from pytest_gomem.report.text import budget_name, limit_text, percent, readings
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import FEWEST, PRIMARY, Comparison, Status, compare, decisions_of
@@ -83,6 +84,8 @@ def gate_results(
 
 
 def _why_not_tested(plain: WindowRecord, loaded: WindowRecord | None) -> str:
+    if is_of_whole_life(readings(plain).get("peak_rss")):
+        return "a program that ends by itself cannot be made worse; name tests of services"
     rounds = len(rounds_of(plain))
     if rounds < FEWEST:
         return f"it was measured in {rounds} round{'s' * (rounds != 1)}, and a comparison fails nothing below {FEWEST}"
@@ -91,7 +94,9 @@ def _why_not_tested(plain: WindowRecord, loaded: WindowRecord | None) -> str:
     if loaded is None:
         return "it was not opened in the run with the injected load"
     if NOTE not in loaded.notes:
-        return "no memory could be added to the service: it has no agent, or it had ended"
+        return (
+            "no memory could be added to the service: it has no agent (build: in gomem.yaml adds it), or it had ended"
+        )
     return ""
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from gomem_windows import MIB, read
+from gomem_windows import window as measured
 from report_samples import window
 
 from pytest_gomem.base.errors import Place
+from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import RATIO, Quantity
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.instruments.injected_load import NOTE
@@ -27,8 +30,8 @@ def record(rounds, *notes):
     last = tuple(
         MetricValue(name, METRICS[name].unit, Reading(value, "a source")) for name, value in rounds[-1].items()
     )
-    measured = window(metrics=last, rounds=rounds, notes=notes)
-    return TestRecord(nodeid="test_it.py::test_a", outcome="passed", windows=(measured,))
+    one = window(metrics=last, rounds=rounds, notes=notes)
+    return TestRecord(nodeid="test_it.py::test_a", outcome="passed", windows=(one,))
 
 
 def rounds_of(*live, count=3, **others):
@@ -64,6 +67,16 @@ def test_what_was_not_made_worse_is_not_tested(plain, loaded, why):
     (found,) = proved(record(plain), record(loaded))
     assert isinstance(found, NotTested)
     assert why in found.why
+
+
+def test_of_a_program_that_ends_it_is_said_that_nothing_can_be_added():
+    """It may have the agent, so its build is not to blame."""
+    gone = Unavailable("the program has ended")
+    peak = read("peak_rss", measured(start=gone, end=gone, peak_reset=False, lifetime_peak=50 * MIB))
+    job = window(metrics=(MetricValue("peak_rss", METRICS["peak_rss"].unit, peak),), rounds=rounds_of())
+    test = TestRecord("test_it.py::test_job", "passed", (job,))
+    (found,) = proved(test, test)
+    assert found.why == "a program that ends by itself cannot be made worse; name tests of services"
 
 
 def test_functions_that_a_run_judges_share_the_error_of_a_gate():
