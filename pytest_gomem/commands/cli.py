@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any, NoReturn, Protocol, TextIO, TypeVar
 
 from pytest_gomem import __version__
@@ -126,6 +128,10 @@ def main(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         return 2
     except BrokenPipeError:  # `gomem top ... | head`
         return 0
+    except OSError as error:  # of stdout: files of a command's own are told by the command
+        file = f"{error.filename}: " if error.filename else ""
+        err.write(f"gomem {argv[0]}: {file}{error.strerror or error}\n")
+        return 2
     except KeyboardInterrupt:
         return 130
 
@@ -136,5 +142,6 @@ def _usage() -> str:
 
 
 def run() -> None:
-    """The entry point of the installed script."""
-    sys.exit(main(sys.argv[1:], sys.stdout, sys.stderr))
+    """The entry point of the installed script. A stream that the shell has closed (>&-) is None."""
+    with Path(os.devnull).open("w") as nowhere:
+        sys.exit(main(sys.argv[1:], sys.stdout or nowhere, sys.stderr or nowhere))

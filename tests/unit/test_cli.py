@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+import shlex
+import subprocess
+import sys
 
 import pytest
+from report_samples import sample_run
 
 from pytest_gomem.commands.cli import COMMANDS, main
+from pytest_gomem.report.json_report import write_json
 
 VERBS = [[command] for command in COMMANDS]
 VERBS += [["baseline", verb] for verb in ("update", "list", "show", "diff", "prune")] + [["report", "merge"]]
@@ -44,3 +49,21 @@ def test_a_mistake_is_one_line_and_status_2(verb):
     assert err.startswith((f"gomem {verb[0]}: ", f"gomem {' '.join(verb)}: "))
     assert err.endswith(" --help says more\n")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("shell", "status", "words"),
+    [
+        ("explain report.json >&-", 0, ""),
+        ("explain report.json >/dev/full", 2, "gomem explain: No space left on device\n"),
+        ("top missing 2>&-", 2, ""),
+    ],
+    ids=["closed", "full", "no stderr"],
+)
+def test_a_stream_that_takes_nothing_is_no_traceback(tmp_path, shell, status, words):
+    """As under a service manager, or on a full disk."""
+    write_json(sample_run(), tmp_path / "report.json")
+    code = "from pytest_gomem.commands.cli import run; run()"
+    command = f"{shlex.quote(sys.executable)} -u -c {shlex.quote(code)} {shell}"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (status, words)
