@@ -47,7 +47,7 @@ _EXAMPLES = """\
 def bisect(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Search, and print the commit; 0 if it is found, 1 if there is none to name."""
     before, pytest_args = _split(argv)
-    given = _parser().parse_args(before)
+    given = _parser().parse_intermixed_args(before)  # options may stand between the words
     repository = Repository.around(Path.cwd())
     kept = _state_file(repository)
     with ExitStack() as stack:

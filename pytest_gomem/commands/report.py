@@ -31,7 +31,7 @@ def report(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
 
 def _report(argv: Sequence[str], opened: ExitStack, out: TextIO) -> int:
     parser = _parser()
-    given = parser.parse_args(argv)
+    given = parser.parse_intermixed_args(argv)
     if not is_any(given):
         parser.error("say what to write, such as --junit PATH")
     if len(given.report) == 1 and given.shards is None:
@@ -42,7 +42,7 @@ def _report(argv: Sequence[str], opened: ExitStack, out: TextIO) -> int:
 
 
 def _merge(argv: Sequence[str], opened: ExitStack, out: TextIO, err: TextIO) -> int:
-    given = _merge_parser().parse_args(argv)
+    given = _merge_parser().parse_intermixed_args(argv)
     merged = _merged(given, opened)
     is_taken = given.to_markdown == "-"  # stdout is for the comment
     (err if is_taken else out).write("\n".join(_account(merged, len(given.report))) + "\n")

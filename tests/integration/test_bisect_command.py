@@ -81,7 +81,7 @@ def test_a_commit_has_its_words(made):
     ("args", "says"),
     [
         (["v3", "v0", "test_one"], "comes before"),
-        (["v3", "v3", "test_one"], "both ends are the commit"),
+        (["v3", "--rounds", "9", "v3", "test_one"], "both ends are the commit"),
         (["v2", "side", "test_one"], "is no ancestor of"),
         (["gone", "test_one"], "git knows no commit 'gone'"),
         (["v0"], "expected GOOD [BAD] TEST [METRIC], not 1 word"),

@@ -118,6 +118,13 @@ def test_what_cannot_be_written_keeps_nothing_else_back(report, tmp_path):
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
+def test_options_may_stand_between_the_reports(report, tmp_path):
+    """Whoever adds a report at the end of a command means it."""
+    write_json(sample_run(), tmp_path / "report.json")
+    _, _, err = report("merge", "report.json", "--junit", "junit.xml", "missing.json")
+    assert err.startswith("gomem report: missing.json: cannot be read")
+
+
 @pytest.mark.parametrize("option", ["-o", "--junit", "--gitlab"])
 def test_a_dash_is_no_file(report, tmp_path, option):
     """Somebody who means stdout gets no file of that name."""
