@@ -95,6 +95,11 @@ def find_tests(wanted: str, known: Iterable[str]) -> tuple[str, ...]:
     raise ConfigError(f"no test '{wanted}'", hint=_nearest(wanted, ids))
 
 
+def may_mean(wanted: str, nodeid: str) -> bool:
+    """Whether `find_tests` finds this test among some others: what it finds among all is such a test."""
+    return wanted == nodeid or means_test(wanted, nodeid) or _ends_with(nodeid, wanted)
+
+
 def _ends_with(nodeid: str, wanted: str) -> bool:
     """Whether an id, with or without its parameters, ends with this whole part of a path or name."""
     spellings = (nodeid, nodeid.partition("[")[0])

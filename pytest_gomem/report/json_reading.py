@@ -27,7 +27,7 @@ _TESTS = "tests"
 def read_report(path: Path) -> RunRecord:
     """The run of a report that `write_json` wrote; raises ConfigError for another file."""
     tests: list[TestRecord] = []
-    return replace(_read(path, tests.append), tests=tuple(tests))
+    return replace(read_each(path, tests.append), tests=tuple(tests))
 
 
 def read_stored(path: Path, opened: ExitStack) -> RunRecord:
@@ -40,10 +40,11 @@ def read_stored(path: Path, opened: ExitStack) -> RunRecord:
             raise ConfigError(f"has the test {test.nodeid} twice", Place(str(path)), "let the run write it again")
         stored.keep(test.nodeid, to_line(test))
 
-    return replace(_read(path, keep), tests=stored)
+    return replace(read_each(path, keep), tests=stored)
 
 
-def _read(path: Path, keep: Callable[[TestRecord], None]) -> RunRecord:
+def read_each(path: Path, keep: Callable[[TestRecord], None]) -> RunRecord:
+    """The run of a report without its tests: `keep` gets one after the other. Raises ConfigError as `read_report`."""
     place = Place(str(path))
     try:
         run = _run(path, keep)

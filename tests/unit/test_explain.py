@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from report_samples import dead_window, failing_window, fat_window, sample_tests, verdict, window
 
 from pytest_gomem.commands.cli import main
+from pytest_gomem.commands.explain import _read
 from pytest_gomem.report.failure import TextOptions, failure_text, failure_texts
 from pytest_gomem.report.json_report import test_to_dict as to_dict
 from pytest_gomem.report.json_report import write_json
 from pytest_gomem.report.json_rules import PUBLIC
 from pytest_gomem.results.run_record import RunRecord, TestRecord
+from pytest_gomem.results.stored import StoredTests
 from pytest_gomem.results.window_record import BuildRecord
 
 UPLOAD = "tests/memory/test_mem.py::test_upload"
@@ -121,6 +125,16 @@ def test_a_run_without_failures_says_so(explain):
     passed = [SAMPLES[2], *SAMPLES[5:]]
     assert explain(tests=passed)[1] == "no test of report.json failed: 2 passed, 1 skipped\n"
     assert explain(tests=())[1] == "no test of report.json failed: none was measured\n"
+
+
+@pytest.mark.parametrize(("wanted", "count"), [(None, 4), ("test_upload", 1), ("tests/*", len(SAMPLES))])
+def test_only_what_may_be_shown_is_kept(explain, wanted, count):
+    """And that on disk: of the other tests of a long run their ids alone stay in memory."""
+    explain()
+    with closing(StoredTests()) as stored:
+        read = _read(Path("report.json"), stored, wanted)
+        assert len(stored) == count
+    assert (tuple(read.run.tests), len(read.nodeids)) == ((), len(SAMPLES))
 
 
 @pytest.mark.parametrize(
