@@ -149,8 +149,10 @@ class MeasuredItem:
 
     @property
     def name(self) -> str:
-        """Its id without the file."""
-        return self._nodeid.rpartition("::")[2]
+        """The function alone, with its parameters."""
+        from pytest_gomem.report.text import short_names
+
+        return short_names(self._nodeid)[-1]
 
     def services(self) -> list[Service]:
         """All that this round has launched or attached so far, or shares with other tests."""

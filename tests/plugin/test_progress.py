@@ -10,6 +10,7 @@ import pytest
 from _pytest.terminal import TerminalReporter
 from terminal import in_terminal
 
+from pytest_gomem.plugin.measured import MeasuredItem
 from pytest_gomem.plugin.progress import is_wanted
 
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
@@ -147,3 +148,9 @@ def test_wanted_in_a_plain_terminal(monkeypatch):
 def test_not_wanted(monkeypatch, what):
     """Where something else may write to the terminal, or nobody looks at one, there is none."""
     assert not is_wanted(item(monkeypatch, **what))
+
+
+def test_a_name_keeps_all_of_its_parameters():
+    """They may have what stands between the names of an id."""
+    item = SimpleNamespace(_nodeid="test_it.py::TestA::test_b[x::y]")
+    assert MeasuredItem.name.fget(item) == "test_b[x::y]"
