@@ -15,7 +15,7 @@ from typing import Any
 from pytest_gomem.base.errors import ConfigError, GomemError
 from pytest_gomem.base.files import run_folder
 from pytest_gomem.base.units import SECONDS, format_value
-from pytest_gomem.commands.pytest_run import run_pytest
+from pytest_gomem.commands.pytest_run import COLLECTED, COLLECTING, last_lines, run_pytest
 from pytest_gomem.config.gomem_yaml import GomemConfig
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.diagnosis.explanation import ByProfiles
@@ -25,10 +25,9 @@ from pytest_gomem.plugin.measured_tests import FILE_VARIABLE
 from pytest_gomem.session.run import Run, RunSettings
 from pytest_gomem.session.service import Service
 
-_COLLECT = ("--collect-only", "-q", "-p", "pytest_gomem.plugin.measured_tests", "--gomem-against=off")
+_PLUGIN = ("-p", "pytest_gomem.plugin.measured_tests")
 _SECONDS = 120.0
 _LAST_LINES = 12
-_NO_TESTS = 5  # pytest's status
 
 
 def tried(config: GomemConfig, name: str, registry: Registry) -> str:
@@ -95,9 +94,9 @@ def _measured_tests(folder: Path) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="gomem-doctor-") as written:
         file = Path(written) / "tests.json"
         env = {**os.environ, FILE_VARIABLE: str(file)}
-        done = run_pytest([*_COLLECT, "--gomem-against-go=off"], env=env, captured=True, cwd=folder, seconds=_SECONDS)
-        if done.returncode not in (0, _NO_TESTS) or not file.exists():
-            last = "\n  ".join(done.stdout.rstrip().splitlines()[-_LAST_LINES:])
-            raise ConfigError("pytest could not collect the tests", hint=last)
+        done = run_pytest([*COLLECTING, *_PLUGIN], env=env, captured=True, cwd=folder, seconds=_SECONDS)
+        if done.returncode not in COLLECTED or not file.exists():
+            hint = last_lines(done.stdout, _LAST_LINES)
+            raise ConfigError("pytest could not collect the tests", hint=hint)
         read: list[dict[str, Any]] = json.loads(file.read_text())
         return read

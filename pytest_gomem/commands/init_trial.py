@@ -14,7 +14,7 @@ from typing import TextIO
 from pytest_gomem.base.errors import BuildError, GomemError, LoadError, ToolchainError
 from pytest_gomem.base.files import run_folder
 from pytest_gomem.base.printable import printable
-from pytest_gomem.commands.pytest_run import run_pytest
+from pytest_gomem.commands.pytest_run import last_lines, run_pytest
 from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.diagnosis.explanation import ByProfiles
 from pytest_gomem.launch.launcher import Overrides
@@ -160,7 +160,7 @@ def _measured(proposal: Proposal, root: Path, folder: Path) -> Limits:
         seconds=_TEST_SECONDS,
     )
     if done.returncode or not report.exists():
-        raise GomemError("\n  ".join(["its test fails:", *done.stdout.rstrip().splitlines()[-_LAST_LINES:]]))
+        raise GomemError(f"its test fails:\n  {last_lines(done.stdout, _LAST_LINES)}")
     ((window,),) = (test.windows for test in read_report(report).tests)
     metrics = {metric.name: metric for metric in builtin_metrics()}
     return limits_of(window, metrics, ends=not proposal.kind)

@@ -67,24 +67,25 @@ def run_pytest(
     return subprocess.CompletedProcess(command, process.returncode, output or "")
 
 
+# Without this, pytest would look for a base side that the ini file names, which can take long.
+ALONE = ("--gomem-against=off", "--gomem-against-go=off", "--gomem-head=off")
+COLLECTING = ("--collect-only", "-q", *ALONE)
+COLLECTED = (0, 5)  # pytest's statuses when it could collect: there may be no tests
 # For runs whose figures are of this command alone: keep them nowhere, and compare them with nothing.
 KEEPS_NOTHING = (
-    *("--gomem-history=off", "--gomem-against=off", "--gomem-against-go=off", "--gomem-head=off"),
-    *("--gomem-artifacts=off", "--gomem-diagnose=off", "--gomem-html=off"),
+    *(*ALONE, "--gomem-history=off", "--gomem-artifacts=off", "--gomem-diagnose=off", "--gomem-html=off"),
     *("--gomem-markdown=off", "--gomem-gitlab=off", "--gomem-ci=off"),
     *("-o", "gomem_update=false", "-o", "gomem_strict=false"),
 )
 _LAST_LINES = 30
 
 
-def last_lines(text: str) -> str:
+def last_lines(text: str, most: int = _LAST_LINES) -> str:
     """The end of what pytest printed, as a hint of an error."""
-    return "\n  ".join(text.rstrip().splitlines()[-_LAST_LINES:])
+    return "\n  ".join(text.rstrip().splitlines()[-most:])
 
 
 LISTENING = ("-p", "pytest_gomem.plugin.declared")  # for any run of pytest, with FILE_VARIABLE in its environment
-# Without this, pytest would look for a base side that the ini file names, which can take long.
-_ALONE = ("--gomem-against=off", "--gomem-against-go=off", "--gomem-head=off")
 
 
 def read_declared(path: Path) -> Registry:
@@ -102,7 +103,7 @@ def every_metric() -> Registry:
     with tempfile.TemporaryDirectory(prefix="gomem-metrics-") as folder:
         file = Path(folder) / "metrics.json"
         done = run_pytest(
-            [METRICS_FLAG, *LISTENING, *_ALONE], env={**os.environ, FILE_VARIABLE: str(file)}, captured=True
+            [METRICS_FLAG, *LISTENING, *ALONE], env={**os.environ, FILE_VARIABLE: str(file)}, captured=True
         )
         if not file.exists():
             raise GomemError(f"pytest could not be asked for the metrics of plugins:\n{done.stdout.rstrip()}")

@@ -17,7 +17,7 @@ from pytest_gomem.base.printable import raw_stream
 from pytest_gomem.baseline.store import Store
 from pytest_gomem.commands.cli import Parser
 from pytest_gomem.commands.history import DEFAULT_FILE
-from pytest_gomem.commands.pytest_run import LISTENING, read_declared, run_pytest
+from pytest_gomem.commands.pytest_run import COLLECTED, COLLECTING, LISTENING, read_declared, run_pytest
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.gomem_yaml import BudgetTable, load_config
 from pytest_gomem.history.entry import Entry
@@ -34,9 +34,7 @@ from pytest_gomem.tighten.known_figures import Known, of_baselines, of_history, 
 from pytest_gomem.tighten.new_limits import Decision, Stays, Tighter, decisions
 from pytest_gomem.tighten.wording import difference, stays_lines, tighter_lines, undone_lines
 
-_PLANNING = ("--collect-only", "-q", "-p", "pytest_gomem.plugin.planned", *LISTENING)
-_ALONE = ("--gomem-against=off", "--gomem-against-go=off")
-_NO_TESTS = 5  # pytest's status
+_PLANNING = (*COLLECTING, "-p", "pytest_gomem.plugin.planned", *LISTENING)
 _BASELINES, _HISTORY = "baselines", "history"
 
 
@@ -101,8 +99,8 @@ def _planned(args: Sequence[str]) -> _Project:
     with tempfile.TemporaryDirectory(prefix="gomem-tighten-") as folder:
         tests, metrics = Path(folder) / "tests.json", Path(folder) / "metrics.json"
         env = {**os.environ, planned.FILE_VARIABLE: str(tests), declared.FILE_VARIABLE: str(metrics)}
-        done = run_pytest([*_PLANNING, *_ALONE, *args], env=env, captured=True)
-        if done.returncode not in (0, _NO_TESTS) or not tests.exists():
+        done = run_pytest([*_PLANNING, *args], env=env, captured=True)
+        if done.returncode not in COLLECTED or not tests.exists():
             raise GomemError(f"pytest could not collect the tests:\n{done.stdout.rstrip()}")
         return _project(json.loads(tests.read_text()), read_declared(metrics))
 

@@ -40,7 +40,8 @@ def test_without_try_nothing_is_started(dry_scenario, gomem):
 
 def test_tests_that_cannot_be_collected_are_told(dry_scenario, gomem):
     """With pytest's own words."""
-    project = dry_scenario("import nothing_like_it\n")
+    # Two commits that each run is to compare: nothing of them is looked for.
+    project = dry_scenario("import nothing_like_it\n", ini="gomem_against = gone\ngomem_head = HEAD\n")
     status, text = gomem(project.folder, "doctor", "--try")
     assert status == 1
     assert "FAIL  tests          pytest could not collect the tests" in text

@@ -53,6 +53,8 @@ def project(dry_scenario):
 def test_it_prints_and_applies(project, gomem):
     """What it prints is a difference that git applies; gomem.yaml changes with --apply, test files never."""
     yaml, test = project.folder / "gomem.yaml", project.folder / "test_it.py"
+    # Two commits that each run is to compare: nothing of them is looked for.
+    (project.folder / "pytest.ini").write_text("[pytest]\ngomem_against = gone\ngomem_head = HEAD\n")
     before = yaml.read_text(), test.read_text()
     status, text = gomem(project.folder, "tighten")
     assert (status, yaml.read_text(), test.read_text()) == (0, *before), text
