@@ -13,7 +13,7 @@ from pytest_gomem.measure.peak import rss_drift
 from pytest_gomem.measure.window import MemStatsPair, SourceEdges, Window
 from pytest_gomem.observe.records import GcCycle, KernelReading, Observed
 
-_UNITS: dict[str, Unit] = {
+UNITS: dict[str, Unit] = {
     "total_alloc": BYTES,
     "mallocs": COUNT,
     "num_gc": COUNT,
@@ -52,7 +52,7 @@ def cross_checks(window: Window) -> tuple[CrossCheck, ...]:
 
 def disagreement(check: CrossCheck) -> str:
     """The note on two sources that do not agree."""
-    unit = _UNITS[check.quantity]
+    unit = UNITS[check.quantity]
     first, second = (f"{format_value(v, unit)} by {s}" for s, v in zip(check.sources, check.values, strict=True))
     return f"two sources disagree on {check.quantity}: {first}, {second} ({check.precision})"
 
@@ -77,7 +77,7 @@ def _counters(window: Window) -> Iterator[CrossCheck]:
             later = known(pair.after_gc) or pair.later
             low, high = getattr(pair.end, name), None if later is None else getattr(later, name)
             value = end.quantities[name]
-            before = "" if high is None else f", and before {format_value(high, _UNITS[name])} was"
+            before = "" if high is None else f", and before {format_value(high, UNITS[name])} was"
             words = f"the second was read after the first{before}"
             agrees = low <= value and (high is None or value <= high)
             yield CrossCheck(name, (pair.reader, edges.source), (low, value), words, agrees)
@@ -113,7 +113,7 @@ def _process(window: Window) -> Iterator[CrossCheck]:
         for name, slack in (("rss", _rss_slack(window, before, after)), ("cpu", _TICK * (2 + after.threads))):
             if name not in end.quantities:
                 continue
-            value, unit = end.quantities[name], _UNITS[name]
+            value, unit = end.quantities[name], UNITS[name]
             low, high = sorted((getattr(before, name), getattr(after, name)))
             if name == "rss":
                 high = max(high, after.hwm or 0)  # it may have been higher for a moment

@@ -14,6 +14,7 @@ from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.page.bill import bill_of
 from pytest_gomem.page.causes import culprits_of, flames_of, goroutines_of, growths_of, holders_of
+from pytest_gomem.page.checks import disagreements_of, histograms_of, known_leaks_of
 from pytest_gomem.page.course import course_of
 from pytest_gomem.page.rounds import rounds_of
 from pytest_gomem.page.rows import limit_of
@@ -66,6 +67,9 @@ def _window(window: WindowRecord, nodeid: str, words: Words, places: Places) -> 
         "culprits": culprits_of(window),
         "holders": holders_of(window),
         "goroutines": goroutines_of(window),
+        "known_leaks": known_leaks_of(window),
+        "disagreements": disagreements_of(window),
+        "histograms": histograms_of(window),
         "growths": growths_of(window),
         "flames": flames_of(window),
         "rounds": rounds_of(window),

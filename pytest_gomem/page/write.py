@@ -33,7 +33,7 @@ _ASSETS = _HERE / "assets"
 _STYLES = ("uplot/uPlot.min.css", "page.css")
 _LIBRARY = "uplot/uPlot.iife.min.js"
 _SCRIPTS = (
-    *("text.js", "paint.js", "chart.js", "growth.js", "flame.js", "parts.js", "limits.js", "causes.js"),
+    *("text.js", "paint.js", "chart.js", "growth.js", "flame.js", "parts.js", "limits.js", "causes.js", "checks.js"),
     *("test.js", "list.js", "compared.js", "address.js", "page.js"),
 )
 _FACTS = {"go_version": "Go", "cpus": "CPUs", "thp": "huge pages", "python": "Python"}

@@ -11,7 +11,7 @@ from chromium import Chromium, executable
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the records that the tests of reports share
 import report_samples as samples
-from page_samples import HOSTILE, course_window, hostile_run
+from page_samples import HOSTILE, checked_window, course_window, hostile_run
 
 from pytest_gomem.page.write import write_page
 from pytest_gomem.results.run_record import RunRecord, TestRecord
@@ -217,13 +217,23 @@ def test_every_kind_of_test_opens(chromium, tmp_path):
     """One with all that can be told, one whose service died, one that was not measured; and a run without any."""
     windows = (samples.fat_window(), samples.dead_window(), course_window(2, series={}, cycles=()))
     tests = [TestRecord(f"test_it.py::test_{at}", "failed", (window,)) for at, window in enumerate(windows)]
+    nothing = TestRecord("test_it.py::test_3", "not run", ())
+    checked = TestRecord("test_it.py::test_4", "passed", (checked_window(),))
     path = tmp_path / "page.html"
-    write_page(RunRecord("0.1.0", {}, [*tests, TestRecord("test_it.py::test_3", "not run", ())]), path, "--gomem-html")
+    write_page(RunRecord("0.1.0", {}, [*tests, nothing, checked]), path, "--gomem-html")
     chromium.open(path)
     for number in range(4):
         open_test(chromium, f"test_it.py::test_{number}")
         until(chromium, f"document.getElementById('test-name').innerText === 'test_{number}'")
     assert text(chromium, "#test > p") == "Nothing was measured in this test."
+    open_test(chromium, "test_it.py::test_4")
+    until(chromium, "document.getElementById('test-name').innerText === 'test_4'")
+    assert "main.serve*" in text(chromium, "#part-known-leaks")
+    assert text(chromium, "#part-disagreements tbody").count("by kernel") == 1
+    chromium.click(".histogram summary")
+    bars = "[...document.querySelectorAll('.histogram .share span')].map((one) => one.offsetWidth)"
+    widths = chromium.evaluate(bars)
+    assert widths[0] < widths[-1]
     write_page(RunRecord("0.1.0", {}, []), path, "--gomem-html")
     chromium.open(path)
     assert text(chromium, "#verdict") == "No test was measured"

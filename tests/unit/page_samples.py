@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import report_samples as samples
 
+from pytest_gomem.judge.known_leaks import FoundLeak
+from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
+from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.series import Series
 from pytest_gomem.page.write import write_page
 from pytest_gomem.results.run_record import RunRecord, TestRecord
@@ -49,6 +54,15 @@ def course_window(points: int = 2000, **fields) -> WindowRecord:
         "phases": (PhaseRecord("fill", 0.5, 4.0, 600), PhaseRecord("drain", 4.0, 9.5, None)),
     }
     return samples.window(**{**known, **fields})
+
+
+def checked_window() -> WindowRecord:
+    """A window with an expired entry on a leak, sources that agree and disagree, and a long histogram."""
+    leak = FoundLeak("a*", "goroutines", "main.serve*", 3, "upstream bug", "ana", date(2026, 1, 2), is_over=True)
+    checks = tuple(CrossCheck("rss", ("kernel", "agent"), (4e7, 9e7), "+- 2 MB", agrees) for agrees in (True, False))
+    buckets = (Bucket(-math.inf, 1e-6, 1), *(Bucket(at * 1e-6, (at + 1) * 1e-6, at) for at in range(1, 40)))
+    found = samples.window(known_leaks=(leak,), cross_checks=checks, histograms={"gc_stops": buckets})
+    return replace(found, metrics=samples.usual_metrics())
 
 
 def hostile_run() -> RunRecord:

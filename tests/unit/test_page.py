@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 import report_samples as samples
 from hypothesis import Phase, given, settings
-from page_samples import HOSTILE, course_window, hostile_run, page_of
+from page_samples import HOSTILE, checked_window, course_window, hostile_run, page_of
 
 import pytest_gomem.page
 from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.measure.growth import FittedCourse
 from pytest_gomem.measure.shape import Shape
 from pytest_gomem.page.causes import growths_of
+from pytest_gomem.page.checks import disagreements_of, histograms_of, known_leaks_of
 from pytest_gomem.page.course import course_of, packed
 from pytest_gomem.page.detail import _link
 from pytest_gomem.page.rows import row_of, status_of
@@ -75,6 +76,18 @@ def test_only_what_grows_has_a_line(shape):
     course = FittedCourse("op", (0.0, 1.0, 2.0), (5e6, 6e6, 7e6), 1, 1e6, 5e6, shape)
     (growth,) = growths_of(samples.window(courses={"heap_growth_per_op": course}))
     assert growth["line"] == ([6e6, 7e6] if shape is Shape.GROWS else None)
+
+
+def test_known_leaks_disagreements_and_histograms():
+    """Sources that agree are left out, neighbours of a long histogram are joined, and no event is lost."""
+    seen = checked_window()
+    assert known_leaks_of(seen) == [("3 leaked goroutines (main.serve*)", "expired 2026-01-02, by ana", "upstream bug")]
+    assert disagreements_of(seen) == [("rss", "40.0 MB by kernel", "90.0 MB by agent", "+- 2 MB")]
+    (found,) = histograms_of(seen)
+    assert found["title"] == "Stops of the world for the collector"
+    assert found["count"] == sum(count for _, count, _ in found["rows"]) == 781
+    assert found["rows"][0] == ("below 2.00 us", 2, 0.026)
+    assert (len(found["rows"]), found["rows"][-1][2]) == (20, 1.0)
 
 
 def unpacked(curve):

@@ -151,6 +151,7 @@ function metricsPart(view, words) {
           metricsTable(phase.metrics, words),
         ),
       ),
+    histogramDetails(view),
     view.sizes && h("p", {}, view.sizes),
     (view.loads || []).map((text) => h("p", {}, `load: ${text}`)),
   );
