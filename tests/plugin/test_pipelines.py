@@ -105,10 +105,11 @@ def test_github(merging, tmp_path):
 def test_gitlab(merging, tmp_path):
     """The branch's own commit is out, with the commit that it left main at in a variable."""
     job = pipeline(".gitlab-ci.yml")["memory"]
-    assert job["variables"]["GIT_DEPTH"] == 0
+    assert job["variables"]["GIT_DEPTH"] == "0"
     clone = tmp_path / "clone"
     merging.git("clone", "--quiet", "--branch=change", str(merging.folder), str(clone))
     (command,) = (line.removeprefix("/venv/bin/") for line in job["script"] if "/gomem " in line)
     base = merging.git("merge-base", "main", "change")
-    kept = [*job["artifacts"]["paths"], job["artifacts"]["reports"]["junit"]]
+    kept = [*job["artifacts"]["paths"], *job["artifacts"]["reports"].values()]
+    assert {"junit", "codequality", "metrics"} == set(job["artifacts"]["reports"])
     assert_gated(clone, command, kept, CI_MERGE_REQUEST_DIFF_BASE_SHA=base)
