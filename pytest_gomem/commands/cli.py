@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from pathlib import Path
 from typing import Any, NoReturn, Protocol, TextIO, TypeVar
 
 from pytest_gomem import __version__
@@ -143,5 +142,5 @@ def _usage() -> str:
 
 def run() -> None:
     """The entry point of the installed script. A stream that the shell has closed (>&-) is None."""
-    with Path(os.devnull).open("w") as nowhere:
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - pathlib takes long to load
         sys.exit(main(sys.argv[1:], sys.stdout or nowhere, sys.stderr or nowhere))
