@@ -45,8 +45,10 @@ def _merge(argv: Sequence[str], opened: ExitStack, out: TextIO, err: TextIO) -> 
     given = _merge_parser().parse_intermixed_args(argv)
     merged = _merged(given, opened)
     is_taken = given.to_markdown == "-"  # stdout is for the comment
-    (err if is_taken else out).write("\n".join(_account(merged, len(given.report))) + "\n")
-    write_outputs(merged.run, given, given.merged or "", out)
+    try:
+        write_outputs(merged.run, given, given.merged or "", out)
+    finally:  # whoever reads the account may close the pipe, and the verdict is told where a file cannot be written
+        (err if is_taken else out).write("\n".join(_account(merged, len(given.report))) + "\n")
     return merged.run.exit_status or 0
 
 

@@ -398,6 +398,18 @@ def test_an_output_that_cannot_be_written_hides_no_verdict(merging):
     assert err.startswith("gomem report: -o: the JSON report cannot be written to a.json/merged.json: ")
 
 
+class Closed(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_who_reads_only_the_first_lines_has_the_files(merging):
+    """`gomem report merge ... | head` closes the pipe, perhaps before the account is written."""
+    merging([shard(PASSED)])
+    main(["report", "merge", "a.json", "-o", "merged.json"], Closed(), io.StringIO())
+    assert [test.nodeid for test in read_report(Path("merged.json")).tests] == ["t.py::test_a"]
+
+
 def test_a_comment_on_stdout_stands_alone_there(merging):
     """It may go into a file or the summary of a job; what fails the run goes to stderr."""
     status, out, err = merging([shard(PASSED), shard(FAILED)], "--markdown", "-")
