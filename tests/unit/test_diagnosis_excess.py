@@ -10,6 +10,7 @@ from test_attribution_culprits import KIB, findings_of, heap, retained
 from test_diagnosis_explanation import worse
 
 from pytest_gomem.diagnosis.excess import (
+    FINEST_KEPT,
     MOST_SAMPLES,
     ProfileRate,
     excess_of,
@@ -94,9 +95,10 @@ def test_the_finest_of_rates():
 
 
 def test_a_profile_is_kept_as_fine_as_its_samples_may_cost():
-    """What it will have to explain is not known yet."""
+    """What it will have to explain is not known yet. Of a tiny service it is fine enough for 100 kB."""
+    assert rate_for_excess(100_000, "live_heap", 1000).finest >= FINEST_KEPT
     assert rate_to_keep(100 * MB) == 100 * MB // MOST_SAMPLES
-    assert rate_to_keep(1000) == 1
+    assert rate_to_keep(1000) == FINEST_KEPT
     assert rate_to_keep(GO_PROFILE_RATE * MOST_SAMPLES) is None
 
 
