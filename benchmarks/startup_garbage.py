@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from common import LISTEN, MB, PROGRAMS, Project, mb, ms, small_asked, table, verdict, workshop
+from common import LISTEN, MB, PROGRAMS, Project, mb, ms, program, small_asked, table, verdict, workshop
 
 RANGE = 2 * MB  # of peak_rss over all launches with the agent
 TRANSIENT = 10 * MB
@@ -64,10 +64,8 @@ CONFTEST = """
 def project(folder: Path, garbage: int, tests: int, *, agent: bool) -> Project:
     """So many tests of the service with so many MiB of garbage at its start."""
     args = json.dumps([*LISTEN, "--garbage", str(garbage)])
-    yaml = (
-        f"version: 1\nservices:\n  api:\n    build: {PROGRAMS}/startup\n    agent: {json.dumps(agent)}\n"
-        f"    args: {args}\n    ready: {{http: /healthz, timeout: 30s}}\n"
-    )
+    made = f"build: {PROGRAMS}/startup" if agent else f"binary: {program('startup', folder.parent)}"
+    yaml = f"version: 1\nservices:\n  api:\n    {made}\n    args: {args}\n    ready: {{http: /healthz, timeout: 30s}}\n"
     return Project(folder, TESTS, yaml, {"tests": tests, "bytes": TRANSIENT}, CONFTEST)
 
 
@@ -122,7 +120,7 @@ def main() -> int:
     sizes = (64,) if is_small else (0, 64, 256)
     count = 1 if is_small else int(os.environ.get("LAUNCHES", "20"))
     compared = 1 if is_small else int(os.environ.get("COMPARISONS", "10"))
-    rounds = ("--gomem-rounds=3", "--gomem-confirm=3") if is_small else ()
+    rounds = ("--gomem-rounds=3", "--gomem-confirm=3", "--gomem-diagnose=off") if is_small else ()
     with workshop() as folder:
         return verdict([*launches(folder, sizes, count), *comparisons(folder, 64, compared, *rounds)])
 

@@ -50,7 +50,7 @@ def main() -> int:
     given = parser.parse_args()
     runs, names = (1, (BASE, "live heap +5%")) if given.small else (given.runs, NAMES)
     requests = REQUESTS // 30 if given.small else REQUESTS
-    least = ("--gomem-rounds=3", "--gomem-confirm=3") if given.small else ()
+    least = ("--gomem-rounds=3", "--gomem-confirm=3", "--gomem-diagnose=off") if given.small else ()
     variants = [variant for variant in VARIANTS if variant.name in names]
     count = dict.fromkeys((variant.name for variant in variants), 0)
     with workshop() as folder, a_busy_core(wanted=not given.small):
