@@ -145,7 +145,7 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
     dumps = {
         (window.service, window.name): HeapDump
         if one.service.process.no_agent  # it says why there is none
-        else _dump(window, found, has_base_side=has_base_side)
+        else _dump(window, one, found, has_base_side=has_base_side)
         for window, one in seen
         if (found := lives(window))
     }
@@ -177,7 +177,7 @@ def _types(budgets: Iterable[Budget]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(budget.type for budget in budgets if budget.type))
 
 
-def _dump(window: WindowRecord, broken: Sequence[Verdict], *, has_base_side: bool) -> type[HeapDump]:
+def _dump(window: WindowRecord, one: Measurement, broken: Sequence[Verdict], *, has_base_side: bool) -> type[HeapDump]:
     """Of growth, whose holders are those of what has come in the window; else of all that lives.
 
     In a comparison of two sides each is dumped once: they differ in what one holds more.
@@ -185,13 +185,11 @@ def _dump(window: WindowRecord, broken: Sequence[Verdict], *, has_base_side: boo
     if any(verdict.budget.metric in GROWTH for verdict in broken):
         return HeapGrowth
     compares = has_base_side and any(verdict.kind == REGRESSION for verdict in broken)
-    return HeapGrowth if not compares and _grew(window, broken) else HeapDump
+    return HeapGrowth if not compares and _grew(window, one.grown, broken) else HeapDump
 
 
-def _grew(window: WindowRecord, broken: Sequence[Verdict]) -> bool:
-    """Whether the live heap grew in the window by what breaks the limits, as far as its bill tells."""
-    rows = () if window.bill is None else window.bill.rows
-    growth = sum(row.bytes - row.before for row in rows if row.name == "live_heap" and row.before is not None)
+def _grew(window: WindowRecord, growth: int, broken: Sequence[Verdict]) -> bool:
+    """Whether the live heap grew in the window by what breaks the limits. growth: bytes, 0 if unknown."""
     metrics = ((verdict, verdict.budget.metric) for verdict in broken if verdict.budget.metric in SAMPLE_OF)
     excess = max((in_bytes(excess_of(verdict, window), metric) for verdict, metric in metrics), default=0.0)
     return 0 < SEEN * excess <= growth

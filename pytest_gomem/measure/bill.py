@@ -171,6 +171,13 @@ def opening_bill(window: Window) -> Bill:
     return bill(smaps, pair.start, known(pair.after_gc) and pair.start)
 
 
+def live_heap_growth(window: Window) -> int:
+    """Bytes that live at the close beyond those at the opening; 0 if they are not known."""
+    pair = None if known(window.memstats) is None else memstats(window)
+    after = None if pair is None else known(pair.after_gc)
+    return 0 if pair is None or after is None else after.heap_alloc - pair.start.heap_alloc
+
+
 def bill(smaps: SmapsTotals, stats: MemStats | None = None, after_gc: MemStats | None = None) -> Bill:
     """Divide the resident memory among the rows.
 

@@ -17,6 +17,7 @@ from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.ports import HOST
+from pytest_gomem.measure.bill import live_heap_growth
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.summary import summarize
 from pytest_gomem.measure.window import Window
@@ -305,19 +306,14 @@ class Gomem(Launchpad):
         return service.window
 
     def close_window(
-        self,
-        service: Service,
-        window: OpenWindow,
-        measurement: Measurement | None = None,
-        *,
-        failing: bool = False,
+        self, service: Service, window: OpenWindow, measurement: Measurement | None = None, *, failing: bool = False
     ) -> Measurement:
         """Close a window and judge it. failing: its test has already failed, so its profiles are kept."""
         service.window = None
         measurement = measurement or self._measurement(service, window.name)
         closed = window.close()
         results, record = self._evaluated(service, closed)
-        measurement.fill(results, record, window.profiles, closed.allocated)
+        measurement.fill(results, record, window.profiles, closed.allocated, live_heap_growth(closed))
         measurement.unseen = reason_of(attempt(service.process.readers.inside))
         window.measurement = measurement
         window.instruments.close(Closes.JUDGED, window)

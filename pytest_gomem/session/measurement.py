@@ -67,7 +67,7 @@ class Measurement:
         self._why_open = f"window '{name}' is still open: its figures are there after the with block"
         self.profiles: Profiles | None = None
         self._log: str | None = None
-        self.allocated = 0
+        self.allocated = self.grown = 0
         self.unseen = ""
         self.observed_budgets: tuple[Budget, ...] = ()
         self.retention: Retention | Unavailable | None = None
@@ -79,15 +79,17 @@ class Measurement:
         record: WindowRecord,
         profiles: Profiles | None = None,
         allocated: int = 0,
+        grown: int = 0,
     ) -> None:
         """Store the results of the closed window, and judge them by the declared budgets.
 
         profiles: of the window. allocated: bytes that the process has allocated since its start, 0 if unknown.
+        grown: bytes that live at the close beyond those at the opening, 0 if unknown.
         """
         self._results = results
         self._record = record
         self.profiles = profiles
-        self.allocated = allocated
+        self.allocated, self.grown = allocated, grown
         self._add_verdicts(self._judging.budgets(self.service.name))
         if profiles is not None and self.record.functions:
             self._record = replace(self.record, notes=(*record.notes, *cost_note(self.service, profiles)))
