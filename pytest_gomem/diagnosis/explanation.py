@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from pytest_gomem.diagnosis.culprits import with_culprits
 from pytest_gomem.diagnosis.evidence import Observed
-from pytest_gomem.diagnosis.flames import with_flames
 from pytest_gomem.diagnosis.gc_explained import with_gc_explained
 from pytest_gomem.diagnosis.goroutines import with_goroutines
 from pytest_gomem.diagnosis.holders import with_holders
@@ -32,6 +31,8 @@ class ByProfiles:
 
     def explained(self, window: WindowRecord, head: Evidence, base: Evidence | None) -> WindowRecord:
         """See `session.explanation.Explanation`."""
+        from pytest_gomem.diagnosis.flames import with_flames  # slow to load, and only a failure needs it
+
         named, seen = with_culprits(window, head, self.reasons)
         if base is not None:
             named, again = with_culprits_between(named, head, base, self.reasons)
