@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -13,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from warm_pytest import WarmPytest
 
 from pytest_gomem.commands.cli import main
 from pytest_gomem.report.json_report import report_schema
 
+WARM = WarmPytest()
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
 
@@ -51,21 +52,18 @@ class Scenario:
 
         report = self.folder / "report.json"
         usual = ["-p", "no:cacheprovider", "--gomem-json", str(report)]
-        command = [sys.executable, "-m", "pytest", *usual, *args]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=180,
-        )
+        status, text = WARM.run([*usual, *args], self.folder, {**os.environ, **(env or {})})
         data = json.loads(report.read_text()) if report.exists() else {}
         if data:
             validator_for(report_schema()).validate(data)
-        return Outcome(done.stdout, done.returncode, data)
+        return Outcome(text, status, data)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm() -> Iterator[None]:
+    """No process is left behind."""
+    yield
+    WARM.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

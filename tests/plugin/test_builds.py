@@ -23,9 +23,10 @@ esac
 ANSWERS = "echo go version go1.26.0 linux/amd64"
 FASTER = """
 from pytest_gomem.base import processes
-from pytest_gomem.launch import toolchain
+from pytest_gomem.launch import launcher, toolchain
 
-processes.SLOW, toolchain._VERSION_SECONDS = 0.1, 0.5
+processes.SLOW = launcher.SLOW = 0.1
+toolchain._VERSION_SECONDS = 0.5
 """
 
 
