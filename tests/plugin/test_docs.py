@@ -93,6 +93,7 @@ NOT_FOR_TESTS = {
         "accuse",
         "add",
         "allocated",
+        "grown",
         "keep_log",
         "observed_budgets",
         "retention",
