@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pytest_gomem.base.errors import ConfigError, Place
+
 
 def from_here(file: str | Path) -> str:
     """A file relative to the current folder, if it is below that: as a person would name it here."""
@@ -30,6 +32,21 @@ def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
         _write_whole(path, (part.encode() if isinstance(part, str) else part for part in parts))
     except OSError as error:  # without a name from a write (full disk), with the temporary one from a rename
         raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+@contextlib.contextmanager
+def output_asked_for(failed: str, path: Path, option: str, place: str = "file") -> Iterator[None]:
+    """Turn an OSError while an output is written into the ConfigError that names it and the option that asked for it.
+
+    failed: what went wrong, such as "the JUnit file cannot be written". place: what the option names, "file" or
+    "folder".
+    """
+    try:
+        yield
+    except OSError as error:
+        hint = "name a folder you may write to" if place == "folder" else "name a file in a folder you may write to"
+        message = f"{failed} to {path}: {error.strerror or error}"
+        raise ConfigError(message, Place(key=option), hint) from error
 
 
 def _write_whole(path: Path, parts: Iterable[bytes]) -> None:

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from pytest_gomem.base.errors import ConfigError, Place
-from pytest_gomem.base.files import write_whole
+from pytest_gomem.base.files import output_asked_for, write_whole
 from pytest_gomem.base.printable import printable
 from pytest_gomem.ci.findings import Figure, Issue, Told, clear_names
 from pytest_gomem.report.text import clip
@@ -28,11 +27,8 @@ def write_gitlab(told: Told, folder: Path, option: str) -> None:
     """Write both files into the folder, each whole or not at all; raises ConfigError. option: names the folder."""
     files = {QUALITY: json.dumps(quality(told), indent=1) + "\n", METRICS: "".join(metrics(told))}
     for name, content in files.items():
-        try:
+        with output_asked_for("the file for GitLab cannot be written", folder / name, option, "folder"):
             write_whole(folder / name, content)
-        except OSError as error:
-            message = f"the file for GitLab cannot be written to {folder / name}: {error.strerror or error}"
-            raise ConfigError(message, Place(key=option), "name a folder you may write to") from None
 
 
 def quality(told: Told) -> list[dict[str, object]]:

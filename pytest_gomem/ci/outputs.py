@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pytest_gomem.base.errors import ConfigError, Place
-from pytest_gomem.base.files import write_whole
+from pytest_gomem.base.errors import ConfigError
+from pytest_gomem.base.files import output_asked_for, write_whole
 from pytest_gomem.ci.findings import Told
 from pytest_gomem.ci.github import add_summary, annotation_lines, run_link, warning
 from pytest_gomem.ci.markdown import comment
@@ -27,9 +27,5 @@ def show_on_github(told: Told, environment: Mapping[str, str]) -> Iterator[str]:
 def write_comment(told: Told, path: Path, key: str, environment: Mapping[str, str], option: str) -> None:
     """Write the comment, whole or not at all; raises ConfigError. key: as `markdown.marker`. option: names the path."""
     text = comment(told, key=key, link=run_link(environment))
-    try:
+    with output_asked_for("the comment cannot be written", path, option):
         write_whole(path, f"{text}\n")
-    except OSError as error:
-        hint = "name a file in a folder you may write to"
-        message = f"the comment cannot be written to {path}: {error.strerror or error}"
-        raise ConfigError(message, Place(key=option), hint) from None

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pytest_gomem import __version__
 from pytest_gomem.base.errors import ConfigError, Place
-from pytest_gomem.base.files import from_here, write_whole
+from pytest_gomem.base.files import from_here, output_asked_for, write_whole
 from pytest_gomem.base.printable import printable
 from pytest_gomem.page.detail import Places, detail_of
 from pytest_gomem.page.flame_style import flame_style
@@ -47,14 +47,13 @@ def write_page(run: RunRecord, path: Path, key: str) -> None:
     key: how the path was given, for the error. The records of no more than one test are in memory.
     """
     template = _template(key)
-    try:
-        with tempfile.TemporaryFile("w+", encoding="utf-8") as details:
-            whole = _gather(run, path, details)
-            details.seek(0)
-            write_whole(path, template.generate(title=whole["title"], data=_text(whole), tests=details, **_assets()))
-    except OSError as error:
-        message = f"the page cannot be written to {path}: {error.strerror or error}"
-        raise ConfigError(message, Place(key=key), "name a file in a folder you may write to") from error
+    with (
+        output_asked_for("the page cannot be written", path, key),
+        tempfile.TemporaryFile("w+", encoding="utf-8") as details,
+    ):
+        whole = _gather(run, path, details)
+        details.seek(0)
+        write_whole(path, template.generate(title=whole["title"], data=_text(whole), tests=details, **_assets()))
 
 
 def _template(key: str) -> Template:

@@ -11,8 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pytest_gomem.base.errors import ConfigError, Place
-from pytest_gomem.base.files import write_whole
+from pytest_gomem.base.files import output_asked_for, write_whole
 from pytest_gomem.report.json_rules import PUBLIC
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 
@@ -54,12 +53,8 @@ def write_json(run: RunRecord, path: Path, option: str = "--gomem-json") -> None
     """
     if run.artifacts:
         run = replace(run, artifacts=os.path.relpath(run.artifacts, path.parent))
-    try:
+    with output_asked_for("the JSON report cannot be written", path, option):
         write_whole(path, _text(run))
-    except OSError as error:
-        hint = "name a file in a folder you may write to"
-        message = f"the JSON report cannot be written to {path}: {error.strerror or error}"
-        raise ConfigError(message, Place(key=option), hint) from error
 
 
 def _text(run: RunRecord) -> Iterator[str]:

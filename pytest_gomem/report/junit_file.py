@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from pytest_gomem.base.errors import ConfigError, Place
-from pytest_gomem.base.files import write_whole
+from pytest_gomem.base.files import output_asked_for, write_whole
 from pytest_gomem.base.printable import printable
 from pytest_gomem.report.explained import headline_of, text_of
 from pytest_gomem.report.failure import TextOptions
@@ -54,11 +53,8 @@ def _write(path: Path, suite: ElementTree.Element) -> None:
     suites = ElementTree.Element("testsuites", name="pytest tests")
     suites.append(suite)
     text = ElementTree.tostring(suites, encoding="unicode")
-    try:
+    with output_asked_for("the JUnit file cannot be written", path, "--junit"):
         write_whole(path, f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n')
-    except OSError as error:
-        message = f"the JUnit file cannot be written to {path}: {error.strerror or error}"
-        raise ConfigError(message, Place(key="--junit"), "name a file in a folder you may write to") from None
 
 
 def _case(test: TestRecord, options: TextOptions) -> ElementTree.Element:
