@@ -20,14 +20,13 @@ from pytest_gomem.report.failure import told_first
 from pytest_gomem.report.first_screen import Answer, answers, statement
 from pytest_gomem.report.terminal import tightness
 from pytest_gomem.report.text import budget_name, clip, clip_end, finite, short_names, window_labels
-from pytest_gomem.results.keys import FINE
+from pytest_gomem.results.keys import EXPECTED, FINE
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
 Level = Literal["error", "warning"]
 Weight = tuple[int, float, float]
-EXPECTED = ("xfailed", "xpassed")
 _WITHOUT_LIMIT: Weight = (0, 0.0, 0.0)  # after each limit that is broken by some share, before what was not measured
 _NO_RESULT: Weight = (1, 0.0, 0.0)
 _USUAL = ("peak_rss", "live_heap", "alloc_bytes_per_op", "allocs_per_op", "gc_cycles", "goroutines")

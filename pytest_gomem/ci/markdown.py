@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_gomem.base.errors import ConfigError, Place
-from pytest_gomem.ci.findings import EXPECTED, Finding, Row, Told, clear_names
+from pytest_gomem.ci.findings import Finding, Row, Told, clear_names
 from pytest_gomem.ci.markup import code, folded, table, text
 from pytest_gomem.git.repository import short
 from pytest_gomem.report.comparison import HEAD, NEEDED, RIGHT, lost_text, totals_text
 from pytest_gomem.report.text import clip
+from pytest_gomem.results.keys import EXPECTED
 from pytest_gomem.stats.decision import Status
 
 COMMENT = 65_536  # characters of a comment on GitHub; counted in bytes here, which are no fewer

@@ -40,7 +40,8 @@ def keys(windows: Iterable[WindowRecord]) -> Iterator[Key]:
         seen[name] += 1
 
 
-FINE = frozenset({"passed", "skipped", "xfailed", "xpassed"})
+EXPECTED = frozenset({"xfailed", "xpassed"})  # outcomes of tests that are expected to fail
+FINE = frozenset({"passed", "skipped"}) | EXPECTED
 WITHOUT_RESULT = frozenset({"crashed", "interrupted", "not run"})
 
 
