@@ -11,6 +11,7 @@ import time
 
 import psutil
 import pytest
+from chromium import Chromium, executable
 
 from pytest_gomem.config.gomem_yaml import load_config
 from pytest_gomem.launch.launched import discard
@@ -27,6 +28,16 @@ class Programs(dict):
 
     def __missing__(self, name):
         return str(self._binaries(name))
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """A headless browser, for the tests of a module."""
+    if executable() is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    browser = Chromium(tmp_path_factory.mktemp("chromium"))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chromium import Chromium, executable
 
 import pytest_gomem.page
 from pytest_gomem.flame.bounded import Shown, flame_record, tree_of_profiles
@@ -44,15 +43,6 @@ def profile_of(stacks):
         None,
         {number: location(name) for name, number in ids.items()},
     )
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    if executable() is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
-    browser = Chromium(tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chromium import Chromium, executable
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the records that the tests of reports share
 import report_samples as samples
@@ -18,15 +17,6 @@ from pytest_gomem.results.run_record import RunRecord, TestRecord
 
 COURSE = TestRecord("tests/test_course.py::test_course", "failed", (course_window(400),))
 RUN = replace(samples.sample_run(), tests=(*samples.sample_tests(), COURSE, *samples.matrix_tests()))
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    if executable() is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
-    browser = Chromium(tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.close()
 
 
 @pytest.fixture(scope="module")
