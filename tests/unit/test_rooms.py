@@ -23,6 +23,7 @@ ROOMS = (
     "stats",
     "attribution",
     "retention",
+    "tracing",
     "judge",
     "results",
     "session",
