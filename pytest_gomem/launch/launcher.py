@@ -7,7 +7,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from pytest_gomem.base.errors import LaunchError, ObserveError, ServiceDied, SupervisorError
@@ -49,6 +49,12 @@ class Overrides:
     build: BuildAxes = field(default_factory=BuildAxes)
     profile_rate: int | None = None
     kept: frozenset[Kept] = frozenset()
+
+    @property
+    def said(self) -> frozenset[str]:
+        """The keys of settings that they give."""
+        unsaid = GcSettings()
+        return frozenset(key.name for key in fields(unsaid) if getattr(self.gc, key.name) != getattr(unsaid, key.name))
 
     def over(self, under: Overrides) -> Overrides:
         """These on top of others; of two profile rates the finer one."""

@@ -166,6 +166,7 @@ def combinations(metafunc: pytest.Metafunc, run: Run) -> tuple[Combination, ...]
     mark = metafunc.definition.get_closest_marker("gomem_gc")
     if mark is None or MATRIX_FIXTURE not in metafunc.fixturenames:
         return ()
+    from pytest_gomem.config.gc_settings import merged
     from pytest_gomem.config.marker import parse_gc_marker
 
     marked = metafunc.definition.get_closest_marker("gomem")
@@ -175,4 +176,10 @@ def combinations(metafunc: pytest.Metafunc, run: Run) -> tuple[Combination, ...]
     except ConfigError:
         return ()  # plan_item reports it
     place, is_built = place_of(metafunc.definition, "gomem_gc"), service.build is not None
-    return parse_gc_marker(mark.kwargs, place, base=service.gc, args=mark.args, is_built=is_built)
+    laid_over = run.settings.laid_over
+    both = sorted(mark.kwargs.keys() & laid_over.said)
+    if both:
+        key = both[0]
+        raise ConfigError(f"--gomem-set gives {key} too", place.at(f"{place.key}.{key}"), "leave it out of one of them")
+    base = merged(service.gc, laid_over.gc)
+    return parse_gc_marker(mark.kwargs, place, base=base, args=mark.args, is_built=is_built)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_gomem.config.marker import Rounds
+    from pytest_gomem.launch.launcher import Overrides
     from pytest_gomem.launch.sides import Against
 
 METRICS_FLAG = "--gomem-metrics"
@@ -26,7 +27,7 @@ _MOST_CYCLES = 10_000
 
 
 # Each turns the text into a setting; relative paths start in `folder`. Raises ValueError with what is allowed.
-# None, for "off", overrides the ini file.
+# None, for "off", overrides the ini file. A ConfigError may name a key within the value.
 
 
 def _true_or_false(written: str, _: Path) -> bool:
@@ -140,6 +141,14 @@ def _key(written: str, _: Path) -> str:
     return written
 
 
+def _laid_over(written: str, _: Path) -> Overrides | None:
+    if written == OFF:
+        return None
+    from pytest_gomem.session.laid_over import laid_over
+
+    return laid_over(written)
+
+
 class Given(NamedTuple):
     """The value of an option: its text, its origin, and the folder where a relative path starts."""
 
@@ -149,12 +158,16 @@ class Given(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option `--gomem-NAME` and its ini twin `gomem_NAME`; without a metavar it takes no value."""
+    """An option `--gomem-NAME` and its ini twin `gomem_NAME`; without a metavar it takes no value.
+
+    repeated: it may be given more than once, and `parse` gets a line for each.
+    """
 
     name: str
     metavar: str | None
     parse: Callable[[str, Path], object]
     help: str
+    repeated: bool = False
 
     @property
     def flag(self) -> str:
@@ -173,7 +186,9 @@ class Option(NamedTuple):
 
     def given(self, config: pytest.Config) -> Given | None:
         """The value of the flag, else of its ini twin; None if neither is given."""
-        said: str | bool | None = config.getoption(self.ini)
+        said: str | bool | list[str] | None = config.getoption(self.ini)
+        if isinstance(said, list):
+            return Given("\n".join(said), self.flag, config.invocation_params.dir)
         if said is not None:
             return Given("true" if said is True else str(said), self.flag, config.invocation_params.dir)
         written = str(config.getini(self.ini)).strip()
@@ -240,6 +255,13 @@ OPTIONS = (
         "record what this run measures as the baselines, 8 rounds of each test unless said",
     ),
     Option("force", None, _true_or_false, "with --gomem-update: record failing tests and noisy metrics too"),
+    Option(
+        "set",
+        "KEY=VALUE",
+        _laid_over,
+        "launch each service under these settings, whatever gomem.yaml and the test say: gogc=200,gomemlimit=240MiB",
+        repeated=True,
+    ),
     Option("baseline-dir", "DIR", _path, "where the baselines are (default: gomem_baselines beside gomem.yaml)"),
     Option(
         "baseline-profiles",
@@ -267,7 +289,9 @@ def add_options(parser: pytest.Parser) -> None:
         if option.metavar is None:
             group.addoption(option.flag, dest=option.ini, action="store_true", default=None, help=option.help)
         else:
-            group.addoption(option.flag, dest=option.ini, metavar=option.metavar, default=None, help=option.help)
+            action = "append" if option.repeated else "store"
+            flag = {"dest": option.ini, "metavar": option.metavar, "default": None, "help": option.help}
+            group.addoption(option.flag, action=action, **flag)
         parser.addini(option.ini, f"{option.help} (ini twin of {option.flag})", default="")
     group.addoption(METRICS_FLAG, dest="gomem_metrics", action="store_true", help="list all metrics and exit")
 

@@ -128,6 +128,7 @@ class PluginSession:
         """The core's run."""
         from pytest_gomem.diagnosis.explanation import ByProfiles
         from pytest_gomem.instruments.registry import builtin_instruments
+        from pytest_gomem.launch.launcher import Overrides
         from pytest_gomem.observe.sources import Source
         from pytest_gomem.session.run import DEFAULT_SAMPLE_RATE, Run, RunSettings
 
@@ -141,6 +142,7 @@ class PluginSession:
                 sample_rate=self.settings.sample_rate or DEFAULT_SAMPLE_RATE,
                 measure=not self.settings.no_measure,
                 against=self.base,
+                laid_over=self.settings.set or Overrides(),
                 sources=tuple(source for given in reversed(sources) for source in given),
                 instruments=builtin_instruments(),
                 announce=partial(announce, self.config),
@@ -161,6 +163,10 @@ class PluginSession:
         if self.base:
             of = f"{self.base.head} is " if self.base.head else ""
             lines += [f"{of}compared with {self.base}", *self._remarks]
+        if self.settings.set:
+            from pytest_gomem.session.laid_over import laid_over_words
+
+            lines.append(f"each service is launched under {laid_over_words(self.settings.set)} (--gomem-set)")
         if self.settings.no_compare:
             lines.append("nothing is compared (--gomem-no-compare)")
         return "\n".join(printable(f"gomem: {line}") for line in lines)

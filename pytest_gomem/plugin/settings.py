@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.plugin.options import OPTIONS
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_gomem.config.marker import Rounds
+    from pytest_gomem.launch.launcher import Overrides
     from pytest_gomem.launch.sides import Against
     from pytest_gomem.plugin.options import Given, Option
     from pytest_gomem.report.failure import TextOptions
@@ -25,7 +26,7 @@ class Settings:
 
     Paths are absolute. diagnose: failed tests that are diagnosed at most, 0 for "off". cycles: how often each body runs
     in its window, 0 for once. against, against_go: what they name, even if no_compare makes them unused.
-    head: the commit under test, None for the working tree.
+    head: the commit under test, None for the working tree. set: what is laid over each launch, None for nothing.
     """
 
     config: Path | None = None
@@ -47,6 +48,7 @@ class Settings:
     no_compare: bool = False
     update: bool = False
     force: bool = False
+    set: Overrides | None = None
     baseline_dir: Path | None = None
     baseline_profiles: Path | Literal["off"] | None = None
     baseline_profile_size: int = 64 * 1024
@@ -106,3 +108,12 @@ def _read(option: Option, given: Given) -> object:
         return option.parse(given.text, given.folder)
     except ValueError as error:
         raise ConfigError(str(error), place) from None
+    except ConfigError as error:
+        raise _at(error, place) from None
+    except ConfigErrors as errors:
+        raise ConfigErrors(_at(error, place) for error in errors.errors) from None
+
+
+def _at(error: ConfigError, place: Place) -> ConfigError:
+    """An error within an option's value, at the option; its key is that of the part."""
+    return ConfigError(error.message, place.at(f"{place.key} {error.place.key}".rstrip()), error.hint)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class RunSettings:
     explanation: explains failed windows. sample_rate: timeline points a second.
     measure: False launches services without measuring them. sources: where quantities of processes come from.
     instruments: chooses those of each window. against: the base side of each test, None if nothing is compared.
+    laid_over: settings of each launch, whatever the service and the test say.
     announce: shows the user a line at once, while something takes long.
     """
 
@@ -58,6 +59,7 @@ class RunSettings:
     sources: tuple[Source, ...] = SOURCES
     instruments: Choice = no_instruments
     against: Against | None = None
+    laid_over: Overrides = field(default_factory=Overrides)
     announce: Callable[[str], None] = lambda line: None
 
 
@@ -133,12 +135,13 @@ class Run:
 
     def launch(self, name: str | None, overrides: Overrides, side: Side = Side.HEAD) -> Service:
         """Start a service and wait until it is ready; raises as Launcher.launch and service_config do."""
-        config = self.service_config(name)
+        config, overrides = self.service_config(name), self.settings.laid_over.over(overrides)
         self.load_driver.prepare()
         return self.service(self._process(self._launcher.launch(config, overrides, origin=self._origins[side])))
 
     def start(self, config: ServiceConfig, overrides: Overrides, side: Side = Side.HEAD) -> LaunchedProcess:
         """Start a program that ends by itself; waits for nothing."""
+        overrides = self.settings.laid_over.over(overrides)
         return self._process(self._launcher.launch(config, overrides, until_ready=False, origin=self._origins[side]))
 
     def _process(self, launched: Launched) -> LaunchedProcess:

@@ -8,9 +8,12 @@ import pytest
 
 from pytest_gomem.base.errors import ConfigErrors
 from pytest_gomem.commands.pytest_run import KEEPS_NOTHING
+from pytest_gomem.config.gc_settings import GcSettings
+from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.launch.sides import Against
 from pytest_gomem.plugin.options import OPTIONS
 from pytest_gomem.plugin.settings import Settings, read_settings
+from pytest_gomem.session.laid_over import laid_over_words
 
 FLAGS = [option for option in OPTIONS if option.metavar is None]
 # The text of each option that takes one, and what is made of it in the folder that relative paths start from.
@@ -31,6 +34,10 @@ TEXTS = {
     "against": ("main~1", lambda folder: Against("main~1")),
     "against-go": ("1.26", lambda folder: "1.26"),
     "head": ("main~2", lambda folder: "main~2"),
+    "set": (
+        "gogc=200, godebug=madvdontneed=1,gctrace=1",
+        lambda folder: Overrides(gc=GcSettings(gogc=200, godebug={"madvdontneed": "1", "gctrace": "1"})),
+    ),
     "baseline-dir": ("kept/baselines", lambda folder: folder / "kept" / "baselines"),
     "baseline-profiles": ("profiles", lambda folder: folder / "profiles"),
     "baseline-profile-size": ("4KiB", lambda folder: 4096),
@@ -43,6 +50,7 @@ WRONG = {
     "cycles": ("9", "expected a whole number from 10 to 10000 or \"off\", not '9'"),
     "confirm": ("2", "expected a whole number from 3 to 1000, not '2'"),
     "diagnose": ("0", "expected a whole number from 1 to 100000 or \"off\", not '0'"),
+    "set": ("gogc", "expected KEY=VALUE, not 'gogc'"),
     "baseline-profile-size": ("4095", "expected at least 4KiB, not '4095'"),
     "sample-rate": ("nan", "expected samples a second in (0, 1000], not 'nan'"),
 }
@@ -113,6 +121,33 @@ def test_all_mistakes_are_reported_together(read, as_ini):
     with pytest.raises(ConfigErrors) as raised:
         read(flags, ini)
     assert sorted(str(error).split("\n", 1)[0] for error in raised.value.errors) == sorted(expected)
+
+
+def test_settings_of_several_flags_add_up(read):
+    """Or of several lines; the flag replaces what the ini file says."""
+    ini = ["gomem_set =", "    gogc=50", "    gomemlimit=1GiB"]
+    assert read(ini=ini).set == Overrides(gc=GcSettings(gogc=50, gomemlimit=2**30))
+    both = read(["--gomem-set=gogc=off,unbounded=true", "--gomem-set=gomaxprocs=4"], ini)
+    assert both.set == Overrides(gc=GcSettings(gogc="off", unbounded=True, gomaxprocs=4))
+    assert laid_over_words(both.set) == "gogc=off, gomaxprocs=4"
+    assert read(["--gomem-set=off"], ini).set is None
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("gogcc=50", "--gomem-set: unknown setting 'gogcc'\n  did you mean gogc?"),
+        ("gogc=50,gogc=60", "--gomem-set: 'gogc' is given twice"),
+        ("gogc=", "--gomem-set: expected KEY=VALUE, not 'gogc='"),
+        ("gogc=abc", "--gomem-set gogc: 'abc' is not a GOGC: Go would silently use the default, 100"),
+        ("gomaxprocs=0", "--gomem-set gomaxprocs: expected a whole number of at least 1, not 0"),
+    ],
+)
+def test_a_wrong_setting_is_a_usage_error(read, written, says):
+    """In the words of gomem.yaml's own mistakes."""
+    with pytest.raises(ConfigErrors) as raised:
+        read([f"--gomem-set={written}"])
+    assert says in str(raised.value)
 
 
 def test_a_page_is_refused_before_the_tests_run(read, monkeypatch):
