@@ -39,6 +39,7 @@ ROOMS = (
     "scaffold",
     "tighten",
     "bisect",
+    "tune",
     "page",
     "plugin",
     "commands",
