@@ -27,7 +27,8 @@ from common import BUILT, mb, ms, table, verdict, workshop
 
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.launch.build import build_once
-from pytest_gomem.retention.reader_program import reader_environment, reader_program
+from pytest_gomem.launch.go_program import program_environment
+from pytest_gomem.retention.reader_program import reader_program
 from pytest_gomem.retention.reading import read_dump
 
 PROGRAM = Path(__file__).parent / "dump_cost"
@@ -110,7 +111,7 @@ def reading(dump: Path, binary: Path, folder: Path) -> tuple[float, int, dict[st
     began = time.monotonic()
     with (folder / "answer.json").open("w+") as out:
         command = [reader_program(folder), "-binary", binary, "-memory", str(1 << 30), "-top", "12", dump]
-        reader = subprocess.Popen(command, stdout=out, env=reader_environment())
+        reader = subprocess.Popen(command, stdout=out, env=program_environment())
         _, status, used = os.wait4(reader.pid, 0)
         seconds = time.monotonic() - began
         assert status == 0, status

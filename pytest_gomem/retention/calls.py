@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.processes import output_within
-from pytest_gomem.retention.reader_program import SOURCE, reader_environment, reader_program
+from pytest_gomem.launch.go_program import program_environment
+from pytest_gomem.retention.reader_program import SOURCE, reader_program
 
 _SECONDS = 30.0
 
@@ -24,7 +25,7 @@ def lines_of_calls(binary: Path, calls: Sequence[str], source: Path = SOURCE) ->
     try:
         asked = [option for call in calls for option in ("-call", call)]
         command = [str(reader_program(binary.parent, source)), "-binary", str(binary), *asked]
-        status, out, _ = output_within(_SECONDS, command, Path("/"), reader_environment())
+        status, out, _ = output_within(_SECONDS, command, Path("/"), program_environment())
         found = [(one["file"], int(one["line"])) if one else None for one in json.loads(out)] if not status else nothing
     except (GomemError, OSError, KeyError, TypeError, ValueError):  # the line that the runtime names is near
         return nothing

@@ -132,7 +132,7 @@ def test_an_answer_is_read(read, monkeypatch):
     ("said", "reason"),
     [
         ("broken", "^the heap dump ends in the middle of an object, at byte 1234$"),
-        ("panic", "^the reader of heap dumps failed: panic: index out of range$"),
+        ("panic", "^the reader of heap dumps crashed: panic: index out of range$"),
         ("silent", "ended with status 1 and said nothing"),
         ("nonsense", r"an answer that is not understood \(KeyError: 'go_version'\)"),
     ],
