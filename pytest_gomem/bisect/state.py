@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_gomem.base.errors import ConfigError, Place
-from pytest_gomem.base.files import write_whole
+from pytest_gomem.base import kept_state
 from pytest_gomem.bisect.likeness import Kind, Levels, Likeness
 from pytest_gomem.bisect.measured import Target
 from pytest_gomem.bisect.search import Known
@@ -100,35 +98,22 @@ class State:
 
 def write_state(path: Path, state: State) -> None:
     """Replace the kept state at once; raises OSError."""
-    data = {"version": _VERSION, **asdict(state)}
-    write_whole(path, json.dumps(data, default=lambda value: value.value, indent=1))
+    kept_state.write_state(path, _VERSION, asdict(state))
 
 
 def read_state(path: Path) -> State | None:
     """The kept state, None if there is none; raises ConfigError if it cannot be understood."""
-    try:
-        data: Any = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise _unreadable(path) from error
-    if not isinstance(data, dict) or data.get("version") != _VERSION:
-        raise _unreadable(path)
-    try:
-        ends = data["ends"]
-        return State(
-            Asked(**{**data["asked"], "pytest_args": tuple(data["asked"]["pytest_args"])}),
-            None if ends is None else _ends(ends),
-            tuple(Step(**{**step, "kind": Kind(step["kind"])}) for step in data["steps"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(path) from error
+    return kept_state.read_state(path, _VERSION, "a bisection", _state)
+
+
+def _state(data: Mapping[str, Any]) -> State:
+    ends = data["ends"]
+    return State(
+        Asked(**{**data["asked"], "pytest_args": tuple(data["asked"]["pytest_args"])}),
+        None if ends is None else _ends(ends),
+        tuple(Step(**{**step, "kind": Kind(step["kind"])}) for step in data["steps"]),
+    )
 
 
 def _ends(data: Mapping[str, Any]) -> Ends:
     return Ends(**{**data, "target": Target(**data["target"]), "also": tuple(data["also"])})
-
-
-def _unreadable(path: Path) -> ConfigError:
-    hint = "start anew: leave out --resume"
-    return ConfigError("it does not hold the state of a bisection", Place(str(path)), hint)

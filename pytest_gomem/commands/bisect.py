@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import os
 import re
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import NamedTuple, TextIO
 
 from pytest_gomem.base.errors import ConfigError, GomemError
-from pytest_gomem.base.files import cache_dir, write_whole
+from pytest_gomem.base.kept_state import state_file
 from pytest_gomem.base.locks import locked_if_free
 from pytest_gomem.base.printable import raw_stream
 from pytest_gomem.bisect.answer import answer_lines, answer_to_dict
 from pytest_gomem.bisect.state import Asked, State, read_state, write_state
 from pytest_gomem.bisect.words import counted
-from pytest_gomem.commands.bisect_progress import Progress
-from pytest_gomem.commands.bisect_runs import TestRuns, find_test
+from pytest_gomem.commands.bisect_runs import TestRuns
 from pytest_gomem.commands.bisecting import Bisection
 from pytest_gomem.commands.cli import Parser, checked
+from pytest_gomem.commands.live_progress import Progress
+from pytest_gomem.commands.one_test import find_test
+from pytest_gomem.commands.own_outputs import split, write_json, written
 from pytest_gomem.commands.pytest_run import metrics_for
 from pytest_gomem.git.commits import commits_between
 from pytest_gomem.git.repository import GitError, Repository, short
@@ -46,7 +44,7 @@ _EXAMPLES = """\
 
 def bisect(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Search, and print the commit; 0 if it is found, 1 if there is none to name."""
-    before, pytest_args = _split(argv)
+    before, pytest_args = split(argv)
     given = _parser().parse_intermixed_args(before)  # options may stand between the words
     repository = Repository.around(Path.cwd())
     kept = _state_file(repository)
@@ -61,12 +59,6 @@ def bisect(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
             if read_state(kept) is not None:
                 err.write("gomem bisect: stopped; go on by  gomem bisect --resume\n")
             raise
-
-
-def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Our arguments, and those after `--`."""
-    at = argv.index("--") if "--" in argv else len(argv)
-    return argv[:at], argv[at + 1 :]
 
 
 def _parser() -> Parser:
@@ -158,8 +150,7 @@ def _command(asked: Asked) -> str:
 
 def _state_file(repository: Repository) -> Path:
     """In the user's cache: a file for each repository."""
-    key = hashlib.sha256(os.fsencode(repository.common_dir)).hexdigest()[:8]
-    return cache_dir("bisect", Path(tempfile.gettempdir())) / f"{repository.top.name}-{key}.json"
+    return state_file("bisect", repository.top.name, repository.common_dir)
 
 
 def _tell(state: State, given: argparse.Namespace, repository: Repository, err: TextIO) -> None:
@@ -182,29 +173,19 @@ def _search(
     runs = TestRuns(find_test(asked.test, asked.pytest_args), asked.pytest_args)
     by_name = {commit.hash: commit for commit in commits}
     progress = Progress(raw_stream(err))
-    answer = Bisection(state, by_name, runs, registry, progress, lambda new: _save(kept, new)).run()
+    answer = Bisection(state, by_name, runs, registry, progress, _saves(kept)).run()
     kept.unlink(missing_ok=True)
     if given.json:
-        text = json.dumps(answer_to_dict(answer, by_name, registry, runs.test.nodeid), indent=1) + "\n"
-        if given.json == "-":
-            out.write(text)
-        else:
-            _write(Path(given.json), text)
+        write_json(given.json, answer_to_dict(answer, by_name, registry, runs.test.nodeid), out)
     if given.json != "-":
         width = get_terminal_size().columns
         out.write("\n".join(answer_lines(answer, by_name, registry, runs.test.nodeid, width)) + "\n")
     return 0 if answer.confirmed else 1
 
 
-def _save(kept: Path, state: State) -> None:
-    try:
-        write_state(kept, state)
-    except OSError as error:
-        raise GomemError(f"{kept} cannot be written: {error.strerror}") from None
+def _saves(kept: Path) -> Callable[[State], None]:
+    def save(state: State) -> None:
+        with written(kept):
+            write_state(kept, state)
 
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write_whole(path, text)
-    except OSError as error:
-        raise GomemError(f"{path} cannot be written: {error.strerror}") from None
+    return save

@@ -26,8 +26,8 @@ from pytest_gomem.bisect.measured import (
 from pytest_gomem.bisect.search import Search
 from pytest_gomem.bisect.state import Asked, Ends, State, Step
 from pytest_gomem.bisect.words import change_words, ends_words, range_words, step_words
-from pytest_gomem.commands.bisect_progress import Progress
 from pytest_gomem.commands.bisect_runs import TestRuns
+from pytest_gomem.commands.live_progress import Progress
 from pytest_gomem.git.commits import Commit
 from pytest_gomem.git.repository import short
 from pytest_gomem.judge.regressions import in_every_round

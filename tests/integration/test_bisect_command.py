@@ -174,7 +174,7 @@ def test_a_run_ends_with_the_command_that_is_killed(tmp_path):
         "def test_long():\n    Path('pid').write_text(str(os.getpid()))\n    time.sleep(100)\n"
     )
     code = (
-        "from pathlib import Path\nfrom pytest_gomem.commands.bisect_runs import run_beside\n"
+        "from pathlib import Path\nfrom pytest_gomem.commands.one_test import run_beside\n"
         "run_beside(Path('kept'), [])\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])}

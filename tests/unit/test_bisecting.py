@@ -13,8 +13,8 @@ from pytest_gomem.bisect.answer import Answer, answer_lines, answer_to_dict
 from pytest_gomem.bisect.likeness import Kind
 from pytest_gomem.bisect.measured import measured_in
 from pytest_gomem.bisect.state import Asked, State, Step, read_state, write_state
-from pytest_gomem.commands.bisect_progress import Progress, bar
 from pytest_gomem.commands.bisecting import Bisection
+from pytest_gomem.commands.live_progress import Progress, bar
 from pytest_gomem.git.commits import Commit
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.results.run_record import TestRecord

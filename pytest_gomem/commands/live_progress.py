@@ -1,4 +1,4 @@
-"""Shows how far a bisection is: a bar with the time in a terminal, a line for each step otherwise."""
+"""Shows how far a command of many runs is: a bar with the time in a terminal, a line for each run otherwise."""
 
 from __future__ import annotations
 
@@ -38,13 +38,17 @@ class Progress:
             self._stream.flush()
 
     @contextlib.contextmanager
-    def during(self, what: str, done: int, left: int) -> Iterator[None]:
-        """Show that something runs: step `done` + 1 of `done` + `left`, and for how long already."""
+    def during(self, what: str, done: int, left: int, to_go: float | None = None) -> Iterator[None]:
+        """Show that something runs: step `done` + 1 of `done` + `left`, and for how long already.
+
+        to_go: seconds until all of it is expected to be over, None if that is not known.
+        """
         if not self._is_live:
             yield
             return
         over, began = threading.Event(), time.monotonic()
-        thread = threading.Thread(target=self._tick, args=(f"{bar(done, left)} {what}", began, over), daemon=True)
+        shown = f"{bar(done, left)} {what}"
+        thread = threading.Thread(target=self._tick, args=(shown, began, to_go, over), daemon=True)
         thread.start()
         try:
             yield
@@ -55,11 +59,12 @@ class Progress:
                 self._stream.write(_CLEAR)
                 self._stream.flush()
 
-    def _tick(self, text: str, began: float, over: threading.Event) -> None:
+    def _tick(self, text: str, began: float, to_go: float | None, over: threading.Event) -> None:
         while True:
             seconds = time.monotonic() - began
+            rest = "" if to_go is None else f", about {max(to_go - seconds, 0):.0f} s to go"
             with self._lock:
-                shown = clip(printable(f"{text}, {seconds:.0f} s"), get_terminal_size().columns - 1)
+                shown = clip(printable(f"{text}, {seconds:.0f} s{rest}"), get_terminal_size().columns - 1)
                 self._stream.write(f"{_CLEAR}{shown}")
                 self._stream.flush()
             if over.wait(_TICK):
