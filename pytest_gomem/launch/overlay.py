@@ -20,7 +20,14 @@ from pytest_gomem.launch.toolchain import ask_go
 AGENT_FILE = "0_pytest_gomem_agent.go"
 AGENT_PREFIX = "main.pytestGomem"  # of all that it declares
 _END_FILE = "0_pytest_gomem_end.go"
-_SOURCE, _SEES_END, _SEES_NO_END = "agent.go.txt", "end.go.txt", "no_end.go.txt"
+_SEES_END, _SEES_NO_END = "end.go.txt", "no_end.go.txt"
+# By their names in package main; the Go release chooses among them by their build constraints.
+_SOURCES = {
+    AGENT_FILE: "agent.go.txt",
+    "0_pytest_gomem_trace.go": "trace.go.txt",
+    "0_pytest_gomem_flight.go": "flight.go.txt",
+    "0_pytest_gomem_no_flight.go": "no_flight.go.txt",
+}
 _FIELDS = "Dir,Name,Error"
 _SYSTEMS = ("linux", "darwin")
 # The runtime's exit hooks, as end.go calls them. Before Go 1.23 they are elsewhere, and two exits at once end badly.
@@ -51,7 +58,7 @@ OverlayResult = Overlay | NotInjected
 
 def agent_mark() -> str:
     """Eight digits of a hash of the agent's source: another agent changes the figures of small services."""
-    return hashlib.sha256("".join(map(_text, (_SOURCE, _SEES_END))).encode()).hexdigest()[:8]
+    return hashlib.sha256("".join(map(_text, (*_SOURCES.values(), _SEES_END))).encode()).hexdigest()[:8]
 
 
 @cache
@@ -144,7 +151,7 @@ def _folder_of_main(package: str, found: list[dict[str, Any]], module_cache: str
     folder = Path(only["Dir"])
     if module_cache and folder.is_relative_to(module_cache):
         return NotInjected(f"{package} lies in Go's module cache, where Go allows no overlay")
-    for name in (AGENT_FILE, _END_FILE):
+    for name in (*_SOURCES, _END_FILE):
         if (folder / name).exists():
             return NotInjected(f"{folder / name} exists already: the agent needs that name")
     return folder
@@ -168,7 +175,7 @@ def end_hook(setup: Mapping[str, str], options: Sequence[str]) -> tuple[str, tup
 
 
 def _write(folder: Path, out_dir: Path, flags: tuple[str, ...], no_end: str) -> Overlay:
-    files = {AGENT_FILE: _SOURCE, _END_FILE: _SEES_END if flags else _SEES_NO_END}
+    files = {**_SOURCES, _END_FILE: _SEES_END if flags else _SEES_NO_END}
     replaced = {}
     for name, source in files.items():
         # No .go at its end: Go files in `out_dir` may be built.

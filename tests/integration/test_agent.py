@@ -312,6 +312,38 @@ def test_recordings_refuse_what_makes_no_sense(obedient):
     assert agent.ping().pid == obedient.process.pid
 
 
+def test_a_trace_ends_at_its_limits(obedient):
+    """One that is large enough, or lasts long enough, ends by itself; its file is whole, and the next may begin."""
+    agent, folder = obedient.agent, obedient.folder
+    agent.start_trace(folder / "sized", 1, 0)
+    obedient.tell("burn 50")
+    sized = agent.stop_trace()
+    assert sized.ended_by == "size"
+    assert sized.bytes == (folder / "sized").stat().st_size > 1
+    agent.start_trace(folder / "timed", 0, 0.01)
+    time.sleep(0.1)
+    assert agent.stop_trace().ended_by == "time"
+    agent.start_trace(folder / "whole", 1 << 30, 60)
+    assert agent.stop_trace().ended_by == ""
+    assert all((folder / name).read_bytes().startswith(b"go 1.") for name in ("sized", "timed", "whole"))
+
+
+def test_a_flight_recorder_keeps_what_was_last(obedient):
+    """On demand, and by itself where a cycle pauses the program for longer than it may."""
+    agent, folder = obedient.agent, obedient.folder
+    agent.start_flight(1 << 20, 0.0, folder / "paused")
+    obedient.tell("burn 50")
+    agent.write_flight(folder / "asked")
+    found = agent.stop_flight()
+    assert found.kept >= 1
+    assert found.cycle >= 1
+    assert found.pause > 0
+    assert all((folder / name).read_bytes().startswith(b"go 1.") for name in ("asked", "paused"))
+    assert list(folder.glob("*.new")) == []
+    with pytest.raises(ObserveError, match="not started"):
+        agent.stop_flight()
+
+
 # The peak
 
 

@@ -11,7 +11,7 @@ from pytest_gomem.base.clock import Silence
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.agent.answers import NO_LIMIT, Answers, gogc_of, memory_limit_of
 from pytest_gomem.observe.agent.channel import Channel
-from pytest_gomem.observe.agent.records import AgentInfo, Injected, Peak, PeakProfile
+from pytest_gomem.observe.agent.records import AgentInfo, Flight, Injected, Peak, PeakProfile, Traced
 
 
 def read_peak(path: Path) -> PeakProfile:
@@ -124,6 +124,33 @@ class AgentClient(Answers):
     def stop_cpu_profile(self) -> None:
         """The file is complete when this returns."""
         self._channel.ask("cpu", "stop")
+
+    def start_trace(self, path: Path, most: int, seconds: float) -> None:
+        """Write an execution trace to a new file, until stop_trace() or one of these limits; bytes, 0 for no limit.
+
+        Refused while another trace is on, which the program itself may have started.
+        """
+        self._channel.ask("trace", "start", str(path), str(most), repr(float(seconds)))
+
+    def stop_trace(self) -> Traced:
+        """The file is complete when this returns; raises ObserveError if it could not be written."""
+        return self._read(lambda fields: Traced(**fields), "trace", "stop")
+
+    def start_flight(self, most: int, pause: float | None = None, path: Path | None = None) -> None:
+        """Keep the last `most` bytes of an execution trace in the memory of the service. Needs Go 1.25.
+
+        pause: seconds; a GC cycle that stops the world longer leaves the trace in the file `path`.
+        """
+        watch = () if pause is None or path is None else (repr(float(pause)), str(path))
+        self._channel.ask("flight", "start", str(most), *watch)
+
+    def write_flight(self, path: Path) -> None:
+        """Write what the flight recorder has now to a file, in place of an earlier one."""
+        self._channel.ask("flight", "write", str(path), timeout=self._collecting)
+
+    def stop_flight(self) -> Flight:
+        """Forget what is recorded; raises ObserveError if a trace that it should keep could not be written."""
+        return self._read(lambda fields: Flight(**fields), "flight", "stop")
 
     def start_peak(self, path: Path) -> None:
         """Keep the heap profile of the highest cycle in `path`; read it by read_peak(), also after the service died."""

@@ -94,3 +94,24 @@ class Injected:
     retained: int
     churned_bytes: int
     churned_objects: int
+
+
+@dataclass(frozen=True)
+class Traced:
+    """An execution trace that is written: bytes and seconds of it.
+
+    ended_by: "size" or "time" for a limit that it has reached, "program" if the program ended it itself, else "".
+    """
+
+    bytes: int
+    seconds: float
+    ended_by: str
+
+
+@dataclass(frozen=True)
+class Flight:
+    """What the flight recorder has kept because of a long pause: how often, and the cycle of the last, in seconds."""
+
+    kept: int
+    cycle: int
+    pause: float
