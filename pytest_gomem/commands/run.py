@@ -17,7 +17,9 @@ from pytest_gomem.comparison.observation import Purpose
 from pytest_gomem.comparison.rounds import AllRounds
 from pytest_gomem.comparison.strategy import HeadAlone, Looks
 from pytest_gomem.config.budgets import Budget, parse_budget
+from pytest_gomem.config.fields import located
 from pytest_gomem.config.gc_settings import GC_KEYS, GcSettings, parse_gc
+from pytest_gomem.config.memory_limit import MemoryLimitSettings, parse_memory_limit
 from pytest_gomem.config.ready import Ready
 from pytest_gomem.config.services import STOP_GRACE, BuildSpec, ServiceConfig
 from pytest_gomem.diagnosis.explanation import ByProfiles
@@ -51,6 +53,7 @@ def _parser() -> Parser:
     parser = Parser("gomem run", "Run a program to its end and measure it.")
     for key in _SETTINGS:
         parser.add_argument(f"--{key}", help=f"{key.upper()} of the program")
+    parser.add_argument("--memory-limit", metavar="SIZE", help="the memory that the program may use, such as 256MiB")
     parser.add_argument(
         "--budget", action="append", default=[], metavar="METRIC=LIMIT", help='such as "peak_rss=64MB"; repeatable'
     )
@@ -109,10 +112,14 @@ def _config(given: argparse.Namespace) -> ServiceConfig:
         raise ConfigError("say which program to run", hint="gomem run -- ./job --flag, or --build ./cmd/job -- --flag")
     if given.build is None and given.diagnose:
         raise ConfigError("--diagnose needs the agent", hint="say --build PACKAGE in place of the program")
-    return _service(given.build, given.command, gc)
+    limit = given.memory_limit
+    chosen = None if limit is None else parse_memory_limit(located(limit, Place(key="gomem run --memory-limit")))
+    return _service(given.build, given.command, gc, None if chosen == "off" else chosen)
 
 
-def _service(package: str | None, words: Sequence[str], gc: GcSettings) -> ServiceConfig:
+def _service(
+    package: str | None, words: Sequence[str], gc: GcSettings, limit: MemoryLimitSettings | None
+) -> ServiceConfig:
     """package: what to build; words are then its arguments, else the command."""
     here = Path.cwd()
     return ServiceConfig(
@@ -131,6 +138,7 @@ def _service(package: str | None, words: Sequence[str], gc: GcSettings) -> Servi
         agent=None,
         place=Place("gomem run"),
         base_dir=here,
+        memory_limit=limit,
     )
 
 

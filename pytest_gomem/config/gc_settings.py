@@ -30,10 +30,10 @@ GC_KEYS: schema.Keys = {
         ],
     },
     "gomemlimit": {
-        "description": "GOMEMLIMIT: a whole number of B, KiB, MiB, GiB or TiB, or off",
+        "description": "GOMEMLIMIT: a whole number of B, KiB, MiB, GiB or TiB, a share of memory_limit, or off",
         "anyOf": [
             {"type": "integer", "minimum": 1},
-            {"type": "string", "pattern": "^(off|[0-9]{1,20}(B|KiB|MiB|GiB|TiB)?)$"},
+            {"type": "string", "pattern": r"^(off|[0-9]{1,20}(B|KiB|MiB|GiB|TiB)?|(100|[0-9]{1,2})(\.[0-9]+)?%)$"},
         ],
     },
     "gomaxprocs": schema.whole("GOMAXPROCS", 1, _INT32),
@@ -49,15 +49,30 @@ GC_KEYS: schema.Keys = {
 
 
 @dataclass(frozen=True)
+class Share:
+    """A share of the memory limit that the service runs under, percent, above 0 and at most 100."""
+
+    percent: float
+
+    def __str__(self) -> str:
+        return f"{self.percent:g}%"
+
+    def of(self, limit: int) -> int:
+        """Bytes, in whole KiB."""
+        return int(limit * self.percent / 100) // 1024 * 1024
+
+
+@dataclass(frozen=True)
 class GcSettings:
     """Requested settings; None means "not said here".
 
-    gogc: percent (> 0) or "off". gomemlimit: bytes (> 0) or "off". gomaxprocs: processors (>= 1).
-    godebug: GODEBUG key -> value. unbounded: allow gogc "off" without a memory limit.
+    gogc: percent (> 0) or "off". gomemlimit: bytes (> 0), or "off"; until the launch also a share of the memory limit.
+    gomaxprocs: processors (>= 1). godebug: GODEBUG key -> value. unbounded: allow gogc "off" without a
+    memory limit.
     """
 
     gogc: int | Off | None = None
-    gomemlimit: int | Off | None = None
+    gomemlimit: int | Share | Off | None = None
     gomaxprocs: int | None = None
     godebug: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     unbounded: bool = False
@@ -127,9 +142,10 @@ def environment(settings: GcSettings, profile_rate: int | None, gctrace: bool) -
 
 def described(settings: GcSettings) -> dict[str, str]:
     """The requested settings as Go spells them; only those that were set, and the pinned gomaxprocs."""
+    limit = settings.gomemlimit
     said = {
         "gogc": str(settings.gogc or ""),
-        "gomemlimit": go_bytes(settings.gomemlimit) if isinstance(settings.gomemlimit, int) else settings.gomemlimit,
+        "gomemlimit": go_bytes(limit) if isinstance(limit, int) else str(limit or ""),
         "gomaxprocs": str(settings.gomaxprocs or DEFAULT_GOMAXPROCS),
         "godebug": godebug_text(settings.godebug),
     }
@@ -162,10 +178,12 @@ def _gogc(node: Located) -> int | Off:
     return percent
 
 
-def _gomemlimit(node: Located) -> int | Off:
+def _gomemlimit(node: Located) -> int | Share | Off:
     """GOMEMLIMIT as runtime/string.go parseByteCount takes it; a malformed one aborts the program at its start."""
     if node.value == "off":
         return "off"
+    if (share := re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)%", node.written)) is not None:
+        return _share(node, float(share[1]))
     hint = 'write a limit such as "512MiB", or "off" for none'
     match = re.fullmatch(r"([0-9]{1,20})(B|KiB|MiB|GiB|TiB)?", node.written)
     if match is None:
@@ -177,6 +195,15 @@ def _gomemlimit(node: Located) -> int | Off:
     if size > _INT64:
         raise node.error(f"{node.shown} is beyond the greatest GOMEMLIMIT, 2^63-1 bytes", hint)
     return size
+
+
+def _share(node: Located, percent: float) -> Share:
+    if percent == 0:
+        raise node.error("GOMEMLIMIT=0 does not mean no limit: it makes Go collect without end", 'write "off" for none')
+    if percent > 100:
+        message = f"{node.shown} of the memory limit leaves no room for what the runtime does not count"
+        raise node.error(message, 'write a share such as "90%": the text of the program and cgo are not counted')
+    return Share(percent)
 
 
 def _godebug(node: Located) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pytest_gomem.config.budgets import Budget, parse_budget
 from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, located, members, text, whole
 from pytest_gomem.config.gc_settings import GC_KEYS, GcSettings, described, merged, parse_gc, refusal
 from pytest_gomem.config.goroutine_globs import goroutine_globs
+from pytest_gomem.config.memory_limit import MEMORY_LIMIT, LimitChoice, parse_memory_limit
 from pytest_gomem.config.services import BuildSpec
 
 MOST_ROUNDS = 1000
@@ -99,7 +100,7 @@ class Combination:
     """One combination of a gomem_gc marker, to be put on top of the service's own settings.
 
     id: for the test's id, such as "gogc=25-gomemlimit=off". written: setting -> value as its author spelled it.
-    left_out: why it cannot run, "" if it can. build: how to build the service for it.
+    left_out: why it cannot run, "" if it can. build: how to build the service for it. memory_limit: None = not chosen.
     """
 
     id: str
@@ -107,6 +108,7 @@ class Combination:
     written: Mapping[str, str]
     left_out: str
     build: BuildAxes = field(default_factory=BuildAxes)
+    memory_limit: LimitChoice | None = None
 
 
 def parse_marker(
@@ -160,7 +162,7 @@ def parse_gc_marker(
     mistakes = Mistakes()
     _refuse_positional(args, place, mistakes)
     axes = []
-    for key, node in Fields(located(kwargs, place), (*GC_KEYS, *BUILD_KEYS), mistakes).said.items():
+    for key, node in Fields(located(kwargs, place), (*GC_KEYS, MEMORY_LIMIT, *BUILD_KEYS), mistakes).said.items():
         with mistakes.kept():
             if key in BUILD_KEYS and not is_built:
                 raise node.error("the service is prebuilt: nothing is built that this could change", "give it a build")
@@ -182,6 +184,7 @@ class _Choice:
     written: str
     settings: GcSettings = field(default_factory=GcSettings)
     build: BuildAxes = field(default_factory=BuildAxes)
+    memory_limit: LimitChoice | None = None
 
 
 def _axis(key: str, node: Located) -> tuple[_Choice, ...]:
@@ -203,6 +206,9 @@ def _axis(key: str, node: Located) -> tuple[_Choice, ...]:
 def _choice(key: str, node: Located) -> _Choice:
     if key in BUILD_KEYS:
         return _Choice(key, node.written.strip(), build=parse_axis(key, node))
+    if key == MEMORY_LIMIT:
+        limit = parse_memory_limit(node)
+        return _Choice(key, node.written.strip() or str(limit), memory_limit=limit)
     settings = parse_gc({key: node}, node.place)
     written = node.written.strip() if key != "godebug" else described(settings).get("godebug", "none")
     return _Choice(key, written, settings)
@@ -213,7 +219,8 @@ def _combination(chosen: tuple[_Choice, ...], base: GcSettings) -> Combination:
     written = {choice.key: choice.written for choice in chosen if choice.key != "unbounded"}
     name = "-".join(f"{key}={value}" for key, value in written.items())
     build = reduce(BuildAxes.over, (choice.build for choice in chosen))
-    return Combination(name, settings, written, refusal(merged(base, settings)), build)
+    limit = next((choice.memory_limit for choice in chosen if choice.memory_limit), None)
+    return Combination(name, settings, written, refusal(merged(base, settings)), build, limit)
 
 
 def _refuse_positional(args: Sequence[object], place: Place, mistakes: Mistakes) -> None:

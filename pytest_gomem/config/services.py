@@ -14,6 +14,8 @@ from pytest_gomem.config.dump_limits import DEFAULT_LIMITS, DUMP_KEYS, DumpLimit
 from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, members, quantity, text, texts, whole
 from pytest_gomem.config.gc_settings import GC_KEYS, PINNED, GcSettings, check, check_env, parse_gc
 from pytest_gomem.config.goroutine_globs import GOROUTINE_GLOBS, goroutine_globs
+from pytest_gomem.config.memory_limit import MEMORY_LIMIT, MemoryLimitSettings, chosen, parse_memory_limit
+from pytest_gomem.config.memory_limit import SCHEMA as MEMORY_LIMIT_SCHEMA
 from pytest_gomem.config.ready import READY, URL, Ready, check_ports, default_ready, parse_ready
 from pytest_gomem.config.tokens import ports_named
 
@@ -51,6 +53,7 @@ _KEYS: schema.Keys = {
     "expvar": schema.filled("URL of package expvar's /debug/vars", _URL),
     "metrics": schema.filled("URL of a Prometheus page with go_* and process_*", _URL),
     "gc": schema.mapping("GC settings that the service is launched under", GC_KEYS),
+    MEMORY_LIMIT: MEMORY_LIMIT_SCHEMA,
     "profile_rate": schema.whole("Bytes per heap profile sample in observed rounds", 0),
     "tree": schema.flag("Sum RSS, threads, descriptors and CPU over all its descendants"),
     "follow": schema.flag("Measure the process that the program leaves running when it ends with status 0"),
@@ -96,6 +99,7 @@ class ServiceConfig:
     retention: what a heap dump of it may take.
     ignore_goroutines: globs of goroutines that are no leak.
     against_binary: what a prebuilt service is compared with; may hold ${VAR}.
+    memory_limit: what it may use, None for no limit.
     """
 
     name: str
@@ -121,6 +125,7 @@ class ServiceConfig:
     follow: bool = False
     retention: DumpLimits = DEFAULT_LIMITS
     ignore_goroutines: tuple[str, ...] = ()
+    memory_limit: MemoryLimitSettings | None = None
 
 
 def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
@@ -160,6 +165,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         follow=fields.read("follow", flag, False),
         retention=fields.read("retention", parse_dump_limits, DEFAULT_LIMITS),
         ignore_goroutines=fields.read("ignore_goroutines", goroutine_globs, ()),
+        memory_limit=chosen(fields.read(MEMORY_LIMIT, parse_memory_limit, None)),
     )
     mistakes.raise_all()
     return service

@@ -11,7 +11,14 @@ CYCLES = "cycles"  # of work, between which collections are forced
 PROCESS, ATTACHED = "process", "attached"  # of a process that we did not start
 # Conditions that a window names only if they hold, and their values otherwise.
 _ELSE: Mapping[str, str] = MappingProxyType(
-    {OPENING_PROFILE: "not taken", PROFILE_RATE: "default", "peak_profile": "no", "tree": "no", CYCLES: "none"}
+    {
+        OPENING_PROFILE: "not taken",
+        PROFILE_RATE: "default",
+        "peak_profile": "no",
+        "tree": "no",
+        CYCLES: "none",
+        "memory_limit": "none",
+    }
 )
 
 # The value of a setting that differs between the rounds of one window, as in a service that tunes its own collector.

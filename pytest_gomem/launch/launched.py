@@ -13,6 +13,7 @@ from pathlib import Path
 from pytest_gomem.base.errors import MeasureError, SupervisorError
 from pytest_gomem.base.files import run_folder
 from pytest_gomem.config.gc_settings import GcSettings
+from pytest_gomem.config.memory_limit import MemoryLimitSettings
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.launch.build import BinaryInfo
@@ -73,7 +74,7 @@ class Launched:
     agent of a program that ends writes to; None for services. no_end: why it does not see the end, "" if it does.
     serving: the process to measure, not always the child. profile_rate: bytes per heap profile sample, if not Go's own.
     startup_peak: the kernel's peak when it was ready, bytes; None if nothing was waited for, or there is no peak.
-    hidden: values that must not be shown, from `values_of_variables`.
+    hidden: values that must not be shown, from `values_of_variables`. memory_limit: what it may use, None for no limit.
     """
 
     config: ServiceConfig
@@ -94,6 +95,7 @@ class Launched:
     hidden: Mapping[str, str] = field(default_factory=dict)
     record: Path | None = None
     no_end: str = ""
+    memory_limit: MemoryLimitSettings | None = None
 
     @property
     def built(self) -> Built:

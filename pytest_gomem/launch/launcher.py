@@ -7,7 +7,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from pytest_gomem.base.errors import LaunchError, ObserveError, ServiceDied, SupervisorError
@@ -15,6 +15,7 @@ from pytest_gomem.base.processes import SLOW
 from pytest_gomem.config import gc_settings as gc_config
 from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.config.marker import BuildAxes
+from pytest_gomem.config.memory_limit import LimitChoice, chosen, resolved
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
 from pytest_gomem.launch import ending, readiness
@@ -40,7 +41,7 @@ class Overrides:
     """What a test or fixture changes in a service's settings: args are replaced; env, gc and build are merged.
 
     profile_rate: bytes per heap profile sample, unless `godebug` of the settings sets a rate. kept: what the agent of a
-    program that ends keeps beyond its end.
+    program that ends keeps beyond its end. memory_limit: replaces the service's, "off" for none.
     """
 
     args: tuple[str, ...] | None = None
@@ -49,6 +50,7 @@ class Overrides:
     build: BuildAxes = field(default_factory=BuildAxes)
     profile_rate: int | None = None
     kept: frozenset[Kept] = frozenset()
+    memory_limit: LimitChoice | None = None
 
     @property
     def said(self) -> frozenset[str]:
@@ -66,6 +68,7 @@ class Overrides:
             build=self.build.over(under.build),
             profile_rate=min(rates, default=None),
             kept=self.kept | under.kept,
+            memory_limit=self.memory_limit or under.memory_limit,
         )
 
 
@@ -188,7 +191,8 @@ class Launcher:
         *,
         ends: bool,
     ) -> Launched:
-        gc = gc_config.merged(config.gc, overrides.gc)
+        limit = chosen(config.memory_limit, overrides.memory_limit)
+        gc = resolved(gc_config.merged(config.gc, overrides.gc), limit, config.place)
         gc_config.check(gc, config.place)
         gc_config.check_env(overrides.env, config.place)
         args = config.args if overrides.args is None else overrides.args
@@ -216,13 +220,15 @@ class Launcher:
                 config = replace(config, ready=replace(config.ready, target=expanded(config.ready.target)))
             split = folder is not None and config.stderr_split
             request = LaunchRequest(argv, full_env, cwd, config.tree, self._sample_rate, LOG_BYTES, split_stderr=split)
+            request = replace(request, memory_limit=asdict(limit) if limit else None)
             child = self._launch(config, request, hidden)
         except BaseException:
             remove_folders(tmp, folder)
             raise
         known = (info, port_try, socket, command.no_agent, command.source, profile_rate)
         started = Launched(config, child, Serving(child.pid), tuple(argv), full_env, ports, tmp, gc, *known)
-        return replace(started, hidden=hidden, record=record, no_end=why_no_end(Path(argv[0])))
+        no_end = why_no_end(Path(argv[0]))
+        return replace(started, hidden=hidden, record=record, no_end=no_end, memory_limit=limit)
 
     def close(self) -> None:
         """Remove folders that are not in the run's folder."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def gomem_service_options() -> dict[str, Any]:
-    """Override in conftest.py: {"env": {...}, "args": [...], "gc": {...}} for go_service and gomem, from fixtures."""
+    """Override in conftest.py: {"env": {...}, "args": [...], "gc": {...}, "memory_limit": "256MiB"}, from fixtures."""
     return {}
 
 
@@ -107,5 +107,6 @@ def _factory(request: pytest.FixtureRequest, options: Mapping[str, Any], combina
     with _failing_plainly():
         base = overrides(options, Place(key="gomem_service_options"))
     if combination is not None:
-        base = Overrides(gc=combination.settings, build=combination.build).over(base)
+        limit = combination.memory_limit
+        base = Overrides(gc=combination.settings, build=combination.build, memory_limit=limit).over(base)
     return _measured(request).gomem(base)

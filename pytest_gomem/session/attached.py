@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from pytest_gomem.base.errors import LaunchError, MeasureError, ObserveError
+from pytest_gomem.base.errors import ConfigError, LaunchError, MeasureError, ObserveError
 from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.config.ready import URL
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.conditions import ATTACHED, PROCESS
 from pytest_gomem.launch.launched import Built, Launched
@@ -22,6 +23,17 @@ from pytest_gomem.supervisor.client import Watched
 from pytest_gomem.supervisor.protocol import ExitRecord
 
 _URL_HINT = "pass port= or url= to attach(), or port= to the request"
+
+
+def base_url_of(port: int | None, url: str | None) -> str | None:
+    """Where requests to an attached process go, None where neither is said; raises ConfigError."""
+    if port is not None and url is not None:
+        raise ConfigError("port= and url= are both given", hint="say one of them")
+    if port is not None:
+        return f"http://{HOST}:{port}"
+    if url is not None and URL.fullmatch(url) is None:
+        raise ConfigError(f"url={url!r} is no URL", hint="such as http://127.0.0.1:8080")
+    return None if url is None else url.rstrip("/")
 
 
 class AttachedProcess:

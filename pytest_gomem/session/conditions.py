@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from pytest_gomem.config.gc_settings import described
+from pytest_gomem.config.memory_limit import MEMORY_LIMIT
 from pytest_gomem.judge.conditions import PROFILE_RATE
 from pytest_gomem.launch.build import BinaryInfo
 from pytest_gomem.launch.launched import Launched
@@ -45,6 +46,7 @@ def launched_conditions(launched: Launched, in_force: Mapping[str, str], *, has_
         **({"agent_source": agent_mark()} if has_agent else {}),
         **({} if launched.profile_rate is None else {PROFILE_RATE: str(launched.profile_rate)}),
         **({"tree": "yes"} if launched.config.tree else {}),
+        **({} if launched.memory_limit is None else {MEMORY_LIMIT: str(launched.memory_limit)}),
     }
 
 

@@ -6,22 +6,21 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from pytest_gomem.base.errors import ConfigError, GomemError, LaunchError, MeasureError, Place, ServiceDied
+from pytest_gomem.base.errors import GomemError, LaunchError, MeasureError, Place, ServiceDied
 from pytest_gomem.base.unavailable import Unavailable, attempt, reason_of
 from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config.arguments import above_0, at_least_1, checked
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.gc_settings import GcSettings
-from pytest_gomem.config.ready import URL
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.launch.launcher import Overrides
-from pytest_gomem.launch.ports import HOST
 from pytest_gomem.measure.bill import live_heap_growth
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.summary import summarize
 from pytest_gomem.measure.window import Window
 from pytest_gomem.results.window_record import WindowRecord
+from pytest_gomem.session.attached import base_url_of
 from pytest_gomem.session.instrument import Closes, Instrument, WindowPlan, at_launch
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.life import EndedProgram
@@ -34,16 +33,6 @@ from pytest_gomem.session.service import Service, outlives_round
 from pytest_gomem.session.window import OpenWindow
 
 RUN_TIMEOUT = 600.0
-
-
-def _base_url(port: int | None, url: str | None) -> str | None:
-    if port is not None and url is not None:
-        raise ConfigError("port= and url= are both given", hint="say one of them")
-    if port is not None:
-        return f"http://{HOST}:{port}"
-    if url is not None and URL.fullmatch(url) is None:
-        raise ConfigError(f"url={url!r} is no URL", hint="such as http://127.0.0.1:8080")
-    return None if url is None else url.rstrip("/")
 
 
 class Launchpad:
@@ -75,16 +64,18 @@ class Launchpad:
         gomaxprocs: int | None = None,
         godebug: str | Mapping[str, object] | None = None,
         unbounded: bool = False,
+        memory_limit: int | str | Mapping[str, object] | None = None,
     ) -> Service:
         """Start a service of gomem.yaml, by default the only one; also a context manager that stops it.
 
         args: replace those of gomem.yaml. env: added to its own. gogc to unbounded: GC settings as in gomem.yaml;
-        they override the service's, and a mapping of the same names in `gc`.
+        they override the service's, and a mapping of the same names in `gc`. memory_limit: as in gomem.yaml; "off" for
+        none.
         Raises BuildError, LaunchError, ServiceDied, ConfigError(s).
         """
         config = self._run.service_config(service or self._default)
         named = {"gogc": gogc, "gomemlimit": gomemlimit, "gomaxprocs": gomaxprocs, "godebug": godebug}
-        said = self._overrides(args, env, gc, {**named, "unbounded": unbounded})
+        said = self._overrides(args, env, gc, {**named, "unbounded": unbounded, "memory_limit": memory_limit})
         plan = WindowPlan(config.name, config, self._budgets(config.name), is_profiled=self._profiles_windows())
         instruments = self._instruments(plan)
         return self._keep(self._run.launch(config.name, said.over(at_launch(instruments)), self.plan.side))
@@ -116,7 +107,7 @@ class Launchpad:
         `load` go: a port of this machine or `http://HOST:PORT`; by default the only port that it listens on.
         Raises LaunchError if there is no such process, or if `pprof` is another one's; ConfigError.
         """
-        return self._keep(self._run.attach(pid, pprof, reset_peak=reset_peak, url=_base_url(port, url)))
+        return self._keep(self._run.attach(pid, pprof, reset_peak=reset_peak, url=base_url_of(port, url)))
 
     def _overrides(
         self,
@@ -194,6 +185,7 @@ class Gomem(Launchpad):
         gomaxprocs: int | None = None,
         godebug: str | Mapping[str, object] | None = None,
         unbounded: bool = False,
+        memory_limit: int | str | Mapping[str, object] | None = None,
     ) -> Measurement:
         """Run a program to its own end and measure it whole; its peak is the ru_maxrss of the supervisor's wait4.
 
@@ -204,7 +196,7 @@ class Gomem(Launchpad):
         at_least_1("ops", ops)
         config = self._run.service_config(service or self._default)
         named = {"gogc": gogc, "gomemlimit": gomemlimit, "gomaxprocs": gomaxprocs, "godebug": godebug}
-        said = self._overrides(args, env, gc, {**named, "unbounded": unbounded})
+        said = self._overrides(args, env, gc, {**named, "unbounded": unbounded, "memory_limit": memory_limit})
         seconds = above_0("timeout", timeout, SECONDS)
         return self.run_config(config, name=name, ops=ops, timeout=seconds, allow_exit=allow_exit, said=said)
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pytest_gomem.base.errors import ObserveError, SupervisorError
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.gc_settings import DEFAULT_GOMAXPROCS, described
+from pytest_gomem.config.memory_limit import MEMORY_LIMIT
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand
 from pytest_gomem.launch import ending
@@ -144,8 +145,9 @@ class LaunchedProcess:
             yield f"it lost the race for its port and was started {self.launched.port_tries} times"
 
     def requested(self) -> dict[str, str]:
-        """The requested GC settings, printable."""
-        return described(self.launched.gc)
+        """The requested GC settings and memory limit, printable."""
+        limit = self.launched.memory_limit
+        return {**described(self.launched.gc), **({} if limit is None else {MEMORY_LIMIT: str(limit)})}
 
     def in_force(self, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
         """The GC settings in force, printable: from the agent, else from these cycles of a window."""

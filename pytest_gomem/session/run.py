@@ -16,8 +16,10 @@ from pytest_gomem.base.errors import ConfigError, LaunchError, Place
 from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.base.processes import run_by
 from pytest_gomem.config.budgets import Budget
+from pytest_gomem.config.fields import located
 from pytest_gomem.config.gc_settings import GC_KEYS, GcSettings, merged, parse_gc
 from pytest_gomem.config.gomem_yaml import GomemConfig
+from pytest_gomem.config.memory_limit import MEMORY_LIMIT, parse_memory_limit
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.launch.launched import Launched, discard
@@ -191,11 +193,11 @@ class Run:
 
 
 def overrides(options: Mapping[str, object], place: Place) -> Overrides:
-    """The options of launch(), run() or gomem_service_options: args, env, and GC settings by name or in `gc`.
+    """The options of launch(), run() or gomem_service_options: args, env, memory_limit, GC settings by name or in `gc`.
 
     Raises ConfigError or ConfigErrors for an unknown key or an invalid value.
     """
-    allowed = ("args", "env", "gc", *GC_KEYS)
+    allowed = ("args", "env", "gc", MEMORY_LIMIT, *GC_KEYS)
     for key in options:
         if key not in allowed:
             raise ConfigError(f"unknown option '{key}'", place, did_you_mean(key, allowed))
@@ -204,7 +206,9 @@ def overrides(options: Mapping[str, object], place: Place) -> Overrides:
         raise ConfigError(f"gc must be a mapping such as {{'gogc': 50}}, not {gc!r}", place)
     under = gc if isinstance(gc, GcSettings) else parse_gc(gc, place)
     named = parse_gc({key: options[key] for key in GC_KEYS if key in options}, place)
-    return Overrides(_args(options, place), _env(options, place), merged(under, named))
+    said = options.get(MEMORY_LIMIT)
+    limit = None if said is None else parse_memory_limit(located(said, place.at(MEMORY_LIMIT)))
+    return Overrides(_args(options, place), _env(options, place), merged(under, named), memory_limit=limit)
 
 
 def _args(options: Mapping[str, object], place: Place) -> tuple[str, ...] | None:

@@ -64,6 +64,12 @@ class RunningService:
         """The GC settings it was started with."""
         return self.process.launched.gc
 
+    @property
+    def memory_limit(self) -> int | None:
+        """The memory that it may use, bytes; None without a limit."""
+        limit = self.process.launched.memory_limit
+        return None if limit is None else limit.max
+
     @checked
     def url(self, path: str = "/", port: str | int | None = None) -> str:
         """The URL of a path on the main or the named port; an attached process takes a port number.

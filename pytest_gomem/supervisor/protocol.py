@@ -16,7 +16,8 @@ _READ = 1 << 18
 class LaunchRequest:
     """A program to start. log_bytes: how much of its output to keep. gctrace: whether stderr has GC lines.
 
-    split_stderr: give it another pipe, to which the agent moves what is written to os.Stderr.
+    split_stderr: give it another pipe, to which the agent moves what is written to os.Stderr. memory_limit: `max`,
+    bytes, and `mode`; None for no limit.
     """
 
     argv: list[str]
@@ -27,6 +28,7 @@ class LaunchRequest:
     log_bytes: int = 4 << 20
     gctrace: bool = True
     split_stderr: bool = False
+    memory_limit: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pytest
 from pytest_gomem.base.errors import Place
 from pytest_gomem.config.fields import located
 from pytest_gomem.config.gc_settings import GcSettings
+from pytest_gomem.config.memory_limit import MemoryLimitSettings
 from pytest_gomem.config.services import parse_service
 from pytest_gomem.judge.conditions import changed
 from pytest_gomem.launch.build import BinaryInfo
@@ -79,6 +80,8 @@ def test_a_plain_service():
         ({"gc": GcSettings(godebug={"madvdontneed": "1"})}, {"godebug": "madvdontneed=1"}),
         ({"profile_rate": 4096}, {"profile_rate": "4096"}),
         ({"written": {"tree": True}}, {"tree": "yes"}),
+        ({"memory_limit": MemoryLimitSettings(256 << 20)}, {"memory_limit": "256MiB"}),
+        ({"memory_limit": MemoryLimitSettings(256 << 20, "simulated")}, {"memory_limit": "256MiB, simulated"}),
         ({"binary": BinaryInfo("go1.27.0", settings=USUAL)}, {"go": "go1.27"}),
         ({"binary": BinaryInfo("go1.26.3 X:nogreenteagc", settings=USUAL)}, {"goexperiment": "nogreenteagc"}),
         ({"binary": BinaryInfo("", settings=USUAL)}, {"go": "unknown"}),
