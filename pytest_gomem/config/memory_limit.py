@@ -62,10 +62,19 @@ def parse_memory_limit(node: Located) -> LimitChoice:
     return limit
 
 
-def chosen(*choices: LimitChoice | None) -> MemoryLimitSettings | None:
-    """The last one that was said; None for no limit."""
-    said = [choice for choice in choices if choice is not None]
-    return said[-1] if said and said[-1] != "off" else None
+def laid_over(over: LimitChoice | None, under: LimitChoice | None) -> LimitChoice | None:
+    """The upper choice, if one is said; what says a size alone keeps the mode below it."""
+    if over is None:
+        return under
+    if isinstance(over, MemoryLimitSettings) and isinstance(under, MemoryLimitSettings) and over.mode == "auto":
+        return replace(over, mode=under.mode)
+    return over
+
+
+def chosen(config: MemoryLimitSettings | None, over: LimitChoice | None) -> MemoryLimitSettings | None:
+    """The limit of a service with what a test lays over it; None for no limit."""
+    limit = laid_over(over, config)
+    return None if limit == "off" else limit
 
 
 def resolved(gc: GcSettings, limit: MemoryLimitSettings | None, place: Place) -> GcSettings:

@@ -165,7 +165,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         follow=fields.read("follow", flag, False),
         retention=fields.read("retention", parse_dump_limits, DEFAULT_LIMITS),
         ignore_goroutines=fields.read("ignore_goroutines", goroutine_globs, ()),
-        memory_limit=chosen(fields.read(MEMORY_LIMIT, parse_memory_limit, None)),
+        memory_limit=chosen(None, fields.read(MEMORY_LIMIT, parse_memory_limit, None)),
     )
     mistakes.raise_all()
     return service

@@ -15,7 +15,7 @@ from pytest_gomem.base.processes import SLOW
 from pytest_gomem.config import gc_settings as gc_config
 from pytest_gomem.config.gc_settings import GcSettings
 from pytest_gomem.config.marker import BuildAxes
-from pytest_gomem.config.memory_limit import LimitChoice, chosen, resolved
+from pytest_gomem.config.memory_limit import MEMORY_LIMIT, LimitChoice, chosen, laid_over, resolved
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand, ports_named, unexpanded, values_of_variables
 from pytest_gomem.launch import ending, readiness
@@ -56,7 +56,8 @@ class Overrides:
     def said(self) -> frozenset[str]:
         """The keys of settings that they give."""
         unsaid = GcSettings()
-        return frozenset(key.name for key in fields(unsaid) if getattr(self.gc, key.name) != getattr(unsaid, key.name))
+        said = {key.name for key in fields(unsaid) if getattr(self.gc, key.name) != getattr(unsaid, key.name)}
+        return frozenset(said | ({MEMORY_LIMIT} if self.memory_limit else set()))
 
     def over(self, under: Overrides) -> Overrides:
         """These on top of others; of two profile rates the finer one."""
@@ -68,7 +69,7 @@ class Overrides:
             build=self.build.over(under.build),
             profile_rate=min(rates, default=None),
             kept=self.kept | under.kept,
-            memory_limit=self.memory_limit or under.memory_limit,
+            memory_limit=laid_over(self.memory_limit, under.memory_limit),
         )
 
 

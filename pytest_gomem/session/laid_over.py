@@ -5,10 +5,11 @@ from __future__ import annotations
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.names import did_you_mean
 from pytest_gomem.config.gc_settings import GC_KEYS, described
+from pytest_gomem.config.memory_limit import MEMORY_LIMIT
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.session.run import overrides
 
-KEYS = tuple(GC_KEYS)
+KEYS = (*GC_KEYS, MEMORY_LIMIT)
 _TO_THE_END = "godebug"  # its own values have commas
 _EXAMPLE = "write KEY=VALUE, as in gogc=200,gomemlimit=240MiB"
 
@@ -44,4 +45,5 @@ def _plain(value: str) -> object:
 
 def laid_over_words(settings: Overrides) -> str:
     """Such as "gogc=200, gomemlimit=240MiB"."""
-    return ", ".join(f"{key}={value}" for key, value in described(settings.gc).items() if key in settings.said)
+    every = {**described(settings.gc), MEMORY_LIMIT: str(settings.memory_limit)}
+    return ", ".join(f"{key}={value}" for key, value in every.items() if key in settings.said)

@@ -12,6 +12,7 @@ from pytest_gomem.config.gc_settings import GcSettings, Share, environment
 from pytest_gomem.config.marker import parse_gc_marker
 from pytest_gomem.config.memory_limit import MemoryLimitSettings, chosen, parse_memory_limit, resolved
 from pytest_gomem.launch.launcher import Overrides
+from pytest_gomem.session.laid_over import laid_over, laid_over_words
 from pytest_gomem.session.run import overrides
 
 PLACE = Place("gomem.yaml", 5, "services.api.memory_limit")
@@ -68,6 +69,13 @@ def test_the_last_choice_is_the_one():
     assert chosen(None, None) is None
 
 
+def test_a_size_alone_keeps_the_mode():
+    """A search for the least limit tries sizes, and gomem.yaml says how a limit is set."""
+    watched, held = replace(LIMIT, mode="simulated"), MemoryLimitSettings(64 << 20, "cgroup")
+    assert chosen(watched, MemoryLimitSettings(64 << 20)) == MemoryLimitSettings(64 << 20, "simulated")
+    assert chosen(watched, held) == held
+
+
 def test_a_share_becomes_bytes():
     """GOMEMLIMIT gets whole KiB; all other settings stay."""
     asked = GcSettings(gogc=50, gomemlimit=Share(90))
@@ -89,6 +97,10 @@ def test_a_test_says_it_like_gomem_yaml():
     assert said.memory_limit == replace(LIMIT, mode="cgroup")
     assert Overrides().over(said).memory_limit == said.memory_limit
     assert Overrides(memory_limit="off").over(said).memory_limit == "off"
+    laid = laid_over("gogc=200,memory_limit=300MiB")
+    assert laid.memory_limit == MemoryLimitSettings(300 << 20)
+    assert laid.said == {"gogc", "memory_limit"}
+    assert laid_over_words(laid) == "gogc=200, memory_limit=300MiB"
     with pytest.raises(ConfigError, match="memory_limit: '1B' is below 4MiB"):
         overrides({"memory_limit": "1B"}, Place())
 
