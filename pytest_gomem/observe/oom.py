@@ -37,12 +37,15 @@ def rose(before: Mapping[str, int]) -> str | None:
 
 
 class RecentCounters:
-    """The counters of one process some seconds ago: an older rise was about another process."""
+    """The counters of one process some seconds ago: an older rise was about another process.
 
-    def __init__(self, pid: int) -> None:
+    at_start: those that are known before the first look.
+    """
+
+    def __init__(self, pid: int, at_start: Mapping[str, int] | None = None) -> None:
         self._pid = pid
         self.due = 0.0
-        self._looks: deque[dict[str, int]] = deque(maxlen=_LOOKS_KEPT)
+        self._looks: deque[dict[str, int]] = deque([dict(at_start or {})], maxlen=_LOOKS_KEPT)
 
     def look(self, now: float) -> None:
         """Read the counters; the next look is due a second later."""

@@ -10,9 +10,11 @@ from dataclasses import replace
 
 import psutil
 
+from pytest_gomem.cgroup.ways import Ways
 from pytest_gomem.observe import kernel, oom
 from pytest_gomem.observe.gctrace import GctraceReader
 from pytest_gomem.observe.sampler import Sampler
+from pytest_gomem.supervisor.limited import Limited
 from pytest_gomem.supervisor.process import FOREVER, DrainedPipe, Kept
 from pytest_gomem.supervisor.protocol import ChildState, ExitRecord, LaunchRequest, Message
 from pytest_gomem.supervisor.spawn import LAUNCH_MARK, spawn
@@ -83,7 +85,8 @@ _SETSID = "setsid: "
 class Child(Kept):
     """A launched program."""
 
-    def __init__(self, request: LaunchRequest, mark: str) -> None:
+    def __init__(self, request: LaunchRequest, mark: str, ways: Ways) -> None:
+        self.limited = None if request.memory_limit is None else Limited(request.memory_limit, ways)
         self.stdout, self.stderr = DrainedPipe(), DrainedPipe()
         self.split = [DrainedPipe()] if request.split_stderr else []
         self.pipes = [self.stdout, self.stderr, *self.split]
@@ -93,23 +96,29 @@ class Child(Kept):
             env[SPLIT_VARIABLE] = str(inherited[0])
         started = time.monotonic()
         try:
-            spawned = spawn(request.argv, env, request.cwd, self.stdout.write_fd, self.stderr.write_fd, inherited)
+            streams = self.stdout.write_fd, self.stderr.write_fd
+            join = self.limited.before_exec if self.limited else None
+            spawned = spawn(request.argv, env, request.cwd, *streams, inherited, join)
         except Exception as error:
             said = self.stderr.read(started).decode(errors="replace").strip()
             super().close()
+            if self.limited is not None:
+                self.limited.close()
             if said.startswith(_SETSID):  # setsid says why the program could not be executed
                 raise OSError(said.removeprefix(_SETSID)) from error
             raise
         super().__init__(spawned.pid, mark, started)
         self.log = LogEnds(request.log_bytes)
-        self.watch = Watch(self.pid, request.tree, request.sample_rate)
-        self._watching = request.tree, request.sample_rate
+        self._watching = request.tree, request.sample_rate, self.limited
+        self.watch = Watch(self.pid, *self._watching)
         self.serving: Serving | None = None
         self.gctrace = GctraceReader(started) if request.gctrace else None
         self.cycles = CycleTable()
         self._own_peak = spawned.own_peak
         self._looked = started
-        self._oom = oom.RecentCounters(self.pid)
+        self._oom = oom.RecentCounters(self.pid, self.limited.known_counters() if self.limited else {})
+        if self.limited is not None:
+            self.limited.begin(self.pid)
 
     def tick(self, now: float) -> float:
         """Sample and read OOM counters if due, and kill if the grace after SIGTERM is over; returns when to call again.
@@ -120,6 +129,8 @@ class Child(Kept):
         due = self.watch.tick(now)
         if self.is_watched and now >= self._oom.due:
             self._oom.look(now)
+        if self.limited is not None:
+            due = min(due, self.limited.tick(now, self.kill))
         return min(due, super().tick(now))
 
     def drain(self) -> int:
@@ -162,8 +173,11 @@ class Child(Kept):
         if self.serving is not None and pid == self.serving.pid:
             self.serving.exit = self._ended(status, usage, own_peak=False)
             self.watch.stop()
-        if pid != self.pid or self.exit is not None:
-            return
+        if pid == self.pid and self.exit is None:
+            self._reaped(status, usage)
+        self._look_at_group()
+
+    def _reaped(self, status: int, usage: resource.struct_rusage) -> None:
         self.exit = self._ended(status, usage, own_peak=self._own_peak)
         if self.serving is None:
             self.watch.stop()
@@ -174,8 +188,15 @@ class Child(Kept):
         if self.gctrace is not None:
             self.log.append(self.gctrace.close())
 
+    def _look_at_group(self) -> None:
+        """Read the last figures of the group once the process has ended that is measured."""
+        if self.limited is not None and not self.is_watched:
+            self.limited.ended(time.monotonic())
+
     def _ended(self, status: int, usage: resource.struct_rusage, *, own_peak: bool) -> ExitRecord:
         ended = super()._ended(status, usage, own_peak=own_peak)
+        if self.limited is not None and self.limited.evidence and ended.signal == signal.SIGKILL:
+            return replace(ended, oom=self.limited.evidence, killed=False)
         foreign_kill = ended.signal == signal.SIGKILL and not ended.killed
         return replace(ended, oom=self._oom.evidence()) if foreign_kill else ended
 
@@ -183,12 +204,15 @@ class Child(Kept):
         """What the client may know."""
         if self.serving is not None:
             self.serving.look()
+            self._look_at_group()
         return replace(
             super().state(),
             log_end=self.log.end,
             stalls=sum(pipe.stalls for pipe in self.pipes),
             stalled=sum(pipe.stalled for pipe in self.pipes),
             serving_exit=self.serving.exit if self.serving else None,
+            group=self.limited.state() if self.limited else None,
+            group_last=self.limited.last if self.limited else None,
         )
 
     def gc_message(self, since: float, until: float) -> Message:
@@ -201,6 +225,8 @@ class Child(Kept):
     def close(self) -> None:
         """Close pipes and files."""
         self.watch.stop()
+        if self.limited is not None:
+            self.limited.close()
         super().close()
 
 
@@ -210,7 +236,8 @@ class Watch:
     All watches of one rate are due at the same time, so that one wake-up serves all.
     """
 
-    def __init__(self, pid: int, tree: bool, rate: float) -> None:
+    def __init__(self, pid: int, tree: bool, rate: float, limited: Limited | None = None) -> None:
+        self._limited = limited
         self._sampler = Sampler(pid, tree)
         self._period = 1.0 / rate
         self._due = int(time.monotonic() * rate) / rate
@@ -222,6 +249,8 @@ class Watch:
             missed = int((now - self._due) / self._period)
             self._due += (missed + 1) * self._period
             sample = self._sampler.sample()
+            if self._limited is not None:
+                self._limited.sample()
             if sample is not None:
                 self.timeline.append(sample)
             elif self._sampler.has_ended:

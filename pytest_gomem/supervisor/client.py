@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pytest_gomem.base.errors import SupervisorError
 from pytest_gomem.base.processes import Ends, Output, Runner, helper_path, is_stopped
+from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.observe.records import GcCycle, Sample
 from pytest_gomem.supervisor.protocol import Channel, ChildState, HelperRequest, LaunchRequest, Message
 from pytest_gomem.supervisor.timeline import cycles, samples
@@ -202,6 +203,18 @@ class KeptChild(Watched):
         """GC cycles read between two instants, and how many lines were rejected since the start."""
         answer = self._ask("gctrace", since=since, until=min(until, sys.float_info.max))
         return cycles(answer["columns"]), answer["rejected"]
+
+    def read_group(self, reset_peak: bool = False) -> GroupReading:
+        """The figures of its memory cgroup; reset_peak: and let the peaks begin anew afterwards.
+
+        The kernel can do so on v1, and on v2 from Linux 6.12; `peak_since` of the next reading says whether it did.
+        Raises SupervisorError if the service has no memory limit.
+        """
+        return GroupReading(**self._ask("read_group", reset_peak=reset_peak)["group"])
+
+    def raise_limit(self, limit: int) -> None:
+        """Set a higher memory limit, in bytes; raises SupervisorError."""
+        self._ask("raise_limit", limit=limit)
 
     def wait(self, timeout: float, end: Callable[[ChildState], object] = lambda state: state.exit) -> ChildState:
         """Wait until the program has ended, at most `timeout` seconds; the state shows whether it has.

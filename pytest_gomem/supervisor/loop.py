@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
+from pytest_gomem.cgroup.ways import Ways
 from pytest_gomem.supervisor.child import Child, Watch
 from pytest_gomem.supervisor.family import living_descendants, mark_of, send
+from pytest_gomem.supervisor.limited import Limited
 from pytest_gomem.supervisor.process import FOREVER, Helper, Kept
 from pytest_gomem.supervisor.protocol import HelperRequest, LaunchRequest, Message, ServingChannel
 from pytest_gomem.supervisor.spawn import become_subreaper
@@ -32,6 +34,7 @@ class Supervisor:
         self._children: dict[int, Kept] = {}
         self._forgotten: set[int] = set()
         self._watches: dict[int, Watch] = {}
+        self._ways = Ways()
         self._running = True
         self._due = FOREVER
         # Without the selectors module, which would cost as much as the samples.
@@ -74,6 +77,7 @@ class Supervisor:
                 self._turn()
         finally:
             self._kill_all()
+            self._ways.close()
 
     def _turn(self) -> None:
         for fd, _ in self._poll.poll(self._pause()):
@@ -154,7 +158,7 @@ class Supervisor:
         return {}
 
     def _on_launch(self, request: Message) -> Message:
-        child = Child(LaunchRequest(**request["launch"]), mark_of(os.getpid(), request["id"]))
+        child = Child(LaunchRequest(**request["launch"]), mark_of(os.getpid(), request["id"]), self._ways)
         return self._keep(request["id"], child)
 
     def _on_help(self, request: Message) -> Message:
@@ -196,6 +200,13 @@ class Supervisor:
     def _on_gctrace(self, request: Message) -> Message:
         return self._launched(request).gc_message(request["since"], request["until"])
 
+    def _on_read_group(self, request: Message) -> Message:
+        return {"group": asdict(self._limited(request).read(reset_peak=request["reset_peak"]))}
+
+    def _on_raise_limit(self, request: Message) -> Message:
+        self._limited(request).raise_limit(request["limit"])
+        return {}
+
     def _on_terminate(self, request: Message) -> Message:
         self._child(request).terminate(request["grace"])
         return {}
@@ -208,6 +219,12 @@ class Supervisor:
         self._child(request).kill()
         self._forgotten.add(request["id"])
         return {}
+
+    def _limited(self, request: Message) -> Limited:
+        limited = self._launched(request).limited
+        if limited is None:
+            raise LookupError("the service has no memory limit")
+        return limited
 
     def _launched(self, request: Message) -> Child:
         child = self._child(request)

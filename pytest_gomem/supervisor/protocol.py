@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import select
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from pytest_gomem.cgroup.reading import GroupReading
 
 Message = dict[str, Any]
 _READ = 1 << 18
@@ -16,8 +19,8 @@ _READ = 1 << 18
 class LaunchRequest:
     """A program to start. log_bytes: how much of its output to keep. gctrace: whether stderr has GC lines.
 
-    split_stderr: give it another pipe, to which the agent moves what is written to os.Stderr. memory_limit: `max`,
-    bytes, and `mode`; None for no limit.
+    split_stderr: give it another pipe, to which the agent moves what is written to os.Stderr.
+    memory_limit: {"max": bytes, "mode": "auto", "cgroup" or "simulated"}, for a memory cgroup of its own.
     """
 
     argv: list[str]
@@ -68,10 +71,24 @@ class ExitRecord:
 
 
 @dataclass(frozen=True)
+class GroupState:
+    """The memory cgroup of a launch. by: "cgroup v2", "cgroup v1", "systemd scope" or "simulated"; limit: bytes.
+
+    path: the folder of the group, "" if simulated. swap: what was done about the machine's swap, "" if it has none.
+    """
+
+    by: str
+    path: str
+    limit: int
+    swap: str = ""
+
+
+@dataclass(frozen=True)
 class ChildState:
     """What the supervisor knows about a child now; `log_end` is the offset after its last log byte.
 
     serving_exit: how the process ended that serves instead of the child, if there is one.
+    group: its memory cgroup, if it has a memory limit; group_last: its figures at the reap, before it is removed.
     """
 
     pid: int
@@ -81,12 +98,22 @@ class ChildState:
     stalls: int
     stalled: float
     serving_exit: ExitRecord | None = None
+    group: GroupState | None = None
+    group_last: GroupReading | None = None
 
     @classmethod
     def from_message(cls, message: Message) -> ChildState:
         """Rebuild from `asdict`."""
-        ends = {name: message.get(name) for name in ("exit", "serving_exit")}
-        return cls(**{**message, **{name: end and ExitRecord(**end) for name, end in ends.items()}})
+        parts = {name: message.get(name) for name in _PARTS}
+        return cls(**{**message, **{name: part and _PARTS[name](**part) for name, part in parts.items()}})
+
+
+_PARTS: dict[str, Callable[..., Any]] = {
+    "exit": ExitRecord,
+    "serving_exit": ExitRecord,
+    "group": GroupState,
+    "group_last": GroupReading,
+}
 
 
 class _Lines:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -65,22 +65,29 @@ def small_forker() -> str | None:
 
 
 def spawn(
-    argv: Sequence[str], env: Mapping[str, str], cwd: str, stdout: int, stderr: int, inherited: Sequence[int] = ()
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    cwd: str,
+    stdout: int,
+    stderr: int,
+    inherited: Sequence[int] = (),
+    before_exec: Callable[[], None] | None = None,
 ) -> Spawned:
     """Start a program as leader of a new session; raises OSError if it cannot be started.
 
-    inherited: more descriptors that it gets, under the same numbers. `env` holds the LAUNCH_MARK. If setsid fails, its
-    message is in `stderr`.
+    inherited: more descriptors that it gets, under the same numbers. before_exec: called between fork and exec, in the
+    process that becomes the program or setsid; its OSError ends the launch. `env` holds the LAUNCH_MARK. If setsid
+    fails, its message is in `stderr`.
     """
     forker = small_forker()
     if forker is None or not become_subreaper():
-        process = _popen(argv, env, cwd, stdout, stderr, inherited, new_session=True)
+        process = _popen(argv, env, cwd, stdout, stderr, inherited, before_exec, new_session=True)
         # The supervisor's own wait4 reaps it: Popen polls forgotten processes, and would take the status away.
         process.returncode = 0
         return Spawned(process.pid, own_peak=False)
     _refuse_shell_script(argv[0])
     known = {child.pid for child in psutil.Process().children()}
-    setsid = _popen([forker, "--fork", *argv], env, cwd, stdout, stderr, inherited, new_session=False)
+    setsid = _popen([forker, "--fork", *argv], env, cwd, stdout, stderr, inherited, before_exec, new_session=False)
     if _status(setsid, forker):
         raise OSError(f"{forker} could not start {argv[0]}")
     pid = _adopted(known, os.fsencode(f"{LAUNCH_MARK}={env[LAUNCH_MARK]}"), setsid.pid)
@@ -104,6 +111,7 @@ def _popen(
     stdout: int,
     stderr: int,
     inherited: Sequence[int],
+    before_exec: Callable[[], None] | None,
     *,
     new_session: bool,
 ) -> subprocess.Popen[bytes]:
@@ -116,6 +124,7 @@ def _popen(
         stderr=stderr,
         start_new_session=new_session,
         pass_fds=inherited,
+        preexec_fn=before_exec,  # noqa: PLW1509 - the supervisor has one thread
     )
 
 

@@ -17,6 +17,7 @@ ROOMS = (
     "pprof",
     "load",
     "observe",
+    "cgroup",
     "supervisor",
     "measure",
     "launch",

@@ -1,0 +1,109 @@
+"""A memory limit without a cgroup: the anonymous pages of a family of processes, looked at again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+import psutil
+
+from pytest_gomem.cgroup.reading import GroupReading
+
+SIMULATED = "simulated"
+EVERY = 0.005  # seconds between looks: at 1 GB/s a process gets 5 MB above the limit before it is killed
+_FAMILY_EVERY = 0.1  # seconds: finding descendants reads all processes of the machine
+_STATUS_BYTES = 8192
+
+
+class SimulatedGroup:
+    """The sum of RssAnon over a process and its descendants, held against a limit by whoever asks `exceeded`.
+
+    Neither page cache nor kernel memory is known, a spike between two looks is missed, and a page that two processes
+    share counts twice.
+    """
+
+    by = SIMULATED
+    swap = ""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.peak_since = time.monotonic()
+        self.evidence = ""
+        self._anon: int | None = None
+        self._anon_peak: int | None = None
+        self._root: psutil.Process | None = None
+        self._statuses: dict[psutil.Process, int] = {}
+        self._family_due = 0.0
+
+    def watch(self, pid: int) -> None:
+        """Look at this process and its descendants from now on."""
+        with contextlib.suppress(psutil.Error):
+            self._root = psutil.Process(pid)
+            self._open(self._root)
+
+    def exceeded(self) -> bool:
+        """Look; whether the processes hold more than the limit now. `evidence` says so afterwards."""
+        self.sample()
+        if self._anon is None or self._anon <= self.limit:
+            return False
+        self.evidence = (
+            f"simulated limit: RssAnon was {self._anon >> 20} MiB at a limit of {self.limit >> 20} MiB; "
+            "pytest-gomem killed it"
+        )
+        return True
+
+    def sample(self) -> None:
+        """Note the anonymous pages of this moment."""
+        if time.monotonic() >= self._family_due:
+            self._family_due = time.monotonic() + _FAMILY_EVERY
+            self._find_family()
+        known = [anon for process in list(self._statuses) if (anon := self._anon_of(process)) is not None]
+        if known:
+            self._anon = sum(known)
+            self._anon_peak = max(self._anon, self._anon_peak or 0)
+
+    def read(self, *, reset_peak: bool = False) -> GroupReading:
+        """What is known of it; reset_peak: and let the sampled peak begin anew afterwards."""
+        self.sample()
+        reading = GroupReading(
+            t=time.monotonic(),
+            limit=self.limit,
+            current=None,
+            peak=None,
+            anon=self._anon,
+            file=None,
+            kernel=None,
+            anon_peak=self._anon_peak,
+            oom_kills=int(bool(self.evidence)),
+            peak_since=self.peak_since,
+        )
+        if reset_peak:
+            self._anon_peak, self.peak_since = self._anon, reading.t
+        return reading
+
+    def close(self) -> None:
+        """Close the files."""
+        while self._statuses:
+            os.close(self._statuses.popitem()[1])
+
+    def _find_family(self) -> None:
+        if self._root is None:
+            return
+        with contextlib.suppress(psutil.Error):
+            for process in self._root.children(recursive=True):
+                if process not in self._statuses:
+                    self._open(process)
+
+    def _open(self, process: psutil.Process) -> None:
+        with contextlib.suppress(OSError):
+            self._statuses[process] = os.open(f"/proc/{process.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+
+    def _anon_of(self, process: psutil.Process) -> int | None:
+        """Bytes; None for one that has ended, which is looked at no more."""
+        try:
+            kilobytes = os.pread(self._statuses[process], _STATUS_BYTES, 0).split(b"\nRssAnon:", 1)[1].split(b"kB", 1)
+        except (OSError, IndexError):
+            os.close(self._statuses.pop(process))
+            return None
+        return int(kilobytes[0]) * 1024
