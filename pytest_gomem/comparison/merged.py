@@ -45,6 +45,7 @@ def _merged(rounds: Sequence[WindowRecord], asked: int, judging: Judging) -> Win
     counted = {asked: of_rounds(asked, rounds) for asked in (asked_by(b) for b in budgets if b.glob)}
     phases = tuple(_merged_phase(phase, rounds) for phase in last.phases)
     verdicts = (
+        *judging.unasked(last, rounds),
         *judging.verdicts(budgets, results, counted, phases),
         *(verdict for verdict in last.verdicts if verdict.budget.scope == CHECK_SCOPE),
     )

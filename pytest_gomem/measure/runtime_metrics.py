@@ -21,7 +21,19 @@ _STOPS = ("/sched/pauses/total/gc:seconds", "/gc/pauses:seconds")  # from Go 1.2
 _CLASSES = ("total", "idle", "gc/total", "gc/pause", "gc/mark/assist", "gc/mark/idle")
 CPU_CLASSES = tuple(f"/cpu/classes/{name}:cpu-seconds" for name in _CLASSES)
 CYCLES, GOMAXPROCS = "/gc/cycles/total:gc-cycles", "/sched/gomaxprocs:threads"
-NAMES = (*_SCANS.values(), _LATENCIES, *_STOPS, *CPU_CLASSES, CYCLES, GOMAXPROCS)
+LIMITER = "/gc/limiter/last-enabled:gc-cycle"  # Go 1.19
+HEAP_GOAL, HEAP_LIVE = "/gc/heap/goal:bytes", "/gc/heap/live:bytes"  # the second from Go 1.21 on
+NAMES = (
+    *_SCANS.values(),
+    _LATENCIES,
+    *_STOPS,
+    *CPU_CLASSES,
+    CYCLES,
+    GOMAXPROCS,
+    LIMITER,
+    HEAP_GOAL,
+    HEAP_LIVE,
+)
 
 _histogram_metric = partial(
     metric, unit=SECONDS, better=Better.LOWER, noise=Noise.NOISY, precision=BUCKETS, of_wall_time=True

@@ -10,6 +10,7 @@ from pytest_gomem.measure.allocation import SizeClassGrowth, size_classes
 from pytest_gomem.measure.bill import Bill, opening_bill, window_bill
 from pytest_gomem.measure.cross_checks import CrossCheck, cross_checks, disagreement
 from pytest_gomem.measure.cycles import JoinedCycle, joined_cycles
+from pytest_gomem.measure.death_spiral import DeathSpiral, death_spiral
 from pytest_gomem.measure.growth import FittedCourse, fitted_courses
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.peak import PeakMoment, peak_moment, widest_gap
@@ -45,6 +46,7 @@ class Summary:
     size_classes: tuple[SizeClassGrowth, ...]
     histograms: Mapping[str, tuple[Bucket, ...]]
     courses: Mapping[str, FittedCourse]
+    death_spiral: DeathSpiral | None
     notes: tuple[str, ...]
 
 
@@ -64,6 +66,7 @@ def summarize(window: Window, registry: Registry) -> Summary:
         size_classes=size_classes(window),
         histograms=histograms(window),
         courses=fitted_courses(window),
+        death_spiral=death_spiral(window),
         notes=(*_gaps(window), *_unrest(window), *(disagreement(check) for check in checks if not check.agrees)),
     )
 

@@ -85,7 +85,8 @@ def details_of(verdict: Verdict, window: WindowRecord) -> Iterator[str]:
 def _declared(verdict: Verdict) -> str:
     if verdict.budget.scope == BY_DEFAULT:
         return f"{BY_DEFAULT}; more than {verdict.limit.written} counts, if it stands out of the rounds' scatter"
-    return f"declared at {verdict.budget.place} ({verdict.budget.scope})"
+    place = str(verdict.budget.place)
+    return f"declared at {place} ({verdict.budget.scope})" if place else verdict.budget.scope
 
 
 def _rounds(verdict: Verdict) -> str:

@@ -16,6 +16,7 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.allocation import SizeClassGrowth
 from pytest_gomem.measure.cross_checks import CrossCheck
 from pytest_gomem.measure.cycles import JoinedCycle
+from pytest_gomem.measure.death_spiral import DeathSpiral
 from pytest_gomem.measure.growth import FittedCourse
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.peak import PeakMoment
@@ -135,7 +136,7 @@ class WindowRecord:
     the types of objects that alone count for them, "" if all do; objects: the Go types that take most of it;
     retention_note: why there are none, "" if there are or none were looked for. known_leaks: what the entries of
     gomem_accepted.yaml on leaks mean in it. flames: of a failed window the call trees of what broke its limits, by what
-    they show.
+    they show. death_spiral: set if the collector ran nearly all the time and had almost no room.
     """
 
     name: str
@@ -178,6 +179,7 @@ class WindowRecord:
     objects: Mapping[str, ObjectCount] = field(default_factory=dict)
     retention_note: str = ""
     flames: Mapping[str, FlameRecord] = field(default_factory=dict)
+    death_spiral: DeathSpiral | None = None
 
     @property
     def counted(self) -> tuple[FunctionValue | TypeValue, ...]:

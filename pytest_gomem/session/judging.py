@@ -14,6 +14,7 @@ from pytest_gomem.config.gomem_yaml import BudgetTable
 from pytest_gomem.config.known_leaks import HOLDER
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.acceptances import with_accepted
+from pytest_gomem.judge.death_spiral import spiral_verdicts
 from pytest_gomem.judge.decide import judge, judge_phase, without_result
 from pytest_gomem.judge.figures import Asked, asked_by
 from pytest_gomem.judge.functions import FunctionValue, judge_function
@@ -89,6 +90,13 @@ class Judging:
             )
         )
         return self.with_accepted(found)
+
+    def unasked(self, window: WindowRecord, rounds: Sequence[WindowRecord] = ()) -> tuple[Verdict, ...]:
+        """The verdicts that no budget asks for. rounds: of the window, if the test ran in several; most must agree."""
+        if self.only_measures:
+            return ()
+        fallen = [one.death_spiral for one in rounds or (window,) if spiral_verdicts(one.death_spiral)]
+        return self.with_accepted(spiral_verdicts(fallen[-1]) if 2 * len(fallen) > max(len(rounds), 1) else ())
 
     def with_known_holders(self, window: WindowRecord) -> WindowRecord:
         """The window with its known holders marked, behind the others; as it is if nobody looked for holders."""

@@ -91,6 +91,7 @@ class Measurement:
         self.profiles = profiles
         self.allocated, self.grown = allocated, grown
         self._add_verdicts(self._judging.budgets(self.service.name))
+        self._record = replace(self.record, verdicts=(*self._judging.unasked(record), *self.record.verdicts))
         if profiles is not None and self.record.functions:
             self._record = replace(self.record, notes=(*record.notes, *cost_note(self.service, profiles)))
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pytest_gomem.base.unavailable import Unavailable, known
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.judge.conditions import CYCLES
+from pytest_gomem.judge.death_spiral import spiral_notes
 from pytest_gomem.launch.ending import last_lines
 from pytest_gomem.launch.in_repository import module_in_repository
+from pytest_gomem.measure.death_spiral import under
 from pytest_gomem.measure.own_metrics import with_own
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.measure.summary import Metrics, Summary
@@ -56,6 +58,7 @@ _READING = 4 << 20  # bytes that reading MemStats and concurrent work may add to
 def window_record(service: Service, window: Window, summary: Summary, registry: Registry) -> WindowRecord:
     """The window for the report, without verdicts and findings of instruments."""
     in_force = _in_force(service, window)
+    spiral = under(summary.death_spiral, in_force)
     return WindowRecord(
         name=window.name,
         service=service.name,
@@ -71,7 +74,7 @@ def window_record(service: Service, window: Window, summary: Summary, registry: 
             for p, metrics in zip(window.phases, summary.phases, strict=True)
         ),
         series=summary.series,
-        notes=(*service.process.remarks(), *_untouched(service, window), *summary.notes),
+        notes=(*service.process.remarks(), *_untouched(service, window), *summary.notes, *spiral_notes(spiral)),
         log_tail=last_lines(service.shown_log()),
         bill=None if summary.bill is None else window_bill_record(summary.bill, summary.opening_bill),
         conditions={**conditions(service.process, in_force), **_cycles(window)},
@@ -80,6 +83,7 @@ def window_record(service: Service, window: Window, summary: Summary, registry: 
         size_classes=summary.size_classes,
         histograms=summary.histograms,
         courses=summary.courses,
+        death_spiral=spiral,
     )
 
 
