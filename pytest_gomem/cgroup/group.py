@@ -19,15 +19,15 @@ KILL = "cgroup.kill"
 
 
 class Group:
-    """An own group below `parent`, with a limit that stands on that very group; raises OSError if it cannot be made.
+    """A limit set on a group that was just made, which removes it in the end; raises OSError if it cannot be set.
 
+    path: its folder. by: how it came to be, if not simply by making the folder.
     swap: what was done about swap, in words; a limit bites only if the group cannot swap.
     """
 
     def __init__(self, path: Path, limit: int, names: FileNames, by: str = "") -> None:
         self.path, self.limit, self.by = path, limit, by or names.by
         self._names = names
-        path.mkdir()
         self._files: dict[str, int] = {}
         try:
             self._set_limit(limit)
@@ -36,7 +36,6 @@ class Group:
             self._open_files()
         except BaseException:
             self.close()
-            path.rmdir()
             raise
         self.peak_since = time.monotonic()
         self._anon_peak: int | None = None
@@ -87,7 +86,7 @@ class Group:
         self._note(figure(self._text(STAT), self._names.anon))
 
     def _note(self, anon: int | None) -> None:
-        if anon is not None:
+        if anon:  # a process that lives has some: 0 is what is left at the end
             self._anon_peak = max(anon, self._anon_peak or 0)
 
     def read(self, *, reset_peak: bool = False) -> GroupReading:

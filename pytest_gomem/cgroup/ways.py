@@ -32,7 +32,13 @@ class Place:
     def make(self, limit: int) -> Group:
         """A new group; raises OSError."""
         self._made += 1
-        return Group(self.folder / str(self._made), limit, self._names, self.by)
+        path = self.folder / str(self._made)
+        path.mkdir()
+        try:
+            return Group(path, limit, self._names, self.by)
+        except OSError:
+            clear(path)
+            raise
 
     def close(self) -> None:
         """Kill what is left in its groups, remove them and the folder, and undo what was changed for it."""

@@ -1,0 +1,218 @@
+"""Shows memory limits on cgroup v2, in a user-mode-linux of Debian, and automemlimit on v1 and v2: `make cgroup-v2`.
+
+For machines that have v1, or none. It needs root, the network for a Go module, and some 600 MB of memory and disk;
+what is missing of Debian's packages it installs. `--record` also writes tests/recorded/cgroup.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_gomem.cgroup.group import Group
+from pytest_gomem.cgroup.hierarchy import hierarchies
+from pytest_gomem.cgroup.reading import STAT, V1, V2
+from pytest_gomem.cgroup.ways import Ways
+from pytest_gomem.supervisor.client import KeptChild, LaunchRequest, SupervisorClient
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+RECORDED = ROOT / "tests" / "recorded" / "cgroup"
+TESTS = ["tests/integration/test_memory_groups.py"]
+MIB = 1 << 20
+DEADLINE = 600.0  # seconds for all that runs inside
+PATIENCE = 120.0
+PACKAGES = {"linux.uml": "user-mode-linux", "mkfs.ext4": "e2fsprogs", "ip": "iproute2"}
+FILES = {STAT, *(name for names in (V1, V2) for name in (names.limit, names.current, names.peak, names.events))} | {
+    V1.kernel,
+    "cgroup.controllers",
+}
+RESULTS = Path("/mnt")  # where the folder of results is inside
+# The file system of the machine below is read-only; /tmp is a disk of its own, so that its page cache can be reclaimed.
+INIT = """\
+#!/bin/sh
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t ext4 /dev/ubda /tmp
+mount -t tmpfs run /run
+mkdir -p /dev/shm
+mount -t tmpfs shm /dev/shm
+mount -t hostfs none {results} -o {folder}
+mount -t hostfs none {go_cache} -o {go_cache}
+ip link set lo up
+export PATH={path} HOME={home} PYTHONPATH={root} PYTHONDONTWRITEBYTECODE=1
+mkdir /sys/fs/cgroup/session
+echo $$ > /sys/fs/cgroup/session/cgroup.procs
+cd {root}
+timeout {deadline} {python} {script} --inside {record} > {results}/told 2>&1
+echo $? > {results}/status
+sync
+/sbin/poweroff -f
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run outside, or with --inside there; 0 if all checks held."""
+    record = "--record" in argv
+    if "--inside" in argv:
+        return inside(record=record)
+    installed()
+    with tempfile.TemporaryDirectory(prefix="gomem-cgroup-") as name:
+        folder = Path(name)
+        built(HERE / "automemlimit", folder / "automemlimit")
+        built(ROOT / "tests" / "programs" / "hold", folder / "hold")
+        if any(hierarchy.version == 1 for hierarchy in hierarchies()):
+            held("v1", lambda: sees_the_limit(folder))
+            if record:
+                recorded(folder, RECORDED / "v1")
+        status = booted(folder, record=record)
+        if record:
+            shutil.copytree(folder / "recorded", RECORDED / "v2", dirs_exist_ok=True)
+        return status
+
+
+def installed() -> None:
+    """Have Debian's packages."""
+    missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+    if missing:
+        subprocess.run(["apt-get", "install", "-y", "-qq", *missing], check=True)
+
+
+def built(module: Path, binary: Path) -> None:
+    """Build a Go program."""
+    subprocess.run(["go", "build", "-o", str(binary), "."], cwd=module, check=True)
+
+
+def booted(folder: Path, *, record: bool) -> int:
+    """Run this script inside, print what it says, and return its exit status."""
+    init, disk = folder / "init", folder / "disk"
+    cache = subprocess.run(["go", "env", "GOCACHE"], capture_output=True, text=True, check=True).stdout.strip()
+    script = INIT.format(
+        results=RESULTS,
+        folder=folder,
+        go_cache=cache,
+        path=os.environ["PATH"],
+        home=Path.home(),
+        root=ROOT,
+        deadline=DEADLINE,
+        python=sys.executable,
+        script=Path(__file__).resolve(),
+        record="--record" if record else "",
+    )
+    init.write_text(script)
+    init.chmod(0o755)
+    with disk.open("wb") as file:
+        file.truncate(2048 * MIB)
+    subprocess.run(["mkfs.ext4", "-q", str(disk)], check=True)
+    boot = ["linux.uml", "mem=1500M", "rootfstype=hostfs", "ro", "root=/dev/root", "rootflags=/", f"ubd0={disk}"]
+    command = [*boot, f"init={init}", "con=null", "con0=null,fd:1", "quiet"]
+    # uml makes its memory a file in TMPDIR, and a folder in HOME.
+    env = {**os.environ, "TMPDIR": str(folder), "HOME": str(folder)}
+    with (folder / "console").open("wb") as console:
+        kernel = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, env=env, start_new_session=True)
+        try:
+            kernel.wait(DEADLINE + 60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(kernel.pid, signal.SIGKILL)
+    told, status = folder / "told", folder / "status"
+    if not status.exists():
+        print((folder / "console").read_text()[-5000:], told.read_text() if told.exists() else "")
+        return 1
+    print(told.read_text())
+    return int(status.read_text())
+
+
+def inside(*, record: bool) -> int:
+    """All that is to be shown on v2."""
+    session = Path("/sys/fs/cgroup/session")
+    tests = [sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", *TESTS]
+    status = subprocess.run(tests).returncode
+    held("v2", lambda: sees_the_limit(RESULTS))
+    held("v2", lambda: survives_page_cache(RESULTS))
+    if record:
+        recorded(RESULTS, RESULTS / "recorded")
+    left = [path for path in session.rglob("*") if path.is_dir()]
+    assert left == [], f"groups stay behind: {left}"
+    assert (session / "cgroup.subtree_control").read_text().strip() == ""
+    assert str(os.getpid()) in (session / "cgroup.procs").read_text().split()
+    print("v2: nothing stays behind, and the processes are where they were")
+    return status
+
+
+def held(version: str, check: Callable[[], str]) -> None:
+    """Print what a check has shown."""
+    print(f"{version}: {check()}", flush=True)
+
+
+def sees_the_limit(folder: Path) -> str:
+    """Automemlimit in a service takes its memory_limit."""
+    with_limit = launched(folder, [str(folder / "automemlimit")], 256 * MIB)
+    assert with_limit == str(256 * MIB), with_limit
+    return f"automemlimit sees {with_limit} bytes"
+
+
+def survives_page_cache(folder: Path) -> str:
+    """600 MB written and read through a limit of 256 MiB."""
+    file = "/tmp/gomem-page-cache"
+    script = f"dd if=/dev/zero of={file} bs=1M count=600 && cat {file} > /dev/null; echo $?; rm {file}"
+    said = launched(folder, ["/bin/sh", "-c", script], 256 * MIB)
+    assert said.splitlines()[-1] == "0", said
+    return "600 MB of page cache in a group of 256 MiB kill nothing"
+
+
+def launched(folder: Path, argv: list[str], limit: int) -> str:
+    """What a program says under a limit; it must not be killed there."""
+    supervisor = SupervisorClient()
+    try:
+        request = LaunchRequest(argv, dict(os.environ), str(folder), memory_limit={"max": limit, "mode": "cgroup"})
+        child: KeptChild = supervisor.launch(request)
+        state = child.wait(PATIENCE)
+        assert state.exit is not None
+        assert state.exit.code == 0, (state, child.log()[0])
+        assert state.group_last is not None
+        assert state.group_last.oom_kills == 0
+        print(f"  peak {(state.group_last.peak or 0) / MIB:.1f} MiB, anonymous {state.group_last.anon_peak}")
+        return child.log()[0].strip()
+    finally:
+        supervisor.close()
+
+
+def recorded(folder: Path, target: Path) -> None:
+    """Write the files of a group with a program in it, and those of one where it was killed."""
+    ways = Ways()
+    try:
+        for name, limit in (("holding", 128), ("killed", 32)):
+            group = ways.make(limit * MIB)
+            ran(group, [str(folder / "hold"), "--mb", "64"])
+            kept(group, target / name)
+            group.clear()
+    finally:
+        ways.close()
+
+
+def ran(group: Group, command: list[str]) -> None:
+    """A program in a group, until it holds its memory or has ended."""
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=group.join)  # noqa: PLW1509 - one thread
+    assert program.stdout is not None
+    program.stdout.readline()
+
+
+def kept(group: Group, target: Path) -> None:
+    """Copy the files that have figures."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in sorted(group.path.iterdir()):
+        if file.name in FILES:
+            (target / file.name).write_bytes(file.read_bytes())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
