@@ -13,8 +13,10 @@ from pytest_gomem.base.errors import ConfigErrors, GomemError
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import Unit
 from pytest_gomem.commands.cli import Parser
+from pytest_gomem.commands.limit_trial import memory_limit_words
 from pytest_gomem.commands.pytest_run import every_metric
 from pytest_gomem.config.gomem_yaml import GomemConfig, load_config
+from pytest_gomem.config.memory_limit import MemoryLimitSettings
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.observe import kernel, oom
@@ -24,6 +26,7 @@ from pytest_gomem.supervisor.spawn import small_forker
 Finding = tuple[bool | None, str, str]  # in order (None: worth knowing), what, words
 CONFIG = "gomem.yaml"
 _BREAK = "\n"
+_NO_LIMIT = "has a memory_limit, which cannot be set on this machine: see `memory limit` above"
 _MARKS = {True: "ok  ", False: "FAIL", None: "note"}
 
 
@@ -49,15 +52,26 @@ def _findings(tries: bool) -> Iterator[Finding]:
     yield (True, "peak RSS", _peak_words())
     yield (True, "short runs", _run_words())
     yield (True, "OOM kills", ", ".join(oom.counters(os.getpid())) or "not provable: no counter can be read")
+    can_limit, what, words = _try("memory limit", memory_limit_words)
+    yield (can_limit or None, what, words)  # who asks for none needs none
     if not Path(CONFIG).exists():
         yield (True, CONFIG, "none in this folder; `gomem init` writes one")
         return
     registry, config = Registry(builtin_metrics()), list[GomemConfig]()
     yield _try(CONFIG, lambda: _config(config))
+    if config and not can_limit:
+        yield from ((False, name, _NO_LIMIT) for name in _limited(config[0]))
     if config and tries:
         yield from _services(config[0], registry)
     elif config:
         yield (None, "services", "not tried: `gomem doctor --try` builds and starts each, and looks for its tests")
+
+
+def _limited(config: GomemConfig) -> Iterator[str]:
+    """Services whose memory_limit is the kernel's."""
+    for name, service in config.services.items():
+        if isinstance(service.memory_limit, MemoryLimitSettings) and service.memory_limit.mode != "simulated":
+            yield name
 
 
 def _services(config: GomemConfig, registry: Registry) -> Iterator[Finding]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from pytest_gomem.base.errors import GomemError
+from pytest_gomem.commands import doctor
+
 TESTS = """
 import pytest
 
@@ -52,3 +57,32 @@ def test_a_folder_without_gomem_yaml(tmp_path, gomem):
     """The next step is named."""
     _, text = gomem(tmp_path, "doctor", "--try")
     assert "none in this folder; `gomem init` writes one" in text
+
+
+LIMITED = """
+small: {command: [/bin/true], memory_limit: 64MiB}
+watched: {command: [/bin/true], memory_limit: {max: 64MiB, mode: simulated}}
+"""
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_memory_limit_is_tried(dry_scenario, gomem, monkeypatch, refused):
+    """Where none can be set, a service that asks for one of the kernel fails."""
+
+    def tried():
+        if refused:
+            raise GomemError("no memory cgroup can be made\n  cgroup v1: Read-only file system: /x")
+        return "cgroup v1, a group of its own"
+
+    monkeypatch.setattr(doctor, "memory_limit_words", tried)
+    project = dry_scenario(TESTS, more_services=LIMITED)
+    status, text = gomem(project.folder, "doctor")
+    failed = [line.split()[1] for line in text.splitlines() if line.startswith("FAIL")]
+    if refused:
+        assert status == 1
+        assert "small" in failed
+        assert "watched" not in failed
+        assert "note  memory limit   no memory cgroup can be made\n    cgroup v1: Read-only" in text
+    else:
+        assert "ok    memory limit   cgroup v1, a group of its own" in text
+        assert "small" not in failed
