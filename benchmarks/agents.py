@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 from pytest_gomem.launch.overlay import Overlay, overlay_for
 from pytest_gomem.launch.toolchain import find_toolchain
@@ -37,7 +36,7 @@ def built(package: str, cwd: Path, binary: Path, *, agent: bool = True) -> Path:
 
 @contextlib.contextmanager
 def running(
-    binary: Path, *args: str, env: dict[str, str] | None = None, agent: bool = True, stderr: IO[bytes] | None = None
+    binary: Path, *args: str, env: dict[str, str] | None = None, agent: bool = True
 ) -> Iterator[tuple[subprocess.Popen[bytes], AgentClient, Path]]:
     """The program, the client of its agent, and a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="gomem-") as folder:
@@ -45,8 +44,7 @@ def running(
         switch = {"PYTEST_GOMEM_AGENT": str(socket)} if agent else {}
         command: Sequence[str | Path] = [binary, *args]
         environment = {**os.environ, "GOMAXPROCS": "2", **switch, **(env or {})}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": stderr}
-        with subprocess.Popen(command, env=environment, **pipes) as process:
+        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             client = AgentClient(socket)
             try:
                 if agent:

@@ -37,8 +37,9 @@ class Group:
         except BaseException:
             self.close()
             raise
-        self.peak_since = time.monotonic()
+        self.peak_since = self._sampled_since = time.monotonic()
         self._anon_peak: int | None = None
+        self._cache_peak: int | None = None
 
     def _set_limit(self, limit: int) -> None:
         write(self.path / self._names.limit, str(limit))
@@ -82,33 +83,40 @@ class Group:
         os.write(self._files[PROCESSES], b"0")
 
     def sample(self) -> None:
-        """Note the anonymous pages of this moment."""
-        self._note(figure(self._text(STAT), self._names.anon))
+        """Note the anonymous pages and the page cache of this moment."""
+        self._note(self._text(STAT))
 
-    def _note(self, anon: int | None) -> None:
+    def _note(self, stat: bytes | None) -> None:
+        anon, file, shmem = (figure(stat, name) for name in (self._names.anon, self._names.file, self._names.shmem))
         if anon:  # a process that lives has some: 0 is what is left at the end
             self._anon_peak = max(anon, self._anon_peak or 0)
+        if file is not None:
+            self._cache_peak = max(file - (shmem or 0), self._cache_peak or 0)
 
     def read(self, *, reset_peak: bool = False) -> GroupReading:
         """All figures; reset_peak: and let both peaks begin anew afterwards, where the kernel can."""
         names, stat = self._names, self._text(STAT)
-        anon = figure(stat, names.anon)
-        self._note(anon)
+        self._note(stat)
         reading = GroupReading(
             t=time.monotonic(),
             limit=self.limit,
             current=self._number(names.current),
             peak=self._number(names.peak),
-            anon=anon,
+            anon=figure(stat, names.anon),
             file=figure(stat, names.file),
             kernel=self._number(names.kernel) if names is V1 else kernel_part(stat),
             anon_peak=self._anon_peak,
             oom_kills=self.oom_kills(),
             peak_since=self.peak_since,
             shmem=figure(stat, names.shmem),
+            cache_peak=self._cache_peak,
+            sampled_since=self._sampled_since,
         )
-        if reset_peak and self._reset_peak():
-            self._anon_peak, self.peak_since = anon, reading.t
+        if reset_peak:
+            self._anon_peak = self._cache_peak = None
+            self._sampled_since = reading.t
+            self._note(stat)
+            self.peak_since = reading.t if self._reset_peak() else self.peak_since
         return reading
 
     def _reset_peak(self) -> bool:

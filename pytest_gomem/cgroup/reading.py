@@ -12,8 +12,9 @@ class GroupReading:
     t: CLOCK_MONOTONIC. current, peak: all that is charged, page cache included; the peak is the kernel's own, never
     sampled, since `peak_since`. It counts pages that a CPU has reserved and not used yet, up to 256 KiB a CPU.
     anon: anonymous pages (v1 `total_rss`, v2 `anon` of memory.stat; simulated: RssAnon of the processes).
-    anon_peak: the highest `anon` that the supervisor sampled since `peak_since`; a shorter spike is missed.
-    file: page cache; `shmem` is the part of it that cannot be written back, such as files of a tmpfs.
+    anon_peak: the highest `anon` that the supervisor sampled since `sampled_since`; a shorter spike is missed.
+    file: page cache; `shmem` is the part of it that cannot be written back, such as files of a tmpfs; cache_peak: the
+    highest `file` without it, sampled as `anon_peak` is.
     kernel: page tables, stacks, slab and sockets (v1 memory.kmem.usage_in_bytes, v2 `kernel` of memory.stat).
     oom_kills: processes of the group that the kernel killed at the limit since the launch (v1 `oom_kill` of
     memory.oom_control, v2 that of memory.events). The victim can be a child of the service.
@@ -30,6 +31,8 @@ class GroupReading:
     oom_kills: int | None
     peak_since: float
     shmem: int | None = None
+    cache_peak: int | None = None
+    sampled_since: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ class SimulatedGroup:
             anon_peak=self._anon_peak,
             oom_kills=int(bool(self.evidence)),
             peak_since=self.peak_since,
+            sampled_since=self.peak_since,
         )
         if reset_peak:
             self._anon_peak, self.peak_since = self._anon, reading.t

@@ -20,12 +20,6 @@ from pytest_gomem.config import json_schema as schema
 from pytest_gomem.config.fields import Fields, Located, Mistakes, flag, located, members, quantity
 from pytest_gomem.config.own_metrics import is_own, own_metric, parsed
 
-# Metrics to come: a budget on one is accepted, and fails as unmeasured.
-_LATER: Mapping[str, Unit] = MappingProxyType(
-    {
-        "cgroup_peak": BYTES,
-    }
-)
 # The sample types of heap profiles (runtime/pprof); a budget on one is a mapping of function globs to limits.
 _OF_PROFILES: Mapping[str, Unit] = MappingProxyType(
     {"inuse_space": BYTES, "inuse_objects": COUNT, "alloc_space": BYTES, "alloc_objects": COUNT}
@@ -36,17 +30,25 @@ _OF_DUMPS: Mapping[str, Unit] = MappingProxyType({"objects": COUNT, "object_byte
 PER_TYPE = frozenset(_OF_DUMPS)
 PER_GLOB = PER_FUNCTION | PER_TYPE  # of observed rounds
 
-_OF_WHOLE_WINDOWS = frozenset({"leaked_goroutines"})  # read at the edges of a window alone
+MIN_HEADROOM, HEADROOM = "min_headroom", "memory_headroom"  # min_headroom: 20MiB is memory_headroom: ">= 20MiB"
+# Read at the edges of a window alone.
+_OF_WHOLE_WINDOWS = frozenset({"leaked_goroutines", "cgroup_peak", "cgroup_anon_peak", MIN_HEADROOM, HEADROOM})
 
 PHASES = "phases"
 
 _LIMITS = schema.LIMITS
 TIME_TO_LIMIT = "time_to_limit"
 _MEMORY = "limit"
+# A ceiling of these would be a mistake.
+_FLOORS = {
+    TIME_TO_LIMIT: "the least time that the memory lasts",
+    HEADROOM: "the least that is left of a limit",
+}
+_EXAMPLES = {TIME_TO_LIMIT: ">= 24h", HEADROOM: ">= 20MiB"}
 # What a limit has beside these, of functions and of the time to a limit.
 _CUM: schema.Keys = {"cum": schema.flag("Whether what the functions call counts too")}
 _OF_TIME: schema.Keys = {_MEMORY: schema.quantity("The memory that it is about, such as 512MiB", BYTES)}
-UNITS_OF_OTHERS: Mapping[str, Unit] = MappingProxyType({**_LATER, **_OF_PROFILES, **_OF_DUMPS})  # beside a window's
+UNITS_OF_OTHERS: Mapping[str, Unit] = MappingProxyType({**_OF_PROFILES, **_OF_DUMPS, MIN_HEADROOM: BYTES})  # no metrics
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def parse_budget(
     node, mistakes, found = located(value, place), Mistakes(), list[Budget]()
     if metric == PHASES:
         return _of_phases(node, units, scope)
+    if metric == MIN_HEADROOM:
+        return (_floor(node, scope),)
     with mistakes.kept():
         metric = str(parsed(metric, node.place)) if is_own(metric) else metric
         unit = unit_of(metric, units)
@@ -104,6 +108,13 @@ def parse_budget(
                 found.append(_budget(metric, unit, glob, scope, member))
     mistakes.raise_all()
     return tuple(found)
+
+
+def _floor(node: Located, scope: str) -> Budget:
+    if isinstance(node.value, Mapping):
+        raise node.error("min_headroom is one size", "write  memory_headroom: {min: 20MiB, warn: 40MiB}  for more")
+    least = quantity(BYTES)(node)
+    return Budget(HEADROOM, None, least, None, None, function="", scope=scope, place=node.place)
 
 
 def unit_of(metric: str, units: Mapping[str, Unit]) -> Unit | None:
@@ -124,6 +135,7 @@ def unknown_metric(written: str, name: str, units: Mapping[str, Unit], place: Pl
 def parse_budgets(node: Located, units: Mapping[str, Unit], scope: str) -> tuple[Budget, ...]:
     """Read a mapping of metric to budget. Raises ConfigErrors with every mistake in it."""
     mistakes, found = Mistakes(), list[Budget]()
+    refuse_twice(members(node), mistakes)
     for metric, member in members(node).items():
         with mistakes.kept():
             found += parse_budget(metric, member, units=units, scope=scope, place=member.place)
@@ -131,10 +143,18 @@ def parse_budgets(node: Located, units: Mapping[str, Unit], scope: str) -> tuple
     return tuple(found)
 
 
+def refuse_twice(said: Mapping[str, Located], mistakes: Mistakes) -> None:
+    """Keep a mistake if a metric is budgeted by both of its names."""
+    if MIN_HEADROOM in said and HEADROOM in said:
+        mistakes.add(said[MIN_HEADROOM].error("memory_headroom is budgeted too, and both are one metric", "keep one"))
+
+
 def limit_schema(metric: str, unit: Unit) -> schema.Schema | None:
     """What may be written for a metric; None for what any metric of its unit takes."""
-    if metric == TIME_TO_LIMIT:
-        some, text, mapped = schema.limit(unit, _OF_TIME)["anyOf"]
+    if metric == MIN_HEADROOM:
+        return schema.quantity("What must be left of memory_limit at the peak, such as 20MiB", BYTES)
+    if metric in _FLOORS:
+        some, text, mapped = schema.limit(unit, _OF_TIME if metric == TIME_TO_LIMIT else None)["anyOf"]
         del some, mapped["properties"]["max"]
         return {"anyOf": [{**text, "pattern": text["pattern"].replace("([<>]=)?", ">=")}, mapped]}
     if metric in PER_GLOB:
@@ -192,8 +212,8 @@ def _budget(metric: str, unit: Unit, glob: str, scope: str, node: Located) -> Bu
     of_memory = _memory(node) if is_mapping and metric == TIME_TO_LIMIT else None
     more = _CUM if function else _OF_TIME if metric == TIME_TO_LIMIT else {}
     limits, cum = _mapped(node, unit, more) if is_mapping else (_bound(node, unit), False)
-    if metric == TIME_TO_LIMIT and "max" in limits:
-        raise node.error(f"{metric} is the least time that the memory lasts, not the most", "write '>= 24h', or min")
+    if metric in _FLOORS and "max" in limits:
+        raise node.error(f"{metric} is {_FLOORS[metric]}, not the most", f"write '{_EXAMPLES[metric]}', or min")
     return Budget(
         metric=metric,
         max=limits.get("max"),

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.units import Unit
-from pytest_gomem.config.budgets import Budget, parse_budget
+from pytest_gomem.config.budgets import Budget, parse_budget, refuse_twice
 from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, located, members, text, whole
 from pytest_gomem.config.gc_settings import GC_KEYS, GcSettings, described, merged, parse_gc, refusal
 from pytest_gomem.config.goroutine_globs import goroutine_globs
@@ -127,6 +127,7 @@ def parse_marker(
     _refuse_positional(args, place, mistakes)
     service, ops, rounds, diagnose, budgets = None, None, None, None, list[Budget]()
     ignored: tuple[str, ...] = ()
+    refuse_twice(members(located(kwargs, place)), mistakes)
     for key, node in members(located(kwargs, place)).items():
         with mistakes.kept():
             if key == "service":

@@ -18,7 +18,6 @@ _ELSE: Mapping[str, str] = MappingProxyType(
         "tree": "no",
         CYCLES: "none",
         "memory_limit": "none",
-        "manual_gc": "off",
     }
 )
 

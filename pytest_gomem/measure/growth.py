@@ -89,7 +89,7 @@ def time_to_limit(window: Window) -> Reading | Unavailable:
     """How long the memory takes to reach its limit if the live heap grows on as in the test."""
     limit = required(window.limit)
     growth = heap_by_time(window)
-    used, of_what = _used(window)
+    used, of_what = _used_of_group(window) if limit.of_group else _used(window)
     source = f"{growth.source}; {of_what}"
     if used >= limit.bytes:
         whole = format_value(limit.bytes, BYTES)
@@ -114,6 +114,13 @@ def _at_least(seconds: float) -> str:
     if seconds >= LONGEST:
         return "the limit is out of sight"
     return f"at least {format_value(seconds, SECONDS)} shown"
+
+
+def _used_of_group(window: Window) -> tuple[float, str]:
+    """What its memory cgroup holds at the close, without page cache."""
+    group = required(window.group)
+    parts = (group.end.anon, group.end.shmem, group.end.kernel)
+    return sum(part or 0 for part in parts), f"what counts at the close ({group.by})"
 
 
 def _used(window: Window) -> tuple[float, str]:

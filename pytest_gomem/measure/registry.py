@@ -18,6 +18,7 @@ from pytest_gomem.measure import (
     gc_cpu,
     growth,
     heap,
+    limited_memory,
     memory,
     runtime_metrics,
     starvation,
@@ -77,7 +78,8 @@ def _origin(metric: Metric) -> str:
 
 def builtin_metrics() -> tuple[Metric, ...]:
     """The metrics that come with the package, grouped as in the documentation."""
-    memory_metrics = (*memory.METRICS, *heap.METRICS, *bill_metrics.METRICS, *allocation.METRICS)
+    of_kernel = (*memory.METRICS, *limited_memory.METRICS)
+    memory_metrics = (*of_kernel, *heap.METRICS, *bill_metrics.METRICS, *allocation.METRICS)
     gc_metrics = (*gc.METRICS, *gc_cpu.METRICS, *runtime_metrics.METRICS)
     work_metrics = (*work.METRICS, *runtime_metrics.WORK_METRICS, *starvation.METRICS)
     return (*memory_metrics, *gc_metrics, *work_metrics, *growth.METRICS)

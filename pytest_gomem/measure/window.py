@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, Value, attempt, known, required
+from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.measure.own_edges import OwnEdges
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Observed, Sample
@@ -133,10 +134,23 @@ class WorkCycle:
 
 @dataclass(frozen=True)
 class MemoryLimit:
-    """A limit of the process's memory, bytes; source: what sets it, in words."""
+    """A limit of the process's memory, bytes; source: what sets it, in words. of_group: it is that of its cgroup."""
 
     bytes: int
     source: str
+    of_group: bool = False
+
+
+@dataclass(frozen=True)
+class GroupEdges:
+    """A service's memory cgroup at the window's edges. by: what holds its limit, as "cgroup v1" or "simulated".
+
+    start: None if the window is its whole life. end: of a service that has ended, what was read when it was reaped.
+    """
+
+    start: GroupReading | None
+    end: GroupReading
+    by: str
 
 
 @dataclass(frozen=True)
@@ -155,8 +169,8 @@ class Window:
     window. startup_peak: the kernel's peak from the start of the process until it was ready, bytes. disturbed: why its
     figures say nothing of the service, "" if they do. left: the goroutines that came to be and stayed. work_cycles: in
     which the test repeated its work, or why the last of them could not be read. own_seconds, own_cpu: what our readings
-    at their ends took, in seconds of wall time and of the process's CPU. limit: of its memory. own: what the service
-    publishes itself. computed: the cache of once_per_window.
+    at their ends took, in seconds of wall time and of the process's CPU. limit: of its memory. group: its memory
+    cgroup. own: what the service publishes itself. computed: the cache of once_per_window.
     """
 
     name: str
@@ -199,6 +213,7 @@ class Window:
     own_seconds: float = 0.0
     own_cpu: float = 0.0
     limit: MemoryLimit | Unavailable = Unavailable("no limit of its memory is known")
+    group: GroupEdges | Unavailable = Unavailable("it ran without a memory limit: say memory_limit in gomem.yaml")
     own: OwnEdges = field(default_factory=OwnEdges)
     computed: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 

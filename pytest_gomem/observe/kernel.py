@@ -24,14 +24,21 @@ def keeps_peak() -> bool:
 
 def peak_rss(pid: int) -> int | None:
     """VmHWM of /proc/PID/status in bytes; None if the system keeps none, or the process has ended."""
-    if not keeps_peak():
-        return None
+    return _figure(_status(pid), b"VmHWM")
+
+
+def _status(pid: int) -> bytes:
+    """Nothing if the system has no such file, or the process has ended."""
     try:
-        status = Path(f"/proc/{pid}/status").read_bytes()
+        return Path(f"/proc/{pid}/status").read_bytes() if keeps_peak() else b""
     except OSError:
-        return None
-    at = status.find(b"\nVmHWM:")
-    return int(status[at + 7 : status.index(b"kB", at)]) * 1024 if at >= 0 else None
+        return b""
+
+
+def _figure(status: bytes, name: bytes) -> int | None:
+    """Bytes that a line of /proc/PID/status tells."""
+    at = status.find(b"\n" + name + b":")
+    return int(status[at + len(name) + 2 : status.index(b"kB", at)]) * 1024 if at >= 0 else None
 
 
 def reset_peak(pid: int) -> bool:
@@ -146,6 +153,7 @@ def read(pid: int, *, tree: bool = False, pss: bool = False) -> KernelReading:
         processes=len(readings),
         pss=sum_known([one.pss for one in readings]),
         scheduling=scheduling(member.pid for member in members),
+        file=sum_known([one.file for one in readings]),
     )
 
 
@@ -158,7 +166,8 @@ def sum_known(values: list[int | None]) -> int | None:
 def _read_one(process: psutil.Process, pss: bool) -> KernelReading | None:
     """One process's reading; None if it has ended: 0 would be wrong."""
     try:
-        hwm = peak_rss(process.pid)
+        status = _status(process.pid)
+        hwm = _figure(status, b"VmHWM")
         rss = int(process.memory_info().rss)
         if rss == 0 or (hwm is None and keeps_peak()):
             return None
@@ -171,6 +180,7 @@ def _read_one(process: psutil.Process, pss: bool) -> KernelReading | None:
             fds=descriptors(process),
             cpu=cpu_seconds(process),
             pss=_pss(process) if pss else None,
+            file=_figure(status, b"RssFile"),
         )
     except psutil.NoSuchProcess:
         return None

@@ -14,7 +14,8 @@ class KernelReading:
     """One look at a process (or, with `processes` > 1, the sum over its tree) in /proc.
 
     rss, hwm, pss: bytes; None if unknown. cpu: user + system seconds since the process started.
-    scheduling: how its threads got CPU time; None if it was not read.
+    scheduling: how its threads got CPU time; None if it was not read. file: the part of rss that is pages of files,
+    which the kernel can take back; None if unknown.
     """
 
     t: float
@@ -26,6 +27,7 @@ class KernelReading:
     processes: int = 1
     pss: int | None = None
     scheduling: Scheduling | None = None
+    file: int | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from pytest_gomem.base.errors import ConfigError, LaunchError, MeasureError, ObserveError
 from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.config.ready import URL
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.conditions import ATTACHED, PROCESS
@@ -52,6 +53,7 @@ class AttachedProcess:
     no_gctrace = "gctrace is read from the stderr of a process that we launched; this one is not ours"
     startup_peak: int | Unavailable = Unavailable("this process was started by others: its start was not watched")
     no_agent = "it was not built here"
+    group_by = ""
 
     def __init__(
         self,
@@ -141,6 +143,10 @@ class AttachedProcess:
         if len(found) > 1:
             raise MeasureError(f"{self.name} listens on {', '.join(found)}: {_URL_HINT}")
         return found[0]
+
+    def group(self, *, reset_peak: bool = False) -> GroupReading:
+        """Raises ObserveError: the limit of a process of yours is your own."""
+        raise ObserveError("only a service that is launched here has a memory limit: others started this process")
 
     def agent(self) -> None:
         """None: only services that the plugin builds have an agent."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, attempt, known
 from pytest_gomem.measure.runtime_metrics import NAMES
-from pytest_gomem.measure.window import GcTrace, MemStatsPair, RuntimeMetrics, Window
+from pytest_gomem.measure.window import GcTrace, GroupEdges, MemStatsPair, RuntimeMetrics, Window
 from pytest_gomem.observe.agent.answers import Answers
 from pytest_gomem.observe.agent.client import read_peak
 from pytest_gomem.observe.agent.records import Histogram, PeakProfile
@@ -82,6 +82,7 @@ def _whole_life(process: LaunchedProcess, name: str, ops: int | None) -> Window:
         gc_records=_gc_records(process, known(memstats)),
         runtime=attempt(lambda: _runtime(process)),
         startup_peak=Unavailable("a program that is measured whole is never ready: its start is in peak_rss"),
+        group=attempt(lambda: GroupEdges(None, process.group(), process.group_by)),
         left=Unavailable("the goroutines of a program end with it: none of them can stay"),
     )
 

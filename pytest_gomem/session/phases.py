@@ -22,6 +22,7 @@ UNCOLLECTED = Unavailable(
     "a phase forces no collection, which would disturb the window: put a budget on this metric under the phase, or say "
     "phase(..., collect=True)"
 )
+_NO_GROUP = Unavailable("the memory cgroup is read at the edges of the whole window")
 _OF_THE_WINDOW = Unavailable("goroutines that stay are looked for when the whole window closes: put the limit on it")
 
 
@@ -153,6 +154,7 @@ def _phase(closed: _Closed, window: Window) -> Phase:
         is_phase=True,
         runtime=runtime_pair(start.runtime, end.runtime),
         left=_OF_THE_WINDOW,
+        group=_NO_GROUP if known(window.group) else window.group,
         work_cycles=(),
         own_seconds=0.0,  # no cycle ends within a phase
         own_cpu=0.0,

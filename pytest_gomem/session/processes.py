@@ -8,7 +8,8 @@ from functools import cached_property
 
 from pytest_gomem.base.errors import ObserveError, SupervisorError
 from pytest_gomem.base.unavailable import Unavailable
-from pytest_gomem.config.gc_settings import DEFAULT_GOMAXPROCS, check_agent, described
+from pytest_gomem.cgroup.reading import GroupReading
+from pytest_gomem.config.gc_settings import DEFAULT_GOMAXPROCS, described, go_bytes
 from pytest_gomem.config.memory_limit import MEMORY_LIMIT
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand
@@ -64,8 +65,6 @@ class LaunchedProcess:
         self.no_agent = launched.no_agent
         self.startup_peak: int | Unavailable = _NOT_AWAITED if launched.startup_peak is None else launched.startup_peak
         self._agent = self._connect(launched)
-        # That of a program that ends by itself has no socket.
-        check_agent(launched.gc, "" if self._agent or launched.record else self.no_agent, launched.config.place)
         self.readers = Readers(sources, self, self.system)
 
     @property
@@ -152,7 +151,12 @@ class LaunchedProcess:
         return {**described(self.launched.gc), **({} if limit is None else {MEMORY_LIMIT: str(limit)})}
 
     def in_force(self, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
-        """The GC settings in force, printable: from the agent, else from these cycles of a window."""
+        """The settings in force, printable: the GC's from the agent, else from these cycles of a window."""
+        limit = self.launched.memory_limit
+        by = {} if limit is None else {MEMORY_LIMIT: f"{go_bytes(limit.max)}, {self.group_by}"}
+        return {**self._gc_in_force(stats, cycles), **by}
+
+    def _gc_in_force(self, stats: MemStats | None, cycles: Sequence[GcCycle]) -> dict[str, str]:
         asked = self._agent or (None if self.unasked is None else Answers(self.unasked))
         if asked is not None:
             with contextlib.suppress(ObserveError):  # a dead service: only the gctrace lines are left
@@ -162,6 +166,21 @@ class LaunchedProcess:
     def conditions(self, in_force: Mapping[str, str]) -> dict[str, str]:
         """What must be equal for figures to compare, by name. in_force: its GC settings."""
         return launched_conditions(self.launched, in_force, has_agent=not self.no_agent)
+
+    @cached_property
+    def group_by(self) -> str:
+        """What holds its memory limit, such as "cgroup v1" or "simulated"; "" without one."""
+        group = self.kept.state().group if self.launched.memory_limit else None
+        return "" if group is None else group.by
+
+    def group(self, *, reset_peak: bool = False) -> GroupReading:
+        """What its memory cgroup says, at its end if it has ended; raises ObserveError without one."""
+        if not self.group_by:
+            raise ObserveError("it ran without a memory limit: say memory_limit in gomem.yaml, or in launch()")
+        try:
+            return self.kept.read_group(reset_peak)
+        except SupervisorError as error:
+            raise ObserveError(str(error)) from None
 
     @property
     def is_checked(self) -> bool:

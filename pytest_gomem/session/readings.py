@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, attempt, known, required
+from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES, NAMES
 from pytest_gomem.measure.window import RuntimeMetrics, RuntimeValues, number_of
 from pytest_gomem.observe.records import KernelReading, MemStats, quantities_of
@@ -70,6 +71,10 @@ class Readings:
     def reset_peak(self) -> bool:
         """Set the kernel's peak to the current RSS; returns whether that worked."""
         return self._subject.may_reset_peak and self._system.reset_peak()
+
+    def group(self, *, reset_peak: bool = False) -> GroupReading | Unavailable:
+        """The memory cgroup; reset_peak: and let its peaks begin anew afterwards."""
+        return attempt(lambda: self._subject.group(reset_peak=reset_peak))
 
     def inside(self) -> tuple[RuntimeValues | Unavailable, MemStats | Unavailable]:
         """runtime/metrics, then MemStats: always both in this order, so that each reading costs the same."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pytest_gomem.base.errors import NoSource, ObserveError
 from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.launch.launched import Built, Launched
 from pytest_gomem.observe.agent.client import AgentClient
@@ -63,6 +64,16 @@ class Subject(Protocol):
 
     def agent(self) -> AgentClient | None:
         """The agent built into it, if any."""
+
+    @property
+    def group_by(self) -> str:
+        """What holds its memory limit, "" without one."""
+
+    def group(self, *, reset_peak: bool = False) -> GroupReading:
+        """What its memory cgroup says, at its end if it has ended; raises ObserveError without one.
+
+        reset_peak: let its peaks begin anew afterwards, where the kernel can.
+        """
 
     def ending(self, within: float = 0.0) -> ExitRecord | None:
         """How it ended, None while it lives; waits up to `within` seconds."""

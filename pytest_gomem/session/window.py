@@ -8,9 +8,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_gomem.base.errors import MeasureError, ObserveError
-from pytest_gomem.base.unavailable import Unavailable, known
+from pytest_gomem.base.unavailable import Unavailable, attempt, known, required
+from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.measure.peak import held_from_earlier
-from pytest_gomem.measure.window import GcTrace, MemoryLimit, MemStatsPair, RuntimeMetrics, SourceEdges, Window
+from pytest_gomem.measure.window import (
+    GcTrace,
+    GroupEdges,
+    MemoryLimit,
+    MemStatsPair,
+    RuntimeMetrics,
+    SourceEdges,
+    Window,
+)
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 from pytest_gomem.session.capture import Profiles
@@ -31,7 +40,8 @@ if TYPE_CHECKING:
 
 _NOT_OPEN = Unavailable("the window is not open yet")
 _NO_LIMIT = (
-    "no limit of its memory is known: set GOMEMLIMIT, or name one, as in time_to_limit: {min: 24h, limit: 512MiB}"
+    "no limit of its memory is known: set memory_limit or GOMEMLIMIT, or name one, as in "
+    "time_to_limit: {min: 24h, limit: 512MiB}"
 )
 _REPLACED = Unavailable("the service replaced itself by another program (exec) in the window: both began to count anew")
 
@@ -42,6 +52,7 @@ class _Closing:
 
     kernel: KernelReading | Unavailable
     t: float
+    group: GroupReading | Unavailable
     smaps: SmapsTotals | Unavailable
     runtime: RuntimeMetrics | Unavailable
     memstats: MemStatsPair | Unavailable
@@ -104,6 +115,7 @@ class OpenWindow:
         stats = None if opening is None else opening.memstats
         self._held = held_from_earlier(stats, known(self._opening_smaps), collected=collected)
         self._peak_reset = self.readings.reset_peak()
+        self._group = self.readings.group(reset_peak=True)
         self._start = self.readings.kernel()
         self._image = self._system.image()
         self.opened = self._system.now()
@@ -143,6 +155,7 @@ class OpenWindow:
     def _read_at_close(self) -> _Closing:
         end = self.readings.kernel()
         closed = self._system.now()
+        group = self.readings.group()
         now = self._system.image()
         self._is_replaced = bool(now and self._image) and now != self._image
         smaps = self.readings.smaps()
@@ -154,7 +167,7 @@ class OpenWindow:
         if pair is None or known(pair.after_gc) is None:
             sources = self._others.at_rest(sources, self.readings.closing)
         self.instruments.close(Closes.LAST, self)
-        return _Closing(end, closed, smaps, runtime, memstats, sources, after)
+        return _Closing(end, closed, group, smaps, runtime, memstats, sources, after)
 
     def _gathered(self, closing: _Closing) -> Window:
         subject, peak, timeline = self.subject, self.phases.peak(), self._timeline(closing.t)
@@ -190,6 +203,7 @@ class OpenWindow:
             own_seconds=self.own.seconds,
             own_cpu=self.own.cpu,
             limit=self._memory_limit(),
+            group=attempt(lambda: GroupEdges(required(self._group), required(closing.group), subject.group_by)),
             disturbed=self.disturbed,
         )
         left = self.instruments.left
@@ -198,9 +212,11 @@ class OpenWindow:
         return with_own(window, self.instruments.own, _REPLACED if self._is_replaced else None)
 
     def _memory_limit(self) -> MemoryLimit | Unavailable:
-        """The one that was asked for, else the one in force, which the agent knows."""
+        """The one that was asked for, else that of the service, else GOMEMLIMIT in force, which the agent knows."""
         if self._limit is not None:
             return MemoryLimit(self._limit, "the limit of the budget")
+        if (group := known(self._group)) is not None:
+            return MemoryLimit(group.limit, "memory_limit", of_group=True)
         agent = self.subject.agent()
         if agent is None:
             return Unavailable(f"{_NO_LIMIT} (GOMEMLIMIT is read by the agent: {self.subject.no_agent})")

@@ -207,7 +207,7 @@ class KeptChild(Watched):
     def read_group(self, reset_peak: bool = False) -> GroupReading:
         """The figures of its memory cgroup; reset_peak: and let the peaks begin anew afterwards.
 
-        The kernel can do so on v1, and on v2 from Linux 6.12; `peak_since` of the next reading says whether it did.
+        Sampled ones always do; the kernel's own on v1, and on v2 from Linux 6.12: `peak_since` of the next one tells.
         Raises SupervisorError if the service has no memory limit.
         """
         return GroupReading(**self._ask("read_group", reset_peak=reset_peak)["group"])

@@ -10,22 +10,22 @@ from typing import Any, Literal
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.launch.ending import describe
-from pytest_gomem.measure.runtime_metrics import CPU_CLASSES, CYCLES
 from pytest_gomem.observe.agent.client import AgentClient
-from pytest_gomem.observe.agent.records import AgentMemStats, GcRecords, Histogram, Injected, Peak
 from pytest_gomem.observe.endpoint import PprofEndpoint
-from pytest_gomem.observe.records import RUNTIME_QUANTITIES, TRUST, GcCycle, GcRecord, KernelReading, MemStats, Sample
+from pytest_gomem.observe.records import GcCycle, KernelReading, MemStats, Sample
 from pytest_gomem.observe.smaps import Resident, SmapsTotals
-from pytest_gomem.observe.sources import AgentInside, Source
+from pytest_gomem.observe.sources import Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
 from pytest_gomem.session.window import OpenWindow
 from pytest_gomem.supervisor.protocol import ExitRecord
+from pytest_gomem.testing.fake_agent import fake_agent, source_of
 from pytest_gomem.testing.fake_window import MIB, OPENED, fake_gc_cycle, fake_kernel_reading, fake_memstats
 
 READING_TIME = 0.001  # seconds that each reading takes
-METRICS_COST, MEMSTATS_COST, GC_COST = (500, 5), (1000, 10), (100, 1)  # bytes and objects that each of them allocates
+MEMSTATS_COST, GC_COST = (1000, 10), (100, 1)  # bytes and objects that each of them allocates
 GC_CPU = 0.001  # seconds that a collection takes of the CPU
 _KERNEL_FIELDS = {field.name for field in fields(KernelReading)} - {"t"}
 
@@ -65,6 +65,8 @@ class FakeProcess:
         self.failing: dict[str, str] = {}
         self.profiles: dict[str, bytes] = {}  # by kind, such as "heap"
         self.program = "first"  # another one stands for an exec
+        self.group_reading: GroupReading | None = None  # of its memory cgroup, if it has a limit
+        self.group_by = "cgroup v2"
         self.connections_closing = 0
         self.stopped = ""  # that it is stopped, in words
         self.folder = folder
@@ -76,9 +78,9 @@ class FakeProcess:
         self._later: list[tuple[float, dict[str, Any]]] = []
         self._exit: ExitRecord | None = None
         self._bases = tuple(bases)
-        client = _FakeAgent(self)
+        client = fake_agent(self)
         self._agent = client if inside == "agent" else None
-        own = [] if inside is None else [_source_of(inside, client)]
+        own = [] if inside is None else [source_of(inside, client)]
         self.readers = Readers([*own, *sources], self, self.system)
         self.change(**values)
 
@@ -201,6 +203,17 @@ class FakeProcess:
         """Number of its last GC cycle."""
         return self.memstats.num_gc
 
+    def group(self, *, reset_peak: bool = False) -> GroupReading:
+        """The reading that you gave it; a reset begins its peaks anew."""
+        found = self.group_reading
+        if found is None:
+            raise ObserveError("a fake process has no memory limit until it gets a group_reading")
+        if self._exit is None:
+            self.record("group")
+        if reset_peak:
+            self.group_reading = replace(found, peak=found.current, anon_peak=found.anon, peak_since=self.time)
+        return found
+
     def url_of(self, source: str) -> str | None:
         """None: it is in no gomem.yaml."""
         return None
@@ -266,82 +279,3 @@ class _FakeSystem(System):
 
     def stopped_words(self) -> str:
         return self._process.stopped
-
-
-class _FakeAgent(AgentClient):
-    """The parts of an agent that windows use; it has no socket, so everything else fails."""
-
-    def __init__(self, process: FakeProcess) -> None:
-        super().__init__(process.folder / "no socket")
-        self._process = process
-
-    def memstats(self) -> AgentMemStats:
-        return AgentMemStats(self._process.read_memstats(), 0.0)
-
-    def metrics(self, *names: str) -> dict[str, int | float | Histogram]:
-        self._process.record("metrics")
-        found = {**dict.fromkeys(CPU_CLASSES, self._process.gc_cpu), CYCLES: float(self._process.memstats.num_gc)}
-        self._process.allocate(*METRICS_COST)
-        return {name: value for name, value in found.items() if name in names}
-
-    def gc_records(self, since: int = 0) -> GcRecords:
-        self._process.record("gc records")
-        cycles = [cycle for cycle in self._process.gc_cycles()[0] if cycle.number > since]
-        records = tuple(GcRecord(cycle.number, cycle.pause, cycle.t or 0.0) for cycle in cycles)
-        return GcRecords(since, self._process.memstats.num_gc, records)
-
-    def profile(self, name: str, *, gc: bool = False) -> bytes:
-        self._process.record(f"{name} profile")
-        self._process.collect(2 if gc else 0, forced=True)
-        return self._process.profiles.get(name, b"")
-
-    def goroutines(self) -> bytes:
-        self._process.record("stacks")
-        return self._process.profiles["stacks"]
-
-    def gc(self, cycles: int = 2) -> None:
-        self._process.record("gc" if cycles == 1 else "gc twice")
-        self._process.collect(cycles, forced=True)
-
-    def free(self) -> None:
-        self._process.record("free")
-        self._process.collect(2, forced=True)
-        stats, kernel = self._process.memstats, self._process.kernel
-        self._process.change(rss=kernel.rss - (stats.heap_idle - stats.heap_released), heap_released=stats.heap_idle)
-
-    def retain(self, size: int) -> None:
-        self._process.record(f"hold {size} bytes")
-
-    def churn(self, share: float) -> Injected:
-        self._process.record(f"churn {share:g}")
-        return Injected(0, 0, 0)
-
-    def end_injected(self) -> Injected:
-        self._process.record("end injected")
-        return Injected(0, 0, 0)
-
-    def start_peak(self, path: Path) -> None:
-        self._process.record("peak start")
-
-    def reset_peak(self) -> None:
-        self._process.record("peak reset")
-
-    def hold_peak(self) -> None:
-        self._process.record("peak hold")
-
-    def look_peak(self) -> None:
-        self._process.record("peak look")
-
-    def peak(self) -> Peak:
-        self._process.record("peak get")
-        stats = self._process.memstats
-        return Peak(stats.heap_alloc, None, stats.num_gc, kept=0, forced=0)
-
-
-class _FakePprof(AgentInside):
-    reader = "pprof"
-
-
-def _source_of(inside: Literal["agent", "pprof"], client: _FakeAgent) -> Source:
-    reader = AgentInside(client) if inside == "agent" else _FakePprof(client)
-    return Source(inside, TRUST[inside], RUNTIME_QUANTITIES, lambda target: reader, complete=True)

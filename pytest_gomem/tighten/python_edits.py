@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
+from pytest_gomem.config.budgets import HEADROOM, MIN_HEADROOM
 from pytest_gomem.config.own_metrics import is_own, own_metric
 from pytest_gomem.tighten.new_limits import NewLimit, Tighter
 from pytest_gomem.tighten.spelling import replaced
@@ -88,7 +89,7 @@ def _members(call: ast.Call) -> dict[str, ast.expr]:
     """The keyword arguments, and the members of literal dicts behind `**`, by the names of metrics."""
     found = {}
     for keyword in call.keywords:
-        found.update({keyword.arg: keyword.value} if keyword.arg is not None else _dict(keyword.value))
+        found.update({_metric(keyword.arg): keyword.value} if keyword.arg is not None else _dict(keyword.value))
     return found
 
 
@@ -99,6 +100,8 @@ def _dict(node: ast.expr | None) -> dict[str, ast.expr]:
 
 
 def _metric(name: str) -> str:
+    if name == MIN_HEADROOM:
+        return HEADROOM
     return str(own_metric(name)) if is_own(name) else name
 
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gomem.base.errors import ConfigErrors, Place
+from pytest_gomem.base.errors import ConfigError, ConfigErrors, Place
 from pytest_gomem.base.units import BYTES, COUNT, RATIO, SECONDS, format_value
-from pytest_gomem.config.budgets import PER_FUNCTION, Budget, parse_budget
+from pytest_gomem.config.budgets import PER_FUNCTION, Budget, parse_budget, parse_budgets
+from pytest_gomem.config.fields import located
 
 UNITS = {"peak_rss": BYTES, "gc_cpu": RATIO, "goroutines": COUNT, "time_to_limit": SECONDS, "alloc_space": BYTES}
 PLACE = Place("gomem.yaml", 3, "budgets.defaults.m")
@@ -45,6 +46,28 @@ def test_a_budget_is_read(metric: str, value: object, expected: dict[str, float]
     (budget,) = read(metric, value)
     assert limits(budget) == pytest.approx(expected)
     assert (budget.metric, budget.function, budget.scope, budget.place) == (metric, "", "defaults", PLACE)
+
+
+def test_headroom_has_a_short_name() -> None:
+    """It is a floor, and one metric cannot be budgeted by both of its names."""
+    units = {**UNITS, "memory_headroom": BYTES}
+    (short,), (plain,) = (
+        parse_budget(name, value, units=units, scope="defaults", place=PLACE)
+        for name, value in (("min_headroom", "20MiB"), ("memory_headroom", ">= 20MiB"))
+    )
+    assert (short.metric, limits(short)) == (plain.metric, limits(plain)) == ("memory_headroom", {"min": 20 * 2.0**20})
+    for name, wrong, words in (
+        ("memory_headroom", "20MiB", "is the least that is left of a limit, not the most\n  write '>= 20MiB'"),
+        ("min_headroom", {"min": "20MiB"}, "min_headroom is one size"),
+        ("min_headroom", "20 parsec", "does not fit bytes"),
+        ("phases", {"login": {"min_headroom": "20MiB"}}, "min_headroom cannot be budgeted in a phase"),
+    ):
+        with pytest.raises((ConfigError, ConfigErrors)) as caught:
+            parse_budget(name, wrong, units=units, scope="defaults", place=PLACE)
+        assert words in str(caught.value)
+    both = located({"min_headroom": "20MiB", "memory_headroom": ">= 20MiB"}, PLACE)
+    with pytest.raises(ConfigErrors, match="memory_headroom is budgeted too, and both are one metric"):
+        parse_budgets(both, units, "defaults")
 
 
 def test_time_to_limit_names_the_memory_it_is_about() -> None:

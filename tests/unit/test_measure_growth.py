@@ -12,11 +12,12 @@ from gomem_windows import CLOSED, MIB, OPENED, cycle
 
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES_PER_OP, format_value
+from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.measure.growth import LONGEST, METRICS, fitted_courses
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import evaluate
 from pytest_gomem.measure.shape import Shape
-from pytest_gomem.measure.window import GcTrace, MemoryLimit, WorkCycle
+from pytest_gomem.measure.window import GcTrace, GroupEdges, MemoryLimit, WorkCycle
 from pytest_gomem.observe.records import GcRecord, Sample
 from pytest_gomem.testing import fake_window
 
@@ -217,6 +218,19 @@ def test_time_to_the_limit():
     assert found.value == pytest.approx(room / growth.value)
     assert found.interval == (pytest.approx(room / growth.interval[1]), pytest.approx(room / growth.interval[0]))
     assert "505 MB are left of GOMEMLIMIT, 537 MB" in found.note
+
+
+def test_time_to_the_limit_of_a_memory_cgroup():
+    """What counts there is less than RSS: pages of the binary do not."""
+    at_close = GroupReading(
+        t=1010.0, limit=64 * MIB, current=60 * MIB, peak=64 * MIB, anon=20 * MIB, file=36 * MIB, kernel=2 * MIB,
+        anon_peak=20 * MIB, oom_kills=0, peak_since=0.0, shmem=2 * MIB,
+    )  # fmt: skip
+    limit = MemoryLimit(64 * MIB, "memory_limit", of_group=True)
+    window = leaking(64, limit=limit, group=GroupEdges(at_close, at_close, "cgroup v2"))
+    found = reading(window, "time_to_limit")
+    assert "41.9 MB are left of memory_limit, 67.1 MB" in found.note
+    assert found.source.endswith("what counts at the close (cgroup v2)")
 
 
 def test_time_to_the_limit_without_growth_is_a_bound():

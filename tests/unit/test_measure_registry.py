@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from pytest_gomem.base.errors import ConfigError, GomemError, ObserveError
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, UNITS
+from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.load.spec import LoadRecord
 from pytest_gomem.measure.metric import Better, Metric, Noise, Reading, metric
 from pytest_gomem.measure.registry import Registry, builtin_metrics, evaluate
-from pytest_gomem.measure.window import MemoryLimit, WorkCycle
+from pytest_gomem.measure.window import GroupEdges, MemoryLimit, WorkCycle
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
@@ -50,7 +51,12 @@ def test_what_windows_on_returned_memory_and_at_rest_redefined():
 def test_full_window_reads_every_builtin_but_pss():
     """With every source at hand, and work in cycles, all metrics have a finite value, a source and a precision."""
     cycles = tuple(WorkCycle(at / 2, 50 * at, (2 + at) * MIB, 5000, 8, 20 * MIB) for at in range(1, 21))
-    full = window(work_cycles=cycles, limit=MemoryLimit(512 * MIB, "GOMEMLIMIT"))
+    group = GroupReading(CLOSED, 512 * MIB, 30 * MIB, 40 * MIB, 30 * MIB, 0, MIB, 39 * MIB, 0, OPENED)
+    full = window(
+        work_cycles=cycles,
+        limit=MemoryLimit(512 * MIB, "GOMEMLIMIT"),
+        group=GroupEdges(None, group, "cgroup v2"),
+    )
     results = evaluate(full, builtin_metrics())
     assert {name for name, result in results.items() if isinstance(result, Unavailable)} == {"peak_pss"}
     for result in results.values():

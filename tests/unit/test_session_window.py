@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_gomem.base.errors import MeasureError, ObserveError
 from pytest_gomem.base.unavailable import Unavailable
+from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.measure.registry import builtin_metrics, evaluate
-from pytest_gomem.measure.window import Window
+from pytest_gomem.measure.window import MemoryLimit, Window
 from pytest_gomem.observe.records import Observed
 from pytest_gomem.observe.sources import Source
 from pytest_gomem.session.service import Service
@@ -232,6 +235,24 @@ def test_a_dead_process_costs_only_what_it_took_along():
     assert closed.end == closed.memstats
     assert closed.lifetime_peak == 70 * MIB
     assert value(closed, "peak_rss") == 70 * MIB
+
+
+def test_a_memory_cgroup_is_read_beside_the_kernel():
+    """Its peak begins anew where that of the process does, and is read before our own readings; it sets the limit."""
+    process = FakeProcess()
+    process.group_reading = GroupReading(
+        t=999.0, limit=256 * MIB, current=20 * MIB, peak=90 * MIB, anon=18 * MIB, file=0, kernel=MIB,
+        anon_peak=80 * MIB, oom_kills=0, peak_since=900.0,
+    )  # fmt: skip
+    window = process.open_window()
+    at = OPENING.index("reset peak") + 1
+    assert read_in(process) == [*OPENING[:at], "group", *OPENING[at:]]
+    process.group_reading = replace(process.group_reading, peak=60 * MIB, anon_peak=50 * MIB)
+    closed = window.close()
+    assert read_in(process) == [CLOSING[0], "group", *CLOSING[1:]]
+    assert value(closed, "cgroup_peak") == 60 * MIB
+    assert value(closed, "memory_headroom") == (256 - 60) * MIB
+    assert closed.limit == MemoryLimit(256 * MIB, "memory_limit", of_group=True)
 
 
 def test_a_program_that_replaced_itself_begins_to_count_anew():

@@ -144,7 +144,6 @@ def test_services_have_their_own(tmp_path):
         ("heap_growth: 1MB", "it is an estimate with an interval"),
         ("alloc_space: {main.f: 5MB}", "budgets on functions are estimates of observed rounds"),
         ("objects: {'*main.S': 5}", "budgets on types are estimates"),
-        ("cgroup_peak: 5MB", "it is not measured yet"),
         ("'prom:x_total': 5", "it is not measured yet"),
         ("phases: {login: {live_heap: 64MiB}}", "no figures are known of t.py::test_a, whose phase it judges"),
     ],

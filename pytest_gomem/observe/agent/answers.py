@@ -81,12 +81,7 @@ def _metric(value: Any) -> int | float | Histogram:
 
 
 def _settings(fields: Fields) -> Settings:
-    converted = {
-        "gogc": gogc_of(fields),
-        "gomemlimit": memory_limit_of(fields),
-        "manual_gc": fields["manual_gc"] or None,
-    }
-    return Settings(**{**fields, **converted})
+    return Settings(**{**fields, "gogc": gogc_of(fields), "gomemlimit": memory_limit_of(fields)})
 
 
 def _gc_records(fields: Fields, since: int) -> GcRecords:

@@ -38,8 +38,7 @@ class Histogram:
 class Settings:
     """The settings in force. gogc: percent, None = off; gomemlimit: bytes, None = no limit; godebug: the variable.
 
-    profile_rate: runtime.MemProfileRate, bytes per heap profile sample. manual_gc: bytes allocated from one collection
-    by hand to the next, None = none.
+    profile_rate: runtime.MemProfileRate, bytes per heap profile sample.
     """
 
     go_version: str
@@ -50,7 +49,6 @@ class Settings:
     gomemlimit: int | None
     godebug: str
     profile_rate: int
-    manual_gc: int | None = None
 
 
 @dataclass(frozen=True)
