@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from pytest_gomem.launch.overlay import Overlay, overlay_for
 from pytest_gomem.launch.toolchain import find_toolchain
@@ -36,7 +37,7 @@ def built(package: str, cwd: Path, binary: Path, *, agent: bool = True) -> Path:
 
 @contextlib.contextmanager
 def running(
-    binary: Path, *args: str, env: dict[str, str] | None = None, agent: bool = True
+    binary: Path, *args: str, env: dict[str, str] | None = None, agent: bool = True, stderr: IO[bytes] | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], AgentClient, Path]]:
     """The program, the client of its agent, and a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="gomem-") as folder:
@@ -44,7 +45,8 @@ def running(
         switch = {"PYTEST_GOMEM_AGENT": str(socket)} if agent else {}
         command: Sequence[str | Path] = [binary, *args]
         environment = {**os.environ, "GOMAXPROCS": "2", **switch, **(env or {})}
-        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": stderr}
+        with subprocess.Popen(command, env=environment, **pipes) as process:
             client = AgentClient(socket)
             try:
                 if agent:

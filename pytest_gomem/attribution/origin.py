@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pytest_gomem.launch.go_module import GoModule
-from pytest_gomem.launch.overlay import AGENT_FILE
+from pytest_gomem.launch.overlay import AGENT_FILES
 from pytest_gomem.pprof.group import Frame, frames_of, package_of
 from pytest_gomem.pprof.model import Location, Profile, location_ids
 
@@ -169,7 +169,7 @@ class Origins:
             function, file = frame.function or "", frame.file or ""
             package = package_of(function)
             site = Site(function, self.short(file, package), frame.line or 0)
-            is_agent = posixpath.basename(file) == AGENT_FILE
+            is_agent = posixpath.basename(file) in AGENT_FILES
             yield _Place(
                 site,
                 self._module.is_own(package),

@@ -52,7 +52,7 @@ def run(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
 def _parser() -> Parser:
     parser = Parser("gomem run", "Run a program to its end and measure it.")
     for key in _SETTINGS:
-        parser.add_argument(f"--{key}", help=f"{key.upper()} of the program")
+        parser.add_argument(f"--{key.replace('_', '-')}", help=GC_KEYS[key]["description"].replace("%", "%%"))
     parser.add_argument("--memory-limit", metavar="SIZE", help="the memory that the program may use, such as 256MiB")
     parser.add_argument(
         "--budget", action="append", default=[], metavar="METRIC=LIMIT", help='such as "peak_rss=64MB"; repeatable'

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.units import BYTES
 from pytest_gomem.config import json_schema as schema
-from pytest_gomem.config.fields import Fields, Located, Mistakes, flag, located, members, whole
+from pytest_gomem.config.fields import Fields, Located, Mistakes, flag, located, members, quantity, whole
 
 Off = Literal["off"]
 DEFAULT_GOMAXPROCS = 2
@@ -20,6 +21,7 @@ PINNED = ("GOGC", "GOMEMLIMIT", "GODEBUG", "GOMAXPROCS")
 
 _INT32 = 2**31 - 1
 _INT64 = 2**63 - 1
+_LEAST_BY_HAND = 1_000_000  # bytes: an empty service allocates about as much in a second of being looked at
 _GO_BYTES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 GC_KEYS: schema.Keys = {
     "gogc": {
@@ -44,6 +46,9 @@ GC_KEYS: schema.Keys = {
             schema.named("", {"type": ["integer", "string"]}, "^[A-Za-z0-9_.]+$"),
         ],
     },
+    "manual_gc": schema.or_word(
+        "off", schema.quantity("By the agent: runtime.GC() after each so many allocated bytes, from 1MB on", BYTES)
+    ),
     "unbounded": schema.flag("Allows gogc: off without a memory limit"),
 }
 
@@ -67,14 +72,15 @@ class GcSettings:
     """Requested settings; None means "not said here".
 
     gogc: percent (> 0) or "off". gomemlimit: bytes (> 0), or "off"; until the launch also a share of the memory limit.
-    gomaxprocs: processors (>= 1). godebug: GODEBUG key -> value. unbounded: allow gogc "off" without a
-    memory limit.
+    gomaxprocs: processors (>= 1). godebug: GODEBUG key -> value. manual_gc: bytes allocated from one runtime.GC() by
+    hand to the next, or "off". unbounded: allow gogc "off" without a memory limit.
     """
 
     gogc: int | Off | None = None
     gomemlimit: int | Share | Off | None = None
     gomaxprocs: int | None = None
     godebug: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    manual_gc: int | Off | None = None
     unbounded: bool = False
 
 
@@ -90,6 +96,7 @@ def parse_gc(values: Mapping[str, object], place: Place) -> GcSettings:
         gomemlimit=fields.read("gomemlimit", _gomemlimit, None),
         gomaxprocs=fields.read("gomaxprocs", whole(1, _INT32), None),
         godebug=MappingProxyType(fields.read("godebug", _godebug, {})),
+        manual_gc=fields.read("manual_gc", _manual_gc, None),
         unbounded=fields.read("unbounded", flag, False),
     )
     mistakes.raise_all()
@@ -103,13 +110,15 @@ def merged(base: GcSettings, over: GcSettings) -> GcSettings:
         gomemlimit=base.gomemlimit if over.gomemlimit is None else over.gomemlimit,
         gomaxprocs=base.gomaxprocs if over.gomaxprocs is None else over.gomaxprocs,
         godebug=MappingProxyType({**base.godebug, **over.godebug}),
+        manual_gc=base.manual_gc if over.manual_gc is None else over.manual_gc,
         unbounded=base.unbounded or over.unbounded,
     )
 
 
 def refusal(settings: GcSettings) -> str:
     """Why these final, merged settings must not be launched together; "" if they may."""
-    if settings.gogc == "off" and settings.gomemlimit in (None, "off") and not settings.unbounded:
+    never = settings.gogc == "off" and {settings.gomemlimit, settings.manual_gc} <= {None, "off"}
+    if never and not settings.unbounded:
         return "gogc off without a memory limit never collects: the heap would grow until the machine is out of memory"
     return ""
 
@@ -118,6 +127,13 @@ def check(settings: GcSettings, place: Place) -> None:
     """Raise ConfigError if the final, merged settings must not be launched together."""
     if reason := refusal(settings):
         raise ConfigError(reason, place, "give a gomemlimit, or unbounded: true if that is what you want")
+
+
+def check_agent(settings: GcSettings, no_agent: str, place: Place) -> None:
+    """Raise ConfigError if the settings need the agent; no_agent: why there is none, "" if there is."""
+    if no_agent and isinstance(settings.manual_gc, int):
+        hint = "let it be built here, with  build: PACKAGE, or leave manual_gc out"
+        raise ConfigError(f"manual_gc needs the agent in the service: {no_agent}", place, hint)
 
 
 def check_env(env: Mapping[str, object], place: Place) -> None:
@@ -148,6 +164,7 @@ def described(settings: GcSettings) -> dict[str, str]:
         "gomemlimit": go_bytes(limit) if isinstance(limit, int) else str(limit or ""),
         "gomaxprocs": str(settings.gomaxprocs or DEFAULT_GOMAXPROCS),
         "godebug": godebug_text(settings.godebug),
+        "manual_gc": bytes_text(settings.manual_gc) if isinstance(settings.manual_gc, int) else settings.manual_gc,
     }
     return {key: value for key, value in said.items() if value}
 
@@ -161,6 +178,12 @@ def go_bytes(size: int) -> str:
     """Bytes as GOMEMLIMIT writes them, in the largest unit that leaves no fraction: 134217728 is 128MiB."""
     unit = next(unit for unit in ("TiB", "GiB", "MiB", "KiB", "B") if size % _GO_BYTES[unit] == 0)
     return f"{size // _GO_BYTES[unit]}{unit}"
+
+
+def bytes_text(size: int) -> str:
+    """Bytes in the unit that makes the shortest text without a fraction: 100MB, 96MiB."""
+    units = {unit: int(factor) for unit, factor in BYTES.suffixes.items()}
+    return min((f"{size // factor}{unit}" for unit, factor in units.items() if size % factor == 0), key=len)
 
 
 def _gogc(node: Located) -> int | Off:
@@ -204,6 +227,16 @@ def _share(node: Located, percent: float) -> Share:
         message = f"{node.shown} of the memory limit leaves no room for what the runtime does not count"
         raise node.error(message, 'write a share such as "90%": the text of the program and cgo are not counted')
     return Share(percent)
+
+
+def _manual_gc(node: Located) -> int | Off:
+    if node.value == "off":
+        return "off"
+    size = quantity(BYTES)(node).value
+    if size < _LEAST_BY_HAND:
+        message = f"{node.written} leaves a service no time between two collections"
+        raise node.error(message, "write 1MB or more, or off")
+    return int(size)
 
 
 def _godebug(node: Located) -> dict[str, str]:

@@ -68,6 +68,11 @@ def quantity(doc: str, unit: Unit, before: str = "") -> Schema:
     return {"description": doc, "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": pattern}]}
 
 
+def or_word(word: str, schema: Schema) -> Schema:
+    """The schema, or this word alone."""
+    return {**schema, "anyOf": [*schema["anyOf"], {"const": word}]}
+
+
 def one_of(keys: Iterable[str]) -> Schema:
     """Exactly one of these keys must be said."""
     return {"oneOf": [{"required": [key]} for key in keys]}

@@ -18,6 +18,7 @@ _ELSE: Mapping[str, str] = MappingProxyType(
         "tree": "no",
         CYCLES: "none",
         "memory_limit": "none",
+        "manual_gc": "off",
     }
 )
 

@@ -34,6 +34,7 @@ from pytest_gomem.supervisor.protocol import ExitRecord, LaunchRequest
 MAX_PORT_TRIES = 5
 LOG_BYTES = 4 << 20
 AGENT_VARIABLE, RECORD_VARIABLE = "PYTEST_GOMEM_AGENT", "PYTEST_GOMEM_RECORD"
+MANUAL_GC_VARIABLE = "PYTEST_GOMEM_MANUAL_GC"
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,7 @@ class Launcher:
         gc = resolved(gc_config.merged(config.gc, overrides.gc), limit, config.place)
         gc_config.check(gc, config.place)
         gc_config.check_env(overrides.env, config.place)
+        gc_config.check_agent(gc, command.no_agent, config.place)
         args = config.args if overrides.args is None else overrides.args
         env = {**config.env, **overrides.env}
         ports = free_ports(_port_names(config, (*command.words, *args, *env.values())))
@@ -213,6 +215,8 @@ class Launcher:
             full_env = _environment(said, gc, profile_rate)
             if socket is not None:
                 full_env[AGENT_VARIABLE] = str(socket)
+            if isinstance(gc.manual_gc, int):
+                full_env[MANUAL_GC_VARIABLE] = str(gc.manual_gc)
             if record is not None:
                 full_env[RECORD_VARIABLE] = requests(record, NAMES, overrides.kept)
             argv = [command.words[0], *(expanded(part) for part in (*command.words[1:], *args))]

@@ -27,7 +27,9 @@ _SOURCES = {
     "0_pytest_gomem_trace.go": "trace.go.txt",
     "0_pytest_gomem_flight.go": "flight.go.txt",
     "0_pytest_gomem_no_flight.go": "no_flight.go.txt",
+    "0_pytest_gomem_manual_gc.go": "manual_gc.go.txt",
 }
+AGENT_FILES = (*_SOURCES, _END_FILE)
 _FIELDS = "Dir,Name,Error"
 _SYSTEMS = ("linux", "darwin")
 # The runtime's exit hooks, as end.go calls them. Before Go 1.23 they are elsewhere, and two exits at once end badly.
@@ -151,7 +153,7 @@ def _folder_of_main(package: str, found: list[dict[str, Any]], module_cache: str
     folder = Path(only["Dir"])
     if module_cache and folder.is_relative_to(module_cache):
         return NotInjected(f"{package} lies in Go's module cache, where Go allows no overlay")
-    for name in (*_SOURCES, _END_FILE):
+    for name in AGENT_FILES:
         if (folder / name).exists():
             return NotInjected(f"{folder / name} exists already: the agent needs that name")
     return folder

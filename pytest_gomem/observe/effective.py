@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_gomem.base.units import BYTES, format_value
-from pytest_gomem.config.gc_settings import GcSettings, go_bytes
+from pytest_gomem.config.gc_settings import GcSettings, bytes_text, go_bytes
 from pytest_gomem.observe.agent.records import Settings
 from pytest_gomem.observe.records import GcCycle, MemStats
 
@@ -41,14 +41,15 @@ def effective_settings(requested: GcSettings, stats: MemStats | None, cycles: Se
 def settings_in_force(settings: Settings) -> dict[str, str]:
     """The settings in force as the agent reads them, in the words of the requested settings.
 
-    The profile rate is one of them if it is not Go's own: samples cost time and memory.
+    The profile rate is one of them if it is not Go's own: samples cost time and memory. So are collections by hand.
     """
-    limit, rate = settings.gomemlimit, settings.profile_rate
+    limit, rate, by_hand = settings.gomemlimit, settings.profile_rate, settings.manual_gc
     return {
         "gogc": "off" if settings.gogc is None else str(settings.gogc),
         "gomemlimit": "off" if limit is None else go_bytes(limit),
         "gomaxprocs": str(settings.gomaxprocs),
         **({} if rate == GO_PROFILE_RATE else {"profile_rate": str(rate)}),
+        **({} if by_hand is None else {"manual_gc": bytes_text(by_hand)}),
     }
 
 

@@ -50,7 +50,9 @@ KEY_METRICS = (
 _ALLOCATION = frozenset({"total_alloc", "allocs", "alloc_rate", "alloc_bytes_per_op", "allocs_per_op"})
 _PEAKS = ("peak_rss", "peak_heap")
 _SHOWN = 4
-_GC_DEFAULTS = MappingProxyType({"gogc": "100", "gomemlimit": "off", "gomaxprocs": str(DEFAULT_GOMAXPROCS)})
+_GC_DEFAULTS = MappingProxyType(
+    {"gogc": "100", "gomemlimit": "off", "gomaxprocs": str(DEFAULT_GOMAXPROCS), "manual_gc": "off"}
+)
 
 
 def limit_lines(verdicts: Sequence[Verdict], window: WindowRecord) -> Iterator[str]:

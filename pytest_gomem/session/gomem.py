@@ -63,6 +63,7 @@ class Launchpad:
         gomemlimit: int | str | None = None,
         gomaxprocs: int | None = None,
         godebug: str | Mapping[str, object] | None = None,
+        manual_gc: int | str | None = None,
         unbounded: bool = False,
         memory_limit: int | str | Mapping[str, object] | None = None,
     ) -> Service:
@@ -75,7 +76,9 @@ class Launchpad:
         """
         config = self._run.service_config(service or self._default)
         named = {"gogc": gogc, "gomemlimit": gomemlimit, "gomaxprocs": gomaxprocs, "godebug": godebug}
-        said = self._overrides(args, env, gc, {**named, "unbounded": unbounded, "memory_limit": memory_limit})
+        said = self._overrides(
+            args, env, gc, {**named, "manual_gc": manual_gc, "unbounded": unbounded, "memory_limit": memory_limit}
+        )
         plan = WindowPlan(config.name, config, self._budgets(config.name), is_profiled=self._profiles_windows())
         instruments = self._instruments(plan)
         return self._keep(self._run.launch(config.name, said.over(at_launch(instruments)), self.plan.side))
@@ -184,6 +187,7 @@ class Gomem(Launchpad):
         gomemlimit: int | str | None = None,
         gomaxprocs: int | None = None,
         godebug: str | Mapping[str, object] | None = None,
+        manual_gc: int | str | None = None,
         unbounded: bool = False,
         memory_limit: int | str | Mapping[str, object] | None = None,
     ) -> Measurement:
@@ -196,7 +200,9 @@ class Gomem(Launchpad):
         at_least_1("ops", ops)
         config = self._run.service_config(service or self._default)
         named = {"gogc": gogc, "gomemlimit": gomemlimit, "gomaxprocs": gomaxprocs, "godebug": godebug}
-        said = self._overrides(args, env, gc, {**named, "unbounded": unbounded, "memory_limit": memory_limit})
+        said = self._overrides(
+            args, env, gc, {**named, "manual_gc": manual_gc, "unbounded": unbounded, "memory_limit": memory_limit}
+        )
         seconds = above_0("timeout", timeout, SECONDS)
         return self.run_config(config, name=name, ops=ops, timeout=seconds, allow_exit=allow_exit, said=said)
 

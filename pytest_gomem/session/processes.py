@@ -9,7 +9,7 @@ from functools import cached_property
 from pytest_gomem.base.errors import ObserveError, SupervisorError
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.cgroup.reading import GroupReading
-from pytest_gomem.config.gc_settings import DEFAULT_GOMAXPROCS, described, go_bytes
+from pytest_gomem.config.gc_settings import DEFAULT_GOMAXPROCS, check_agent, described, go_bytes
 from pytest_gomem.config.memory_limit import MEMORY_LIMIT
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand
@@ -65,6 +65,8 @@ class LaunchedProcess:
         self.no_agent = launched.no_agent
         self.startup_peak: int | Unavailable = _NOT_AWAITED if launched.startup_peak is None else launched.startup_peak
         self._agent = self._connect(launched)
+        # That of a program that ends by itself has no socket.
+        check_agent(launched.gc, "" if self._agent or launched.record else self.no_agent, launched.config.place)
         self.readers = Readers(sources, self, self.system)
 
     @property

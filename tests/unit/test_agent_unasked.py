@@ -14,7 +14,7 @@ from pytest_gomem.observe.agent.unasked import RECORD, Kept, Unasked, requests
 
 SETTINGS = (
     b'{"go_version":"go1.26","goos":"linux","goarch":"amd64","gomaxprocs":2,"gogc":-1,"gomemlimit":5,"godebug":"",'
-    b'"profile_rate":524288}'
+    b'"profile_rate":524288,"manual_gc":0}'
 )
 
 

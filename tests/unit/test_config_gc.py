@@ -13,6 +13,7 @@ from pytest_gomem.config.gc_settings import (
     GcSettings,
     Share,
     check,
+    check_agent,
     check_env,
     described,
     environment,
@@ -39,6 +40,9 @@ PLACE = Place("gomem.yaml", 5, "services.api.gc")
         ({"godebug": {"madvdontneed": 1, "x": "off"}}, GcSettings(godebug={"madvdontneed": "1", "x": "off"})),
         ({"godebug": "a=1,b=2"}, GcSettings(godebug={"a": "1", "b": "2"})),
         ({"godebug": ""}, GcSettings()),
+        ({"manual_gc": "100MB"}, GcSettings(manual_gc=100_000_000)),
+        ({"manual_gc": 1_000_000}, GcSettings(manual_gc=1_000_000)),
+        ({"manual_gc": "off"}, GcSettings(manual_gc="off")),
     ],
 )
 def test_settings_are_read(values: dict[str, object], settings: GcSettings) -> None:
@@ -81,6 +85,11 @@ def test_settings_are_read(values: dict[str, object], settings: GcSettings) -> N
         ({"godebug": "a"}, "not a GODEBUG value"),
         ({"godebug": "a=1,a=2"}, "given twice"),
         ({"godebug": ["a=1"]}, "expected a mapping"),
+        ({"manual_gc": "999kB"}, "no time between two collections"),
+        ({"manual_gc": 0}, "no time between two collections"),
+        ({"manual_gc": "10%"}, "does not fit bytes"),
+        ({"manual_gc": True}, "is not a quantity in bytes"),
+        ({"manual_gc": ["1MB"]}, "expected a quantity in bytes"),
         ({"unbounded": "yes"}, "expected true or false"),
         ({"gomaxproc": 2}, "did you mean gomaxprocs?"),
     ],
@@ -108,6 +117,8 @@ def test_what_is_said_wins_over_what_is_below() -> None:
     assert merged(base, over) == GcSettings("off", 2**30, 4, {"a": "1", "b": "2"})
     assert merged(base, GcSettings()) == base
     assert merged(GcSettings(unbounded=True), over).unbounded
+    assert merged(GcSettings(manual_gc=10**8), over).manual_gc == 10**8
+    assert merged(GcSettings(manual_gc=10**8), GcSettings(manual_gc="off")).manual_gc == "off"
 
 
 @pytest.mark.parametrize("limit", [None, "off"])
@@ -125,6 +136,7 @@ def test_gogc_off_needs_a_memory_limit(limit: None) -> None:
         GcSettings(gogc="off", gomemlimit=2**30),
         GcSettings(gogc="off", gomemlimit=Share(90)),
         GcSettings(gogc="off", unbounded=True),
+        GcSettings(gogc="off", manual_gc=100_000_000),
         GcSettings(gogc=100),
         GcSettings(gomemlimit="off"),
     ],
@@ -132,6 +144,14 @@ def test_gogc_off_needs_a_memory_limit(limit: None) -> None:
 def test_bounded_settings_pass(settings: GcSettings) -> None:
     """A limit, a GOGC, or the explicit wish for neither may be launched."""
     check(settings, PLACE)
+
+
+def test_collections_by_hand_need_the_agent() -> None:
+    """Nobody else could make them: the error says why the agent is not there."""
+    check_agent(GcSettings(manual_gc="off"), "the binary is prebuilt", PLACE)
+    check_agent(GcSettings(manual_gc=10**8), "", PLACE)
+    with pytest.raises(ConfigError, match="manual_gc needs the agent in the service: the binary is prebuilt"):
+        check_agent(GcSettings(manual_gc=10**8), "the binary is prebuilt", PLACE)
 
 
 def test_the_environment_pins_the_runtime() -> None:
@@ -155,6 +175,9 @@ def test_settings_are_described_as_go_spells_them() -> None:
         "gomaxprocs": "1",
         "godebug": "a=1",
     }
+    assert described(GcSettings(manual_gc="off"))["manual_gc"] == "off"
+    for size, text in ((100_000_000, "100MB"), (96 << 20, "96MiB"), (1_000_001, "1000001B"), (10**9, "1GB")):
+        assert described(GcSettings(manual_gc=size))["manual_gc"] == text
 
 
 @pytest.mark.parametrize("size", [1, 1023, 1024, 2**20 * 3, 2**40, 2**63 - 1])

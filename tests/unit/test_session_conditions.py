@@ -106,6 +106,13 @@ def test_with_the_agent_the_settings_are_those_in_force():
     assert found(launched(gc=GcSettings(gogc=50)), {"gogc": "200"})["gogc"] == "50"
 
 
+def test_collections_by_hand_are_a_condition():
+    """A baseline without them does not compare; that none are made needs no saying."""
+    plain, by_hand = found(launched(agent=True)), found(launched(agent=True), {"manual_gc": "100MB"})
+    assert changed(plain, by_hand) == {"manual_gc": ("off", "100MB")}
+    assert changed(plain, found(launched(gc=GcSettings(manual_gc="off")))).keys() <= {"agent", "agent_source"}
+
+
 def test_of_a_process_that_is_not_ours_nothing_is_known():
     """But the machine it runs on."""
     process = AttachedProcess(None, None, None, 50.0, reset_peak=False, url="http://x")

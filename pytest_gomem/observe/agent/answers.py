@@ -81,7 +81,12 @@ def _metric(value: Any) -> int | float | Histogram:
 
 
 def _settings(fields: Fields) -> Settings:
-    return Settings(**{**fields, "gogc": gogc_of(fields), "gomemlimit": memory_limit_of(fields)})
+    converted = {
+        "gogc": gogc_of(fields),
+        "gomemlimit": memory_limit_of(fields),
+        "manual_gc": fields["manual_gc"] or None,
+    }
+    return Settings(**{**fields, **converted})
 
 
 def _gc_records(fields: Fields, since: int) -> GcRecords:

@@ -38,7 +38,8 @@ class Histogram:
 class Settings:
     """The settings in force. gogc: percent, None = off; gomemlimit: bytes, None = no limit; godebug: the variable.
 
-    profile_rate: runtime.MemProfileRate, bytes per heap profile sample.
+    profile_rate: runtime.MemProfileRate, bytes per heap profile sample. manual_gc: bytes allocated from one collection
+    by hand to the next, None = none.
     """
 
     go_version: str
@@ -49,6 +50,7 @@ class Settings:
     gomemlimit: int | None
     godebug: str
     profile_rate: int
+    manual_gc: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-// Command obedient obeys lines on stdin: `burn N` forces N cycles, `spike` holds 200 MB for 5 ms, `exit` ends at such a
-// peak, `log` writes to stderr in every way, `panic` panics.
+// Command obedient obeys lines on stdin: `burn N` forces N cycles, `alloc N` makes N bytes, `spike` holds 200 MB for
+// 5 ms, `exit` ends at such a peak, `log` writes to stderr in every way, `panic` panics.
 package main
 
 import (
@@ -37,6 +37,9 @@ func main() {
 			for i := 0; i < n; i++ {
 				runtime.GC()
 			}
+		case "alloc":
+			n, _ := strconv.Atoi(number)
+			sink = make([]byte, n)
 		case "spike":
 			spike()
 		case "exit":
