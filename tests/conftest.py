@@ -7,6 +7,7 @@ For whoever writes a test:
 - A test that runs the Go command asks for the fixture `go`, by `usefixtures("go")` if it wants nothing of it; asking
   for `binaries`, `programs` or `scenario` says it too. Such a test is marked `needs_go`; the others are `make quick`.
 - For a test without that mark there is no Go: `go` fails, and a test that asks it for more than its version fails.
+- A test of a memory limit asks for `memory_groups`, which skips it where none can be set.
 - Where a plugin test starts no service, `dry_scenario` takes the place of `scenario`: it needs no Go.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_gomem.cgroup.ways import GroupError, Ways
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.launch.build import build_once, why_no_agent
 from pytest_gomem.launch.toolchain import find_toolchain
@@ -48,6 +50,18 @@ def _go_cache() -> Iterator[None]:
 def go() -> str:
     """The Go command."""
     return find_toolchain().go
+
+
+@pytest.fixture(scope="session")
+def memory_groups() -> None:
+    """Memory cgroups can be made here; skips the test, with the reason, where they cannot."""
+    ways = Ways()
+    try:
+        ways.make(8 << 20).clear()
+    except (GroupError, OSError) as error:
+        pytest.skip(str(error))
+    finally:
+        ways.close()
 
 
 @pytest.fixture(scope="session")

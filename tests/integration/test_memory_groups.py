@@ -14,31 +14,12 @@ import pytest
 from pytest_gomem.base.errors import SupervisorError
 from pytest_gomem.cgroup.hierarchy import hierarchies
 from pytest_gomem.cgroup.owner import owned
-from pytest_gomem.cgroup.ways import GroupError, Ways
 from pytest_gomem.supervisor.client import LaunchRequest, SupervisorClient
+
+pytestmark = pytest.mark.usefixtures("memory_groups")
 
 MIB = 1 << 20
 PATIENCE = 60.0  # seconds until a test gives up; none comes near when all is well
-
-
-def why_not():
-    """Why no group can be made here, "" if it can."""
-    if sys.platform != "linux":
-        return "cgroups are Linux's"
-    ways = Ways()
-    try:
-        ways.make(8 * MIB).clear()
-    except GroupError as error:
-        return str(error)
-    finally:
-        ways.close()
-    return ""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def can_make_groups():
-    if reason := why_not():
-        pytest.skip(reason)
 
 
 def limit(mib, mode="auto"):
