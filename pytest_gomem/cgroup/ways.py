@@ -71,6 +71,14 @@ class Ways:
             self._place = None
 
 
+def remove_leftovers() -> None:
+    """Remove what supervisors that were killed have left, with the processes in it, and undo what they changed."""
+    for hierarchy in hierarchies():
+        places = [folder.parent for folder in owner.remove_leftovers(hierarchy.root)]
+        for place in places if hierarchy.version == 2 else ():
+            v2.release(place)
+
+
 def _first_that_works() -> Place:
     refused: list[tuple[str, OSError]] = []
     for by, prepare in _ways():
@@ -91,8 +99,7 @@ def _first_that_works() -> Place:
 
 def _ways() -> Iterator[tuple[str, Callable[[], Place]]]:
     found = hierarchies()
-    for hierarchy in found:
-        owner.remove_leftovers(hierarchy.root)
+    remove_leftovers()
     for hierarchy in found:
         if hierarchy.version == 2:
             yield V2.by, lambda hierarchy=hierarchy: _place_v2(hierarchy)  # type: ignore[misc]
