@@ -27,17 +27,18 @@ GC_METRICS = frozenset(
         *(f"gc_stop_{which}" for which in ("max", "p99", "p50")),
     }
 )
+OF_LIMIT = ("cgroup_peak", "cgroup_anon_peak", "memory_headroom")  # of a memory limit
 SAMPLE_OF: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("live_heap", "peak_heap", "peak_rss", "end_rss", *sorted(GROWTH)), "inuse_space"),
+        **dict.fromkeys(("live_heap", "peak_heap", "peak_rss", "end_rss", *OF_LIMIT, *sorted(GROWTH)), "inuse_space"),
         "heap_objects": "inuse_objects",
         **dict.fromkeys(("total_alloc", "alloc_bytes_per_op", "alloc_rate", *sorted(GC_METRICS)), "alloc_space"),
         **dict.fromkeys(("allocs", "allocs_per_op"), "alloc_objects"),
         **{name: name for name in sorted(PER_FUNCTION)},
     }
 )
-AT_PEAK = ("peak_rss", "peak_heap")  # their memory may be gone when the window closes
-_RESIDENT = ("peak_rss", "end_rss")
+AT_PEAK = ("peak_rss", "peak_heap", *OF_LIMIT)  # their memory may be gone when the window closes
+_RESIDENT = ("peak_rss", "end_rss", *OF_LIMIT)
 _NONE = 0.0005  # share that is still live; below it counts as none
 MOST_NAMED = 5  # lines of one metric
 

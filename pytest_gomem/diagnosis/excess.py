@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pytest_gomem.attribution.culprits import GC_METRICS, SAMPLE_OF, Findings, amount_text
+from pytest_gomem.attribution.culprits import GC_METRICS, OF_LIMIT, SAMPLE_OF, Findings, amount_text
 from pytest_gomem.attribution.living import GROWTH, is_on_what_lives
 from pytest_gomem.attribution.sampling import counts_objects
 from pytest_gomem.config.budgets import TIME_TO_LIMIT, Budget
@@ -28,7 +28,7 @@ MOST_SAMPLES = 500_000  # of one round; each costs 3 to 15 us (session/functions
 # Bytes; 3% of 70 kB. Each finer sample has a stack of its own: at 1 reading MemStats by pprof takes four times as long.
 FINEST_KEPT = 64
 _OBJECT = 16  # bytes, of a small object: most regressions in objects are of such
-_RESIDENT = frozenset({"peak_rss", "end_rss", "rss_growth"})
+_RESIDENT = frozenset({"peak_rss", "end_rss", "rss_growth", *OF_LIMIT})
 _PER_SECOND = frozenset({"alloc_rate", "heap_growth", "rss_growth"})
 _HEAP_OF_RSS = 0.5  # with GOGC=100 half of what a larger live heap adds to the RSS is garbage
 SEEN = 0.25  # of the excess: with less, it is not there

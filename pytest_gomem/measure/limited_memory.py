@@ -14,23 +14,26 @@ from pytest_gomem.base.units import BYTES, SECONDS, format_value
 from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.cgroup.simulated import SIMULATED
 from pytest_gomem.config.gc_settings import go_bytes
-from pytest_gomem.measure.metric import Better, Noise, Reading, metric
+from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
 from pytest_gomem.measure.peak import kernel_peak
 from pytest_gomem.measure.window import GroupEdges, Window, once_per_window
 from pytest_gomem.measure.window_sources import joined
 
 _RESERVED = 64 * mmap.PAGESIZE  # bytes that a CPU reserves ahead, MEMCG_CHARGE_BATCH in include/linux/memcontrol.h
 _AHEAD = "+- 256 KiB per CPU: pages that it has reserved ahead"
+_BY_SAMPLES = "as exact as the process's own peak, and the samples of its child processes"
 _MUCH = 1 << 20  # bytes of page cache that are worth a word
 
 _group_metric = partial(metric, group="memory", unit=BYTES, noise=Noise.MODERATE)
+_PEAK_PRIOR = Prior(150e3, 3e-3)
+_HEADROOM_PRIOR = Prior(600e3)  # what is left does not tell how much is used: this is that of a peak of 150 MB
 
 
 def _bytes(value: float) -> str:
     return format_value(value, BYTES)
 
 
-@_group_metric(better=Better.LOWER, sources=("peak of the memory cgroup",), precision=_AHEAD)
+@_group_metric(better=Better.LOWER, sources=("peak of the memory cgroup",), precision=_AHEAD, prior=_PEAK_PRIOR)
 def cgroup_peak(window: Window) -> Reading | Unavailable:
     """Highest memory of the service's cgroup in the window, page cache included."""
     group = required(window.group)
@@ -50,6 +53,7 @@ def cgroup_peak(window: Window) -> Reading | Unavailable:
     better=Better.LOWER,
     sources=("memory.stat of the memory cgroup, sampled",),
     precision="a lower bound: a spike shorter than the time between two samples may be missed",
+    prior=_PEAK_PRIOR,
 )
 def cgroup_anon_peak(window: Window) -> Reading | Unavailable:
     """Highest anonymous memory of the service's cgroup in the window: what page cache is not in."""
@@ -65,7 +69,8 @@ def cgroup_anon_peak(window: Window) -> Reading | Unavailable:
 @_group_metric(
     better=Better.HIGHER,
     sources=("the limit, peaks of the memory cgroup and of the process",),
-    precision=f"{_AHEAD}; where page cache came in, what samples miss of other processes than the service",
+    precision=_AHEAD,
+    prior=_HEADROOM_PRIOR,
 )
 def memory_headroom(window: Window) -> Reading | Unavailable:
     """How much of the memory limit was left at the peak, without page cache, which the kernel can take back."""
@@ -77,7 +82,8 @@ def memory_headroom(window: Window) -> Reading | Unavailable:
     left = group.end.limit - needed
     if group.by == SIMULATED:
         return Reading(left, source, "kernel memory is not known", "the limit is simulated")
-    return Reading(max(left, 0), source, note=_cache_words(window, left))
+    precision = _BY_SAMPLES if _is_full(window, group) else ""
+    return Reading(max(left, 0), source, precision, _cache_words(window, left))
 
 
 def _cache_words(window: Window, left: int) -> str:

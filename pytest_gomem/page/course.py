@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, format_value, parse_quantity
+from pytest_gomem.config.memory_limit import MEMORY_LIMIT
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.cycles import JoinedCycle
@@ -135,6 +136,8 @@ def _limits(window: WindowRecord) -> Iterator[Json]:
     if limit := _memory_limit(window.gc.effective.get("gomemlimit", "")):
         title = f"GOMEMLIMIT {format_value(limit, BYTES)}"
         yield {"title": title, "kind": "gomemlimit", "of": "rss", "value": limit}
+    if limit := _memory_limit(window.gc.effective.get(MEMORY_LIMIT, "")):
+        yield {"title": f"memory limit {format_value(limit, BYTES)}", "kind": MEMORY_LIMIT, "of": "rss", "value": limit}
 
 
 def _limit_title(verdict: Verdict, level: float) -> str:

@@ -19,6 +19,7 @@ from pytest_gomem.page.course import course_of
 from pytest_gomem.page.rounds import rounds_of
 from pytest_gomem.page.rows import limit_of
 from pytest_gomem.page.words import Words
+from pytest_gomem.report.bill import limit_sentence
 from pytest_gomem.report.comparison import Row, cells
 from pytest_gomem.report.failure import failure_text, search_words, told_first
 from pytest_gomem.report.failure_details import KEY_METRICS, details_of, load_texts, size_class_text
@@ -60,6 +61,7 @@ def _window(window: WindowRecord, nodeid: str, words: Words, places: Places) -> 
         "verdicts": [_verdict(verdict, window) for verdict in window.verdicts],
         "course": course_of(window),
         "bill": bill_of(window),
+        "limit": limit_sentence(window),
         "metrics": _metrics(window.metrics, words),
         "phases": [
             {"name": printable(p.name), "ops": p.ops, "metrics": _metrics(p.metrics, words)} for p in window.phases

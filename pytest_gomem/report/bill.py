@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, format_value
+from pytest_gomem.config.memory_limit import MEMORY_LIMIT
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.bill import ROW_KINDS, advice_of
 from pytest_gomem.measure.metric import Reading
@@ -29,6 +30,17 @@ def bill_lines(bill: BillRecord, width: int, base: BillRecord | None = None) -> 
     ]
     yield from columns(cells, right=(1, 2), gap=3)
     yield from wrapped(printable(bill.sentence), width, "  ")
+
+
+def limit_sentence(window: WindowRecord) -> str:
+    """What stands beside the bill of a service with a memory limit; "" without one."""
+    limit = window.gc.effective.get(MEMORY_LIMIT)
+    if not limit:
+        return ""
+    found = {name: reading for name, reading in readings(window).items() if isinstance(reading, Reading)}
+    sizes = {name: _size(round(found[name].value)) for name in _OF_LIMIT if name in found}
+    told = [f"{sizes[name]} {words}" for name, words in _OF_LIMIT.items() if name in sizes]
+    return printable(f"Memory limit {limit}: {', '.join(told) or 'nothing is known of its use'}.")
 
 
 def _before(bill: BillRecord) -> Mapping[str, int]:
@@ -54,8 +66,13 @@ _MADE = frozenset(
     {"total_alloc", "allocs", "alloc_rate", "alloc_bytes_per_op", "allocs_per_op", "alloc_space", "alloc_objects"}
 )
 _REACHED = frozenset({"live_heap", "heap_objects", "inuse_space", "inuse_objects"})
-_RESIDENT = frozenset({"peak_rss", "end_rss", "start_rss", "peak_pss", "peak_heap", "heap_sys", "runtime_overhead"})
-_PEAKS = frozenset({"peak_rss", "peak_pss", "peak_heap"})
+_OF_LIMIT = {
+    "memory_headroom": "were left at the peak",
+    "cgroup_peak": "the peak of its cgroup",
+    "cgroup_anon_peak": "that of its anonymous memory",
+}
+_PEAKS = frozenset({"peak_rss", "peak_pss", "peak_heap", "cgroup_peak", "cgroup_anon_peak"})
+_RESIDENT = frozenset({*_PEAKS, "end_rss", "start_rss", "memory_headroom", "heap_sys", "runtime_overhead"})
 _GONE = 0.8  # of a peak: with less at the close, the bill does not explain it
 _WORTH_SAYING = 1 << 20  # bytes of the live heap that are not resident; fewer are not mentioned
 

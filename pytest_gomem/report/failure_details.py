@@ -41,6 +41,7 @@ WIDTH = 110
 FEW_CHANGES = 3  # of modules, on the first screen
 KEY_METRICS = (
     ("memory", ("peak_rss", "start_rss", "end_rss")),
+    ("limit", ("memory_headroom", "cgroup_peak", "cgroup_anon_peak")),
     ("heap", ("live_heap", "peak_heap", "heap_goal", "heap_objects")),
     ("allocation", ("total_alloc", "alloc_bytes_per_op", "allocs_per_op")),
     ("gc", ("gc_cycles", "gc_pause_max", "gc_pause_p99", "gc_cpu")),

@@ -156,7 +156,7 @@ RULES: Mapping[type, Rules] = {
             "peak_moment": Shown(PeakMoment | None, known_moment),
         },
         words={
-            "gc": "GC settings as printed; an effective one that nobody could read back says why.",
+            "gc": "GC settings and the memory limit as printed; an effective one that nobody could read back says why.",
             "ops": count("Operations done in the window; null where none were counted."),
             "culprits": "The lines of Go that allocated most of what a failed metric counts, estimated from samples.",
             "culprit_summaries": "By metric: what its culprits explain together, or why nobody is named.",

@@ -25,8 +25,17 @@ from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 
 # The most important first: on a narrow terminal, columns are dropped from the end.
-METRICS = ("gc_cycles", "peak_rss", "gc_cpu", "live_heap", "gc_pause_max", "throughput", "latency_p99")
-_HIGHER_IS_BETTER = frozenset({"throughput"})
+METRICS = (
+    "gc_cycles",
+    "peak_rss",
+    "memory_headroom",  # under a memory limit
+    "gc_cpu",
+    "live_heap",
+    "gc_pause_max",
+    "throughput",
+    "latency_p99",
+)
+_HIGHER_IS_BETTER = frozenset({"throughput", "memory_headroom"})
 _OF_THE_BUILD = frozenset({"goexperiment", "pgo", "tags"})
 _SAME_PEAK = (900e3, 0.018)  # bytes and share: six sigmas of the prior of peak_rss
 _SAME_WORK = 1.02  # ops that differ by no more than this count as the same work

@@ -27,6 +27,7 @@ from pytest_gomem.page.rows import row_of, status_of
 from pytest_gomem.page.words import Words
 from pytest_gomem.page.write import write_page
 from pytest_gomem.results.run_record import TestRecord
+from pytest_gomem.results.window_record import GcRecord
 
 
 def test_the_list_and_each_test_are_in_the_file(tmp_path):
@@ -109,6 +110,17 @@ def test_a_course_is_thinned_and_keeps_its_extremes():
     assert set(course["cycles"]["pauses"]) <= {50, 60}  # the longest
     assert course["limits"] == [{"title": "peak_rss 300MB", "kind": "max", "of": "rss", "value": 300_000_000}]
     assert course["phases"] == [("fill", 0.5, 4.0), ("drain", 4.0, 9.5)]
+
+
+def test_a_memory_limit_is_a_line_above_the_course():
+    """Beside GOMEMLIMIT, whatever holds it."""
+    gc = GcRecord({}, {"gomemlimit": "230MiB", "memory_limit": "256MiB, cgroup v1"})
+    limits = course_of(replace(course_window(), gc=gc))["limits"]
+    assert [(one["kind"], one["value"], one["of"]) for one in limits][-2:] == [
+        ("gomemlimit", 230 << 20, "rss"),
+        ("memory_limit", 256 << 20, "rss"),
+    ]
+    assert limits[-1]["title"] == "memory limit 268 MB"
 
 
 def test_differences_lead_back_to_the_values():

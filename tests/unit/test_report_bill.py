@@ -13,11 +13,11 @@ from report_samples import calmly, failing_window, metric, verdict, window
 
 from pytest_gomem.measure.bill import ROW_KINDS, Bill, Row
 from pytest_gomem.report import json_report
-from pytest_gomem.report.bill import bill_lines, with_advice
+from pytest_gomem.report.bill import bill_lines, limit_sentence, with_advice
 from pytest_gomem.report.failure import failure_text
 from pytest_gomem.results.bill import against, bill_record, next_to_kept, window_bill_record
 from pytest_gomem.results.run_record import RunRecord, TestRecord
-from pytest_gomem.results.window_record import BillRecord, BillRow
+from pytest_gomem.results.window_record import BillRecord, BillRow, GcRecord
 
 NODEID = "tests/test_mem.py::test_upload"
 MADE = Bill(
@@ -45,6 +45,24 @@ def as_run(bill: BillRecord | None) -> RunRecord:
 def test_the_table():
     """Rows that are not 0, largest first, sizes and shares aligned, then where to look."""
     assert "\n".join(bill_lines(bill_record(MADE), 110)) == TEXT
+
+
+def test_a_memory_limit_is_one_sentence():
+    """With what of it was measured, and with what holds it; nothing where there is no limit."""
+    gc = GcRecord({"memory_limit": "256MiB"}, {"memory_limit": "256MiB, cgroup v2"})
+    whole = (metric("memory_headroom", 200e6), metric("cgroup_peak", 60e6), metric("cgroup_anon_peak", "no samples"))
+    words = "200 MB were left at the peak, 60.0 MB the peak of its cgroup"
+    assert limit_sentence(window(gc=gc, metrics=whole)) == f"Memory limit 256MiB, cgroup v2: {words}."
+    assert limit_sentence(window(gc=gc)) == "Memory limit 256MiB, cgroup v2: nothing is known of its use."
+    assert limit_sentence(window(metrics=whole)) == ""
+
+
+@pytest.mark.parametrize("name", ["memory_headroom", "cgroup_peak"])
+def test_the_bill_is_advice_on_a_limit_that_is_nearly_reached(name):
+    """It is of resident memory, as the bill is."""
+    broken = verdict(name, "20MB", 15e6, "min") if name == "memory_headroom" else verdict(name, "90MB", 101e6)
+    advised = with_advice(window(bill=bill_record(MADE), verdicts=(broken,)))
+    assert advised.bill.sentence == bill_record(MADE).sentence
 
 
 def test_an_unknown_row_keeps_its_name():

@@ -39,6 +39,15 @@ def test_matrix_of_two_settings(width):
     assert_golden(f"matrix_{width}.txt", "\n".join(f"{style or '-':6} |{text}" for text, style in lines))
 
 
+def test_what_is_left_of_a_memory_limit_is_a_column_where_there_is_one():
+    """The most is the best."""
+    small, large = (metric("memory_headroom", left) for left in (20e6, 90e6))
+    lines = lines_of(combination("25", 1560.0, 1.3e9, more=(large,)), combination("100", 400.0, 1.585e9, more=(small,)))
+    assert "memory_headroom" in lines[1].split()
+    assert "90.0 MB*" in next(line for line in lines if line.split()[0] == "25")
+    assert "memory_headroom" not in lines_of(combination("25", 1560.0, 1.3e9), combination("100", 400.0, 1e9))[1]
+
+
 def test_sentence_states_ratio_and_saving():
     """The leanest combination against the one with the fewest cycles, from their figures."""
     lines = lines_of(combination("25", 1560.0, 1.3e9), combination("100", 400.0, 1.585e9))

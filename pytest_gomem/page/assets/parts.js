@@ -14,7 +14,8 @@ function coursePart(view) {
 
 function billPart(view) {
   const bill = view.bill;
-  if (!bill) return null;
+  const limit = view.limit ? h("p", { class: "memory-limit" }, view.limit) : null;
+  if (!bill) return limit && section("bill", "Resident memory", limit);
   const widest = Math.max(bill.rss, bill.was || 0);
   const stack = (pick, total, label) => {
     const bar = h("div", { class: "stack", role: "img", "aria-label": `${label}: ${valueText(total, "bytes")}` });
@@ -46,6 +47,7 @@ function billPart(view) {
   return section(
     "bill",
     "Resident memory",
+    limit,
     h("p", {}, bill.sentence),
     h(
       "div",
