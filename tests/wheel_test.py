@@ -42,8 +42,8 @@ def main() -> None:
         run([sys.executable, "-m", "build", "--outdir", folder, str(ROOT)])
         try_sdist(next(place.glob("pytest_gomem-*.tar.gz")), place / "sdist")
         print("the sdist passed the tests that read what it holds")
-        holds_reader(next(place.glob("pytest_gomem-*.whl")))
-        print("the wheel holds the source of the reader of heap dumps")
+        holds_readers(next(place.glob("pytest_gomem-*.whl")))
+        print("the wheel holds the source of the readers of heap dumps and traces")
         holds_page(next(place.glob("pytest_gomem-*.whl")))
         print("the wheel holds what the page is made of")
         try_wheel(next(place.glob("pytest_gomem-*.whl")), place / "wheel")
@@ -62,16 +62,17 @@ def try_sdist(sdist: Path, place: Path) -> None:
     run([*pytest, "tests/integration/test_benchmarks.py", "-k", "all_are_here"], cwd=root, env=without_go(place))
 
 
-def holds_reader(wheel: Path) -> None:
-    """The wheel has each Go file that the reader of heap dumps is built of, and no test of it."""
-    reader = "pytest_gomem/retention/reader"
-    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / reader).rglob("*") if path.suffix in (".go", ".mod")}
+def holds_readers(wheel: Path) -> None:
+    """The wheel has each Go file that the readers of heap dumps and traces are built of, and no test of them."""
     tests = ("_test.go", "/testdata/", "/madeup/")
-    built = {name for name in files if not any(part in name for part in tests)}
-    with zipfile.ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if name.startswith(f"{reader}/")}
-    if held != built or len(built) < 10:
-        sys.exit(f"the wheel's reader of heap dumps differs by {sorted(held ^ built)}")
+    for reader, least in (("pytest_gomem/retention/reader", 10), ("pytest_gomem/tracing/reader", 7)):
+        paths = [path for path in (ROOT / reader).rglob("*") if path.suffix in (".go", ".mod", ".sum")]
+        files = {path.relative_to(ROOT).as_posix() for path in paths}
+        built = {name for name in files if not any(part in name for part in tests)}
+        with zipfile.ZipFile(wheel) as archive:
+            held = {name for name in archive.namelist() if name.startswith(f"{reader}/")}
+        if held != built or len(built) < least:
+            sys.exit(f"the wheel's {reader} differs by {sorted(held ^ built)}")
 
 
 def holds_page(wheel: Path) -> None:

@@ -26,11 +26,6 @@ class Prepared:
     release: Callable[[], None]
 
 
-def has_memory(group: Path) -> bool:
-    """Whether the memory controller is there, or can be handed down to it; False for the v2 part of a v1 machine."""
-    return _MEMORY in _words(group / _CONTROLLERS)
-
-
 def prepare(root: Path, own: Path, name: str) -> Prepared:
     """Make the folder `name` in the group of this process, or in the one that an earlier run has prepared.
 
@@ -40,7 +35,7 @@ def prepare(root: Path, own: Path, name: str) -> Prepared:
     """
     base = own.parent if own.name == LEAF else own
     with locked_folder(base):
-        if not has_memory(base):
+        if _MEMORY not in _words(base / _CONTROLLERS):
             _bring_controller(root, base)
         _enable(base)
         folder = base / name
@@ -72,11 +67,11 @@ def _release(base: Path) -> None:
 def _bring_controller(root: Path, base: Path) -> None:
     """Enable the memory controller in each group above `base`."""
     for group in reversed([parent for parent in base.parents if parent == root or root in parent.parents]):
-        if not has_memory(group):
+        if _MEMORY not in _words(group / _CONTROLLERS):
             raise OSError(errno.ENODEV, "there is no memory controller", str(group / _CONTROLLERS))
         if _MEMORY not in _words(group / _ENABLED):
             write(group / _ENABLED, f"+{_MEMORY}")
-    if not has_memory(base):
+    if _MEMORY not in _words(base / _CONTROLLERS):
         raise OSError(errno.ENODEV, "there is no memory controller", str(base / _CONTROLLERS))
 
 

