@@ -26,6 +26,11 @@ class Prepared:
     release: Callable[[], None]
 
 
+def has_memory(group: Path) -> bool:
+    """Whether the memory controller is there, or can be handed down to it; False for the v2 part of a v1 machine."""
+    return _MEMORY in _words(group / _CONTROLLERS)
+
+
 def prepare(root: Path, own: Path, name: str) -> Prepared:
     """Make the folder `name` in the group of this process, or in the one that an earlier run has prepared.
 
@@ -35,7 +40,7 @@ def prepare(root: Path, own: Path, name: str) -> Prepared:
     """
     base = own.parent if own.name == LEAF else own
     with locked_folder(base):
-        if _MEMORY not in _words(base / _CONTROLLERS):
+        if not has_memory(base):
             _bring_controller(root, base)
         _enable(base)
         folder = base / name
@@ -67,11 +72,11 @@ def _release(base: Path) -> None:
 def _bring_controller(root: Path, base: Path) -> None:
     """Enable the memory controller in each group above `base`."""
     for group in reversed([parent for parent in base.parents if parent == root or root in parent.parents]):
-        if _MEMORY not in _words(group / _CONTROLLERS):
+        if not has_memory(group):
             raise OSError(errno.ENODEV, "there is no memory controller", str(group / _CONTROLLERS))
         if _MEMORY not in _words(group / _ENABLED):
             write(group / _ENABLED, f"+{_MEMORY}")
-    if _MEMORY not in _words(base / _CONTROLLERS):
+    if not has_memory(base):
         raise OSError(errno.ENODEV, "there is no memory controller", str(base / _CONTROLLERS))
 
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pytest_gomem.base.errors import GomemError
-from pytest_gomem.cgroup import owner, v2
+from pytest_gomem.cgroup import owner, systemd, v2
 from pytest_gomem.cgroup.group import Group, clear
 from pytest_gomem.cgroup.hierarchy import Hierarchy, hierarchies
 from pytest_gomem.cgroup.reading import V1, V2, FileNames
 
+SCOPE = "systemd scope"
 LEAST_LIMIT = 4 << 20  # bytes; setsid and a shell, which are in the group before the program, take below 1 MiB
 _PERMISSION = (errno.EACCES, errno.EPERM)
 
@@ -70,6 +71,14 @@ class Ways:
             self._place = None
 
 
+def remove_leftovers() -> None:
+    """Remove what supervisors that were killed have left, with the processes in it, and undo what they changed."""
+    for hierarchy in hierarchies():
+        places = [folder.parent for folder in owner.remove_leftovers(hierarchy.root)]
+        for place in places if hierarchy.version == 2 else ():
+            v2.release(place)
+
+
 def _first_that_works() -> Place:
     refused: list[tuple[str, OSError]] = []
     for by, prepare in _ways():
@@ -90,13 +99,15 @@ def _first_that_works() -> Place:
 
 def _ways() -> Iterator[tuple[str, Callable[[], Place]]]:
     found = hierarchies()
-    for hierarchy in found:
-        owner.remove_leftovers(hierarchy.root)
+    remove_leftovers()
     for hierarchy in found:
         if hierarchy.version == 2:
             yield V2.by, lambda hierarchy=hierarchy: _place_v2(hierarchy)  # type: ignore[misc]
         else:
             yield V1.by, lambda hierarchy=hierarchy: _place_v1(hierarchy)  # type: ignore[misc]
+    for hierarchy in found:
+        if hierarchy.version == 2 and v2.has_memory(hierarchy.root):
+            yield SCOPE, lambda hierarchy=hierarchy: _place_scope(hierarchy)  # type: ignore[misc]
 
 
 def _place_v1(hierarchy: Hierarchy) -> Place:
@@ -108,6 +119,17 @@ def _place_v1(hierarchy: Hierarchy) -> Place:
 def _place_v2(hierarchy: Hierarchy) -> Place:
     prepared = v2.prepare(hierarchy.root, hierarchy.own, owner.own_name())
     return Place(prepared.folder, V2, V2.by, prepared.release)
+
+
+def _place_scope(hierarchy: Hierarchy) -> Place:
+    name = owner.own_name()
+    scope = systemd.enter_scope(f"{name}.scope", _own_v2)
+    prepared = v2.prepare(hierarchy.root, scope, name)
+    return Place(prepared.folder, V2, SCOPE, prepared.release)
+
+
+def _own_v2() -> Path:
+    return next(hierarchy.own for hierarchy in hierarchies() if hierarchy.version == 2)
 
 
 def _try(place: Place) -> None:

@@ -79,6 +79,11 @@ COMMANDS = {
         "bisect",
         "find the first commit that made a metric worse: gomem bisect GOOD [BAD] TEST [METRIC]",
     ),
+    "tune": (
+        "pytest_gomem.commands.tune",
+        "tune",
+        "find GOGC, GOMEMLIMIT and the smallest memory limit: gomem tune TEST --limit 300MiB | --find limit",
+    ),
     "explain": (
         "pytest_gomem.commands.explain",
         "explain",

@@ -27,7 +27,7 @@ def run_beside(
 ) -> CompletedProcess[str]:
     """Run pytest so that it ends with us, and writes to this folder alone, not to the user's tree.
 
-    seconds: until it is killed, and its services with it; raises GomemError then. Raises KeyboardInterrupt if it was
+    seconds: until it is killed, and its services with it; raises Overdue then. Raises KeyboardInterrupt if it was
     interrupted.
     """
     own = {PARENT_VARIABLE: str(os.getpid()), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -46,12 +46,15 @@ class FoundTest:
     argument: str
 
 
-def find_test(wanted: str, pytest_args: Sequence[str]) -> FoundTest:
-    """The only test that `wanted` means, of those that pytest collects; raises ConfigError, or GomemError."""
+def find_test(wanted: str, pytest_args: Sequence[str], env: Mapping[str, str] | None = None) -> FoundTest:
+    """The only test that `wanted` means, of those that pytest collects; raises ConfigError, or GomemError.
+
+    env: for plugins that the arguments name.
+    """
     with run_folder(_FOLDER) as folder:
         file = folder / "collected.json"
         command = ["--collect-only", "-q", "-p", "pytest_gomem.plugin.collected", *KEEPS_NOTHING, *pytest_args]
-        done = run_beside(folder, command, {FILE_VARIABLE: str(file)})
+        done = run_beside(folder, command, {FILE_VARIABLE: str(file), **(env or {})})
         if not file.exists():
             raise GomemError(f"pytest could not collect the tests:\n{last_lines(done.stdout)}")
         collected = json.loads(file.read_text())

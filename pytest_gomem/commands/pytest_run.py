@@ -21,6 +21,10 @@ from pytest_gomem.plugin.options import METRICS_FLAG
 _STATUS = {0: 0, 1: 1, 2: 130}
 
 
+class Overdue(GomemError):
+    """pytest took longer than it may."""
+
+
 def status_of(done: subprocess.CompletedProcess[str]) -> int:
     """The status of a command that is a run of pytest: 0 fine, 1 a test or a comparison failed, 2 bad input."""
     return _STATUS.get(done.returncode, 2)
@@ -36,7 +40,7 @@ def run_pytest(
 ) -> subprocess.CompletedProcess[str]:
     """Run pytest to its end. captured: without a terminal; stdout holds what it prints to both streams.
 
-    seconds: until it is killed; raises GomemError then.
+    seconds: until it is killed; raises Overdue then.
 
     A Ctrl-C in a terminal reaches pytest too, which then tears down its fixtures and reports. This function waits for
     it, and then raises KeyboardInterrupt. A second Ctrl-C kills pytest.
@@ -56,7 +60,7 @@ def run_pytest(
         try:
             output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            raise GomemError(f"pytest did not end within {seconds:g} s") from None
+            raise Overdue(f"pytest did not end within {seconds:g} s") from None
         except KeyboardInterrupt:
             process.communicate()
             raise

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from pytest_gomem import __version__
-from pytest_gomem.base.errors import ConfigError, Place
 from pytest_gomem.base.files import from_here, output_asked_for, write_whole
 from pytest_gomem.base.printable import printable
 from pytest_gomem.page.detail import Places, detail_of
 from pytest_gomem.page.flame_style import flame_style
+from pytest_gomem.page.parts import hash_of, read_asset, template
 from pytest_gomem.page.rows import counts, row_of
 from pytest_gomem.page.tables import columns_compared, comparison_of, matrices_of
 from pytest_gomem.page.words import Words
@@ -24,12 +22,7 @@ from pytest_gomem.report.json_parts import environment_of
 from pytest_gomem.report.terminal import COLUMNS, for_tables
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
 Json = dict[str, Any]
-_HERE = Path(__file__).parent
-_ASSETS = _HERE / "assets"
 _STYLES = ("uplot/uPlot.min.css", "page.css")
 _LIBRARY = "uplot/uPlot.iife.min.js"
 _SCRIPTS = (
@@ -46,22 +39,14 @@ def write_page(run: RunRecord, path: Path, key: str) -> None:
 
     key: how the path was given, for the error. The records of no more than one test are in memory.
     """
-    template = _template(key)
+    page = template("page.html.j2", key)
     with (
         output_asked_for("the page cannot be written", path, key),
         tempfile.TemporaryFile("w+", encoding="utf-8") as details,
     ):
         whole = _gather(run, path, details)
         details.seek(0)
-        write_whole(path, template.generate(title=whole["title"], data=_text(whole), tests=details, **_assets()))
-
-
-def _template(key: str) -> Template:
-    try:
-        from jinja2 import Environment, FileSystemLoader
-    except ImportError:
-        raise ConfigError("the page needs jinja2", Place(key=key), "pip install 'pytest-gomem[report]'") from None
-    return Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True).get_template("page.html.j2")
+        write_whole(path, page.generate(title=whole["title"], data=_text(whole), tests=details, **_assets()))
 
 
 def _gather(run: RunRecord, path: Path, details: IO[str]) -> Json:
@@ -148,17 +133,9 @@ def _shards(run: RunRecord) -> Iterator[tuple[str, str, str, str]]:
 
 def _assets() -> Mapping[str, str]:
     """The script that runs before the page is painted, the other one, and the style, each with its hash."""
-    early = _read("theme.js")
-    style = "\n".join([*map(_read, _STYLES), flame_style()])
-    own = "\n".join(map(_read, _SCRIPTS))
-    script = f'{_read(_LIBRARY)}\n(() => {{\n"use strict";\n{own}}})();\n'
+    early = read_asset("theme.js")
+    style = "\n".join([*map(read_asset, _STYLES), flame_style()])
+    own = "\n".join(map(read_asset, _SCRIPTS))
+    script = f'{read_asset(_LIBRARY)}\n(() => {{\n"use strict";\n{own}}})();\n'
     found = {"early": early, "style": style, "script": script}
-    return {**found, **{f"{name}_hash": _hash(text) for name, text in found.items()}, "version": __version__}
-
-
-def _read(name: str) -> str:
-    return (_ASSETS / name).read_text("utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    return {**found, **{f"{name}_hash": hash_of(text) for name, text in found.items()}, "version": __version__}

@@ -76,6 +76,8 @@ def plan_item(item: pytest.Item, run: Run) -> Plan:
     if not mistakes.errors:
         mistakes.errors += _service_errors(item, run, service, fixtures)
         mistakes.errors += _rivals(item, run, service, budgets)
+    if not mistakes.errors and run.settings.laid_over:
+        mistakes.errors += _matrix_laid_over(item, run, service)
     mistakes.raise_all()
     ops = next((marker.ops for marker in markers if marker.ops is not None), None)
     diagnose = next((marker.diagnose for marker in markers if marker.diagnose is not None), True)
@@ -116,6 +118,16 @@ def _misuses(item: pytest.Item, fixtures: frozenset[str], rounds: Rounds | None)
             place_of(item, "gomem").at(f"{item.name} @pytest.mark.gomem.rounds"),
             f"use {SERVICE_FIXTURE}",
         )
+
+
+def _matrix_laid_over(item: pytest.Item, run: Run, service: str | None) -> Iterator[ConfigError]:
+    """Keys of a matrix that are laid over all launches: the ids of its tests would not be true."""
+    mark = item.get_closest_marker("gomem_gc")
+    if mark is None or MATRIX_FIXTURE not in fixture_names(item):
+        return
+    for key in sorted(mark.kwargs.keys() & run.laid_over(run.service_config(service).name).said):
+        place = place_of(item, "gomem_gc")
+        yield ConfigError(f"--gomem-set gives {key} too", place.at(f"{place.key}.{key}"), "leave it out of one of them")
 
 
 def _service_errors(
@@ -176,10 +188,6 @@ def combinations(metafunc: pytest.Metafunc, run: Run) -> tuple[Combination, ...]
     except ConfigError:
         return ()  # plan_item reports it
     place, is_built = place_of(metafunc.definition, "gomem_gc"), service.build is not None
-    laid_over = run.settings.laid_over
-    both = sorted(mark.kwargs.keys() & laid_over.said)
-    if both:
-        key = both[0]
-        raise ConfigError(f"--gomem-set gives {key} too", place.at(f"{place.key}.{key}"), "leave it out of one of them")
-    base = merged(service.gc, laid_over.gc)
+    over = run.laid_over(service.name)
+    base = service.gc if mark.kwargs.keys() & over.said else merged(service.gc, over.gc)
     return parse_gc_marker(mark.kwargs, place, base=base, args=mark.args, is_built=is_built)

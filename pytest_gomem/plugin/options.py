@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pytest
 
     from pytest_gomem.config.marker import Rounds
@@ -141,7 +143,7 @@ def _key(written: str, _: Path) -> str:
     return written
 
 
-def _laid_over(written: str, _: Path) -> Overrides | None:
+def _laid_over(written: str, _: Path) -> Mapping[str, Overrides] | None:
     if written == OFF:
         return None
     from pytest_gomem.session.laid_over import laid_over
@@ -259,7 +261,7 @@ OPTIONS = (
         "set",
         "KEY=VALUE",
         _laid_over,
-        "launch each service under these settings, whatever gomem.yaml and the test say: gogc=200,gomemlimit=240MiB",
+        "launch services under these settings, whatever gomem.yaml and the test say: gogc=200,api.gomemlimit=240MiB",
         repeated=True,
     ),
     Option("baseline-dir", "DIR", _path, "where the baselines are (default: gomem_baselines beside gomem.yaml)"),

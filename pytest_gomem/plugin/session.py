@@ -84,6 +84,10 @@ class PluginSession:
 
             self.gomem_config = load_config(Path(os.path.relpath(path)), self.registry.units())
             keep_editor_schema(self.config, path, self.registry)
+        if self.settings.set:
+            from pytest_gomem.session.laid_over import check_services
+
+            check_services(self.settings.set, self.gomem_config.services if self.gomem_config else ())
         against, head = self.settings.against, self.settings.head
         if head and not self.settings.no_compare and (against is None or not against.ref):
             hint = "name the other side: --gomem-against=REF"
@@ -128,7 +132,6 @@ class PluginSession:
         """The core's run."""
         from pytest_gomem.diagnosis.explanation import ByProfiles
         from pytest_gomem.instruments.registry import builtin_instruments
-        from pytest_gomem.launch.launcher import Overrides
         from pytest_gomem.observe.sources import Source
         from pytest_gomem.session.run import DEFAULT_SAMPLE_RATE, Run, RunSettings
 
@@ -142,7 +145,7 @@ class PluginSession:
                 sample_rate=self.settings.sample_rate or DEFAULT_SAMPLE_RATE,
                 measure=not self.settings.no_measure,
                 against=self.base,
-                laid_over=self.settings.set or Overrides(),
+                laid_over=self.settings.set or {},
                 sources=tuple(source for given in reversed(sources) for source in given),
                 instruments=builtin_instruments(),
                 announce=partial(announce, self.config),
@@ -166,7 +169,7 @@ class PluginSession:
         if self.settings.set:
             from pytest_gomem.session.laid_over import laid_over_words
 
-            lines.append(f"each service is launched under {laid_over_words(self.settings.set)} (--gomem-set)")
+            lines.append(f"services are launched under {laid_over_words(self.settings.set)} (--gomem-set)")
         if self.settings.no_compare:
             lines.append("nothing is compared (--gomem-no-compare)")
         return "\n".join(printable(f"gomem: {line}") for line in lines)

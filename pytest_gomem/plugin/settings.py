@@ -11,6 +11,8 @@ from pytest_gomem.config.fields import Mistakes
 from pytest_gomem.plugin.options import OPTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pytest
 
     from pytest_gomem.config.marker import Rounds
@@ -26,7 +28,8 @@ class Settings:
 
     Paths are absolute. diagnose: failed tests that are diagnosed at most, 0 for "off". cycles: how often each body runs
     in its window, 0 for once. against, against_go: what they name, even if no_compare makes them unused.
-    head: the commit under test, None for the working tree. set: what is laid over each launch, None for nothing.
+    head: the commit under test, None for the working tree. set: what is laid over launches, by service ("" for all of
+    them), None for nothing.
     """
 
     config: Path | None = None
@@ -48,7 +51,7 @@ class Settings:
     no_compare: bool = False
     update: bool = False
     force: bool = False
-    set: Overrides | None = None
+    set: Mapping[str, Overrides] | None = None
     baseline_dir: Path | None = None
     baseline_profiles: Path | Literal["off"] | None = None
     baseline_profile_size: int = 64 * 1024

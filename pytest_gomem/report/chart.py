@@ -77,21 +77,27 @@ def draw(
     y_axis: Axis,
     marks: Sequence[float] = (),
     breaks: Sequence[float] = (),
+    levels: Sequence[float] = (),
 ) -> str:
-    """The SVG's text; the curves need at least one point each.
+    """The SVG's text; the curves need at least one point each, or the style "mark" and none, for the legend alone.
 
-    marks: x of dashed lines. breaks: x of solid lines; figures on their two sides do not compare.
+    marks, levels: x, and y, of dashed lines. breaks: x of solid lines; figures on their two sides do not compare.
     """
-    x = _scale([v / x_axis.divisor for c in curves for v in c.x], x_axis, LEFT, WIDTH - RIGHT)
-    y = _scale([v / y_axis.divisor for c in curves for v in c.y], y_axis, HEIGHT - BOTTOM, TOP)
+    every_x, every_y = [*marks, *(v for c in curves for v in c.x)], [*levels, *(v for c in curves for v in c.y)]
+    x = _scale([value / x_axis.divisor for value in every_x], x_axis, LEFT, WIDTH - RIGHT)
+    y = _scale([value / y_axis.divisor for value in every_y], y_axis, HEIGHT - BOTTOM, TOP)
     parts = [*_frame(title, x, y, x_axis.title, y_axis.title)]
     for kind, place in (*(("mark", mark) for mark in marks), *(("break", at) for at in breaks)):
         at = x(place / x_axis.divisor)
         parts.append(f'<line class="{kind}" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
+    for level in levels:
+        at = y(level / y_axis.divisor)
+        parts.append(f'<line class="mark" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
+    room = min(300.0, (WIDTH - LEFT) / len(curves))  # of a label
     for row, curve in enumerate(curves):
         points = [(x(a / x_axis.divisor), y(b / y_axis.divisor)) for a, b in zip(curve.x, curve.y, strict=True)]
         parts += _curve(curve, points)
-        parts += _legend(curve, LEFT + row * 300)
+        parts += _legend(curve, LEFT + row * room)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
@@ -127,7 +133,7 @@ def _frame(title: str, x: Scale, y: Scale, x_title: str, y_title: str) -> Iterat
 
 
 def _curve(curve: Curve, points: Sequence[tuple[float, float]]) -> Iterator[str]:
-    if not curve.dots:
+    if not curve.dots and points:
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         yield f'<polyline class="line {curve.style}" points="{line}"/>'
     # The last dot marks the end of the work, and shows a curve of a single point.

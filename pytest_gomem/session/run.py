@@ -48,7 +48,7 @@ class RunSettings:
     explanation: explains failed windows. sample_rate: timeline points a second.
     measure: False launches services without measuring them. sources: where quantities of processes come from.
     instruments: chooses those of each window. against: the base side of each test, None if nothing is compared.
-    laid_over: settings of each launch, whatever the service and the test say.
+    laid_over: settings of launches by service, "" for all of them, whatever the service and the test say.
     announce: shows the user a line at once, while something takes long.
     """
 
@@ -61,7 +61,7 @@ class RunSettings:
     sources: tuple[Source, ...] = SOURCES
     instruments: Choice = no_instruments
     against: Against | None = None
-    laid_over: Overrides = field(default_factory=Overrides)
+    laid_over: Mapping[str, Overrides] = field(default_factory=dict)
     announce: Callable[[str], None] = lambda line: None
 
 
@@ -135,15 +135,21 @@ class Run:
         table = self.settings.config.budgets
         return tuple(b for nodeid, markers in self.sharing for b in resolve(nodeid, service, markers, table))
 
+    def laid_over(self, service: str) -> Overrides:
+        """What the whole run lays over each launch of a service."""
+        every, own = (self.settings.laid_over.get(name, Overrides()) for name in ("", service))
+        return own.over(every)
+
     def launch(self, name: str | None, overrides: Overrides, side: Side = Side.HEAD) -> Service:
         """Start a service and wait until it is ready; raises as Launcher.launch and service_config do."""
-        config, overrides = self.service_config(name), self.settings.laid_over.over(overrides)
+        config = self.service_config(name)
+        overrides = self.laid_over(config.name).over(overrides)
         self.load_driver.prepare()
         return self.service(self._process(self._launcher.launch(config, overrides, origin=self._origins[side])))
 
     def start(self, config: ServiceConfig, overrides: Overrides, side: Side = Side.HEAD) -> LaunchedProcess:
         """Start a program that ends by itself; waits for nothing."""
-        overrides = self.settings.laid_over.over(overrides)
+        overrides = self.laid_over(config.name).over(overrides)
         return self._process(self._launcher.launch(config, overrides, until_ready=False, origin=self._origins[side]))
 
     def _process(self, launched: Launched) -> LaunchedProcess:

@@ -53,6 +53,7 @@ class SupervisorClient:
         self._owner = os.getpid()
         self._serials = itertools.count(1)
         self._keys = itertools.count(1)
+        self._has_groups = False
 
     @property
     def pid(self) -> int:
@@ -106,6 +107,7 @@ class SupervisorClient:
 
     def launch(self, request: LaunchRequest) -> KeptChild:
         """Start a program; raises SupervisorError with the system's message if it cannot be started."""
+        self._has_groups = self._has_groups or request.memory_limit is not None
         return self._start("launch", request)
 
     def help(self, request: HelperRequest) -> KeptChild:
@@ -139,6 +141,10 @@ class SupervisorClient:
                 from pytest_gomem.supervisor.family import kill_orphans_of
 
                 kill_orphans_of(self.pid)
+                if self._has_groups:
+                    from pytest_gomem.cgroup.ways import remove_leftovers
+
+                    remove_leftovers()
         self._channel.close()
 
     def _end(self) -> int:

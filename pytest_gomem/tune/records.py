@@ -104,10 +104,16 @@ class Question:
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs to do next, in this order. why: for the progress line, such as "first look at 144 MiB"."""
+    """The runs to do next, in this order. why: for the progress line, such as "a look at 144 MiB".
+
+    left: about how many runs are still to come, these included. best: the answer if it ended now, None if there is
+    none yet.
+    """
 
     settings: tuple[Setting, ...]
     why: str
+    left: int = 0
+    best: Setting | None = None
 
 
 @dataclass(frozen=True)

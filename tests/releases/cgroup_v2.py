@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,8 +29,14 @@ RECORDED = ROOT / "tests" / "recorded" / "cgroup"
 TESTS = ["tests/integration/test_memory_groups.py"]
 MIB = 1 << 20
 DEADLINE = 600.0  # seconds for all that runs inside
-PATIENCE = 120.0
-PACKAGES = {"linux.uml": "user-mode-linux", "mkfs.ext4": "e2fsprogs", "ip": "iproute2"}
+PATIENCE = 60.0
+PACKAGES = {
+    "linux.uml": "user-mode-linux",
+    "mkfs.ext4": "e2fsprogs",
+    "ip": "iproute2",
+    "busctl": "systemd",
+    "dbus-daemon": "dbus-user-session",
+}
 FILES = {STAT, *(name for names in (V1, V2) for name in (names.limit, names.current, names.peak, names.events))} | {
     V1.kernel,
     "cgroup.controllers",
@@ -62,6 +69,9 @@ sync
 def main(argv: list[str]) -> int:
     """Run outside, or with --inside there; 0 if all checks held."""
     record = "--record" in argv
+    if "--as-user" in argv:
+        print(launched(Path("/"), ["/bin/cat", "/proc/self/cgroup"], 64 * MIB))
+        return 0
     if "--inside" in argv:
         return inside(record=record)
     installed()
@@ -138,6 +148,8 @@ def inside(*, record: bool) -> int:
     status = subprocess.run(tests).returncode
     held("v2", lambda: sees_the_limit(RESULTS))
     held("v2", lambda: survives_page_cache(RESULTS))
+    held("v2", lambda: is_killed_in_spite_of_swap(RESULTS))
+    held("v2", by_systemd)
     if record:
         recorded(RESULTS, RESULTS / "recorded")
     left = [path for path in session.rglob("*") if path.is_dir()]
@@ -167,6 +179,77 @@ def survives_page_cache(folder: Path) -> str:
     said = launched(folder, ["/bin/sh", "-c", script], 256 * MIB)
     assert said.splitlines()[-1] == "0", said
     return "600 MB of page cache in a group of 256 MiB kill nothing"
+
+
+def is_killed_in_spite_of_swap(folder: Path) -> str:
+    """A limit that the group could swap its way out of would never bite."""
+    swap = Path("/tmp/swap")
+    subprocess.run(["dd", "if=/dev/zero", f"of={swap}", "bs=1M", "count=128"], check=True, capture_output=True)
+    swap.chmod(0o600)
+    subprocess.run(["mkswap", str(swap)], check=True, capture_output=True)
+    subprocess.run(["swapon", str(swap)], check=True)
+    supervisor = SupervisorClient()
+    try:
+        limit = {"max": 32 * MIB, "mode": "auto"}
+        request = LaunchRequest([str(folder / "hold"), "--mb", "64"], dict(os.environ), "/", memory_limit=limit)
+        state = supervisor.launch(request).wait(PATIENCE)
+        assert state.exit is not None
+        assert "oom_kill" in state.exit.oom, state
+        assert state.group is not None
+        assert state.group.swap == "no swap (memory.swap.max is 0)", state
+    finally:
+        supervisor.close()
+        subprocess.run(["swapoff", str(swap)], check=True)
+    return "64 MiB in a group of 32 MiB are killed, though 128 MiB of swap are free"
+
+
+def by_systemd() -> str:
+    """A user whose session belongs to root, as over ssh: systemd --user moves the supervisor into a scope."""
+    slice_, runtime = Path("/sys/fs/cgroup/user.slice"), Path("/run/user/65534")
+    manager, session = slice_ / "manager", slice_ / "session"
+    for group in (slice_, manager, session):
+        group.mkdir()
+        for file in () if group is session else (group, group / "cgroup.procs", group / "cgroup.subtree_control"):
+            shutil.chown(file, "nobody")
+        if group is slice_:
+            for enabled in (group.parent, group):
+                (enabled / "cgroup.subtree_control").write_text("+memory +pids")
+    runtime.mkdir(parents=True)
+    Path("/run/systemd/system").mkdir(parents=True)  # the sign of a machine that systemd has booted
+    shutil.chown(runtime, "nobody")
+    env = {"XDG_RUNTIME_DIR": str(runtime), "PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT)}
+    systemd = as_nobody(["/lib/systemd/systemd", "--user", "--log-level=err"], manager, env)
+    try:
+        awaited(runtime / "systemd" / "private")
+        script = [sys.executable, str(Path(__file__).resolve()), "--as-user"]
+        user = as_nobody(script, session, env)
+        told = user.communicate(timeout=PATIENCE)[0]
+        assert user.returncode == 0, told
+        scope = next(line for line in told.splitlines() if ".scope/" in line)
+    finally:
+        systemd.terminate()
+        systemd.wait(PATIENCE)
+    left = [path for path in slice_.rglob("*.scope") if "pytest-gomem" in path.name]
+    assert left == [], left
+    for group in (*sorted((path for path in slice_.rglob("*") if path.is_dir()), reverse=True), slice_):
+        group.rmdir()
+    return f"without permission, by a scope of systemd: {scope}"
+
+
+def as_nobody(command: list[str], group: Path, env: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a command as nobody, who may read everything and write nothing, in a group."""
+    rights = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
+    user = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", *rights]
+    join = ["/bin/sh", "-c", f'echo 0 > {group}/cgroup.procs; exec "$@"', "sh"]
+    return subprocess.Popen([*join, *user, *command], env=env, stdout=subprocess.PIPE, text=True)
+
+
+def awaited(path: Path) -> None:
+    """Wait until there is a file."""
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.1)
 
 
 def launched(folder: Path, argv: list[str], limit: int) -> str:

@@ -36,7 +36,7 @@ TEXTS = {
     "head": ("main~2", lambda folder: "main~2"),
     "set": (
         "gogc=200, godebug=madvdontneed=1,gctrace=1",
-        lambda folder: Overrides(gc=GcSettings(gogc=200, godebug={"madvdontneed": "1", "gctrace": "1"})),
+        lambda folder: {"": Overrides(gc=GcSettings(gogc=200, godebug={"madvdontneed": "1", "gctrace": "1"}))},
     ),
     "baseline-dir": ("kept/baselines", lambda folder: folder / "kept" / "baselines"),
     "baseline-profiles": ("profiles", lambda folder: folder / "profiles"),
@@ -126,10 +126,13 @@ def test_all_mistakes_are_reported_together(read, as_ini):
 def test_settings_of_several_flags_add_up(read):
     """Or of several lines; the flag replaces what the ini file says."""
     ini = ["gomem_set =", "    gogc=50", "    gomemlimit=1GiB"]
-    assert read(ini=ini).set == Overrides(gc=GcSettings(gogc=50, gomemlimit=2**30))
-    both = read(["--gomem-set=gogc=off,unbounded=true", "--gomem-set=gomaxprocs=4"], ini)
-    assert both.set == Overrides(gc=GcSettings(gogc="off", unbounded=True, gomaxprocs=4))
-    assert laid_over_words(both.set) == "gogc=off, gomaxprocs=4"
+    assert read(ini=ini).set == {"": Overrides(gc=GcSettings(gogc=50, gomemlimit=2**30))}
+    both = read(["--gomem-set=gogc=off,unbounded=true", "--gomem-set=my.api.gomaxprocs=4"], ini)
+    assert both.set == {
+        "": Overrides(gc=GcSettings(gogc="off", unbounded=True)),
+        "my.api": Overrides(gc=GcSettings(gomaxprocs=4)),
+    }
+    assert laid_over_words(both.set) == "gogc=off, my.api.gomaxprocs=4"
     assert read(["--gomem-set=off"], ini).set is None
 
 
@@ -138,6 +141,7 @@ def test_settings_of_several_flags_add_up(read):
     [
         ("gogcc=50", "--gomem-set: unknown setting 'gogcc'\n  did you mean gogc?"),
         ("gogc=50,gogc=60", "--gomem-set: 'gogc' is given twice"),
+        ("api.gogc=50,gogc=60,api.gogc=70", "--gomem-set: 'api.gogc' is given twice"),
         ("gogc=", "--gomem-set: expected KEY=VALUE, not 'gogc='"),
         ("gogc=abc", "--gomem-set gogc: 'abc' is not a GOGC: Go would silently use the default, 100"),
         ("gomaxprocs=0", "--gomem-set gomaxprocs: expected a whole number of at least 1, not 0"),
