@@ -25,6 +25,7 @@ SHOWN = {
     "gc_pause_mean": "mean STW",
     "total_alloc": "bytes allocated",
 }
+TREND = "test_trend"  # of both sides, with figures of its own
 GREEN, RED, BOLD = "32", "31", "1"
 Json = dict[str, Any]
 
@@ -95,7 +96,7 @@ def run_pytest(title: str, name: str, arguments: list[str]) -> Run:
 def wrong_with_good(run: Run) -> Iterator[str]:
     if run.status != 0:
         yield f"pytest ended with status {run.status}, not 0, on the tests that are to pass"
-    for name in dict.fromkeys(s.good for s in SCENARIOS):
+    for name in dict.fromkeys([*(s.good for s in SCENARIOS), TREND]):
         if run.tests.get(name, {}).get("outcome") != "passed":
             yield f"{name} is not among the passed tests of gomem-demo/good.json"
 
@@ -104,7 +105,7 @@ def wrong_with_bad(run: Run) -> Iterator[str]:
     """A test that fails for a reason other than its budgets demonstrates nothing, so it is a problem too."""
     if run.status != 1:
         yield f"pytest ended with status {run.status}, not 1, on the tests that are to fail"
-    for name in dict.fromkeys([*(s.bad for s in SCENARIOS), *run.tests]):
+    for name in dict.fromkeys([*(s.bad for s in SCENARIOS), TREND, *run.tests]):
         test = run.tests.get(name)
         if test is None:
             yield f"{name} is missing from gomem-demo/bad.json"
@@ -138,6 +139,17 @@ def show(good: Run, bad: Run) -> None:
         say(picture(scenario, before, after))
         for line in flame_graphs(scenario, before):
             say(line)
+    say("\ntrend", BOLD)
+    for label, run in (("bad", bad), ("good", good)):
+        for line in trend(label, run.tests[TREND]["windows"][0]["metrics"]):
+            say(line)
+
+
+def trend(label: str, metrics: Json) -> Iterator[str]:
+    """What each request keeps, when 256 MiB are full, and how sure that is."""
+    growth, left = metrics["heap_growth_per_op"], metrics["time_to_limit"]
+    yield f"  {label + ':':<6}{text(growth)} kept, 256 MiB in {text(left)}"
+    yield f"        {growth['note'] or growth['reason']}"
 
 
 def table(bad: Json, good: Json) -> Iterator[str]:

@@ -53,7 +53,7 @@ from pytest_gomem.session.service import Service
 from pytest_gomem.stats.decision import Status
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PICTURES = ROOT / "docs" / "pictures"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PYTEST = f"{sys.executable} -m pytest -p no:cacheprovider"

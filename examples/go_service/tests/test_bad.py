@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from budgets import BODY, encode, upload
+from budgets import BODY, encode, trend, upload
 
 
 def test_logs(go_service):
@@ -25,3 +25,10 @@ def test_upload(go_service):
 def test_encode_fresh(go_service):
     """A slice grown from nothing throws away one array after another."""
     go_service.load("/encode/fresh", requests=500, connections=4)
+
+
+@trend
+def test_trend(go_service):
+    """What each request keeps says when the memory is full, long before it is."""
+    for _ in go_service.cycles(12):
+        go_service.load("/logs/leaky?lines=100", requests=10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from budgets import BODY, encode, upload
+from budgets import BODY, encode, trend, upload
 
 
 def test_logs(go_service):
@@ -32,6 +32,13 @@ def test_encode_pool(go_service):
 def test_encode_unsafe(go_service):
     """Reading the samples' own memory as bytes allocates nothing."""
     go_service.load("/encode/unsafe", requests=500, connections=4)
+
+
+@trend
+def test_trend(go_service):
+    """The same lines, let go of: no growth can be told."""
+    for _ in go_service.cycles(12):
+        go_service.load("/logs/batched?lines=100", requests=10)
 
 
 @pytest.mark.gomem(live_heap="4MB", peak_rss="25MB", alloc_bytes_per_op="10kB")

@@ -7,6 +7,6 @@ import pytest
 
 @pytest.mark.gomem_gc(gogc="off", gomemlimit=["off", "160MiB"], manual_gc=["off", "100MB"])
 def test_live_heap_and_garbage(go_service):
-    """50 MB live, then 400 MB of garbage: room for 100 MB of it, by the one policy or by the other."""
+    """50 MB live, then 1.2 GB of garbage: room for 100 MB of it, by the one policy or by the other."""
     go_service.get("/logs/leaky?lines=40000")
-    go_service.load("/logs/batched", requests=300, connections=4)
+    go_service.load("/logs/batched", requests=1000, connections=4)
