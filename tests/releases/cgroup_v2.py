@@ -42,20 +42,22 @@ FILES = {STAT, *(name for names in (V1, V2) for name in (names.limit, names.curr
     "cgroup.controllers",
 }
 RESULTS = Path("/mnt")  # where the folder of results is inside
-# The file system of the machine below is read-only; /tmp is a disk of its own, so that its page cache can be reclaimed.
+DISK = Path("/media")
+# The file system of the machine below is read-only; temporary files are on a disk, whose page cache can be
+# reclaimed.
 INIT = """\
 #!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t ext4 /dev/ubda /tmp
+mount -t ext4 /dev/ubda {disk}
 mount -t tmpfs run /run
 mkdir -p /dev/shm
 mount -t tmpfs shm /dev/shm
 mount -t hostfs none {results} -o {folder}
 mount -t hostfs none {go_cache} -o {go_cache}
 ip link set lo up
-export PATH={path} HOME={home} PYTHONPATH={root} PYTHONDONTWRITEBYTECODE=1
+export TMPDIR={disk} PATH={path} HOME={home} PYTHONPATH={root} PYTHONDONTWRITEBYTECODE=1
 mkdir /sys/fs/cgroup/session
 echo $$ > /sys/fs/cgroup/session/cgroup.procs
 cd {root}
@@ -107,6 +109,7 @@ def booted(folder: Path, *, record: bool) -> int:
     cache = subprocess.run(["go", "env", "GOCACHE"], capture_output=True, text=True, check=True).stdout.strip()
     script = INIT.format(
         results=RESULTS,
+        disk=DISK,
         folder=folder,
         go_cache=cache,
         path=os.environ["PATH"],
@@ -174,7 +177,7 @@ def sees_the_limit(folder: Path) -> str:
 
 def survives_page_cache(folder: Path) -> str:
     """600 MB written and read through a limit of 256 MiB."""
-    file = "/tmp/gomem-page-cache"
+    file = DISK / "page-cache"
     script = f"dd if=/dev/zero of={file} bs=1M count=600 && cat {file} > /dev/null; echo $?; rm {file}"
     said = launched(folder, ["/bin/sh", "-c", script], 256 * MIB)
     assert said.splitlines()[-1] == "0", said
@@ -183,7 +186,7 @@ def survives_page_cache(folder: Path) -> str:
 
 def is_killed_in_spite_of_swap(folder: Path) -> str:
     """A limit that the group could swap its way out of would never bite."""
-    swap = Path("/tmp/swap")
+    swap = DISK / "swap"
     subprocess.run(["dd", "if=/dev/zero", f"of={swap}", "bs=1M", "count=128"], check=True, capture_output=True)
     swap.chmod(0o600)
     subprocess.run(["mkswap", str(swap)], check=True, capture_output=True)
@@ -217,7 +220,7 @@ def by_systemd() -> str:
     runtime.mkdir(parents=True)
     Path("/run/systemd/system").mkdir(parents=True)  # the sign of a machine that systemd has booted
     shutil.chown(runtime, "nobody")
-    env = {"XDG_RUNTIME_DIR": str(runtime), "PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT)}
+    env = {"XDG_RUNTIME_DIR": str(runtime), "PATH": os.environ["PATH"], "HOME": "/run", "PYTHONPATH": str(ROOT)}
     systemd = as_nobody(["/lib/systemd/systemd", "--user", "--log-level=err"], manager, env)
     try:
         awaited(runtime / "systemd" / "private")
