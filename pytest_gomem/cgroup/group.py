@@ -14,6 +14,7 @@ from pytest_gomem.cgroup.reading import STAT, V1, V2, FileNames, GroupReading, f
 _STAT_BYTES = 16384  # memory.stat has some 1500 on v2, 2000 on v1
 _NUMBER_BYTES = 64
 _REMOVE_LOOKS, _REMOVE_PAUSE = 20, 0.005  # the kernel takes a moment to let go of a process that was reaped
+_KILL_PATIENCE = 10.0  # seconds for the kernel to end killed processes
 PROCESSES = "cgroup.procs"
 KILL = "cgroup.kill"
 
@@ -191,12 +192,12 @@ def clear(path: Path) -> None:
     """Kill what is left in a group of ours and in those below it, and remove them all."""
     for below in groups_below(path):
         clear(below)
-    for _ in range(_REMOVE_LOOKS):
-        left = processes(path)
-        for pid in left:
+    deadline = time.monotonic() + _KILL_PATIENCE
+    while path.exists() and time.monotonic() < deadline:
+        for pid in processes(path):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        if not left and _removed(path):
+        if _removed(path):
             return
         time.sleep(_REMOVE_PAUSE)
 

@@ -20,10 +20,13 @@ class Hierarchy:
 
 
 def hierarchies(proc: Path = Path("/proc/self")) -> list[Hierarchy]:
-    """The hierarchies that can hold a memory controller: v2 first, then v1."""
-    groups = dict(_groups((proc / "cgroup").read_text()))
+    """The hierarchies that can hold a memory controller: v2 first, then v1; none on a system without them."""
+    try:
+        groups, mounts = dict(_groups((proc / "cgroup").read_text())), (proc / "mountinfo").read_text()
+    except OSError:
+        return []
     found = []
-    for version, mounted, root in _mounts((proc / "mountinfo").read_text()):
+    for version, mounted, root in _mounts(mounts):
         if version in groups:
             found.append(Hierarchy(version, root, root / _below(groups[version], mounted)))
     return sorted(found, key=lambda hierarchy: -hierarchy.version)

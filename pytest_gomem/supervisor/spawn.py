@@ -115,17 +115,20 @@ def _popen(
     *,
     new_session: bool,
 ) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        list(argv),
-        env=dict(env),
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
-        start_new_session=new_session,
-        pass_fds=inherited,
-        preexec_fn=before_exec,  # noqa: PLW1509 - the supervisor has one thread
-    )
+    try:
+        return subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=new_session,
+            pass_fds=inherited,
+            preexec_fn=before_exec,  # noqa: PLW1509 - the supervisor has one thread
+        )
+    except subprocess.SubprocessError:  # before_exec has raised; subprocess does not say what
+        raise OSError("it could not join its memory cgroup") from None
 
 
 def _refuse_shell_script(program: str) -> None:
