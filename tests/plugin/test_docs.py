@@ -223,8 +223,10 @@ def project(scenario):
 
 
 @pytest.mark.parametrize("page_project", [*projects()], ids=lambda p: f"{p.page.stem}-{len(p.tests)}")
-def test_python_blocks_run(project, page_project):
+def test_python_blocks_run(request, project, page_project):
     """Every python block of docs/ passes as it stands, in the project of the page."""
+    if "memory_limit" in page_project.yaml:
+        request.getfixturevalue("memory_groups")
     made = project(page_project.yaml)
     (made.folder / "conftest.py").write_text("\n".join(block.text for block in page_project.conftests))
     for block in page_project.tests:
