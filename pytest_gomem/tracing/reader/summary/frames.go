@@ -132,9 +132,15 @@ const (
 	Unknown        = "unknown"
 )
 
+// byPolicy is the agent's goroutine that collects by hand because the service's settings say so: it is the service's.
+const byPolicy = "main.(*pytestGomemManualGC)"
+
 // ours tells whether one of the functions of a stack begins like those of the agent.
 func (s *Summary) ours(stack []Frame) bool {
 	for i := range stack {
+		if strings.HasPrefix(stack[i].Function, byPolicy) {
+			return false
+		}
 		for _, prefix := range s.agent {
 			if strings.HasPrefix(stack[i].Function, prefix) {
 				return true

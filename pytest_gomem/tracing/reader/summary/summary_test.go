@@ -164,6 +164,16 @@ func TestTheAgentIsToldApart(t *testing.T) {
 	}
 }
 
+func TestCollectionsByHandAreTheService(t *testing.T) {
+	s := New("", 5, "main.pytestGomem", "main.(*pytestGomem")
+	s.Event(0)
+	s.MarkBegins(1, []Frame{{"runtime.GC", "", 1}, {"main.(*pytestGomemManualGC).follow", "/manual.go", 3}}, false)
+	s.MarkEnds(2)
+	if one := s.Answer("go 1.26", nil).Cycles[0]; one.Cause != ByHand || one.By == nil {
+		t.Errorf("the cycle is %+v", one)
+	}
+}
+
 func TestGoroutines(t *testing.T) {
 	s := New("", 2)
 	s.Event(0)
