@@ -26,7 +26,7 @@ from pytest_gomem.supervisor.client import KeptChild, LaunchRequest, SupervisorC
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RECORDED = ROOT / "tests" / "recorded" / "cgroup"
-TESTS = ["tests/integration/test_memory_groups.py"]
+TESTS = ["tests/integration/test_memory_groups.py", "tests/plugin/test_memory_limits.py"]
 MIB = 1 << 20
 DEADLINE = 600.0  # seconds for all that runs inside
 PATIENCE = 60.0
@@ -57,7 +57,8 @@ mount -t tmpfs shm /dev/shm
 mount -t hostfs none {results} -o {folder}
 mount -t hostfs none {go_cache} -o {go_cache}
 ip link set lo up
-export TMPDIR={disk} PATH={path} HOME={home} PYTHONPATH={root} PYTHONDONTWRITEBYTECODE=1
+export TMPDIR={disk} PATH={path} HOME={disk} GOCACHE={go_cache} GOMODCACHE={go_modules}
+export PYTHONPATH={root} PYTHONDONTWRITEBYTECODE=1
 mkdir /sys/fs/cgroup/session
 echo $$ > /sys/fs/cgroup/session/cgroup.procs
 cd {root}
@@ -106,14 +107,15 @@ def built(module: Path, binary: Path) -> None:
 def booted(folder: Path, *, record: bool) -> int:
     """Run this script inside, print what it says, and return its exit status."""
     init, disk = folder / "init", folder / "disk"
-    cache = subprocess.run(["go", "env", "GOCACHE"], capture_output=True, text=True, check=True).stdout.strip()
+    asked = subprocess.run(["go", "env", "GOCACHE", "GOMODCACHE"], capture_output=True, text=True, check=True)
+    cache, modules = asked.stdout.split()
     script = INIT.format(
         results=RESULTS,
         disk=DISK,
         folder=folder,
         go_cache=cache,
         path=os.environ["PATH"],
-        home=Path.home(),
+        go_modules=modules,
         root=ROOT,
         deadline=DEADLINE,
         python=sys.executable,
