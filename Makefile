@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick heavy lint lowest wheel-test recordings agent-releases heap-types junit-schema cgroup-v2 proto schema pictures clean
+.PHONY: help demo test quick heavy lint lowest wheel-test recordings agent-releases heap-types traces junit-schema cgroup-v2 proto schema pictures clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,7 +28,7 @@ test: $(VENV)/.ready ## Pass all tests
 quick: $(VENV)/.ready ## Pass all tests that need no Go
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not needs_go and not alone" --hypothesis-profile=quick $(PYTEST_ARGS)
 
-heavy: agent-releases heap-types junit-schema cgroup-v2 ## What is too heavy for CI: each Go release, schemas from the network, benchmarks in full
+heavy: agent-releases heap-types traces junit-schema cgroup-v2 ## What is too heavy for CI: each Go release, schemas from the network, benchmarks in full
 	set -e; for script in $$(grep -l __main__ benchmarks/*.py) benchmarks/detection/judge.py benchmarks/detection/live.py \
 	  benchmarks/real_modules/named.py; do \
 	  $(BIN)/python $$script; done
@@ -56,6 +56,9 @@ heap-types: $(VENV)/.ready ## Type heap dumps of each build that Go 1.21 to 1.27
 
 cgroup-v2: $(VENV)/.ready ## Limit memory on cgroup v2, in a user-mode-linux where this machine has v1
 	$(BIN)/python tests/releases/cgroup_v2.py
+
+traces: $(VENV)/.ready ## Read traces of Go 1.21 to 1.27 by the reader that each of them builds
+	$(BIN)/python tests/releases/traces.py
 
 junit-schema: $(VENV)/.ready ## Hold a JUnit file of measured tests against junit-10.xsd
 	$(BIN)/python tests/releases/junit.py

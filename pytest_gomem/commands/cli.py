@@ -103,6 +103,11 @@ COMMANDS = {
         "retention",
         "say who holds the memory in a heap dump: gomem retention DUMP --binary FILE",
     ),
+    "trace": (
+        "pytest_gomem.commands.trace",
+        "trace",
+        "say why GC cycles began, what stopped the world and who assisted: gomem trace FILE",
+    ),
     "leaks": ("pytest_gomem.commands.leaks", "leaks", "watch a running service: does it grow, and who allocates it?"),
     "capture": ("pytest_gomem.commands.capture", "capture", "save a profile of a running service: URL or process id"),
 }

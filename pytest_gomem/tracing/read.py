@@ -53,6 +53,8 @@ def read_trace(
 def _check(path: Path, toolchain: Toolchain, version: ExpVersion) -> None:
     """That the file is a trace, of a format that the reader knows."""
     try:
+        if path.exists() and not path.is_file():  # to open a pipe may take for ever
+            raise ObserveError(f"the trace cannot be read: {path} is no regular file")
         with path.open("rb") as file:
             header = _HEADER.match(file.read(_HEADER_BYTES))
     except OSError as error:

@@ -67,6 +67,7 @@ NAMED = {
     "sampler_rate": ("pure Python", "GIL held", "of 50 Hz"),
     "shared_service": ("test_small_after_release", "test_small_after_kept", "unavailable", "with the agent"),
     "spike": ("seen whole", "of the spike"),
+    "trace_reader": ("the cost of reading a trace", "compared with go tool trace", "every limit is kept"),
     "startup": ("of 10 ms", "of 150 ms"),
     "startup_garbage": ("64 MiB, agent", "64 MiB, no agent", "found in 1 of 1", "0 of 1 comparisons fail"),
 }

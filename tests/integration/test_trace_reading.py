@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,10 @@ from trace_truth import wrong
 
 import pytest_gomem
 from pytest_gomem.base.errors import ObserveError, ToolchainError
+from pytest_gomem.commands.cli import main
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.tracing import read
+from pytest_gomem.tracing.model import report_from_json
 from pytest_gomem.tracing.read import read_trace
 from pytest_gomem.tracing.reader_program import VERSIONS, version_for
 
@@ -113,3 +117,26 @@ def test_a_trace_that_takes_too_much_is_given_up(go, trace, monkeypatch):
     monkeypatch.setattr(read, "_MEMORY", 1 << 20)
     with pytest.raises(ObserveError, match="the trace takes more than 1 MB of memory to read"):
         read_trace(trace("go1.26", lambda content: content + bytes(1 << 24)))
+
+
+def test_the_command_prints_what_a_trace_says(go, trace):
+    """As a text, and all of it as JSON; names of a trace are printable."""
+    out, err = StringIO(), StringIO()
+    path = trace("go1.27")
+    assert main(["trace", str(path), "--top", "2"], out, err) == 0
+    text = out.getvalue()
+    assert re.search(r"^GC cycles by cause\n(?s:.*)^  goroutine leak profile +1 ", text, re.MULTILINE)
+    assert re.search(r"^  read mem stats +1 ", text, re.MULTILINE)
+    assist = r" main\.allocate \S+/traced/main\.go:\d+  \S+ \w+ after the begin of cycle \d \(heap goal\)$"
+    assert re.search(assist, text, re.MULTILINE)
+    out = StringIO()
+    assert main(["trace", str(path), "--json"], out, err) == 0
+    assert report_from_json(json.loads(out.getvalue())) == read_trace(path, most=10)
+    assert err.getvalue() == ""
+
+
+@pytest.mark.parametrize(("file", "reason"), [("nothing", "No such file or directory"), ("", "is no regular file")])
+def test_the_command_says_what_is_wrong(go, tmp_path, file, reason):
+    out, err = StringIO(), StringIO()
+    assert main(["trace", str(tmp_path / file)], out, err) == 2
+    assert re.fullmatch(rf"gomem trace: the trace cannot be read: .*{reason}\n", err.getvalue())

@@ -1,0 +1,3 @@
+module gomem.test/trace_reader
+
+go 1.21
