@@ -15,6 +15,7 @@ from pytest_gomem.attribution.origin import Site, Through
 from pytest_gomem.attribution.sampling import SIGMAS, Line, counts_made, counts_objects, lines, sigma_of_all
 from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
+from pytest_gomem.config.memory_limit import MEMORY_LIMIT
 from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.pprof.group import as_called, package_of
 from pytest_gomem.pprof.model import Profile
@@ -27,7 +28,7 @@ GC_METRICS = frozenset(
         *(f"gc_stop_{which}" for which in ("max", "p99", "p50")),
     }
 )
-OF_LIMIT = ("cgroup_peak", "cgroup_anon_peak", "memory_headroom")  # of a memory limit
+OF_LIMIT = ("cgroup_peak", "cgroup_anon_peak", "memory_headroom", MEMORY_LIMIT)  # the last is that of a kill
 SAMPLE_OF: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(("live_heap", "peak_heap", "peak_rss", "end_rss", *OF_LIMIT, *sorted(GROWTH)), "inuse_space"),

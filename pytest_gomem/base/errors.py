@@ -95,6 +95,18 @@ class ServiceDied(LaunchError):
     """A service ended while it was needed. The message has its exit status, signal, panic or OOM kill."""
 
 
+class KilledAtLimit(ServiceDied):
+    """A service, or a process that it started, was killed at the service's memory limit; `headline` is one line."""
+
+    def __init__(self, service: str, message: str, log_tail: str = "", log_title: str = "last log lines") -> None:
+        super().__init__(service, message, log_tail, log_title)
+        self.headline = f"service '{self.service}': {self.message}"
+
+    def retell(self, text: str, headline: str) -> None:
+        """Replace the text and the headline: the cause has been looked for since."""
+        self.headline, self.args = headline, (text,)
+
+
 class SupervisorError(GomemError):
     """The helper process that holds the services could not be reached."""
 

@@ -38,6 +38,7 @@ class KeptEvidence:
     built: Built | None = None
     module = GoModule()
     goroutines_before: tuple[Captured, ...] = ()
+    came_to_limit: bool | None = None
     retention: None = None  # a dump is never kept
 
     @property

@@ -20,6 +20,7 @@ from pytest_gomem.results.window_record import DiagnosisRecord, WindowRecord
 from pytest_gomem.session.explanation import Evidence, Explanation
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Side
+from pytest_gomem.session.service import outlives_round
 
 
 def explained(
@@ -37,6 +38,9 @@ def explained(
     """
     if not failed(window.verdicts):
         return window
+    if last.takes_profiles and window.oom is not None:
+        shared = "a service that tests share" if outlives_round(last.service) else "its test"
+        return _unnamed(window, explainable(window), f"it is gone with its heap, and {shared} does not run again")
     head = ran.profiled(key, Side.HEAD) if last.takes_profiles else ran.evidence(key, Side.HEAD)
     if head is None:
         why = ran.why_unseen() or last.unseen or (plan.left_out if plan is not None else "")

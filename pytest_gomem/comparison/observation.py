@@ -24,8 +24,10 @@ from pytest_gomem.diagnosis.excess import (
     rate_for_excess,
     rate_to_keep,
 )
+from pytest_gomem.instruments.at_limit import AtLimit
 from pytest_gomem.instruments.finalizer_check import finalizer_check
 from pytest_gomem.instruments.heap_dump import HeapDump, HeapGrowth
+from pytest_gomem.instruments.opening_profile import OpeningProfile
 from pytest_gomem.instruments.registry import observing
 from pytest_gomem.judge.functions import rate_for
 from pytest_gomem.judge.regressions import REGRESSION
@@ -73,9 +75,10 @@ _FINALIZERS = RoundPlan(Side.HEAD, Role.OBSERVED, instruments=finalizer_check, c
 class Observation:
     """The plan of the observed rounds. sides, rounds: for a diagnosis, or a kept profile, so many rounds of each side.
 
-    rates: bytes per sample by service. dumps: by service and window, what takes a heap dump of it in the last of these
-    rounds. counted: by service and window the types whose objects budgets count, which takes a dump in each round.
-    seconds: that a round takes, about. left_out: why there is no diagnosis of what failed and could be explained.
+    rates: bytes per sample by service. at_limit: the services that were killed at their memory limits. dumps: by
+    service and window, what takes a heap dump of it in the last of these rounds. counted: by service and window the
+    types whose objects budgets count, which takes a dump in each round. seconds: that a round takes, about. left_out:
+    why there is no diagnosis of what failed and could be explained.
     """
 
     budgets: Strategy | None = None
@@ -84,6 +87,7 @@ class Observation:
     rates: Mapping[str, ProfileRate] = field(default_factory=dict)
     watches_peak: bool = False
     takes_stacks: bool = False
+    at_limit: frozenset[str] = frozenset()
     dumps: Mapping[tuple[str, str], type[HeapDump]] = field(default_factory=dict)
     counted: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     is_diagnosis: bool = False
@@ -101,7 +105,8 @@ class Observation:
         if side is None:
             return _FINALIZERS if self.is_diagnosis and results.wants_check else None
         is_last = results.count(side) == self.rounds - 1
-        return RoundPlan(side, Role.OBSERVED, instruments=partial(self._instruments, is_last))
+        instruments = partial(self._instruments, is_last)
+        return RoundPlan(side, Role.OBSERVED, instruments=instruments, ends_at_limit=bool(self.at_limit))
 
     def _missing(self, results: Results) -> Iterator[Side]:
         sides = [side for side in self.sides if side is Side.HEAD or not results.base_lost]
@@ -119,6 +124,8 @@ class Observation:
         rate = self.rates.get(window.service, ProfileRate(None)).bytes
         watches_peak = self.watches_peak or (own is not None and own.peak_profile)
         said = None if own is None else own.profile_rate
+        if window.service in self.at_limit:
+            return AtLimit(), OpeningProfile(rate if said is None else said)
         dump = self._dump(window, is_last=is_last)
         return observing(
             rate if said is None else said,
@@ -165,12 +172,17 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
         rates=rates,
         watches_peak=purpose.keeps_profile or any(verdict.budget.metric in AT_PEAK for verdict in every),
         takes_stacks=is_diagnosis or purpose.keeps_profile,
+        at_limit=frozenset(window.service for window, one in seen if is_diagnosis and _is_killed(window)),
         dumps=dumps if is_diagnosis else {},
         counted=counted,
         is_diagnosis=is_diagnosis,
         seconds=longest,
         left_out=left_out,
     )
+
+
+def _is_killed(window: WindowRecord) -> bool:
+    return window.oom is not None and not window.oom.is_child
 
 
 def _types(budgets: Iterable[Budget]) -> tuple[str, ...]:

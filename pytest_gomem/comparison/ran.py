@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pytest_gomem.base.errors import SupervisorError
 from pytest_gomem.comparison.merged import last_measurements
 from pytest_gomem.diagnosis.evidence import Observed
+from pytest_gomem.instruments.peak_profile import PEAK
 from pytest_gomem.results.keys import Key
 from pytest_gomem.retention.finalizers import SelfHeld, in_log
 from pytest_gomem.session.gomem import Gomem
@@ -43,8 +45,18 @@ class Round:
             for service in (service for gomem in self.gomems for service in gomem.services):
                 with contextlib.suppress(SupervisorError):  # gone with its log
                     self.self_held.extend(in_log(service.shown_log()))
-        if not self.self_held:
+        if not self.self_held and not self.has_ended_at_limit():
             self.troubles.append(why)
+
+    def has_ended_at_limit(self) -> bool:
+        """Whether a service of it was ended because its profile was taken at the memory limit."""
+        of_windows = (one.profiles for one in self.measurements() if self.plan.ends_at_limit)
+        return any(profiles is not None and profiles.of(PEAK).is_whole for profiles in of_windows)
+
+
+def has_oom(measurements: Iterable[Measurement]) -> bool:
+    """Whether a service was killed at its memory limit in one of these windows."""
+    return any(one.record.oom is not None for one in measurements)
 
 
 class Ran:
@@ -83,8 +95,12 @@ class Ran:
         return len(self._of(side, role))
 
     def measured(self, side: Side) -> list[list[Measurement]]:
-        """The measurements of each measured round of a side; observed rounds must not enter a metric."""
-        return [one.measurements() for one in self._of(side, Role.MEASURED)]
+        """The measurements of each measured round of a side; observed rounds must not enter a metric.
+
+        Of the head only those of the round in which a service was killed at its memory limit, if there was one.
+        """
+        rounds = [one.measurements() for one in self._of(side, Role.MEASURED)]
+        return rounds[-1:] if side is Side.HEAD and rounds and has_oom(rounds[-1]) else rounds
 
     def last(self, side: Side) -> dict[Key, Measurement]:
         """The last measurement of each window in measured rounds of a side."""

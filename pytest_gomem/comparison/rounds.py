@@ -15,7 +15,7 @@ from pytest_gomem.comparison.merged import last_measurements, merged
 from pytest_gomem.comparison.observation import Observation, Purpose, observation
 from pytest_gomem.comparison.observed import with_observed
 from pytest_gomem.comparison.other_side import ONE_PROCESS, from_other_side
-from pytest_gomem.comparison.ran import Ran, Round
+from pytest_gomem.comparison.ran import Ran, Round, has_oom
 from pytest_gomem.comparison.strategy import Looks, Strategy
 from pytest_gomem.diagnosis.evidence import Observed
 from pytest_gomem.diagnosis.finalizers import is_unheld
@@ -81,13 +81,18 @@ class AllRounds:
         if self._observation is None:
             if len(self._ran):
                 self._seconds.append(time.monotonic() - self.current.began)
-            if plan := self._strategy.next(self):
+            if not self.is_killed and (plan := self._strategy.next(self)):
                 return plan
             self._observation = self._planned()
         return self._observation.next(ObservedSoFar(self, self._ran))
 
+    @property
+    def is_killed(self) -> bool:
+        """Whether the last measured round of the head ended at a memory limit: no other would be like it."""
+        return bool(len(self._ran)) and has_oom(self.last_of_head)
+
     def end_measuring(self) -> None:
-        """Plan no more measured rounds: a check() has failed the test."""
+        """Plan no more measured rounds: a check() has failed the test, or its service was killed at its limit."""
         if self._observation is None:
             self._seconds.append(time.monotonic() - self.current.began)
             self._observation = self._planned()
@@ -231,6 +236,8 @@ class AllRounds:
 
     def _comparing(self) -> Comparing | None:
         """The comparison with the base from the rounds so far; None if nothing is compared."""
+        if self.is_killed:
+            return None
         if self._run.settings.against is not None:
             lost = ONE_PROCESS if self._shares_process else self.base_lost
             seen = self._ran.observed(Side.BASE)

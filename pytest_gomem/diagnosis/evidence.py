@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_gomem.attribution.culprits import AT_PEAK
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, known, reason_of
+from pytest_gomem.instruments.at_limit import CAME_TO, LIMIT, AtLimit
 from pytest_gomem.instruments.goroutines import AT_CLOSE, AT_OPENING
 from pytest_gomem.instruments.peak_profile import CYCLES_TO_PEAK, PEAK
 from pytest_gomem.launch.go_module import GoModule
@@ -84,6 +85,12 @@ class Observed:
     def _stacks(self, name: str) -> tuple[Captured, ...]:
         found = (one.profiles.of(name) for one in self.measurements if one.profiles is not None)
         return tuple(captured for captured in found if captured.raw is not NOT_TAKEN)
+
+    @property
+    def came_to_limit(self) -> bool | None:
+        """In any round."""
+        seen = [found for one in self.measurements if (found := one.record.instruments.get(AtLimit.name))]
+        return any(one[CAME_TO] >= one[LIMIT] for one in seen) if seen else None
 
     def cycles(self, kind: str) -> int | None:
         """Of the last round."""

@@ -14,6 +14,7 @@ from pytest_gomem.attribution.living import GROWTH, is_on_what_lives
 from pytest_gomem.attribution.sampling import counts_objects
 from pytest_gomem.config.budgets import TIME_TO_LIMIT, Budget
 from pytest_gomem.diagnosis.gc_explained import allocation_excess
+from pytest_gomem.judge.oom import OOM
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.metric import Reading
@@ -31,6 +32,7 @@ _OBJECT = 16  # bytes, of a small object: most regressions in objects are of suc
 _RESIDENT = frozenset({"peak_rss", "end_rss", "rss_growth", *OF_LIMIT})
 _PER_SECOND = frozenset({"alloc_rate", "heap_growth", "rss_growth"})
 _HEAP_OF_RSS = 0.5  # with GOGC=100 half of what a larger live heap adds to the RSS is garbage
+_LEAST_FILLED = 0.25  # of a memory limit: a window may open just below it
 SEEN = 0.25  # of the excess: with less, it is not there
 
 
@@ -62,6 +64,8 @@ def _is_seen(budget: Budget) -> bool:
 
 def _is_of(verdict: Verdict, window: WindowRecord) -> bool:
     """Whether what profiles show is what broke a limit: collections may have another cause than allocation."""
+    if verdict.kind == OOM:
+        return window.oom is not None and not window.oom.is_child
     return verdict.budget.metric not in GC_METRICS or allocation_excess(verdict, window) > 0
 
 
@@ -76,6 +80,8 @@ def excess_of(verdict: Verdict, window: WindowRecord) -> float:
         return allocation_excess(verdict, window)
     if metric not in SAMPLE_OF or verdict.actual is None:
         return 0.0
+    if verdict.kind == OOM:
+        return _filled(verdict, window)
     if metric == TIME_TO_LIMIT:
         return _grown_too_fast(verdict, window)
     amount = verdict.change if verdict.kind == REGRESSION else verdict.actual - verdict.limit.value
@@ -87,6 +93,13 @@ def excess_of(verdict: Verdict, window: WindowRecord) -> float:
     if metric in _PER_SECOND:
         amount *= window.duration
     return amount
+
+
+def _filled(verdict: Verdict, window: WindowRecord) -> float:
+    """The heap's part of what came between the window's opening and its kill."""
+    start, limit = readings(window).get("start_rss"), verdict.limit.value
+    before = start.value if isinstance(start, Reading) else 0.0
+    return max(limit - before, _LEAST_FILLED * limit) * _HEAP_OF_RSS
 
 
 def _grown_too_fast(verdict: Verdict, window: WindowRecord) -> float:

@@ -41,6 +41,8 @@ class ByProfiles:
         seen = (*seen, *again)
         named, again = with_holders(named, head, base)
         seen = (*seen, *again)
+        if window.oom is not None and head.came_to_limit is not None:
+            seen = (head.came_to_limit,)
         reproduced = any(seen) if seen else None
         diagnosis = DiagnosisRecord(head.rounds, head.profile_rate, reproduced)
         return replace(with_gc_explained(with_flames(named, head, base)), diagnosis=diagnosis)

@@ -22,6 +22,7 @@ from pytest_gomem.launch import ending, readiness
 from pytest_gomem.launch.build import BinaryInfo, binary_info, build_once, why_no_agent, why_no_end
 from pytest_gomem.launch.ending import both_ends
 from pytest_gomem.launch.launched import SOCKET, Launched, SocketFolders, discard, remove_folders
+from pytest_gomem.launch.limit import limit_words
 from pytest_gomem.launch.ports import free_ports
 from pytest_gomem.launch.serving import Serving, ServingSearch, left_behind, no_gctrace, program_of
 from pytest_gomem.launch.sides import HeadSide, Origin, Source
@@ -266,7 +267,8 @@ class Launcher:
         awaited = readiness.describe(config.ready, launched.ports)
         log = launched.shown_log()
         if failed.state.exit is not None:
-            how = f"{ending.describe(failed.state.exit, log)} while we waited for {awaited}"
+            ended = limit_words(launched.child, failed.state.exit) or ending.describe(failed.state.exit, log)
+            how = f"{ended} while we waited for {awaited}"
             raise ServiceDied(config.name, how + _left(launched, failed.state.exit), both_ends(log), "log")
         what = f"not ready after {config.ready.timeout:g} s of waiting for {awaited}: {failed.last_look}"
         raise LaunchError(config.name, "\n  ".join((what, *failed.circumstances)), both_ends(log), "log")
@@ -280,7 +282,8 @@ class Launcher:
         if ended is not None and not config.follow:
             left, log = _left(launched, ended), launched.shown_log()
             if left or config.ready.kind != "started":
-                raise ServiceDied(config.name, ending.describe(ended, log) + left, both_ends(log), "log")
+                words = limit_words(child, ended) or ending.describe(ended, log)
+                raise ServiceDied(config.name, words + left, both_ends(log), "log")
         if serving.pid != child.pid:
             others = no_gctrace(serving.pid, child.members(), lambda pid: bool(self._running(pid, "").go_version))
             serving = replace(serving, no_gctrace=others)

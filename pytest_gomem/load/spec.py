@@ -123,6 +123,20 @@ class LoadRecord:
     rate_achieved: float | None = None
 
 
+@dataclass(frozen=True)
+class Unanswered:
+    """The request, or the load, that a service did not live to answer.
+
+    request: such as "GET /leak". number: of a single request, in its window, from 1. answered, asked: of a load, how
+    many requests were answered, and how many there should be.
+    """
+
+    request: str
+    number: int | None = None
+    answered: int | None = None
+    asked: int | None = None
+
+
 Message = dict[str, Any]
 
 

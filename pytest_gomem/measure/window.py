@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, Value, attempt, known, required
 from pytest_gomem.cgroup.reading import GroupReading
+from pytest_gomem.measure.oom_kill import OomKill
 from pytest_gomem.measure.own_edges import OwnEdges
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Observed, Sample
@@ -170,7 +171,7 @@ class Window:
     figures say nothing of the service, "" if they do. left: the goroutines that came to be and stayed. work_cycles: in
     which the test repeated its work, or why the last of them could not be read. own_seconds, own_cpu: what our readings
     at their ends took, in seconds of wall time and of the process's CPU. limit: of its memory. group: its memory
-    cgroup. own: what the service publishes itself. computed: the cache of once_per_window.
+    cgroup. oom: a kill at its limit. own: what the service publishes itself. computed: the cache of once_per_window.
     """
 
     name: str
@@ -214,6 +215,7 @@ class Window:
     own_cpu: float = 0.0
     limit: MemoryLimit | Unavailable = Unavailable("no limit of its memory is known")
     group: GroupEdges | Unavailable = Unavailable("it ran without a memory limit: say memory_limit in gomem.yaml")
+    oom: OomKill | None = None
     own: OwnEdges = field(default_factory=OwnEdges)
     computed: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 

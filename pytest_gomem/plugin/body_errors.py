@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_gomem.base.errors import BudgetBroken, BuildError, GomemError, LaunchError, ServiceDied
+from pytest_gomem.base.errors import BudgetBroken, BuildError, GomemError, KilledAtLimit, LaunchError, ServiceDied
+from pytest_gomem.judge.oom import oom_words
+
+if TYPE_CHECKING:
+    from pytest_gomem.session.measurement import Measurement
 
 _SHOWN = 3  # lines of a compiler
 _OTHERS = ("pytest_gomem", "_pytest", "pluggy", "contextlib", "unittest", "pytest_timeout")  # between us and the user
+
+
+def killed_at_limit(error: BaseException, measurements: Iterable[Measurement], file: str) -> KilledAtLimit | None:
+    """The error of a body whose service was killed at its memory limit in one of these windows, if one was.
+
+    What the body raised then, as a client of its own does, says less: only the line of the test's file is left of it.
+    """
+    found = next(((one, kill) for one in measurements if (kill := one.record.oom) is not None), None)
+    if found is None or isinstance(error, KilledAtLimit):
+        return error if found and isinstance(error, KilledAtLimit) else None
+    one, kill = found
+    killed = KilledAtLimit(one.service.name, oom_words(kill), one.service.shown_log(tail=20))
+    lines = [frame for frame in _frames(error) if frame.tb_frame.f_code.co_filename == file]
+    shown = TracebackType(None, lines[-1].tb_frame, lines[-1].tb_lasti, lines[-1].tb_lineno) if lines else None
+    return killed.with_traceback(shown or error.__traceback__)
 
 
 class PlainFailure(pytest.fail.Exception):  # type: ignore[misc, name-defined]
@@ -96,7 +116,7 @@ def in_one_line(error: BaseException) -> str:
 
 def _first_words(error: BaseException) -> str:
     """The first line, and the cause in the output of a compiler or a service."""
-    if isinstance(error, (PlainFailure, BudgetBroken)):
+    if isinstance(error, (PlainFailure, BudgetBroken, KilledAtLimit)):
         return error.headline
     first = " ".join(str(error).split("\n", 1)[0].split())
     if isinstance(error, BuildError):

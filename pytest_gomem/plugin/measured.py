@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_gomem.base.errors import BudgetBroken, GomemError, ObserveError
+from pytest_gomem.base.errors import BudgetBroken, GomemError, KilledAtLimit, ObserveError
 from pytest_gomem.baseline.lookup import window_name
 from pytest_gomem.comparison.observed import unmatched_globs
 from pytest_gomem.comparison.rounds import AllRounds
@@ -20,7 +20,15 @@ from pytest_gomem.config.tokens import unexpanded
 from pytest_gomem.judge.decide import failed
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.plugin.artifacts import Artifacts
-from pytest_gomem.plugin.body_errors import PlainFailure, in_one_line, is_timeout, plainly, raise_noted
+from pytest_gomem.plugin.body_errors import (
+    PlainFailure,
+    in_one_line,
+    is_timeout,
+    killed_at_limit,
+    plainly,
+    raise_noted,
+)
+from pytest_gomem.plugin.closing import Windows, close, drop
 from pytest_gomem.plugin.items import line_of, test_id
 from pytest_gomem.plugin.judged_by import judging_of
 from pytest_gomem.plugin.messages import GomemWarning
@@ -33,7 +41,6 @@ from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.stored import to_line
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.session.gomem import Gomem
-from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.plan import Role, RoundPlan
 from pytest_gomem.session.recording import with_shown_texts
 from pytest_gomem.session.service import Service
@@ -173,21 +180,21 @@ class MeasuredItem:
                 noted = partial(raise_noted, self._item, forget=not self.rounds.current.plan.is_judged)
                 repeat(self._item, self._cycles, [window for _, window in windows], noted)
         except (*_LEAVING, *_NOT_A_FAILURE):
-            self._drop(windows)
+            drop(windows)
             raise
         except BudgetBroken:
-            self._close(windows, failing=True)
+            close(self.rounds, windows, failing=True)
             raise
         except BaseException as error:
-            if self.rounds.current.plan.is_judged:
-                self._close_failed(windows, error)
-            else:
-                self._drop(windows)
-            raise
-        self._close(windows)
-        return result
+            killed = self._close_failed(windows, error)
+            if killed is None or killed is error:
+                raise
+        else:
+            close(self.rounds, windows)
+            return result
+        raise killed  # outside of the except: the user's error is not its context
 
-    def judge(self, broken: BudgetBroken | None = None) -> None:
+    def judge(self, broken: BudgetBroken | KilledAtLimit | None = None) -> None:
         """Judge all rounds together; raises pytest's failure with the text of all that is wrong.
 
         broken: the error of a check(), which is raised with that text instead.
@@ -234,28 +241,6 @@ class MeasuredItem:
         except GomemError as error:
             raise plainly(error) from None
 
-    @staticmethod
-    def _drop(windows: list[tuple[Service, OpenWindow]]) -> None:
-        for service, _ in windows:
-            service.window = None
-
-    def _close(self, windows: list[tuple[Service, OpenWindow]], *, failing: bool = False) -> None:
-        """Close the windows, and lose none of our errors."""
-        round_, closed = self.rounds.current, list[tuple[OpenWindow, Measurement]]()
-        gomem = round_.gomems[0]
-        for service, window in windows:
-            try:
-                closed.append((window, gomem.close_window(service, window, failing=failing)))
-                service.check_alive()
-            except GomemError as error:
-                if round_.plan.is_judged:
-                    self.rounds.troubles.append(str(error))
-                else:
-                    self.rounds.give_up(round_.plan, in_one_line(error))
-        if not (failing or self.rounds.troubles):
-            for window, measurement in closed:
-                gomem.follow_up(window, measurement)
-
     def windows(self) -> tuple[WindowRecord, ...]:
         """The windows for the report: of all rounds merged, or of the last one if it was the only one or failed."""
         found = self._windows or tuple(m.record for m in self.rounds.last_of_head)
@@ -283,8 +268,21 @@ class MeasuredItem:
         texts = [f"it was not compared: {reason}" for reason in reasons]
         return [(one, f"{self._nodeid}: {one}") for one in texts]
 
-    def _close_failed(self, windows: list[tuple[Service, OpenWindow]], error: BaseException) -> None:
-        self._close(windows, failing=True)
+    def _close_failed(self, windows: Windows, error: BaseException) -> KilledAtLimit | None:
+        """Close the windows after an error of the body; returns the error that takes its place, if there is one."""
+        round_ = self.rounds.current
+        if not (round_.plan.is_judged or round_.plan.ends_at_limit):
+            drop(windows)
+            return None
+        close(self.rounds, windows, failing=True)
+        killed = killed_at_limit(error, round_.measurements(), str(self._item.path))
+        if not round_.plan.is_judged:
+            return None
+        if killed is None:
+            self._report_failed(error)
+        return killed
+
+    def _report_failed(self, error: BaseException) -> None:
         at = self.rounds.position
         which = [f"{at} failed; the figures are this round's alone"] if at else []
         unsaved = self._save_artifacts()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_gomem.base.errors import BudgetBroken
+from pytest_gomem.base.errors import BudgetBroken, KilledAtLimit
 from pytest_gomem.comparison.observation import Purpose
 from pytest_gomem.comparison.strategy import RECORDED, HeadAlone, InTurns, Looks, as_needed, fixed
 from pytest_gomem.instruments.kept_heap import kept_heap
@@ -99,11 +99,12 @@ def call(item: pytest.Item, measured: MeasuredItem) -> Generator[None, Any, Any]
 
 
 def _rounds(item: pytest.Item, measured: MeasuredItem, begun: Callable[[], None]) -> Generator[None, Any, Any]:
-    result, broken = None, None
+    result: Any = None
+    broken: BudgetBroken | KilledAtLimit | None = None
     try:
         result = yield from measured.body()
-    except BudgetBroken as error:
-        broken = error
+    except (BudgetBroken, KilledAtLimit) as error:
+        broken = _to_explain(error, measured)
     while not measured.has_failed_subtest:
         before = measured.rounds.current.plan
         if broken is not None:
@@ -114,8 +115,8 @@ def _rounds(item: pytest.Item, measured: MeasuredItem, begun: Callable[[], None]
         begun()
         try:
             _further_round(item, measured, before)
-        except BudgetBroken as error:
-            broken = error
+        except (BudgetBroken, KilledAtLimit) as error:
+            broken = _to_explain(error, measured)
         except KeyboardInterrupt:
             if not measured.has_failed():
                 raise
@@ -124,6 +125,13 @@ def _rounds(item: pytest.Item, measured: MeasuredItem, begun: Callable[[], None]
             break
     measured.judge(broken)
     return result
+
+
+def _to_explain(error: BudgetBroken | KilledAtLimit, measured: MeasuredItem) -> BudgetBroken | KilledAtLimit:
+    """The error, whose cause further rounds look for; raises it if no window knows of a kill."""
+    if isinstance(error, KilledAtLimit) and not measured.rounds.is_killed:
+        raise error
+    return error
 
 
 def _further_round(item: pytest.Item, measured: MeasuredItem, before: RoundPlan) -> None:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.config.memory_limit import MEMORY_LIMIT
+from pytest_gomem.judge.death_spiral import DEATH_SPIRAL
+from pytest_gomem.judge.oom import OOM
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.bill import ROW_KINDS, advice_of
 from pytest_gomem.measure.metric import Reading
@@ -84,7 +86,8 @@ def with_advice(window: WindowRecord) -> WindowRecord:
     """
     if window.bill is None:
         return window
-    broken = [verdict for verdict in window.verdicts if verdict.status is Status.FAIL]
+    unasked = (OOM, DEATH_SPIRAL)  # whose own words say what to do
+    broken = [one for one in window.verdicts if one.status is Status.FAIL and one.kind not in unasked]
     advice = [_advice(verdict, window.bill) for verdict in broken]
     sentence = advice[0] if advice and all(advice) else window.bill.sentence
     words = " ".join(part for part in (sentence, _untouched(window)) if part)

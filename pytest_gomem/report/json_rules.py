@@ -188,6 +188,7 @@ RULES: Mapping[type, Rules] = {
             "flames": "Of a failed window: call trees of what broke its limits, for a flame graph each; live, "
             "live_objects, allocated, allocated_objects, peak or holders.",
             "death_spiral": "Set where the collector ran nearly all the time and had almost no room.",
+            "oom": "Set where a process of the service was killed at its memory limit.",
             "modules": "Of a failed window: the modules whose version differs from that of the side, or the baseline, "
             "that it is compared with.",
         },
@@ -276,7 +277,7 @@ RULES: Mapping[type, Rules] = {
             "type": "The type glob of a budget on live objects, else empty.",
             "cum": "For a budget on functions: whether what they call counts too.",
             "phase": "The phase judged; empty: the whole window.",
-            "kind": "Which limit: max, min, warn, regression; death_spiral, which no limit asks for.",
+            "kind": "Which limit: max, min, warn, regression; oom and death_spiral, which no budget asks for.",
             "limit": NUMBER,
             "written": "The limit as its author wrote it.",
             "unit": "The limit's unit.",

@@ -11,6 +11,7 @@ from itertools import product
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.unavailable import Unavailable, reason_of
 from pytest_gomem.judge.decide import FAILING
+from pytest_gomem.judge.oom import OOM
 from pytest_gomem.judge.regressions import BY_DEFAULT
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.pprof.group import as_called
@@ -279,6 +280,8 @@ def standing(verdict: Verdict) -> str:
     if verdict.accepted:
         return "accepted" if verdict.accepted.amount else "muted"
     left, actual = known(verdict.headroom), known(verdict.actual)
+    if verdict.kind == OOM:
+        return "killed"
     if verdict.kind == "regression" and verdict.status is Status.FAIL:
         over = known(verdict.over)
         return "worse" if over is None else f"worse by {percent(over)}"

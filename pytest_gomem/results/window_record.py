@@ -19,6 +19,7 @@ from pytest_gomem.measure.cycles import JoinedCycle
 from pytest_gomem.measure.death_spiral import DeathSpiral
 from pytest_gomem.measure.growth import FittedCourse
 from pytest_gomem.measure.metric import Reading
+from pytest_gomem.measure.oom_kill import OomKill
 from pytest_gomem.measure.peak import PeakMoment
 from pytest_gomem.measure.quantiles import Bucket
 from pytest_gomem.measure.series import Series
@@ -136,7 +137,8 @@ class WindowRecord:
     the types of objects that alone count for them, "" if all do; objects: the Go types that take most of it;
     retention_note: why there are none, "" if there are or none were looked for. known_leaks: what the entries of
     gomem_accepted.yaml on leaks mean in it. flames: of a failed window the call trees of what broke its limits, by what
-    they show. death_spiral: set if the collector ran nearly all the time and had almost no room.
+    they show. death_spiral: set if the collector ran nearly all the time and had almost no room. oom: set
+    if a process of the service was killed at the memory limit.
     """
 
     name: str
@@ -180,6 +182,7 @@ class WindowRecord:
     retention_note: str = ""
     flames: Mapping[str, FlameRecord] = field(default_factory=dict)
     death_spiral: DeathSpiral | None = None
+    oom: OomKill | None = None
 
     @property
     def counted(self) -> tuple[FunctionValue | TypeValue, ...]:

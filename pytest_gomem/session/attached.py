@@ -54,6 +54,7 @@ class AttachedProcess:
     startup_peak: int | Unavailable = Unavailable("this process was started by others: its start was not watched")
     no_agent = "it was not built here"
     group_by = ""
+    memory_limit = None
 
     def __init__(
         self,
@@ -147,6 +148,13 @@ class AttachedProcess:
     def group(self, *, reset_peak: bool = False) -> GroupReading:
         """Raises ObserveError: the limit of a process of yours is your own."""
         raise ObserveError("only a service that is launched here has a memory limit: others started this process")
+
+    def kill(self) -> None:
+        """Does nothing: it is yours."""
+
+    def raise_limit(self, limit: int) -> None:
+        """Raises ObserveError, as `group` does."""
+        self.group()
 
     def agent(self) -> None:
         """None: only services that the plugin builds have an agent."""

@@ -60,6 +60,10 @@ class Evidence(Protocol):
     def goroutines_before(self) -> tuple[Captured, ...]:
         """The stacks at the window's opening."""
 
+    @property
+    def came_to_limit(self) -> bool | None:
+        """Whether the memory came to the service's limit again, to explain a kill; None if nobody looked."""
+
     def cycles(self, kind: str) -> int | None:
         """GC cycles from the window's opening to its close, or to its peak for a profile of that kind, if known."""
 

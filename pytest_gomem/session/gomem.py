@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from pytest_gomem.base.errors import GomemError, LaunchError, MeasureError, Place, ServiceDied
+from pytest_gomem.base.errors import GomemError, KilledAtLimit, LaunchError, MeasureError, Place, ServiceDied
 from pytest_gomem.base.unavailable import Unavailable, attempt, reason_of
 from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config.arguments import above_0, at_least_1, checked
@@ -223,6 +223,8 @@ class Gomem(Launchpad):
         instruments = self._instruments(plan)
         started = (said or Overrides()).over(at_launch(instruments))
         process = self._run.start(config, started, self.plan.side)
+        for instrument in instruments:
+            instrument.started(process)
         program = self._keep(self._run.service(process))
         exit = process.ending(timeout)
         if exit is None:
@@ -237,7 +239,8 @@ class Gomem(Launchpad):
         if measurement.takes_profiles and failed(measurement.record.verdicts):
             measurement.accuse()
         if exit.code not in allow_exit:
-            raise ServiceDied(program.name, process.ending_words(), program.shown_log(tail=20))
+            died = ServiceDied if record.oom is None else KilledAtLimit
+            raise died(program.name, process.ending_words(), program.shown_log(tail=20))
         return measurement
 
     @checked
@@ -316,7 +319,8 @@ class Gomem(Launchpad):
         window.measurement = measurement
         window.instruments.close(Closes.JUDGED, window)
         measurement.add(window.instruments.findings())
-        if failing or (measurement.takes_profiles and failed(measurement.record.verdicts)):
+        is_gone = measurement.record.oom is not None  # with all that profiles could show
+        if not is_gone and (failing or (measurement.takes_profiles and failed(measurement.record.verdicts))):
             measurement.accuse()
         window.profiles.leave()
         return measurement

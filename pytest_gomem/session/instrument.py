@@ -93,6 +93,9 @@ class Instrument:
         """What it needs when the service is launched."""
         return Overrides()
 
+    def started(self, program: Subject) -> None:
+        """A program that ends by itself has just been started, in place of `open`."""
+
     def open(self, target: Target) -> None:
         """Begin, at the point `opens`."""
 
@@ -110,7 +113,7 @@ class Instrument:
         return Finding()
 
     def ended(self, program: EndedProgram) -> Finding:
-        """What it found of a program that has ended by itself, in place of `open` and `close`."""
+        """What it found of a program that has ended by itself, in place of `close`."""
         return Finding()
 
     def paused(self) -> AbstractContextManager[None]:

@@ -20,6 +20,7 @@ from pytest_gomem.judge.figures import Asked, asked_by
 from pytest_gomem.judge.functions import FunctionValue, judge_function
 from pytest_gomem.judge.known_leaks import KnownLeaks
 from pytest_gomem.judge.objects import TypeValue, judge_type
+from pytest_gomem.judge.oom import oom_verdicts
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.left_goroutines import Exempt
@@ -96,7 +97,8 @@ class Judging:
         if self.only_measures:
             return ()
         fallen = [one.death_spiral for one in rounds or (window,) if spiral_verdicts(one.death_spiral)]
-        return self.with_accepted(spiral_verdicts(fallen[-1]) if 2 * len(fallen) > max(len(rounds), 1) else ())
+        of_spiral = spiral_verdicts(fallen[-1]) if 2 * len(fallen) > max(len(rounds), 1) else ()
+        return self.with_accepted((*oom_verdicts(window.oom), *of_spiral))
 
     def with_known_holders(self, window: WindowRecord) -> WindowRecord:
         """The window with its known holders marked, behind the others; as it is if nobody looked for holders."""

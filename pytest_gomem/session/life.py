@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields, replace
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, attempt, known
+from pytest_gomem.cgroup.reading import GroupReading
+from pytest_gomem.measure.oom_kill import OomKill, oom_kill
 from pytest_gomem.measure.runtime_metrics import NAMES
 from pytest_gomem.measure.window import GcTrace, GroupEdges, MemStatsPair, RuntimeMetrics, Window
 from pytest_gomem.observe.agent.answers import Answers
@@ -19,6 +21,7 @@ from pytest_gomem.session.capture import HEAP, OPENING, Captured, Profiles
 from pytest_gomem.session.instrument import Attached, Instrument
 from pytest_gomem.session.own_edges import with_own
 from pytest_gomem.session.processes import GCTRACE_IS_OFF, LaunchedProcess, gctrace_is_off
+from pytest_gomem.supervisor.protocol import ExitRecord
 
 _SILENT = Unavailable(
     "no line of gctrace was read, and the program is not known as a Go program: what a wrapper started may have run "
@@ -45,6 +48,11 @@ class EndedProgram:
     def window(self, name: str, ops: int | None) -> Window:
         """Its window, from its start to its end."""
         return with_own(_whole_life(self._process, name, ops), self.instruments.own)
+
+    @property
+    def group(self) -> GroupReading | None:
+        """What its memory cgroup said at its end; None without a limit."""
+        return known(attempt(self._process.group))
 
     def kept(self, asked: Kept) -> bytes | Unavailable:
         """What the agent answered to this request at its end."""
@@ -82,9 +90,19 @@ def _whole_life(process: LaunchedProcess, name: str, ops: int | None) -> Window:
         gc_records=_gc_records(process, known(memstats)),
         runtime=attempt(lambda: _runtime(process)),
         startup_peak=Unavailable("a program that is measured whole is never ready: its start is in peak_rss"),
+        oom=_kill(process, ending),
         group=attempt(lambda: GroupEdges(None, process.group(), process.group_by)),
         left=Unavailable("the goroutines of a program end with it: none of them can stay"),
     )
+
+
+def _kill(process: LaunchedProcess, ending: ExitRecord) -> OomKill | None:
+    """That it was killed at its memory limit."""
+    last = known(attempt(process.group))
+    if last is None:
+        return None
+    cycles = () if process.no_gctrace else process.kept.gc_cycles()[0]
+    return oom_kill(ending, None, last, process.group_by, process.since, cycles=cycles)
 
 
 def _memstats(process: LaunchedProcess) -> MemStatsPair | Unavailable:

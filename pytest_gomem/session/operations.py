@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 
 from pytest_gomem.base.errors import MeasureError
-from pytest_gomem.load.spec import LoadRecord
+from pytest_gomem.load.spec import LoadRecord, Unanswered
 
 
 class Operations:
     """Counts what a test does to its service; requests, count(n) and ops= must agree.
 
-    Single requests (get, post) form one load record, from the start of the first to the end of the last.
+    Single requests (get, post) form one load record, from the start of the first to the end of the last. unanswered:
+    what the service did last, if its connection was lost meanwhile.
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,7 @@ class Operations:
         self._first: float | None = None
         self._last = 0.0
         self._waited = self._waiting = 0.0
+        self.unanswered: Unanswered | None = None
 
     def request(self, started: float, status: str, *, ok: bool) -> None:
         """One get or post that began at `started` (CLOCK_MONOTONIC) and ends now."""
@@ -32,6 +34,22 @@ class Operations:
         self._latencies.append(self._last - started)
         self._statuses[status] = self._statuses.get(status, 0) + 1
         self._errors += not ok
+        self.unanswered = None
+
+    def load(self, record: LoadRecord) -> None:
+        """A load has ended."""
+        self.loads.append(record)
+        self.unanswered = None
+
+    def lost(self, request: str) -> None:
+        """The last single request lost its connection. request: such as "GET /leak"."""
+        self.unanswered = Unanswered(request, number=sum(load.requests for load in self.records()))
+
+    def lost_load(self, request: str, asked: int) -> None:
+        """So did requests of the last load. asked: how many there should be."""
+        statuses = self.loads[-1].statuses
+        answered = sum(count for status, count in statuses if status.isdigit())
+        self.unanswered = Unanswered(request, answered=answered, asked=asked)
 
     def wait(self, seconds: float) -> None:
         """The test waits so long for readings of ours; between two single requests it is no time of theirs."""

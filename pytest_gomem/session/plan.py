@@ -29,6 +29,7 @@ class RoundPlan:
 
     overrides: replace options of every launch. instruments: of its windows, in addition to the run's.
     checks_finalizers: its services may die of what is looked for, and its windows are no evidence of anything else.
+    ends_at_limit: its services are ended once they have shown what is looked for; its windows are good all the same.
     """
 
     side: Side = Side.HEAD
@@ -36,6 +37,7 @@ class RoundPlan:
     overrides: Overrides = field(default_factory=Overrides)
     instruments: Choice = no_instruments
     checks_finalizers: bool = False
+    ends_at_limit: bool = False
 
     @property
     def is_judged(self) -> bool:

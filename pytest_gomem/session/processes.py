@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
@@ -15,6 +17,7 @@ from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.config.tokens import expand
 from pytest_gomem.launch import ending
 from pytest_gomem.launch.launched import Built, Launched
+from pytest_gomem.launch.limit import limit_words
 from pytest_gomem.launch.ports import HOST
 from pytest_gomem.launch.serving import holds_port, left_behind
 from pytest_gomem.observe import kernel
@@ -138,7 +141,7 @@ class LaunchedProcess:
 
     def _troubles(self) -> Iterator[str]:
         ended = self.ending()
-        if ended is not None and ended.code != 0:
+        if ended is not None and ended.code != 0 and not limit_words(self.kept, ended):  # of which a verdict tells
             yield f"the process {self.ending_words()}"
         state = self.kept.state()
         if state.stalls:
@@ -181,6 +184,25 @@ class LaunchedProcess:
             raise ObserveError("it ran without a memory limit: say memory_limit in gomem.yaml, or in launch()")
         try:
             return self.kept.read_group(reset_peak)
+        except SupervisorError as error:
+            raise ObserveError(str(error)) from None
+
+    @property
+    def memory_limit(self) -> int | None:
+        """What it was launched with, bytes; None without one."""
+        limit = self.launched.memory_limit
+        return None if limit is None else limit.max
+
+    def kill(self) -> None:
+        """End the process that serves at once; the supervisor sees how it ended."""
+        if self.ending() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def raise_limit(self, limit: int) -> None:
+        """Let it use more than its memory limit from now on; raises ObserveError."""
+        try:
+            self.kept.raise_limit(limit)
         except SupervisorError as error:
             raise ObserveError(str(error)) from None
 
@@ -238,7 +260,7 @@ class LaunchedProcess:
         ended = self.ending()
         if ended is None:
             return "is running"
-        words = ending.describe(ended, self.shown_log())
+        words = limit_words(self.kept, ended) or ending.describe(ended, self.shown_log())
         if ended.code == 0:
             with contextlib.suppress(SupervisorError):
                 words += left_behind(self.kept.members())

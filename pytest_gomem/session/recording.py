@@ -39,6 +39,7 @@ def with_shown_texts(window: WindowRecord, shown: Callable[[str], str]) -> Windo
         notes=tuple(map(shown, window.notes)),
         log_tail=shown(window.log_tail),
         no_base=shown(window.no_base),
+        oom=window.oom and replace(window.oom, request=window.oom.request and shown(window.oom.request)),
         diagnosis=window.diagnosis and replace(window.diagnosis, notes=tuple(map(shown, window.diagnosis.notes))),
     )
 
@@ -84,6 +85,7 @@ def window_record(service: Service, window: Window, summary: Summary, registry: 
         histograms=summary.histograms,
         courses=summary.courses,
         death_spiral=spiral,
+        oom=window.oom,
     )
 
 

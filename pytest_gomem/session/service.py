@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_gomem.base.errors import LoadError, MeasureError
+from pytest_gomem.base.errors import KilledAtLimit, LoadError, MeasureError
 from pytest_gomem.config.arguments import at_least_1, checked
+from pytest_gomem.judge.oom import oom_words
 from pytest_gomem.load.connection import MAX_BODY, Request
 from pytest_gomem.load.spec import LoadRecord, LoadSpec
 from pytest_gomem.retention.model import Retention
@@ -56,7 +57,7 @@ class Service(RunningService):
         Raises LoadError if the answer is incomplete, ServiceDied, ConfigError.
         """
         asked = Request("GET", path, body, json, headers, timeout)
-        return self._answered(port, lambda client: client.request(asked, max_body))
+        return self._answered(asked, port, lambda client: client.request(asked, max_body))
 
     @checked
     def post(
@@ -72,7 +73,7 @@ class Service(RunningService):
     ) -> Response:
         """One POST, like `get`."""
         asked = Request("POST", path, body, json, headers, timeout)
-        return self._answered(port, lambda client: client.request(asked, max_body))
+        return self._answered(asked, port, lambda client: client.request(asked, max_body))
 
     @checked
     def stream(
@@ -92,9 +93,9 @@ class Service(RunningService):
         `get`.
         """
         asked = Request(method, path, body, json, headers, timeout)
-        return self._answered(port, lambda client: client.stream(asked))
+        return self._answered(asked, port, lambda client: client.stream(asked))
 
-    def _answered(self, port: int | str | None, ask: Callable[[HttpClient], _Answer]) -> _Answer:
+    def _answered(self, asked: Request, port: int | str | None, ask: Callable[[HttpClient], _Answer]) -> _Answer:
         from pytest_gomem.load.failures import LOST
 
         client = self._client(self.url("", port))
@@ -104,6 +105,8 @@ class Service(RunningService):
         except LoadError as error:
             kind = error.kind
             self._operations(lambda ops: ops.request(started, kind, ok=False))
+            if kind in LOST:
+                self._operations(lambda ops: ops.lost(f"{asked.method} {asked.path}"))
             self.check_alive(within=_UNTIL_ENDED if kind in LOST else 0.0)
             raise LoadError(f"{error}{self._stopped_words()}", kind) from None
         status, ok = answer.status, answer.ok
@@ -161,9 +164,11 @@ class Service(RunningService):
             until_timeout=not allow_errors,
         )
         record = self._load_driver().run(asked)
-        self._operations(lambda ops: ops.loads.append(record))
+        self._operations(lambda ops: ops.load(record))
         if record.errors:
             lost = any(kind in LOST for kind, _ in record.statuses)
+            if lost:
+                self._operations(lambda ops: ops.lost_load(f"{method} {path}", asked.planned))
             self.check_alive(within=(UNTIL_REAPED if allow_errors else _UNTIL_ENDED) if lost else 0.0)
         try:
             unsent = asked.planned - record.requests if asked.rate is None else 0
@@ -171,6 +176,14 @@ class Service(RunningService):
         except LoadError as error:
             raise LoadError(f"{error}{self._stopped_words()}") from None
         return record
+
+    def check_alive(self, within: float = 0.0) -> None:
+        """The same; if it was killed at its memory limit, KilledAtLimit with what it did in the open window."""
+        if not self._stopped and self.process.ending(within) is not None:
+            kill = None if self.window is None else self.window.kill()
+            if kill is not None and not kill.is_child:
+                raise KilledAtLimit(self.name, oom_words(kill), self.shown_log(tail=20))
+        super().check_alive()
 
     @checked
     def count(self, n: int = 1) -> None:

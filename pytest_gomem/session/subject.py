@@ -75,6 +75,16 @@ class Subject(Protocol):
         reset_peak: let its peaks begin anew afterwards, where the kernel can.
         """
 
+    @property
+    def memory_limit(self) -> int | None:
+        """What it was launched with, bytes; None without one."""
+
+    def kill(self) -> None:
+        """End a launched process at once, as the kernel does at its limit."""
+
+    def raise_limit(self, limit: int) -> None:
+        """Set a higher memory limit, bytes; raises ObserveError."""
+
     def ending(self, within: float = 0.0) -> ExitRecord | None:
         """How it ended, None while it lives; waits up to `within` seconds."""
 

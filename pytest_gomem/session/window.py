@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from pytest_gomem.base.errors import MeasureError, ObserveError
 from pytest_gomem.base.unavailable import Unavailable, attempt, known, required
 from pytest_gomem.cgroup.reading import GroupReading
+from pytest_gomem.load.spec import Unanswered
+from pytest_gomem.measure.oom_kill import OomKill, oom_kill
 from pytest_gomem.measure.peak import held_from_earlier
 from pytest_gomem.measure.window import (
     GcTrace,
@@ -100,7 +102,7 @@ class OpenWindow:
     def restart(self) -> None:
         """Open, or reopen: what was recorded before no longer counts."""
         self.subject.readers.ask_again()
-        self.disturbed = ""
+        self.disturbed, self._is_replaced = "", False
         self.operations = Operations()
         self.profiles = Profiles(self.subject)
         self.instruments.open(Opens.FIRST, self)
@@ -205,11 +207,23 @@ class OpenWindow:
             limit=self._memory_limit(),
             group=attempt(lambda: GroupEdges(required(self._group), required(closing.group), subject.group_by)),
             disturbed=self.disturbed,
+            oom=self.kill(known(closing.group)),
         )
         left = self.instruments.left
         window = window if left is None else replace(window, left=left)
         window = replace(window, phases=self.phases.finished(window))
         return with_own(window, self.instruments.own, _REPLACED if self._is_replaced else None)
+
+    def kill(self, last: GroupReading | None = None) -> OomKill | None:
+        """The kill at the memory limit within the window, None if there was none. last: read at the close."""
+        subject, start = self.subject, known(self._group)
+        last = last or known(self.readings.group())
+        if start is None or last is None:
+            return None
+        trace = known(self._gctrace(_NOT_OPEN, self._system.now()))
+        cycles = () if trace is None else trace.cycles
+        doing = self.operations.unanswered or Unanswered("")
+        return oom_kill(subject.ending(), start, last, subject.group_by, self.opened, doing, cycles)
 
     def _memory_limit(self) -> MemoryLimit | Unavailable:
         """The one that was asked for, else that of the service, else GOMEMLIMIT in force, which the agent knows."""

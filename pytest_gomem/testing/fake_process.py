@@ -67,6 +67,7 @@ class FakeProcess:
         self.program = "first"  # another one stands for an exec
         self.group_reading: GroupReading | None = None  # of its memory cgroup, if it has a limit
         self.group_by = "cgroup v2"
+        self.memory_limit: int | None = None
         self.connections_closing = 0
         self.stopped = ""  # that it is stopped, in words
         self.folder = folder
@@ -213,6 +214,15 @@ class FakeProcess:
         if reset_peak:
             self.group_reading = replace(found, peak=found.current, anon_peak=found.anon, peak_since=self.time)
         return found
+
+    def kill(self) -> None:
+        """It has ended by SIGKILL."""
+        self.end(code=None, signal=9)
+
+    def raise_limit(self, limit: int) -> None:
+        """Its reading has the new limit."""
+        self.record("raise limit")
+        self.group_reading = replace(self.group(), limit=limit)
 
     def url_of(self, source: str) -> str | None:
         """None: it is in no gomem.yaml."""

@@ -30,6 +30,7 @@ class Seen:
     module: GoModule = MODULE
     goroutines: tuple[Captured, ...] = ()
     goroutines_before: tuple[Captured, ...] = ()
+    came_to_limit: bool | None = None
     retention: Retention | Unavailable | None = None
 
     def cycles(self, kind: str) -> int | None:
