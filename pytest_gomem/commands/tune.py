@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -64,7 +65,9 @@ def tune(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
             raise GomemError(f"another gomem tune runs in {Path.cwd()}")
         state = _kept(given, kept)
         state, test, subject, registry = _begun(given, tuple(pytest_args), state)
-        if given.resume:
+        if not given.resume:
+            kept.unlink(missing_ok=True)
+        else:
             err.write(f"gomem tune: going on after {cost_words(state.results)}: {_command(state.asked)}\n")
         runs = SettingRuns(test, state.asked.pytest_args, subject.service, state.asked.window)
         units = {metric.name: metric.unit.name for metric in registry}
@@ -75,7 +78,6 @@ def tune(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
             if tuning.state.results:
                 err.write(f"gomem tune: {tuning.stopped_words()}; go on by  gomem tune --resume\n")
             raise
-        kept.unlink(missing_ok=True)
         outputs.write(answer, tuning.state, subject.service, units, out, get_terminal_size().columns)
         return 0 if answer.setting is not None and not answer.needs_rounds else 1
 
@@ -94,11 +96,12 @@ def _parser() -> Parser:
     asked.add_argument("--find", choices=_FINDS, help="find the smallest GOMEMLIMIT, or the smallest memory limit")
     keep = "a bound to keep, such as 'cpu_per_op<=1.25x' (of its figure with memory to spare); may be given again"
     parser.add_argument("--keep", action="append", default=[], metavar="BOUND", help=keep)
-    budget = "begin no run that would end after so long, such as 3min, and answer by what is known then"
-    parser.add_argument("--budget", type=checked(_seconds), metavar="TIME", help=budget)
+    budget = "begin no run with which all would take longer than, say, 3min, and answer by what is known then"
+    parser.add_argument("--budget", type=checked(_seconds), metavar="TIME|off", help=budget)
     parser.add_argument("--service", default="", metavar="NAME", help="the service, where the test starts several")
     parser.add_argument("--window", default="", metavar="NAME", help="the window, where the test has several")
-    parser.add_argument("--resume", action="store_true", help="go on with the search that was stopped here")
+    resume = "go on with the last search of this folder, also with a larger budget"
+    parser.add_argument("--resume", action="store_true", help=resume)
     parser.add_argument("--json", metavar="PATH|-", help="write the result as JSON; - is stdout")
     parser.add_argument("--svg", metavar="PATH", help="draw the curve of peak RSS against CPU per op")
     html = "write a page with the answer, the curve and the table (needs pytest-gomem[report])"
@@ -114,6 +117,9 @@ def _size(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
+    """Infinite for "off"."""
+    if text == "off":
+        return math.inf
     seconds = parse_quantity(text, SECONDS).value
     if seconds <= 0:
         raise ValueError(f"expected a time such as 3min, not {text!r}")
@@ -126,7 +132,9 @@ def _kept(given: argparse.Namespace, kept: Path) -> State | None:
         return None
     state = read_state(kept)
     if state is None:
-        raise ConfigError(f"no search for settings was stopped in {Path.cwd()}", hint="leave out --resume")
+        raise ConfigError(f"there was no search for settings in {Path.cwd()}", hint="leave out --resume")
+    if given.test is None and (given.limit or given.find or given.keep or given.service or given.window):
+        raise ConfigError("--resume asks what was asked before", hint="it takes --budget and outputs beside it")
     return state
 
 
@@ -144,13 +152,20 @@ def _begun(
     bounds = tuple(parse_bound(text, registry.units(), Place(key="--keep")) for text in given.keep)
     words = asked or Asked(given.test, _question(given, bounds), given.service, given.window, pytest_args)
     test, subject = _found(words)
-    asked = replace(words, test=test.nodeid, question=replace(words.question, gogc=subject.gogc))
+    question = replace(words.question, gogc=subject.gogc, budget_seconds=_budget(given, kept))
+    asked = replace(words, test=test.nodeid, question=question)
     source = source_of(Path.cwd(), subject.program)
     if kept is not None:
         _check_same(kept, asked, source)
     elif asked.question.find in (Find.SETTING, Find.LIMIT) and not subject.simulated:
         memory_limit_words()
-    return kept or State(asked, source), test, subject, registry
+    return State(asked, source, kept.results if kept else ()), test, subject, registry
+
+
+def _budget(given: argparse.Namespace, kept: State | None) -> float | None:
+    if given.budget is None:
+        return kept.asked.question.budget_seconds if kept else None
+    return None if given.budget == math.inf else float(given.budget)
 
 
 def _metric_of(bound: str) -> str:
@@ -168,17 +183,18 @@ def _found(asked: Asked) -> tuple[FoundTest, Subject]:
 
 def _question(given: argparse.Namespace, bounds: tuple[Bound, ...]) -> Question:
     find = _FINDS[given.find] if given.find else Find.SETTING
-    return Question(find, given.limit, bounds, given.budget)
+    return Question(find, given.limit, bounds)
 
 
 def _check_same(kept: State, asked: Asked, source: str) -> None:
     """Raise ConfigError if the kept runs answer another question, or are of another program."""
-    if kept.asked != asked:
+    before = replace(kept.asked.question, budget_seconds=asked.question.budget_seconds)
+    if replace(kept.asked, question=before) != asked:
         hint = f"it was  {_command(kept.asked)}\nsay  gomem tune --resume  alone, or leave out --resume to start anew"
-        raise ConfigError("the search that was stopped here was asked for something else", hint=hint)
+        raise ConfigError("the last search here was asked for something else", hint=hint)
     if kept.source != source:
         hint = "the runs before would be of another program: leave out --resume to start anew"
-        raise ConfigError("the code, the test or gomem.yaml has changed since the search was stopped", hint=hint)
+        raise ConfigError("the code, the test or gomem.yaml has changed since that search", hint=hint)
 
 
 def _command(asked: Asked) -> str:

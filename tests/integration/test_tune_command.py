@@ -77,7 +77,7 @@ def faked(folder, monkeypatch):
         (["test_work", "--find", "limit", "--budget", "0s"], "a time such as 3min"),
         (["test_work", "--find", "limit", "--keep", "cpu_per_op<1"], "is not a bound"),
         (["test_work", "--find", "limit", "--keep", "gc_pause_max<=1ms"], "a search cannot keep gc_pause_max<=1ms"),
-        (["--resume"], "no search for settings was stopped in"),
+        (["--resume"], "there was no search for settings in"),
     ],
 )
 def test_bad_input_is_one_answer(folder, args, says):
@@ -95,7 +95,7 @@ def test_there_is_one_at_a_time(faked, kept):
 
 
 def test_all_outputs_are_written(faked, folder, kept):
-    """Progress goes to stderr; nothing is left of the search."""
+    """Progress goes to stderr; they can be written again without a run."""
     status, out, err = gomem("test_work", "--limit", "64MiB", "--json", "a.json", "--svg", "a.svg", "-o", "a.html")
     assert status == 0, err
     assert "api: memory_limit=64MiB GOGC=100 GOMEMLIMIT=60MiB" in out
@@ -104,14 +104,17 @@ def test_all_outputs_are_written(faked, folder, kept):
     assert (data["found"], data["limit"], len(data["runs"])) == (True, 64 * MIB, 2)
     assert (folder / "a.svg").read_text().startswith("<svg")
     assert "memory_limit=64MiB" in (folder / "a.html").read_text()
-    assert not kept.exists()
-    assert json.loads(gomem("test_work", "--limit", "64MiB", "--json", "-")[1]) == data
+    assert json.loads(gomem("--resume", "--json", "-")[1]) == data
+    assert len(read_state(kept).results) == 2
 
 
 def test_too_noisy_is_status_1(faked):
     """There is a best setting, and it is not sure."""
     status, out, _ = gomem("test_work", "--limit", "64MiB", "--budget", "3min")
     assert (status, "GOGC=100" in out) == (1, True)
+    assert gomem("--resume")[0] == 1
+    assert gomem("--resume", "--budget", "off")[0] == 0
+    assert "asks what was asked before" in gomem("--resume", "--limit", "64MiB")[2]
 
 
 def test_a_machine_without_memory_cgroups_is_told_first(faked, monkeypatch):
