@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick heavy lint lowest wheel-test recordings agent-releases heap-types traces junit-schema cgroup-v2 proto schema pictures clean
+.PHONY: help demo test quick heavy lint lowest wheel-test recordings agent-releases heap-types traces junit-schema cgroup-uml proto schema pictures clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,7 +28,7 @@ test: $(VENV)/.ready ## Pass all tests
 quick: $(VENV)/.ready ## Pass all tests that need no Go
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not needs_go and not alone" --hypothesis-profile=quick $(PYTEST_ARGS)
 
-heavy: agent-releases heap-types traces junit-schema cgroup-v2 ## What is too heavy for CI: each Go release, schemas from the network, benchmarks in full
+heavy: agent-releases heap-types traces junit-schema cgroup-uml ## What is too heavy for CI: each Go release, schemas from the network, benchmarks in full
 	set -e; for script in $$(grep -l __main__ benchmarks/*.py) benchmarks/detection/judge.py benchmarks/detection/live.py \
 	  benchmarks/real_modules/named.py; do \
 	  $(BIN)/python $$script; done
@@ -54,7 +54,7 @@ agent-releases: $(VENV)/.ready ## Build and ask the agent under Go 1.21, 1.24 an
 heap-types: $(VENV)/.ready ## Type heap dumps of each build that Go 1.21 to 1.27 can make
 	$(BIN)/python tests/releases/heap_types.py
 
-cgroup-v2: $(VENV)/.ready ## Limit memory on cgroup v2, in a user-mode-linux where this machine has v1
+cgroup-uml: $(VENV)/.ready ## Limit memory on cgroup v2, in a user-mode-linux where this machine has v1
 	$(BIN)/python tests/releases/cgroup_v2.py
 
 traces: $(VENV)/.ready ## Read traces of Go 1.21 to 1.27 by the reader that each of them builds

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gomem.cgroup.ways import GroupError, Ways
+from pytest_gomem.base.errors import GomemError
+from pytest_gomem.commands.limit_trial import memory_limit_words
 from pytest_gomem.config.services import BuildSpec
 from pytest_gomem.launch.build import build_once, why_no_agent
 from pytest_gomem.launch.toolchain import find_toolchain
@@ -55,13 +56,10 @@ def go() -> str:
 @pytest.fixture(scope="session")
 def memory_groups() -> None:
     """Memory cgroups can be made here; skips the test, with the reason, where they cannot."""
-    ways = Ways()
     try:
-        ways.make(8 << 20).clear()
-    except (GroupError, OSError) as error:
+        memory_limit_words()
+    except GomemError as error:
         pytest.skip(str(error))
-    finally:
-        ways.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Shows memory limits on cgroup v2, in a user-mode-linux of Debian, and automemlimit on v1 and v2: `make cgroup-v2`.
+"""Shows memory limits on cgroup v2, in a user-mode-linux of Debian, and automemlimit on v1 and v2: `make cgroup-uml`.
 
 For machines that have v1, or none. It needs root, the network for a Go module, and some 600 MB of memory and disk;
 what is missing of Debian's packages it installs. `--record` also writes tests/recorded/cgroup.
