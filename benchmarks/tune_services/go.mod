@@ -1,0 +1,3 @@
+module example.com/tuneservices
+
+go 1.24
