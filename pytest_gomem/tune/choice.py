@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from pytest_gomem.tune.lines import CONFIRM
-from pytest_gomem.tune.model import CYCLES, Model
+from pytest_gomem.tune.model import CYCLES, LIMITED, Model
 from pytest_gomem.tune.records import Answer, Ended, Off, Plan, Setting
 from pytest_gomem.tune.rows import rows_of
 from pytest_gomem.tune.sizes import MIB, whole_mib
@@ -85,11 +85,17 @@ class Choice:
         """The share of the limit that GOMEMLIMIT may be: the largest that is not known to end badly."""
         for share in _SHARES:
             cells = (self._cell(share, "off"), self._cell(share, self._own()))
-            if not all(cell.is_bad for cell in cells):
+            if not all(cell.is_bad for cell in cells) and not self._kills_either(cells):
                 return share
             if not any(cell.count(Ended.KILLED) for cell in cells):
                 return None  # it thrashes or fails: less memory would be no help
         return None
+
+    def _kills_either(self, cells: tuple[Cell, ...]) -> bool:
+        """Whether one was killed where GOMEMLIMIT makes both collect: then it was chance that spared the other."""
+        spared = [cell.middle(CYCLES) or 0.0 for cell in cells if not cell.count(Ended.KILLED)]
+        alone = self.table.comfortable.middle(CYCLES) or 0.0
+        return 0 < len(spared) < len(cells) and max(spared) > alone * LIMITED
 
     def _further(self, share: float, off: Cell, own: Cell) -> list[Cell]:
         """More settings that may be cheaper."""

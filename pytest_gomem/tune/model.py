@@ -20,7 +20,7 @@ from pytest_gomem.tune.table import SHARE, Cell, Table
 CYCLES = "gc_cycles"
 _UNFIT = 0.03  # how far a service is from the line, as a share of the figure: one sigma
 _MEDIAN = 1.25  # error of a median, in errors of a mean
-_LIMITED = 1.05  # as many times the cycles with memory to spare: the limit makes the service collect
+LIMITED = 1.05  # as many times the cycles with memory to spare: the limit makes the service collect
 _REACH = 0.7  # in the logarithm of the abscissa: points that far away count half
 
 
@@ -60,7 +60,7 @@ class Model:
         found, highest = [], 0.0
         for size, cell in self._table.alive.items():
             cycles = cell.middle(CYCLES)
-            if cycles and cycles > self._own_cycles * _LIMITED:
+            if cycles and cycles > self._own_cycles * LIMITED:
                 highest = max(highest, 1 / cycles)
                 found.append((size, highest))
         if self._own_cycles and (not found or found[-1][0] < self.ample):

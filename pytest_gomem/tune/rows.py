@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_gomem.tune.lines import CONFIRM
 from pytest_gomem.tune.model import Model
 from pytest_gomem.tune.records import Bound, Ended, Row
 from pytest_gomem.tune.table import Cell, Table
@@ -17,11 +18,11 @@ def rows_of(table: Table) -> tuple[Row, ...]:
 
 
 def keeps(model: Model, bound: Bound, cell: Cell) -> bool | None:
-    """Whether the runs of a setting keep a bound; None if it cannot be told for their scatter."""
+    """Whether the runs of a setting keep a bound; None if it cannot be told for their scatter, and few of them."""
     if cell.is_bad:
         return False
     excess = model.shown(bound, cell)
-    if excess is None or abs(excess.value) < _SURE * excess.error:
+    if excess is None or (cell.ok < CONFIRM and abs(excess.value) < _SURE * excess.error):
         return None
     return excess.value <= 0
 

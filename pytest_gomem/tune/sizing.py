@@ -183,6 +183,9 @@ class Sizing:
             return False
         if excess is None:
             return True
+        shown = self.model.shown(bound, cell) if cell.ok >= _NEIGHBOUR else None
+        if shown is not None and shown.value > 0:
+            return False  # also where the model doubts it: whoever reads the table would
         return excess.value + (_MARGIN * self.model.sigma(bound.metric) if excess.error else 0.0) <= 0
 
     def _broken_with_memory_to_spare(self) -> Plan | Answer | None:

@@ -70,6 +70,7 @@ NAMED = {
     "trace_reader": ("the cost of reading a trace", "compared with go tool trace", "every limit is kept"),
     "startup": ("of 10 ms", "of 150 ms"),
     "startup_garbage": ("64 MiB, agent", "64 MiB, no agent", "found in 1 of 1", "0 of 1 comparisons fail"),
+    "tune": ("grid's best", "answers' lines"),
 }
 # Their limits are on moments, also of a small instance: what else runs on the machine would be in them.
 TIMED = (
