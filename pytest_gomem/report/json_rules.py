@@ -277,7 +277,7 @@ RULES: Mapping[type, Rules] = {
             "type": "The type glob of a budget on live objects, else empty.",
             "cum": "For a budget on functions: whether what they call counts too.",
             "phase": "The phase judged; empty: the whole window.",
-            "kind": "Which limit: max, min, warn, regression; oom and death_spiral, which no budget asks for.",
+            "kind": "Which limit: max, min, warn, regression; no budget asks for oom, over_limit and death_spiral.",
             "limit": NUMBER,
             "written": "The limit as its author wrote it.",
             "unit": "The limit's unit.",

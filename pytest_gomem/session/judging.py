@@ -9,9 +9,10 @@ from datetime import date
 from pytest_gomem.base import clock
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.config.accepted import Acceptance
-from pytest_gomem.config.budgets import Budget
+from pytest_gomem.config.budgets import HEADROOM, Budget
 from pytest_gomem.config.gomem_yaml import BudgetTable
 from pytest_gomem.config.known_leaks import HOLDER
+from pytest_gomem.config.memory_limit import MEMORY_LIMIT
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.judge.acceptances import with_accepted
 from pytest_gomem.judge.death_spiral import spiral_verdicts
@@ -21,6 +22,7 @@ from pytest_gomem.judge.functions import FunctionValue, judge_function
 from pytest_gomem.judge.known_leaks import KnownLeaks
 from pytest_gomem.judge.objects import TypeValue, judge_type
 from pytest_gomem.judge.oom import oom_verdicts
+from pytest_gomem.judge.over_limit import over_limit_verdicts
 from pytest_gomem.judge.precedence import resolve
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.left_goroutines import Exempt
@@ -93,12 +95,18 @@ class Judging:
         return self.with_accepted(found)
 
     def unasked(self, window: WindowRecord, rounds: Sequence[WindowRecord] = ()) -> tuple[Verdict, ...]:
-        """The verdicts that no budget asks for. rounds: of the window, if the test ran in several; most must agree."""
+        """The verdicts that no budget asks for. rounds: of the window, if the test ran in several.
+
+        Most of them must tell a death spiral; one above a memory limit is enough, as one kill is.
+        """
         if self.only_measures:
             return ()
-        fallen = [one.death_spiral for one in rounds or (window,) if spiral_verdicts(one.death_spiral)]
-        of_spiral = spiral_verdicts(fallen[-1]) if 2 * len(fallen) > max(len(rounds), 1) else ()
-        return self.with_accepted((*oom_verdicts(window.oom), *of_spiral))
+        every = rounds or (window,)
+        fallen = [one.death_spiral for one in every if spiral_verdicts(one.death_spiral)]
+        spirals = spiral_verdicts(fallen[-1]) if 2 * len(fallen) > max(len(rounds), 1) else ()
+        left = [metric.result for one in every for metric in one.metrics if metric.name == HEADROOM]
+        over = over_limit_verdicts(left, window.gc.effective.get(MEMORY_LIMIT, ""))
+        return self.with_accepted((*oom_verdicts(window.oom), *over, *spirals))
 
     def with_known_holders(self, window: WindowRecord) -> WindowRecord:
         """The window with its known holders marked, behind the others; as it is if nobody looked for holders."""

@@ -39,6 +39,23 @@ def test_attached(gomem):
 """
 
 
+SIMULATED = """
+import os, signal, psutil
+
+@pytest.mark.gomem(service="limited", diagnose=False)
+def test_between_two_looks(gomem):
+    service = gomem.launch("limited", memory_limit={"max": "40MiB", "mode": "simulated"}, gomemlimit="off")
+    watching = psutil.Process(service.pid).ppid()
+    with gomem.measure(service):
+        os.kill(watching, signal.SIGSTOP)
+        try:
+            service.get("/burst?n=60000000")
+            service.free()
+        finally:
+            os.kill(watching, signal.SIGCONT)
+"""
+
+
 @pytest.fixture
 def limited(scenario, memory_groups):
     """Writes a project with the service `limited`."""
@@ -64,3 +81,15 @@ def test_page_cache_is_no_headroom_lost_and_a_childs_memory_is(limited):
     assert [one["status"] for one in spike["verdicts"]] == ["fail"]
     assert "below its floor of 60MiB" in outcome.text
     assert "only a service that is launched here has a memory limit" in outcome.text
+
+
+def test_a_simulated_limit_is_judged_by_the_kernels_peak(limited):
+    """Of a spike that came and went between two looks: a kernel would have killed the service."""
+    outcome = limited(SIMULATED).run()
+    window = outcome.window("_looks")
+    assert window["gc"]["effective"]["memory_limit"] == window["conditions"]["memory_limit"] == "40MiB, simulated"
+    assert -40 * MIB < window["metrics"]["memory_headroom"]["value"] < -10 * MIB
+    assert "there is no memory cgroup" in window["metrics"]["cgroup_peak"]["reason"]
+    (verdict,) = window["verdicts"]
+    assert (verdict["metric"], verdict["kind"], verdict["status"]) == ("memory_headroom", "over_limit", "fail")
+    assert "above the simulated memory limit of 40MiB, between two looks at it" in " ".join(outcome.text.split())
