@@ -47,6 +47,7 @@ NAMED = {
     "first_run": ("examples/go_service", "green", "1 of 1"),
     "fuzz_dumps": ("mutants", "answered", "refused", "panics", "peak of the process"),
     "fuzz_profiles": ("cases", "accepted", "refused in our words", "peak of a process"),
+    "fuzz_traces": ("mutants", "answered", "refused", "peak of a process"),
     "gc_cpu": ("against a CPU profile", "starvation", "by gctrace"),
     "growth": ("the interval holds the truth", "cache that fills", "a leak of 40 sigmas", "every limit is kept"),
     "gctrace_under_logging": ("accepted gctrace lines", "lost", "misread"),
