@@ -69,11 +69,13 @@ if TYPE_CHECKING:
     from pytest_gomem.retention.model import Holder as Holder
     from pytest_gomem.retention.model import Retention as Retention
     from pytest_gomem.scaffold.config_schema import config_schema as config_schema
+    from pytest_gomem.session.execution_trace import Trace as Trace
     from pytest_gomem.session.gomem import Gomem as Gomem
     from pytest_gomem.session.gomem import Launchpad as Launchpad
     from pytest_gomem.session.measurement import Measurement as Measurement
     from pytest_gomem.session.service import Service as Service
     from pytest_gomem.stats.decision import Status as Status
+    from pytest_gomem.tracing.model import TraceReport as TraceReport
 
 _NAMES = {
     "pytest": "hookimpl",
@@ -97,10 +99,12 @@ _NAMES = {
     "pytest_gomem.results.window_record": "MetricValue PhaseRecord WindowRecord",
     "pytest_gomem.retention.model": "Holder Retention",
     "pytest_gomem.scaffold.config_schema": "config_schema",
+    "pytest_gomem.session.execution_trace": "Trace",
     "pytest_gomem.session.gomem": "Gomem Launchpad",
     "pytest_gomem.session.measurement": "Measurement",
     "pytest_gomem.session.service": "Service",
     "pytest_gomem.stats.decision": "Status",
+    "pytest_gomem.tracing.model": "TraceReport",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 

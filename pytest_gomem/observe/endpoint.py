@@ -81,6 +81,13 @@ class PprofEndpoint(Page):
             return self._get("/allocs")
         return self._get(f"/allocs?seconds={math.ceil(seconds)}", extra_time=seconds)
 
+    def execution_trace(self, seconds: float) -> bytes:
+        """An execution trace of the next `seconds`, for `go tool trace`, at most 128 MiB.
+
+        A WriteTimeout of the service that is shorter than `seconds` makes this fail.
+        """
+        return self._get(f"/trace?seconds={seconds:g}", extra_time=seconds)
+
 
 def find_endpoint(urls: Iterable[str], where: str = "under `pprof:`") -> PprofEndpoint:
     """The first URL that answers with MemStats; raises ObserveError with the answer of each.

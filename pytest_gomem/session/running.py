@@ -22,6 +22,8 @@ from pytest_gomem.observe.sources import Inside
 from pytest_gomem.retention.holding import holders_now
 from pytest_gomem.retention.model import Retention
 from pytest_gomem.session.subject import Process, unanswered
+from pytest_gomem.tracing.model import TraceReport
+from pytest_gomem.tracing.taking import LONGEST, ByAgent, ByEndpoint, Taking
 
 _T = TypeVar("_T")
 
@@ -131,6 +133,24 @@ class RunningService:
             return holders_now(agent, built, limits, keep)
         except ObserveError as error:
             raise ObserveError(unanswered(self.process, error).reason) from None
+
+    def _tracing(self, most: int, seconds: float | None) -> tuple[Path | None, Callable[[Path], Taking]]:
+        """Where a trace is written, None if not by the agent, and what begins one; raises ObserveError."""
+        self.process.readers.ask_again()
+        if (agent := self.process.agent()) is not None:
+            return agent.folder, lambda path: ByAgent(agent, path, most, LONGEST if seconds is None else seconds)
+        if seconds is None:
+            hint = "with seconds= its length is asked of net/http/pprof, if the service has that"
+            raise ObserveError(
+                f"service '{self.name}' has no agent that takes a trace: {self.process.no_agent}; {hint}"
+            )
+        url = self.process.endpoint().url
+        return None, lambda path: ByEndpoint(url, path, seconds)
+
+    def _read_trace(self, path: Path) -> TraceReport:
+        from pytest_gomem.tracing.named import read_named
+
+        return read_named(path, self.module)
 
     def free(self) -> None:
         """Force two collections and return free memory to the system; raises ObserveError without an agent."""

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_gomem.base.errors import KilledAtLimit, LoadError, MeasureError
-from pytest_gomem.config.arguments import at_least_1, checked
+from pytest_gomem.base.units import BYTES, SECONDS
+from pytest_gomem.config.arguments import above_0, at_least_1, checked
 from pytest_gomem.judge.oom import oom_words
 from pytest_gomem.load.connection import MAX_BODY, Request
 from pytest_gomem.load.spec import LoadRecord, LoadSpec
 from pytest_gomem.retention.model import Retention
+from pytest_gomem.session.execution_trace import DISTURBED, Trace, traced
 from pytest_gomem.session.running import RunningService
 from pytest_gomem.session.subject import UNTIL_REAPED, Process
 from pytest_gomem.session.window import OpenWindow
+from pytest_gomem.tracing.taking import MOST
 
 if TYPE_CHECKING:
     from pytest_gomem.load.drivers import LoadDriver
@@ -111,7 +114,12 @@ class Service(RunningService):
             raise LoadError(f"{error}{self._stopped_words()}", kind) from None
         status, ok = answer.status, answer.ok
         self._operations(lambda ops: ops.request(started, str(status), ok=ok))
+        self._took(time.monotonic() - started)
         return answer
+
+    def _took(self, seconds: float) -> None:
+        if self.window is not None:
+            self.window.instruments.answered(self.window, seconds)
 
     def _client(self, base: str) -> HttpClient:
         from pytest_gomem.load.http_client import HttpClient
@@ -165,6 +173,7 @@ class Service(RunningService):
         )
         record = self._load_driver().run(asked)
         self._operations(lambda ops: ops.load(record))
+        self._took(max(record.latencies, default=0.0))
         if record.errors:
             lost = any(kind in LOST for kind, _ in record.statuses)
             if lost:
@@ -263,6 +272,33 @@ class Service(RunningService):
         if self.window is not None:
             self.window.disturbed = "retention() was called in this window, and a heap dump disturbs the service"
         return self._holders(agent, None if keep is None else Path(keep))
+
+    @checked
+    def trace(
+        self,
+        keep: str | Path | None = None,
+        *,
+        max_size: int | str = MOST,
+        seconds: float | str | None = None,
+    ) -> AbstractContextManager[Trace]:
+        """Trace the service in a `with` block: `t.report` says afterwards why collections came and what they cost.
+
+        It disturbs, so an open window has no figures. keep: where to leave the trace, in a new file that only you can
+        read; `t.path` is its file. max_size: bytes, or "64MiB", after which it ends. seconds: after which it ends, 600
+        by default; without the agent it lasts so long, from net/http/pprof. Raises ObserveError, ConfigError.
+        """
+        most = round(above_0("max_size", max_size, BYTES))
+        longest = None if seconds is None else above_0("seconds", seconds, SECONDS)
+        return self._traced(None if keep is None else Path(keep).absolute(), most, longest)
+
+    @contextlib.contextmanager
+    def _traced(self, keep: Path | None, most: int, seconds: float | None) -> Iterator[Trace]:
+        folder, begin = self._tracing(most, seconds)
+        window = self.window
+        with traced(folder, keep, begin, self._read_trace) as trace:
+            if window is not None:
+                window.disturbed = DISTURBED
+            yield trace
 
     def stop(self) -> None:
         """SIGTERM, grace, SIGKILL for the whole tree; an attached process keeps running."""

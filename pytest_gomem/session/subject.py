@@ -12,6 +12,7 @@ from pytest_gomem.cgroup.reading import GroupReading
 from pytest_gomem.config.services import ServiceConfig
 from pytest_gomem.launch.launched import Built, Launched
 from pytest_gomem.observe.agent.client import AgentClient
+from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.observe.records import GcCycle, MemStats, Sample
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.readers import Readers
@@ -132,6 +133,9 @@ class Process(Subject, Protocol):
 
     def base_url(self, port: str | int | None = None) -> str:
         """`http://HOST:PORT` of a port by name or number, else of the main one; raises MeasureError."""
+
+    def endpoint(self) -> PprofEndpoint:
+        """Its pprof endpoint; raises ObserveError if there is none."""
 
     def shown_log(self) -> str:
         """The kept end of its output, as it may be shown; "" if the plugin does not get it."""

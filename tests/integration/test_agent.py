@@ -317,14 +317,14 @@ def test_a_trace_ends_at_its_limits(obedient):
     agent, folder = obedient.agent, obedient.folder
     agent.start_trace(folder / "sized", 1, 0)
     obedient.tell("burn 50")
-    sized = agent.stop_trace()
+    sized = agent.traced()
     assert sized.ended_by == "size"
     assert sized.bytes == (folder / "sized").stat().st_size > 1
     agent.start_trace(folder / "timed", 0, 0.01)
     time.sleep(0.1)
-    assert agent.stop_trace().ended_by == "time"
+    assert agent.traced().ended_by == "time"
     agent.start_trace(folder / "whole", 1 << 30, 60)
-    assert agent.stop_trace().ended_by == ""
+    assert agent.traced().ended_by == ""
     assert all((folder / name).read_bytes().startswith(b"go 1.") for name in ("sized", "timed", "whole"))
 
 

@@ -30,6 +30,9 @@ def test_calls(go_service: gm.Service, gomem: gm.Gomem) -> None:
     assert_type(go_service.load("/", requests=5, connections=2), gm.LoadRecord)
     assert_type(go_service.retention().objects("main.Session").count, int)
     assert_type(go_service.retention(keep="heap.dump").holders, tuple[gm.Holder, ...])
+    with go_service.trace(keep="trace.out", max_size="16MiB", seconds=5) as trace:
+        assert_type(trace, gm.Trace)
+    assert_type(trace.report, gm.TraceReport)
     with go_service.stream("/") as stream:
         assert_type(stream, gm.Stream)
     with gomem.launch("api", gogc=25, env={"PORT": 80}) as service, gomem.measure(service, ops=5) as measurement:

@@ -33,7 +33,9 @@ def test_figures_are_read_before_what_disturbs_them(kept):
     path, _, asked = requests(Path("/f"), ["/a", "/b"], kept).partition("\n")
     now, _, at_end = asked.partition("\n\n")
     assert path == f"/f/{RECORD}"
-    assert now.split("\n") == ["settings", *(["peak\tstart\t/f/peak"] if Kept.PEAK in kept else [])]
+    trace = ["trace\tstart\t/f/trace\t67108864\t600.0"] if Kept.TRACE in kept else []
+    assert now.split("\n") == ["settings", *trace, *(["peak\tstart\t/f/peak"] if Kept.PEAK in kept else [])]
+    at_end = at_end.removeprefix("trace\tstop\n") if trace else at_end
     figures = ["memstats", "metrics\t/a\t/b", "settings", "cycles\t0"]
     assert at_end.split("\n")[:4] == figures
     peak = ["gc\tonce", "peak\tlook"] if Kept.PEAK in kept else []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.observe.agent.records import AgentMemStats, GcRecords, Histogram, Settings
+from pytest_gomem.observe.agent.records import AgentMemStats, GcRecords, Histogram, Settings, Traced
 from pytest_gomem.observe.memstats import memstats_record
 from pytest_gomem.observe.records import GcRecord
 
@@ -45,6 +45,10 @@ class Answers:
     def gc_records(self, since: int = 0) -> GcRecords:
         """The GC cycles after number `since`, up to now; the agent keeps the last 16384."""
         return self._read(lambda fields: _gc_records(fields, since), "cycles", str(since))
+
+    def traced(self) -> Traced:
+        """An execution trace ends; its file is complete when this returns. Raises ObserveError if it is not."""
+        return self._read(lambda fields: Traced(**fields), "trace", "stop")
 
     def _read(self, convert: Callable[[Fields], _T], *words: str) -> _T:
         answer = self._asked.ask(*words)

@@ -11,7 +11,7 @@ from pytest_gomem.base.clock import Silence
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.observe.agent.answers import NO_LIMIT, Answers, gogc_of, memory_limit_of
 from pytest_gomem.observe.agent.channel import Channel
-from pytest_gomem.observe.agent.records import AgentInfo, Flight, Injected, Peak, PeakProfile, Traced
+from pytest_gomem.observe.agent.records import AgentInfo, Flight, Injected, Peak, PeakProfile
 
 
 def read_peak(path: Path) -> PeakProfile:
@@ -126,15 +126,11 @@ class AgentClient(Answers):
         self._channel.ask("cpu", "stop")
 
     def start_trace(self, path: Path, most: int, seconds: float) -> None:
-        """Write an execution trace to a new file, until stop_trace() or one of these limits; bytes, 0 for no limit.
+        """Write an execution trace to a new file, until traced() or one of these limits; bytes, 0 for no limit.
 
         Refused while another trace is on, which the program itself may have started.
         """
         self._channel.ask("trace", "start", str(path), str(most), repr(float(seconds)))
-
-    def stop_trace(self) -> Traced:
-        """The file is complete when this returns; raises ObserveError if it could not be written."""
-        return self._read(lambda fields: Traced(**fields), "trace", "stop")
 
     def start_flight(self, most: int, pause: float | None = None, path: Path | None = None) -> None:
         """Keep the last `most` bytes of an execution trace in the memory of the service. Needs Go 1.25.

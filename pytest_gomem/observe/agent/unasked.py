@@ -13,13 +13,15 @@ from pathlib import Path
 
 from pytest_gomem.base.errors import ObserveError
 
-RECORD, PEAK = "record", "peak"  # files of the folder that it writes to
+RECORD, PEAK, TRACE = "record", "peak", "trace"  # files of the folder that it writes to
+TRACE_BYTES, TRACE_SECONDS = 64 << 20, 600.0  # of a trace at most; 0.8 MB/s if goroutines do nothing but switch
 _HEADER = re.compile(rb"([^\n]*)\n(ok|no) ([0-9]{12})\n")
 
 
 class Kept(Enum):
     """What it keeps for an explanation, beside the figures."""
 
+    TRACE = ("trace", "stop")
     PEAK = ("peak", "look")
     HEAP = ("profile", "heap", "gc")
     GOROUTINES = ("goroutines",)
@@ -28,15 +30,18 @@ class Kept(Enum):
 def requests(folder: Path, metrics: Sequence[str], kept: Collection[Kept]) -> str:
     """The value of its environment variable. metrics: names of runtime/metrics.
 
-    What is kept disturbs, so it comes after the figures. For the peak one more cycle shows whether the heap was never
-    larger than at the end.
+    What is kept disturbs, so it comes after the figures; but a trace, whose figures do not count, ends before them. For
+    the peak one more cycle shows whether the heap was never larger than at the end.
     """
     start: list[tuple[str, ...]] = [("settings",)]
     end: list[tuple[str, ...]] = [("memstats",), ("metrics", *metrics), ("settings",), ("cycles", "0")]
+    if Kept.TRACE in kept:
+        start.append(("trace", "start", str(folder / TRACE), str(TRACE_BYTES), str(TRACE_SECONDS)))
+        end.insert(0, Kept.TRACE.value)
     if Kept.PEAK in kept:
         start.append(("peak", "start", str(folder / PEAK)))
         end.append(("gc", "once"))
-    end += [one.value for one in Kept if one in kept]
+    end += [one.value for one in Kept if one in kept and one is not Kept.TRACE]
     return "\n".join((str(folder / RECORD), *map("\t".join, start), "", *map("\t".join, end)))
 
 
