@@ -15,6 +15,7 @@ NAMED = {
     "agent_cost": ("binary", "bytes allocated", "0 lost", "spike of 200 MB and 5 ms: named 1 of 1"),
     "agent_cpu": ("extra CPU per request", "streaming"),
     "article": ("encoders", "alloc_bytes_per_op", "unsafe"),
+    "trace_cost": ("CPU of net/http requests", "flight recorder of 8 MiB", "support", "the binary grows by"),
     "base_build": ("head", "base side", "of its time without a shared cache"),
     "bill": ("guilty row", "garbage under GOGC=400", "most unexplained"),
     "bisect_commits": ("wall time", "the right commit: 1 of 1", "+2% of live heap"),
