@@ -40,6 +40,7 @@ class KeptEvidence:
     goroutines_before: tuple[Captured, ...] = ()
     came_to_limit: bool | None = None
     retention: None = None  # a dump is never kept
+    trace: None = None
 
     @property
     def modules(self) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.pprof.group import package_of
 from pytest_gomem.report.first_verdict import first_of, group_of, holder_of
 from pytest_gomem.report.next_command import is_test
+from pytest_gomem.report.traces import traced_line
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 
@@ -56,7 +57,8 @@ def _candidates(window: WindowRecord, verdict: Verdict, top: Path | None) -> Ite
     if folder is None:
         return
     callers = culprit.callers if culprit else ()
-    for one in (group_of(window, verdict), culprit, *callers, holder_of(window, verdict)):
+    traced = traced_line(window, verdict)
+    for one in (group_of(window, verdict), traced, culprit, *callers, holder_of(window, verdict)):
         if one is not None and one.file:
             spot = Spot(posixpath.join(folder, one.file), one.line)
             if _is_in(spot, top) if top else _seems_own(one.function, one.file, spot):

@@ -20,11 +20,14 @@ from pytest_gomem.diagnosis.excess import (
     excess_of,
     explainable,
     in_bytes,
+    is_traced,
     lives,
+    needs_profiles,
     rate_for_excess,
     rate_to_keep,
 )
 from pytest_gomem.instruments.at_limit import AtLimit
+from pytest_gomem.instruments.execution_trace import execution_trace
 from pytest_gomem.instruments.finalizer_check import finalizer_check
 from pytest_gomem.instruments.heap_dump import HeapDump, HeapGrowth
 from pytest_gomem.instruments.opening_profile import OpeningProfile
@@ -67,6 +70,9 @@ class ObservedResults(Results, Protocol):
     def wants_check(self) -> bool:
         """Whether a round is to look for finalizers that keep their own objects."""
 
+    def count_traced(self, side: Side) -> int:
+        """How many rounds of a side took an execution trace."""
+
 
 _FINALIZERS = RoundPlan(Side.HEAD, Role.OBSERVED, instruments=finalizer_check, checks_finalizers=True)
 
@@ -77,8 +83,9 @@ class Observation:
 
     rates: bytes per sample by service. at_limit: the services that were killed at their memory limits. dumps: by
     service and window, what takes a heap dump of it in the last of these rounds. counted: by service and window the
-    types whose objects budgets count, which takes a dump in each round. seconds: that a round takes, about. left_out:
-    why there is no diagnosis of what failed and could be explained.
+    types whose objects budgets count, which takes a dump in each round. traced: the services and windows that take an
+    execution trace, in one more round of each of traced_sides. seconds: that a round takes, about. left_out: why there
+    is no diagnosis of what failed and could be explained.
     """
 
     budgets: Strategy | None = None
@@ -90,18 +97,22 @@ class Observation:
     at_limit: frozenset[str] = frozenset()
     dumps: Mapping[tuple[str, str], type[HeapDump]] = field(default_factory=dict)
     counted: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    traced: frozenset[tuple[str, str]] = frozenset()
+    traced_sides: tuple[Side, ...] = ()
     is_diagnosis: bool = False
     seconds: float = 0.0
     left_out: str = ""
 
     def next(self, results: ObservedResults) -> RoundPlan | None:
-        """First the rounds for budgets on functions and types, then those that are missing.
+        """First the rounds for budgets on functions and types, then those that are missing, a trace being the last.
 
         If a heap dump then shows no holder of what lives, one more looks for finalizers and cleanups.
         """
         planned = self.budgets.next(results) if self.budgets is not None else None
         sides = (planned.side,) if planned is not None else self._missing(results)
         side = next(iter(sides), None)
+        if side is None and (traced := next(self._untraced(results), None)) is not None:
+            return RoundPlan(traced, Role.OBSERVED, instruments=self._tracing, takes_trace=True)
         if side is None:
             return _FINALIZERS if self.is_diagnosis and results.wants_check else None
         is_last = results.count(side) == self.rounds - 1
@@ -112,10 +123,17 @@ class Observation:
         sides = [side for side in self.sides if side is Side.HEAD or not results.base_lost]
         return (side for count in range(self.rounds) for side in sides if results.count(side) <= count)
 
+    def _untraced(self, results: ObservedResults) -> Iterator[Side]:
+        sides = (side for side in self.traced_sides if side is Side.HEAD or not results.base_lost)
+        return (side for side in sides if not results.count_traced(side))
+
     @property
     def expected(self) -> int:
         """The rounds of a diagnosis, all sides together."""
-        return self.rounds * len(self.sides)
+        return self.rounds * len(self.sides) + len(self.traced_sides)
+
+    def _tracing(self, window: WindowPlan) -> tuple[Instrument, ...]:
+        return execution_trace(window) if (window.service, window.window) in self.traced else ()
 
     def _instruments(self, is_last: bool, window: WindowPlan) -> tuple[Instrument, ...]:
         if window.outlives_round:  # it would be disturbed in the measured rounds of other tests, too
@@ -159,16 +177,21 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
     counted = {(w.service, w.name): types for w, one in measured if (types := _types(one.observed_budgets))}
     longest = seconds + max((_sampling(w, one, rates.get(w.service)) for w, one in measured), default=0.0)
     longest += sum(_dumping(window) for window, _ in measured if (window.service, window.name) in {*dumps, *counted})
-    left_out = purpose.refusal(longest) if failed else ""
+    every = [verdict for window, one in seen for verdict in failed.get(id(one), ()) if needs_profiles(verdict, window)]
+    traced = [(window, verdict) for window, one in seen for verdict in _traced(one, failed.get(id(one), ()))]
+    left_out = "" if not failed else purpose.refusal(longest) if every or traced else _no_agent(seen)
     is_diagnosis = bool(failed) and not left_out
-    every = [verdict for found in failed.values() for verdict in found]
-    compares = any(verdict.kind == REGRESSION for verdict in every)
     again = any(rate.is_coarse for rate in rates.values()) or HeapGrowth in dumps.values()
-    rounds = _MOST_ROUNDS if again else 1
+    rounds = (_MOST_ROUNDS if again and not traced else 1) if every else 0
+    kept = int(purpose.keeps_profile and bool(measured))
+    if rounds < _MOST_ROUNDS:  # a dump at the opening has a round after the one of the profiles
+        dumps = dict.fromkeys(dumps, HeapDump)
     return Observation(
         budgets=_for_budgets([budget for _, one in measured for budget in one.observed_budgets], purpose),
-        sides=(Side.HEAD, Side.BASE) if is_diagnosis and compares and has_base_side else (Side.HEAD,),
-        rounds=rounds if is_diagnosis else int(purpose.keeps_profile and bool(measured)),
+        sides=_sides(every, has_base_side=has_base_side and is_diagnosis),
+        rounds=max(rounds, kept) if is_diagnosis else kept,
+        traced=frozenset((window.service, window.name) for window, _ in traced),
+        traced_sides=_sides([v for _, v in traced], has_base_side=has_base_side) if traced and is_diagnosis else (),
         rates=rates,
         watches_peak=purpose.keeps_profile or any(verdict.budget.metric in AT_PEAK for verdict in every),
         takes_stacks=is_diagnosis or purpose.keeps_profile,
@@ -183,6 +206,21 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
 
 def _is_killed(window: WindowRecord) -> bool:
     return window.oom is not None and not window.oom.is_child
+
+
+def _traced(one: Measurement, failed: Sequence[Verdict]) -> Iterator[Verdict]:
+    """The verdicts of a window that a trace is taken for; without the agent there is none."""
+    return iter(()) if one.service.process.no_agent else filter(is_traced, failed)
+
+
+def _no_agent(seen: Iterable[tuple[WindowRecord, Measurement]]) -> str:
+    reasons = (one.service.process.no_agent for _, one in seen)
+    return f"an execution trace would tell, and it needs the agent: {next(filter(None, reasons), '')}"
+
+
+def _sides(failed: Sequence[Verdict], *, has_base_side: bool) -> tuple[Side, ...]:
+    compares = has_base_side and any(verdict.kind == REGRESSION for verdict in failed)
+    return (Side.HEAD, Side.BASE) if compares else (Side.HEAD,)
 
 
 def _types(budgets: Iterable[Budget]) -> tuple[str, ...]:

@@ -82,8 +82,15 @@ class Ran:
         return next(one for one in reversed(self._rounds) if one.plan is plan)
 
     def _of(self, side: Side, role: Role) -> list[Round]:
-        found = (one for one in self._rounds if not one.plan.checks_finalizers)
+        found = (one for one in self._rounds if not (one.plan.checks_finalizers or one.plan.takes_trace))
         return [one for one in found if (one.plan.side, one.plan.role) == (side, role)]
+
+    def _tracing(self, side: Side) -> list[Round]:
+        return [one for one in self._rounds if one.plan.takes_trace and one.plan.side is side]
+
+    def count_traced(self, side: Side) -> int:
+        """How many rounds of a side took an execution trace, with those that came to nothing."""
+        return len(self._tracing(side))
 
     @property
     def check(self) -> Round | None:
@@ -107,13 +114,18 @@ class Ran:
         return last_measurements(self.measured(side))
 
     def observed(self, side: Side) -> list[dict[Key, Measurement]]:
-        """The windows of each observed round of a side that went well."""
-        return [last_measurements([one.measurements()]) for one in self._of(side, Role.OBSERVED) if not one.troubles]
+        """The windows of each observed round of a side that went well, without those that took a trace."""
+        return _windows(self._of(side, Role.OBSERVED))
+
+    def traced(self, side: Side) -> list[dict[Key, Measurement]]:
+        """The windows of each round of a side that took an execution trace and went well."""
+        return _windows(self._tracing(side))
 
     def evidence(self, key: Key, side: Side) -> Observed | None:
         """What the observed rounds of a side recorded of a window; None if none did."""
         found = tuple(one[key] for one in self.observed(side) if key in one)
-        return Observed(found, _NAMES[side]) if found else None
+        traced = tuple(one[key] for one in self.traced(side) if key in one)
+        return Observed(found or traced, _NAMES[side], traced) if found or traced else None
 
     def profiled(self, key: Key, side: Side) -> Observed | None:
         """The same of a window that is profiled in measured rounds, because its test must not run again."""
@@ -133,3 +145,7 @@ class Ran:
         """The values of variables in the services' settings, and what is shown in their place."""
         every = (measurement for one in self._rounds for measurement in one.measurements())
         return {value: name for measurement in every for value, name in measurement.service.hidden.items()}
+
+
+def _windows(rounds: Iterable[Round]) -> list[dict[Key, Measurement]]:
+    return [last_measurements([one.measurements()]) for one in rounds if not one.troubles]

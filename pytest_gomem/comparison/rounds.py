@@ -19,6 +19,7 @@ from pytest_gomem.comparison.ran import Ran, Round, has_oom
 from pytest_gomem.comparison.strategy import Looks, Strategy
 from pytest_gomem.diagnosis.evidence import Observed
 from pytest_gomem.diagnosis.finalizers import is_unheld
+from pytest_gomem.instruments.execution_trace import add_traces
 from pytest_gomem.instruments.idle_watch import IdleWatch
 from pytest_gomem.launch.launcher import Overrides
 from pytest_gomem.measure.own_metrics import with_own
@@ -135,6 +136,8 @@ class AllRounds:
             profiled.update(one)
         for one in self._ran.observed(Side.BASE):
             compared.update(one)
+        add_traces(profiled, self._ran.traced(Side.HEAD))
+        add_traces(compared, self._ran.traced(Side.BASE))
         return [(one, profiled[key], compared.get(key)) for key, one in head.items()]
 
     @property
@@ -156,7 +159,7 @@ class AllRounds:
             return ""
         if self.current.plan.checks_finalizers:
             return f"finalizers and cleanups, about {max(plan.seconds, 1):.0f} s"
-        at = sum(self._ran.count(side, Role.OBSERVED) for side in Side)
+        at = sum(self._ran.count(side, Role.OBSERVED) + self._ran.count_traced(side) for side in Side)
         # More rounds than that are those of budgets on functions.
         return f"round {at} of {plan.expected}, about {max(plan.seconds, 1):.0f} s" if at <= plan.expected else ""
 
@@ -304,6 +307,10 @@ class ObservedSoFar:
     def count(self, side: Side) -> int:
         """How many observed rounds of a side there were."""
         return self.ran.count(side, Role.OBSERVED)
+
+    def count_traced(self, side: Side) -> int:
+        """How many rounds of a side took an execution trace."""
+        return self.ran.count_traced(side)
 
     @property
     def wants_check(self) -> bool:

@@ -22,9 +22,14 @@ from pytest_gomem.session.capture import HEAP, NOT_TAKEN, Captured
 from pytest_gomem.session.explanation import Evidence
 from pytest_gomem.session.measurement import Measurement
 from pytest_gomem.session.service import outlives_round
+from pytest_gomem.tracing.found import TraceFound
 
 _NOT_DUMPED = Unavailable(
     "a service that tests share is dumped when a test calls retention(), and one that you attached to has no agent"
+)
+
+_NOT_TRACED = TraceFound(
+    Unavailable("a service that tests share, or that you attached to, is traced when a test calls trace()")
 )
 
 
@@ -32,18 +37,20 @@ _NOT_DUMPED = Unavailable(
 class Observed:
     """The measurements of one window in the observed rounds of a side, see `Evidence`.
 
-    A window that was profiled when it was measured is the evidence of itself.
+    A window that was profiled when it was measured is the evidence of itself. traced: the windows of rounds that took
+    an execution trace alone; the measurements are these where there are no others.
     """
 
     measurements: tuple[Measurement, ...]
     there: str = ""
+    traced: tuple[Measurement, ...] = ()
 
     is_kept = False
 
     @property
     def rounds(self) -> int:
         """One for each measurement."""
-        return len(self.measurements)
+        return len({*map(id, self.measurements), *map(id, self.traced)})
 
     @property
     def built(self) -> Built | None:
@@ -71,6 +78,17 @@ class Observed:
         """Of the last round that has one. A process that other tests use too is dumped only when its test says so."""
         found = next((one.retention for one in reversed(self.measurements) if one.retention is not None), None)
         return _NOT_DUMPED if found is None and outlives_round(self.measurements[-1].service) else found
+
+    @property
+    def trace(self) -> TraceFound | None:
+        """Of the last round that took one. A process that other tests use too is traced only when its test says so."""
+        process = self.measurements[-1].service
+        found = next((one.trace for one in reversed(self.traced) if one.trace is not None), None)
+        if found is None and outlives_round(process):
+            return _NOT_TRACED
+        if found is None and process.process.no_agent:
+            return TraceFound(Unavailable(f"an execution trace needs the agent: {process.process.no_agent}"))
+        return found
 
     @property
     def goroutines(self) -> tuple[Captured, ...]:

@@ -21,6 +21,7 @@ from pytest_gomem.measure.metric import Reading
 from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, LEAKED_GOROUTINES
 from pytest_gomem.report.text import readings
+from pytest_gomem.report.traces import TRACED
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
@@ -37,8 +38,19 @@ SEEN = 0.25  # of the excess: with less, it is not there
 
 
 def explainable(window: WindowRecord) -> tuple[Verdict, ...]:
-    """The failed verdicts that observed rounds can explain. Not those of phases: profiles are of the whole window."""
-    return tuple(verdict for verdict in _failed(window) if _is_seen(verdict.budget))
+    """The failed verdicts that observed rounds can explain. Not those of phases: these are of the whole window."""
+    broken = (verdict for verdict in window.verdicts if verdict.status is Status.FAIL)
+    return tuple(verdict for verdict in broken if is_traced(verdict) or needs_profiles(verdict, window))
+
+
+def needs_profiles(verdict: Verdict, window: WindowRecord) -> bool:
+    """Whether heap profiles, stacks or a heap dump may show what failed a verdict."""
+    return _is_of(verdict, window) and _is_seen(verdict.budget)
+
+
+def is_traced(verdict: Verdict) -> bool:
+    """Whether an execution trace may show what failed a verdict."""
+    return verdict.budget.metric in TRACED and not verdict.budget.phase
 
 
 def lives(window: WindowRecord) -> tuple[Verdict, ...]:

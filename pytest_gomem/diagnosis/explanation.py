@@ -11,6 +11,7 @@ from pytest_gomem.diagnosis.gc_explained import with_gc_explained
 from pytest_gomem.diagnosis.goroutines import with_goroutines
 from pytest_gomem.diagnosis.holders import with_holders
 from pytest_gomem.diagnosis.reasons import Reasons
+from pytest_gomem.diagnosis.traces import with_trace
 from pytest_gomem.diagnosis.two_sides import with_culprits_between
 from pytest_gomem.report.failure import DEFAULTS, TextOptions, failure_texts
 from pytest_gomem.results.window_record import DiagnosisRecord, WindowRecord
@@ -43,6 +44,8 @@ class ByProfiles:
         seen = (*seen, *again)
         if window.oom is not None and head.came_to_limit is not None:
             seen = (head.came_to_limit,)
+        named, again = with_trace(named, head, base)
+        seen = (*seen, *again)
         reproduced = any(seen) if seen else None
         diagnosis = DiagnosisRecord(head.rounds, head.profile_rate, reproduced)
         return replace(with_gc_explained(with_flames(named, head, base)), diagnosis=diagnosis)

@@ -25,6 +25,7 @@ from pytest_gomem.report.failure import failure_text, search_words, told_first
 from pytest_gomem.report.failure_details import KEY_METRICS, details_of, load_texts, size_class_text
 from pytest_gomem.report.first_screen import answers
 from pytest_gomem.report.text import finite, metric_unit, value_text, window_labels
+from pytest_gomem.report.traces import trace_texts
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import MetricValue, WindowRecord
 
@@ -68,6 +69,7 @@ def _window(window: WindowRecord, nodeid: str, words: Words, places: Places) -> 
         ],
         "culprits": culprits_of(window),
         "holders": holders_of(window),
+        "trace": list(trace_texts(window)),
         "goroutines": goroutines_of(window),
         "known_leaks": known_leaks_of(window),
         "disagreements": disagreements_of(window),

@@ -211,6 +211,8 @@ class MeasuredItem:
             if broken is None:
                 raise PlainFailure(text, headline)
             broken.retell(text, headline)
+        elif any(window.trace is not None for window in self.windows()):
+            self._save_artifacts()
         if broken is not None:
             raise broken
 

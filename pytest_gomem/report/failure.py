@@ -30,6 +30,7 @@ from pytest_gomem.report.goroutines import goroutine_culprit, goroutine_lines
 from pytest_gomem.report.holders import holder_lines
 from pytest_gomem.report.next_command import is_test
 from pytest_gomem.report.text import clip_end
+from pytest_gomem.report.traces import place, trace_lines, traced_line
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
@@ -115,6 +116,7 @@ def _sections(
     return [
         _Section([f"  {line}" for line in culprit_lines(window.culprits, window.culprit_summaries, WIDTH - 2)]),
         _Section([f"  {line}" for line in holder_lines(window, WIDTH - 2)]),
+        _Section([f"  {line}" for line in trace_lines(window, WIDTH - 2)]),
         _Section([f"  {line}" for line in goroutines]),
         _Section([*limit_lines([*broken, *warned], window)]),
         _Section([*module_lines(window.modules)]),
@@ -196,6 +198,8 @@ def _culprit(window: WindowRecord, broken: Sequence[Verdict]) -> str:
     first, is_between = broken[0], broken[0].kind == REGRESSION
     if group := group_of(window, first):
         return goroutine_culprit(group)
+    if frame := traced_line(window, first):
+        return printable(place(frame))
     alike = [verdict for verdict in broken if verdict.budget.metric == first.budget.metric]
     functions = {verdict.budget.glob for verdict in alike if (verdict.kind == REGRESSION) == is_between}
     named = first_of(window, first)

@@ -19,6 +19,7 @@ from pytest_gomem.report.goroutines import goroutine_sentence, main_group
 from pytest_gomem.report.holders import holder_sentences
 from pytest_gomem.report.next_command import next_commands
 from pytest_gomem.report.text import budget_name, limit_text, wrapped
+from pytest_gomem.report.traces import trace_sentences
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.stats.decision import Status
 
@@ -55,7 +56,8 @@ def answers(
 ) -> Iterator[Answer]:
     """What broke, who did it, since what, and the next commands; the arguments are those of `first_screen`."""
     yield from _limits(broken, warned)
-    yield from _labelled("who", [*_who(window, broken), *holder_sentences(window)])
+    who = [*_who(window, broken), *holder_sentences(window), *trace_sentences(window, broken)]
+    yield from _labelled("who", who)
     yield from _labelled("since", _since(window, broken))
     commands = next_commands(window, broken, nodeid, artifacts)
     yield from (Answer(label, command) for label, command in zip(_COMMANDS, commands, strict=False))

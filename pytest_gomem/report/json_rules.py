@@ -37,6 +37,7 @@ from pytest_gomem.report.json_parts import (
     why_no_latency,
 )
 from pytest_gomem.report.json_words import COUNT, NUMBER, NUMBERS, WHY_NONE, count
+from pytest_gomem.report.trace_rules import TRACE_RULES, TRACE_WORDS
 from pytest_gomem.results.public import FACT, PublicCodec, Rules, Shown
 from pytest_gomem.results.run_record import RunRecord, TestRecord
 from pytest_gomem.results.whole import ShardRecord, Whole
@@ -185,6 +186,7 @@ RULES: Mapping[type, Rules] = {
             "known_leaks": "The entries of gomem_accepted.yaml on leaks that mean this test, where what they mean was "
             "looked for.",
             **HOLDER_WORDS,
+            **TRACE_WORDS,
             "flames": "Of a failed window: call trees of what broke its limits, for a flame graph each; live, "
             "live_objects, allocated, allocated_objects, peak or holders.",
             "death_spiral": "Set where the collector ran nearly all the time and had almost no room.",
@@ -292,6 +294,7 @@ RULES: Mapping[type, Rules] = {
         },
     ),
     **HOLDER_RULES,
+    **TRACE_RULES,
     **dict.fromkeys((Place, Site, Through), Rules(words={"line": COUNT})),
     **CAUSES,
 }

@@ -14,6 +14,7 @@ from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.report.first_verdict import LEAKED_GOROUTINES
 from pytest_gomem.report.text import budget_name
+from pytest_gomem.report.traces import is_told
 from pytest_gomem.results.window_record import BuildRecord, WindowRecord
 from pytest_gomem.stats.decision import Status
 
@@ -55,6 +56,8 @@ def _again(window: WindowRecord, verdict: Verdict, nodeid: str) -> str:
 def _looking(window: WindowRecord, verdict: Verdict, kept: Mapping[str, str]) -> str:
     """Shows what grew in the kept profiles and stacks, or who holds it; "" if there are none."""
     metric, is_between = verdict.budget.metric, verdict.kind == REGRESSION
+    if is_told(verdict) and "trace" in kept:
+        return _line("go", "tool", "trace", kept["trace"])
     if metric == "goroutines" and "goroutine_profile" in kept:
         return _line("gomem", "top", kept["goroutine_profile"])
     if metric == LEAKED_GOROUTINES and "goroutines" in kept:

@@ -26,6 +26,7 @@ from pytest_gomem.measure.series import Series
 from pytest_gomem.measure.work import LoadSummary
 from pytest_gomem.results.flame_record import FlameRecord
 from pytest_gomem.retention.model import Holder, ObjectCount
+from pytest_gomem.tracing.model import TraceReport
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ class WindowRecord:
     retention_note: why there are none, "" if there are or none were looked for. known_leaks: what the entries of
     gomem_accepted.yaml on leaks mean in it. flames: of a failed window the call trees of what broke its limits, by what
     they show. death_spiral: set if the collector ran nearly all the time and had almost no room. oom: set
-    if a process of the service was killed at the memory limit.
+    if a process of the service was killed at the memory limit. trace: what an execution trace says of it, None without
+    one; trace_note: why there is none, or what is to be known of it.
     """
 
     name: str
@@ -183,6 +185,8 @@ class WindowRecord:
     flames: Mapping[str, FlameRecord] = field(default_factory=dict)
     death_spiral: DeathSpiral | None = None
     oom: OomKill | None = None
+    trace: TraceReport | None = None
+    trace_note: str = ""
 
     @property
     def counted(self) -> tuple[FunctionValue | TypeValue, ...]:

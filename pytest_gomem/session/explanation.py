@@ -11,6 +11,7 @@ from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.retention.model import Retention
+from pytest_gomem.tracing.found import TraceFound
 
 if TYPE_CHECKING:
     from pytest_gomem.session.capture import Captured
@@ -51,6 +52,10 @@ class Evidence(Protocol):
     @property
     def retention(self) -> Retention | Unavailable | None:
         """What a heap dump after the window says, or why there is none; None if nobody asked for one."""
+
+    @property
+    def trace(self) -> TraceFound | None:
+        """What came of an execution trace of the window; None if nobody asked for one."""
 
     @property
     def goroutines(self) -> Mapping[str, float] | tuple[Captured, ...]:

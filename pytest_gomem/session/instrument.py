@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_gomem.session.own_readings import OwnReadings
     from pytest_gomem.session.readings import Calibrated, Readings
     from pytest_gomem.session.subject import Subject
+    from pytest_gomem.tracing.found import TraceFound
 
 
 class Opens(Enum):
@@ -68,6 +69,7 @@ class Finding:
     conditions: what must be equal for two windows to compare. retention: what a heap dump says, or why there is none.
     left: the goroutines that came to be and stayed, or why that is not known; None if nobody looked.
     own: what the pages of the service told, of the whole window as "" and of its phases by name; None if nobody read.
+    trace: what came of an execution trace; None if none was taken.
     """
 
     artifacts: Mapping[str, Captured] = field(default_factory=dict)
@@ -77,17 +79,20 @@ class Finding:
     retention: Retention | Unavailable | None = None
     left: LeftGoroutines | Unavailable | None = None
     own: Mapping[str, OwnEdges] | None = None
+    trace: TraceFound | None = None
 
 
 class Instrument:
     """Something attached to one window. Subclasses override the steps they need; the others do nothing.
 
     name: of its figures in reports. If it acts at several points, each step is an instrument of the same name.
+    disturbs: why the window has no figures because of it, "" if it has.
     """
 
     name: ClassVar[str]
     opens: ClassVar[Opens] = Opens.FIRST
     closes: ClassVar[Closes] = Closes.LAST
+    disturbs: ClassVar[str] = ""
 
     def launch(self) -> Overrides:
         """What it needs when the service is launched."""
@@ -99,8 +104,14 @@ class Instrument:
     def open(self, target: Target) -> None:
         """Begin, at the point `opens`."""
 
+    def reopened(self, target: Target) -> None:
+        """The window has opened anew, after a warm-up; its opening readings are taken."""
+
     def cycled(self, target: Target, number: int) -> None:
         """A cycle of the test's work has ended, and its settled reading is taken; the first one is number 1."""
+
+    def answered(self, target: Target, seconds: float) -> None:
+        """A request of the test has just been answered, or a load has ended whose slowest request took so long."""
 
     def phase_begins(self, target: Target, phase: str) -> None:
         """A phase of this name is about to begin; the first reading of its own comes next."""
@@ -167,10 +178,20 @@ class Attached:
             if instrument.opens is when:
                 instrument.open(target)
 
+    def reopened(self, target: Target) -> None:
+        """Tell all of them that the window has opened anew."""
+        for instrument in self._instruments:
+            instrument.reopened(target)
+
     def cycled(self, target: Target, number: int) -> None:
         """Tell all of them that a cycle has ended."""
         for instrument in self._instruments:
             instrument.cycled(target, number)
+
+    def answered(self, target: Target, seconds: float) -> None:
+        """Tell all of them how long a request, or the slowest of a load, took."""
+        for instrument in self._instruments:
+            instrument.answered(target, seconds)
 
     def phase_begins(self, target: Target, phase: str) -> None:
         """Tell all of them that a phase is about to begin."""
@@ -204,6 +225,11 @@ class Attached:
             for instrument in self._instruments:
                 stack.enter_context(instrument.paused())
             yield
+
+    @property
+    def disturbs(self) -> str:
+        """Why the window has no figures because of one of them; "" if it has."""
+        return next((one.disturbs for one in self._instruments if one.disturbs), "")
 
     @property
     def left(self) -> LeftGoroutines | Unavailable | None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, attempt, known
 from pytest_gomem.cgroup.reading import GroupReading
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.oom_kill import OomKill, oom_kill
 from pytest_gomem.measure.runtime_metrics import NAMES
 from pytest_gomem.measure.window import GcTrace, GroupEdges, MemStatsPair, RuntimeMetrics, Window
 from pytest_gomem.observe.agent.answers import Answers
 from pytest_gomem.observe.agent.client import read_peak
-from pytest_gomem.observe.agent.records import Histogram, PeakProfile
-from pytest_gomem.observe.agent.unasked import PEAK, Kept, Unasked
+from pytest_gomem.observe.agent.records import Histogram, PeakProfile, Traced
+from pytest_gomem.observe.agent.unasked import PEAK, TRACE, Kept, Unasked
 from pytest_gomem.observe.records import GcRecord, MemStats, SizeClass
 from pytest_gomem.session.capture import HEAP, OPENING, Captured, Profiles
 from pytest_gomem.session.instrument import Attached, Instrument
@@ -57,6 +59,18 @@ class EndedProgram:
     def kept(self, asked: Kept) -> bytes | Unavailable:
         """What the agent answered to this request at its end."""
         return attempt(lambda: _asked(self._process).ask(*asked.value))
+
+    def trace(self) -> tuple[Path, Traced]:
+        """The execution trace of all of it, if `Kept.TRACE` was asked for; raises ObserveError."""
+        traced = Answers(_asked(self._process)).traced()
+        assert self._process.unasked is not None
+        return self._process.unasked.folder / TRACE, traced
+
+    @property
+    def module(self) -> GoModule:
+        """What it was built from."""
+        built = self._process.built
+        return GoModule() if built is None else built.info.module
 
     def peak_profile(self) -> PeakProfile:
         """Of its highest GC cycle, if `Kept.PEAK` was asked for, even if it was killed; raises ObserveError."""

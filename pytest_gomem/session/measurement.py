@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from pytest_gomem.attribution.goroutines import goroutine_groups
 from pytest_gomem.base.errors import BudgetBroken, ConfigError, GomemError, MeasureError, Place, SupervisorError
@@ -22,6 +23,7 @@ from pytest_gomem.judge.decide import failed, without_result
 from pytest_gomem.judge.figures import Asked, asked_by
 from pytest_gomem.judge.known_leaks import over_notes
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.launch.go_module import GoModule
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.measure.registry import Registry
 from pytest_gomem.results.window_record import WindowRecord
@@ -34,8 +36,10 @@ from pytest_gomem.session.judging import CHECK_SCOPE, Judging
 from pytest_gomem.session.objects import RUNS_ONCE, SHARED, known_types, measured_objects
 from pytest_gomem.session.recording import with_shown_texts
 from pytest_gomem.session.service import Service, outlives_round
+from pytest_gomem.tracing.found import TraceFound
+from pytest_gomem.tracing.named import told
 
-_OF_THE_OTHER_SIDE = ("heap_profile", "peak_profile")
+_OF_THE_OTHER_SIDE = ("heap_profile", "peak_profile", "trace")
 _LONGEST_STEM = 150  # a file name may have 255 bytes
 
 
@@ -50,8 +54,8 @@ class Measurement:
     """The figures of one window: `m["peak_rss"]` in base units; filled when the window closes.
 
     observed_budgets: those on functions and types, which wait for an observed round. retention: what a heap dump after
-    it says, or why there is none; None if none was asked for. unseen: why no profile of its process can be taken, "" if
-    one can.
+    it says, or why there is none; None if none was asked for. trace: what came of an execution trace, None without one.
+    unseen: why no profile of its process can be taken, "" if one can.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Measurement:
         self.unseen = ""
         self.observed_budgets: tuple[Budget, ...] = ()
         self.retention: Retention | Unavailable | None = None
+        self.trace: TraceFound | None = None
         self._of_dump: list[Asked] = []
 
     def fill(
@@ -117,6 +122,9 @@ class Measurement:
                 conditions={**record.conditions, **found.conditions},
                 instruments={**record.instruments, name: figures} if figures else record.instruments,
             )
+            if found.trace is not None:
+                self.trace = found.trace
+                self._record = replace(self.record, **_traced(found.trace, self.service.module))
             if found.retention is not None:
                 self.count_objects(found.retention)
             if (left := known(found.left)) is not None:
@@ -273,3 +281,10 @@ class Measurement:
         if self._judging.only_measures:  # of an observed round, whose dump comes after all else
             return self.retention
         return SHARED if outlives_round(self.service) else RUNS_ONCE
+
+
+def _traced(found: TraceFound, module: GoModule) -> dict[str, Any]:
+    """What a record says of a trace."""
+    if isinstance(found.report, Unavailable):
+        return {"trace": None, "trace_note": found.report.reason}
+    return {"trace": told(found.report, module), "trace_note": found.note}

@@ -30,6 +30,7 @@ class RoundPlan:
     overrides: replace options of every launch. instruments: of its windows, in addition to the run's.
     checks_finalizers: its services may die of what is looked for, and its windows are no evidence of anything else.
     ends_at_limit: its services are ended once they have shown what is looked for; its windows are good all the same.
+    takes_trace: an execution trace is all that it takes.
     """
 
     side: Side = Side.HEAD
@@ -38,6 +39,7 @@ class RoundPlan:
     instruments: Choice = no_instruments
     checks_finalizers: bool = False
     ends_at_limit: bool = False
+    takes_trace: bool = False
 
     @property
     def is_judged(self) -> bool:

@@ -96,13 +96,17 @@ class OpenWindow:
         self._collecting = collecting
         self._limit = limit
         self.instruments.open(Opens.BEFORE, self)
-        self.restart()
+        self._begin()
         self.instruments.open(Opens.LAST, self)
 
     def restart(self) -> None:
-        """Open, or reopen: what was recorded before no longer counts."""
+        """Open anew: what was recorded before no longer counts."""
+        self._begin()
+        self.instruments.reopened(self)
+
+    def _begin(self) -> None:
         self.subject.readers.ask_again()
-        self.disturbed, self._is_replaced = "", False
+        self.disturbed, self._is_replaced = self.instruments.disturbs, False
         self.operations = Operations()
         self.profiles = Profiles(self.subject)
         self.instruments.open(Opens.FIRST, self)

@@ -97,6 +97,7 @@ NOT_FOR_TESTS = {
         "keep_log",
         "observed_budgets",
         "retention",
+        "trace",
         "count_objects",
         "takes_profiles",
         "unseen",

@@ -14,6 +14,7 @@ from pytest_gomem.launch.launched import Built
 from pytest_gomem.pprof.model import Profile
 from pytest_gomem.retention.model import Retention
 from pytest_gomem.session.capture import Captured
+from pytest_gomem.tracing.found import TraceFound
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Seen:
     goroutines_before: tuple[Captured, ...] = ()
     came_to_limit: bool | None = None
     retention: Retention | Unavailable | None = None
+    trace: TraceFound | None = None
 
     def cycles(self, kind: str) -> int | None:
         """Not known."""

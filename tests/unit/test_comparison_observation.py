@@ -10,6 +10,7 @@ import pytest
 from test_attribution_culprits import HANDLE, KIB, heap, retained
 from test_comparison_rounds import GROWN, JUDGING, MB, REGISTRY, STEADY, Kept, budgets
 from test_finalizers import CLEANUP, UNHELD
+from trace_samples import REPORT
 
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.unavailable import Unavailable
@@ -34,6 +35,7 @@ from pytest_gomem.session.run import Run
 from pytest_gomem.session.service import Service
 from pytest_gomem.stats.decision import Status
 from pytest_gomem.testing import FakeProcess, fake_window_record
+from pytest_gomem.tracing.found import TraceFound
 
 ONCE = HeadAlone(Looks(1))
 TURNS = InTurns(as_needed(first=3))
@@ -473,3 +475,59 @@ def test_without_an_observed_round_a_budget_on_functions_has_no_figure(run):
     (verdict,) = script.window().verdicts
     assert verdict.status is Status.UNAVAILABLE
     assert "an observed round came to nothing: the service did not start" in verdict.reason
+
+
+# Execution traces
+
+
+def traced(run, base=None, **script):
+    """A test whose pauses are too long."""
+    made = {"gc_pause_max": 0.02, "total_alloc": 1e6, **script.pop("made", {})}
+    return observed(run, *([] if base is None else [TURNS]), marker=budgets(gc_pause_max="1ms"), made=made, **script)
+
+
+def test_a_long_pause_is_traced_alone(run):
+    """A pause that more allocation does not explain needs no heap profile."""
+    script = traced(run, allocated=0, made={"total_alloc": 0.0})
+    assert script.ran == "hH"
+    assert [names for names, _ in script.instruments] == [["execution_trace", "execution_trace"]]
+    assert script.searches == ["round 1 of 1, about 1 s"]
+
+
+def test_profiles_and_a_trace_are_of_two_rounds(run):
+    """Never of one; and a second round of profiles gives way to the trace."""
+    script = traced(run)
+    assert script.ran == "hHH"
+    assert [("execution_trace" in names, "kept_heap" in names) for names, _ in script.instruments] == [
+        (False, True),
+        (True, False),
+    ]
+    assert traced(run, allocated=50_000 * MOST_SAMPLES).ran == "hHH"
+    marker = budgets(live_heap="59MB", gc_pause_max="1ms")
+    grown = observed(run, marker=marker, made={"gc_pause_max": 0.02}, grown=0.5 * MB)
+    assert grown.ran == "hHH"
+    assert set(grown.rounds._observation.dumps.values()) == {HeapDump}
+
+
+def test_no_trace_without_the_agent(run):
+    """The failure says why."""
+    script = traced(run, allocated=0, made={"total_alloc": 0.0}, no_agent="the binary is prebuilt")
+    assert script.ran == "h"
+    assert (
+        "an execution trace would tell, and it needs the agent: the binary is prebuilt"
+        in (script.window().culprit_summaries["gc_pause_max"])
+    )
+
+
+def test_what_a_trace_says_is_of_the_window(run):
+    judging = replace(JUDGING, markers=(budgets(gc_pause_max="1ms"),))
+    script = Script(run, AllRounds(run, judging, ONCE, None, purpose=Purpose(ONCE, Gate())))
+    script.made, script.allocated = {"gc_pause_max": 0.02}, 0
+    script.measure(60 * MB)
+    assert script.rounds.begin_round()
+    assert script.rounds.current.plan.takes_trace
+    script.measure(60 * MB)
+    script.rounds.current.measurements()[0].trace = TraceFound(REPORT)
+    window = script.window()
+    assert window.trace.assist_count == REPORT.assist_count
+    assert window.diagnosis == DiagnosisRecord(1, None, reproduced=False)  # its longest stop is 2 ms of 20

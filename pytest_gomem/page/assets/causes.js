@@ -62,6 +62,19 @@ function holdersPart(view) {
   );
 }
 
+function tracePart(view) {
+  if (!view.trace) return null;
+  return section(
+    "trace",
+    "Execution trace",
+    h(
+      "ul",
+      {},
+      view.trace.map((text) => h("li", {}, text)),
+    ),
+  );
+}
+
 function goroutinesPart(view) {
   const found = view.goroutines;
   if (!found) return null;

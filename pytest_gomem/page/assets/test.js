@@ -129,6 +129,7 @@ const PARTS = [
   coursePart,
   culpritsPart,
   holdersPart,
+  tracePart,
   goroutinesPart,
   knownLeaksPart,
   flamesPart,
