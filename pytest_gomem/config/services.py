@@ -12,6 +12,7 @@ from pytest_gomem.base.units import SECONDS
 from pytest_gomem.config import json_schema as schema
 from pytest_gomem.config.dump_limits import DEFAULT_LIMITS, DUMP_KEYS, DumpLimits, parse_dump_limits
 from pytest_gomem.config.fields import Fields, Located, Mistakes, filled, flag, members, quantity, text, texts, whole
+from pytest_gomem.config.flight import TRACE_KEYS, FlightRecorder, parse_trace
 from pytest_gomem.config.gc_settings import GC_KEYS, PINNED, GcSettings, check, check_env, parse_gc
 from pytest_gomem.config.goroutine_globs import GOROUTINE_GLOBS, goroutine_globs
 from pytest_gomem.config.memory_limit import MEMORY_LIMIT, MemoryLimitSettings, chosen, parse_memory_limit
@@ -62,6 +63,7 @@ _KEYS: schema.Keys = {
     "stderr_split": schema.flag("With the agent: os.Stderr is a pipe of its own"),
     "peak_profile": schema.flag("With the agent: keep the heap profile of the highest GC cycle"),
     "retention": schema.mapping("What a heap dump may take", DUMP_KEYS),
+    "trace": schema.mapping("A flight recorder, whose windows have no figures", TRACE_KEYS, required=["flight"]),
     "ignore_goroutines": GOROUTINE_GLOBS,
 }
 SERVICE = schema.mapping(
@@ -96,7 +98,7 @@ class ServiceConfig:
     stderr_split: with the agent, os.Stderr is a pipe of its own, so that gctrace is alone on descriptor 2.
     peak_profile: with the agent, keep the heap profile of the window's highest GC cycle; each new peak forces a cycle.
     follow: a program that ends with status 0 and leaves a process that serves is a daemon, and has not died.
-    retention: what a heap dump of it may take.
+    retention: what a heap dump of it may take. trace: its flight recorder, None for none.
     ignore_goroutines: globs of goroutines that are no leak.
     against_binary: what a prebuilt service is compared with; may hold ${VAR}.
     memory_limit: what it may use, None for no limit.
@@ -124,6 +126,7 @@ class ServiceConfig:
     metrics: str | None = None
     follow: bool = False
     retention: DumpLimits = DEFAULT_LIMITS
+    trace: FlightRecorder | None = None
     ignore_goroutines: tuple[str, ...] = ()
     memory_limit: MemoryLimitSettings | None = None
 
@@ -164,6 +167,7 @@ def parse_service(node: Located, name: str, base_dir: Path) -> ServiceConfig:
         metrics=fields.read("metrics", lambda url: _url(url, ports, "/metrics"), None),
         follow=fields.read("follow", flag, False),
         retention=fields.read("retention", parse_dump_limits, DEFAULT_LIMITS),
+        trace=fields.read("trace", parse_trace, None),
         ignore_goroutines=fields.read("ignore_goroutines", goroutine_globs, ()),
         memory_limit=chosen(None, fields.read(MEMORY_LIMIT, parse_memory_limit, None)),
     )

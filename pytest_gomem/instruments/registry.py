@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pytest_gomem.instruments.execution_trace import read_afterwards
+from pytest_gomem.instruments.flight_recorder import FlightRecorder
 from pytest_gomem.instruments.goroutines import Goroutines
 from pytest_gomem.instruments.heap_dump import HeapDump
 from pytest_gomem.instruments.injected_load import InjectedLoad
@@ -27,9 +29,16 @@ def builtin_instruments() -> Choice:
             *((LeakedGoroutines(plan.exempt),) if is_limited and not plan.is_observed else ()),
             *((own,) if own.is_needed else ()),  # whose connections are no goroutines of the service
             *((OpeningProfile(rate_for(plan.budgets)),) if asks else ()),
+            *_recorder(plan),
         )
 
     return chosen
+
+
+def _recorder(plan: WindowPlan) -> tuple[Instrument, ...]:
+    """The flight recorder of a service that asks for it; in an observed round another trace may be on."""
+    asked = None if plan.config is None else plan.config.trace
+    return () if asked is None or plan.is_observed else read_afterwards(FlightRecorder(asked))
 
 
 def observing(

@@ -55,6 +55,7 @@ WHOLE: dict[str, Any] = {
             "stderr_split": True,
             "peak_profile": False,
             "retention": {"max_dump": "2GB", "max_objects": "8M"},
+            "trace": {"flight": "8MiB", "when": {"pause": "10ms", "latency": "0.25s"}},
             "ignore_goroutines": ["created by main.(*Pool).*"],
         },
         "job": {"binary": "./job", "against_binary": "./old", "ready": {"log": "up"}, "memory_limit": "64MiB"},
