@@ -178,7 +178,7 @@ def observation(measured: Measured, purpose: Purpose, seconds: float, *, has_bas
     longest = seconds + max((_sampling(w, one, rates.get(w.service)) for w, one in measured), default=0.0)
     longest += sum(_dumping(window) for window, _ in measured if (window.service, window.name) in {*dumps, *counted})
     every = [verdict for window, one in seen for verdict in failed.get(id(one), ()) if needs_profiles(verdict, window)]
-    traced = [(window, verdict) for window, one in seen for verdict in _traced(one, failed.get(id(one), ()))]
+    traced = [(window, verdict) for window, one in seen for verdict in _traced(window, one, failed.get(id(one), ()))]
     left_out = "" if not failed else purpose.refusal(longest) if every or traced else _no_agent(seen)
     is_diagnosis = bool(failed) and not left_out
     again = any(rate.is_coarse for rate in rates.values()) or HeapGrowth in dumps.values()
@@ -208,9 +208,9 @@ def _is_killed(window: WindowRecord) -> bool:
     return window.oom is not None and not window.oom.is_child
 
 
-def _traced(one: Measurement, failed: Sequence[Verdict]) -> Iterator[Verdict]:
-    """The verdicts of a window that a trace is taken for; without the agent there is none."""
-    return iter(()) if one.service.process.no_agent else filter(is_traced, failed)
+def _traced(window: WindowRecord, one: Measurement, failed: Sequence[Verdict]) -> Iterator[Verdict]:
+    """The verdicts that a trace is taken for; none without the agent, or where the service would be killed again."""
+    return iter(()) if one.service.process.no_agent or window.oom else filter(is_traced, failed)
 
 
 def _no_agent(seen: Iterable[tuple[WindowRecord, Measurement]]) -> str:
