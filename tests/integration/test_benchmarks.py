@@ -57,6 +57,7 @@ NAMED = {
     "look_alikes": ("0 of 1", "every limit is kept"),
     "no_process_left": ("SIGKILL", "SIGTERM", "SIGINT", "none left"),
     "manual_gc": ("from one collection by hand to the next", "idle program", "looking costs"),
+    "memory_limit": ("killed at 40 MiB", "1 of 1", "burst", "of page cache", "every limit is kept"),
     "page": ("the page of 25 tests", "written in", "every limit is kept"),
     "peak_of_small_program": ("go_service", "gomem.run", "own VmHWM", "of the limit"),
     "program_end": ("peak, agent", "beyond what the program is known to allocate", "every limit is kept"),
