@@ -78,3 +78,15 @@ def test_a_program_that_was_built_elsewhere_says_what_is_missing():
 def test_wrong_arguments_run_nothing(argv, words):
     with pytest.raises(ConfigError, match=words):
         run(argv, io.StringIO(), io.StringIO())
+
+
+def test_a_program_under_a_memory_limit_says_what_it_left(binaries, memory_groups):
+    """Its group is read once it has ended; a share of the limit is what Go sees."""
+    out, err = io.StringIO(), io.StringIO()
+    limit = ["--memory-limit", "64MiB", "--gomemlimit", "90%", "--budget", "min_headroom=50MiB"]
+    assert run([*limit, "--", str(binaries("hold")), "--mb=20", "--for=0"], out, err) == 1
+    assert "memory_limit of 64MiB less the peak" in out.getvalue()
+    assert "below its floor of 50MiB" in " ".join(err.getvalue().split())
+    assert "gomemlimit     58982KiB" in err.getvalue()
+    with pytest.raises(ConfigError, match="gomem run --memory-limit: '1MiB' is below 4MiB"):
+        run(["--memory-limit=1MiB", "--", "true"], out, err)
