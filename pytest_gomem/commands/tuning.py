@@ -72,6 +72,7 @@ class Tuning:
 
     def _outcome(self, result: RunResult) -> str:
         if result.ended is not Ended.OK:
-            return clip_end(f"{result.ended.value}: {result.why}", _LONGEST_REASON)
+            ended = "" if result.why.startswith(result.ended.value) else f"{result.ended.value}: "
+            return clip_end(f"{ended}{result.why}", _LONGEST_REASON)
         shown = metrics_shown(self.state.asked.question)
         return ", ".join(f"{name} {cell_text(name, result.figures.get(name), self.units)}" for name in shown)

@@ -10,19 +10,23 @@ from pytest_gomem.base.errors import ConfigError
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.judge.conditions import ATTACHED, PROCESS
 from pytest_gomem.judge.death_spiral import spiral_words
+from pytest_gomem.judge.oom import oom_words
 from pytest_gomem.results.keys import keys, numbered
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.tune.records import Ended, RunResult, Setting
 
-_KILLED = re.compile(r"killed by the kernel for lack of memory|killed at the memory limit")
+# Of a service that was killed before it was ready, and so before a window.
+_KILLED = re.compile(r"for lack of memory|at the memory limit")
 
 
 def result_of(setting: Setting, window: WindowRecord | None, seconds: float, failed: str) -> RunResult:
     """Of the window that is followed; None if there is none. failed: why the test failed, "" if it passed."""
     figures, missing = ({}, {}) if window is None else _figures(window)
     spiral = window.death_spiral if window else None
-    killed = failed if isinstance(setting.memory_limit, int) and _KILLED.search(failed) else ""
+    killed = oom_words(window.oom) if window and window.oom else ""
+    if not killed and isinstance(setting.memory_limit, int) and _KILLED.search(failed):
+        killed = failed
     if killed:
         ended, why = Ended.KILLED, killed
     elif spiral is not None and not spiral.doubt:

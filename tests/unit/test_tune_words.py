@@ -12,6 +12,7 @@ from pytest_gomem.base.errors import ConfigError, GomemError
 from pytest_gomem.config.yaml12 import composed
 from pytest_gomem.judge.conditions import ATTACHED, PROCESS
 from pytest_gomem.measure.death_spiral import DeathSpiral
+from pytest_gomem.measure.oom_kill import OomKill
 from pytest_gomem.measure.registry import Registry, builtin_metrics
 from pytest_gomem.page.tune import tune_page
 from pytest_gomem.results.run_record import TestRecord
@@ -175,6 +176,14 @@ def test_how_a_run_ended(setting, failed, spiral, ended):
     assert (found.ended, found.seconds) == (ended, 2.0)
     assert (found.figures, found.missing) == ({"peak_rss": 5e6}, {"latency_p99": "there was no load"})
     assert bool(found.why) == (ended is not Ended.OK)
+
+
+def test_a_kill_has_its_words():
+    """Those of the verdict, which say when it was and what it did."""
+    kill = OomKill(64 * MIB, "cgroup v2", 41.0, "GET /leak", 1204, live_heap=118_000_000, cycle=31)
+    found = result_of(LIMITED, fake_window_record({}, oom=kill), 2.0, "1 verdict failed")
+    assert found.ended is Ended.KILLED
+    assert found.why.startswith("killed at the memory limit of 64MiB after 41.0 s, during GET /leak")
 
 
 def test_the_window_that_is_meant():

@@ -87,7 +87,23 @@ def test_finds_the_smallest_limit_and_says_how_to_write_it(found):
     assert max(map(len, text.splitlines())) <= 100
     assert "run 1" in told
     assert "without limits: gc_cycles" in told
-    assert "killed: killed at the memory limit, 1 s" in told
+    assert ": killed at the memory limit, 1 s" in told
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_the_best_so_far_and_the_expected_end(monkeypatch):
+    """Below the lines that stay."""
+    monkeypatch.setenv("COLUMNS", "200")
+    stream = Terminal()
+    tuning(FakeRuns(), replace(LIMIT, budget_seconds=12.0), stream=stream).run()
+    assert (
+        "[--------------------] run 1, with memory to spare: without limits, 0 s, about 12 s to go" in stream.getvalue()
+    )
+    assert ", best so far memory_limit=" in stream.getvalue()
 
 
 def test_goes_on_where_it_was_stopped(tmp_path, found):
