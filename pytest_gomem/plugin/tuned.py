@@ -4,28 +4,46 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gomem.plugin.use import is_measured, is_used_by_run, session_of
+from pytest_gomem.plugin.items import PLAN
+from pytest_gomem.plugin.use import begun, is_measured, is_used_by_run, session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from pytest_gomem.config.services import ServiceConfig
 
 FILE_VARIABLE = "PYTEST_GOMEM_TUNED"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Write what is known of the tests if that is asked for, and let each of them run once."""
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """The budgets of gomem.yaml are not looked at: those on functions would cost further rounds."""
+    if is_used_by_run(config):
+        from pytest_gomem.config.gomem_yaml import BudgetTable
+
+        session = session_of(config)
+        if session.gomem_config is not None:
+            session.gomem_config = replace(session.gomem_config, budgets=BudgetTable())
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Write what is known of the tests if that is asked for; let each run once, without the budgets of its markers."""
     if FILE_VARIABLE in os.environ:
         Path(os.environ[FILE_VARIABLE]).write_text(json.dumps(_known(config, items)))
-    for item in filter(is_measured, items):
-        item.add_marker(pytest.mark.gomem(rounds=1, diagnose=False), append=False)
+    yield
+    for item in items:
+        if PLAN in item.stash:
+            item.stash[PLAN] = item.stash[PLAN]._replace(rounds=1, budgets=())
+    session = begun(config)
+    if session is not None:
+        session.run.sharing = tuple((nodeid, ()) for nodeid, _ in session.run.sharing)
 
 
 def _known(config: pytest.Config, items: list[pytest.Item]) -> dict[str, Any]:

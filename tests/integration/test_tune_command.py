@@ -164,7 +164,7 @@ TESTS = """
 import pytest
 
 
-@pytest.mark.gomem(peak_rss="1MB", rounds=3)
+@pytest.mark.gomem(peak_rss="1MB", alloc_space={"main.*": "1MB"}, rounds=3)
 def test_work(go_service):
     go_service.load("/work?objects=200", requests=50)
 
@@ -181,11 +181,12 @@ def test_real_runs_of_a_real_service(folder, binaries: Callable[..., Path], monk
         memory_limit_words()
     except GomemError as error:
         pytest.skip(str(error))
-    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     (folder / "test_it.py").write_text(TESTS)
     (folder / "gomem.yaml").write_text(
         f"version: 1\nservices:\n  api:\n    binary: {binaries('go_service', agent=True)}\n"
         '    args: ["--listen", "127.0.0.1:{port}"]\n    ready: {http: /healthz}\n'
+        "budgets: {tests: {'test_gone.py::*': {threads: 1}}, defaults: {inuse_space: {'main.*': 1MB}}}\n"
     )
     plans = [Setting(None, "off", "off"), Setting(50, 8 * MIB, 4 * MIB)]
     seen: list[RunResult] = []
