@@ -7,6 +7,7 @@ what is missing of Debian's packages it installs. `--record` also writes tests/r
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -26,7 +27,10 @@ from pytest_gomem.supervisor.client import KeptChild, LaunchRequest, SupervisorC
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RECORDED = ROOT / "tests" / "recorded" / "cgroup"
-TESTS = ["tests/integration/test_memory_groups.py", "tests/plugin/test_memory_limits.py"]
+TESTS = [
+    "tests/integration/test_memory_groups.py",
+    "tests/plugin/test_memory_limits.py",
+]
 MIB = 1 << 20
 DEADLINE = 600.0  # seconds for all that runs inside
 PATIENCE = 60.0
@@ -43,6 +47,24 @@ FILES = {STAT, *(name for names in (V1, V2) for name in (names.limit, names.curr
 }
 RESULTS = Path("/mnt")  # where the folder of results is inside
 DISK = Path("/media")
+LEAK_YAML = """\
+version: 1
+services:
+  api:
+    binary: {binary}
+    args: ["--listen", "127.0.0.1:{{port}}"]
+    ready: {{http: /healthz, timeout: 60s}}
+    memory_limit: 256MiB
+"""
+LEAK_TESTS = """\
+def test_get(go_service):
+    for _ in range(500):
+        go_service.get("/leak?n=1000000")
+
+
+def test_load(go_service):
+    go_service.load("/leak?n=1000000", requests=500)
+"""
 # The file system of the machine below is read-only; temporary files are on a disk, whose page cache can be
 # reclaimed.
 INIT = """\
@@ -81,7 +103,8 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="gomem-cgroup-") as name:
         folder = Path(name)
         built(HERE / "automemlimit", folder / "automemlimit")
-        built(ROOT / "tests" / "programs" / "hold", folder / "hold")
+        for program in ("hold", "limited"):
+            built(ROOT / "tests" / "programs" / program, folder / program)
         if any(hierarchy.version == 1 for hierarchy in hierarchies()):
             held("v1", lambda: sees_the_limit(folder))
             if record:
@@ -153,6 +176,7 @@ def inside(*, record: bool) -> int:
     status = subprocess.run(tests).returncode
     held("v2", lambda: sees_the_limit(RESULTS))
     held("v2", lambda: survives_page_cache(RESULTS))
+    held("v2", lambda: names_a_leak(RESULTS))
     held("v2", lambda: is_killed_in_spite_of_swap(RESULTS))
     held("v2", by_systemd)
     if record:
@@ -184,6 +208,27 @@ def survives_page_cache(folder: Path) -> str:
     said = launched(folder, ["/bin/sh", "-c", script], 256 * MIB)
     assert said.splitlines()[-1] == "0", said
     return "600 MB of page cache in a group of 256 MiB kill nothing"
+
+
+def names_a_leak(folder: Path) -> str:
+    """A service that leaks under 256 MiB fails its tests as killed at the limit, with the line of Go."""
+    project = DISK / "leak"
+    project.mkdir()
+    (project / "gomem.yaml").write_text(LEAK_YAML.format(binary=folder / "limited"))
+    (project / "test_leak.py").write_text(LEAK_TESTS)
+    command = [sys.executable, "-m", "pytest", "-q", "--color=no", "--gomem-json=report.json"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    report = json.loads((project / "report.json").read_text())
+    told = []
+    for test in report["tests"]:
+        (window,) = test["windows"]
+        verdict, culprit = window["verdicts"][0], window["culprits"][0]
+        assert (verdict["kind"], verdict["status"], culprit["function"]) == ("oom", "fail", "main.remember"), window
+        assert window["oom"]["by"] == "cgroup v2", window
+        told.append(test["nodeid"].rpartition("::")[2])
+    assert len(told) == 2, done.stdout
+    return f"a leak under 256 MiB is named by {' and '.join(told)}"
 
 
 def is_killed_in_spite_of_swap(folder: Path) -> str:
