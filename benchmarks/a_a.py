@@ -21,7 +21,8 @@ from typing import Any
 
 from common import Project, go_service, service_yaml, small_asked, table, workshop
 
-from pytest_gomem.cgroup.ways import GroupError, Ways
+from pytest_gomem.base.errors import GroupError
+from pytest_gomem.cgroup.ways import Ways
 
 TESTS = """
     import json

@@ -111,6 +111,10 @@ class SupervisorError(GomemError):
     """The helper process that holds the services could not be reached."""
 
 
+class GroupError(GomemError):
+    """No memory cgroup can be made; the text names path and errno of each way, and what would permit it."""
+
+
 class ObserveError(GomemError):
     """A source of figures could not be read; often becomes the reason of an unavailable metric."""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from pathlib import Path
 
 import psutil
 
+from pytest_gomem.base.errors import GroupError
 from pytest_gomem.cgroup.reading import GroupReading
 
 SIMULATED = "simulated"
@@ -20,13 +22,15 @@ class SimulatedGroup:
     """The sum of RssAnon over a process and its descendants, held against a limit by whoever asks `exceeded`.
 
     Neither page cache nor kernel memory is known, a spike between two looks is missed, and a page that two processes
-    share counts twice.
+    share counts twice. Raises GroupError on a system where RssAnon cannot be read.
     """
 
     by = SIMULATED
     swap = ""
 
     def __init__(self, limit: int) -> None:
+        if not Path("/proc/self/status").exists():
+            raise GroupError("a simulated memory_limit needs /proc, which this system has not")
         self.limit = limit
         self.peak_since = time.monotonic()
         self.evidence = ""

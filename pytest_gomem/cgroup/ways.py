@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pytest_gomem.base.errors import GomemError
+from pytest_gomem.base.errors import GroupError
 from pytest_gomem.cgroup import owner, systemd, v2
 from pytest_gomem.cgroup.group import Group, clear
 from pytest_gomem.cgroup.hierarchy import Hierarchy, hierarchies
@@ -16,10 +16,6 @@ from pytest_gomem.cgroup.reading import V1, V2, FileNames
 SCOPE = "systemd scope"
 LEAST_LIMIT = 4 << 20  # bytes; setsid and a shell, which are in the group before the program, take below 1 MiB
 _PERMISSION = (errno.EACCES, errno.EPERM)
-
-
-class GroupError(GomemError):
-    """No memory cgroup can be made; the text names path and errno of each way, and what would permit it."""
 
 
 class Place:

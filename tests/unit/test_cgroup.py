@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from pytest_gomem.base.errors import GroupError
 from pytest_gomem.cgroup import group, owner, v2, ways
 from pytest_gomem.cgroup.group import Group
 from pytest_gomem.cgroup.hierarchy import Hierarchy, hierarchies
 from pytest_gomem.cgroup.reading import V1, V2, figure, kernel_part
-from pytest_gomem.cgroup.ways import GroupError, Ways
+from pytest_gomem.cgroup.ways import Ways
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "cgroup"
 MIB = 1 << 20
