@@ -35,8 +35,9 @@ def limit(mib, mode="auto"):
 
 def groups_of(pid):
     """Folders of groups that a supervisor owns."""
-    roots = [hierarchy.root for hierarchy in hierarchies()]
-    return [path for root in roots for path in root.rglob(f"pytest-gomem-{pid}-*") if owned(path)]
+    # os.walk passes over what vanishes meanwhile, as groups of other runs do.
+    folders = [Path(folder) for hierarchy in hierarchies() for folder, _, _ in os.walk(hierarchy.root)]
+    return [folder for folder in folders if owned(folder) and folder.name.startswith(f"pytest-gomem-{pid}-")]
 
 
 def memory_group(pid):

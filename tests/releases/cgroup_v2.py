@@ -32,7 +32,7 @@ TESTS = [
     "tests/plugin/test_memory_limits.py",
 ]
 MIB = 1 << 20
-DEADLINE = 600.0  # seconds for all that runs inside
+DEADLINE = 1800.0  # seconds for all that runs inside
 PATIENCE = 60.0
 PACKAGES = {
     "linux.uml": "user-mode-linux",
