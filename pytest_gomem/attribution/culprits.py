@@ -17,6 +17,7 @@ from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.config.budgets import PER_FUNCTION
 from pytest_gomem.config.memory_limit import MEMORY_LIMIT
 from pytest_gomem.launch.go_module import GoModule
+from pytest_gomem.measure.death_spiral import DEATH_SPIRAL
 from pytest_gomem.pprof.group import as_called, package_of
 from pytest_gomem.pprof.model import Profile
 
@@ -31,7 +32,9 @@ GC_METRICS = frozenset(
 OF_LIMIT = ("cgroup_peak", "cgroup_anon_peak", "memory_headroom", MEMORY_LIMIT)  # the last is that of a kill
 SAMPLE_OF: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("live_heap", "peak_heap", "peak_rss", "end_rss", *OF_LIMIT, *sorted(GROWTH)), "inuse_space"),
+        **dict.fromkeys(
+            ("live_heap", "peak_heap", "peak_rss", "end_rss", DEATH_SPIRAL, *OF_LIMIT, *sorted(GROWTH)), "inuse_space"
+        ),
         "heap_objects": "inuse_objects",
         **dict.fromkeys(("total_alloc", "alloc_bytes_per_op", "alloc_rate", *sorted(GC_METRICS)), "alloc_space"),
         **dict.fromkeys(("allocs", "allocs_per_op"), "alloc_objects"),

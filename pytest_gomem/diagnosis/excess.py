@@ -17,6 +17,7 @@ from pytest_gomem.diagnosis.gc_explained import allocation_excess
 from pytest_gomem.judge.oom import OOM
 from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.death_spiral import DEATH_SPIRAL
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.report.first_verdict import GOROUTINE_METRICS, LEAKED_GOROUTINES
@@ -94,6 +95,8 @@ def excess_of(verdict: Verdict, window: WindowRecord) -> float:
         return 0.0
     if verdict.kind == OOM:
         return _filled(verdict, window)
+    if verdict.kind == DEATH_SPIRAL:  # all that lives leaves no room
+        return float(window.death_spiral.live_heap) if window.death_spiral else 0.0
     if metric == TIME_TO_LIMIT:
         return _grown_too_fast(verdict, window)
     amount = verdict.change if verdict.kind == REGRESSION else verdict.actual - verdict.limit.value

@@ -6,10 +6,9 @@ from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import BYTES, RATIO, Quantity, format_value
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.judge.verdict import Verdict
-from pytest_gomem.measure.death_spiral import LEAST_ROOM, DeathSpiral
+from pytest_gomem.measure.death_spiral import DEATH_SPIRAL, LEAST_ROOM, DeathSpiral
 from pytest_gomem.stats.decision import Status
 
-DEATH_SPIRAL = "death_spiral"  # the metric and the kind of the verdict
 _UNASKED = "judged in each window"
 _LIMIT = Quantity(LEAST_ROOM, RATIO, f"{LEAST_ROOM:.0%}")
 

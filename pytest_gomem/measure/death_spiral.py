@@ -13,6 +13,7 @@ from pytest_gomem.measure.runtime_metrics import CYCLES, HEAP_GOAL, HEAP_LIVE, L
 from pytest_gomem.measure.starvation import starvation
 from pytest_gomem.measure.window import Window, number_of
 
+DEATH_SPIRAL = "death_spiral"  # as a metric, and as the kind of its verdict
 LEAST_ROOM = 0.25
 _LOWERED = 0.9  # of GOGC: with more, the memory limit does not lower the heap goal
 _NEAR = 20  # cycles up to the one in which the limiter was last on

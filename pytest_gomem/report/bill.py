@@ -8,10 +8,10 @@ from dataclasses import replace
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, format_value
 from pytest_gomem.config.memory_limit import MEMORY_LIMIT
-from pytest_gomem.judge.death_spiral import DEATH_SPIRAL
 from pytest_gomem.judge.oom import OOM
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.bill import ROW_KINDS, advice_of
+from pytest_gomem.measure.death_spiral import DEATH_SPIRAL
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.report.text import columns, percent, readings, wrapped
 from pytest_gomem.results.window_record import BillRecord, BillRow, WindowRecord

@@ -15,9 +15,9 @@ from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import UNITS, format_value
 from pytest_gomem.config.budgets import PER_GLOB, unit_of
 from pytest_gomem.judge.acceptances import metric_of
-from pytest_gomem.judge.death_spiral import DEATH_SPIRAL
 from pytest_gomem.judge.oom import OOM
 from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.measure.death_spiral import DEATH_SPIRAL
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.results.window_record import WindowRecord

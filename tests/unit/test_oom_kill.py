@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 
 from pytest_gomem.cgroup.reading import GroupReading
+from pytest_gomem.diagnosis.excess import excess_of, explainable
+from pytest_gomem.judge.death_spiral import spiral_verdicts
 from pytest_gomem.judge.oom import OOM, oom_verdicts, oom_words
 from pytest_gomem.load.spec import LoadRecord, Unanswered
+from pytest_gomem.measure.death_spiral import DeathSpiral
 from pytest_gomem.measure.oom_kill import OomKill, oom_kill
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.session.operations import Operations
@@ -126,6 +129,20 @@ def test_window_knows_of_the_kill():
     assert kill is not None
     assert (kill.request, kill.number, kill.limit, kill.is_child) == ("POST /upload", 1, LIMIT, False)
     assert window.close().oom == replace(kill, after=pytest.approx(kill.after))
+
+
+def test_what_the_profiles_should_show():
+    """The heap's part of what came since the window opened; of a death spiral all that lived; of a child nothing."""
+    opened = fake_window_record({"start_rss": 56 * MIB})
+    killed = replace(opened, oom=told(), verdicts=oom_verdicts(told()))
+    assert [excess_of(verdict, killed) for verdict in explainable(killed)] == [100 * MIB]
+    late = replace(killed, metrics=fake_window_record({"start_rss": 250 * MIB}).metrics)
+    assert excess_of(late.verdicts[0], late) == 32 * MIB
+    child = told(ended=None)
+    assert not explainable(replace(opened, oom=child, verdicts=oom_verdicts(child)))
+    spiral = DeathSpiral(50, 40, 0.03, 60 * MIB)
+    fallen = replace(opened, death_spiral=spiral, verdicts=spiral_verdicts(spiral))
+    assert [excess_of(verdict, fallen) for verdict in explainable(fallen)] == [60 * MIB]
 
 
 def test_verdict_comes_without_a_budget():
