@@ -70,6 +70,7 @@ func New(module string, top int, agent ...string) *Summary {
 	return &Summary{
 		module: module, top: top, agent: agent, causes: map[string]*CauseSum{}, stops: map[string]*Stops{},
 		lines: map[Frame]*Line{}, goroutines: map[int64]*Goroutine{},
+		cycles: []*Cycle{}, assists: []Assist{}, ended: []*Goroutine{},
 	}
 }
 
@@ -340,6 +341,7 @@ func (s *Summary) InUse(bytes uint64) { s.inUse = max(s.inUse, bytes) }
 
 // Answer is told when all is read; problems: what went wrong. Nothing may be told afterwards.
 func (s *Summary) Answer(format string, problems []string) *Answer {
+	problems = append([]string{}, problems...)
 	if s.cycle != nil {
 		s.sumCycle(Seconds(s.last - s.cycle.began))
 	}
@@ -355,7 +357,8 @@ func (s *Summary) Answer(format string, problems []string) *Answer {
 	if len(s.lines) >= mostLines {
 		problems = append(problems, fmt.Sprintf("more than %d lines assist: the sums of the others are left out", mostLines))
 	}
-	answer := &Answer{
+	answer := &Answer{ // lists are written as such, also empty ones
+		Causes: []*CauseSum{}, Stops: []*Stops{},
 		Format: format, Events: s.events, Seconds: s.Elapsed(), CycleCount: s.cycleCount, Cycles: s.cycles,
 		AssistCount: s.count, AssistSeconds: s.total, Assists: s.assists, Goroutines: s.ended,
 		GoroutinesLeftOut: s.seen - len(s.ended), Problems: problems,

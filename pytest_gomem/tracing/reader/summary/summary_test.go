@@ -3,6 +3,7 @@ package summary
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -245,5 +246,19 @@ func TestNamesAreBounded(t *testing.T) {
 	encoded, err := json.Marshal(s.Answer("go 1.26", nil))
 	if err != nil || len(encoded) > 50_000 {
 		t.Errorf("%d bytes, %v", len(encoded), err)
+	}
+}
+
+func TestListsAreNeverNull(t *testing.T) {
+	s := New("", 3)
+	s.Event(0)
+	encoded, err := json.Marshal(s.Answer("go 1.26", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{"cycles", "causes", "stops", "assists", "lines", "goroutines", "problems"} {
+		if !strings.Contains(string(encoded), `"`+list+`":[]`) {
+			t.Errorf("%s of nothing is no empty list: %s", list, encoded)
+		}
 	}
 }
