@@ -73,7 +73,7 @@ TESTS = f"""
 """
 METRICS = ("memory_headroom", "cgroup_peak", "cgroup_anon_peak", "peak_rss")
 KINDS = ("idle", "idle_with_files", "hold", "hold_with_files", "burst", "burst_with_files", "child")
-SMALL = ("idle", "hold", "hold_with_files", "child")
+SMALL = ("hold", "hold_with_files")
 Figures = Mapping[str, Mapping[str, Sequence[float]]]  # by kind and metric, of each round
 
 

@@ -17,7 +17,7 @@ limited:
   gc: {{gomemlimit: "90%"}}
 """
 TESTS = """
-import subprocess
+import os, signal, subprocess, psutil
 
 @pytest.mark.gomem(service="limited", min_headroom="20MiB")
 def test_files(go_service):
@@ -36,11 +36,6 @@ def test_attached(gomem):
     with gomem.measure(gomem.attach(process.pid)):
         process.kill()
     process.wait()
-"""
-
-
-SIMULATED = """
-import os, signal, psutil
 
 @pytest.mark.gomem(service="limited", diagnose=False)
 def test_between_two_looks(gomem):
@@ -56,15 +51,10 @@ def test_between_two_looks(gomem):
 """
 
 
-@pytest.fixture
-def limited(scenario, memory_groups):
-    """Writes a project with the service `limited`."""
-    return lambda tests, **more: scenario(tests, more_services=SERVICE, **more)
-
-
-def test_page_cache_is_no_headroom_lost_and_a_childs_memory_is(limited):
+@pytest.mark.usefixtures("memory_groups")
+def test_page_cache_is_no_headroom_lost_and_a_childs_memory_is(scenario):
     """Under 64 MiB: 150 MB of files fill the group and need no room; 30 MB of a short child do."""
-    outcome = limited(TESTS).run("-v")
+    outcome = scenario(TESTS, more_services=SERVICE).run("-v")
     files, spike = outcome.window("_files"), outcome.window("_spike")
     peak, anon, left = (files["metrics"][name] for name in ("cgroup_peak", "cgroup_anon_peak", "memory_headroom"))
     assert peak["value"] > 63 * MIB
@@ -81,11 +71,11 @@ def test_page_cache_is_no_headroom_lost_and_a_childs_memory_is(limited):
     assert [one["status"] for one in spike["verdicts"]] == ["fail"]
     assert "below its floor of 60MiB" in outcome.text
     assert "only a service that is launched here has a memory limit" in outcome.text
+    simulated(outcome)
 
 
-def test_a_simulated_limit_is_judged_by_the_kernels_peak(limited):
-    """Of a spike that came and went between two looks: a kernel would have killed the service."""
-    outcome = limited(SIMULATED).run()
+def simulated(outcome):
+    """A spike that came and went between two looks: a kernel would have killed the service."""
     window = outcome.window("_looks")
     assert window["gc"]["effective"]["memory_limit"] == window["conditions"]["memory_limit"] == "40MiB, simulated"
     assert -40 * MIB < window["metrics"]["memory_headroom"]["value"] < -10 * MIB
