@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
+from pytest_gomem.judge.regressions import REGRESSION
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.pprof.group import as_called
 from pytest_gomem.report.text import percent, wrapped
@@ -29,20 +30,41 @@ _GOOD_PART = 0.25
 
 def trace_sentences(window: WindowRecord, broken: Sequence[Verdict]) -> Iterator[str]:
     """For the first screen: what explains the broken limits, at most 3 sentences; why there is no trace."""
-    metrics = [verdict.budget.metric for verdict in broken if is_told(verdict)]
-    if not metrics:
+    told = [verdict for verdict in broken if is_told(verdict)]
+    if not told:
         return
     if window.trace is None:
         if window.trace_note:
             yield printable(f"no execution trace tells: {window.trace_note}")
         return
-    told = dict.fromkeys(text for metric in metrics for text in _of_metric(metric, window.trace))
-    yield from map(printable, list(told)[:_SENTENCES])
+    texts = dict.fromkeys(text for verdict in told for text in _of_verdict(verdict, window.trace, window))
+    yield from map(printable, list(texts)[:_SENTENCES])
 
 
 def is_told(verdict: Verdict) -> bool:
     """Whether a trace explains a verdict; it is of the whole window, not of a phase."""
     return verdict.status is Status.FAIL and verdict.budget.metric in TRACED and not verdict.budget.phase
+
+
+def _of_verdict(verdict: Verdict, trace: TraceReport, window: WindowRecord) -> Iterator[str]:
+    """The sentences about its metric; of a comparison the first one says what there was on the base side."""
+    metric, base = verdict.budget.metric, window.base.trace if window.base is not None else None
+    texts = list(_of_metric(metric, trace))
+    if texts and base is not None and verdict.kind == REGRESSION:
+        texts[0] += f"; on the base side {_in_short(metric, base)}"
+    return iter(texts)
+
+
+def _in_short(metric: str, trace: TraceReport) -> str:
+    if metric in _COLLECTED:
+        return _times(trace.cycle_count, "collection")
+    if metric in _ASSISTED:
+        longest = trace.longest_assist.duration if trace.longest_assist is not None else 0.0
+    elif metric in _STOPPED:
+        longest = max((stop.longest for stop in trace.stops), default=0.0)
+    else:
+        longest = trace.latency.longest if trace.latency is not None else 0.0
+    return _seconds(longest)
 
 
 def _of_metric(metric: str, trace: TraceReport) -> Iterator[str]:

@@ -43,6 +43,15 @@ def test_by_hand(go_service, tmp_path):
         with go_service.trace(keep=tmp_path / "trace.out"):
             pass
 
+@pytest.mark.gomem(service="api")
+def test_without_agent(go_service):
+    with pytest.raises(gm.ObserveError, match="no agent that takes a trace: .*; with seconds= its length is asked of"):
+        with go_service.trace():
+            pass
+    with go_service.trace(seconds=0.2) as t:
+        go_service.get("/alloc?bytes=1000")
+    assert t.report.seconds > 0.1
+
 @pytest.mark.gomem(sched_latency_p99="1ns")
 def test_program(gomem):
     gomem.run("job", args=["--how=collecting"])
@@ -84,6 +93,8 @@ def test_what_an_execution_trace_tells(scenario, tmp_path):
     }
     (kept,) = (tmp_path / "base").rglob("trace.out")
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+    assert "FAILED test_it.py::test_without_agent" not in outcome.text
 
     window = outcome.window("test_program")
     assert window["trace"]["latency"]["count"] > 0

@@ -9,6 +9,7 @@ import pytest
 from ci_readers import commands
 from ci_samples import UPLOAD, passed, repository, run_of, side, with_limit, worse
 from report_samples import dead_window, verdict, window
+from trace_samples import REPORT
 
 from pytest_gomem.ci.findings import clear_names, tell
 from pytest_gomem.ci.github import MOST, SUMMARY, add_summary, annotation_lines, run_link
@@ -18,6 +19,7 @@ from pytest_gomem.judge.verdict import Accepted
 from pytest_gomem.results.run_record import TestRecord
 from pytest_gomem.retention.model import Holder, HolderKind
 from pytest_gomem.stats.decision import Status
+from pytest_gomem.tracing.model import AssistLine, Frame
 
 
 def shown(run, top=None):
@@ -71,6 +73,17 @@ class TestPlace:
         assert spot_of(run_of(test), test, got, got.verdicts, top) == Spot("services/api/store.go", 18)
         got = replace(got, culprits=())
         assert spot_of(run_of(test), test, got, got.verdicts, top) == Spot("services/api/wait.go", 40)
+
+    def test_the_line_that_assists_comes_before_the_one_that_allocates(self, tmp_path):
+        """As an execution trace names it, for a limit on assists."""
+        assists = replace(REPORT, lines=(AssistLine(Frame("main.churn", "churn.go", 71), 30, 0.15, 0.04),))
+        top = repository(tmp_path, "store.go", "churn.go")
+        got = side(Status.FAIL)
+        (verdict,) = got.verdicts
+        of_assists = replace(verdict, budget=replace(verdict.budget, metric="gc_assist_cpu"))
+        got = replace(got, trace=assists, verdicts=(of_assists,))
+        test = replace(worse(), windows=(got,))
+        assert spot_of(run_of(test), test, got, got.verdicts, top) == Spot("services/api/churn.go", 71)
 
     def test_a_link_out_of_the_repository_is_no_place(self, tmp_path):
         """The file would be another repository's."""

@@ -62,6 +62,18 @@ def test_each_kind_of_limit_has_its_sentence(metric, words):
     assert f"who {words}" in text_of(window(metric, trace=REPORT))
 
 
+def test_a_comparison_tells_what_there_was_on_the_base_side():
+    base = replace(fake_window_record({}), trace=replace(REPORT, cycle_count=4, stops=()))
+    for metric, words in (
+        ("gc_assist_cpu", "(heap goal); on the base side 42.5 ms"),
+        ("gc_pause_max", "20 stops; on the base side 0 ns"),
+        ("gc_cpu", "store.go:30; on the base side 4 collections"),
+        ("latency_p99", "900 waits); on the base side 12 ms"),
+    ):
+        worse = replace(broken(metric), kind="regression")
+        assert words in text_of(replace(window(trace=REPORT, base=base), verdicts=(worse,)))
+
+
 def test_a_limit_that_no_trace_explains_has_none():
     """Nor has one on a phase: the trace is of the whole window."""
     for one in (
