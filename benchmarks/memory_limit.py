@@ -24,7 +24,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,17 +112,17 @@ TESTS = """
             service.get("/churn?n=4000", timeout=120)
 """
 LINES = {"leak": ("main.remember", 16), "burst": ("main.spread", 24)}
-WAYS = {
-    "get": ("test_get[", "-plain]"),
-    "load": ("test_load[", "-plain]"),
-    "get, GOMEMLIMIT 90%": ("test_get[", "-limited]"),
-    "load, GOMEMLIMIT 90%": ("test_load[", "-limited]"),
-    "get, pprof alone": ("test_get[", "-pprof]"),
-    "burst": ("test_burst[", "]"),
+WAYS = {  # each with the words that choose its tests
+    "get": "get and plain",
+    "load": "load and plain",
+    "burst": "burst",
+    "get, GOMEMLIMIT 90%": "get and limited",
+    "load, GOMEMLIMIT 90%": "load and limited",
+    "get, pprof alone": "pprof",
 }
-KINDS = ("get", "load", "burst", "cache", "spiral")  # of the tests, each a pytest run of its own
-FEW_TESTS = "plain and load or limited and get or burst or cache"
-FEW = ("load", "get, GOMEMLIMIT 90%", "burst")  # of the ways, in a small instance
+FEW = ("load", "burst", "get, GOMEMLIMIT 90%")  # in a small instance
+SPIRALS = ("near", "room", "often")
+Ran = Callable[[str], list[Mapping[str, Any]]]  # the tests that some words choose, after they have run
 LEAST_HEADROOM = 0.5  # of the limit, beside page cache
 
 
@@ -168,35 +169,46 @@ def wrong(window: Mapping[str, Any], size: Size, way: str) -> str:
     return ""
 
 
-def of(tests: Mapping[str, Mapping[str, Any]], begin: str, end: str) -> list[Mapping[str, Any]]:
-    """The windows of the tests whose names begin and end so."""
-    names = (name for name in tests if name.startswith(begin) and name.endswith(end))
-    return [tests[name]["windows"][0] for name in names if tests[name]["windows"]]
+def tests_of(project: Project, words: str) -> list[Mapping[str, Any]]:
+    """The tests that these words choose, after a pytest run of them."""
+    outcome = project.run("--gomem-diagnose=1000", "-k", words)
+    found = [one for one in outcome.report.get("tests", ()) if one["outcome"] not in ("not run", "skipped")]
+    if outcome.status > 1 or any(not one["windows"] for one in found):
+        raise SystemExit(f"the benchmark's own tests failed:\n{outcome.text}")
+    return found
 
 
-def kills(tests: Mapping[str, Mapping[str, Any]], size: Size) -> list[str]:
+def runs(project: Project, size: Size) -> Ran:
+    """Runs the tests of some words, each in a pytest run of its own, which is short; all at once if they are few."""
+    if size.spirals:
+        return partial(tests_of, project)
+    every = tests_of(project, " or ".join(f"({WAYS[way]})" for way in size.ways) + " or cache")
+    return lambda words: [one for one in every if all(word in one["nodeid"] for word in words.split(" and "))]
+
+
+def kills(ran: Ran, size: Size) -> list[str]:
     """Print how often each way is named; what is not."""
     rows, missed = [], []
     for way in size.ways:
-        windows = of(tests, *WAYS[way])
+        windows = [one["windows"][0] for one in ran(WAYS[way])]
         faults = [wrong(window, size, way) for window in windows]
-        right = faults.count("")
         seen = [window["oom"]["after"] for window in windows if window["oom"]]
         when = f"{min(seen):.2f} to {max(seen):.2f} s" if seen else "-"
-        rows.append((way, f"{right} of {size.times}", when))
+        rows.append((way, f"{faults.count('')} of {size.times}", when))
+        print(*rows[-1], sep=", ", flush=True)
         missed += [f"{way}: {fault}" for fault in faults if fault]
-        missed += [f"{way}: {size.times - len(windows)} windows are missing"] if len(windows) < size.times else []
+        missed += [f"{way}: {len(windows)} of {size.times} ran"] if len(windows) < size.times else []
     table(f"killed at {size.limit // MIB} MiB, and named as it", ("", "named", "after"), rows)
     return missed
 
 
-def cache(tests: Mapping[str, Mapping[str, Any]], size: Size) -> list[str]:
+def cache(ran: Ran, size: Size) -> list[str]:
     """Print what page cache does to the figures; what is not as it must be."""
-    ran = [test for name, test in tests.items() if name.startswith("test_cache") and test["outcome"] != "skipped"]
-    figures = [{name: one["value"] for name, one in test["windows"][0]["metrics"].items()} for test in ran]
-    killed = sum(test["outcome"] != "passed" for test in ran)
+    tests = ran("cache")
+    figures = [{name: one["value"] for name, one in test["windows"][0]["metrics"].items()} for test in tests]
+    killed = sum(test["outcome"] != "passed" for test in tests)
     peaks, rooms = ([(one[name] or 0) / MIB for one in figures] for name in ("cgroup_peak", "memory_headroom"))
-    row = (f"{killed} of {len(ran)}", f"{min(peaks):.0f} MiB", f"{min(rooms):.0f} MiB") if ran else ("-", "-", "-")
+    row = (f"{killed} of {len(tests)}", f"{min(peaks):.0f} MiB", f"{min(rooms):.0f} MiB") if tests else ("-", "-", "-")
     title = f"{size.cache // 10**6} MB of page cache below {size.limit // MIB} MiB"
     table(title, ("", "killed", "cgroup_peak", "memory_headroom"), [("cache", *row)])
     missed = [f"cache: {killed} were killed"] if killed else []
@@ -204,12 +216,11 @@ def cache(tests: Mapping[str, Mapping[str, Any]], size: Size) -> list[str]:
     return missed + [f"cache: {room:.0f} MiB of headroom are told" for room in low]
 
 
-def spirals(tests: Mapping[str, Mapping[str, Any]], times: int) -> list[str]:
+def spirals(ran: Ran, times: int) -> list[str]:
     """Print how often a death spiral is told; what is not as it must be."""
     rows, missed = [], []
-    for way in ("near", "room", "often"):
-        windows = of(tests, "test_spiral[", f"-{way}]")
-        found = [window["death_spiral"] for window in windows]
+    for way in SPIRALS:
+        found = [one["windows"][0]["death_spiral"] for one in ran(way)]
         told, doubted = (sum(bool(one) and bool(one["doubt"]) == doubt for one in found) for doubt in (False, True))
         room = [one["effective_gogc"] for one in found if one]
         rows.append((way, f"{told} of {times}", str(doubted), f"{max(room):.1%}" if room else "-"))
@@ -221,23 +232,12 @@ def spirals(tests: Mapping[str, Mapping[str, Any]], times: int) -> list[str]:
 
 
 def run(folder: Path, size: Size) -> list[str]:
-    """All of it, a pytest run for each kind of test; what is not as it must be."""
+    """All of it; what is not as it must be."""
     yaml = YAML.format(source=PROGRAMS / "limited", binary=program("limited", folder))
     project = Project(folder / "project", TESTS, yaml, {**size._asdict(), "mode": mode()})
-    kinds = (
-        [f"test_{kind}" for kind in KINDS] if size.spirals else ["plain and load or limited and get or burst or cache"]
-    )
-    outcomes = [project.run("--gomem-diagnose=1000", "-k", kind) for kind in kinds]
-    ran = [one for outcome in outcomes for one in outcome.report.get("tests", ()) if one["outcome"] != "not run"]
-    tests = {one["nodeid"].rpartition("::")[2]: one for one in ran}
-    text = "\n".join(outcome.text[-5000:] for outcome in outcomes)
-    if not tests:
-        raise SystemExit(f"the benchmark's own tests failed:\n{text}")
-    missed = kills(tests, size) + cache(tests, size)
-    missed += spirals(tests, size.times) if size.spirals else []
-    if missed:
-        print(text, file=sys.stderr)
-    return missed
+    ran = runs(project, size)
+    missed = kills(ran, size) + cache(ran, size)
+    return missed + (spirals(ran, size.times) if size.spirals else [])
 
 
 def main() -> int:
