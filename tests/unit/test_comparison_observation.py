@@ -23,6 +23,7 @@ from pytest_gomem.config.services import ServiceConfig, parse_service
 from pytest_gomem.diagnosis.excess import MOST_SAMPLES
 from pytest_gomem.instruments.heap_dump import HeapDump, HeapGrowth
 from pytest_gomem.judge.functions import rate_for
+from pytest_gomem.measure.oom_kill import OomKill
 from pytest_gomem.observe.effective import GO_PROFILE_RATE
 from pytest_gomem.pprof.write import compressed
 from pytest_gomem.results.window_record import DiagnosisRecord, WindowRecord
@@ -43,6 +44,9 @@ PARSE = ("main.parse", "/srv/app/parse.go", 31)
 BROKEN = budgets(live_heap="59MB")  # of STEADY, by 1 MB
 
 
+KILL = OomKill(8 << 20, "cgroup v1", 1.0, "GET /leak", 12)
+
+
 @dataclass
 class Gate:
     """Answers whether a test is diagnosed, and notes that it was asked."""
@@ -59,7 +63,8 @@ class Gate:
 class Script:
     """Runs a test to its end. Its windows hold `head` or `base` by measured round; observed ones have a profile.
 
-    seen: KiB that a line holds in the profiles of each side. fails: the observed rounds that come to nothing.
+    seen: KiB that a line holds in the profiles of each side. fails: the observed rounds that come to nothing. killed:
+    the round whose service is killed at its memory limit, from 1.
     """
 
     run: Run
@@ -76,6 +81,7 @@ class Script:
     searches: list[str] = field(default_factory=list)
     grown: float = 0.0
     no_agent: str = ""
+    killed: int = -1
 
     def to_its_end(self) -> Script:
         figures = {Side.HEAD: iter(self.head), Side.BASE: iter(self.base)}
@@ -119,6 +125,7 @@ class Script:
         (gomem,) = self.rounds.current.gomems
         measurement = Measurement("test", service, REGISTRY, gomem.judging, self.run.settings.explanation)
         record = fake_window_record({"live_heap": live_heap, "peak_heap": live_heap, **self.made})
+        record = replace(record, oom=KILL if len(self.ran) == self.killed else None)
         measurement.fill(
             {m.name: m.result for m in record.metrics}, record, profiles, self.allocated, round(self.grown)
         )
@@ -180,6 +187,17 @@ def test_a_comparison_with_a_base_side_is_explained_by_a_round_of_each(run_again
     assert all(one["live_heap"] < 100 * MB for one in (*window.rounds, *window.base.rounds))
     assert window.diagnosis is not None
     assert (window.diagnosis.rounds, window.diagnosis.reproduced) == (1, False)  # 30 MB are worse, and 2 are seen
+
+
+def test_a_kill_at_the_memory_limit_ends_the_comparison(run_against):
+    """No other round would be like it; a further one shows who filled the memory."""
+    script = observed(run_against, TURNS, (), killed=4)
+    assert script.ran == "hbbh" + "H"
+    assert script.instruments[0][0] == ["at_limit", "opening_profile"]
+    window = script.window()
+    assert ([verdict.kind for verdict in window.verdicts], named(window)) == (["oom"], ["main.parse"])
+    assert (window.base, len(window.rounds)) == (None, 1)
+    assert observed(run_against, TURNS, (), killed=4, gate=Gate("the diagnosis is off")).ran == "hbbh"
 
 
 def test_a_broken_budget_of_a_compared_test_needs_the_head_alone(run_against):
