@@ -37,6 +37,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Write what is known of the tests if that is asked for; let each run once, without the budgets of its markers."""
     if FILE_VARIABLE in os.environ:
         Path(os.environ[FILE_VARIABLE]).write_text(json.dumps(_known(config, items)))
+    if config.pluginmanager.hasplugin("rerunfailures"):  # a service that is killed is a result, not to be tried again
+        for item in items:
+            item.add_marker(pytest.mark.flaky(reruns=0), append=False)
     yield
     for item in items:
         if PLAN in item.stash:
