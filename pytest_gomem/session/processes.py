@@ -140,6 +140,10 @@ class LaunchedProcess:
         return [*notes, *changed, *self.launched.source.notes, *self._troubles()]
 
     def _troubles(self) -> Iterator[str]:
+        limit, of_go = self.launched.memory_limit, self.launched.gc.gomemlimit
+        if limit is not None and isinstance(of_go, int) and of_go > limit.max:
+            above = f"GOMEMLIMIT is {go_bytes(of_go)}, above the memory limit of {limit}"
+            yield f'{above}: the collector takes no heed of it; gomemlimit: "90%" follows the limit'
         ended = self.ending()
         if ended is not None and ended.code != 0 and not limit_words(self.kept, ended):  # of which a verdict tells
             yield f"the process {self.ending_words()}"

@@ -39,7 +39,7 @@ def test_attached(gomem):
 
 @pytest.mark.gomem(service="limited", diagnose=False)
 def test_between_two_looks(gomem):
-    service = gomem.launch("limited", memory_limit={"max": "40MiB", "mode": "simulated"}, gomemlimit="off")
+    service = gomem.launch("limited", memory_limit={"max": "40MiB", "mode": "simulated"}, gomemlimit="1GiB")
     watching = psutil.Process(service.pid).ppid()
     with gomem.measure(service):
         os.kill(watching, signal.SIGSTOP)
@@ -80,6 +80,7 @@ def simulated(outcome):
     assert window["gc"]["effective"]["memory_limit"] == window["conditions"]["memory_limit"] == "40MiB, simulated"
     assert -40 * MIB < window["metrics"]["memory_headroom"]["value"] < -10 * MIB
     assert "there is no memory cgroup" in window["metrics"]["cgroup_peak"]["reason"]
+    assert any("GOMEMLIMIT is 1GiB, above the memory limit of 40MiB" in note for note in window["notes"])
     (verdict,) = window["verdicts"]
     assert (verdict["metric"], verdict["kind"], verdict["status"]) == ("memory_headroom", "over_limit", "fail")
     assert "above the simulated memory limit of 40MiB, between two looks at it" in " ".join(outcome.text.split())
