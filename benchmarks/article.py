@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -96,6 +96,45 @@ def test_a_cache_that_fills(go_service):
         work(go_service, [GIVEN["flat"]], 2 * GIVEN["fills"])
 """
 
+LIVE = """
+import pytest
+
+
+@pytest.mark.gomem_gc(gogc=[50, 100, "off"], gomemlimit=["off", "80MiB", "160MiB"])
+def test_live(go_service):
+    go_service.get("/logs/leaky?lines=40000")
+    go_service.load("/logs/batched", requests=400, connections=4)
+"""
+TRACED = """
+import json
+from pathlib import Path
+
+import pytest
+
+GIVEN = json.loads(Path("given.json").read_text())
+
+
+@pytest.mark.parametrize("row", GIVEN["rows"])
+def test_traced(gomem, row):
+    with gomem.launch("api", gc=GIVEN["rows"][row]) as svc:
+        svc.get("/logs/leaky?lines=40000")
+        with svc.trace() as trace:
+            svc.load("/logs/batched", requests=GIVEN["requests"], connections=4)
+    found = trace.report
+    whole = {cycle.index: cycle.duration for cycle in found.cycles if cycle.duration and not cycle.began_before}
+    longest = [one for one in found.assists if one.cycle in whole]
+    figures = {
+        "cycles": found.cycle_count,
+        "cycle": sum(whole.values()) / len(whole),
+        "assists": found.assist_count,
+        "total": found.assist_seconds,
+        "longest": longest[0].duration if longest else 0.0,
+        "after": [one.after for one in longest],
+        "share": [one.after / whole[one.cycle] for one in longest],
+    }
+    Path(f"{row}.json").write_text(json.dumps(figures))
+"""
+
 FILLED = """
 import pytest
 
@@ -106,25 +145,38 @@ def test_filled(go_service):
 """
 
 
-def examples(tests: Sequence[str], folder: Path) -> dict[str, dict[str, Any]]:
-    """The metrics of the first window of each test of the example, by the test's name with its settings."""
+Metrics = dict[str, dict[str, Any]]  # of the first window of each test, by the test's id
+
+
+def examples(tests: Sequence[str], folder: Path) -> Metrics:
+    """The metrics of tests of the example."""
     report = folder / "report.json"
     options = [f"--gomem-json={report}", "--gomem-diagnose=off", "-p", "no:cacheprovider", "-q"]
     command = [sys.executable, "-m", "pytest", *options, *(f"tests/{test}" for test in tests)]
     done = subprocess.run(command, cwd=GO_SERVICE, capture_output=True, text=True, timeout=TIMEOUT)
     if done.returncode not in (0, 1):  # 1: some are there to break their budgets
         raise SystemExit(f"the example's own tests failed:\n{done.stdout}")
-    ran = [test for test in json.loads(report.read_text())["tests"] if test["windows"]]
-    return {test["nodeid"].partition("tests/")[2]: test["windows"][0]["metrics"] for test in ran}
+    return _metrics(json.loads(report.read_text()))
+
+
+def _metrics(report: dict[str, Any]) -> Metrics:
+    return {
+        one["nodeid"].rpartition("tests/")[2]: one["windows"][0]["metrics"] for one in report["tests"] if one["windows"]
+    }
 
 
 def measured(tests: dict[str, str], rounds: int, folder: Path) -> Values:
-    """tests: id -> the row's name, "" for ids of a matrix, whose settings are the name."""
+    """Of the example. tests: id -> the row's name, "" for a matrix, whose settings are the name."""
+    return collected((examples(list(tests), folder) for _ in range(rounds)), tests)
+
+
+def collected(rounds: Iterable[Metrics], tests: dict[str, str]) -> Values:
+    """The figures of all rounds, by row and metric."""
     found: Values = defaultdict(lambda: defaultdict(list))
-    for _ in range(rounds):
-        for nodeid, metrics in examples(list(tests), folder).items():
+    for ran in rounds:
+        for nodeid, metrics in ran.items():
             base, _, settings = nodeid.partition("[")
-            row = tests[base] or settings.rstrip("]").replace("-", " ")
+            row = tests.get(base) or settings.rstrip("]").replace("-", " ")
             for name, metric in metrics.items():
                 if metric["value"] is not None:
                     found[row][name].append(metric["value"])
@@ -174,13 +226,13 @@ def encoders(rounds: int, folder: Path) -> None:
 
 
 def matrix(rounds: int, folder: Path) -> None:
-    """GOGC against GOMEMLIMIT, of the mended logs: little is live."""
+    """GOGC against GOMEMLIMIT: of the mended logs, where little is live, and with 50 MB live."""
+    shown = ("peak_rss", "gc_cycles", "cpu_per_op", "gc_cpu", "latency_p99")
     found = measured({"test_matrix.py::test_batched_logs": ""}, rounds, folder)
-    show(
-        f"GOGC x GOMEMLIMIT, 200 requests, {rounds} rounds",
-        found,
-        ("peak_rss", "gc_cycles", "cpu_per_op", "gc_cpu", "latency_p99"),
-    )
+    show(f"GOGC x GOMEMLIMIT, 0.5 MB live, 200 requests, {rounds} rounds", found, shown)
+    projects = (_project(folder / f"live{number}", LIVE, {}) for number in range(rounds))
+    found = collected((_metrics(project.passed("--gomem-diagnose=off").report) for project in projects), {})
+    show(f"GOGC x GOMEMLIMIT, 48 MB live, 400 requests, {rounds} rounds", found, shown)
 
 
 def shares(rounds: int, folder: Path) -> None:
@@ -246,6 +298,40 @@ def trend(rounds: int, folder: Path, *, small: bool = False) -> None:
         print(f"  OLS: {line}; time_to_limit: {told}")
 
 
+def assists(rounds: int, folder: Path) -> None:
+    """Which mark assists a trace shows, and when in a cycle the longest begin."""
+    rows = {
+        "GOGC=100": {"gogc": 100},
+        "a limit of 160 MiB": {"gogc": "off", "gomemlimit": "160MiB"},
+        "by hand, 100 MB": {"gogc": "off", "manual_gc": "100MB"},
+    }
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for number in range(rounds):
+        project = _project(folder / f"assists{number}", TRACED, {"rows": rows, "requests": 600})
+        project.passed()
+        for row in rows:
+            found[row].append(json.loads((project.folder / f"{row}.json").read_text()))
+
+    def over(values: Sequence[float], scale: float = 1.0, digits: int = 0) -> str:
+        if not values:
+            return "-"
+        low, middle, high = (f"{scale * one:.{digits}f}" for one in (min(values), median(values), max(values)))
+        return middle if low == high else f"{middle} ({low}..{high})"
+
+    def cells(row: list[dict[str, Any]]) -> Iterator[str]:
+        yield over([one["cycles"] for one in row])
+        yield over([one["cycle"] for one in row], 1e3, 1)
+        yield over([one["assists"] / one["cycles"] for one in row], 1, 1)
+        yield over([one["total"] for one in row], 1e3, 1)
+        yield over([one["longest"] for one in row], 1e3, 1)
+        yield over([after for one in row for after in one["after"]], 1e3, 1)
+        yield over([share for one in row for share in one["share"]], 100)
+
+    head = ("cycles", "mark, ms", "assists a cycle", "in all, ms", "longest, ms", "ms after the start", "% of the mark")
+    title = f"mark assists, 600 requests, {rounds} rounds; the last two columns of the 20 longest of each"
+    table(title, ("", *head), [(row, *cells(figures)) for row, figures in found.items()])
+
+
 def _project(folder: Path, tests: str, given: dict[str, Any]) -> Project:
     """The example service with these tests."""
     project = Project(folder, tests, (GO_SERVICE / "gomem.yaml").read_text().partition("\n# A glob")[0], given)
@@ -301,6 +387,7 @@ EXPERIMENTS: dict[str, Callable[[int, Path], None]] = {
     "matrix": matrix,
     "shares": shares,
     "policies": policies,
+    "assists": assists,
     "trend": trend,
 }
 

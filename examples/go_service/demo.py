@@ -26,6 +26,7 @@ SHOWN = {
     "total_alloc": "bytes allocated",
 }
 TREND = "test_trend"  # of both sides, with figures of its own
+KILLED = "test_container"  # alone: there is nothing to compare a death with
 GREEN, RED, BOLD = "32", "31", "1"
 Json = dict[str, Any]
 
@@ -46,6 +47,7 @@ class Scenario:
 # The line that each bad version is guilty by, by the code that stands there.
 GUILTY = {
     "test_logs": ("logs.go", "make([]byte, 0, lineSize)"),
+    "test_container": ("logs.go", "make([]byte, 0, lineSize)"),
     "test_buffers": ("buffers.go", "return new(buffer)"),
     "test_upload": ("upload.go", "io.ReadAll(body)"),
     "test_encode_fresh": ("encode.go", "uint64(s.Time)"),
@@ -72,7 +74,10 @@ def main() -> int:
     # No path: pyproject.toml names all but test_bad.py. Of those that fail, gomem keeps the profiles itself.
     good = run_pytest("These are to pass", "good", ["-p", "keep_profiles"])
     bad = run_pytest("These are to fail, each by its budgets", "bad", ["tests/test_bad.py"])
+    traced = run_pytest("Which lines the collector holds up", "traced", ["-s", "-q", "tests/test_assists.py"])
     problems = [*wrong_with_good(good), *wrong_with_bad(bad)]
+    if traced.status:
+        problems.append(f"pytest ended with status {traced.status}, not 0, on the test that takes a trace")
     if not problems:
         show(good, bad)
     for problem in problems:
@@ -105,7 +110,7 @@ def wrong_with_bad(run: Run) -> Iterator[str]:
     """A test that fails for a reason other than its budgets demonstrates nothing, so it is a problem too."""
     if run.status != 1:
         yield f"pytest ended with status {run.status}, not 1, on the tests that are to fail"
-    for name in dict.fromkeys([*(s.bad for s in SCENARIOS), TREND, *run.tests]):
+    for name in dict.fromkeys([*(s.bad for s in SCENARIOS), TREND, KILLED, *run.tests]):
         test = run.tests.get(name)
         if test is None:
             yield f"{name} is missing from gomem-demo/bad.json"
@@ -143,12 +148,17 @@ def show(good: Run, bad: Run) -> None:
     for label, run in (("bad", bad), ("good", good)):
         for line in trend(label, run.tests[TREND]["windows"][0]["metrics"]):
             say(line)
+    say("\ncontainer", BOLD)
+    verdict = next(one for one in bad.tests[KILLED]["windows"][0]["verdicts"] if one["metric"] == "memory_limit")
+    say(f"  {verdict['reason']}")
 
 
 def trend(label: str, metrics: Json) -> Iterator[str]:
     """What each request keeps, when 256 MiB are full, and how sure that is."""
     growth, left = metrics["heap_growth_per_op"], metrics["time_to_limit"]
-    yield f"  {label + ':':<6}{text(growth)} kept, 256 MiB in {text(left)}"
+    is_told = left["interval"] and left["interval"][1] is not None
+    date = f"256 MiB are full in {text(left)}" if is_told else "256 MiB are out of sight"
+    yield f"  {label + ':':<6}{text(growth)} kept, {date}"
     yield f"        {growth['note'] or growth['reason']}"
 
 

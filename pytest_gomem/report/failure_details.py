@@ -157,7 +157,7 @@ def settings_lines(requested: Mapping[str, str], effective: Mapping[str, str], *
 
 def _same_setting(asked: str, found: str) -> bool:
     """Whether two spellings mean one value, as 1GiB and 1073741824 do; words after a comma are ignored."""
-    found = found.partition(",")[0]
+    asked, found = asked.partition(", ")[0], found.partition(",")[0]
     try:
         return asked == found or parse_quantity(asked, BYTES).value == parse_quantity(found, BYTES).value
     except ValueError:

@@ -123,6 +123,7 @@ def test_a_moment_narrower_than_its_digits_is_a_point():
         ("", "100", False),
         ("100", "100, the memory limit lowers the heap goal", False),
         ("100", "off, no memory limit", True),
+        ("96MiB, simulated", "96MiB, simulated", False),
     ],
 )
 def test_only_settings_that_differ_are_marked(asked, found, marked):

@@ -32,3 +32,10 @@ def test_trend(go_service):
     """What each request keeps says when the memory is full, long before it is."""
     for _ in go_service.cycles(12):
         go_service.load("/logs/leaky?lines=100", requests=10)
+
+
+def test_container(gomem):
+    """In a container of 96 MiB the kernel ends it; `simulated` does so anywhere, without the right to make cgroups."""
+    limit = {"max": "96MiB", "mode": "simulated"}
+    with gomem.launch("api", memory_limit=limit) as svc, gomem.measure(svc):
+        svc.load("/logs/leaky", requests=200, connections=4)
