@@ -25,7 +25,7 @@ from common import GO_SERVICE, MIB, TIMEOUT, Project, table, workshop
 from pytest_gomem.base.units import UNITS, format_value
 from pytest_gomem.measure.slope import blocks, line_through
 
-ROUNDS = 8
+ROUNDS = 5
 LIMIT = 256 * MIB
 HALF_GARBAGE = "GOGC=100, a sixth leaks"  # at the limit half is garbage, which the kernel does not know
 LOOKED_AT = (0.3, 0.5, 0.7, 0.9)  # of the time until the end
