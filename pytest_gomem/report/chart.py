@@ -79,7 +79,7 @@ def draw(
     breaks: Sequence[float] = (),
     levels: Sequence[float] = (),
 ) -> str:
-    """The SVG's text; the curves need at least one point each, or the style "mark" and none, for the legend alone.
+    """The SVG's text; the curves need at least one point each.
 
     marks, levels: x, and y, of dashed lines. breaks: x of solid lines; figures on their two sides do not compare.
     """
@@ -93,11 +93,10 @@ def draw(
     for level in levels:
         at = y(level / y_axis.divisor)
         parts.append(f'<line class="mark" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-    room = min(300.0, (WIDTH - LEFT) / len(curves))  # of a label
     for row, curve in enumerate(curves):
         points = [(x(a / x_axis.divisor), y(b / y_axis.divisor)) for a, b in zip(curve.x, curve.y, strict=True)]
         parts += _curve(curve, points)
-        parts += _legend(curve, LEFT + row * room)
+        parts += _legend(curve, LEFT + row * 300)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
@@ -133,7 +132,7 @@ def _frame(title: str, x: Scale, y: Scale, x_title: str, y_title: str) -> Iterat
 
 
 def _curve(curve: Curve, points: Sequence[tuple[float, float]]) -> Iterator[str]:
-    if not curve.dots and points:
+    if not curve.dots:
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         yield f'<polyline class="line {curve.style}" points="{line}"/>'
     # The last dot marks the end of the work, and shows a curve of a single point.

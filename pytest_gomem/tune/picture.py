@@ -25,21 +25,19 @@ def curve(answer: Answer, question: Question, nodeid: str) -> str:
     divisor, suffix = scale_of(max(point.cpu for point in points), SECONDS_PER_OP)
     title = nodeid.rpartition("::")[2]
     chosen = [point for point in points if point.is_answer]
-    below, marks = answer.killed_below, []
     curves = [_curve("settings that ran", "good", points)]
     if chosen and answer.setting:
         curves.append(_curve("the answer", "bad", chosen))
         title += f": {setting_words(answer.setting)}"
-    if below is not None:
-        marks.append(float(below))
-        curves.append(Curve(f"killed below {mib(below)}", "mark", (), ()))
+    levels, below = _levels(question, answer), answer.killed_below
+    dashed = [*levels, *([f"killed below {mib(below)}"] if below is not None else [])]
     return draw(
         clip_end(printable(title), _TITLE),
         curves,
-        Axis("peak RSS, MiB", _MIB, zero=False),
+        Axis(f"peak RSS, MiB (dashed: {', '.join(dashed)})" if dashed else "peak RSS, MiB", _MIB, zero=False),
         Axis(f"CPU per op,{suffix.removesuffix('/op')}", divisor),
-        marks=marks,
-        levels=_levels(question, answer),
+        marks=[float(below)] if below is not None else [],
+        levels=list(levels.values()),
     )
 
 
@@ -47,11 +45,11 @@ def _curve(label: str, style: str, points: Sequence[Point]) -> Curve:
     return Curve(label, style, [point.peak for point in points], [point.cpu for point in points], dots=True)
 
 
-def _levels(question: Question, answer: Answer) -> list[float]:
+def _levels(question: Question, answer: Answer) -> dict[str, float]:
     """The bounds on CPU per op, in seconds."""
     spare = next((row.figures.get(CPU) for row in answer.rows if row.comfortable), None)
-    return [
-        bound.limit * spare if bound.relative and spare is not None else bound.limit
+    return {
+        str(bound): bound.limit * spare if bound.relative and spare is not None else bound.limit
         for bound in question.kept
         if bound.metric == CPU and not bound.at_least and (spare is not None or not bound.relative)
-    ]
+    }

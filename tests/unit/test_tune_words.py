@@ -128,7 +128,8 @@ def test_the_curve_is_drawn():
     found = curve(ANSWER, QUESTION, "test_mem.py::test_<work>")
     ElementTree.fromstring(found)
     texts = set(re.findall(r"<text[^>]*>([^<]*)", found))
-    assert {"settings that ran", "the answer", "killed below 110 MiB", "peak RSS, MiB", "CPU per op, ms"} <= texts
+    dashed = "peak RSS, MiB (dashed: cpu_per_op&lt;=1.25x, killed below 110 MiB)"
+    assert {"settings that ran", "the answer", dashed, "CPU per op, ms"} <= texts
     assert len(re.findall('<line class="mark"', found)) == 2
     assert len(re.findall("<circle", found)) == 5
     with pytest.raises(GomemError, match="no curve to draw"):
