@@ -25,6 +25,7 @@ _BUILD = {"GOWORK": "off", "GO111MODULE": "on", "CGO_ENABLED": "0", "GOOS": "", 
 _KEPT_FLAG = "-modcacherw"  # of the user's GOFLAGS: it is about files that stay
 _RELEASE = re.compile(r"go1\.\d+(\.\d+|rc\d+|beta\d+)?")
 _OF_OTHER_PROGRAMS = ("GOGC", "GOMEMLIMIT", "GODEBUG", "GOMAXPROCS", "GOTRACEBACK")
+_failed: dict[Path, str] = {}  # the message for each program that did not build
 _CRASH = re.compile(r"^(panic|fatal error|runtime): .*", re.MULTILINE)
 
 
@@ -64,7 +65,7 @@ def go_program(program: GoProgram, otherwise: Path, toolchain: Toolchain | None 
             path.parent.mkdir(exist_ok=True)
             with locked_file(path.parent / ".lock"):
                 if not path.exists():
-                    _build(toolchain, program, path)
+                    _build_or_say(toolchain, program, path)
     except LockedError:
         raise
     except OSError as error:
@@ -127,6 +128,16 @@ def _files(source: Path) -> Iterator[Path]:
     for path in sorted(source.rglob("*")):
         if path.name == "go.mod" or (path.suffix == ".go" and not path.stem.endswith("_test")):
             yield path
+
+
+def _build_or_say(toolchain: Toolchain, program: GoProgram, path: Path) -> None:
+    """Build it; what did not build is not tried again by this process: a network that is not there takes its time."""
+    if path not in _failed:
+        try:
+            return _build(toolchain, program, path)
+        except ObserveError as error:
+            _failed[path] = error.args[0]
+    raise ObserveError(_failed[path])
 
 
 def _build(toolchain: Toolchain, program: GoProgram, path: Path) -> None:

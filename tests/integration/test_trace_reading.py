@@ -16,6 +16,7 @@ from trace_truth import wrong
 import pytest_gomem
 from pytest_gomem.base.errors import ObserveError, ToolchainError
 from pytest_gomem.commands.cli import main
+from pytest_gomem.launch import go_program
 from pytest_gomem.launch.toolchain import find_toolchain
 from pytest_gomem.tracing import read
 from pytest_gomem.tracing.model import report_from_json
@@ -109,7 +110,11 @@ def test_without_its_module_it_says_where_that_comes_from(go, trace, tmp_path, m
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("GOMODCACHE", str(tmp_path / "modules"))
     monkeypatch.setenv("GOPROXY", "off")
-    with pytest.raises(ObserveError, match=r"GOPROXY=off(?s:.*)golang.org/x/exp v0.0.0-\d+-\w+ from your Go module"):
+    reason = r"GOPROXY=off(?s:.*)golang.org/x/exp v0.0.0-\d+-\w+ from your Go module"
+    with pytest.raises(ObserveError, match=reason):
+        read_trace(trace("go1.26"))
+    monkeypatch.setattr(go_program, "_build", None)  # it is not tried again
+    with pytest.raises(ObserveError, match=reason):
         read_trace(trace("go1.26"))
 
 
