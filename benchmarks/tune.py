@@ -53,7 +53,7 @@ PROGRAM = Path(__file__).resolve().parent / "tune_services"
 # Requests of a run, and the limits of the grid in MiB: from what kills to what is ample.
 SERVICES = {
     "large": (10000, (14, 18, 22, 28, 36, 48)),
-    "churn": (2400, (9, 11, 14, 18, 24, 32)),
+    "churn": (2400, (9, 12, 16, 20, 26, 34)),
     "batch": (9000, (9, 12, 15, 20, 26, 36)),
 }
 GOGC: tuple[int | Off, ...] = (50, 100, 200, "off")

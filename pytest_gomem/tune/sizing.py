@@ -20,7 +20,7 @@ from pytest_gomem.tune.table import SHARE, Cell, Table, comfortable, setting_of
 
 _NEIGHBOUR = 3  # runs of the size below the answer
 _MOST = 9  # runs of one setting; what is too noisy then is said to be
-_MARGIN = 0.4  # sigmas of a run that a figure stays away from its bound
+_MARGIN = 0.15  # sigmas of a run that a figure stays away from its bound
 _TIGHT = 0.3  # of the heap's room with memory to spare: the second anchor
 _FURTHEST = 0.7  # the next size, as a share of the smallest one that is known to work
 _WIDE = 1.3  # sizes that far apart which may all be the answer: too noisy
