@@ -154,6 +154,13 @@ def test_a_wrong_setting_is_a_usage_error(read, written, says):
     assert says in str(raised.value)
 
 
+def test_settings_of_no_service_are_a_usage_error(pytester):
+    """With the nearest name, if there is one."""
+    pytester.path.joinpath("gomem.yaml").write_text("version: 1\nservices: {api: {binary: /bin/true}}\n")
+    with pytest.raises(pytest.UsageError, match=r"--gomem-set names 'apy', which is not a service\n  did you mean api"):
+        pytester.parseconfigure("--gomem-set=apy.gogc=200")
+
+
 def test_a_page_is_refused_before_the_tests_run(read, monkeypatch):
     """Without jinja2, which the extra brings; `off` asks for no page."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
