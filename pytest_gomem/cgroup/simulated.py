@@ -46,6 +46,10 @@ class SimulatedGroup:
             self._root = psutil.Process(pid)
             self._open(self._root)
 
+    def look_for_others(self) -> None:
+        """Find its descendants at the next look, rather than within a second."""
+        self._family_due = 0.0
+
     def exceeded(self) -> bool:
         """Look; whether the processes hold more than the limit now. `evidence` says so afterwards."""
         self.sample()

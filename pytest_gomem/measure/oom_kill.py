@@ -46,11 +46,12 @@ class OomKill:
 def is_killed(ended: ExitRecord | None, start: GroupReading | None, last: GroupReading, by: str) -> bool:
     """Whether the service itself was killed at its limit; not one that the machine's own lack of memory killed.
 
-    start: when its window opened. last: when it was reaped. by: what holds the limit.
+    start: when its window opened. last: when it was reaped. by: what holds the limit. Of a process that only its own
+    parent has seen end, such as a shell, the kills of its group tell.
     """
-    if ended is None or ended.signal != signal.SIGKILL or ended.killed:
+    if ended is None or ended.killed or (ended.is_known and ended.signal != signal.SIGKILL):
         return False
-    return bool(ended.oom) if by == SIMULATED else _came_to_limit(start, last)
+    return bool(ended.oom) if by == SIMULATED and ended.is_known else _came_to_limit(start, last)
 
 
 def _came_to_limit(start: GroupReading | None, last: GroupReading) -> bool:

@@ -157,6 +157,8 @@ class Child(Kept):
         self.serving = Serving(pid)
         self.watch.stop()
         self.watch = Watch(pid, *self._watching)
+        if self.limited is not None:
+            self.limited.serve_by_another()
         if self.gctrace is not None:
             self.drain()
             self.log.append(self.gctrace.close())

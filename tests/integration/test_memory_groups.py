@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from pytest_gomem.base.errors import SupervisorError
+from pytest_gomem.cgroup import simulated
 from pytest_gomem.cgroup.hierarchy import hierarchies
 from pytest_gomem.cgroup.owner import owned
 from pytest_gomem.supervisor.client import LaunchRequest, SupervisorClient
@@ -192,3 +193,20 @@ class TestSimulated:
         assert "simulated limit: RssAnon was" in state.exit.oom
         assert state.group_last.peak is None
         assert state.group_last.anon_peak > 32 * MIB
+
+    def test_what_turns_out_to_serve_counts_at_once(self, programs, monkeypatch):
+        """Descendants are looked for once a second, within which it may fill its memory many times."""
+        monkeypatch.setattr(simulated, "_FAMILY_EVERY", 1e3)
+        command = ["/bin/sh", "-c", f"read go; {programs['hold']} --mb 32; exit"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as shell:
+            group = simulated.SimulatedGroup(16 * MIB)
+            group.watch(shell.pid)
+            assert not group.exceeded()
+            shell.stdin.write(b"go\n")
+            shell.stdin.flush()
+            assert b"holding" in shell.stdout.readline()
+            assert not group.exceeded()
+            group.look_for_others()
+            assert group.exceeded()
+            group.close()
+            os.killpg(shell.pid, signal.SIGKILL)

@@ -96,6 +96,16 @@ def test_kill_by_the_machine():
     assert told(last=replace(LAST, peak=120 * MIB)) is None
 
 
+@pytest.mark.parametrize(("by", "last"), [("cgroup v1", LAST), ("simulated", replace(LAST, peak=None))])
+def test_kill_of_a_process_that_a_shell_has_started(by, last):
+    """Only its parent knows how it ended; it was there, and is gone, so it is no other process that was killed."""
+    unseen = replace(KILLED, signal=None, oom="")
+    found = told(ended=unseen, last=last, by=by, unanswered=GET)
+    assert found is not None
+    assert (found.is_child, found.after, found.request) == (False, 41.0, "GET /leak")
+    assert told(ended=unseen, last=replace(last, oom_kills=0), by=by) is None
+
+
 def test_long_request_is_cut():
     """A query may be of any length."""
     words = oom_words(OomKill(LIMIT, "cgroup v1", 1.0, request=f"GET /{'x' * 500}", number=1))
