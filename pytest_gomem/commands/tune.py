@@ -63,7 +63,7 @@ def tune(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     with ExitStack() as stack:
         if not stack.enter_context(locked_if_free(kept.with_suffix(".lock"))):
             raise GomemError(f"another gomem tune runs in {Path.cwd()}")
-        state = _kept(given, kept)
+        state = _kept(given, pytest_args, kept)
         state, test, subject, registry = _begun(given, tuple(pytest_args), state)
         if not given.resume:
             kept.unlink(missing_ok=True)
@@ -96,7 +96,7 @@ def _parser() -> Parser:
     asked.add_argument("--find", choices=_FINDS, help="find the smallest GOMEMLIMIT, or the smallest memory limit")
     keep = "a bound to keep, such as 'cpu_per_op<=1.25x' (of its figure with memory to spare); may be given again"
     parser.add_argument("--keep", action="append", default=[], metavar="BOUND", help=keep)
-    budget = "begin no run with which all would take longer than, say, 3min, and answer by what is known then"
+    budget = "end in time, say 3min: begin no run that would end later, and answer by what is known then"
     parser.add_argument("--budget", type=checked(_seconds), metavar="TIME|off", help=budget)
     parser.add_argument("--service", default="", metavar="NAME", help="the service, where the test starts several")
     parser.add_argument("--window", default="", metavar="NAME", help="the window, where the test has several")
@@ -126,14 +126,15 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _kept(given: argparse.Namespace, kept: Path) -> State | None:
+def _kept(given: argparse.Namespace, pytest_args: Sequence[str], kept: Path) -> State | None:
     """The search to go on with, None for a new one."""
     if not given.resume:
         return None
     state = read_state(kept)
     if state is None:
         raise ConfigError(f"there was no search for settings in {Path.cwd()}", hint="leave out --resume")
-    if given.test is None and (given.limit or given.find or given.keep or given.service or given.window):
+    further = (given.limit, given.find, given.keep, given.service, given.window, pytest_args)
+    if given.test is None and any(further):
         raise ConfigError("--resume asks what was asked before", hint="it takes --budget and outputs beside it")
     return state
 

@@ -71,7 +71,7 @@ class Choice:
         if best is None:
             return self._answer(None, f"{ended}, before a setting was found")
         missing = max(CONFIRM - best.ok, 0)
-        more = f"; {missing} more runs of it are needed to be sure" if missing else ""
+        more = f"; {missing} more run{'s' * (missing > 1)} of it would make sure" if missing else ""
         return self._answer(best, f"{ended}: {self._reason(best)}{more}", missing)
 
     def _own(self) -> int | Off | None:

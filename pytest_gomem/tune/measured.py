@@ -17,7 +17,7 @@ from pytest_gomem.results.window_record import WindowRecord
 from pytest_gomem.tune.records import Ended, RunResult, Setting
 
 # Of a service that was killed before it was ready, and so before a window.
-_KILLED = re.compile(r"for lack of memory|at the memory limit")
+_KILLED = re.compile(r"for lack of memory|at (?:the|its) memory limit")
 
 
 def result_of(setting: Setting, window: WindowRecord | None, seconds: float, failed: str) -> RunResult:

@@ -77,7 +77,7 @@ def _unanswerable(table: Table) -> str:
         times = math.ceil(FEWEST_CYCLES / max(cycles, 1))
         return (
             f"a run with memory to spare has {cycles:g} GC cycles, too few to tell how CPU per op depends on them: "
-            f"let the test do {times} times the work"
+            f"let the test do {'at least ' * (not cycles)}{times} times the work"
         )
     names = [bound.metric for bound in kept] + (["cpu_per_op"] if table.question.find is Find.SETTING else [])
     return next((f"{name} was not measured: {own.why_missing(name)}" for name in names if own.middle(name) is None), "")

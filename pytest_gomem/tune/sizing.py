@@ -113,7 +113,7 @@ class Sizing:
             rows_of(table),
             killed_below=line(table, KILLED) if limits else None,
             thrashing_below=line(table, UNWELL) if limits else None,
-            comfortable_above=goal if self.costs else None,
+            comfortable_above=goal if self.costs and cell.ok >= CONFIRM else None,
             needs_rounds=needs_rounds,
             expected={name: found.value for name, found in expected.items() if found is not None},
             confirmed=cell.ok,
@@ -129,7 +129,7 @@ class Sizing:
             return self.answer(None, f"{ended}, before a size was found that keeps {self._bounds()}")
         missing = CONFIRM - self.table.at(goal).ok
         if missing > 0:
-            times = f"{missing} more of it are needed to be sure"
+            times = f"{missing} more run{'s' * (missing > 1)} of it would make sure"
             return self.answer(goal, f"{ended}: {_mib(goal)} is the best size so far; {times}", missing)
         return self._found(goal, self._unclear(goal), f"{ended}: ")
 

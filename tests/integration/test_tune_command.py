@@ -113,7 +113,8 @@ def test_too_noisy_is_status_1(faked):
     assert (status, "GOGC=100" in out) == (1, True)
     assert gomem("--resume")[0] == 1
     assert gomem("--resume", "--budget", "off")[0] == 0
-    assert "asks what was asked before" in gomem("--resume", "--limit", "64MiB")[2]
+    for other in (["--limit", "64MiB"], ["--", "-x"]):
+        assert "asks what was asked before" in gomem("--resume", *other)[2]
 
 
 def test_a_machine_without_memory_cgroups_is_told_first(faked, monkeypatch):

@@ -155,6 +155,7 @@ def test_an_answer_for_a_narrow_terminal():
 # What one run has shown
 
 OOM = "service 'api': was killed by the kernel for lack of memory (SIGKILL; oom_kill rose by 1)"
+UNREADY = "service 'api': was killed at its memory limit of 24MiB while we waited for GET /healthz to answer 2xx"
 SPIRAL = DeathSpiral(812, 900, 0.12, 118 * MIB)
 
 
@@ -164,6 +165,7 @@ SPIRAL = DeathSpiral(812, 900, 0.12, 118 * MIB)
         (LIMITED, "", None, Ended.OK),
         (LIMITED, OOM, None, Ended.KILLED),
         (LIMITED, OOM, SPIRAL, Ended.KILLED),
+        (LIMITED, UNREADY, None, Ended.KILLED),
         (LIMITED, "1 verdict failed", SPIRAL, Ended.THRASHING),
         (LIMITED, "", replace(SPIRAL, doubt="the machine is busy"), Ended.OK),
         (LIMITED, "AssertionError: 3 != 4", None, Ended.FAILED),
