@@ -28,6 +28,7 @@ def tune_page(answer: Answer, state: State, service: str, units: Mapping[str, st
         nodeid=printable(nodeid),
         service=printable(service),
         question=printable(question_words(question)),
+        status="bad" if answer.setting is None else "warn" if answer.needs_rounds else "good",
         setting=printable(setting_words(answer.setting)) if answer.setting else "",
         reason=printable(answer.reason),
         notes=[printable(note) for note in answer.notes],

@@ -143,6 +143,8 @@ def test_the_page_escapes_what_it_shows():
     assert "<b>" not in text
     for told in ("test_&lt;b&gt;", "110 MiB", "comfortable above", "memory_limit: 200MiB", "killed 2 of 3", "svg+xml"):
         assert told in text
+    unsure = tune_page(replace(ANSWER, needs_rounds=4), state, "api", UNITS, "--html")
+    assert ('id="verdict" class="good"' in text, 'id="verdict" class="warn"' in unsure) == (True, True)
     assert "svg+xml" not in tune_page(Answer(None, "nothing ran"), state, "", UNITS, "--html")
 
 
