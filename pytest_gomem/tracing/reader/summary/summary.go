@@ -250,7 +250,7 @@ func (s *Summary) sumLine(one *Assist) {
 // trace.
 func (s *Summary) Moves(at Time, id int64, to State, determined bool) {
 	g := s.goroutine(id)
-	if g == nil {
+	if g == nil || (determined && to == g.state) { // told again in each generation of the trace
 		return
 	}
 	s.leaves(at, g, to == Running)

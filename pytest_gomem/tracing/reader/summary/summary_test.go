@@ -44,6 +44,21 @@ func TestAnAssistKnowsItsCycleAndLine(t *testing.T) {
 	}
 }
 
+func TestAStateThatIsToldAgainGoesOn(t *testing.T) {
+	s := New("", 5)
+	s.Event(1_000)
+	s.Moves(1_000, 1, Runnable, true)
+	s.Moves(1_000, 2, Runnable, false) // nobody knows since when
+	for _, id := range []int64{1, 2} {
+		s.Moves(500_000, id, Runnable, true) // by the next generation
+		s.Moves(701_000, id, Running, true)
+	}
+	got := s.Answer("go 1.26", nil)
+	if got.Latency.Count != 1 || got.Latency.Longest != 700_000 || got.Goroutines[0].LongestWait != 700_000 {
+		t.Errorf("the waits are %+v, %+v", got.Latency, got.Goroutines[0])
+	}
+}
+
 func TestPlaces(t *testing.T) {
 	for _, c := range []struct {
 		name       string
