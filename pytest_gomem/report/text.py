@@ -16,6 +16,7 @@ from pytest_gomem.base.units import UNITS, format_value
 from pytest_gomem.config.budgets import PER_GLOB, unit_of
 from pytest_gomem.judge.acceptances import metric_of
 from pytest_gomem.judge.oom import OOM
+from pytest_gomem.judge.over_limit import OVER_LIMIT
 from pytest_gomem.judge.verdict import Verdict
 from pytest_gomem.measure.death_spiral import DEATH_SPIRAL
 from pytest_gomem.measure.metric import Reading
@@ -86,7 +87,7 @@ def metric_unit(window: WindowRecord, metric: str, unknown: str = "") -> str:
 def limit_text(verdict: Verdict) -> str:
     """The limit as written, with its kind unless it is a ceiling: 1.8GB, >= 24h, warn 60MiB."""
     written = printable(verdict.limit.written).lstrip("<>= ")
-    word = {"max": "", "min": ">=", OOM: "", DEATH_SPIRAL: ">="}.get(verdict.kind, verdict.kind)
+    word = {"max": "", "min": ">=", OOM: "", DEATH_SPIRAL: ">=", OVER_LIMIT: ">="}.get(verdict.kind, verdict.kind)
     return f"{word} {written}".lstrip()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_gomem.judge.over_limit import OVER_LIMIT
+from pytest_gomem.report.terminal import standing
+from pytest_gomem.report.text import limit_text
 from pytest_gomem.results.window_record import GcRecord
 from pytest_gomem.session.judging import Judging
 from pytest_gomem.stats.decision import Status
@@ -25,6 +27,7 @@ def test_a_peak_above_the_limit_fails_in_words():
         "the peak was 3.20 MB above the simulated memory limit of 256MiB, between two looks at it: a kernel would have "
         "killed the service"
     )
+    assert (limit_text(found), standing(found)) == (">= 0 B", "short by 3.20 MB")
 
 
 @pytest.mark.parametrize("headroom", [0.0, 20e6, "it ran without a memory limit"])
