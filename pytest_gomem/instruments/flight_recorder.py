@@ -14,7 +14,9 @@ from pytest_gomem.instruments.execution_trace import Tracing
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.agent.records import Flight
 from pytest_gomem.session.instrument import Finding, Target
+from pytest_gomem.session.life import EndedProgram
 from pytest_gomem.session.subject import unanswered
+from pytest_gomem.tracing.found import TraceFound
 from pytest_gomem.tracing.taking import new_file
 
 _LONGER = 1.25  # times what is kept: writing it takes the service some ms
@@ -85,6 +87,11 @@ class FlightRecorder(Tracing):
             return Finding(notes=("the flight recorder was not read: nothing took as long as `when` says",))
         self.kept, self.note = kept[0], "; ".join(self._why(ended))
         return Finding()
+
+    def ended(self, program: EndedProgram) -> Finding:
+        """Nothing: nobody can ask a program that ends by itself, and nothing was recorded."""
+        why = "the flight recorder is for services: nothing was recorded of a program that gomem.run() measures whole"
+        return Finding(trace=TraceFound(Unavailable(why)))
 
     def _why(self, ended: Flight) -> Iterator[str]:
         if not self._asked.waits:

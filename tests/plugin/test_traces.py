@@ -14,6 +14,7 @@ SERVICE = f"""\
 """
 SERVICES = f"""\
 job: {{build: {PROGRAM.parent / "ending"}, args: ["--mb=20"]}}
+flying: {{build: {PROGRAM.parent / "ending"}, args: ["--mb=20"], trace: {{flight: 2MiB}}}}
 churn:
 {SERVICE}
 recorded:
@@ -55,6 +56,9 @@ def test_without_agent(go_service):
 @pytest.mark.gomem(sched_latency_p99="1ns")
 def test_program(gomem):
     gomem.run("job", args=["--how=collecting"])
+
+def test_no_recorder(gomem):
+    gomem.run("flying")
 
 @pytest.mark.gomem(service="recorded")
 def test_recorded(go_service):
@@ -99,6 +103,10 @@ def test_what_an_execution_trace_tells(scenario, tmp_path):
     window = outcome.window("test_program")
     assert window["trace"]["latency"]["count"] > 0
     assert window["diagnosis"]["notes"] == []
+
+    window = outcome.window("test_no_recorder")
+    assert "the flight recorder is for services" in window["trace_note"]
+    assert window["metrics"]["peak_rss"]["value"] > 10e6
 
     window = outcome.window("test_recorded")
     assert window["trace"]["events"] > 0
