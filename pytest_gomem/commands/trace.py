@@ -121,8 +121,8 @@ def _when(one: Assist) -> str:
     """Such as "1.50 ms after cycle 7 began (heap goal)"."""
     if one.cycle is None:
         return f"at {_time(one.start)}"
-    began = "within" if one.after is None else f"{_time(one.after)} after the begin of"
-    return f"{began} cycle {one.cycle} ({one.cause})"
+    when = f"within cycle {one.cycle}" if one.after is None else f"{_time(one.after)} after cycle {one.cycle} began"
+    return f"{when} ({one.cause})"
 
 
 def _place(frame: Frame | None) -> str:

@@ -132,7 +132,7 @@ def test_the_command_prints_what_a_trace_says(go, trace):
     text = out.getvalue()
     assert re.search(r"^GC cycles by cause\n(?s:.*)^  goroutine leak profile +1 ", text, re.MULTILINE)
     assert re.search(r"^  read mem stats +1 ", text, re.MULTILINE)
-    assist = r" main\.allocate \S+/traced/main\.go:\d+  \S+ \w+ after the begin of cycle \d \(heap goal\)$"
+    assist = r" main\.allocate \S+/traced/main\.go:\d+  \S+ \w+ after cycle \d began \(heap goal\)$"
     assert re.search(assist, text, re.MULTILINE)
     out = StringIO()
     assert main(["trace", str(path), "--json"], out, err) == 0
