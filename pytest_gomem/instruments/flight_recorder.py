@@ -19,6 +19,7 @@ from pytest_gomem.session.subject import unanswered
 from pytest_gomem.tracing.found import TraceFound
 from pytest_gomem.tracing.taking import new_file
 
+_ON = "already started"  # as the agent says it
 _LONGER = 1.25  # times what is kept: writing it takes the service some ms
 
 
@@ -45,11 +46,20 @@ class FlightRecorder(Tracing):
             return
         self._by_pause, self._by_latency = new_file(agent.folder), new_file(agent.folder)
         try:
-            agent.start_flight(self._asked.size, self._asked.pause, self._by_pause)
+            self._start(agent)
         except ObserveError as error:
             self._failed = unanswered(target.subject, error)
         else:
             self._agent = agent
+
+    def _start(self, agent: AgentClient) -> None:
+        try:
+            agent.start_flight(self._asked.size, self._asked.pause, self._by_pause)
+        except ObserveError as error:
+            if _ON not in str(error):
+                raise
+            agent.stop_flight()  # that of a window which was never closed, as by pytest.skip() in a shared service
+            agent.start_flight(self._asked.size, self._asked.pause, self._by_pause)
 
     def reopened(self, target: Target) -> None:
         """What was recorded is warm-up: begin anew."""

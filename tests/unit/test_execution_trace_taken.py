@@ -185,3 +185,23 @@ def test_a_window_with_a_recorder_has_no_figures(tmp_path):
     window = tracing(tmp_path).open_window(instruments=read_afterwards(FlightRecorder(asked())))
     window.restart()
     assert "which disturbs it" in window.close().disturbed
+
+
+def test_a_recorder_that_was_left_on_is_no_obstacle(reads, tmp_path):
+    """A test that is skipped within a window of a shared service closes none."""
+    process = tracing(tmp_path)
+    start, left = process._agent.start_flight, [True]
+    end = process._agent.stop_flight
+
+    def start_flight(most, pause, path):
+        if left:
+            process._agent.paused = path
+            raise ObserveError("the agent of the service: already started")
+        start(most, pause, path)
+
+    def stop_flight():
+        left.clear()
+        return end()
+
+    process._agent.start_flight, process._agent.stop_flight = start_flight, stop_flight
+    assert taken(process, FlightRecorder(asked()))[0].report == REPORT
