@@ -41,6 +41,7 @@ class Group:
         self.peak_since = self._sampled_since = time.monotonic()
         self._anon_peak: int | None = None
         self._cache_peak: int | None = None
+        self._mapped_peak: int | None = None
 
     def _set_limit(self, limit: int) -> None:
         write(self.path / self._names.limit, str(limit))
@@ -84,7 +85,7 @@ class Group:
         os.write(self._files[PROCESSES], b"0")
 
     def sample(self) -> None:
-        """Note the anonymous pages and the page cache of this moment."""
+        """Note the anonymous pages, the page cache and the mapped part of it at this moment."""
         self._note(self._text(STAT))
 
     def _note(self, stat: bytes | None) -> None:
@@ -93,6 +94,8 @@ class Group:
             self._anon_peak = max(anon, self._anon_peak or 0)
         if file is not None:
             self._cache_peak = max(file - (shmem or 0), self._cache_peak or 0)
+        if (mapped := figure(stat, self._names.mapped)) is not None:
+            self._mapped_peak = max(mapped, self._mapped_peak or 0)
 
     def read(self, *, reset_peak: bool = False) -> GroupReading:
         """All figures; reset_peak: and let both peaks begin anew afterwards, where the kernel can."""
@@ -112,9 +115,11 @@ class Group:
             shmem=figure(stat, names.shmem),
             cache_peak=self._cache_peak,
             sampled_since=self._sampled_since,
+            mapped=figure(stat, names.mapped),
+            mapped_peak=self._mapped_peak,
         )
         if reset_peak:
-            self._anon_peak = self._cache_peak = None
+            self._anon_peak = self._cache_peak = self._mapped_peak = None
             self._sampled_since = reading.t
             self._note(stat)
             self.peak_since = reading.t if self._reset_peak() else self.peak_since

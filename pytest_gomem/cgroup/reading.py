@@ -14,7 +14,8 @@ class GroupReading:
     anon: anonymous pages (v1 `total_rss`, v2 `anon` of memory.stat; simulated: RssAnon of the processes).
     anon_peak: the highest `anon` that the supervisor sampled since `sampled_since`; a shorter spike is missed.
     file: page cache; `shmem` is the part of it that cannot be written back, such as files of a tmpfs; cache_peak: the
-    highest `file` without it, sampled as `anon_peak` is.
+    highest `file` without it, sampled as `anon_peak` is. mapped, mapped_peak: now, and the highest of that part of it
+    which processes have mapped (simulated: RssFile of the processes), sampled as well.
     kernel: page tables, stacks, slab and sockets (v1 memory.kmem.usage_in_bytes, v2 `kernel` of memory.stat).
     oom_kills: processes of the group that the kernel killed at the limit since the launch (v1 `oom_kill` of
     memory.oom_control, v2 that of memory.events). The victim can be a child of the service.
@@ -33,6 +34,8 @@ class GroupReading:
     shmem: int | None = None
     cache_peak: int | None = None
     sampled_since: float = 0.0
+    mapped: int | None = None
+    mapped_peak: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class FileNames:
     anon: str
     file: str
     shmem: str
+    mapped: str
     kernel: str  # a file on v1, a name within memory.stat on v2
 
 
@@ -62,6 +66,7 @@ V1 = FileNames(
     anon="total_rss",
     file="total_cache",
     shmem="total_shmem",
+    mapped="total_mapped_file",
     kernel="memory.kmem.usage_in_bytes",
 )
 V2 = FileNames(
@@ -74,6 +79,7 @@ V2 = FileNames(
     anon="anon",
     file="file",
     shmem="shmem",
+    mapped="file_mapped",
     kernel="kernel",
 )
 # Before Linux 5.18 memory.stat of v2 has no sum.

@@ -36,6 +36,7 @@ class SimulatedGroup:
         self.evidence = ""
         self._anon: int | None = None
         self._anon_peak: int | None = None
+        self._mapped = self._mapped_peak = 0
         self._root: psutil.Process | None = None
         self._statuses: dict[psutil.Process, int] = {}
         self._family_due = 0.0
@@ -62,14 +63,15 @@ class SimulatedGroup:
         return True
 
     def sample(self) -> None:
-        """Note the anonymous pages of this moment."""
+        """Note the anonymous pages and those of files of this moment."""
         if time.monotonic() >= self._family_due:
             self._family_due = time.monotonic() + _FAMILY_EVERY
             self._find_family()
-        known = [anon for process in list(self._statuses) if (anon := self._anon_of(process)) is not None]
+        known = [pages for process in list(self._statuses) if (pages := self._pages_of(process)) is not None]
         if known:
-            self._anon = sum(known)
+            self._anon, self._mapped = (sum(kind) for kind in zip(*known, strict=True))
             self._anon_peak = max(self._anon, self._anon_peak or 0)
+            self._mapped_peak = max(self._mapped, self._mapped_peak)
 
     def read(self, *, reset_peak: bool = False) -> GroupReading:
         """What is known of it; reset_peak: and let the sampled peak begin anew afterwards."""
@@ -86,9 +88,11 @@ class SimulatedGroup:
             oom_kills=int(bool(self.evidence)),
             peak_since=self.peak_since,
             sampled_since=self.peak_since,
+            mapped=self._mapped,
+            mapped_peak=self._mapped_peak,
         )
         if reset_peak:
-            self._anon_peak, self.peak_since = self._anon, reading.t
+            self._anon_peak, self._mapped_peak, self.peak_since = self._anon, self._mapped, reading.t
         return reading
 
     def close(self) -> None:
@@ -108,11 +112,15 @@ class SimulatedGroup:
         with contextlib.suppress(OSError):
             self._statuses[process] = os.open(f"/proc/{process.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
 
-    def _anon_of(self, process: psutil.Process) -> int | None:
-        """Bytes; None for one that has ended, which is looked at no more."""
+    def _pages_of(self, process: psutil.Process) -> tuple[int, int] | None:
+        """RssAnon and RssFile, bytes; None for one that has ended, which is looked at no more."""
         try:
-            kilobytes = os.pread(self._statuses[process], _STATUS_BYTES, 0).split(b"\nRssAnon:", 1)[1].split(b"kB", 1)
+            status = os.pread(self._statuses[process], _STATUS_BYTES, 0)
+            return _bytes(status, b"\nRssAnon:"), _bytes(status, b"\nRssFile:")
         except (OSError, IndexError):
             os.close(self._statuses.pop(process))
             return None
-        return int(kilobytes[0]) * 1024
+
+
+def _bytes(status: bytes, name: bytes) -> int:
+    return int(status.split(name, 1)[1].split(b"kB", 1)[0]) * 1024

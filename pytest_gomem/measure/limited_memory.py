@@ -115,7 +115,13 @@ def _of_process(window: Window) -> int:
     if window.tree and end is not None and end.processes > 1:
         return 0  # a sum of peaks that need not have come together
     files = [edge.file for edge in (start, end) if edge is not None and edge.file is not None]
-    return max((kernel_peak(window) or 0) - max(files, default=0), 0)
+    return max((kernel_peak(window) or 0) - max(files, default=0) - _mapped_between(required(window.group)), 0)
+
+
+def _mapped_between(group: GroupEdges) -> int:
+    """What was mapped of files within the window, and at neither of its edges."""
+    edges = [reading.mapped for reading in _readings(group) if reading.mapped is not None]
+    return max((group.end.mapped_peak or 0) - max(edges, default=0), 0)
 
 
 def _beside(group: GroupEdges) -> int:

@@ -21,6 +21,7 @@ import os, signal, subprocess, psutil
 
 @pytest.mark.gomem(service="limited", min_headroom="20MiB")
 def test_files(go_service):
+    go_service.get("/map?n=40000000")
     go_service.get("/hold?n=10000000")
     go_service.get("/cache?n=150000000")
 

@@ -61,6 +61,16 @@ def test_what_the_group_held():
     assert "a spike shorter than 1.00 s may be missed" in anon.precision
 
 
+@pytest.mark.parametrize("by", ["cgroup v1", "simulated"])
+def test_a_file_that_was_mapped_for_a_while_takes_no_headroom(by):
+    """Its pages are in the process's own peak, and can be taken back; at the edges of the window it is not there."""
+    started = replace(AT_REST, mapped=2 * MIB, mapped_peak=2 * MIB)
+    own = {"peak": None} if by == "simulated" else {"peak": 228 * MIB, "cache_peak": 200 * MIB}
+    mapped = limited(started, by, hwm=237, mapped=2 * MIB, mapped_peak=202 * MIB, **own)
+    assert read("memory_headroom", mapped).value == LIMIT - 29 * MIB
+    assert read("memory_headroom", limited(started, by, hwm=237, mapped=2 * MIB, **own)).value < 30 * MIB
+
+
 def test_headroom_is_what_the_peak_left():
     """Of the ways to see the peak the highest: here the kernel's of the process, without its binary."""
     found = read("memory_headroom", limited(hwm=39))

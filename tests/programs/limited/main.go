@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -26,6 +27,7 @@ func main() {
 	http.HandleFunc("/hold", handle(hold))
 	http.HandleFunc("/churn", handle(churn))
 	http.HandleFunc("/cache", handle(fillCache))
+	http.HandleFunc("/map", handle(mapFile))
 	http.HandleFunc("/child", handle(runChild))
 	log.Fatal(http.ListenAndServe(*listen, nil))
 }
@@ -64,6 +66,35 @@ func fillCache(n int) error {
 	}
 	return nil
 }
+
+// mapFile has n bytes of a file in memory for a moment, as an embedded database has.
+func mapFile(n int) error {
+	file, err := os.CreateTemp("", "limited")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	if _, err := file.Write(make([]byte, 1<<20)); err != nil {
+		return err
+	}
+	if err := file.Truncate(int64(n)); err != nil {
+		return err
+	}
+	pages, err := syscall.Mmap(int(file.Fd()), 0, n, syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		return err
+	}
+	defer syscall.Munmap(pages)
+	for at := 0; at < n; at += 4096 {
+		sum += int(pages[at])
+	}
+	time.Sleep(100 * time.Millisecond) // as long as several samples take
+	return nil
+}
+
+// sum is of pages that were read.
+var sum int
 
 // runChild has a child process use n bytes.
 func runChild(n int) error {
