@@ -97,10 +97,10 @@ def test_a_test_says_it_like_gomem_yaml():
     assert said.memory_limit == replace(LIMIT, mode="cgroup")
     assert Overrides().over(said).memory_limit == said.memory_limit
     assert Overrides(memory_limit="off").over(said).memory_limit == "off"
-    laid = laid_over("gogc=200,memory_limit=300MiB")
+    laid = laid_over("gogc=200,memory_limit=300MiB")[""]
     assert laid.memory_limit == MemoryLimitSettings(300 << 20)
     assert laid.said == {"gogc", "memory_limit"}
-    assert laid_over_words(laid) == "gogc=200, memory_limit=300MiB"
+    assert laid_over_words({"": laid}) == "gogc=200, memory_limit=300MiB"
     with pytest.raises(ConfigError, match="memory_limit: '1B' is below 4MiB"):
         overrides({"memory_limit": "1B"}, Place())
 
