@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pytest_gomem.commands.live_progress import Progress
@@ -41,8 +41,8 @@ class Tuning:
             step = next_step(self.state.asked.question, self.state.results)
             if isinstance(step, Answer):
                 return step
-            for setting in step.settings:
-                self._run(setting, step)
+            for at, setting in enumerate(step.settings):
+                self._run(setting, replace(step, left=max(step.left - at, 0)))
 
     def stopped_words(self) -> str:
         """What was measured before a person stopped it, and what is known by that."""
