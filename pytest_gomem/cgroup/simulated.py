@@ -42,14 +42,11 @@ class SimulatedGroup:
         self._family_due = 0.0
 
     def watch(self, pid: int) -> None:
-        """Look at this process and its descendants from now on."""
+        """Look at this process and its descendants from now on, and at those that are known already."""
         with contextlib.suppress(psutil.Error):
             self._root = psutil.Process(pid)
             self._open(self._root)
-
-    def look_for_others(self) -> None:
-        """Find its descendants at the next look, rather than within a second."""
-        self._family_due = 0.0
+            self._family_due = 0.0
 
     def exceeded(self) -> bool:
         """Look; whether the processes hold more than the limit now. `evidence` says so afterwards."""
@@ -105,10 +102,11 @@ class SimulatedGroup:
             return
         with contextlib.suppress(psutil.Error):
             for process in self._root.children(recursive=True):
-                if process not in self._statuses:
-                    self._open(process)
+                self._open(process)
 
     def _open(self, process: psutil.Process) -> None:
+        if process in self._statuses:
+            return
         with contextlib.suppress(OSError):
             self._statuses[process] = os.open(f"/proc/{process.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
 

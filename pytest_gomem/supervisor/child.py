@@ -158,7 +158,7 @@ class Child(Kept):
         self.watch.stop()
         self.watch = Watch(pid, *self._watching)
         if self.limited is not None:
-            self.limited.serve_by_another()
+            self.limited.serve_by(pid)
         if self.gctrace is not None:
             self.drain()
             self.log.append(self.gctrace.close())

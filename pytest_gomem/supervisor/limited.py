@@ -35,10 +35,11 @@ class Limited:
         if isinstance(self._group, SimulatedGroup):
             self._group.watch(pid)
 
-    def serve_by_another(self) -> None:
-        """A process that the program has started turns out to be the one that serves."""
-        if isinstance(self._group, SimulatedGroup):
-            self._group.look_for_others()
+    def serve_by(self, pid: int) -> None:
+        """A process that the program has started serves in its place; the program may have ended already."""
+        self._last = None
+        self.begin(pid)
+        self._due = 0.0 if isinstance(self._group, SimulatedGroup) else _FOREVER
 
     def sample(self) -> None:
         """Note the anonymous pages of this moment; called at the sample rate of the service."""

@@ -206,7 +206,26 @@ class TestSimulated:
             shell.stdin.flush()
             assert b"holding" in shell.stdout.readline()
             assert not group.exceeded()
-            group.look_for_others()
+            (holding,) = psutil.Process(shell.pid).children()
+            group.watch(holding.pid)
             assert group.exceeded()
             group.close()
             os.killpg(shell.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("mode", ["cgroup", "simulated"])
+def test_the_limit_of_a_daemon_outlives_what_has_started_it(programs, start, until, mode):
+    """Its figures go on, and its own end is the one that tells the last ones."""
+    script = f"{programs['hold']} --mb 16 & exit 0"
+    child = start("/bin/sh", "-c", script, memory_limit=limit(64, mode))
+    assert child.wait(PATIENCE).exit.code == 0
+    until(lambda: "holding" in child.log()[0])
+    (daemon,) = child.members()
+    child.serve_by(daemon)
+    assert child.read_group(reset_peak=True).anon > 16 * MIB
+    assert child.read_group().anon_peak > 16 * MIB
+    assert child.state().group_last is None
+    os.kill(daemon, signal.SIGKILL)
+    until(lambda: child.state().serving_exit)
+    assert child.state().group_last.anon_peak > 16 * MIB
+    assert not child.state().group.path or not Path(child.state().group.path).exists()
