@@ -61,7 +61,8 @@ def parse_bound(written: str, units: Mapping[str, Unit], place: Place) -> Bound:
         bound = Bound(metric, value, at_least=at_least, written=written.strip())
     beyond = bound.limit > 1 if at_least else bound.limit < 1
     if bound.relative and beyond and not is_of_memory(metric):
-        raise ConfigError(f"{written!r} is broken with memory to spare already", place, hint)
+        other = "below 1, such as 0.8x" if at_least else "above 1, such as 1.25x"
+        raise ConfigError(f"{written!r} is broken with memory to spare already", place, f"write a multiple {other}")
     if reason := refusal(bound):
         raise ConfigError(reason, place)
     return bound
