@@ -22,7 +22,7 @@ class Hierarchy:
 def hierarchies(proc: Path = Path("/proc/self")) -> list[Hierarchy]:
     """The hierarchies that can hold a memory controller: v2 first, then v1; none on a system without them."""
     try:
-        groups, mounts = dict(_groups((proc / "cgroup").read_text())), (proc / "mountinfo").read_text()
+        groups, mounts = dict(_groups(_text(proc / "cgroup"))), _text(proc / "mountinfo")
     except OSError:
         return []
     found = []
@@ -30,6 +30,11 @@ def hierarchies(proc: Path = Path("/proc/self")) -> list[Hierarchy]:
         if version in groups:
             found.append(Hierarchy(version, root, root / _below(groups[version], mounted)))
     return sorted(found, key=lambda hierarchy: -hierarchy.version)
+
+
+def _text(file: Path) -> str:
+    """Paths are bytes to the kernel, in no encoding."""
+    return file.read_text(errors="surrogateescape")
 
 
 def _groups(text: str) -> Iterator[tuple[int, str]]:
@@ -48,7 +53,7 @@ def _mounts(text: str) -> Iterator[tuple[int, str, Path]]:
     for line in text.splitlines():
         before, _, after = line.partition(f" {_OPTIONAL_END} ")
         mounted, where = before.split()[3:5]
-        kind, _, options = after.split()[:3]
+        kind, _, options = after.split(" ", 2)  # the source, in between, may be empty
         version = {"cgroup2": 2, "cgroup": 1}.get(kind)
         if version is None or version in seen or (version == 1 and "memory" not in options.split(",")):
             continue

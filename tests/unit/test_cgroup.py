@@ -31,7 +31,7 @@ class TestHierarchies:
     @pytest.fixture
     def proc(self, tmp_path):
         def proc(mounts, groups):
-            (tmp_path / "mountinfo").write_text(mounts)
+            (tmp_path / "mountinfo").write_bytes(mounts.encode("latin-1"))
             (tmp_path / "cgroup").write_text(groups)
             return tmp_path
 
@@ -51,6 +51,11 @@ class TestHierarchies:
         """As in a container, with the namespace of the host or one of its own."""
         (found,) = hierarchies(proc(CONTAINER, f"0::{said}\n"))
         assert found.own == Path("/sys/fs/cgroup here") / own
+
+    def test_other_mounts_may_have_any_name(self, proc):
+        """A path in no encoding, and a file system without a source."""
+        other = "90 1 0:5 / /media/caf\xe9 rw shared:9 - tmpfs  rw,size=1k\n"
+        assert hierarchies(proc(other + HYBRID, "0::/\n")) == hierarchies(proc(HYBRID, "0::/\n")) != []
 
     def test_none_is_mounted(self, proc):
         """Then there is no way."""
