@@ -23,7 +23,7 @@ class Group:
     """A limit set on a group that was just made, which removes it in the end; raises OSError if it cannot be set.
 
     path: its folder. by: how it came to be, if not simply by making the folder.
-    swap: what was done about swap, in words; a limit bites only if the group cannot swap.
+    swap: what was done about swap, in words; a limit bites only if the group cannot swap. above: see `lowest_above`.
     """
 
     def __init__(self, path: Path, limit: int, names: FileNames, by: str = "") -> None:
@@ -38,6 +38,7 @@ class Group:
         except BaseException:
             self.close()
             raise
+        self.above = lowest_above(path, names)
         self.peak_since = self._sampled_since = time.monotonic()
         self._anon_peak: int | None = None
         self._cache_peak: int | None = None
@@ -205,6 +206,18 @@ def clear(path: Path) -> None:
         if _removed(path):
             return
         time.sleep(_REMOVE_PAUSE)
+
+
+def lowest_above(path: Path, names: FileNames) -> int | None:
+    """The lowest limit of the groups that a group lies in, bytes; None if none of them has one."""
+    found = []
+    for parent in path.parents:
+        try:
+            written = (parent / names.limit).read_text().strip()
+        except OSError:  # the root of v2 has none, and beyond a mount there is nothing
+            break
+        found += [int(written)] if written.isdecimal() else []
+    return min(found, default=None)
 
 
 def groups_below(path: Path) -> list[Path]:

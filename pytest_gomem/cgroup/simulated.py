@@ -27,6 +27,7 @@ class SimulatedGroup:
 
     by = SIMULATED
     swap = ""
+    above = None
 
     def __init__(self, limit: int) -> None:
         if not Path("/proc/self/status").exists():

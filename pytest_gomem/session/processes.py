@@ -31,7 +31,7 @@ from pytest_gomem.observe.sources import SOURCES, Source
 from pytest_gomem.observe.system import System
 from pytest_gomem.session.conditions import launched_conditions
 from pytest_gomem.session.readers import Readers
-from pytest_gomem.supervisor.protocol import ChildState, ExitRecord
+from pytest_gomem.supervisor.protocol import ChildState, ExitRecord, GroupState
 
 PPROF_PATH = "/debug/pprof"
 _AGENT_TIMEOUT = 5.0
@@ -144,6 +144,11 @@ class LaunchedProcess:
         if limit is not None and isinstance(of_go, int) and of_go > limit.max:
             above = f"GOMEMLIMIT is {go_bytes(of_go)}, above the memory limit of {limit}"
             yield f'{above}: the collector takes no heed of it; gomemlimit: "90%" follows the limit'
+        if limit is not None and self._above is not None and self._above < limit.max:
+            above = (
+                f"the memory limit of {limit} is above the one of {go_bytes(self._above)} that holds for pytest itself"
+            )
+            yield f"{above}, as of a container: the service is killed there, and memory_headroom does not know it"
         ended = self.ending()
         if ended is not None and ended.code != 0 and not limit_words(self.kept, ended):  # of which a verdict tells
             yield f"the process {self.ending_words()}"
@@ -177,10 +182,17 @@ class LaunchedProcess:
         return launched_conditions(self.launched, in_force, has_agent=not self.no_agent)
 
     @cached_property
+    def _group_state(self) -> GroupState | None:
+        return self.kept.state().group if self.launched.memory_limit else None
+
+    @property
+    def _above(self) -> int | None:
+        return None if self._group_state is None else self._group_state.above
+
+    @property
     def group_by(self) -> str:
         """What holds its memory limit, such as "cgroup v1" or "simulated"; "" without one."""
-        group = self.kept.state().group if self.launched.memory_limit else None
-        return "" if group is None else group.by
+        return "" if self._group_state is None else self._group_state.by
 
     def group(self, *, reset_peak: bool = False) -> GroupReading:
         """What its memory cgroup says, at its end if it has ended; raises ObserveError without one."""

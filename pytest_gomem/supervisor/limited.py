@@ -96,7 +96,7 @@ class Limited:
     def state(self) -> GroupState:
         """What the client may know."""
         path = str(self._group.path) if isinstance(self._group, Group) else ""
-        return GroupState(self._group.by, path, self._group.limit, self._group.swap)
+        return GroupState(self._group.by, path, self._group.limit, self._group.swap, self._group.above)
 
     @property
     def last(self) -> GroupReading | None:

@@ -75,12 +75,14 @@ class GroupState:
     """The memory cgroup of a launch. by: "cgroup v2", "cgroup v1", "systemd scope" or "simulated"; limit: bytes.
 
     path: the folder of the group, "" if simulated. swap: what was done about the machine's swap, "" if it has none.
+    above: the lowest limit of the groups that it lies in, such as that of a container; None if they have none.
     """
 
     by: str
     path: str
     limit: int
     swap: str = ""
+    above: int | None = None
 
 
 @dataclass(frozen=True)

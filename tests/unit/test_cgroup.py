@@ -147,6 +147,17 @@ class Kernel:
         file.write_text(f"{file.read_text() if file.exists() else ''} {pid}")
 
 
+@pytest.mark.parametrize(("names", "unlimited"), [(V1, "9223372036854771712"), (V2, "max")])
+def test_the_lowest_limit_above(tmp_path, names, unlimited):
+    """Of the groups that a group lies in, up to the root, whose folder on v2 has none."""
+    for folder, limit in ((".", unlimited), ("pod", "300"), ("pod/container", "200"), ("pod/container/ours", "500")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / names.limit).write_text(f"{limit}\n")
+    assert group.lowest_above(tmp_path / "pod/container/ours", names) == 200
+    assert group.lowest_above(tmp_path / "pod/container", names) == 300
+    assert group.lowest_above(tmp_path, names) is None
+
+
 class TestPreparing:
     @pytest.fixture
     def kernel(self, tmp_path, monkeypatch):
