@@ -55,6 +55,7 @@ class FileNames:
     kernel: str  # a file on v1, a name within memory.stat on v2
 
 
+SIMULATED = "simulated"  # holds a limit without a cgroup
 STAT = "memory.stat"
 V1 = FileNames(
     by="cgroup v1",

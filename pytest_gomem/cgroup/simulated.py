@@ -10,9 +10,8 @@ from pathlib import Path
 import psutil
 
 from pytest_gomem.base.errors import GroupError
-from pytest_gomem.cgroup.reading import GroupReading
+from pytest_gomem.cgroup.reading import SIMULATED, GroupReading
 
-SIMULATED = "simulated"
 EVERY = 0.01  # seconds between looks, 80 us each: at 1 GB/s a process gets 10 MB above the limit before it is killed
 _FAMILY_EVERY = 1.0  # seconds: finding descendants reads all processes of the machine, some 3 ms
 _STATUS_BYTES = 8192

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import BYTES, SECONDS, Quantity, format_value
-from pytest_gomem.cgroup.simulated import SIMULATED
+from pytest_gomem.cgroup.reading import SIMULATED
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.gc_settings import go_bytes
 from pytest_gomem.config.memory_limit import MEMORY_LIMIT

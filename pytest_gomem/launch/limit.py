@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_gomem.base.errors import SupervisorError
-from pytest_gomem.cgroup.simulated import SIMULATED
+from pytest_gomem.cgroup.reading import SIMULATED
 from pytest_gomem.config.gc_settings import go_bytes
 from pytest_gomem.measure.oom_kill import is_killed
 from pytest_gomem.supervisor.client import KeptChild

@@ -11,8 +11,7 @@ from functools import partial
 
 from pytest_gomem.base.unavailable import Unavailable, known, required
 from pytest_gomem.base.units import BYTES, SECONDS, format_value
-from pytest_gomem.cgroup.reading import GroupReading
-from pytest_gomem.cgroup.simulated import SIMULATED
+from pytest_gomem.cgroup.reading import SIMULATED, GroupReading
 from pytest_gomem.config.gc_settings import go_bytes
 from pytest_gomem.measure.metric import Better, Noise, Prior, Reading, metric
 from pytest_gomem.measure.peak import kernel_peak

@@ -6,8 +6,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_gomem.cgroup.reading import GroupReading
-from pytest_gomem.cgroup.simulated import SIMULATED
+from pytest_gomem.cgroup.reading import SIMULATED, GroupReading
 from pytest_gomem.load.spec import Unanswered
 from pytest_gomem.observe.records import GcCycle
 from pytest_gomem.supervisor.protocol import ExitRecord

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gomem.base.errors import ObserveError
 from pytest_gomem.base.unavailable import Unavailable, Value, attempt, known, required
-from pytest_gomem.cgroup.reading import GroupReading
-from pytest_gomem.measure.oom_kill import OomKill
 from pytest_gomem.measure.own_edges import OwnEdges
 from pytest_gomem.observe.agent.records import Histogram
 from pytest_gomem.observe.records import GcCycle, GcRecord, KernelReading, MemStats, Observed, Sample
 from pytest_gomem.observe.smaps import SmapsTotals
 
 if TYPE_CHECKING:
+    from pytest_gomem.cgroup.reading import GroupReading
     from pytest_gomem.load.spec import LoadRecord
     from pytest_gomem.measure.left_goroutines import LeftGoroutines
+    from pytest_gomem.measure.oom_kill import OomKill
 
 
 @dataclass(frozen=True)

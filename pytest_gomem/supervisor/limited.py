@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_gomem.cgroup.group import Group
-from pytest_gomem.cgroup.reading import GroupReading
-from pytest_gomem.cgroup.simulated import EVERY, SIMULATED, SimulatedGroup
+from pytest_gomem.cgroup.reading import SIMULATED, GroupReading
+from pytest_gomem.cgroup.simulated import EVERY, SimulatedGroup
 from pytest_gomem.cgroup.ways import Ways
 from pytest_gomem.supervisor.protocol import GroupState
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -61,8 +62,8 @@ def read(binaries, tmp_path_factory) -> Read:
     subprocess.run([binary, before, after], check=True, timeout=60)
     texts = []
     with pytest.MonkeyPatch.context() as patch:
-        answer = reading._answer
-        patch.setattr(reading, "_answer", lambda out: texts.append(out) or answer(out))
+        understood = reading.retention_from_json
+        patch.setattr(reading, "retention_from_json", lambda said: texts.append(json.dumps(said)) or understood(said))
         last, growth = read_dump(after, binary, most=30), read_dump(after, binary, base=before, most=30)
     return Read(last, growth, "".join(texts))
 

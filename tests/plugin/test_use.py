@@ -85,6 +85,8 @@ WITH_YAML = {
     "pytest_gomem.judge.precedence",
     "pytest_gomem.plugin.reporting",
     "pytest_gomem.plugin.baselines",
+    "pytest_gomem.cgroup",
+    "pytest_gomem.cgroup.reading",
     "pytest_gomem.launch",
     "pytest_gomem.base.processes",
     "pytest_gomem.launch.toolchain",
