@@ -26,7 +26,7 @@ from pytest_gomem.session.subject import Subject, unanswered
 
 _EVERY = 0.004  # seconds between looks at the group; a program that writes 2 GB/s uses 8 MB more meanwhile
 _TIMES, _ROOM = 4, 512 << 20  # how far beyond its limit a service may get: one request may ask for much at once
-_OF_MACHINE = 0.5  # of the memory that is free
+_OF_FREE = 0.5  # of the memory that the machine or the container has
 # Of its figures, bytes: the most that the group used of what cannot be reclaimed, and the limit.
 CAME_TO, LIMIT = "came_to", "limit"
 
@@ -75,7 +75,7 @@ class AtLimit(Instrument):
         try:
             now = subject.group().limit
             self._limit = subject.memory_limit or now
-            self._raised = max(_raised(self._limit), now)
+            self._raised = max(_raised(self._limit, subject.limit_above), now)
             subject.raise_limit(self._raised)
         except ObserveError as error:
             self._failed = Unavailable(f"its memory limit could not be raised: {error}")
@@ -156,9 +156,12 @@ def unreclaimable(reading: GroupReading) -> int:
     return reading.current - (reading.file or 0) + (reading.shmem or 0)
 
 
-def _raised(limit: int) -> int:
-    """What a service may use in the round, of what the machine has free."""
-    return limit + min((_TIMES - 1) * limit + _ROOM, round(_OF_MACHINE * psutil.virtual_memory().available))
+def _raised(limit: int, above: int | None) -> int:
+    """What a service may use in the round, of what the machine, or its container with a limit `above`, has free."""
+    free = psutil.virtual_memory().available
+    if above is not None:
+        free = min(free, max(above - limit, 0))
+    return limit + min((_TIMES - 1) * limit + _ROOM, round(_OF_FREE * free))
 
 
 def _own_connection(inside: Inside) -> Inside:

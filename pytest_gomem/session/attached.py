@@ -54,7 +54,7 @@ class AttachedProcess:
     startup_peak: int | Unavailable = Unavailable("this process was started by others: its start was not watched")
     no_agent = "it was not built here"
     group_by = ""
-    memory_limit = None
+    memory_limit = limit_above = None
 
     def __init__(
         self,

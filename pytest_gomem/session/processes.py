@@ -144,10 +144,9 @@ class LaunchedProcess:
         if limit is not None and isinstance(of_go, int) and of_go > limit.max:
             above = f"GOMEMLIMIT is {go_bytes(of_go)}, above the memory limit of {limit}"
             yield f'{above}: the collector takes no heed of it; gomemlimit: "90%" follows the limit'
-        if limit is not None and self._above is not None and self._above < limit.max:
-            above = (
-                f"the memory limit of {limit} is above the one of {go_bytes(self._above)} that holds for pytest itself"
-            )
+        around = self.limit_above
+        if limit is not None and around is not None and around < limit.max:
+            above = f"the memory limit of {limit} is above the one of {go_bytes(around)} that holds for pytest itself"
             yield f"{above}, as of a container: the service is killed there, and memory_headroom does not know it"
         ended = self.ending()
         if ended is not None and ended.code != 0 and not limit_words(self.kept, ended):  # of which a verdict tells
@@ -186,7 +185,8 @@ class LaunchedProcess:
         return self.kept.state().group if self.launched.memory_limit else None
 
     @property
-    def _above(self) -> int | None:
+    def limit_above(self) -> int | None:
+        """The lowest memory limit of the groups that its own lies in, as of a container, bytes; None without one."""
         return None if self._group_state is None else self._group_state.above
 
     @property

@@ -80,6 +80,10 @@ class Subject(Protocol):
     def memory_limit(self) -> int | None:
         """What it was launched with, bytes; None without one."""
 
+    @property
+    def limit_above(self) -> int | None:
+        """The lowest memory limit of the groups that its own lies in, as of a container, bytes; None without one."""
+
     def kill(self) -> None:
         """End a launched process at once, as the kernel does at its limit."""
 

@@ -68,6 +68,7 @@ class FakeProcess:
         self.group_reading: GroupReading | None = None  # of its memory cgroup, if it has a limit
         self.group_by = "cgroup v2"
         self.memory_limit: int | None = None
+        self.limit_above: int | None = None  # of the groups that its own lies in
         self.connections_closing = 0
         self.stopped = ""  # that it is stopped, in words
         self.folder = folder

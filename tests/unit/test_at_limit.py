@@ -42,6 +42,16 @@ def at_the_limit(process):
     return instrument.close(window)
 
 
+@pytest.mark.parametrize(("above", "raised"), [(LIMIT + 100 * MIB, LIMIT + 50 * MIB), (LIMIT - MIB, LIMIT)])
+def test_limit_is_not_raised_beyond_that_of_a_container(above, raised):
+    """The container's own kill would end more than the service."""
+    process = Process()
+    process.limit_above = above
+    instrument = AtLimit()
+    instrument.close(process.open_window(instruments=[instrument]))
+    assert process.group_reading.limit == raised
+
+
 @pytest.mark.parametrize("inside", ["agent", "pprof"])
 def test_profile_at_the_limit(inside):
     """The limit is raised, the profile taken where the old one is, and the process ended then."""
