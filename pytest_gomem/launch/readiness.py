@@ -77,15 +77,14 @@ class HttpProbe:
         try:
             answer = self._client.request(Request("GET", self._target, timeout=patience))
         except LoadError as error:
-            self._kind = error.kind
             # The last look may be too short for any answer: keep what the look before it found.
             if not self._got or error.kind != TIMEOUT or patience >= _TELLING_PATIENCE:
-                self._got = self._failure(error)
+                self._got, self._kind = self._failure(error), error.kind
             return self._got
         if 200 <= answer.status < 300:
             return ""
         first = answer.text.strip().partition("\n")[0][:_LONGEST_QUOTE]
-        self._got = f"it answered with status {answer.status}" + (f": {first}" if first else "")
+        self._got, self._kind = f"it answered with status {answer.status}" + (f": {first}" if first else ""), ""
         return self._got
 
     def _failure(self, error: LoadError) -> str:
