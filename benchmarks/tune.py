@@ -296,13 +296,13 @@ def limits_found(run: Runner, known: Known, name: str, repeats: int, most: int, 
 
 
 def settings_found(
-    run: Runner, known: Known, name: str, limit: int, repeats: int, rows: list[list[object]]
+    run: Runner, known: Known, name: str, limit: int, repeats: int, most: int, rows: list[list[object]]
 ) -> list[str]:
     """Ask which setting costs least under a limit; returns what is missed."""
     best, missed, runs, costs = known.cheapest(limit), list[str](), list[int](), dict[Setting, float]()
     told: list[float] = []
     for at in range(repeats):
-        answer, took = searched(run, Question(Find.SETTING, limit=limit))
+        answer, took = searched(run, Question(Find.SETTING, limit=limit, most_runs=most))
         runs.append(took)
         if answer.setting is None or answer.needs_rounds:
             missed.append(f"{name}, {at + 1}: {answer.reason}")
@@ -382,7 +382,7 @@ def main() -> int:
                     most = 9 if options.small else int(MOST_SHARE * len(known.grid) * ROUNDS)
                     missed += limits_found(run, known, name, repeats, most, limit_rows)
                     if not options.small:
-                        missed += settings_found(run, known, name, limits[3] * MIB, repeats, setting_rows)
+                        missed += settings_found(run, known, name, limits[3] * MIB, repeats, most, setting_rows)
                 print(f"{name}: {run.runs} runs, {time.monotonic() - began:.0f} s", file=sys.stderr)
     head = ["MiB", "grid's best", "answers", "beyond the bound", "runs (most)", "scan: killed below", "answers' lines"]
     table("limit: the smallest container in which a request costs at most 1.25 times the CPU", head, limit_rows)

@@ -26,6 +26,7 @@ _FURTHEST = 0.7  # the next size, as a share of the smallest one that is known t
 _WIDE = 1.3  # sizes that far apart which may all be the answer: too noisy
 _ROUGH = 0.08  # one sigma of a figure at the answer, against its bound: more of it is too noisy
 _SURE = 1.65  # sigmas: 19 of 20
+_CLEAR = 1.15  # times the largest size that has killed: nearer to it 5 runs of 5 may be luck
 _LARGER = 4  # times the size that should do: beyond, nothing more is tried
 
 
@@ -56,6 +57,7 @@ class Sizing:
         self.costs = tuple(bound for bound in table.question.kept if not wants_less_memory(bound))
         self.memory = tuple(bound for bound in table.question.kept if wants_less_memory(bound))
         self.floor = table.highest_bad
+        self.least = self._least()
         self.top = self._top()
         self._kept: dict[tuple[Bound, int], bool] = {}
 
@@ -122,7 +124,8 @@ class Sizing:
     def so_far(self, ended: str) -> Answer:
         """The answer if no more runs are done. ended: why, in words."""
         goal = self.goal()
-        known = [size for size, cell in self.table.alive.items() if self._keep((*self.costs, *self.memory), size)]
+        bounds = (*self.costs, *self.memory)
+        known = [size for size in self.table.alive if size >= self.least and self._keep(bounds, size)]
         if goal not in known:
             goal = None if not known else min(known) if self.costs else max(known)
         if goal is None:
@@ -145,17 +148,26 @@ class Sizing:
         share = SHARE if self.table.question.find is Find.LIMIT else 1.0
         return (base + _TIGHT * (peak - base)) / share
 
+    def _least(self) -> int:
+        """The smallest size that may be the answer."""
+        if not self.floor:
+            return SMALLEST
+        clear = at_most(_CLEAR * self.floor) if self.table.question.find is Find.LIMIT else 0
+        return max(shifted(self.floor, 1), clear)
+
     def _top(self) -> int:
         wanted = self.model.ample * 1.1
         for bound in self.memory:
             own = self.table.comfortable.middle(bound.metric) or 0.0
             wanted = max(wanted, 1.1 * bound.limit * (own if bound.relative else 1.0))
         most = at_least(wanted)
-        return most if self.floor < most else min(at_least(1.3 * self.floor), at_least(_LARGER * wanted))
+        if self.floor < most:
+            return max(most, self.least)
+        return min(at_least(1.3 * self.floor), at_least(_LARGER * wanted))
 
     def _lowest_that_costs_little(self) -> int | None:
         found = None
-        for size in downwards(self.top, shifted(self.floor, 1) if self.floor else SMALLEST):
+        for size in downwards(self.top, self.least):
             if not self._keep(self.costs, size):
                 break
             found = size
@@ -163,7 +175,7 @@ class Sizing:
 
     def _highest_in_memory(self) -> int | None:
         found = None
-        for size in reversed(downwards(self.top, shifted(self.floor, 1) if self.floor else SMALLEST)):
+        for size in reversed(downwards(self.top, self.least)):
             if not self._keep(self.memory, size):
                 break
             found = size
@@ -222,11 +234,10 @@ class Sizing:
             return None
         if not self.costs:
             return goal
-        floor = max([self.floor, *(size for size in alive if size < goal)])
         ceiling = min((size for size in alive if size > goal), default=self.top)
-        if floor and steps_between(floor, goal) <= 1:
-            # The model does not say where in between it lies, only that it is not the size that did not work.
-            return between(floor, ceiling) or goal
+        if self.floor and goal <= self.least:
+            # The model does not say where in between it lies, only that it is not near the size that did not work.
+            return max(goal, between(self.floor, ceiling) or goal)
         furthest = at_most(_FURTHEST * min(alive, default=at_least(self.model.ample)))
         return max(goal, furthest)
 
@@ -234,7 +245,7 @@ class Sizing:
         if not self.costs:
             return _Unclear(goal, goal)
         low = high = goal
-        for size in downwards(goal, shifted(self.floor, 1) if self.floor else SMALLEST):
+        for size in downwards(goal, self.least):
             if self._beyond(size, -_SURE) > 0:
                 break
             low = size
