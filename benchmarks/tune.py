@@ -158,11 +158,11 @@ class Known:
 
     @classmethod
     def measured(cls, run: Runner, limits: Sequence[int], gogc: Sequence[int | Off], rounds: int, dense: int) -> Known:
-        """The grid, and the scan up to a step above its best. limits: MiB; rounds, dense: of a cell of each."""
+        """The grid, and the scan of all sizes up to its largest. limits: MiB; rounds, dense: of a cell of each."""
         cells = [Setting(one, int(SHARE * size) * MIB, size * MIB) for size in limits for one in gogc]
         found = in_turns(run, [comfortable(LIMIT), *cells], rounds)
         known = cls(found.pop(comfortable(LIMIT)), found, {})
-        sizes = downwards(shifted(known.best_limit or limits[-1] * MIB, 1), at_least(limits[0] * MIB * 0.7))
+        sizes = downwards(at_least(limits[-1] * MIB), at_least(limits[0] * MIB * 0.7))
         if dense < CONFIRMED:
             sizes = sizes[:1]
         again = in_turns(run, [comfortable(LIMIT), *(setting_of(LIMIT, size) for size in sizes)], dense)
@@ -186,9 +186,8 @@ class Known:
         """Bytes, where chance kills: the sizes of the scan from which on most rounds survive, and from which on all."""
 
         def least(killed: int) -> int:
-            return min(
-                size for size in self.scan if all(s.killed <= killed for at, s in self.scan.items() if at >= size)
-            )
+            wrong = [size for size, seen in self.scan.items() if seen.killed > killed]
+            return min((size for size in self.scan if size > max(wrong, default=0)), default=max(self.scan))
 
         return least(CONFIRMED // 2), least(0)
 
