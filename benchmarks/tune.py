@@ -8,7 +8,8 @@ of the same machine, 10 times each, quiet and beside two processes that spin:
 limit: how small may the container be, if a request may take 1.25 times the CPU that it takes with memory to spare?
 Best of the grid: the smallest limit of a cell in which 3 of 3 rounds end well, and whose median keeps the bound. The
 answer is at most 10% above it, its figure (median of a dense scan: each size, 5 rounds) at most 10% beyond the bound,
-and the line 'killed below' lies in the scan's band: from a step below the size from which on most of 5 rounds survive,
+'killed there' is the share of the scan's rounds that died at the answers' sizes: 5 of 5 cannot see one in ten. And the
+line 'killed below' lies in the scan's band: from a step below the size from which on most of 5 rounds survive,
 to 20% above the one from which on all do. What kills there is chance, and 5 rounds often miss 1 kill in 10.
 setting: which GOGC and GOMEMLIMIT cost least under the fourth limit? Best of the grid: the cell with the least median
 of CPU per request, of all that fit below that limit. The answer and it are run again in turns, 5 rounds each: the
@@ -192,10 +193,18 @@ class Known:
         return least(CONFIRMED // 2), least(0)
 
     def excess(self, size: int) -> float:
-        """How far CPU per request at a size of the scan is beyond the bound, as a share of it."""
+        """How far CPU per request at a size of the scan is beyond the bound; infinite where most rounds die."""
+        costs = [cost for seen in self._around(size) for cost in (*seen.cpu, *[math.inf] * (seen.killed + seen.unwell))]
+        return median(costs) / self.own.middle / COMFORTABLE - 1
+
+    def killed(self, size: int) -> tuple[int, int]:
+        """How many rounds of the scan were killed at a size and those beside it, of how many."""
+        around = self._around(size)
+        return sum(seen.killed for seen in around), sum(len(seen.cpu) + seen.killed + seen.unwell for seen in around)
+
+    def _around(self, size: int) -> list[Seen]:
         near = min(self.scan, key=lambda at: (abs(at - size), at))
-        around = [seen.middle for at, seen in self.scan.items() if shifted(near, -1) <= at <= shifted(near, 1)]
-        return median(around) / self.own.middle / COMFORTABLE - 1
+        return [seen for at, seen in self.scan.items() if shifted(near, -1) <= at <= shifted(near, 1)]
 
 
 def kept(path: Path | None, name: str) -> Known | None:
@@ -278,12 +287,14 @@ def limits_found(run: Runner, known: Known, name: str, repeats: int, most: int, 
                 missed.append(
                     f"{name}, {at + 1}: killed below {answer.killed_below / MIB:g} MiB, by the scan {band} MiB"
                 )
+    risks = list(map(known.killed, answers))
     rows.append(
         [
             name,
             f"{best / MIB:g}",
             spread(answers),
             f"{max(map(known.excess, answers), default=math.nan):+.0%}",
+            f"{100 * sum(died for died, _ in risks) / max(sum(rounds for _, rounds in risks), 1):.0f}%",
             f"{fmean(runs):.0f} ({max(runs)})",
             spread(known.band),
             f"{spread(lines)} ({len(lines)} of {repeats})",
@@ -383,7 +394,16 @@ def main() -> int:
                     if not options.small:
                         missed += settings_found(run, known, name, limits[3] * MIB, repeats, most, setting_rows)
                 print(f"{name}: {run.runs} runs, {time.monotonic() - began:.0f} s", file=sys.stderr)
-    head = ["MiB", "grid's best", "answers", "beyond the bound", "runs (most)", "scan: killed below", "answers' lines"]
+    head = [
+        "MiB",
+        "grid's best",
+        "answers",
+        "beyond the bound",
+        "killed there",
+        "runs (most)",
+        "scan: killed below",
+        "answers' lines",
+    ]
     table("limit: the smallest container in which a request costs at most 1.25 times the CPU", head, limit_rows)
     if setting_rows:
         head = ["GOGC/GOMEMLIMIT", "limit", "grid's best", "answers", "costs more", "runs (most)"]
