@@ -6,7 +6,8 @@ memory limits x 4 GOGC (50, 100, 200, off), GOMEMLIMIT 90% of the limit, 3 round
 of the same machine, 10 times each, quiet and beside two processes that spin:
 
 limit: how small may the container be, if a request may take 1.25 times the CPU that it takes with memory to spare?
-Best of the grid: the smallest limit of a cell in which 3 of 3 rounds end well, and whose median keeps the bound. The
+Best of the grid: the smallest limit of a cell in which 3 of 3 rounds end well, and whose median keeps the bound; where
+a dense scan has kills above it, that was luck, and the size from which on all of its rounds survive is the best. The
 answer is at most 10% above it, its figure (median of a dense scan: each size, 5 rounds) at most 10% beyond the bound,
 'killed there' is the share of the scan's rounds that died at the answers' sizes: 5 of 5 cannot see one in ten. And the
 line 'killed below' lies in the scan's band: from a step below the size from which on most of 5 rounds survive,
@@ -130,6 +131,11 @@ class Seen:
     def middle(self) -> float:
         """The median; infinite where a round did not end well."""
         return median(self.cpu) if self.is_well else math.inf
+
+    @property
+    def typical(self) -> float:
+        """The median, where one that did not end well is infinite."""
+        return median((*self.cpu, *[math.inf] * (self.killed + self.unwell)))
 
     @classmethod
     def of(cls, results: Sequence[RunResult]) -> Seen:
@@ -263,9 +269,10 @@ def condition(name: str) -> Iterator[None]:
 
 def limits_found(run: Runner, known: Known, name: str, repeats: int, most: int, rows: list[list[object]]) -> list[str]:
     """Ask how small the container may be; returns what is missed."""
-    best, missed, answers, lines, runs = known.best_limit, list[str](), list[int](), list[int](), list[int]()
-    if best is None:
+    of_grid, missed, answers, lines, runs = known.best_limit, list[str](), list[int](), list[int](), list[int]()
+    if of_grid is None:
         return [f"{name}: no cell of the grid keeps the bound"]
+    best = max(of_grid, known.band[1])
     for at in range(repeats):
         answer, took = searched(run, Question(Find.LIMIT, most_runs=most))
         runs.append(took)
@@ -276,7 +283,7 @@ def limits_found(run: Runner, known: Known, name: str, repeats: int, most: int, 
         answers.append(limit)
         excess = known.excess(limit)
         if limit > best * (1 + WITHIN):
-            missed.append(f"{name}, {at + 1}: {limit / MIB:g} MiB, the grid's best is {best / MIB:g} MiB")
+            missed.append(f"{name}, {at + 1}: {limit / MIB:g} MiB, the best is {best / MIB:g} MiB")
         if excess > WITHIN:
             missed.append(f"{name}, {at + 1}: {limit / MIB:g} MiB costs {excess:+.0%} of the bound, by the scan")
         if answer.killed_below is not None:
@@ -291,7 +298,7 @@ def limits_found(run: Runner, known: Known, name: str, repeats: int, most: int, 
     rows.append(
         [
             name,
-            f"{best / MIB:g}",
+            f"{of_grid / MIB:g}",
             spread(answers),
             f"{max(map(known.excess, answers), default=math.nan):+.0%}",
             f"{100 * sum(died for died, _ in risks) / max(sum(rounds for _, rounds in risks), 1):.0f}%",
@@ -319,7 +326,7 @@ def settings_found(
             continue
         if answer.setting not in costs:
             again = in_turns(run, [answer.setting, best], CONFIRMED)
-            costs[answer.setting] = again[answer.setting].middle / again[best].middle - 1
+            costs[answer.setting] = again[answer.setting].typical / again[best].typical - 1
         told.append(costs[answer.setting])
         if told[-1] > WITHIN:
             missed.append(f"{name}, {at + 1}: {shown(answer.setting)} costs {told[-1]:+.0%}, against {shown(best)}")

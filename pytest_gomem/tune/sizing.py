@@ -264,7 +264,7 @@ class Sizing:
     def _turn(self, goal: int, is_wide: bool) -> tuple[Setting, ...]:
         table = self.table
         beside = shifted(goal, -1 if self.costs else 1)
-        is_open = self.floor < beside < goal and self._beyond(beside, -2 * _SURE) <= 0 if self.costs else True
+        is_open = self.least <= beside < goal and self._beyond(beside, -2 * _SURE) <= 0 if self.costs else True
         wanted = [(table.comfortable, CONFIRM), (table.at(goal), CONFIRM)]
         if is_open:
             wanted.insert(1, (table.at(beside), _NEIGHBOUR))
