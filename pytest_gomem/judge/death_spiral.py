@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import BYTES, RATIO, Quantity, format_value
-from pytest_gomem.config.budgets import Budget
-from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.judge.verdict import Verdict, unasked
 from pytest_gomem.measure.death_spiral import DEATH_SPIRAL, LEAST_ROOM, DeathSpiral
 from pytest_gomem.stats.decision import Status
 
-_UNASKED = "judged in each window"
 _LIMIT = Quantity(LEAST_ROOM, RATIO, f"{LEAST_ROOM:.0%}")
 
 
@@ -17,10 +14,9 @@ def spiral_verdicts(found: DeathSpiral | None) -> tuple[Verdict, ...]:
     """The verdict, which fails; none without a death spiral, or with one that is in doubt."""
     if found is None or found.doubt:
         return ()
-    budget = Budget(DEATH_SPIRAL, None, None, None, None, "", _UNASKED, Place())
     return (
         Verdict(
-            budget,
+            unasked(DEATH_SPIRAL),
             _LIMIT,
             DEATH_SPIRAL,
             found.effective_gogc,

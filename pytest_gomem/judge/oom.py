@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import BYTES, SECONDS, Quantity, format_value
 from pytest_gomem.cgroup.reading import SIMULATED
-from pytest_gomem.config.budgets import Budget
 from pytest_gomem.config.gc_settings import go_bytes
 from pytest_gomem.config.memory_limit import MEMORY_LIMIT
-from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.judge.verdict import Verdict, unasked
 from pytest_gomem.measure.oom_kill import OomKill
 from pytest_gomem.stats.decision import Status
 
@@ -23,7 +21,7 @@ def oom_verdicts(found: OomKill | None) -> tuple[Verdict, ...]:
     if found is None:
         return ()
     limit = Quantity(found.limit, BYTES, go_bytes(found.limit))
-    budget = Budget(MEMORY_LIMIT, None, None, None, None, "", "the memory limit of the service", Place())
+    budget = unasked(MEMORY_LIMIT, "the memory limit of the service")
     return (Verdict(budget, limit, OOM, float(found.limit), Status.FAIL, over=0.0, reason=oom_words(found)),)
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_gomem.base.errors import Place
 from pytest_gomem.base.unavailable import Unavailable
 from pytest_gomem.base.units import BYTES, Quantity, format_value
-from pytest_gomem.config.budgets import HEADROOM, Budget
-from pytest_gomem.judge.verdict import Verdict
+from pytest_gomem.config.budgets import HEADROOM
+from pytest_gomem.judge.verdict import Verdict, unasked
 from pytest_gomem.measure.metric import Reading
 from pytest_gomem.stats.decision import Status
 
@@ -29,5 +28,4 @@ def over_limit_verdicts(headrooms: Iterable[Reading | Unavailable], limit: str) 
         f"the peak was {above} above the simulated memory limit of {limit.partition(',')[0]}, between two looks at it: "
         "a kernel would have killed the service"
     )
-    budget = Budget(HEADROOM, None, None, None, None, "", "judged in each window", Place())
-    return (Verdict(budget, _NOTHING, OVER_LIMIT, worst, Status.FAIL, reason=reason),)
+    return (Verdict(unasked(HEADROOM), _NOTHING, OVER_LIMIT, worst, Status.FAIL, reason=reason),)

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from pytest_gomem.base.errors import Place
 from pytest_gomem.base.units import Quantity
 from pytest_gomem.config.budgets import Budget
 from pytest_gomem.stats.decision import Status
+
+
+def unasked(metric: str, scope: str = "judged in each window") -> Budget:
+    """What a verdict stands on that nobody asked for. scope: what asks for it instead."""
+    return Budget(metric, None, None, None, None, "", scope, Place())
 
 
 @dataclass(frozen=True)
