@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_gomem.base.errors import MeasureError, ObserveError
@@ -224,10 +225,13 @@ class OpenWindow:
         last = last or known(self.readings.group())
         if start is None or last is None:
             return None
-        trace = known(self._gctrace(_NOT_OPEN, self._system.now()))
-        cycles = () if trace is None else trace.cycles
         doing = self.operations.unanswered or Unanswered("")
-        return oom_kill(subject.ending(), start, last, subject.group_by, self.opened, doing, cycles)
+        told = partial(oom_kill, subject.ending(), start, last, subject.group_by, self.opened, doing)
+        found = told()
+        if found is None or found.is_child:
+            return found
+        trace = known(self._gctrace(_NOT_OPEN, self._system.now()))
+        return told(() if trace is None else trace.cycles)
 
     def _memory_limit(self) -> MemoryLimit | Unavailable:
         """The one that was asked for, else that of the service, else GOMEMLIMIT in force, which the agent knows."""
