@@ -7,10 +7,10 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_gomem.base.errors import LockedError, ObserveError
 from pytest_gomem.base.files import cache_dir
@@ -19,6 +19,10 @@ from pytest_gomem.base.processes import output_within
 from pytest_gomem.git.repository import environment_without_hook
 from pytest_gomem.launch.toolchain import Toolchain, find_toolchain
 
+T = TypeVar("T")
+
+# Characters; of a heap dump with 10 000 types it has some 1 MB, of a hostile trace 6 MB.
+_MOST_OUTPUT = 32 << 20
 _SECONDS = 600.0  # a minute on a busy machine that has compiled nothing of the standard library yet
 # It is built for this machine by the Go that was found, whatever the user's own builds need.
 _BUILD = {"GOWORK": "off", "GO111MODULE": "on", "CGO_ENABLED": "0", "GOOS": "", "GOARCH": "", "GOEXPERIMENT": ""}
@@ -74,11 +78,12 @@ def go_program(program: GoProgram, otherwise: Path, toolchain: Toolchain | None 
 
 
 def json_answer(
-    program: GoProgram, command: Sequence[str], seconds: float, *, of: str, most_output: int = 32 << 20
-) -> Any:
-    """What the built program prints as JSON within its time; of: what it reads, "the heap dump".
+    program: GoProgram, command: Sequence[str], seconds: float, understood: Callable[[Any], T], *, of: str
+) -> T:
+    """What `understood` makes of the JSON that the built program prints within its time.
 
-    most_output: characters. Raises ObserveError with its own line, and of a crash with the first words, not its stacks.
+    of: what the program reads, "the heap dump". Raises ObserveError with the program's own line, of a crash with its
+    first words and without its stacks.
     """
     try:
         status, out, err = output_within(seconds, command, Path("/"), program_environment())
@@ -86,17 +91,13 @@ def json_answer(
         raise ObserveError(f"{of} was not read: {error}") from None
     if status:
         raise ObserveError(_why(program, status, err))
-    if len(out) > most_output:
-        raise ObserveError(f"{program.called} answered {len(out)} characters, more than {most_output}")
+    if len(out) > _MOST_OUTPUT:
+        raise ObserveError(f"{program.called} answered {len(out)} characters, more than {_MOST_OUTPUT}")
     try:
-        return json.loads(out)
-    except ValueError as error:
-        raise not_understood(program, error) from None
-
-
-def not_understood(program: GoProgram, error: Exception) -> ObserveError:
-    """The error for an answer that has not the form it should have."""
-    return ObserveError(f"{program.called} gave an answer that is not understood ({type(error).__name__}: {error})")
+        return understood(json.loads(out))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ObserveError(f"{program.called} gave an answer that is not understood ({what})") from None
 
 
 def _why(program: GoProgram, status: int, err: str) -> str:

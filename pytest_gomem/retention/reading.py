@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_gomem.config.dump_limits import DEFAULT_LIMITS, DumpLimits
-from pytest_gomem.launch.go_program import go_program, json_answer, not_understood
+from pytest_gomem.launch.go_program import go_program, json_answer
 from pytest_gomem.retention.model import Retention, retention_from_json
 from pytest_gomem.retention.reader_program import SOURCE, reader_of
 
 _MEMORY = 1 << 30  # bytes that the reader aims at; 1.8 GB of a dump of 5.5 M objects were read in that
 MOST_HOLDERS = 12
 _PATIENCE, _PER_GIGABYTE = 60.0, 120.0  # seconds; a dump of 1 GB takes some 10 s on a machine of its own
-_MOST_OUTPUT = 32 << 20  # bytes; an answer with 10 000 types has some 1 MB
 
 
 def read_dump(
@@ -44,8 +43,4 @@ def read_dump(
     seconds = _PATIENCE
     with contextlib.suppress(OSError):  # a dump that is not there is told by the reader
         seconds += _PER_GIGABYTE * (dump.stat().st_size / 1e9) * (1 if base is None else 2)
-    answer = json_answer(reader, [*command, str(dump)], seconds, of="the heap dump", most_output=_MOST_OUTPUT)
-    try:
-        return retention_from_json(answer)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise not_understood(reader, error) from None
+    return json_answer(reader, [*command, str(dump)], seconds, retention_from_json, of="the heap dump")

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pytest_gomem.base.errors import ObserveError
-from pytest_gomem.launch.go_program import go_program, json_answer, not_understood
+from pytest_gomem.launch.go_program import go_program, json_answer
 from pytest_gomem.launch.overlay import AGENT_PREFIX
 from pytest_gomem.launch.toolchain import Toolchain, find_toolchain
 from pytest_gomem.tracing.model import TraceReport, report_from_json
@@ -15,7 +15,6 @@ from pytest_gomem.tracing.reader_program import CALLED, SOURCE, VERSIONS, ExpVer
 MOST = 20  # assists, lines and goroutines that are named
 _MEMORY = 1 << 30  # bytes; a trace of Go 1.22 or later takes some 10 MB and its busiest second
 _PATIENCE, _PER_GIGABYTE = 60.0, 600.0  # seconds; a trace of 1 GB takes some 50 s on a machine of its own
-_MOST_OUTPUT = 32 << 20  # bytes; an answer has some 0.3 MB at most, one of a hostile trace 6 MB
 _OURS = (AGENT_PREFIX, AGENT_PREFIX.replace(".", ".(*"))  # its functions and its methods
 _HEADER = re.compile(rb"go 1\.(\d+) trace\0")
 _HEADER_BYTES = 16
@@ -43,11 +42,7 @@ def read_trace(
     command = [str(go_program(reader, path.parent, toolchain)), "-top", str(most), "-memory", str(_MEMORY)]
     command += [f"-agent={prefix}" for prefix in _OURS] + (["-module", module] if module else [])
     seconds = _PATIENCE + _PER_GIGABYTE * path.stat().st_size / 1e9
-    answer = json_answer(reader, [*command, str(path.absolute())], seconds, of="the trace", most_output=_MOST_OUTPUT)
-    try:
-        return report_from_json(answer)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise not_understood(reader, error) from None
+    return json_answer(reader, [*command, str(path.absolute())], seconds, report_from_json, of="the trace")
 
 
 def _check(path: Path, toolchain: Toolchain, version: ExpVersion) -> None:

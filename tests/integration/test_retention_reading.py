@@ -14,7 +14,7 @@ import pytest
 
 from pytest_gomem.base.errors import ObserveError, ToolchainError
 from pytest_gomem.config.services import BuildSpec
-from pytest_gomem.launch import toolchain
+from pytest_gomem.launch import go_program, toolchain
 from pytest_gomem.launch.build import BinaryInfo, build_once
 from pytest_gomem.launch.launched import Built
 from pytest_gomem.launch.sides import Source
@@ -152,7 +152,7 @@ def test_a_reader_that_hangs_ends(read, monkeypatch):
 
 def test_an_endless_answer_is_none(read, monkeypatch):
     """What is too long is not taken apart."""
-    monkeypatch.setattr(reading, "_MOST_OUTPUT", 10)
+    monkeypatch.setattr(go_program, "_MOST_OUTPUT", 10)
     with pytest.raises(ObserveError, match="characters, more than 10"):
         read("answer")
 
