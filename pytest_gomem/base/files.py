@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pytest_gomem.base.errors import ConfigError, Place
+from pytest_gomem.base.errors import ConfigError, ObserveError, Place
 
 
 def from_here(file: str | Path) -> str:
@@ -32,6 +32,20 @@ def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
         _write_whole(path, (part.encode() if isinstance(part, str) else part for part in parts))
     except OSError as error:  # without a name from a write (full disk), with the temporary one from a rename
         raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def check_beginning(path: Path, beginning: bytes, what: str) -> None:
+    """Raise ObserveError if the service has not written there, as where it sees other files under that name.
+
+    beginning: of each such file. what: it is, such as "heap dump".
+    """
+    try:
+        with path.open("rb") as file:
+            found = file.read(len(beginning))
+    except OSError as error:
+        raise ObserveError(f"the {what} cannot be read: {error}") from None
+    if found != beginning:
+        raise ObserveError(f"the service wrote no {what} to {path}: it may see other files there")
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.files import check_beginning
 from pytest_gomem.base.units import BYTES, COUNT, format_value
 from pytest_gomem.config.dump_limits import DumpLimits
 from pytest_gomem.observe.agent.client import AgentClient
@@ -73,7 +74,7 @@ def heap_dump(agent: AgentClient, limits: DumpLimits) -> Iterator[Path]:
         raise ObserveError(reason)
     with _private_file(agent.folder) as path:
         agent.dump_heap(path, expected.patience)
-        _check(path)
+        check_beginning(path, _BEGINNING, "heap dump")
         yield path
 
 
@@ -96,14 +97,3 @@ def _private_file(folder: Path) -> Iterator[Path]:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
-
-
-def _check(path: Path) -> None:
-    """Raise ObserveError if the service has not written there, as where it sees other files under that name."""
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(len(_BEGINNING))
-    except OSError as error:
-        raise ObserveError(f"the heap dump cannot be read: {error}") from None
-    if beginning != _BEGINNING:
-        raise ObserveError(f"the service wrote no heap dump to {path}: it may see other files there")

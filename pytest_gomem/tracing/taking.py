@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_gomem.base.errors import ObserveError
+from pytest_gomem.base.files import check_beginning
 from pytest_gomem.base.units import BYTES, SECONDS, format_value
 from pytest_gomem.observe.agent.client import AgentClient
 from pytest_gomem.observe.agent.records import Traced
@@ -44,7 +45,7 @@ class ByAgent:
     def end(self) -> str:
         """See `Taking`."""
         traced = self._agent.traced()
-        _check(self._path)
+        check_beginning(self._path, _STARTS, "execution trace")
         return ended_words(traced)
 
 
@@ -84,24 +85,13 @@ class ByEndpoint:
         self._thread.join()  # the request has a deadline
         if self._failed is not None:
             raise ObserveError(f"no execution trace came: {self._failed}")
-        _check(self._path)
+        check_beginning(self._path, _STARTS, "execution trace")
         return ""
 
 
 def new_file(folder: Path) -> Path:
     """A name for a trace in a private folder, where there is no such file yet."""
     return folder / f"trace-{uuid.uuid4().hex[:12]}"
-
-
-def _check(path: Path) -> None:
-    """Raise ObserveError if the service has not written there, as where it sees other files under that name."""
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(len(_STARTS))
-    except OSError as error:
-        raise ObserveError(f"the execution trace cannot be read: {error}") from None
-    if beginning != _STARTS:
-        raise ObserveError(f"the service wrote no execution trace to {path}: it may see other files there")
 
 
 def reserve(keep: Path) -> None:
