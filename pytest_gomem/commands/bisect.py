@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from shutil import get_terminal_size
@@ -22,7 +22,7 @@ from pytest_gomem.commands.bisecting import Bisection
 from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.commands.live_progress import Progress
 from pytest_gomem.commands.one_test import find_test
-from pytest_gomem.commands.own_outputs import split, write_json, written
+from pytest_gomem.commands.own_outputs import saving, split, write_json
 from pytest_gomem.commands.pytest_run import metrics_for
 from pytest_gomem.git.commits import commits_between
 from pytest_gomem.git.repository import GitError, Repository, short
@@ -173,7 +173,7 @@ def _search(
     runs = TestRuns(find_test(asked.test, asked.pytest_args), asked.pytest_args)
     by_name = {commit.hash: commit for commit in commits}
     progress = Progress(raw_stream(err))
-    answer = Bisection(state, by_name, runs, registry, progress, _saves(kept)).run()
+    answer = Bisection(state, by_name, runs, registry, progress, saving(kept, write_state)).run()
     kept.unlink(missing_ok=True)
     if given.json:
         write_json(given.json, answer_to_dict(answer, by_name, registry, runs.test.nodeid), out)
@@ -181,11 +181,3 @@ def _search(
         width = get_terminal_size().columns
         out.write("\n".join(answer_lines(answer, by_name, registry, runs.test.nodeid, width)) + "\n")
     return 0 if answer.confirmed else 1
-
-
-def _saves(kept: Path) -> Callable[[State], None]:
-    def save(state: State) -> None:
-        with written(kept):
-            write_state(kept, state)
-
-    return save

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.files import write_whole
+
+T = TypeVar("T")
 
 
 def split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -31,6 +33,16 @@ def write_file(path: Path, text: str) -> None:
     """Write a file whole; raises GomemError."""
     with written(path):
         write_whole(path, text)
+
+
+def saving(kept: Path, write: Callable[[Path, T], None]) -> Callable[[T], None]:
+    """Writes a state to the file that keeps it; raises GomemError."""
+
+    def save(state: T) -> None:
+        with written(kept):
+            write(kept, state)
+
+    return save
 
 
 def write_json(given: str, data: Mapping[str, Any], out: TextIO) -> None:

@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from pytest_gomem.commands.cli import Parser, checked
 from pytest_gomem.commands.limit_trial import memory_limit_words
 from pytest_gomem.commands.live_progress import Progress
 from pytest_gomem.commands.one_test import FoundTest, find_test
-from pytest_gomem.commands.own_outputs import split, written
+from pytest_gomem.commands.own_outputs import saving, split
 from pytest_gomem.commands.pytest_run import metrics_for
 from pytest_gomem.commands.tune_outputs import Outputs
 from pytest_gomem.commands.tune_runs import ONE_ROUND, SettingRuns
@@ -71,7 +71,7 @@ def tune(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
             err.write(f"gomem tune: going on after {cost_words(state.results)}: {_command(state.asked)}\n")
         runs = SettingRuns(test, state.asked.pytest_args, subject.service, state.asked.window)
         units = {metric.name: metric.unit.name for metric in registry}
-        tuning = Tuning(state, runs, units, Progress(raw_stream(err)), _saves(kept))
+        tuning = Tuning(state, runs, units, Progress(raw_stream(err)), saving(kept, write_state))
         try:
             answer = tuning.run()
         except KeyboardInterrupt:
@@ -205,11 +205,3 @@ def _command(asked: Asked) -> str:
     words += [f"--budget {question.budget_seconds:g}s"] if question.budget_seconds else []
     words += [f"--{name} {value}" for name, value in (("service", asked.service), ("window", asked.window)) if value]
     return " ".join(["gomem tune", asked.test, *words, *(["--", *asked.pytest_args] if asked.pytest_args else [])])
-
-
-def _saves(kept: Path) -> Callable[[State], None]:
-    def save(state: State) -> None:
-        with written(kept):
-            write_state(kept, state)
-
-    return save
