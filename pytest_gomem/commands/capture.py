@@ -12,7 +12,7 @@ from typing import TextIO
 
 from pytest_gomem.base.errors import GomemError, ObserveError
 from pytest_gomem.base.files import write_whole
-from pytest_gomem.commands.cli import Parser, checked
+from pytest_gomem.commands.cli import Parser, checked, refused
 from pytest_gomem.commands.target import TARGET_HELP, endpoint_url
 from pytest_gomem.observe.endpoint import PprofEndpoint
 from pytest_gomem.pprof.model import Profile, validate
@@ -35,8 +35,7 @@ def capture(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         profile = _checked(url, data)
         _save(file, data)
     except GomemError as error:
-        err.write(f"gomem capture: {' '.join(str(error).split())}\n")
-        return 2
+        return refused("capture", error, err)
     _print(url, given, file, profile, len(data), out)
     return 0
 

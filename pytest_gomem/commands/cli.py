@@ -113,6 +113,12 @@ COMMANDS = {
 }
 
 
+def refused(command: str, error: Exception, err: TextIO) -> int:
+    """Say in one line what was wrong; returns the exit status for bad input."""
+    err.write(f"gomem {command}: {' '.join(str(error).split())}\n")
+    return 2
+
+
 def main(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     """Run one subcommand and return the exit status."""
     out, err = printable_stream(out), printable_stream(err)

@@ -11,7 +11,7 @@ from typing import NamedTuple, TextIO
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.files import write_whole
 from pytest_gomem.base.units import RATIO, parse_quantity
-from pytest_gomem.commands.cli import Parser, checked
+from pytest_gomem.commands.cli import Parser, checked, refused
 from pytest_gomem.commands.top import add_selection
 from pytest_gomem.flame.html import page
 from pytest_gomem.flame.picture import Asked, Picture, View, picture
@@ -28,8 +28,7 @@ def flame(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     try:
         drawn = _draw(given)
     except GomemError as error:
-        err.write(f"gomem flame: {' '.join(str(error).split())}\n")
-        return 2
+        return refused("flame", error, err)
     _print(given, drawn, out)
     return 0
 

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.files import write_whole
-from pytest_gomem.commands.cli import Parser, checked
+from pytest_gomem.commands.cli import Parser, checked, refused
 from pytest_gomem.config.dump_limits import DEFAULT_LIMITS
 from pytest_gomem.launch.build import binary_info
 from pytest_gomem.pprof.write import compressed
@@ -40,8 +40,7 @@ def retention(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
         if given.pprof is not None:
             _save(given.pprof, found)
     except GomemError as error:
-        err.write(f"gomem retention: {' '.join(str(error).split())}\n")
-        return 2
+        return refused("retention", error, err)
     if given.json:
         json.dump(_answer(found), out, indent=2)
         out.write("\n")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from pytest_gomem.base.errors import GomemError
-from pytest_gomem.commands.cli import Parser, checked
+from pytest_gomem.commands.cli import Parser, checked, refused
 from pytest_gomem.pprof.aggregate import Row, Table, aggregate, sort_rows
 from pytest_gomem.pprof.aggregate import diff as difference
 from pytest_gomem.pprof.group import GRANULARITIES
@@ -36,8 +36,7 @@ def _run(command: str, operands: tuple[str, ...], argv: Sequence[str], out: Text
         with _no_collections():
             table = _table(given, [getattr(given, operand) for operand in operands])
     except (GomemError, ValueError) as error:
-        print(f"gomem {command}: {' '.join(str(error).split())}", file=err)
-        return 2
+        return refused(command, error, err)
     rows = sort_rows(table.rows, cum=True) if given.cum else table.rows
     shown = rows[: given.limit or None]
     if given.json:

@@ -11,7 +11,7 @@ from typing import TextIO
 from pytest_gomem.base.errors import GomemError
 from pytest_gomem.base.printable import printable
 from pytest_gomem.base.units import BYTES, COUNT, SECONDS, format_value
-from pytest_gomem.commands.cli import Parser, checked
+from pytest_gomem.commands.cli import Parser, checked, refused
 from pytest_gomem.pprof.group import as_called
 from pytest_gomem.report.text import columns
 from pytest_gomem.tracing.model import Assist, Frame, TraceReport
@@ -26,8 +26,7 @@ def trace(argv: Sequence[str], out: TextIO, err: TextIO) -> int:
     try:
         found = read_trace(given.trace, module=given.module, most=given.top)
     except GomemError as error:
-        err.write(f"gomem trace: {' '.join(str(error).split())}\n")
-        return 2
+        return refused("trace", error, err)
     if given.json:
         json.dump(asdict(found), out, indent=2)
         out.write("\n")
