@@ -16,7 +16,6 @@ _NUMBER_BYTES = 64
 _REMOVE_LOOKS, _REMOVE_PAUSE = 20, 0.005  # the kernel takes a moment to let go of a process that was reaped
 _KILL_PATIENCE = 10.0  # seconds for the kernel to end killed processes
 PROCESSES = "cgroup.procs"
-KILL = "cgroup.kill"
 
 
 class Group:
@@ -24,7 +23,10 @@ class Group:
 
     path: its folder. by: how it came to be, if not simply by making the folder.
     swap: what was done about swap, in words; a limit bites only if the group cannot swap. above: see `lowest_above`.
+    evidence: that we have killed at the limit, in words; here the kernel does.
     """
+
+    evidence = ""
 
     def __init__(self, path: Path, limit: int, names: FileNames, by: str = "") -> None:
         self.path, self.limit, self.by = path, limit, by or names.by

@@ -92,6 +92,10 @@ class SimulatedGroup:
             self._anon_peak, self._mapped_peak, self.peak_since = self._anon, self._mapped, reading.t
         return reading
 
+    def raise_limit(self, limit: int) -> None:
+        """Kill above a higher limit."""
+        self.limit = limit
+
     def close(self) -> None:
         """Close the files."""
         while self._statuses:

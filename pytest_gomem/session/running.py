@@ -69,8 +69,7 @@ class RunningService:
     @property
     def memory_limit(self) -> int | None:
         """The memory that it may use, bytes; None without a limit."""
-        limit = self.process.launched.memory_limit
-        return None if limit is None else limit.max
+        return self.process.memory_limit
 
     @checked
     def url(self, path: str = "/", port: str | int | None = None) -> str:

@@ -67,10 +67,7 @@ class Limited:
         """Set a higher limit; raises ValueError, OSError."""
         if limit < self._group.limit:
             raise ValueError("a memory limit can only be raised while the service runs")
-        if isinstance(self._group, Group):
-            self._group.raise_limit(limit)
-        else:
-            self._group.limit = limit
+        self._group.raise_limit(limit)
 
     def known_counters(self) -> dict[str, int]:
         """The count of OOM kills at the launch, for an end that comes before the first look."""
@@ -79,7 +76,7 @@ class Limited:
     @property
     def evidence(self) -> str:
         """That a simulated limit was exceeded, in words; "" otherwise."""
-        return self._group.evidence if isinstance(self._group, SimulatedGroup) else ""
+        return self._group.evidence
 
     def ended(self, now: float) -> None:
         """The service has been reaped: read the last figures, and remove the group if nothing else is in it."""
